@@ -1,0 +1,1 @@
+"""An audit log as a layer of glance_mini."""

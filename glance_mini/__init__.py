@@ -1,0 +1,1 @@
+"""An image service that speaks the OpenStack Images API v2."""

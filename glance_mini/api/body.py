@@ -1,0 +1,104 @@
+"""The body of a request: how long it is said to be, and its bytes, counted.
+
+A body that ends early is never taken for a whole one, whatever the server makes of it; any failure to read is the
+client's. Nothing is read before it is asked for, so that ``Expect: 100-continue`` works.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from glance_mini.api.errors import BodyTooLarge, LengthRequired, UnknownTransferCoding
+from glance_mini.domain.errors import BodyTimeout, ClientGone, Invalid
+
+BLOCK = 1024 * 1024
+"""Bytes asked for at once; small reads cost several times as much."""
+
+Environ = dict[str, Any]
+
+
+def content_length(environ: Environ) -> int | None:
+    """Return the Content-Length in bytes, None where there is none.
+
+    Raises Invalid for anything but digits and for a length beside a Transfer-Encoding (RFC 9112 section 6.3).
+    """
+    text = environ.get("CONTENT_LENGTH") or ""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise Invalid(reason="Content-Length must be a number of bytes.")
+    if environ.get("HTTP_TRANSFER_ENCODING"):
+        raise Invalid(reason="A request has either Content-Length or Transfer-Encoding.")
+    return int(text)
+
+
+def is_chunked(environ: Environ) -> bool:
+    """Tell whether the body comes in chunks; UnknownTransferCoding for any other coding."""
+    coding = environ.get("HTTP_TRANSFER_ENCODING", "").strip().lower()
+    if coding and coding != "chunked":
+        raise UnknownTransferCoding(coding=coding)
+    return bool(coding)
+
+
+def has_body(environ: Environ) -> bool:
+    """Tell whether the request has a body as reference 1.4 counts it."""
+    if is_chunked(environ):
+        return environ["REQUEST_METHOD"] in ("POST", "PUT", "PATCH")
+    return bool(content_length(environ))
+
+
+def read_chunks(environ: Environ) -> Iterator[bytes]:
+    """Return an iterator over the body in blocks of 1 MiB; it reads when it is advanced.
+
+    Its end is checked here and now: LengthRequired where nobody says where the body ends. Advancing raises ClientGone,
+    or BodyTimeout.
+    """
+    chunked = is_chunked(environ)
+    length = content_length(environ)
+    if length is not None:
+        return _read_fixed(environ["wsgi.input"], length)
+    if not environ.get("wsgi.input_terminated"):
+        raise LengthRequired(reason="chunked" if chunked else "without Content-Length")
+    return _read_terminated(environ["wsgi.input"])
+
+
+def read_all(environ: Environ, limit: int) -> bytes:
+    """Return the whole body, at most ``limit`` bytes; BodyTooLarge is raised before reading where that can be known."""
+    length = content_length(environ)
+    if length is not None and length > limit:
+        raise BodyTooLarge(limit=limit)
+    if length is None and not is_chunked(environ):
+        return b""
+    blocks: list[bytes] = []
+    left = limit
+    for block in read_chunks(environ):
+        left -= len(block)
+        if left < 0:
+            raise BodyTooLarge(limit=limit)
+        blocks.append(block)
+    return b"".join(blocks)
+
+
+def _read_fixed(stream: Any, length: int) -> Iterator[bytes]:
+    left = length
+    while left:
+        block = _read(stream, min(BLOCK, left))
+        if not block:
+            raise ClientGone(reason=f"{length} bytes were announced and {length - left} came.")
+        left -= len(block)
+        yield block
+
+
+def _read_terminated(stream: Any) -> Iterator[bytes]:
+    while block := _read(stream, BLOCK):
+        yield block
+
+
+def _read(stream: Any, size: int) -> bytes:
+    try:
+        block: bytes = stream.read(size)
+    except TimeoutError as error:
+        raise BodyTimeout(reason="nothing came for too long.") from error
+    except Exception as error:
+        # Servers raise errors of their own for malformed chunks, some of which are no OSError.
+        raise ClientGone(reason=str(error) or type(error).__name__) from error
+    return block

@@ -1,0 +1,224 @@
+"""Errors as HTTP: one table from class to status, and bodies as the Accept header wants them (reference 1.2)."""
+
+import html
+import logging
+
+import webob
+from webob.acceptparse import create_accept_header
+from webob.exc import WSGIHTTPException
+from webob.util import status_reasons
+
+from glance_mini.api.response import dump_json
+from glance_mini.domain import errors as domain
+from glance_mini_store import errors as store
+
+LOG = logging.getLogger(__name__)
+
+INTERNAL_TEXT = "The server has met an error that it did not expect; its log says more."
+
+RETRY_AFTER = "5"
+"""Seconds after which a client may try again what was refused with 503."""
+
+
+class HttpError(domain.GlanceMiniError):
+    """An error that only HTTP knows; ``headers`` go out with the answer."""
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that belong to this error."""
+        return {}
+
+
+class UnknownPath(HttpError):
+    """There is no such path."""
+
+    code = "http.unknown_path"
+    template = "The resource could not be found."
+
+
+class UnknownMethod(HttpError):
+    """Neither path nor method exist."""
+
+    code = "http.unknown_method"
+    template = "The method {method} is not known here."
+
+
+class MethodNotAllowed(HttpError):
+    """The path exists, but not with this method; ``allowed`` are the methods that it has."""
+
+    code = "http.method_not_allowed"
+    template = "The method {method} is not allowed for this resource."
+
+    def headers(self) -> dict[str, str]:
+        """Return the methods that the path has."""
+        return {"Allow": str(self.values["allowed"])}
+
+
+class UnsupportedMediaType(HttpError):
+    """The body is not of a type that this call takes."""
+
+    code = "http.media_type"
+    template = "The body must be of type {wanted}."
+
+
+class UnsupportedPatchType(UnsupportedMediaType):
+    """The body is no JSON patch of a kind that is known."""
+
+    code = "http.patch_type"
+
+    def headers(self) -> dict[str, str]:
+        """Return the patch types that are known (RFC 5789 section 2.2)."""
+        return {"Accept-Patch": str(self.values["wanted"])}
+
+
+class BodyTooLarge(HttpError):
+    """A JSON body is longer than ``limit`` bytes."""
+
+    code = "http.body_too_large"
+    template = "The request body is larger than the limit of {limit} bytes."
+
+
+class LengthRequired(HttpError):
+    """The end of the body cannot be known on this server."""
+
+    code = "http.length_required"
+    template = "A body {reason} cannot be taken here; send Content-Length."
+
+
+class UnknownTransferCoding(HttpError):
+    """The body is coded in a way that is not known (RFC 9112 section 6.1)."""
+
+    code = "http.transfer_coding"
+    template = "The transfer coding {coding} is not known here."
+
+
+class RequestIdTooLong(HttpError):
+    """The request id that the client sent is longer than allowed."""
+
+    code = "http.request_id"
+    template = "X-Openstack-Request-ID is longer than {limit} characters."
+
+
+class MalformedRange(HttpError):
+    """The Range header cannot be understood."""
+
+    code = "http.range"
+    template = "The range {range!r} cannot be understood."
+
+
+class TooBusy(HttpError):
+    """No more transfers can be taken now."""
+
+    code = "http.busy"
+    template = "All {limit} transfers of this process are in use; try again later."
+
+
+STATUS: dict[type[Exception], int] = {
+    domain.NotFound: 404,
+    domain.Forbidden: 403,
+    domain.Invalid: 400,
+    domain.UnsafeContent: 415,
+    domain.Conflict: 409,
+    domain.LimitExceeded: 413,
+    domain.Gone: 410,
+    domain.Unavailable: 503,
+    domain.ClientGone: 400,
+    domain.BodyTimeout: 408,
+    domain.RangeNotSatisfiable: 416,
+    UnknownPath: 404,
+    UnknownMethod: 501,
+    MethodNotAllowed: 405,
+    UnsupportedMediaType: 415,
+    BodyTooLarge: 413,
+    LengthRequired: 411,
+    UnknownTransferCoding: 501,
+    RequestIdTooLong: 431,
+    MalformedRange: 416,
+    TooBusy: 503,
+    store.NotFound: 404,
+    store.Duplicate: 409,
+    store.StorageFull: 413,
+    store.StorageWriteDenied: 503,
+    store.Forbidden: 403,
+    store.Invalid: 400,
+    store.SizeLimitExceeded: 413,
+    store.InvalidRange: 416,
+    store.BadStoreUri: 400,
+    store.UnknownScheme: 400,
+    store.InUseByStore: 409,
+    store.StoreGetNotSupported: 400,
+    store.StoreAddDisabled: 410,
+    store.StoreDeleteNotSupported: 403,
+    store.StoreAclNotSupported: 409,
+    store.MaxRedirectsExceeded: 503,
+    store.RemoteServiceUnavailable: 503,
+}
+"""The status of each error class, and of its subclasses that are not named; anything else is 500."""
+
+
+def status_of(error: Exception) -> int:
+    """Return the HTTP status of ``error``, by the nearest of its classes in STATUS."""
+    if isinstance(error, WSGIHTTPException):
+        return int(error.code)
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def error_response(error: Exception, accept: str) -> webob.Response:
+    """Return the answer for ``error``; call it while the error is handled, so that one of ours is logged with its trace.
+
+    ``accept`` is the Accept header, empty where there is none. Texts of errors that are not in STATUS stay inside.
+    """
+    status = status_of(error)
+    if status == 500:
+        LOG.exception("Unexpected error")
+    response = text_response(status, INTERNAL_TEXT if status == 500 else _text(error), accept)
+    response.headers.update(_headers(error, status))
+    return response
+
+
+def text_response(status: int, text: str, accept: str) -> webob.Response:
+    """Return an error with that status and explanation, in the shape that ``accept`` asks for."""
+    title = status_reasons[status]
+    line = f"{status} {title}"
+    match _media_type(accept):
+        case "text/html":
+            body = _html(line, text).encode()
+            return webob.Response(body=body, status=line, content_type="text/html", charset="UTF-8")
+        case "application/json":
+            body = dump_json({"message": text, "code": line, "title": title})
+            return webob.Response(body=body, status=line, content_type="application/json", charset=None)
+    body = f"{line}\n\n{text}\n".encode()
+    return webob.Response(body=body, status=line, content_type="text/plain", charset="UTF-8")
+
+
+def _text(error: Exception) -> str:
+    return str(error.detail or error.explanation) if isinstance(error, WSGIHTTPException) else str(error)
+
+
+def _headers(error: Exception, status: int) -> dict[str, str]:
+    if isinstance(error, HttpError):
+        headers = error.headers()
+    elif isinstance(error, domain.RangeNotSatisfiable):
+        headers = {"Content-Range": f"bytes */{error.values['size']}"}
+    elif isinstance(error, WSGIHTTPException):
+        headers = {name: value for name, value in error.headerlist if not name.lower().startswith("content-")}
+    else:
+        headers = {}
+    if status == 503:
+        headers.setdefault("Retry-After", RETRY_AFTER)
+    return headers
+
+
+def _media_type(accept: str) -> str | None:
+    if not accept.strip():
+        return None
+    if accept == "*/*":
+        return "text/html"
+    offers = create_accept_header(accept).acceptable_offers(["text/html", "application/json", "text/plain"])
+    return offers[0][0] if offers else None
+
+
+def _html(line: str, text: str) -> str:
+    return (
+        f"<html>\n <head>\n  <title>{line}</title>\n </head>\n <body>\n  <h1>{line}</h1>\n"
+        f"  {html.escape(text)}<br /><br />\n </body>\n</html>\n"
+    )

@@ -1,0 +1,71 @@
+"""The flavour ``basic``: user names and passwords of the users file by HTTP basic authentication.
+
+It serves keystoneauth's ``http_basic`` and browsers. Source: RFC 7617.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from oslo_config import cfg
+
+from glance_mini.api.middleware.context_filter import ContextFilter, WSGIApplication, context_of_grant
+from glance_mini.api.middleware.passwords import PasswordCheck
+from glance_mini.api.middleware.wiring import conf_and_enforcer
+from glance_mini.api.middleware.watched_users import watch_users
+from glance_mini.domain.context import Context
+from glance_mini.domain.errors import Forbidden
+from glance_mini.policies.enforcer import Enforcer
+from glance_mini.users import User
+
+
+class BasicFilter(ContextFilter):
+    """Lets in who sends the password of a user.
+
+    The caller acts in the project that ``X-Project-Id`` names; without that header in the first of the user's projects.
+    """
+
+    scheme = "Basic"
+
+    def __init__(self, app: WSGIApplication, conf: cfg.ConfigOpts, enforcer: Enforcer) -> None:
+        """Read the users; raises ConfigurationError."""
+        super().__init__(app, conf, enforcer)
+        self._users = watch_users(conf)
+        self._passwords = PasswordCheck(conf.authentication.password_cache_seconds)
+
+    def identify(self, environ: Mapping[str, Any]) -> Context | None:
+        """Return the user whose name and password were sent; Forbidden for a project that is not the user's."""
+        credentials = _credentials(environ.get("HTTP_AUTHORIZATION", ""))
+        if credentials is None:
+            return None
+        name, password = credentials
+        user = self._users.current().by_name.get(name)
+        if not self._passwords.is_right(user, password) or user is None:
+            return None
+        project = _project(user, environ.get("HTTP_X_PROJECT_ID"))
+        return context_of_grant(user.name, project, user.roles(project))
+
+
+def _credentials(header: str) -> tuple[str, str] | None:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, separator, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return None
+    return (name, password) if separator else None
+
+
+def _project(user: User, wanted: str | None) -> str:
+    project = wanted or next(iter(user.projects), None)
+    if project is None or project not in user.projects:
+        raise Forbidden(reason=f"User {user.name} has no role in project {project or '(none)'}.")
+    return project
+
+
+def filter_factory(global_conf: Mapping[str, Any], **_local: str) -> Callable[[WSGIApplication], BasicFilter]:
+    """Return the filter for PasteDeploy."""
+    conf, enforcer = conf_and_enforcer(global_conf)
+    return lambda app: BasicFilter(app, conf, enforcer)

@@ -1,0 +1,77 @@
+"""What all kinds of authentication share: a context for the application, or an answer that lets nobody in.
+
+A flavour is a subclass that says who asks. What the caller may do is decided by the layers.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from oslo_config import cfg
+from webob import exc
+
+from glance_mini.api.errors import HttpError, error_response
+from glance_mini.api.middleware.request_id import answering_with, remember, take_request_id
+from glance_mini.api.request import CONTEXT_KEY
+from glance_mini.domain.context import Context
+from glance_mini.domain.errors import Forbidden
+from glance_mini.policies.enforcer import Enforcer
+
+WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+_ANONYMOUS = Context(read_only=True)
+
+
+class ContextFilter:
+    """Puts the caller's context into the environment, or answers 401 itself (reference 1.6).
+
+    One object serves all threads.
+    """
+
+    scheme: ClassVar[str | None] = None
+    """The authentication scheme named in a 401; None where another filter names it."""
+
+    def __init__(self, app: WSGIApplication, conf: cfg.ConfigOpts, enforcer: Enforcer) -> None:
+        self._app = app
+        self._enforcer = enforcer
+        self._longest_request_id = conf.max_request_id_length
+        self._is_anonymous_allowed = conf.allow_anonymous_access
+        self._realm = conf.authentication.realm
+
+    def identify(self, environ: Mapping[str, Any]) -> Context | None:
+        """Return who asks, with roles in lower case; None for a caller without valid credentials.
+
+        Raises Forbidden for one who is known and may not do what this request wants.
+        """
+        raise NotImplementedError
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request."""
+        remember(None)
+        try:
+            context = self._context(environ)
+        except (HttpError, Forbidden, exc.HTTPUnauthorized) as refusal:
+            answer: Iterable[bytes] = error_response(refusal, environ.get("HTTP_ACCEPT", ""))(environ, start_response)
+            return answer
+        remember(context)
+        environ[CONTEXT_KEY] = context
+        return self._app(environ, answering_with(context.request_id, start_response))
+
+    def _context(self, environ: Mapping[str, Any]) -> Context:
+        request_id, sent = take_request_id(environ, self._longest_request_id)
+        caller = self.identify(environ)
+        if caller is None:
+            caller = self._stranger()
+        is_admin = caller.is_admin or self._enforcer.context_is_admin(caller)
+        return replace(caller, request_id=request_id, global_request_id=sent, is_admin=is_admin)
+
+    def _stranger(self) -> Context:
+        if self._is_anonymous_allowed:
+            return _ANONYMOUS
+        headers = {"WWW-Authenticate": f'{self.scheme} realm="{self._realm}"'} if self.scheme else {}
+        raise exc.HTTPUnauthorized("This request needs valid credentials.", headers=headers)
+
+
+def context_of_grant(user: str, project: str, roles: tuple[str, ...]) -> Context:
+    """Return the context of a user of the users file who acts in ``project``."""
+    return Context(user_id=user, project_id=project, roles=roles)

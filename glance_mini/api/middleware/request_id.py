@@ -1,0 +1,43 @@
+"""The id of a request: made here, named in the answer and in the log lines of its thread (reference 1.3)."""
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from oslo_context.context import RequestContext
+
+from glance_mini.api.errors import RequestIdTooLong
+from glance_mini.domain.context import Context
+
+_USABLE = re.compile(r"[A-Za-z0-9_.:-]+")
+
+
+def take_request_id(environ: Mapping[str, Any], max_length: int) -> tuple[str, str | None]:
+    """Return a new id, and the one that the client sent where it sent a usable one; RequestIdTooLong."""
+    sent = environ.get("HTTP_X_OPENSTACK_REQUEST_ID", "")
+    if len(sent) > max_length:
+        raise RequestIdTooLong(limit=max_length)
+    return f"req-{uuid.uuid4()}", sent if _USABLE.fullmatch(sent) else None
+
+
+def answering_with(request_id: str, start_response: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a ``start_response`` that adds the header ``x-openstack-request-id``."""
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        headers = [*headers, ("x-openstack-request-id", request_id)]
+        return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+
+    return start
+
+
+def remember(context: Context | None) -> None:
+    """Let the log lines of this thread name ``context``, or nobody."""
+    known = context or Context()
+    RequestContext(
+        user_id=known.user_id,
+        project_id=known.project_id,
+        request_id=known.request_id or "-",
+        global_request_id=known.global_request_id,
+        overwrite=True,
+    )

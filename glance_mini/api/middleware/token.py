@@ -1,0 +1,37 @@
+"""The flavour ``token``: tokens of the users file in ``X-Auth-Token``, as keystoneauth's ``admin_token`` sends them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from oslo_config import cfg
+
+from glance_mini.api.middleware.context_filter import ContextFilter, WSGIApplication, context_of_grant
+from glance_mini.api.middleware.wiring import conf_and_enforcer
+from glance_mini.api.middleware.watched_users import watch_users
+from glance_mini.domain.context import Context
+from glance_mini.policies.enforcer import Enforcer
+
+
+class TokenFilter(ContextFilter):
+    """Lets in who sends a token of the users file."""
+
+    scheme = "Token"
+
+    def __init__(self, app: WSGIApplication, conf: cfg.ConfigOpts, enforcer: Enforcer) -> None:
+        """Read the users; raises ConfigurationError."""
+        super().__init__(app, conf, enforcer)
+        self._users = watch_users(conf)
+
+    def identify(self, environ: Mapping[str, Any]) -> Context | None:
+        """Return the user whose token was sent, in the project that the token is for."""
+        token = environ.get("HTTP_X_AUTH_TOKEN")
+        grant = self._users.current().find_token(token) if token else None
+        if grant is None:
+            return None
+        return context_of_grant(grant.user, grant.project, grant.roles)
+
+
+def filter_factory(global_conf: Mapping[str, Any], **_local: str) -> Callable[[WSGIApplication], TokenFilter]:
+    """Return the filter for PasteDeploy."""
+    conf, enforcer = conf_and_enforcer(global_conf)
+    return lambda app: TokenFilter(app, conf, enforcer)

@@ -1,0 +1,93 @@
+"""Chooses the version of the API from path or Accept header and lists the versions (reference section 2).
+
+It stands before authentication: what it answers itself needs no token. Behind it a path is valid UTF-8 without NUL,
+begins with ``/v2/``, and so does the query string decode.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import webob
+
+from glance_mini.api.errors import error_response, text_response
+from glance_mini.api.response import json_response
+from glance_mini.domain.errors import Invalid
+
+ALWAYS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 15, 17)
+"""Minor versions that are there whatever the configuration."""
+
+WITH_SEVERAL_STORES = (8, 10, 11, 12, 13)
+
+_ACCEPT = re.compile(r"application/vnd\.openstack\.images-(v[0-9.]+)(?:\+json)?")
+_IDENTITY_PATHS = ("/v2/tenants", "/v3")
+
+
+def minor_versions(several_stores: bool) -> list[int]:
+    """Return the minor versions of v2 that this service speaks, newest first."""
+    return sorted(ALWAYS + (WITH_SEVERAL_STORES if several_stores else ()), reverse=True)
+
+
+class VersionNegotiation:
+    """WSGI middleware. ``has_identity``: a Keystone is used, so nobody looks for one here."""
+
+    def __init__(self, app: Any, *, several_stores: bool, public_endpoint: str | None, has_identity: bool) -> None:
+        self._app = app
+        self._minors = minor_versions(several_stores)
+        self._prefixes = {"v2", *(f"v2.{minor}" for minor in self._minors)}
+        self._public_endpoint = public_endpoint
+        self._has_identity = has_identity
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer, or hand on with a path below ``/v2/``."""
+        answer = self._answer(environ)
+        result: Iterable[bytes] = (answer or self._app)(environ, start_response)
+        return result
+
+    def _answer(self, environ: dict[str, Any]) -> webob.Response | None:
+        accept = environ.get("HTTP_ACCEPT", "")
+        try:
+            path = _decode(environ)
+        except Invalid as error:
+            return error_response(error, accept)
+        if path in ("", "/"):
+            return self._list(environ, 300)
+        if path == "/versions":
+            return self._list(environ, 200)
+        if not self._has_identity and path.startswith(_IDENTITY_PATHS):
+            return text_response(403, "There is no identity service here.", accept)
+        first, _, rest = path[1:].partition("/")
+        chosen = _ACCEPT.match(accept)
+        if chosen and chosen[1] in self._prefixes and first not in self._prefixes:
+            first, rest = chosen[1], path[1:]
+        if first not in self._prefixes:
+            return self._list(environ, 300)
+        if not rest:
+            return text_response(404, "The resource could not be found.", accept)
+        if first != "v2":
+            environ["PATH_INFO"] = f"/v2/{rest}".encode().decode("latin-1")
+        return None
+
+    def _list(self, environ: dict[str, Any], status: int) -> webob.Response:
+        base = self._public_endpoint or webob.Request(environ).application_url
+        links = [{"rel": "self", "href": f"{base.rstrip('/')}/v2/"}]
+        versions = [
+            {"id": f"v2.{minor}", "status": "SUPPORTED" if number else "CURRENT", "links": links}
+            for number, minor in enumerate(self._minors)
+        ]
+        return json_response({"versions": versions}, status)
+
+
+def _decode(environ: dict[str, Any]) -> str:
+    """Return the path as text; Invalid where path or query are not UTF-8 or hold NUL."""
+    raw: str = environ.get("PATH_INFO", "")
+    query: str = environ.get("QUERY_STRING", "")
+    try:
+        path = raw if raw.isascii() else raw.encode("latin-1").decode()
+        decoded = query if query.isascii() and "%" not in query else unquote_to_bytes(query.encode("latin-1")).decode()
+    except UnicodeError:
+        raise Invalid(reason="Path and query must be UTF-8.") from None
+    if "\0" in path or "\0" in decoded:
+        raise Invalid(reason="Path and query must not hold NUL characters.")
+    return path

@@ -1,0 +1,82 @@
+"""The request as controllers see it: who asks, and the JSON in its body, strictly read."""
+
+from typing import Any, NoReturn
+
+import orjson
+import webob
+
+from glance_mini.api import body
+from glance_mini.domain.context import Context
+from glance_mini.domain.errors import Invalid
+
+CONTEXT_KEY = "glance_mini.context"
+"""Where in the WSGI environment the authentication middleware leaves the ``Context``."""
+
+MAX_DEPTH = 64
+"""How deep lists and objects of a JSON body may stand in each other."""
+
+
+class Request(webob.Request):
+    """One HTTP request; ``max_json_body`` is the longest JSON body in bytes."""
+
+    max_json_body = 1024**2
+
+    @property
+    def context(self) -> Context:
+        """Return the caller."""
+        context: Context = self.environ[CONTEXT_KEY]
+        return context
+
+    @property
+    def has_body(self) -> bool:
+        """Tell whether there is a body as reference 1.4 counts it."""
+        return body.has_body(self.environ)
+
+    def json_object(self) -> dict[str, Any]:
+        """Return the body, a JSON object; Invalid for anything else, BodyTooLarge."""
+        value = self._load_json()
+        if not isinstance(value, dict):
+            _refuse("it must be an object")
+        return value
+
+    def json_array(self) -> list[Any]:
+        """Return the body, a JSON array; Invalid for anything else, BodyTooLarge."""
+        value = self._load_json()
+        if not isinstance(value, list):
+            _refuse("it must be an array")
+        return value
+
+    def _load_json(self) -> Any:
+        text = body.read_all(self.environ, self.max_json_body)
+        if not text:
+            _refuse("there is none")
+        try:
+            value = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            _refuse(f"it is not JSON in UTF-8 ({error})")
+        if b"\\u0000" in text or text.count(b"{") + text.count(b"[") > MAX_DEPTH:
+            _check_depth_and_text(value)
+        return value
+
+
+def _check_depth_and_text(value: Any) -> None:
+    """Raise Invalid for NUL in a text and for nesting beyond MAX_DEPTH; without recursion."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                below.extend(item.keys())
+                below.extend(item.values())
+            elif isinstance(item, list):
+                below.extend(item)
+            elif isinstance(item, str) and "\0" in item:
+                _refuse("a text in it holds a NUL character")
+        if not below:
+            return
+        level = below
+    _refuse(f"it is nested deeper than {MAX_DEPTH} levels")
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise Invalid(reason=f"The request body cannot be used: {problem}.")

@@ -1,0 +1,1 @@
+"""JSON schemas as data, one file per resource (reference section 15)."""

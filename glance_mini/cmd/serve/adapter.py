@@ -1,0 +1,103 @@
+"""The application as gunicorn calls it.
+
+Sees to what lies between the two: bodies that break, files as answers, connections that cannot be used again.
+"""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from gunicorn.http.wsgi import FileWrapper
+
+from glance_mini.cmd.serve.body import BrokenBody, RequestBody, StalledBody
+
+_FILE_BLOCK = 256 * 1024
+
+
+class FileAnswer(FileWrapper):
+    """`wsgi.file_wrapper`: a file sent from its present position, by sendfile where the connection allows it.
+
+    The file-like object needs `fileno`, `seek`, `tell`, `read` and `close`; one without a descriptor is read.
+    """
+
+    def __init__(self, filelike: Any, blksize: int = _FILE_BLOCK) -> None:
+        super().__init__(filelike, max(blksize, _FILE_BLOCK))
+        self._left: int | None = None
+
+    def prepare(self, length: int | None) -> None:
+        """Make ready to send `length` bytes (None: to the end)."""
+        self._left = length
+        if hasattr(self.filelike, "fileno") and hasattr(self.filelike, "tell"):
+            # sendfile starts where the descriptor stands, which is elsewhere as long as the file object has
+            # read ahead.
+            position = self.filelike.tell()
+            self.filelike.seek(0, os.SEEK_END)
+            self.filelike.seek(position)
+
+    def __next__(self) -> bytes:
+        size = self.blksize if self._left is None else min(self.blksize, self._left)
+        data: bytes = self.filelike.read(size) if size else b""
+        if not data:
+            if self._left:
+                raise OSError(f"the file ended {self._left} bytes before the end of the answer")
+            raise StopIteration
+        if self._left is not None:
+            self._left -= len(data)
+        return data
+
+
+class Adapter:
+    """Wraps a WSGI application; `application` is the wrapped one."""
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request. A body error that the application lets pass becomes 400 or 408."""
+        environ["wsgi.file_wrapper"] = FileAnswer
+        answer = _Answer(environ["wsgi.input"], start_response)
+        try:
+            result: Iterable[bytes] = self.application(environ, answer.start)
+        except StalledBody as error:
+            return answer.refuse("408 Request Timeout", error)
+        except BrokenBody as error:
+            return answer.refuse("400 Bad Request", error)
+        except OSError as error:
+            # gunicorn takes an OSError for trouble with the client's socket and would answer nothing.
+            raise RuntimeError(f"the application failed: {error}") from error
+        if isinstance(result, FileAnswer):
+            return _file(result, environ["REQUEST_METHOD"], answer.length)
+        return result
+
+
+def _file(result: FileAnswer, method: str, length: int | None) -> Iterable[bytes]:
+    if method != "HEAD":
+        result.prepare(length)
+        return result
+    result.filelike.close()
+    return []
+
+
+class _Answer:
+    """The head of one answer."""
+
+    def __init__(self, body: RequestBody, start_response: Any) -> None:
+        self.length: int | None = None
+        self._is_started = False
+        self._body = body
+        self._start_response = start_response
+
+    def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        self._is_started = True
+        self._body.begin_answer()
+        for name, value in headers:
+            if name.lower() == "content-length":
+                self.length = int(value)
+        return self._start_response(status, headers, exc_info)
+
+    def refuse(self, status: str, error: OSError) -> Iterable[bytes]:
+        if self._is_started:
+            raise error
+        text = f"{error}\n".encode()
+        self.start(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))])
+        return [text]

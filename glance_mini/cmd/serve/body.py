@@ -1,0 +1,244 @@
+"""The body of a request as the application reads it at `wsgi.input`.
+
+A body either comes to its proper end, announced by its Content-Length or by its last chunk (RFC 9112 sections
+6 and 7.1), or reading it raises; there is no silent end. The two errors are kinds of the built-in
+ConnectionError and TimeoutError, so that an application can tell them apart without knowing this module:
+broken is 400, stalled is 408. An error is raised again by each further read. What framing a request has is
+decided in `framing.py`.
+"""
+
+import io
+import re
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+BUFFER = 64 * 1024
+"""Bytes in which small reads are bundled; larger reads go past the buffer, straight into the result."""
+
+_FILL = 256 * 1024
+_SIZE_LINE_LIMIT = 1024
+_TRAILERS_LIMIT = 16 * 1024
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+_TRAILER_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n")
+
+
+class BrokenBody(ConnectionError):
+    """The client went away before the end of the body, or what it sent is not a body."""
+
+
+class StalledBody(TimeoutError):
+    """The client sent nothing, or too little, for too long."""
+
+
+class Wire:
+    """The bytes of one request that lie behind its head: those read together with the head, then the
+    socket's.
+
+    `before_first_read` is called once, before the client is first waited for, unless it has sent some of its
+    body already.
+    """
+
+    def __init__(
+        self, sock: socket.socket, ahead: bytes, before_first_read: Callable[[], object] | None = None
+    ) -> None:
+        self._socket = sock
+        self._ahead = ahead
+        self._position = 0
+        self._before_first_read = None if ahead else before_first_read
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether the client still waits to be asked for its body."""
+        return self._before_first_read is not None
+
+    def read_into(self, view: memoryview) -> int:
+        """Fill the beginning of `view` and return the count, at least 1. Raises BrokenBody, StalledBody."""
+        if self._position == len(self._ahead):
+            return self._receive(lambda: self._socket.recv_into(view))
+        part = self._ahead[self._position : self._position + len(view)]
+        view[: len(part)] = part
+        self._position += len(part)
+        return len(part)
+
+    def read_line(self, limit: int) -> bytes:
+        """Return the next line with its line feed. Raises BrokenBody when it is longer than `limit` bytes."""
+        while (end := self._ahead.find(b"\n", self._position, self._position + limit)) < 0:
+            if len(self._ahead) - self._position >= limit:
+                raise BrokenBody(f"a line of the chunked body is longer than {limit} bytes")
+            self._fill()
+        line = self._ahead[self._position : end + 1]
+        self._position = end + 1
+        return line
+
+    def fill(self) -> None:
+        """Read a good piece ahead, if nothing is."""
+        if self._position == len(self._ahead):
+            self._fill()
+
+    def rest(self) -> bytes:
+        """Return what was read ahead and not used: the beginning of the next request."""
+        return self._ahead[self._position :]
+
+    def _fill(self) -> None:
+        received: list[bytes] = []
+
+        def receive() -> int:
+            received.append(self._socket.recv(_FILL))
+            return len(received[0])
+
+        self._receive(receive)
+        self._ahead = self._ahead[self._position :] + received[0]
+        self._position = 0
+
+    def _receive(self, receive: Callable[[], int]) -> int:
+        try:
+            if self._before_first_read is not None:
+                ask, self._before_first_read = self._before_first_read, None
+                ask()
+            count = receive()
+        except TimeoutError as error:
+            raise StalledBody(f"the client stalled: {error}") from error
+        except OSError as error:
+            raise BrokenBody(f"the connection broke: {error}") from error
+        if not count:
+            raise BrokenBody("the client closed the connection before the end of the body")
+        return count
+
+
+class RawBody(io.RawIOBase):
+    """A body without buffering; a subclass knows its framing. After an error every read raises it again."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.is_finished = False
+        self.failure: OSError | None = None
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the beginning of `buffer` and return the count; 0 is the proper end.
+
+        Raises BrokenBody, StalledBody.
+        """
+        if self.failure is not None:
+            raise self.failure
+        if self.is_finished or not len(buffer):
+            return 0
+        try:
+            return self._read_into(memoryview(buffer))
+        except OSError as error:
+            self.failure = error
+            raise
+
+    def _read_into(self, view: memoryview) -> int:
+        raise NotImplementedError
+
+
+class FixedBody(RawBody):
+    """A body of `length` bytes."""
+
+    def __init__(self, wire: Wire, length: int) -> None:
+        super().__init__(wire)
+        self.left = length
+        self.is_finished = not length
+
+    def _read_into(self, view: memoryview) -> int:
+        count = self.wire.read_into(view[: self.left])
+        self.left -= count
+        self.is_finished = not self.left
+        return count
+
+
+class ChunkedBody(RawBody):
+    """A body in chunks; chunk extensions and trailers are checked for their form and dropped."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire)
+        self._left = 0
+        self._is_first = True
+
+    def _read_into(self, view: memoryview) -> int:
+        if not self._left and not self._begin_chunk():
+            return 0
+        if self._left < BUFFER or len(view) < BUFFER:
+            self.wire.fill()
+        count = self.wire.read_into(view[: self._left])
+        self._left -= count
+        return count
+
+    def _begin_chunk(self) -> bool:
+        """Read up to the data of the next chunk; return False when there is none."""
+        if not self._is_first and self.wire.read_line(2) != b"\r\n":
+            _refuse("a chunk is longer than its size")
+        self._is_first = False
+        match = _SIZE_LINE.fullmatch(self.wire.read_line(_SIZE_LINE_LIMIT))
+        if match is None:
+            _refuse("a chunk has no valid size line")
+        self._left = int(match[1], 16)
+        if not self._left:
+            self._skip_trailers()
+            self.is_finished = True
+        return bool(self._left)
+
+    def _skip_trailers(self) -> None:
+        left = _TRAILERS_LIMIT
+        while (line := self.wire.read_line(left)) != b"\r\n":
+            if not _TRAILER_LINE.fullmatch(line):
+                _refuse("a trailer is not a header line")
+            left -= len(line)
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise BrokenBody(f"{problem} in the chunked body")
+
+
+class RequestBody(io.BufferedReader):
+    """What the application gets: read, read1, readinto, readline and iteration, each as for a file.
+
+    `read(n)` returns fewer than `n` bytes only at the proper end. Reading large pieces (1 MiB) is much
+    cheaper than reading small ones: they are received straight into the result.
+    """
+
+    raw: RawBody
+
+    def __init__(self, raw: RawBody, abandon: Callable[[], object]) -> None:
+        super().__init__(raw, min(BUFFER, max(1, raw.left)) if isinstance(raw, FixedBody) else BUFFER)
+        self._abandon = abandon
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the body has been received to its proper end, so that the next request can follow."""
+        return self.raw.is_finished
+
+    def _can_be_discarded(self) -> bool:
+        """Whether what the application left unread is known to be little, and is on its way."""
+        if self.is_finished:
+            return True
+        if self.raw.failure is not None or self.raw.wire.is_untouched:
+            return False
+        return isinstance(self.raw, FixedBody) and self.raw.left <= BUFFER
+
+    def begin_answer(self) -> None:
+        """Call `abandon` if the connection cannot be used again after an answer given now.
+
+        So the answer can say so.
+        """
+        if not self._can_be_discarded():
+            self._abandon()
+
+    def discard(self, seconds: float) -> bool:
+        """Read and drop the rest, if it is little and comes within about `seconds`; return whether it did."""
+        deadline = time.monotonic() + seconds
+        scratch = memoryview(bytearray(BUFFER))
+        while not self.is_finished:
+            if not self._can_be_discarded() or time.monotonic() > deadline:
+                return False
+            try:
+                self.raw.readinto(scratch)
+            except OSError:
+                return False
+        return True

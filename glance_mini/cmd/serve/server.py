@@ -1,0 +1,210 @@
+"""The master process: listens, starts the workers, replaces those that die, and stops them in order.
+
+`run` serves any WSGI application. The master stays small: the application is built in each worker, after the
+fork.
+"""
+
+import contextlib
+import glob
+import logging
+import os
+import signal
+import ssl
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
+
+from glance_mini.cmd.serve.listeners import CannotListen, listen
+from glance_mini.cmd.serve.settings import ServerSettings
+from glance_mini.cmd.serve.sockets import TLSClientSocket
+from glance_mini.cmd.serve.worker import STOP_SIGNALS, Worker, announce_ready
+
+__all__ = ["ServerSettings", "run"]
+
+_WAITING_CONNECTIONS = 512
+_HANG_SECONDS = 120
+
+
+def run(
+    settings: ServerSettings,
+    make_application: Callable[[], Any],
+    *,
+    on_ready: Callable[[], object] | None = None,
+    child_started: Callable[[], object] | None = None,
+    multiproc_dir: str | None = None,
+) -> int:
+    """Serve until SIGTERM or SIGINT and return the exit code of the process: 0 after an orderly stop.
+
+    In each worker process `child_started` and then `make_application` are called, after the fork; threads
+    started there live. The application's `close()`, if it has one, is called when the worker has answered its
+    last request. `on_ready` is called once, in the master, when the first worker has its application.
+    `multiproc_dir` is a directory for the metrics of the processes (prometheus_client must not have been
+    imported yet); it is emptied.
+
+    An address that is taken or a certificate that cannot be read is one line on stderr and the code 1; an
+    application that cannot be built is the code 3. A second SIGINT does not wait for running requests.
+    """
+    try:
+        tls = _tls_context(settings)
+        listeners = [listen(address) for address in settings.bind]
+    except (CannotListen, OSError) as error:
+        print(f"glance-mini: {error}", file=sys.stderr)
+        return 1
+    if multiproc_dir is not None:
+        _empty(multiproc_dir)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = multiproc_dir
+    addresses = [f"fd://{listener.detach()}" for listener in listeners]
+    service = _Service(settings, addresses, tls, make_application, on_ready, child_started)
+    master = os.getpid()
+    try:
+        _Master(service).run()
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        if os.getpid() == master:
+            return code
+        # A worker must not run what follows its master's call of run(), nor wait for the threads of requests
+        # cut short.
+        _leave(code)
+    return 0
+
+
+class _Service(BaseApplication):
+    """What gunicorn asks for its configuration, and its workers for the application."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        addresses: list[str],
+        tls: ssl.SSLContext | None,
+        make_application: Callable[[], Any],
+        on_ready: Callable[[], object] | None,
+        child_started: Callable[[], object] | None,
+    ) -> None:
+        self.settings = settings
+        self.tls = tls
+        self._addresses = addresses
+        self._make_application = make_application
+        self._on_ready = on_ready
+        self._child_started = child_started
+        self._ready, self._announce = os.pipe()
+        os.set_blocking(self._ready, False)
+        os.set_blocking(self._announce, False)
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._gunicorn_settings().items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        return self._make_application()
+
+    def tell_ready(self) -> None:
+        """Call `on_ready` when a worker is ready for the first time."""
+        with contextlib.suppress(BlockingIOError):
+            if self._on_ready is not None and os.read(self._ready, 64):
+                on_ready, self._on_ready = self._on_ready, None
+                on_ready()
+
+    def _gunicorn_settings(self) -> dict[str, Any]:
+        settings = self.settings
+        return {
+            "bind": self._addresses,
+            "workers": settings.workers,
+            "worker_class": Worker,
+            "threads": settings.threads,
+            "worker_connections": settings.threads + _WAITING_CONNECTIONS,
+            "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,
+            "timeout": _HANG_SECONDS,
+            "graceful_timeout": settings.graceful_timeout,
+            "keepalive": settings.keepalive,
+            "preload_app": False,
+            "control_socket_disable": True,
+            "http_parser": "python",
+            "limit_request_line": 8190,
+            "limit_request_fields": 100,
+            "limit_request_field_size": 16384,
+            # Which proxy may say what is decided by the application's own middleware.
+            "forwarded_allow_ips": "",
+            "secure_scheme_headers": {},
+            "forwarder_headers": "",
+            "certfile": settings.tls_certificate,
+            "keyfile": settings.tls_key,
+            "logger_class": _StandardLogger,
+            "accesslog": "-" if settings.access_log else None,
+            "post_fork": lambda _arbiter, _worker: self._child_started and self._child_started(),
+            "post_worker_init": lambda worker: announce_ready(self._announce, worker.ppid),
+            "child_exit": lambda _arbiter, worker: _forget_metrics(worker.pid),
+        }
+
+
+class _Master(Arbiter):
+    """gunicorn's master, which stops in order for Ctrl-C too and tells when it is ready."""
+
+    def handle_int(self) -> None:
+        """SIGINT is SIGTERM."""
+        self.handle_term()
+
+    def handle_usr2(self) -> None:
+        """A second master cannot listen on the same addresses."""
+        self.log.warning("SIGUSR2 is ignored: start another server to change to a new version")
+
+    def manage_workers(self) -> None:
+        """Keep up the number of workers."""
+        super().manage_workers()
+        self.app.tell_ready()
+
+    def spawn_worker(self) -> Any:
+        """Start a worker. It cannot miss a signal to stop: it unblocks them when it has its own handlers."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            return super().spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+class _StandardLogger(Logger):
+    """Leaves the loggers gunicorn.error and gunicorn.access to the configuration of the process."""
+
+    def setup(self, cfg: Any) -> None:
+        self.cfg = cfg
+        self._access_log_enabled = bool(cfg.accesslog)
+        self.error_log.propagate = self.access_log.propagate = True
+
+
+def _tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
+    """Return the context for all connections; made once, so that sessions can be resumed at any worker."""
+    if settings.tls_certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.sslsocket_class = TLSClientSocket
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except OSError as error:
+        names = " and ".join(filter(None, (settings.tls_certificate, settings.tls_key)))
+        raise OSError(f"cannot use the certificate {names}: {error.strerror or error}") from error
+    return context
+
+
+def _empty(directory: str) -> None:
+    os.makedirs(directory, exist_ok=True)
+    for path in glob.glob(os.path.join(glob.escape(directory), "*.db")):
+        os.unlink(path)
+
+
+def _forget_metrics(pid: int) -> None:
+    """Remove the gauges of a process that has ended; its counters go on counting."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def _leave(code: int) -> None:
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

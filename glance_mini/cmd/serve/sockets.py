@@ -1,0 +1,155 @@
+"""Client sockets on which no call waits for ever.
+
+gunicorn makes a client's socket blocking while a thread works on it; here "blocking" means "within the
+time-out and the minimum rate of `Limits`", in both directions, with and without TLS. What the bytes mean is
+not known here.
+"""
+
+import errno
+import fcntl
+import os
+import select
+import socket
+import ssl
+import struct
+import termios
+import time
+from collections.abc import Callable
+from typing import Any
+
+from glance_mini.cmd.serve.settings import Limits
+
+_SENDFILE_BLOCK = 1 << 30
+_SMALL = 64 * 1024
+_SENDFILE_UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+class Pace:
+    """The rate of one direction of a connection, counting only the time spent waiting for the client."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._rate = limits.minimum_rate
+        self._window = limits.rate_window
+        self._seconds = 0.0
+        self._count = 0
+
+    def note(self, count: int, seconds: float) -> None:
+        """Add `count` bytes for which `seconds` were waited.
+
+        Raises TimeoutError when the window that ends with them was too slow.
+        """
+        self._seconds += seconds
+        self._count += count
+        if self._seconds < self._window:
+            return
+        if self._count < self._rate * self._seconds:
+            raise TimeoutError(
+                f"{self._count} bytes in {self._seconds:.0f} seconds; the minimum is {self._rate} a second"
+            )
+        self._seconds, self._count = 0.0, 0
+
+
+class _Bounded(socket.socket):
+    """What both kinds of client socket have in common. `admit` must be called before use."""
+
+    _io_timeout: float
+    _receiving: Pace
+    _sending: Pace
+
+    def admit(self, limits: Limits) -> None:
+        """Set what the client must keep to; counts from zero."""
+        self._io_timeout = limits.io_timeout
+        self._receiving = Pace(limits)
+        self._sending = Pace(limits)
+
+    def setblocking(self, flag: bool) -> None:
+        """Make calls return at once, or with `flag` wait for the time-out at most and then raise TimeoutError."""
+        self.settimeout(self._io_timeout if flag else 0.0)
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """Return up to `buflen` bytes, b"" at the end. Raises TimeoutError when it is too slow too."""
+        started = time.monotonic()
+        data = super().recv(buflen, flags)
+        self._receiving.note(len(data), time.monotonic() - started)
+        return data
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
+        """Fill the beginning of `buffer` and return the count, 0 at the end. Raises as `recv` does."""
+        started = time.monotonic()
+        count = super().recv_into(buffer, nbytes or 0, flags)
+        self._receiving.note(count, time.monotonic() - started)
+        return count
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send all of `data`. The time-out holds for each step; socket.sendall has it for the whole."""
+        rest = memoryview(data).cast("B")
+        while rest:
+            rest = rest[self._step(len(rest), self.send, rest, flags) :]
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send `count` bytes (None: the rest) of `file` from `offset` without reading them, return the count.
+
+        Raises OSError when the file ends earlier: the head of the answer has promised `count` bytes.
+        """
+        source = file.fileno()
+        left = total = os.fstat(source).st_size - offset if count is None else count
+        while left:
+            try:
+                sent = self._step(left, self._sendfile_some, source, offset, left)
+            except OSError as error:
+                if left == total and error.errno in _SENDFILE_UNSUPPORTED:
+                    return super().sendfile(file, offset, count)
+                raise
+            if not sent:
+                raise OSError(f"the file ended {left} bytes before the end of the answer")
+            offset += sent
+            left -= sent
+        return total
+
+    def _step(self, size: int, send: Callable[..., int], *arguments: Any) -> int:
+        """Return what `send` returns for up to `size` bytes, waiting as long as the client takes bytes at all.
+
+        A socket only becomes writable again when a good part of its buffer, often more than a MiB, is free. A
+        slow reader takes longer than the time-out for that, so what counts as silence is that the buffer did
+        not get shorter.
+        """
+        queued = self._queued() if size > _SMALL else 0
+        while True:
+            started = time.monotonic()
+            try:
+                count = send(*arguments)
+            except TimeoutError:
+                now_queued = self._queued()
+                if now_queued >= queued:
+                    raise
+                self._sending.note(queued - now_queued, time.monotonic() - started)
+                queued = now_queued
+            else:
+                self._sending.note(count, time.monotonic() - started)
+                return count
+
+    def _sendfile_some(self, source: int, offset: int, count: int) -> int:
+        while True:
+            try:
+                return os.sendfile(self.fileno(), source, offset, min(count, _SENDFILE_BLOCK))
+            except BlockingIOError:
+                self._wait_until_writable()
+
+    def _wait_until_writable(self) -> None:
+        poll = select.poll()
+        poll.register(self, select.POLLOUT)
+        if not poll.poll(self._io_timeout * 1000):
+            raise TimeoutError("timed out")
+
+    def _queued(self) -> int:
+        """How many bytes the other side has not acknowledged yet."""
+        (count,) = struct.unpack("i", fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))
+        return int(count)
+
+
+class ClientSocket(_Bounded):
+    """An accepted connection without TLS."""
+
+
+class TLSClientSocket(_Bounded, ssl.SSLSocket):
+    """An accepted connection with TLS; made by an `SSLContext` whose `sslsocket_class` it is."""

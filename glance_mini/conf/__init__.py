@@ -1,0 +1,93 @@
+"""The configuration: every option by group or theme, how it is read, and what it must be.
+
+Nothing is registered by importing; a ``ConfigOpts`` is made by ``load`` and handed on as an argument.
+"""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+from oslo_config import cfg
+
+from glance_mini.conf import (
+    api,
+    authentication,
+    database,
+    domain,
+    image_format,
+    images,
+    notifications,
+    paste_deploy,
+    property_protection,
+    publisher,
+    quota,
+    server,
+    transfers,
+)
+
+PROJECT = "glance-mini"
+FILE_NAME = "glance-mini.conf"
+SYSTEM_FILE = Path("/etc/glance-mini") / FILE_NAME
+
+MODULES = (
+    api,
+    images,
+    quota,
+    property_protection,
+    publisher,
+    server,
+    paste_deploy,
+    authentication,
+    database,
+    domain,
+    transfers,
+    notifications,
+    image_format,
+)
+"""Where the options stand, in the order of the sample file."""
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Make all options of the image service known to ``conf``; may be repeated."""
+    for module in MODULES:
+        module.register(conf)
+
+
+def list_opts() -> list[tuple[cfg.OptGroup | None, list[cfg.Opt]]]:
+    """Return copies of all options by group, those of the stores included; None stands for [DEFAULT].
+
+    Entry point of the group ``oslo.config.opts``, for oslo-config-generator.
+    """
+    from glance_mini_store.registry import list_opts as list_store_opts
+
+    own = [(module.GROUP, module.OPTS) for module in MODULES]
+    return copy.deepcopy([*own, *list_store_opts()])
+
+
+def load(
+    args: Sequence[str] = (),
+    files: Sequence[str | Path] = (),
+    state_directory: Path | None = None,
+    system_file: Path = SYSTEM_FILE,
+) -> cfg.ConfigOpts:
+    """Return a new configuration from command line ``args`` and files.
+
+    The files are those that ``args`` name by ``--config-file``, else ``files``, else ``glance-mini.conf`` in
+    ``state_directory``, else ``system_file``; where there is none, all options have their defaults. Raises what
+    oslo.config raises for a missing or malformed file. Values are looked at by ``validation.validate``.
+    """
+    from oslo_log import log
+
+    conf = cfg.ConfigOpts()
+    log.register_options(conf)
+    register_opts(conf)
+    state_file = [state_directory / FILE_NAME] if state_directory else []
+    found = list(files) or [file for file in [*state_file, system_file] if file.exists()][:1]
+    conf(
+        list(args),
+        project=PROJECT,
+        prog=PROJECT,
+        default_config_files=[str(file) for file in found],
+        default_config_dirs=[],
+    )
+    return conf

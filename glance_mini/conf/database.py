@@ -1,0 +1,78 @@
+"""Options of [database], by the names that oslo.db has made known where the meaning is the same."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("database", help="The database and the connections to it.")
+
+OPTS = [
+    cfg.StrOpt(
+        "connection",
+        secret=True,
+        help="Address of the database, as SQLAlchemy writes it. ``glance-mini serve`` without "
+        "configuration makes an SQLite file in its state directory and puts its address here."
+        "\n\nExamples: ``sqlite:////var/lib/glance-mini/glance-mini.db``, "
+        "``postgresql://glance:secret@db/glance``, "
+        "``mysql+pymysql://glance:secret@db/glance?charset=utf8mb4``",
+    ),
+    cfg.IntOpt(
+        "max_pool_size",
+        default=16,
+        min=1,
+        help="Connections that one process keeps open.",
+    ),
+    cfg.IntOpt(
+        "max_overflow",
+        default=48,
+        min=0,
+        help="Connections that one process opens beyond ``max_pool_size`` under load and closes again. "
+        "Both together should not be less than ``[server] threads``, or requests wait for each "
+        "other.",
+    ),
+    cfg.IntOpt(
+        "pool_timeout",
+        default=30,
+        min=0,
+        help="Seconds that a request waits for a free connection before it is answered with 503.",
+    ),
+    cfg.IntOpt(
+        "connection_recycle_time",
+        default=3600,
+        min=-1,
+        help="Seconds after which a connection is replaced when it is next used; -1 keeps it for ever.",
+    ),
+    cfg.IntOpt(
+        "max_retries",
+        default=10,
+        min=-1,
+        help="How often the start tries again to reach the database; -1 for without end.",
+    ),
+    cfg.IntOpt(
+        "retry_interval",
+        default=10,
+        min=0,
+        help="Seconds between these tries.",
+    ),
+    cfg.IntOpt(
+        "db_max_retries",
+        default=20,
+        min=0,
+        help="How often one transaction is begun anew after a deadlock, a serialisation failure, a locked "
+        "database or a lost connection.",
+    ),
+    cfg.StrOpt(
+        "mysql_sql_mode",
+        default="TRADITIONAL",
+        help="The SQL mode of MySQL and MariaDB sessions. Empty leaves what the server has.",
+    ),
+    cfg.IntOpt(
+        "sqlite_busy_timeout",
+        default=30,
+        min=0,
+        help="Seconds that a write to SQLite waits for another process's write.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make these options known to ``conf``; may be repeated."""
+    conf.register_opts(OPTS, group=GROUP)

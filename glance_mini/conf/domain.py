@@ -1,0 +1,22 @@
+"""Options of [domain]: which layers an operation passes."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("domain", help="The layers between the API and the database.")
+
+OPTS = [
+    cfg.ListOpt(
+        "layers",
+        default=["auth", "notifier", "policy", "quota", "location", "database"],
+        help="The layers that every operation passes, outermost first: names of the entry-point group "
+        "``glance_mini.layers``. ``auth``, ``policy`` and ``database`` must be among them. "
+        "``property_protection`` is put behind ``auth`` by itself when ``property_protection_file`` "
+        "is set; name it to have it elsewhere. ``glance-mini-manage layers`` shows what became of "
+        "the list.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make these options known to ``conf``; may be repeated."""
+    conf.register_opts(OPTS, group=GROUP)

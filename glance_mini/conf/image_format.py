@@ -1,0 +1,41 @@
+"""Options of [image_format]: which formats images may have and how strictly their data is held to them."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("image_format", help="Which formats images may have, and how their data is checked.")
+
+OPTS = [
+    cfg.ListOpt(
+        "container_formats",
+        default=["ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed"],
+        help="Values that ``container_format`` may have. The image schema lists them.",
+    ),
+    cfg.ListOpt(
+        "disk_formats",
+        default=["ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"],
+        help="Values that ``disk_format`` may have, listed in the image schema. "
+        "``gpt`` and ``luks`` may be added.",
+    ),
+    cfg.ListOpt(
+        "vmdk_allowed_types",
+        default=["streamOptimized", "monolithicSparse"],
+        help="Create types that a vmdk may have. The other ones can name files outside the image, which "
+        "is how a host's files were read through images (CVE-2022-47951). An empty list allows none.",
+    ),
+    cfg.BoolOpt(
+        "require_image_format_match",
+        default=True,
+        help="Refuse data that is not of the declared ``disk_format``. When off a mismatch is only "
+        "logged; data that is unsafe to open is refused all the same.",
+    ),
+    cfg.ListOpt(
+        "gpt_safety_checks_nonfatal",
+        default=[],
+        help="Names of safety checks of the gpt inspector whose findings are only logged.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make these options known to ``conf``; may be repeated."""
+    conf.register_opts(OPTS, group=GROUP)

@@ -1,0 +1,72 @@
+"""Options of images and their data: hashing, what of the locations is shown, import methods."""
+
+from oslo_config import cfg, types
+
+GROUP = None
+
+IMPORT_METHODS = ("glance-direct", "web-download", "copy-image", "glance-download")
+"""The import methods of the API (reference 6.2)."""
+
+
+class BracketedList(types.List):
+    """A list that may stand in square brackets, as the import methods do in existing configurations."""
+
+    def __init__(self, choices: tuple[str, ...]) -> None:
+        super().__init__(item_type=types.String(choices=choices), type_name="list value")
+
+    def __call__(self, value: object) -> list[str]:
+        if isinstance(value, str):
+            text = value.strip()
+            value = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+        result: list[str] = super().__call__(value)
+        return result
+
+
+OPTS = [
+    cfg.StrOpt(
+        "hashing_algorithm",
+        default="sha512",
+        help="The algorithm of ``os_hash_value``, computed while an image is uploaded: any name that "
+        "hashlib knows and whose digest has a fixed length. Images that exist keep the algorithm "
+        "they were hashed with.",
+    ),
+    cfg.IntOpt(
+        "hash_threads",
+        default=-1,
+        min=-1,
+        advanced=True,
+        help="Threads that hash the bytes of one upload beside the thread that reads them."
+        "\n\n* -1: one for each algorithm on a machine with more than two processors, none on a smaller "
+        "one"
+        "\n* 0: none, the reading thread hashes"
+        "\n* N: at most N",
+    ),
+    cfg.BoolOpt(
+        "show_image_direct_url",
+        default=False,
+        help="Show the location of the data that is read first as ``direct_url`` of an image. Consumers "
+        "on the same storage, such as nova on Ceph, then clone instead of downloading. Locations of "
+        "some stores hold credentials: keep this off where users can reach the API.",
+    ),
+    cfg.BoolOpt(
+        "show_multiple_locations",
+        default=False,
+        deprecated_for_removal=True,
+        deprecated_since="0.1.0",
+        deprecated_reason="The locations calls of version 2.17 do the same and are guarded by policy rules.",
+        help="Show ``locations`` of an image and allow to change them by PATCH. A user who may do so "
+        "decides what bytes an image has, and locations of some stores hold credentials.",
+    ),
+    cfg.Opt(
+        "enabled_import_methods",
+        type=BracketedList(IMPORT_METHODS),
+        default=["glance-direct", "web-download", "copy-image"],
+        help="The ways to import that clients may choose from, in the order shown to them. Square "
+        "brackets around the list are accepted.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make these options known to ``conf``; may be repeated."""
+    conf.register_opts(OPTS, group=GROUP)

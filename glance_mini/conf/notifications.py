@@ -1,0 +1,29 @@
+"""Options of [notifications]: the way of an event from a request to the broker.
+
+The driver and the broker's address are options of oslo.messaging ([oslo_messaging_notifications]).
+"""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("notifications", help="How notifications travel from a request to the message broker.")
+
+OPTS = [
+    cfg.StrOpt(
+        "delivery",
+        default="direct",
+        choices=[("direct", "through a queue in the memory of the process, emptied by a thread")],
+        help="How notifications leave the service. No request ever waits for the broker.",
+    ),
+    cfg.IntOpt(
+        "queue_size",
+        default=10000,
+        min=1,
+        help="How many notifications may wait in the memory of one process while the broker is slow or "
+        "down. Further ones are dropped, counted and logged.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make these options known to ``conf``; may be repeated."""
+    conf.register_opts(OPTS, group=GROUP)

@@ -1,0 +1,31 @@
+"""Options of [paste_deploy]: how callers prove who they are, and the file that composes the middleware."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("paste_deploy", help="The pipeline in front of the application.")
+
+NO_AUTHENTICATION = "none"
+"""The flavour in which every caller is an administrator."""
+
+OPTS = [
+    cfg.StrOpt(
+        "flavor",
+        default="token",
+        help="The pipeline to run."
+        "\n\n* ``token``: tokens from ``[authentication] users_file``"
+        "\n* ``basic``: user names and passwords from the same file, by HTTP basic authentication"
+        "\n* ``keystone``: tokens of Keystone, see ``[keystone_authtoken]``"
+        "\n* ``none``: no authentication, every caller is an administrator; refused beyond the "
+        "loopback interface"
+        "\n\nA paste file of your own may offer further ones.",
+    ),
+    cfg.StrOpt(
+        "config_file",
+        help="A paste file to use instead of the one that comes with the service.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make these options known to ``conf``; may be repeated."""
+    conf.register_opts(OPTS, group=GROUP)

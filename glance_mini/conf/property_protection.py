@@ -1,0 +1,28 @@
+"""Options of property protection. The format of its file is read by ``glance_mini.domain.property_rules``."""
+
+from oslo_config import cfg
+
+GROUP = None
+
+OPTS = [
+    cfg.StrOpt(
+        "property_protection_file",
+        help="A file that says who may create, read, update and delete which custom properties. Unset: "
+        "nothing is protected. The service does not start when the file cannot be read or is wrong. "
+        "A property that no section matches is out of everybody's reach.",
+    ),
+    cfg.StrOpt(
+        "property_protection_rule_format",
+        default="roles",
+        choices=[
+            ("roles", "values are lists of role names"),
+            ("policies", "a value is the name of one rule of the policy file"),
+        ],
+        help="What the values in ``property_protection_file`` are.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make these options known to ``conf``; may be repeated."""
+    conf.register_opts(OPTS, group=GROUP)

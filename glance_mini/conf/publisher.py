@@ -1,0 +1,25 @@
+"""Options of what notifications say and which are sent. The way they take stands in ``notifications``."""
+
+from oslo_config import cfg
+
+GROUP = None
+
+OPTS = [
+    cfg.StrOpt(
+        "default_publisher_id",
+        default="image.localhost",
+        help="The publisher named in notifications; by custom the word image, a dot and the host's name.",
+    ),
+    cfg.ListOpt(
+        "disabled_notifications",
+        default=[],
+        help="Notifications that are not sent: types, or groups of types by the part before the first "
+        "dot. ``image`` switches off ``image.member.create`` as well."
+        "\n\nExample: ``image.send,task``",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make these options known to ``conf``; may be repeated."""
+    conf.register_opts(OPTS, group=GROUP)

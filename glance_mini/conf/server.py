@@ -1,0 +1,121 @@
+"""Options of [server]: what ``glance-mini serve`` listens on and how much it takes on at once.
+
+Other WSGI servers have their own settings for all but the limits of the application.
+"""
+
+import ipaddress
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("server", help="What glance-mini serve listens on, and how much it takes on at once.")
+
+THREADS_FOR_SMALL_REQUESTS = 16
+"""Threads that transfers leave free where ``max_transfers`` is not set."""
+
+OPTS = [
+    cfg.StrOpt(
+        "bind",
+        default="127.0.0.1:9292",
+        help="Address and port to listen on; an IPv6 address stands in square brackets."
+        "\n\nExamples: ``0.0.0.0:9292``, ``[::1]:9292``",
+    ),
+    cfg.IntOpt("workers", default=2, min=1, help="Processes that answer requests."),
+    cfg.IntOpt(
+        "threads",
+        default=64,
+        min=2,
+        help="Threads of each process. A transfer holds one from its first byte to its last.",
+    ),
+    cfg.IntOpt(
+        "max_transfers",
+        default=0,
+        min=0,
+        help="Uploads and downloads that one process serves at once; further ones are answered with 503 "
+        "and ``Retry-After``. 0: the number of threads less 16, so that small requests always find a "
+        "thread.",
+    ),
+    cfg.IntOpt(
+        "keepalive",
+        default=5,
+        min=0,
+        help="Seconds that an idle connection is kept open for another request; 0 closes it.",
+    ),
+    cfg.IntOpt(
+        "io_timeout",
+        default=60,
+        min=1,
+        help="Seconds after which a connection is given up that neither takes nor sends a byte.",
+    ),
+    cfg.IntOpt(
+        "minimum_rate",
+        default=1024,
+        min=0,
+        help="Bytes per second that a connection must carry, on the average of ``rate_window``, while the "
+        "service waits for it; a slower one is given up. 0 allows any rate.",
+    ),
+    cfg.IntOpt(
+        "rate_window",
+        default=60,
+        min=1,
+        help="Seconds over which ``minimum_rate`` is measured.",
+    ),
+    cfg.IntOpt(
+        "graceful_timeout",
+        default=60,
+        min=0,
+        help="Seconds that running requests are given to end when the service is told to stop.",
+    ),
+    cfg.StrOpt(
+        "tls_certificate", help="File of the certificate chain in PEM. Set, the service speaks HTTPS only."
+    ),
+    cfg.StrOpt("tls_key", help="File of the private key in PEM that belongs to ``tls_certificate``."),
+    cfg.BoolOpt("metrics", default=True, help="Answer ``/metrics`` with figures for Prometheus."),
+    cfg.BoolOpt(
+        "metrics_loopback_only",
+        default=True,
+        help="Answer ``/metrics`` only to callers on the same machine. The figures need no credentials.",
+    ),
+    cfg.IntOpt(
+        "max_json_body",
+        default=1024**2,
+        min=1024,
+        help="The longest JSON body in bytes. A longer one is refused with 413 before it is read.",
+    ),
+    cfg.IntOpt(
+        "max_lists_in_flight",
+        default=4,
+        min=1,
+        advanced=True,
+        help="Long lists that one process makes at once; further ones wait their turn. It bounds the "
+        "memory that pages take.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make these options known to ``conf``; may be repeated."""
+    conf.register_opts(OPTS, group=GROUP)
+
+
+def max_transfers(conf: cfg.ConfigOpts) -> int:
+    """Return how many transfers one process serves at once, at least 1."""
+    configured: int = conf.server.max_transfers
+    return configured or max(1, conf.server.threads - THREADS_FOR_SMALL_REQUESTS)
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Return host and port of ``host:port`` or ``[IPv6]:port``; raises ValueError."""
+    host, _, port = address.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
+    if not host or bracketed != (":" in host) or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise ValueError(f"'{address}' is not host:port (an IPv6 address stands in square brackets)")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach ``host``; a name other than localhost counts as outside."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,34 @@
+"""Options of [transfers]: the leases of uploads in flight and who cleans up behind a process that died."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("transfers", help="Uploads in flight and the leases that they hold.")
+
+OPTS = [
+    cfg.IntOpt(
+        "lease_seconds",
+        default=60,
+        min=3,
+        help="Seconds after which an upload of a process that gave no sign of life is taken over: its "
+        "bytes are removed and the image is queued again. A living process renews its leases long "
+        "before.",
+    ),
+    cfg.IntOpt(
+        "reaper_interval",
+        default=20,
+        min=1,
+        help="Seconds between two looks for leases that have ended and for data that waits to be deleted.",
+    ),
+    cfg.IntOpt(
+        "reserve_step_mib",
+        default=64,
+        min=1,
+        help="The steps in MiB in which an upload of unknown size takes its share of the project's quota. "
+        "Larger steps mean fewer statements and an earlier refusal close to the limit.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make these options known to ``conf``; may be repeated."""
+    conf.register_opts(OPTS, group=GROUP)

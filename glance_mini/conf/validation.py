@@ -1,0 +1,101 @@
+"""What the configuration must be before the service starts, with one message for all that is wrong.
+
+Files that options name are read, and refused, by those who use them.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+from oslo_config import cfg
+
+from glance_mini.conf import MODULES
+from glance_mini.conf.paste_deploy import NO_AUTHENTICATION
+from glance_mini.conf.server import host_and_port, is_loopback
+from glance_mini.domain.errors import ConfigurationError
+from glance_mini.domain.units import parse_size
+
+
+def validate(conf: cfg.ConfigOpts) -> None:
+    """Return if the service can start with ``conf``; raises ConfigurationError naming every wrong option."""
+    problems = list(_unusable_values(conf))
+    if not problems:
+        problems = [problem for find in _RULES for problem in find(conf)]
+    if problems:
+        raise ConfigurationError(reason="The configuration is wrong: " + "; ".join(problems))
+
+
+def _unusable_values(conf: cfg.ConfigOpts) -> Iterator[str]:
+    for module in MODULES:
+        group = module.GROUP.name if module.GROUP else "DEFAULT"
+        values = conf if module.GROUP is None else conf[group]
+        for opt in module.OPTS:
+            try:
+                values[opt.dest]
+            except ValueError as error:
+                yield f"[{group}] {opt.name}: {error.__context__ or error}"
+
+
+def _storage_quota(conf: cfg.ConfigOpts) -> Iterator[str]:
+    try:
+        parse_size(conf.user_storage_quota)
+    except ValueError as error:
+        yield f"[DEFAULT] user_storage_quota: {error}"
+
+
+def _hashing_algorithm(conf: cfg.ConfigOpts) -> Iterator[str]:
+    name = conf.hashing_algorithm
+    try:
+        fixed_length = hashlib.new(name, usedforsecurity=False).digest_size > 0
+    except ValueError:
+        yield f"[DEFAULT] hashing_algorithm: this Python knows no algorithm '{name}'"
+    else:
+        if not fixed_length:
+            yield f"[DEFAULT] hashing_algorithm: the digest of '{name}' has no fixed length"
+
+
+def _formats(conf: cfg.ConfigOpts) -> Iterator[str]:
+    for name in ("container_formats", "disk_formats"):
+        if not conf.image_format[name]:
+            yield f"[image_format] {name}: at least one format is needed"
+
+
+def _address(conf: cfg.ConfigOpts) -> Iterator[str]:
+    try:
+        host, _ = host_and_port(conf.server.bind)
+    except ValueError as error:
+        yield f"[server] bind: {error}"
+    else:
+        if conf.paste_deploy.flavor == NO_AUTHENTICATION and not is_loopback(host):
+            yield (
+                f"[server] bind: '{conf.server.bind}' can be reached from outside, and with [paste_deploy] "
+                f"flavor '{NO_AUTHENTICATION}' everybody would be an administrator"
+            )
+
+
+def _tls(conf: cfg.ConfigOpts) -> Iterator[str]:
+    if bool(conf.server.tls_certificate) != bool(conf.server.tls_key):
+        yield "[server] tls_certificate and tls_key: one is of no use without the other"
+
+
+def _transfers(conf: cfg.ConfigOpts) -> Iterator[str]:
+    if conf.server.max_transfers >= conf.server.threads:
+        yield (
+            f"[server] max_transfers: {conf.server.max_transfers} transfers would take all of the "
+            f"{conf.server.threads} threads; leave some for small requests"
+        )
+
+
+def _flavor(conf: cfg.ConfigOpts) -> Iterator[str]:
+    if not conf.paste_deploy.flavor:
+        yield f"[paste_deploy] flavor: must be named; '{NO_AUTHENTICATION}' is the one without authentication"
+
+
+_RULES: tuple[Callable[[cfg.ConfigOpts], Iterator[str]], ...] = (
+    _storage_quota,
+    _hashing_algorithm,
+    _formats,
+    _flavor,
+    _address,
+    _tls,
+    _transfers,
+)

@@ -1,0 +1,163 @@
+"""What the service asks of its data: domain values in, domain values out.
+
+Each method is one transaction. ``glance_mini.db.sqlalchemy`` answers on a database; a registry service may answer the
+same interface over the network. Times are UTC without a zone and are given by the caller, so that a clock can be
+replaced in tests. Every method may raise Unavailable when the database does not answer; all may be repeated unless
+they say otherwise.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from glance_mini.domain.changes import ImageChanges
+from glance_mini.domain.errors import NotFound
+from glance_mini.domain.image import Image
+from glance_mini.domain.member import Member
+from glance_mini.domain.query import ImageQuery, Page, Scope
+from glance_mini.domain.quota import Limits
+from glance_mini.domain.transfer import Deletion, StoredData, Transfer
+
+
+class DataAccess(ABC):
+    """All reads and writes of the service."""
+
+    # images
+
+    @abstractmethod
+    def get_image(self, image_id: str, scope: Scope) -> Image:
+        """Return the image as ``scope`` may see it; NotFound where it does not exist, is deleted or invisible."""
+
+    @abstractmethod
+    def list_images(self, query: ImageQuery, scope: Scope) -> Page:
+        """Return one page within ``scope``; Invalid where the marker is no image that ``scope`` may see.
+
+        ``next_marker`` is set when the page is full and its limit not zero.
+        """
+
+    @abstractmethod
+    def create_image(self, image: Image, limits: Limits) -> Image:
+        """Insert ``image`` with its properties, tags and locations, count it for its owner, and return it.
+
+        Duplicate where the id is or ever was used; LimitExceeded.
+        """
+
+    @abstractmethod
+    def update_image(self, image_id: str, changes: ImageChanges, now: datetime, limits: Limits) -> Image:
+        """Apply ``changes`` to the image as it is now, under a lock, and return it (``domain.changes.apply``).
+
+        A location that goes becomes a pending deletion in the same transaction. NotFound, and what ``apply`` raises.
+        """
+
+    @abstractmethod
+    def set_status(self, image_id: str, status: str, expect: frozenset[str], now: datetime) -> Image:
+        """Move the image from one of ``expect`` to ``status`` and return it; StatusConflict, NotFound."""
+
+    @abstractmethod
+    def delete_image(self, image_id: str, now: datetime) -> Image:
+        """Mark the image deleted, make its locations pending deletions, give back its quota; return it as it now is.
+
+        Its transfer, where one runs, loses its claim. NotFound, Forbidden (protected).
+        """
+
+    @abstractmethod
+    def restore_image(self, image: Image, now: datetime) -> Image:
+        """Undo ``delete_image`` for the locations that are still pending; ``image`` is the image before it.
+
+        NotFound where no pending deletion is left.
+        """
+
+    # transfers and deletions
+
+    @abstractmethod
+    def begin_transfer(self, transfer: Transfer, now: datetime, limits: Limits) -> Image:
+        """Move the image from ``queued`` to ``saving``, insert ``transfer``, reserve its bytes; return the image.
+
+        StatusConflict, NotFound, LimitExceeded; then nothing was written.
+        """
+
+    @abstractmethod
+    def reserve_space(self, transfer_id: str, amount: int, limits: Limits) -> None:
+        """Add ``amount`` bytes to what the transfer has reserved; LimitExceeded, Gone (the transfer does not exist)."""
+
+    @abstractmethod
+    def is_youngest_transfer(self, transfer_id: str) -> bool:
+        """Tell whether no later transfer of the same project holds a reservation; Gone."""
+
+    @abstractmethod
+    def record_data(self, transfer: Transfer, data: StoredData, now: datetime) -> Image:
+        """Make the image active with ``data``, turn the reservation into use, end the transfer; return the image.
+
+        Gone where the transfer or the image does not exist any more.
+        """
+
+    @abstractmethod
+    def abort_transfer(self, transfer: Transfer, now: datetime) -> None:
+        """End the transfer, give its reservation back, put the image from ``saving`` to ``queued``; nothing if gone."""
+
+    @abstractmethod
+    def renew_leases(self, process: str, transfer_ids: Collection[str], lease_until: datetime) -> None:
+        """Prolong the leases of those transfers that ``process`` still holds."""
+
+    @abstractmethod
+    def take_expired_transfers(self, process: str, now: datetime, lease_until: datetime) -> Sequence[Transfer]:
+        """Return up to 100 transfers whose lease ended before ``now``, now held by ``process`` until ``lease_until``.
+
+        A transfer is given to one caller only.
+        """
+
+    @abstractmethod
+    def list_deletions(self, image_id: str) -> Sequence[Deletion]:
+        """Return the pending deletions of an image, oldest first."""
+
+    @abstractmethod
+    def take_due_deletions(self, now: datetime, retry_at: datetime) -> Sequence[Deletion]:
+        """Return up to 100 pending deletions due at ``now``; each comes again at ``retry_at`` unless finished.
+
+        A deletion is given to one caller only until then.
+        """
+
+    @abstractmethod
+    def finish_deletion(self, deletion_id: int) -> None:
+        """Forget a pending deletion; nothing where it is gone."""
+
+    # members
+
+    @abstractmethod
+    def list_members(self, image_id: str, member_id: str | None) -> Sequence[Member]:
+        """Return the members of the image, or the one named, in the order of their creation."""
+
+    def get_member(self, image_id: str, member_id: str) -> Member:
+        """Return one member of the image; NotFound."""
+        found = self.list_members(image_id, member_id)
+        if not found:
+            raise NotFound(kind="member", id=member_id)
+        return found[0]
+
+    @abstractmethod
+    def add_member(self, image_id: str, member_id: str, now: datetime, limit: int | None) -> Member:
+        """Insert a pending member; Duplicate, NotFound (no such image), LimitExceeded with more than ``limit``."""
+
+    @abstractmethod
+    def update_member(self, image_id: str, member_id: str, status: str, now: datetime) -> Member:
+        """Set the status of a membership and return it; NotFound."""
+
+    @abstractmethod
+    def delete_member(self, image_id: str, member_id: str, now: datetime) -> Member:
+        """End a membership and return it as deleted; NotFound."""
+
+    # operation of the service
+
+    @abstractmethod
+    def get_usage(self, project_id: str) -> dict[str, int]:
+        """Return what the project uses and has reserved, by resource name (bytes and counts)."""
+
+    @abstractmethod
+    def ping(self) -> None:
+        """Return when the database answers; Unavailable otherwise."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all connections."""
+
+

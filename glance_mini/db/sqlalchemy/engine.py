@@ -1,0 +1,85 @@
+"""The engine: one pool of connections, set up for what each database needs.
+
+Every connection is in autocommit mode, so a read costs its statement and nothing else; ``database`` begins and ends
+transactions itself. Nothing here opens a connection.
+"""
+
+from typing import Any
+
+from oslo_db.sqlalchemy import exc_filters
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import StaticPool
+
+SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "temp_store = MEMORY")
+"""NORMAL in WAL mode: a killed process loses nothing; a power cut may lose the last transactions, never the file."""
+
+MYSQL_SESSION = "SET SESSION transaction_isolation = 'READ-COMMITTED', group_concat_max_len = 4294967295"
+"""READ COMMITTED: no gap locks. JSON arrays are cut at ``group_concat_max_len``."""
+
+
+def make_engine(
+    connection: str,
+    *,
+    pool_size: int = 16,
+    max_overflow: int = 48,
+    pool_timeout: float = 30,
+    pool_recycle: int = 3600,
+    sqlite_busy_timeout: float = 30,
+    mysql_sql_mode: str = "TRADITIONAL",
+) -> Engine:
+    """Return an engine for the address ``connection``; times in seconds. SQLite in memory is one connection for all."""
+    url = _with_driver(make_url(connection))
+    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+    if is_memory(url):
+        options["poolclass"] = StaticPool
+    else:
+        options |= {
+            "pool_size": pool_size,
+            "max_overflow": max_overflow,
+            "pool_timeout": pool_timeout,
+            "pool_recycle": pool_recycle,
+            "pool_use_lifo": True,
+        }
+    if url.get_backend_name() == "sqlite":
+        options["connect_args"] = {"check_same_thread": False, "timeout": sqlite_busy_timeout}
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        query_cache_size=1000,
+        **options,
+    )
+    exc_filters.register_engine(engine)
+    event.listen(engine, "connect", _session(url.get_backend_name(), mysql_sql_mode))
+    return engine
+
+
+def is_memory(url: URL) -> bool:
+    """Tell whether ``url`` is an SQLite database that lives in memory."""
+    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
+
+
+def _with_driver(url: URL) -> URL:
+    match url.drivername:
+        case "postgresql" | "postgres":
+            return url.set(drivername="postgresql+psycopg2")
+        case "mysql" | "mariadb" | "mariadb+pymysql":
+            return url.set(drivername="mysql+pymysql")
+    return url
+
+
+def _session(backend: str, mysql_sql_mode: str) -> Any:
+    statements = {
+        "sqlite": tuple(f"PRAGMA {pragma}" for pragma in SQLITE_PRAGMAS),
+        # The estimates of a page's statement reach the threshold of JIT, whose compilation costs more than the page.
+        "postgresql": ("SET jit = off",),
+        "mysql": (MYSQL_SESSION, f"SET SESSION sql_mode = '{mysql_sql_mode}'" if mysql_sql_mode else ""),
+    }[backend]
+
+    def set_up(dbapi_connection: Any, record: Any) -> None:
+        cursor = dbapi_connection.cursor()
+        for statement in filter(None, statements):
+            cursor.execute(statement)
+        cursor.close()
+
+    return set_up

@@ -1,0 +1,70 @@
+"""Tells from an error of the database what may be done about it.
+
+oslo.db has translated what it knows; SQLite's locks, PostgreSQL's serialization failures and a server that is
+starting or stopping arrive as plain operational errors.
+"""
+
+import logging
+
+from oslo_db.exception import DBConnectionError, DBDeadlock, DBError, DBNonExistentDatabase
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from glance_mini.domain import errors
+
+LOG = logging.getLogger(__name__)
+
+_CONFLICT_STATES = frozenset({"40001", "40P01", "55P03"})
+_LOST_CLASSES = ("08", "57P")
+_REFUSED_CODES = frozenset({1040, 1053, 1927, 2002, 2003, 2006, 2013, 2055})
+"""MariaDB: too many connections, shutdown in progress, and the ways in which a connection is gone."""
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Tell whether the transaction lost against another one: deadlock, serialization failure, locked database."""
+    if isinstance(error, DBDeadlock):
+        return True
+    original = _original(error)
+    text = str(original)
+    return getattr(original, "pgcode", None) in _CONFLICT_STATES or (
+        "database is locked" in text or "database table is locked" in text
+    )
+
+
+def is_lost_connection(error: BaseException) -> bool:
+    """Tell whether there is no connection any more, or none was made."""
+    if isinstance(error, DBConnectionError):
+        return True
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    original = _original(error)
+    state = getattr(original, "pgcode", None) or ""
+    if state.startswith(_LOST_CLASSES) or "connection to server at" in str(original):
+        return True
+    return isinstance(error, OperationalError) and _number(original) in _REFUSED_CODES
+
+
+def is_out_of_order(error: BaseException) -> bool:
+    """Tell whether the database refuses work for a reason of its own, such as a full disk or too many connections."""
+    return isinstance(error, OperationalError | DBNonExistentDatabase)
+
+
+def unavailable(error: BaseException) -> errors.Unavailable:
+    """Return Unavailable for ``error``, which is logged without its statement and parameters."""
+    LOG.error("The database does not answer: %s", _original(error))
+    return errors.Unavailable(reason="The database does not answer now; the request may be repeated later.")
+
+
+def _original(error: BaseException) -> BaseException:
+    """The driver's own error, which names neither statement nor parameters."""
+    if isinstance(error, DBError) and isinstance(error.inner_exception, BaseException):
+        error = error.inner_exception
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig
+    return error
+
+
+def _number(error: BaseException) -> object:
+    return error.args[0] if error.args else None
+
+
+__all__ = ["DBError", "is_conflict", "is_lost_connection", "is_out_of_order", "unavailable"]

@@ -1,0 +1,215 @@
+"""The tables, as reference section 26 names them, with what lists per page need beside.
+
+Text compares byte by byte on every database. ``sort_*`` columns are generated: they hold what null sorts as, so that
+an index can back each order. ``image_created_at`` repeats the creation time of the image, which never changes, so that
+an index can walk the images of a property, a tag or a member in the default order.
+"""
+
+from hashlib import blake2b
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    false,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_nopad_bin"}
+"""``nopad``: otherwise "a" and "a " would be one name."""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uniq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+def exact(length: int) -> String:
+    """Return the type of a text of ``length`` characters that compares and sorts byte by byte."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+def long_text() -> TypeEngine[str]:
+    """Return the type of a text without a limit of its own."""
+    return Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+
+
+def moment() -> TypeEngine[Any]:
+    """Return the type of a time in UTC, in microseconds."""
+    return DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+
+
+def counter() -> TypeEngine[int]:
+    """Return the type of a 64-bit number that the database counts up."""
+    return BigInteger().with_variant(Integer(), "sqlite")
+
+
+def digest(value: str) -> str:
+    """Return what stands in ``value_digest`` for a property's value: 128 bits in hex."""
+    return blake2b(value.encode(), digest_size=16).hexdigest()
+
+
+def _sort(name: str, of: str, kind: Any, null: str) -> Column[Any]:
+    return Column(name, kind, Computed(f"coalesce({of}, {null})", persisted=True), nullable=False)
+
+
+images = Table(
+    "images",
+    metadata,
+    Column("id", exact(36), primary_key=True),
+    Column("name", exact(255)),
+    Column("size", BigInteger),
+    Column("virtual_size", BigInteger),
+    Column("status", exact(30), nullable=False),
+    Column("visibility", exact(9), nullable=False),
+    Column("checksum", exact(32)),
+    Column("os_hash_algo", exact(64)),
+    Column("os_hash_value", exact(128)),
+    Column("owner", exact(255)),
+    Column("protected", Boolean, nullable=False, server_default=false()),
+    Column("os_hidden", Boolean, nullable=False, server_default=false()),
+    Column("container_format", exact(20)),
+    Column("disk_format", exact(20)),
+    Column("min_disk", Integer, nullable=False, server_default="0"),
+    Column("min_ram", Integer, nullable=False, server_default="0"),
+    Column("created_at", moment(), nullable=False),
+    Column("updated_at", moment(), nullable=False),
+    Column("deleted_at", moment()),
+    Column("deleted", Boolean, nullable=False, server_default=false()),
+    _sort("sort_name", "name", exact(255), "''"),
+    _sort("sort_size", "size", BigInteger, "0"),
+    _sort("sort_container_format", "container_format", exact(20), "''"),
+    _sort("sort_disk_format", "disk_format", exact(20), "''"),
+    **MYSQL,
+)
+
+for _name, _keys in {
+    "created_at": (),
+    "owner": ("owner",),
+    "visibility": ("visibility",),
+    "name": ("sort_name",),
+    "status": ("status",),
+    "size": ("sort_size",),
+    "container_format": ("sort_container_format",),
+    "disk_format": ("sort_disk_format",),
+    "updated_at": ("updated_at",),
+}.items():
+    Index(
+        f"ix_images_list_{_name}",
+        *(images.c[key] for key in ("deleted", "os_hidden", *_keys, "created_at", "id")),
+    )
+Index("ix_images_checksum", images.c.checksum)
+Index("ix_images_os_hash_value", images.c.os_hash_value)
+
+image_properties = Table(
+    "image_properties",
+    metadata,
+    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", exact(255), primary_key=True),
+    Column("value", long_text(), nullable=False),
+    Column("value_digest", exact(32), nullable=False),
+    Column("image_created_at", moment(), nullable=False),
+    Index("ix_image_properties_list", "name", "value_digest", "image_created_at", "image_id"),
+    **MYSQL,
+)
+
+image_tags = Table(
+    "image_tags",
+    metadata,
+    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("value", exact(255), primary_key=True),
+    Column("image_created_at", moment(), nullable=False),
+    Index("ix_image_tags_list", "value", "image_created_at", "image_id"),
+    **MYSQL,
+)
+
+image_locations = Table(
+    "image_locations",
+    metadata,
+    Column("id", counter(), primary_key=True),
+    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), nullable=False),
+    Column("position", SmallInteger, nullable=False),
+    Column("value", long_text(), nullable=False),
+    Column("meta_data", long_text(), nullable=False),
+    Column("status", exact(30), nullable=False),
+    Index("ix_image_locations_image_id", "image_id"),
+    **MYSQL,
+)
+
+image_members = Table(
+    "image_members",
+    metadata,
+    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("member", exact(255), primary_key=True),
+    Column("status", exact(20), nullable=False),
+    Column("created_at", moment(), nullable=False),
+    Column("updated_at", moment(), nullable=False),
+    Column("image_created_at", moment(), nullable=False),
+    Index("ix_image_members_list", "member", "status", "image_created_at", "image_id"),
+    **MYSQL,
+)
+
+image_tombstones = Table(
+    "image_tombstones",
+    metadata,
+    Column("id", exact(36), primary_key=True),
+    **MYSQL,
+)
+
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("id", exact(36), primary_key=True),
+    Column("image_id", exact(36), nullable=False),
+    Column("project_id", exact(255)),
+    Column("process", exact(255), nullable=False),
+    Column("store", exact(255), nullable=False),
+    Column("name", long_text(), nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+    Column("started_at", moment(), nullable=False),
+    Column("lease_until", moment(), nullable=False),
+    Index("ix_transfers_image_id", "image_id"),
+    Index("ix_transfers_process", "process"),
+    Index("ix_transfers_project_id", "project_id", "started_at"),
+    Index("ix_transfers_lease_until", "lease_until"),
+    **MYSQL,
+)
+
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("id", counter(), primary_key=True),
+    Column("image_id", exact(36), nullable=False),
+    Column("value", long_text(), nullable=False),
+    Column("meta_data", long_text(), nullable=False),
+    Column("due_at", moment(), nullable=False),
+    Index("ix_deletions_image_id", "image_id"),
+    Index("ix_deletions_due_at", "due_at"),
+    **MYSQL,
+)
+
+quota_usage = Table(
+    "quota_usage",
+    metadata,
+    Column("project_id", exact(255), primary_key=True),
+    Column("resource", exact(64), primary_key=True),
+    Column("used", BigInteger, nullable=False),
+    **MYSQL,
+)

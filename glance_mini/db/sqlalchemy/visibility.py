@@ -1,0 +1,86 @@
+"""Who may see which image, as SQL conditions on ``images`` (reference 3.5, 4.3 and 4.4).
+
+``project`` is the bound parameter that carries the caller's project.
+"""
+
+from typing import Any
+
+from sqlalchemy import bindparam, exists, or_, true
+from sqlalchemy.sql.elements import ColumnElement
+
+from glance_mini.db.sqlalchemy.models import image_members, images
+from glance_mini.domain.query import ImageQuery, Scope
+
+Condition = ColumnElement[bool]
+
+PROJECT: Any = bindparam("project", type_=images.c.owner.type)
+EVERYONES = ("public", "community")
+
+
+def may_see(is_admin: bool, has_project: bool) -> Condition:
+    """Return the condition for images that a caller may see when naming them by id."""
+    if is_admin:
+        return true()
+    anyone = or_(images.c.visibility.in_(EVERYONES), images.c.owner.is_(None))
+    if not has_project:
+        return anyone
+    shared = (images.c.visibility == "shared") & exists().where(
+        image_members.c.image_id == images.c.id, image_members.c.member == PROJECT
+    )
+    return or_(anyone, images.c.owner == PROJECT, shared)
+
+
+def parts(query: ImageQuery, scope: Scope) -> tuple[str, ...]:
+    """Return the names of the sets whose union a list shows: ``all``, ``all but community``, or some of ``own``,
+    ``ownerless``, ``public``, ``community`` and ``shared`` with ``:`` and the member status.
+
+    Sets that cannot hold an image for the filters of ``query`` are left out; there may be none.
+    """
+    if scope.is_admin:
+        return ("all but community",) if query.visibility is None else ("all",)
+    owners = query.one_of.get("owner")
+    foreign = owners is None or any(owner != scope.project_id for owner in owners)
+    found = []
+    if scope.project_id is not None and (owners is None or scope.project_id in owners):
+        found.append("own")
+    if owners is None:
+        found.append("ownerless")
+    wanted = query.visibility
+    if foreign and wanted in (None, "all", "public"):
+        found.append("public")
+    if foreign and wanted in ("all", "community"):
+        found.append("community")
+    if foreign and wanted in (None, "all", "shared") and scope.project_id is not None:
+        found += [f"shared:{status}" for status in _member_statuses(query)]
+    if wanted in EVERYONES and owners is None:
+        return (wanted,)
+    return tuple(found)
+
+
+def condition(part: str) -> Condition:
+    """Return the condition for the images of one of ``parts``."""
+    if part.startswith("shared:"):
+        return (images.c.visibility == "shared") & exists().where(
+            image_members.c.image_id == images.c.id,
+            image_members.c.member == PROJECT,
+            image_members.c.status == part.partition(":")[2],
+        )
+    return _CONDITIONS[part]
+
+
+def _member_statuses(query: ImageQuery) -> tuple[str, ...]:
+    if query.member_status == "all":
+        return ("accepted", "pending", "rejected")
+    return (query.member_status,)
+
+
+_CONDITIONS: dict[str, Condition] = {
+    "all": true(),
+    "all but community": or_(
+        images.c.visibility != "community", images.c.owner == PROJECT, images.c.owner.is_(None)
+    ),
+    "own": images.c.owner == PROJECT,
+    "ownerless": images.c.owner.is_(None),
+    "public": images.c.visibility == "public",
+    "community": images.c.visibility == "community",
+}

@@ -1,0 +1,197 @@
+"""Changes of an image, and how a row of them is applied to one image (reference 4.7, 9, 10.1).
+
+An update carries changes and never a whole image, so what the caller cannot see is never lost. ``apply`` is pure:
+the data access layer calls it inside the transaction that holds the image, and stores the difference.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, cast
+
+from glance_mini.domain import errors
+from glance_mini.domain.image import Image, Location, user_properties
+from glance_mini.domain.quota import NO_LIMITS, Limits
+from glance_mini.domain.status import check_formats
+
+SETTABLE = frozenset(
+    {
+        "name",
+        "visibility",
+        "protected",
+        "os_hidden",
+        "owner",
+        "container_format",
+        "disk_format",
+        "tags",
+        "min_ram",
+        "min_disk",
+    }
+)
+"""Base properties that a caller may set."""
+
+FORMATS = frozenset({"container_format", "disk_format"})
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyChange:
+    """One base or custom property: ``add`` sets it, ``create`` wants it absent, ``replace`` and ``remove`` present."""
+
+    action: str
+    name: str
+    value: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class TagChange:
+    """``add`` (already there: nothing happens) or ``remove`` (absent: NotFound) of one tag."""
+
+    action: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocationChange:
+    """``add`` at ``position`` (None: at the end), ``replace`` of all, or ``remove`` at ``position``.
+
+    ``size`` is what the store says of an added location's data, in bytes; ``hashes`` what the caller claims of it.
+    """
+
+    action: str
+    position: int | None = None
+    locations: tuple[Location, ...] = ()
+    size: int | None = None
+    hashes: Mapping[str, str] = MappingProxyType({})
+
+
+Change = PropertyChange | TagChange | LocationChange
+ImageChanges = tuple[Change, ...]
+
+
+def apply(image: Image, changes: ImageChanges, now: datetime, limits: Limits = NO_LIMITS) -> Image:
+    """Return ``image`` after ``changes`` in their order, all or none; ``updated_at`` is ``now`` where any came.
+
+    Raises Conflict, NotFound, Forbidden or Invalid as reference 4.7, 9 and 10.1 say, and LimitExceeded where a change
+    added something beyond ``limits``.
+    """
+    if not changes:
+        return image
+    changed = image
+    for change in changes:
+        match change:
+            case PropertyChange():
+                changed = _change_property(changed, change)
+            case TagChange():
+                changed = _change_tag(changed, change)
+            case LocationChange():
+                changed = _change_locations(changed, change)
+    _check_limits(image, changed, limits)
+    return replace(changed, updated_at=now)
+
+
+def _change_property(image: Image, change: PropertyChange) -> Image:
+    name, value = change.name, change.value
+    if name in SETTABLE:
+        return _change_base(image, change)
+    present = name in image.properties
+    if change.action == "create" and present:
+        raise errors.Conflict(reason=f"Property {name} already present.")
+    if change.action in ("replace", "remove") and not present:
+        raise errors.Conflict(reason=f"Property {name} does not exist.")
+    properties = dict(image.properties)
+    if change.action == "remove":
+        del properties[name]
+    else:
+        properties[name] = str(value)
+    return replace(image, properties=properties)
+
+
+def _change_base(image: Image, change: PropertyChange) -> Image:
+    name, value = change.name, change.value
+    if change.action == "create":
+        raise errors.Conflict(reason=f"Property {name} already present.")
+    if change.action == "remove":
+        raise errors.Forbidden(reason=f"Property {name} may not be removed.")
+    if name in FORMATS and image.status != "queued" and value != getattr(image, name):
+        raise errors.Forbidden(reason=f"Attribute {name} can be replaced only for a queued image.")
+    return replace(image, **cast(dict[str, Any], {name: value}))
+
+
+def _change_tag(image: Image, change: TagChange) -> Image:
+    if change.action == "add":
+        return image if change.tag in image.tags else replace(image, tags=(*image.tags, change.tag))
+    if change.tag not in image.tags:
+        raise errors.NotFound(kind="tag", id=change.tag)
+    return replace(image, tags=tuple(tag for tag in image.tags if tag != change.tag))
+
+
+def _change_locations(image: Image, change: LocationChange) -> Image:
+    match change.action:
+        case "remove":
+            return _remove_location(image, change)
+        case "replace" if image.locations:
+            return _replace_metadata(image, change)
+    return _add_locations(image, change)
+
+
+def _add_locations(image: Image, change: LocationChange) -> Image:
+    if image.status not in ("active", "queued"):
+        raise errors.StatusConflict(id=image.id, status=image.status, wanted="active, queued")
+    locations = list(image.locations)
+    position = len(locations) if change.position is None else change.position
+    if position > len(locations):
+        raise errors.Invalid(reason=f"Position {position} is beyond the {len(locations)} locations of the image.")
+    for new in change.locations:
+        if any(new.url == old.url and new.metadata == old.metadata for old in locations):
+            raise errors.Invalid(reason="The location is on the image already.")
+        locations.insert(position, new)
+        position += 1
+    image = replace(_claim_hashes(image, change.hashes), locations=tuple(locations))
+    if image.status == "queued" and locations:
+        check_formats(image)
+        image = replace(image, status="active", size=change.size)
+    return image
+
+
+def _claim_hashes(image: Image, hashes: Mapping[str, str]) -> Image:
+    for name, value in hashes.items():
+        known = getattr(image, name)
+        if known is not None and known != value:
+            raise errors.Conflict(reason=f"{name} of the location differs from that of the image.")
+        if known is None and image.status != "queued":
+            raise errors.Conflict(reason=f"{name} can be given only for a queued image.")
+    return replace(image, **cast(dict[str, Any], dict(hashes))) if hashes else image
+
+
+def _replace_metadata(image: Image, change: LocationChange) -> Image:
+    if image.status not in ("active", "queued"):
+        raise errors.StatusConflict(id=image.id, status=image.status, wanted="active, queued")
+    if sorted(old.url for old in image.locations) != sorted(new.url for new in change.locations):
+        raise errors.Invalid(reason="Replacing the locations of an image may change their metadata only.")
+    ids = {old.url: old.id for old in image.locations}
+    return replace(image, locations=tuple(replace(new, id=ids[new.url]) for new in change.locations))
+
+
+def _remove_location(image: Image, change: LocationChange) -> Image:
+    if image.status != "active":
+        raise errors.StatusConflict(id=image.id, status=image.status, wanted="active")
+    position = change.position or 0
+    if position >= len(image.locations):
+        raise errors.Invalid(reason=f"The image has no location at position {position}.")
+    if len(image.locations) == 1:
+        raise errors.Forbidden(reason="The last location of an image cannot be removed.")
+    return replace(image, locations=image.locations[:position] + image.locations[position + 1 :])
+
+
+def _check_limits(before: Image, after: Image, limits: Limits) -> None:
+    properties = user_properties(after)
+    has_added = bool(set(after.properties) - set(before.properties))
+    if limits.properties is not None and properties > limits.properties and has_added:
+        raise errors.LimitExceeded(resource="image_property_quota", limit=limits.properties, wanted=properties)
+    for resource, limit, old, new in (
+        ("image_tag_quota", limits.tags, before.tags, after.tags),
+        ("image_location_quota", limits.locations, before.locations, after.locations),
+    ):
+        if limit is not None and len(new) > limit and len(new) > len(old):
+            raise errors.LimitExceeded(resource=resource, limit=limit, wanted=len(new))

@@ -1,0 +1,8 @@
+"""The clock of the service: UTC without a zone, as the database stores it."""
+
+from datetime import UTC, datetime
+
+
+def utcnow() -> datetime:
+    """Return the time now, UTC without a zone, in microseconds."""
+    return datetime.now(UTC).replace(tzinfo=None)

@@ -1,0 +1,43 @@
+"""Who asks: the identity of one request, as the authentication middleware found it.
+
+A value without behaviour beyond its own fields; what it may do is decided by the auth and policy layers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The caller of one request (reference 1.6).
+
+    ``roles`` and ``service_roles`` are lower case. ``project_id`` None: a caller without project, such as the
+    administrator of a pipeline without authentication. ``read_only``: anonymous, may change nothing.
+    """
+
+    user_id: str | None = None
+    project_id: str | None = None
+    roles: tuple[str, ...] = ()
+    service_roles: tuple[str, ...] = ()
+    is_admin: bool = False
+    read_only: bool = False
+    request_id: str = ""
+    global_request_id: str | None = None
+    user_domain_id: str | None = None
+    project_domain_id: str | None = None
+    system_scope: str | None = None
+    auth_token: str | None = field(default=None, repr=False)
+
+    def policy_values(self) -> Mapping[str, object]:
+        """Return the credentials that policy rules are checked against; a new dict at each call."""
+        return {
+            "user_id": self.user_id,
+            "project_id": self.project_id,
+            "tenant": self.project_id,
+            "roles": list(self.roles),
+            "service_roles": list(self.service_roles),
+            "is_admin": self.is_admin,
+            "system_scope": self.system_scope,
+            "user_domain_id": self.user_domain_id,
+            "project_domain_id": self.project_domain_id,
+        }

@@ -1,0 +1,76 @@
+"""The image and its locations as immutable values (reference section 3).
+
+What may follow what among the statuses stands in ``status``; how a change is applied in ``changes``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+RESERVED_NAMESPACE = "os_glance"
+"""Custom properties that begin so belong to the service (reference 3.3)."""
+
+HIDDEN_PROPERTIES = frozenset({"os_glance_stage_host", "os_glance_hash_op_host"})
+"""Internal properties that no response shows (reference 3.3)."""
+
+NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """One place where the data of an image is stored; ``id`` is None until the row exists."""
+
+    url: str = field(repr=False)
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    status: str = "active"
+    id: int | None = None
+
+    @property
+    def store(self) -> str | None:
+        """The id of the store that holds it, None when it is not known."""
+        store = self.metadata.get("store")
+        return store if isinstance(store, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image with everything the service knows of it; sizes in bytes, times in UTC without a zone."""
+
+    id: str
+    created_at: datetime
+    updated_at: datetime
+    status: str = "queued"
+    name: str | None = None
+    owner: str | None = None
+    visibility: str = "shared"
+    protected: bool = False
+    os_hidden: bool = False
+    container_format: str | None = None
+    disk_format: str | None = None
+    min_ram: int = 0
+    min_disk: int = 0
+    size: int | None = None
+    virtual_size: int | None = None
+    checksum: str | None = None
+    os_hash_algo: str | None = None
+    os_hash_value: str | None = None
+    tags: tuple[str, ...] = ()
+    properties: Mapping[str, str] = NO_PROPERTIES
+    locations: tuple[Location, ...] = ()
+    deleted_at: datetime | None = None
+
+
+def is_internal(name: str) -> bool:
+    """Tell whether the custom property ``name`` belongs to the service and not to users."""
+    return name.startswith(RESERVED_NAMESPACE)
+
+
+def user_properties(image: Image) -> int:
+    """Return how many properties count towards ``image_property_quota`` (reference 18)."""
+    return sum(1 for name in image.properties if not is_internal(name))
+
+
+def is_member_view(image: Image, project_id: str | None) -> bool:
+    """Tell whether a caller of ``project_id``, who sees ``image`` and is no admin, sees it as a member."""
+    return image.visibility == "shared" and image.owner is not None and image.owner != project_id

@@ -1,0 +1,48 @@
+"""Transfers: uploads in flight as the database knows them, each held by a lease.
+
+A process that is killed stops renewing; when the lease has ended another process takes the row over, removes
+the data and puts the image back (DESIGN, transfers and leases).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from glance_mini.domain.image import Location
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One upload in flight: ``name`` is what the store writes under, ``reserved`` the bytes of quota it holds."""
+
+    id: str
+    image_id: str
+    project_id: str | None
+    process: str
+    store: str
+    name: str
+    reserved: int
+    started_at: datetime
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredData:
+    """What a finished upload has left in a store and what is known of it; sizes in bytes."""
+
+    location: Location
+    size: int
+    virtual_size: int | None
+    checksum: str | None
+    os_hash_algo: str | None
+    os_hash_value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """Data that no image refers to any more and that must leave its store."""
+
+    id: int
+    image_id: str
+    url: str = field(repr=False)
+    metadata: Mapping[str, object] = field(default_factory=dict)

@@ -1,0 +1,102 @@
+"""Looks at image data as it passes, and refuses what is not what it claims to be or is unsafe to open.
+
+The parsers are those of oslo.utils; what follows from their findings is decided here (reference 5.5). An inspection
+is an observer of a store's write: ``update`` with each block, ``finish`` before the data is published.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from oslo_utils.imageutils import format_inspector
+
+from glance_mini.domain.errors import UnsafeContent
+from glance_mini.domain.image import Image
+
+LOG = logging.getLogger(__name__)
+
+UNINSPECTED = frozenset({"ami", "aki", "ari", "ploop"})
+"""Declared formats without a parser: only content that is no other format may bear their name."""
+
+_UNSAFE_AS_RAW = frozenset({"qcow2", "vmdk"})
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionRules:
+    """What the operator allows: see the options of ``[image_format]``."""
+
+    require_match: bool = True
+    vmdk_types: tuple[str, ...] = ("streamoptimized", "monolithicsparse")
+    gpt_nonfatal: frozenset[str] = frozenset()
+
+
+class Inspection:
+    """One pass over the data of ``image``; ``virtual_size`` (bytes) is known after ``finish``."""
+
+    def __init__(self, image: Image, rules: InspectionRules) -> None:
+        self.virtual_size: int | None = None
+        self._declared = image.disk_format or "raw"
+        self._image_id = image.id
+        self._rules = rules
+        self._size = 0
+        self._inspectors = [kind() for name, kind in format_inspector.ALL_FORMATS.items() if name != "raw"]
+        self._curious = list(self._inspectors)
+
+    def update(self, block: bytes) -> None:
+        """Look at the next block of the data; never raises on what it finds."""
+        self._size += len(block)
+        self._curious = [inspector for inspector in self._curious if self._feed(inspector, block)]
+
+    def finish(self) -> None:
+        """Judge the data, which has been seen whole; raises UnsafeContent where it must not be stored."""
+        found = self._detect()
+        name = found.NAME if found else "raw"
+        if name == self._declared:
+            if found:
+                self._check_safety(found)
+            self.virtual_size = found.virtual_size if found else self._size
+        elif self._declared == "raw":
+            LOG.warning("Image %s is declared raw and looks like %s.", self._image_id, name)
+            if found and name in _UNSAFE_AS_RAW:
+                self._check_safety(found)
+            self.virtual_size = self._size
+        elif not (name == "raw" and self._declared in UNINSPECTED):
+            self._mismatch(name)
+
+    def _feed(self, inspector: format_inspector.FileInspector, block: bytes) -> bool:
+        """Return whether ``inspector`` wants more blocks; one that cannot read the data is out."""
+        try:
+            inspector.eat_chunk(block)
+        except Exception:
+            self._inspectors.remove(inspector)
+            return False
+        return not inspector.complete
+
+    def _detect(self) -> format_inspector.FileInspector | None:
+        for inspector in self._curious:
+            inspector.finish()
+        matches = {inspector.NAME: inspector for inspector in self._inspectors if inspector.format_match}
+        if set(matches) == {"iso", "gpt"}:
+            return matches["iso"]
+        if len(matches) > 1:
+            raise UnsafeContent(reason=f"the data looks like several formats at once: {', '.join(sorted(matches))}")
+        return next(iter(matches.values()), None)
+
+    def _mismatch(self, name: str) -> None:
+        reason = f"the image is declared {self._declared} and the data looks like {name}"
+        if self._rules.require_match:
+            raise UnsafeContent(reason=reason)
+        LOG.warning("Image %s: %s.", self._image_id, reason)
+
+    def _check_safety(self, inspector: format_inspector.FileInspector) -> None:
+        try:
+            inspector.safety_check()
+        except format_inspector.SafetyCheckFailed as failed:
+            fatal = set(failed.failures)
+            if inspector.NAME == "gpt":
+                fatal -= self._rules.gpt_nonfatal
+            if fatal:
+                raise UnsafeContent(reason=f"Image failed safety checks: {', '.join(sorted(fatal))}") from failed
+        except format_inspector.ImageFormatError as error:
+            raise UnsafeContent(reason=f"the {inspector.NAME} data cannot be checked: {error}") from error
+        if isinstance(inspector, format_inspector.VMDKInspector) and inspector.vmdktype not in self._rules.vmdk_types:
+            raise UnsafeContent(reason=f"the vmdk sub-format {inspector.vmdktype} is not allowed")

@@ -1,0 +1,1 @@
+"""The seven layers an operation passes, and the stack that composes them."""

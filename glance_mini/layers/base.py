@@ -1,0 +1,70 @@
+"""What a layer is: one class with a method for each operation it changes, and ``below`` to hand on.
+
+Composition and the checks at start are the stack's; see ``stack``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from oslo_config import cfg
+
+from glance_mini.db.interface import DataAccess
+from glance_mini.domain.context import Context
+from glance_mini.metrics import Metrics
+from glance_mini.notifications.publisher import Publisher
+from glance_mini.operations.base import Operation
+from glance_mini.policies.enforcer import Enforcer
+from glance_mini.transfers.leases import LeaseKeeper
+from glance_mini_store.registry import Stores
+
+CONTRACT = 1
+"""The layer contract that this release speaks; a layer names the one it was written for."""
+
+Handler = Callable[[Context, Any], Any]
+
+
+@dataclass(frozen=True)
+class Services:
+    """What layers are built from beside the configuration; one of each in a process."""
+
+    data: DataAccess
+    stores: Stores
+    enforcer: Enforcer
+    publisher: Publisher
+    leases: LeaseKeeper
+    metrics: Metrics
+
+
+class Layer:
+    """Base of all layers. A layer object is shared by all threads: state of a request stays in locals.
+
+    Handlers are methods named as the operation, ``(context, op)``, returning its result. ``around``, where there is
+    one, sees the public operations that have no method of their own. ``answers`` names the operations that the layer
+    completes itself.
+    """
+
+    name: ClassVar[str]
+    contract: ClassVar[int] = CONTRACT
+    answers: ClassVar[frozenset[str]] = frozenset()
+
+    _below: Mapping[str, Handler]
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
+        """Return the layer as configured; raises ConfigurationError where that cannot be."""
+        return cls()
+
+    def bind(self, below: Mapping[str, Handler]) -> None:
+        """Take the next handler for each operation; called once, by the stack."""
+        self._below = below
+
+    def below(self, context: Context, op: Operation) -> Any:
+        """Return the result of ``op`` from the next layer that is interested in it.
+
+        ``op`` may be the operation that came, a rewritten copy or another operation.
+        """
+        return self._below[op.name](context, op)
+
+    def close(self) -> None:
+        """Release what the layer holds; called once, at shutdown."""

@@ -1,0 +1,127 @@
+"""Publishes every change, and every error and warning met while an image is used (reference section 21).
+
+Events go out after the layers below have returned, so none is seen before its change. Publishing never delays and
+never fails a request: see ``notifications.publisher``.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Self
+
+from oslo_config import cfg
+
+from glance_mini.domain.context import Context
+from glance_mini.domain.errors import GlanceMiniError, NotFound, Unavailable
+from glance_mini.domain.image import Image
+from glance_mini.domain.member import Member
+from glance_mini.layers.base import Layer, Services
+from glance_mini.layers.watched import WatchedChunks
+from glance_mini.notifications import payloads
+from glance_mini.notifications.publisher import Event, Publisher
+from glance_mini.operations import data, images, members
+from glance_mini.operations.base import ImageOperation, Operation
+from glance_mini_store.errors import StoreError
+
+_EVENTS: Mapping[type[Operation], str] = {
+    images.CreateImage: "image.create",
+    images.UpdateImage: "image.update",
+    images.DeleteImage: "image.delete",
+    images.DeactivateImage: "image.update",
+    images.ReactivateImage: "image.update",
+    data.UploadData: "image.upload",
+    data.DownloadData: "image.send",
+    members.AddMember: "image.member.create",
+    members.UpdateMember: "image.member.update",
+    members.DeleteMember: "image.member.delete",
+}
+"""The event that tells of an operation's success; its failure bears the same name at another priority."""
+
+
+class NotifierLayer(Layer):
+    """Tells the broker what was done, and what went wrong."""
+
+    name = "notifier"
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
+        return cls(services.publisher)
+
+    def around(self, context: Context, op: Operation) -> Any:
+        result = self._below_reporting(context, op)
+        event = _EVENTS.get(type(op))
+        if event and isinstance(result, Image):
+            self._publish(context, event, payloads.image_payload(result))
+        elif event and isinstance(result, Member):
+            self._publish(context, event, payloads.member_payload(result))
+        return result
+
+    def update_image(self, context: Context, op: images.UpdateImage) -> Image:
+        if op.changes:
+            image: Image = self.around(context, op)
+            return image
+        unchanged: Image = self._below_reporting(context, op)
+        return unchanged
+
+    def upload_data(self, context: Context, op: data.UploadData) -> Image:
+        image: Image = self._below_reporting(context, replace(op, chunks=self._prepared(context, op)))
+        self._publish(context, "image.upload", payloads.transfer_payload(image))
+        self._publish(context, "image.activate", payloads.image_payload(image))
+        self._publish(context, "image.update", payloads.image_payload(image))
+        return image
+
+    def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
+        found: data.ImageData | None = self._below_reporting(context, op)
+        if found is None:
+            return None
+
+        def report(sent: int) -> None:
+            payload = payloads.send_payload(op.target, sent, context.user_id, context.project_id)
+            self._publish(context, "image.send", payload, "info" if sent == found.length else "error")
+
+        return replace(found, chunks=WatchedChunks(found.chunks, report))
+
+    def _prepared(self, context: Context, op: data.UploadData) -> Iterator[bytes]:
+        """Tell that data is coming when the first of it is asked for: after every check that needs none."""
+        prepared = {**payloads.transfer_payload(op.target), "status": "saving"}
+        if op.store:
+            prepared["backend"] = op.store
+        self._publish(context, "image.prepare", prepared)
+        yield from op.chunks
+
+    def _below_reporting(self, context: Context, op: Operation) -> Any:
+        try:
+            return self.below(context, op)
+        except NotFound:
+            raise
+        except Exception as error:
+            self._report_failure(context, op, error)
+            raise
+
+    def _report_failure(self, context: Context, op: Operation, error: Exception) -> None:
+        refused = isinstance(error, GlanceMiniError) and not isinstance(error, Unavailable)
+        known = isinstance(error, GlanceMiniError | StoreError)
+        event = _EVENTS.get(type(op), f"image.{op.name}")
+        if isinstance(op, data.UploadData):
+            refused = False
+        payload = payloads.failure_payload(
+            operation=op.name,
+            image_id=op.image_id if isinstance(op, ImageOperation) else getattr(op, "id", None),
+            request_id=context.request_id,
+            code=getattr(error, "code", "internal"),
+            message=str(error) if known else type(error).__name__,
+        )
+        self._publish(context, event, payload, "warn" if refused else "error")
+
+    def _publish(
+        self, context: Context, event: str, payload: Mapping[str, object], priority: str = "info"
+    ) -> None:
+        caller = {
+            "request_id": context.request_id,
+            "user_id": context.user_id,
+            "project_id": context.project_id,
+            "roles": list(context.roles),
+        }
+        self._publisher.publish(Event(event, payload, priority, caller))

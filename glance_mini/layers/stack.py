@@ -1,0 +1,148 @@
+"""Composes the configured layers once, at start, and is the only door to them.
+
+Loading fails closed: whatever is wrong with a layer stops the start with a message that names package, layer and
+method, because a layer that is silently missing is a hole.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import EntryPoint
+from typing import Any
+
+from oslo_config import cfg
+from stevedore.named import NamedExtensionManager
+
+from glance_mini.domain.context import Context
+from glance_mini.domain.errors import ConfigurationError
+from glance_mini.layers.base import CONTRACT, Handler, Layer, Services
+from glance_mini.operations import OPERATIONS, ImageOperation, Operation
+from glance_mini.operations.images import LoadImage
+
+NAMESPACE = "glance_mini.layers"
+REQUIRED = ("auth", "policy", "database")
+
+_BY_NAME = {operation.name: operation for operation in OPERATIONS}
+_OWN_METHODS = frozenset(name for name in dir(Layer) if not name.startswith("_")) | {"around"}
+
+
+class Stack:
+    """Layers in order, outermost first, wired so that each operation meets only those that handle it."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        """Wire ``layers``; raises ConfigurationError where they do not make a complete stack."""
+        self._layers = tuple(layers)
+        for layer in self._layers:
+            _check_layer(layer)
+        self._paths = {operation.name: self._find_path(operation) for operation in OPERATIONS}
+        for position, layer in enumerate(self._layers):
+            layer.bind({name: handler for name in _BY_NAME if (handler := self._next(name, position + 1))})
+        self._first = {name: handler for name in _BY_NAME if (handler := self._next(name, 0))}
+
+    def call(self, context: Context, op: Operation) -> Any:
+        """Return the result of ``op`` for the caller ``context``.
+
+        The target of an operation on an image is loaded first, as the caller may see it: NotFound otherwise.
+        """
+        if isinstance(op, ImageOperation) and op.image is None:
+            op = replace(op, image=self._first["load_image"](context, LoadImage(op.image_id)))
+        return self._first[op.name](context, op)
+
+    def path(self, name: str) -> tuple[str, ...]:
+        """Return the names of the layers that handle the operation ``name``, outermost first."""
+        return tuple(self._layers[position].name for position in self._paths[name])
+
+    def close(self) -> None:
+        """Close every layer, innermost last."""
+        for layer in self._layers:
+            layer.close()
+
+    def _find_path(self, operation: type[Operation]) -> tuple[int, ...]:
+        answering = [n for n, layer in enumerate(self._layers) if operation.name in layer.answers]
+        if len(answering) != 1:
+            who = ", ".join(_describe(self._layers[n]) for n in answering) or "no layer"
+            raise ConfigurationError(reason=f"Operation {operation.name} is answered by {who}; it needs one layer.")
+        return tuple(n for n, layer in enumerate(self._layers[: answering[0] + 1]) if _handler(layer, operation))
+
+    def _next(self, name: str, start: int) -> Handler | None:
+        for position in self._paths[name]:
+            if position >= start:
+                return _handler(self._layers[position], _BY_NAME[name])
+        return None
+
+
+def load_stack(conf: cfg.ConfigOpts, services: Services) -> Stack:
+    """Return the stack that ``[domain] layers`` names, built from entry points; raises ConfigurationError."""
+    names = layer_names(conf)
+    for name in REQUIRED:
+        if name not in names:
+            raise ConfigurationError(reason=f"[domain] layers must name {name}.")
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise ConfigurationError(reason=f"[domain] layers names {', '.join(doubled)} more than once.")
+    manager = NamedExtensionManager(
+        NAMESPACE,
+        names,
+        name_order=True,
+        on_load_failure_callback=_refuse_failure,
+        on_missing_entrypoints_callback=_refuse_missing,
+    )
+    return Stack([_build(extension, conf, services) for extension in manager])
+
+
+def layer_names(conf: cfg.ConfigOpts) -> list[str]:
+    """Return the layers to load, outermost first; property protection joins behind auth where a file asks for it."""
+    names = list(conf.domain.layers)
+    if conf.property_protection_file and "property_protection" not in names and "auth" in names:
+        names.insert(names.index("auth") + 1, "property_protection")
+    return names
+
+
+def _build(extension: Any, conf: cfg.ConfigOpts, services: Services) -> Layer:
+    where = f"Layer {extension.name} ({extension.entry_point_target})"
+    if not (isinstance(extension.plugin, type) and issubclass(extension.plugin, Layer)):
+        raise ConfigurationError(reason=f"{where} is no subclass of glance_mini.layers.base.Layer.")
+    if extension.plugin.name != extension.name:
+        raise ConfigurationError(reason=f"{where} calls itself {extension.plugin.name}.")
+    try:
+        return extension.plugin.from_config(conf, services)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(reason=f"{where} could not be built: {error!r}") from error
+
+
+def _refuse_failure(manager: object, entry_point: EntryPoint, error: Exception) -> None:
+    raise ConfigurationError(
+        reason=f"Layer {entry_point.name} ({entry_point.value}) could not be loaded: {error!r}"
+    ) from error
+
+
+def _refuse_missing(names: set[str]) -> None:
+    raise ConfigurationError(
+        reason=f"[domain] layers names {', '.join(sorted(names))}, which no installed package offers as {NAMESPACE}."
+    )
+
+
+def _check_layer(layer: Layer) -> None:
+    if layer.contract != CONTRACT:
+        raise ConfigurationError(
+            reason=f"{_describe(layer)} is for layer contract {layer.contract}; this release speaks {CONTRACT}."
+        )
+    public = {name for name in dir(layer) if not name.startswith("_") and callable(getattr(layer, name))}
+    unknown = sorted(public - _OWN_METHODS - set(_BY_NAME))
+    if unknown:
+        raise ConfigurationError(reason=f"{_describe(layer)} has the method {unknown[0]}, which is no operation.")
+    for name in sorted(layer.answers):
+        if name not in _BY_NAME or not hasattr(layer, name):
+            raise ConfigurationError(reason=f"{_describe(layer)} answers {name} and has no such method or operation.")
+
+
+def _handler(layer: Layer, operation: type[Operation]) -> Handler | None:
+    own: Handler | None = getattr(layer, operation.name, None)
+    if own is None and not operation.internal:
+        own = getattr(layer, "around", None)
+    return own
+
+
+def _describe(layer: Layer) -> str:
+    return f"Layer {layer.name} ({type(layer).__module__}:{type(layer).__qualname__})"

@@ -1,0 +1,41 @@
+"""Chunks whose end is told: how many bytes went out, whoever sent them."""
+
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+
+class WatchedChunks(Iterator[bytes]):
+    """Passes ``chunks`` on and calls ``on_end(sent)`` once, with the bytes that were sent, when they are closed.
+
+    Where the chunks come from a file that a server sends by itself, its position tells how far it came; ``file``
+    and ``offset`` are passed on.
+    """
+
+    def __init__(self, chunks: Iterator[bytes], on_end: Callable[[int], None]) -> None:
+        self.file: BinaryIO | None = getattr(chunks, "file", None)
+        self.offset: int = getattr(chunks, "offset", 0)
+        self.length: int | None = getattr(chunks, "length", None)
+        self._chunks = chunks
+        self._on_end: Callable[[int], None] | None = on_end
+        self._sent = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = next(self._chunks)
+        self._sent += len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """End the chunks below and report; further calls do nothing."""
+        on_end, self._on_end = self._on_end, None
+        if on_end is None:
+            return
+        sent = self._sent
+        if not sent and self.file is not None and not self.file.closed:
+            sent = self.file.tell() - self.offset
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
+        on_end(sent)

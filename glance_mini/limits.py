@@ -1,0 +1,92 @@
+"""Where the limits of a project come from: the options, or Keystone's unified limits through oslo.limit.
+
+Only the limits: the counting is the data access layer's, in the statement that takes the room (DESIGN, quota).
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from oslo_config import cfg
+
+from glance_mini.domain import quota
+from glance_mini.domain.units import parse_size
+
+MIB = 1024 * 1024
+
+_IN_MIB = frozenset({quota.IMAGE_SIZE_TOTAL, quota.IMAGE_STAGE_TOTAL})
+_REMEMBER_SECONDS = 30.0
+
+
+class LimitSource(Protocol):
+    """Tells the limits of a project."""
+
+    is_unified: bool
+    """Whether the limits are Keystone's, which users may look up with their usage."""
+
+    def project_limits(self, project_id: str) -> Mapping[str, int]:
+        """Return the limits of the project by resource, in bytes or counts; a resource left out has no limit."""
+        ...
+
+
+class OptionLimits:
+    """The one limit of ``user_storage_quota``, the same for all projects; 0 means none."""
+
+    is_unified = False
+
+    def __init__(self, storage: int) -> None:
+        self._limits = {quota.IMAGE_SIZE_TOTAL: storage} if storage else {}
+
+    def project_limits(self, project_id: str) -> Mapping[str, int]:
+        return self._limits
+
+
+class UnifiedLimits:
+    """Limits registered in Keystone, remembered for half a minute.
+
+    Keystone is asked at the first use and not at start, so that the service starts without it. A set-up that does
+    not work raises at each use: a limit that cannot be read is never taken for none.
+    """
+
+    is_unified = True
+
+    def __init__(self, open_enforcer: Callable[[], Any], clock: Callable[[], float] = time.monotonic) -> None:
+        self._open_enforcer = open_enforcer
+        self._clock = clock
+        self._enforcer: Any = None
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[float, Mapping[str, int]]] = {}
+
+    def project_limits(self, project_id: str) -> Mapping[str, int]:
+        until, limits = self._known.get(project_id, (0.0, {}))
+        if self._clock() >= until:
+            limits = self._ask(project_id)
+            self._known[project_id] = (self._clock() + _REMEMBER_SECONDS, limits)
+        return limits
+
+    def _ask(self, project_id: str) -> Mapping[str, int]:
+        with self._lock:
+            if self._enforcer is None:
+                self._enforcer = self._open_enforcer()
+        found = self._enforcer.calculate_usage(project_id, list(quota.RESOURCES))
+        return {
+            resource: each.limit * (MIB if resource in _IN_MIB else 1)
+            for resource, each in found.items()
+            if each.limit >= 0
+        }
+
+
+def limit_source(conf: cfg.ConfigOpts) -> LimitSource:
+    """Return the source that ``use_keystone_limits`` chooses."""
+    if conf.use_keystone_limits:
+        return UnifiedLimits(lambda: _open_enforcer(conf))
+    return OptionLimits(parse_size(conf.user_storage_quota))
+
+
+def _open_enforcer(conf: cfg.ConfigOpts) -> Any:
+    from oslo_limit import limit
+
+    # oslo.limit reads the process-wide configuration and takes no other.
+    cfg.CONF([], project="glance-mini", default_config_files=conf.config_file or [], default_config_dirs=[])
+    return limit.Enforcer(lambda project_id, resources: dict.fromkeys(resources, 0), cache=False)

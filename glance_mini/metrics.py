@@ -1,0 +1,69 @@
+"""Counters of the service for Prometheus (DESIGN, metrics).
+
+One ``Metrics`` a process, built at start. With ``PROMETHEUS_MULTIPROC_DIR`` set, which ``serve`` does, the figures of
+all processes are added up when they are read.
+"""
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+
+
+class Metrics:
+    """All counters of one process; ``export`` gives them as text."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "glance_mini_requests", "Requests answered.", ["operation", "status"], registry=registry
+        )
+        self.request_seconds = Histogram(
+            "glance_mini_request_seconds",
+            "Time to the answer's head.",
+            ["operation"],
+            registry=registry,
+            buckets=_BUCKETS,
+        )
+        self.bytes_received = Counter("glance_mini_bytes_received", "Bytes of image data taken in.", registry=registry)
+        self.bytes_sent = Counter("glance_mini_bytes_sent", "Bytes of image data given out.", registry=registry)
+        self.transfers = Gauge(
+            "glance_mini_transfers", "Transfers running.", ["direction"], registry=registry, multiprocess_mode="livesum"
+        )
+        self.leases_expired = Counter(
+            "glance_mini_leases_expired", "Transfers taken over after their lease ended.", registry=registry
+        )
+        self.deletions = Counter(
+            "glance_mini_deletions", "Data removed from stores.", ["store", "outcome"], registry=registry
+        )
+        self.policy_decisions = Counter(
+            "glance_mini_policy_decisions", "Decisions of policy rules.", ["rule", "decision"], registry=registry
+        )
+        self.quota_refusals = Counter(
+            "glance_mini_quota_refusals", "Requests refused by a limit.", ["resource"], registry=registry
+        )
+        self.events = Counter(
+            "glance_mini_events", "Notifications by what became of them.", ["outcome"], registry=registry
+        )
+        self.store_failures = Counter(
+            "glance_mini_store_failures", "Failures of a store.", ["store"], registry=registry
+        )
+        self.store_available = Gauge(
+            "glance_mini_store_available",
+            "Whether a store can be used.",
+            ["store"],
+            registry=registry,
+            multiprocess_mode="min",
+        )
+
+    def export(self) -> bytes:
+        """Return all figures in the text format of Prometheus, those of the other processes included."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

@@ -1,0 +1,89 @@
+"""The payloads of notifications (reference section 21). Locations never appear in one: they may hold credentials."""
+
+from datetime import datetime
+
+from glance_mini.domain.image import Image
+from glance_mini.domain.member import Member
+
+Payload = dict[str, object]
+
+
+def image_payload(image: Image) -> Payload:
+    """Return what an ``image.*`` event says of ``image``."""
+    return {
+        "id": image.id,
+        "name": image.name,
+        "status": image.status,
+        "created_at": _time(image.created_at),
+        "updated_at": _time(image.updated_at),
+        "min_disk": image.min_disk,
+        "min_ram": image.min_ram,
+        "protected": image.protected,
+        "checksum": image.checksum,
+        "os_hash_algo": image.os_hash_algo,
+        "os_hash_value": image.os_hash_value,
+        "os_hidden": image.os_hidden,
+        "owner": image.owner,
+        "disk_format": image.disk_format,
+        "container_format": image.container_format,
+        "size": image.size,
+        "virtual_size": image.virtual_size,
+        "is_public": image.visibility == "public",
+        "visibility": image.visibility,
+        "properties": dict(image.properties),
+        "tags": list(image.tags),
+        "deleted": image.deleted_at is not None,
+        "deleted_at": _time(image.deleted_at),
+    }
+
+
+def transfer_payload(image: Image) -> Payload:
+    """Return what ``image.prepare`` and ``image.upload`` say: the image, and where an import stands."""
+    return {
+        **image_payload(image),
+        "os_glance_importing_to_stores": _stores(image, "os_glance_importing_to_stores"),
+        "os_glance_failed_import": _stores(image, "os_glance_failed_import"),
+    }
+
+
+def send_payload(image: Image, sent: int, user_id: str | None, project_id: str | None) -> Payload:
+    """Return what ``image.send`` says: ``sent`` bytes went to that user."""
+    return {
+        "bytes_sent": sent,
+        "image_id": image.id,
+        "owner_id": image.owner,
+        "receiver_tenant_id": project_id,
+        "receiver_user_id": user_id,
+    }
+
+
+def member_payload(member: Member) -> Payload:
+    """Return what an ``image.member.*`` event says of ``member``."""
+    return {
+        "image_id": member.image_id,
+        "member_id": member.member_id,
+        "status": member.status,
+        "created_at": _time(member.created_at),
+        "updated_at": _time(member.updated_at),
+        "deleted": member.deleted_at is not None,
+        "deleted_at": _time(member.deleted_at),
+    }
+
+
+def failure_payload(operation: str, image_id: str | None, request_id: str, code: str, message: str) -> Payload:
+    """Return what an ``error`` or ``warn`` event says: which operation met what."""
+    return {
+        "operation": operation,
+        "image_id": image_id,
+        "request_id": request_id,
+        "code": code,
+        "message": message,
+    }
+
+
+def _time(value: datetime | None) -> str | None:
+    return None if value is None else f"{value.isoformat(timespec='seconds')}Z"
+
+
+def _stores(image: Image, name: str) -> list[str]:
+    return [store for store in image.properties.get(name, "").split(",") if store]

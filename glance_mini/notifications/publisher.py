@@ -1,0 +1,116 @@
+"""Gets events to the broker: a bounded queue in memory, emptied by one thread with oslo.messaging.
+
+A request never touches the transport: ``notify`` blocks for seconds when a broker is silent (DESIGN 6). A full queue
+drops events and counts them. oslo.messaging is imported only where a driver is configured.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from oslo_config import cfg
+
+from glance_mini.metrics import Metrics
+
+LOG = logging.getLogger(__name__)
+
+_FOREVER = 2**31 - 1
+"""Attempts to deliver one event. oslo.messaging's own "forever", -1, loses events when the broker is down at start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One notification: ``priority`` is a method of oslo.messaging's notifier, ``caller`` who caused it."""
+
+    type: str
+    payload: Mapping[str, object]
+    priority: str = "info"
+    caller: Mapping[str, object] = field(default_factory=dict)
+
+
+Send = Callable[[Event], None]
+
+
+class Publisher:
+    """Takes events from any thread and sends them in their order from one."""
+
+    def __init__(self, send: Send | None, metrics: Metrics, queue_size: int, disabled: frozenset[str]) -> None:
+        """``send`` None: nobody listens, events are dropped uncounted. ``disabled``: types or groups left out."""
+        self._send = send
+        self._metrics = metrics
+        self._disabled = disabled
+        self._queue: queue.Queue[Event | None] = queue.Queue(queue_size)
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, metrics: Metrics) -> "Publisher":
+        """Return the publisher that ``[oslo_messaging_notifications]`` and ``[notifications]`` ask for."""
+        send = _make_send(conf) if _configured_drivers(conf) else None
+        disabled = frozenset(conf.disabled_notifications)
+        return cls(send, metrics, conf.notifications.queue_size, disabled)
+
+    def start(self) -> None:
+        """Begin to send; once, and after a fork."""
+        if self._send:
+            self._thread.start()
+
+    def publish(self, event: Event) -> None:
+        """Queue ``event``; never blocks and never raises."""
+        if self._send is None or event.type in self._disabled or event.type.split(".")[0] in self._disabled:
+            return
+        try:
+            self._queue.put_nowait(event)
+        except queue.Full:
+            self._metrics.events.labels("dropped").inc()
+            LOG.warning("Event %s was dropped: %d events wait for the broker.", event.type, self._queue.qsize())
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Send what is queued, for at most ``timeout`` seconds, and stop."""
+        if self._thread.is_alive():
+            try:
+                self._queue.put(None, timeout=timeout)
+            except queue.Full:
+                return
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while (event := self._queue.get()) is not None:
+            self._deliver(event)
+
+    def _deliver(self, event: Event) -> None:
+        assert self._send is not None
+        try:
+            self._send(event)
+        except Exception:
+            self._metrics.events.labels("failed").inc()
+            LOG.exception("Event %s could not be sent.", event.type)
+        else:
+            self._metrics.events.labels("sent").inc()
+
+
+def _configured_drivers(conf: cfg.ConfigOpts) -> list[str]:
+    """Return the notification drivers that the configuration files name, without importing oslo.messaging."""
+    probe = cfg.ConfigOpts()
+    probe.register_opt(cfg.MultiStrOpt("driver", default=[]), group="oslo_messaging_notifications")
+    probe([], project="glance-mini", default_config_files=conf.config_file or [], default_config_dirs=[])
+    return [driver for driver in probe.oslo_messaging_notifications.driver if driver not in ("", "noop")]
+
+
+def _make_send(conf: cfg.ConfigOpts) -> Send:
+    import oslo_messaging
+
+    oslo_messaging.set_transport_defaults(control_exchange="glance")
+    transport = oslo_messaging.get_notification_transport(conf)
+    retry = conf.oslo_messaging_notifications.retry
+    notifier = oslo_messaging.Notifier(
+        transport, publisher_id=conf.default_publisher_id, retry=_FOREVER if retry == -1 else retry
+    )
+
+    def send(event: Event) -> None:
+        notify: Callable[[dict[str, Any], str, dict[str, Any]], None] = getattr(notifier, event.priority)
+        notify(dict(event.caller), event.type, dict(event.payload))
+
+    return send

@@ -1,0 +1,13 @@
+"""What can be asked of the image service: frozen values, one file per resource.
+
+``OPERATIONS`` holds all of them; a layer may have a method for each name that stands here and for no other.
+"""
+
+from glance_mini.operations import data, images, info, members
+from glance_mini.operations.base import ImageOperation, Operation
+
+OPERATIONS: tuple[type[Operation], ...] = (
+    images.OPERATIONS + data.OPERATIONS + members.OPERATIONS + info.OPERATIONS
+)
+
+__all__ = ["OPERATIONS", "ImageOperation", "Operation"]

@@ -1,0 +1,17 @@
+"""The policy rules with their defaults, one file per resource; operators override them in ``policy.yaml``.
+
+How a rule is evaluated stands in ``enforcer``; which operation needs which rule, in the policy layer.
+"""
+
+from oslo_policy import policy
+
+from glance_mini.policies import base, cache, data, images, locations, members, metadefs, stores, tasks
+
+
+def list_rules() -> list[policy.RuleDefault]:
+    """Return every rule with its default, in the order of the sample file.
+
+    Entry point of the group ``oslo.policy.policies``, for the tools of oslo.policy.
+    """
+    modules = (base, images, data, locations, members, stores, tasks, cache, metadefs)
+    return [rule for module in modules for rule in module.RULES]

@@ -1,0 +1,125 @@
+"""The rules in force: the defaults in code with what the operator's files put in their place.
+
+A set of rules is loaded whole and never changed afterwards, so that no request meets one that is half loaded.
+What is wrong with the files is an error here: a rule that is not understood must not become another one.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from oslo_config import cfg
+from oslo_policy import policy
+
+from glance_mini.domain.errors import ConfigurationError
+from glance_mini.policies import list_rules
+
+Fingerprint = tuple[tuple[str, int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class LoadedRules:
+    """Parsed rules by name; ``engine`` is what oslo.policy made of them, for checks that want it.
+
+    ``unchanged`` are the rules that mean what they mean in code, ``project_only`` those that refuse system
+    scope.
+    """
+
+    checks: Mapping[str, policy.Check]
+    unchanged: frozenset[str]
+    project_only: frozenset[str]
+    engine: policy.Enforcer
+
+
+def load_rules(conf: cfg.ConfigOpts) -> LoadedRules:
+    """Return the rules as configured in [oslo_policy]; reads files; raises ConfigurationError."""
+    engine = policy.Enforcer(conf)
+    engine.register_defaults(list_rules())
+    _require_named_file(conf)
+    for path in policy_files(conf):
+        _check_file(path)
+    engine.load_rules()
+    checks = dict(engine.rules)
+    reached = {name: _reached(name, checks) for name in checks}
+    _check_references(reached)
+    defaults = engine.registered_rules
+    same = {name for name, rule in defaults.items() if str(checks[name]) == str(rule.check)}
+    return LoadedRules(
+        checks=checks,
+        unchanged=frozenset(name for name in same if reached[name] <= same),
+        project_only=frozenset(name for name, rule in defaults.items() if "system" not in rule.scope_types),
+        engine=engine,
+    )
+
+
+def policy_files(conf: cfg.ConfigOpts) -> list[str]:
+    """Return the policy files that exist, in the order in which they take effect."""
+    found = [conf.find_file(conf.oslo_policy.policy_file)]
+    for directory in filter(None, map(conf.find_file, conf.oslo_policy.policy_dirs)):
+        names = sorted(name for name in os.listdir(directory) if not name.startswith("."))
+        found += [path for name in names if os.path.isfile(path := os.path.join(directory, name))]
+    return [path for path in found if path]
+
+
+def fingerprint(conf: cfg.ConfigOpts) -> Fingerprint:
+    """Return a value that is another one after a policy file was changed, added or removed."""
+    return tuple(
+        (path, status.st_ino, status.st_mtime_ns, status.st_size)
+        for path in policy_files(conf)
+        for status in [os.stat(path)]
+    )
+
+
+def _require_named_file(conf: cfg.ConfigOpts) -> None:
+    name = conf.oslo_policy.policy_file
+    where = conf.get_location("policy_file", "oslo_policy")
+    is_named = where is not None and where.location not in (
+        cfg.Locations.opt_default,
+        cfg.Locations.set_default,
+    )
+    if is_named and not conf.find_file(name):
+        raise ConfigurationError(reason=f"[oslo_policy] policy_file: {name} does not exist.")
+
+
+def _check_file(path: str) -> None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            rules = policy.parse_file_contents(file.read())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(reason=f"Policy file {path} cannot be read: {error}") from error
+    if not isinstance(rules, dict):
+        raise ConfigurationError(reason=f"Policy file {path} is not a mapping of rule names to rules.")
+    for name, text in rules.items():
+        if not isinstance(text, str):
+            raise ConfigurationError(reason=f"Policy file {path}: rule {name} is not a text.")
+        # oslo.policy reads what it does not understand as "!", which refuses everybody.
+        if str(policy.RuleDefault(name, text).check) == "!" and text.strip() != "!":
+            raise ConfigurationError(reason=f"Policy file {path}: rule {name} cannot be understood: {text}")
+
+
+def _check_references(reached: Mapping[str, frozenset[str]]) -> None:
+    for name, others in sorted(reached.items()):
+        if name in others:
+            raise ConfigurationError(reason=f"Policy rule {name} refers to itself.")
+        for other in sorted(others - reached.keys()):
+            raise ConfigurationError(reason=f"Policy rule {name} refers to {other}, which does not exist.")
+
+
+def _reached(name: str, checks: Mapping[str, policy.Check]) -> frozenset[str]:
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        check = checks.get(waiting.pop())
+        new = set(_references(check)) - seen
+        seen |= new
+        waiting += new
+    return frozenset(seen)
+
+
+def _references(check: policy.Check | None) -> Iterator[str]:
+    if isinstance(check, policy.RuleCheck):
+        yield check.match
+    for part in getattr(check, "rules", ()):
+        yield from _references(part)
+    if isinstance(check, policy.NotCheck):
+        yield from _references(check.rule)

@@ -1,0 +1,24 @@
+"""Rules of tasks, the visible side of work that outlives a request."""
+
+from glance_mini.policies.base import ADMIN, rule
+
+TASKS = "/v2/tasks"
+TASK = "/v2/tasks/{task_id}"
+EVERYBODY = "rule:default"
+_INTERNAL = "The service asks it for its own work, such as imports, which break when it is tightened."
+
+RULES = (
+    rule(
+        "tasks_api_access",
+        ADMIN,
+        "Use the calls of tasks at all.",
+        ("GET", TASKS),
+        ("POST", TASKS),
+        ("GET", TASK),
+        ("DELETE", TASK),
+    ),
+    rule("get_task", EVERYBODY, f"Read a task. {_INTERNAL}", ("GET", TASK)),
+    rule("get_tasks", EVERYBODY, f"List tasks. {_INTERNAL}", ("GET", TASKS)),
+    rule("add_task", EVERYBODY, f"Create a task. {_INTERNAL}", ("POST", TASKS)),
+    rule("modify_task", EVERYBODY, f"Move a task on. {_INTERNAL}", ("DELETE", TASK)),
+)

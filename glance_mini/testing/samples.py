@@ -1,0 +1,36 @@
+"""Values for tests: callers and images with everything set that a test does not care about."""
+
+from datetime import datetime
+from typing import Any
+
+from glance_mini.domain.context import Context
+from glance_mini.domain.image import Image, Location
+
+IMAGE_ID = "1c0de5a9-8d2f-4b0c-9d9e-3f9d2f4f7a11"
+TIME = datetime(2026, 1, 2, 3, 4, 5)
+
+ROLES = {"admin": ("admin", "manager", "member", "reader"), "member": ("member", "reader"), "reader": ("reader",)}
+"""Roles with those that they imply in Keystone."""
+
+
+def make_context(role: str = "member", project_id: str | None = "p1", **values: Any) -> Context:
+    """Return a caller with ``role`` in ``project_id``; ``values`` are further fields of Context."""
+    roles = ROLES.get(role, (role,))
+    return Context(**{"user_id": "u1", "project_id": project_id, "roles": roles, "is_admin": role == "admin"} | values)
+
+
+def make_image(**values: Any) -> Image:
+    """Return an active image of project p1 with one location in memory; ``values`` replace fields."""
+    defaults: dict[str, Any] = {
+        "id": IMAGE_ID,
+        "created_at": TIME,
+        "updated_at": TIME,
+        "name": "sample",
+        "status": "active",
+        "owner": "p1",
+        "container_format": "bare",
+        "disk_format": "raw",
+        "size": 4,
+        "locations": (Location(url=f"memory://{IMAGE_ID}"),),
+    }
+    return Image(**{**defaults, **values})

@@ -1,0 +1,1 @@
+"""Keeps the promises about transfers: leases while a process lives, the reaper after it died."""

@@ -1,0 +1,97 @@
+"""Clears away what a process that died has left: transfers whose lease ended, deletions that were not finished.
+
+One thread in each process; the database gives each row to one of them only.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from glance_mini.db.interface import DataAccess
+from glance_mini.domain.clock import utcnow
+from glance_mini.domain.image import Location
+from glance_mini.domain.transfer import Deletion, Transfer
+from glance_mini.metrics import Metrics
+from glance_mini.transfers.leases import LeaseKeeper
+from glance_mini_store import errors as store_errors
+from glance_mini_store.registry import Stores
+
+LOG = logging.getLogger(__name__)
+
+RETRY_DELETION = timedelta(minutes=1)
+"""How long a deletion rests between two attempts."""
+
+
+class Reaper:
+    """Takes expired rows over and finishes them; ``reap`` is one round."""
+
+    def __init__(
+        self,
+        data: DataAccess,
+        stores: Stores,
+        leases: LeaseKeeper,
+        metrics: Metrics,
+        interval: float,
+        clock: Callable[[], datetime] = utcnow,
+    ) -> None:
+        self._data = data
+        self._stores = stores
+        self._leases = leases
+        self._metrics = metrics
+        self._interval = interval
+        self._clock = clock
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
+
+    def start(self) -> None:
+        """Begin with rounds, the first at once; once, and after a fork."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop after the row in hand."""
+        self._stopped.set()
+
+    def reap(self) -> int:
+        """Finish everything that is due now; returns how many rows there were. Raises Unavailable."""
+        transfers = self._data.take_expired_transfers(self._leases.process, self._clock(), self._leases.lease_until())
+        for transfer in transfers:
+            self._undo(transfer)
+        now = self._clock()
+        deletions = self._data.take_due_deletions(now, now + RETRY_DELETION)
+        for deletion in deletions:
+            self._delete(deletion)
+        return len(transfers) + len(deletions)
+
+    def _undo(self, transfer: Transfer) -> None:
+        """Remove the data of a dead transfer first, so that its image is free only when nothing is left."""
+        try:
+            self._stores.get(transfer.store).discard(transfer.name)
+        except store_errors.StoreError as error:
+            LOG.warning("The remains of transfer %s stay until the next round: %s", transfer.id, error)
+            return
+        self._data.abort_transfer(transfer, self._clock())
+        self._metrics.leases_expired.inc()
+        LOG.warning("Transfer %s of image %s was given up: its lease had ended.", transfer.id, transfer.image_id)
+
+    def _delete(self, deletion: Deletion) -> None:
+        location = Location(url=deletion.url, metadata=deletion.metadata)
+        try:
+            store = self._stores.for_location(location.url, location.store)
+            store.delete(location.url)
+        except store_errors.NotFound:
+            pass
+        except store_errors.StoreError as error:
+            LOG.warning("Data of image %s could not be deleted yet: %s", deletion.image_id, error)
+            return
+        self._data.finish_deletion(deletion.id)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                while not self._stopped.is_set() and self.reap():
+                    pass
+            except Exception as error:
+                LOG.warning("A round of the reaper failed and is tried again: %s", error)
+            self._stopped.wait(self._interval * random.uniform(0.8, 1.2))

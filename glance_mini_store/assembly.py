@@ -1,0 +1,138 @@
+"""Makes the stores that a configuration describes; used once, at start, by ``registry``.
+
+Fails closed: a store that cannot be set up stops the start with a message that names store, driver and
+option, unless its group says ``optional = true``.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+
+from oslo_config import cfg
+
+from glance_mini_store import errors
+from glance_mini_store.driver import Driver
+from glance_mini_store.loading import load_driver
+from glance_mini_store.settings import DEFAULTS_GROUP, MAIN_GROUP, STORE_OPTIONS, register_opts, resolve
+from glance_mini_store.store import Store
+from glance_mini_store.unavailable import UnavailableDriver
+
+LOG = logging.getLogger(__name__)
+
+RESERVED_PREFIX = "os_glance_"
+"""Ids that begin so belong to the service itself."""
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_TAKEN = ("DEFAULT", MAIN_GROUP, DEFAULTS_GROUP)
+
+
+def assemble(conf: cfg.ConfigOpts, reserved: Mapping[str, str]) -> tuple[list[Store], bool]:
+    """Return the stores, checked and ready, and whether they are configured by id; ``reserved`` is id to
+    driver.
+
+    Raises BadStoreConfiguration, DriverLoadFailure, or what the check of a driver raised; then none is left
+    open.
+    """
+    register_opts(conf)
+    stores: list[Store] = []
+    try:
+        return stores, _add_all(conf, reserved, stores)
+    except BaseException:
+        for store in stores:
+            store.close()
+        raise
+
+
+def _add_all(conf: cfg.ConfigOpts, reserved: Mapping[str, str], stores: list[Store]) -> bool:
+    """Add every store to ``stores`` and return whether several stores are configured by id."""
+    main = conf[MAIN_GROUP]
+    multi = bool(conf.enabled_backends)
+    wanted = dict(conf.enabled_backends) if multi else {name: name for name in main.stores}
+    default = _default_id(main.default_backend if multi else main.default_store, wanted, multi)
+    threads = _hash_threads(main.hash_threads)
+    for store_id in wanted:
+        _check_id(store_id)
+    for store_id, driver in {**wanted, **reserved}.items():
+        group = store_id if multi or store_id in reserved else MAIN_GROUP
+        stores.append(
+            _store(
+                conf, group, store_id, driver, default=default, reserved=store_id in reserved, threads=threads
+            )
+        )
+    return multi
+
+
+def _store(
+    conf: cfg.ConfigOpts,
+    group: str,
+    store_id: str,
+    driver: str,
+    *,
+    default: str,
+    reserved: bool,
+    threads: int,
+) -> Store:
+    """Return one store; errors name it and its driver."""
+    is_default = store_id == default
+    try:
+        common = resolve(conf, group, STORE_OPTIONS)
+        backend, reason = _driver(conf, group, store_id, driver, optional=common.optional and not is_default)
+        store = Store(
+            backend,
+            store_id,
+            weight=common.weight,
+            description=common.store_description,
+            is_default=is_default,
+            reserved=reserved,
+            reason=reason,
+            hash_threads=threads,
+        )
+        if is_default and store.read_only:
+            raise errors.BadStoreConfiguration(option="default", reason="the default store is read-only")
+        return store
+    except errors.StoreError as error:
+        error.store = f"{store_id} (driver {driver})"
+        raise
+
+
+def _driver(
+    conf: cfg.ConfigOpts, group: str, store_id: str, name: str, *, optional: bool
+) -> tuple[Driver, str | None]:
+    """Return the driver, or a substitute with the reason if the store is optional and cannot be set up."""
+    driver_class: type[Driver] | None = None
+    try:
+        driver_class = load_driver(name)
+        driver = driver_class.from_config(resolve(conf, group, driver_class.options), store_id)
+        driver.check()
+        return driver, None
+    except errors.StoreError as error:
+        if not optional:
+            raise
+        LOG.error("optional store %s (driver %s) is unavailable: %s", store_id, name, error)
+        schemes = driver_class.schemes if driver_class else ()
+        return UnavailableDriver(name, schemes, str(error)), str(error)
+
+
+def _default_id(default: str | None, wanted: Mapping[str, str], multi: bool) -> str:
+    option = "default_backend" if multi else "default_store"
+    if default is None and len(wanted) == 1:
+        return next(iter(wanted))
+    if default is None or default not in wanted:
+        reason = f"{default!r} is none of the configured stores {', '.join(wanted)}"
+        raise errors.BadStoreConfiguration(option=f"{MAIN_GROUP}/{option}", reason=reason)
+    return default
+
+
+def _check_id(store_id: str) -> None:
+    if store_id.startswith(RESERVED_PREFIX) or store_id in _TAKEN or not _ID.fullmatch(store_id):
+        raise errors.BadStoreConfiguration(
+            option="enabled_backends",
+            reason=f"{store_id!r} is reserved or malformed, it cannot be a store's id",
+        )
+
+
+def _hash_threads(wanted: int | None) -> int:
+    if wanted is not None:
+        return wanted
+    return 16 if (os.cpu_count() or 1) > 2 else 0

@@ -1,0 +1,22 @@
+"""The words a driver uses to say what it can do (``Driver.capabilities`` is a frozenset of these)."""
+
+READ = "read"
+"""``read`` and ``size`` work."""
+
+WRITE = "write"
+"""``write`` and ``discard`` work; a driver without it is shown as read-only."""
+
+DELETE = "delete"
+"""``delete`` works."""
+
+RANGE = "range"
+"""``read`` starts at an offset without transferring what lies before it."""
+
+ACL = "acl"
+"""``set_acl`` works."""
+
+CLONE = "clone"
+"""The backend can make a copy of its own data without the bytes passing through the service."""
+
+ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL, CLONE})
+"""Every word there is."""

@@ -1,0 +1,72 @@
+"""A file on its way into a directory: written under a temporary name, published in one step or dropped.
+
+The temporary name is ``.<name>.<16 hex digits>.part`` in the same directory. Errors are the system's OSError.
+"""
+
+import contextlib
+import os
+import re
+import secrets
+
+
+class Draft:
+    """One unpublished file; ``write_at``, then ``publish``, and ``drop`` in any case."""
+
+    def __init__(self, directory: str, name: str) -> None:
+        self._directory = directory
+        self._target = os.path.join(directory, name)
+        self._path = os.path.join(directory, f".{name}.{secrets.token_hex(8)}.part")
+        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+
+    def write_at(self, data: memoryview, position: int) -> None:
+        """Write all of ``data`` at ``position``; what is never written to reads as zero bytes."""
+        written = os.pwrite(self._file, data, position)
+        while written < len(data):
+            data = data[written:]
+            position += written
+            written = os.pwrite(self._file, data, position)
+
+    def publish(self, size: int, permissions: int) -> str:
+        """Make the file durable, ``size`` bytes long and visible under its name; return its path.
+
+        ``permissions`` 0 leaves those of the process's umask. Raises FileExistsError and changes nothing if
+        the name is taken.
+        """
+        os.ftruncate(self._file, size)
+        if permissions:
+            os.fchmod(self._file, permissions)
+        os.fsync(self._file)
+        os.link(self._path, self._target)
+        os.unlink(self._path)
+        sync_directory(self._directory)
+        return self._target
+
+    def drop(self) -> None:
+        """Close the file and remove the temporary name if it is there still."""
+        os.close(self._file)
+        remove(self._path)
+
+
+def remove_all(directory: str, name: str) -> None:
+    """Remove the file ``name`` and every draft of it from ``directory``."""
+    draft = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.part")
+    found = [entry for entry in os.listdir(directory) if entry == name or draft.fullmatch(entry)]
+    for entry in found:
+        remove(os.path.join(directory, entry))
+    if found:
+        sync_directory(directory)
+
+
+def remove(path: str) -> None:
+    """Unlink ``path``; no error if it is gone."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def sync_directory(directory: str) -> None:
+    """Make names added to or removed from ``directory`` durable."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,244 @@
+"""The ``file`` driver: one file for each write, flat in a directory, published whole or not at all.
+
+Names, temporary names and holes are described in the store driver guide. Which directory takes a file is
+decided in ``placement``, how a file becomes visible in ``draft``.
+"""
+
+import contextlib
+import errno
+import logging
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+from glance_mini_store import capabilities, errors
+from glance_mini_store.driver import Driver, Written
+from glance_mini_store.drivers.file import placement
+from glance_mini_store.drivers.file.draft import Draft, remove_all, sync_directory
+from glance_mini_store.drivers.file.options import DEFAULT_DIRECTORY, OPTIONS
+from glance_mini_store.drivers.file.placement import Directory
+from glance_mini_store.drivers.file.sparse import data_runs
+from glance_mini_store.locations.file import FileLocation
+from glance_mini_store.streams import FileRange
+
+LOG = logging.getLogger(__name__)
+
+_FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR}
+_READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_NAME_MAX = 200
+"""Bytes of a name, so that the temporary name stays below the 255 of common file systems."""
+
+
+class FileDriver(Driver):
+    """``directory`` or ``directories`` hold the files; see ``options`` for the rest."""
+
+    type = "file"
+    schemes = ("file", "filesystem")
+    options = OPTIONS
+    capabilities = frozenset({capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE})
+
+    def __init__(
+        self,
+        directory: str = "",
+        *,
+        directories: Sequence[Directory] = (),
+        permissions: int = 0,
+        grain: int = 65536,
+        thin: bool = True,
+    ) -> None:
+        self._directories = tuple(directories) or (Directory(directory),)
+        self._permissions = permissions
+        self._thin = thin
+        self._zeros = bytes(grain)
+
+    @classmethod
+    def from_config(cls, settings: Any, store_id: str) -> Self:
+        """Return a driver for the directories that the options name; see ``Driver.from_config``."""
+        single, several = settings.filesystem_store_datadir, settings.filesystem_store_datadirs or []
+        if not single and not several:
+            single = DEFAULT_DIRECTORY
+        return cls(
+            directories=placement.directories_from(single, several, settings.filesystem_store_metadata_file),
+            permissions=_permissions(settings.filesystem_store_file_perm),
+            grain=settings.filesystem_store_chunk_size,
+            thin=settings.filesystem_thin_provisioning,
+        )
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Return the directories as URIs of both schemes."""
+        return tuple(f"{scheme}://{each.path}/" for scheme in self.schemes for each in self._directories)
+
+    def check(self) -> None:
+        """Make missing directories. Raises BadStoreConfiguration if one cannot be made or written to."""
+        for directory in self._directories:
+            try:
+                os.makedirs(directory.path, mode=0o750, exist_ok=True)
+                writable = os.access(directory.path, os.W_OK | os.X_OK)
+            except OSError as error:
+                raise _unusable(directory, error.strerror) from error
+            if not writable:
+                raise _unusable(directory, "it is not writable")
+
+    def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+        """Write a new file and publish it after it and its directory are on disk."""
+        _check_name(name)
+        self._refuse_duplicate(name)
+        directory = self._choose(size)
+        with _translated(directory.path):
+            draft = Draft(directory.path, name)
+        try:
+            received = self._fill(draft, chunks, directory)
+            with _translated(directory.path):
+                path = draft.publish(received, self._permissions)
+        finally:
+            draft.drop()
+        return Written(f"file://{path}", received, directory.metadata)
+
+    def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Return a ``FileRange`` of the open file."""
+        path = self._path(location)
+        with _found(location):
+            file = os.fdopen(os.open(path, _READ_FLAGS), "rb", buffering=0)
+        try:
+            size = _regular_size(os.fstat(file.fileno()), location)
+            if offset > size:
+                raise errors.InvalidRange(offset=offset, location=location)
+            return FileRange(file, offset, size - offset if length is None else min(length, size - offset))
+        except BaseException:
+            file.close()
+            raise
+
+    def size(self, location: str) -> int:
+        """Return the length of the file, holes included."""
+        with _found(location):
+            return _regular_size(os.lstat(self._path(location)), location)
+
+    def delete(self, location: str) -> None:
+        """Remove the file."""
+        path = self._path(location)
+        with _found(location):
+            _regular_size(os.lstat(path), location)
+            os.unlink(path)
+            sync_directory(os.path.dirname(path))
+
+    def discard(self, name: str) -> None:
+        """Remove the file and all temporary files of ``name`` from all directories."""
+        _check_name(name)
+        for directory in self._directories:
+            with _translated(directory.path):
+                remove_all(directory.path, name)
+
+    def properties(self) -> Mapping[str, object]:
+        """Return directory (a list if there are several), size of a hole, and whether holes are made."""
+        paths = [directory.path for directory in self._directories]
+        return {
+            "data_dir": paths[0] if len(paths) == 1 else paths,
+            "chunk_size": len(self._zeros),
+            "thin_provisioning": self._thin,
+        }
+
+    def _choose(self, size: int | None) -> Directory:
+        if len(self._directories) == 1 and size is None:
+            return self._directories[0]
+        with _translated(", ".join(directory.path for directory in self._directories)):
+            return placement.choose(self._directories, size)
+
+    def _refuse_duplicate(self, name: str) -> None:
+        """Raise Duplicate before a byte is read; the publication decides it again, for writes at once."""
+        for directory in self._directories:
+            if os.path.lexists(path := os.path.join(directory.path, name)):
+                raise errors.Duplicate(location=f"file://{path}")
+
+    def _fill(self, draft: Draft, chunks: Iterable[bytes], directory: Directory) -> int:
+        """Write the chunks, leaving holes, and return how many bytes the file has to have."""
+        position = 0
+        for chunk in chunks:
+            runs = data_runs(chunk, position, self._zeros) if self._thin else [(0, len(chunk))]
+            view = memoryview(chunk)
+            with _translated(directory.path):
+                for start, end in runs:
+                    draft.write_at(view[start:end], position + start)
+            position += len(chunk)
+        return position
+
+    def _path(self, location: str) -> str:
+        """Return the real path of a location, which must be a visible file within a directory of this store."""
+        parsed = FileLocation(None, None)
+        parsed.parse_uri(location)
+        directory, name = os.path.split(parsed.path)
+        real = os.path.realpath(directory)
+        inside = os.path.isabs(directory) and any(_contains(each.path, real) for each in self._directories)
+        if not inside or name.startswith(".") or not name:
+            raise errors.BadStoreUri(location=location, reason="it is no file of this store")
+        return os.path.join(real, name)
+
+
+def _contains(directory: str, real_path: str) -> bool:
+    real_directory = os.path.realpath(directory)
+    return os.path.commonpath([real_directory, real_path]) == real_directory
+
+
+def _permissions(digits: int) -> int:
+    """Return the permissions that ``digits`` mean when they are read as octal ones."""
+    try:
+        return int(str(digits), 8)
+    except ValueError:
+        raise errors.BadStoreConfiguration(
+            option="filesystem_store_file_perm", reason=f"{digits} are no octal digits"
+        ) from None
+
+
+def _check_name(name: str) -> None:
+    """Raise Invalid unless ``name`` is one plain, visible file name."""
+    if not name or name.startswith(".") or "/" in name or not name.isprintable():
+        raise errors.Invalid(reason=f"{name!r} is no name for a file")
+    if len(os.fsencode(name)) > _NAME_MAX:
+        raise errors.Invalid(reason=f"a name of more than {_NAME_MAX} bytes")
+
+
+def _regular_size(state: os.stat_result, location: str) -> int:
+    if not stat.S_ISREG(state.st_mode):
+        raise errors.NotFound(location=location)
+    return state.st_size
+
+
+def _unusable(directory: Directory, reason: str | None) -> errors.BadStoreConfiguration:
+    return errors.BadStoreConfiguration(
+        option="filesystem_store_datadir", reason=f"{directory.path}: {reason}"
+    )
+
+
+@contextlib.contextmanager
+def _translated(directory: str) -> Iterator[None]:
+    """Turn the system's errors while writing into ours; the log names ``directory``, the error does not."""
+    try:
+        yield
+    except FileExistsError as error:
+        raise errors.Duplicate(location=f"file://{error.filename2 or error.filename}") from error
+    except OSError as error:
+        reason = error.strerror or "I/O error"
+        LOG.error("file store: cannot write in %s: %s", directory, reason)
+        if error.errno in _FULL:
+            raise errors.StorageFull(reason=reason) from error
+        if error.errno in _DENIED:
+            raise errors.StorageWriteDenied(reason=reason) from error
+        raise errors.RemoteServiceUnavailable(reason=reason) from error
+
+
+@contextlib.contextmanager
+def _found(location: str) -> Iterator[None]:
+    """Turn the system's errors while using an existing file into ours."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise errors.NotFound(location=location) from error
+    except OSError as error:
+        LOG.error("file store: cannot use a file: %s", error)
+        if error.errno == errno.ELOOP:
+            raise errors.BadStoreUri(location=location, reason="it is a symbolic link") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise errors.Forbidden(location=location) from error
+        raise errors.RemoteServiceUnavailable(reason=error.strerror or "I/O error") from error

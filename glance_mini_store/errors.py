@@ -1,0 +1,196 @@
+"""Everything that can go wrong in a store, as exceptions; nothing else.
+
+An error is constructed with the keywords its template names. The keyword ``location`` is always redacted, so
+that no text holds a credential. ``store`` is filled in by ``store.Store`` with the id of the store concerned.
+Source of the names: API reference 24.5.
+"""
+
+from typing import ClassVar
+
+from glance_mini_store.redaction import redact
+
+
+class StoreError(Exception):
+    """The root of all errors of this package; ``code`` never changes, ``values`` holds the keywords."""
+
+    code: ClassVar[str] = "store.failed"
+    template: ClassVar[str] = "{reason}"
+
+    def __init__(self, **values: object) -> None:
+        self.values = {
+            key: redact(str(value)) if key == "location" else value for key, value in values.items()
+        }
+        self.store: str | None = None
+        super().__init__(self.template.format(**self.values))
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return text if self.store is None else f"store {self.store}: {text}"
+
+
+class NotFound(StoreError):
+    """No data at this location."""
+
+    code = "store.not_found"
+    template = "no data at {location}"
+
+
+class Duplicate(StoreError):
+    """There is data under this name already; it is left as it was."""
+
+    code = "store.duplicate"
+    template = "there is data at {location} already"
+
+
+class StorageFull(StoreError):
+    """The backend has no room (no space, quota of the file system, largest file)."""
+
+    code = "store.full"
+    template = "no room for this data: {reason}"
+
+
+class StorageWriteDenied(StoreError):
+    """The backend does not let this service write."""
+
+    code = "store.write_denied"
+    template = "writing is not permitted by the backend: {reason}"
+
+
+class Forbidden(StoreError):
+    """The backend refuses this operation on this location."""
+
+    code = "store.forbidden"
+    template = "the backend refuses access to {location}"
+
+
+class Invalid(StoreError):
+    """A name or the data itself cannot be accepted."""
+
+    code = "store.invalid"
+    template = "{reason}"
+
+
+class SizeMismatch(Invalid):
+    """Fewer or more bytes came than were announced; ``received`` may be a lower bound."""
+
+    code = "store.size_mismatch"
+    template = "{expected} bytes were announced, {received} bytes came"
+
+
+class SizeLimitExceeded(StoreError):
+    """The data is larger than the caller's limit (bytes)."""
+
+    code = "store.size_limit"
+    template = "the data is larger than the limit of {limit} bytes"
+
+
+class InvalidRange(StoreError):
+    """The wanted bytes begin behind the end of the data, or the range is negative."""
+
+    code = "store.invalid_range"
+    template = "no bytes from offset {offset} at {location}"
+
+
+class UnknownHashingAlgo(StoreError):
+    """No such hash algorithm on this machine."""
+
+    code = "store.unknown_hash"
+    template = "unknown hash algorithm {algorithm!r}"
+
+
+class BadStoreUri(StoreError):
+    """The text is no location of the scheme it claims, or not one this store may serve."""
+
+    code = "store.bad_uri"
+    template = "bad location {location}: {reason}"
+
+
+class UnknownScheme(StoreError):
+    """No configured store serves locations of this scheme."""
+
+    code = "store.unknown_scheme"
+    template = "no store for locations of scheme {scheme!r}"
+
+
+class UnknownStore(UnknownScheme):
+    """No store with this id is configured."""
+
+    code = "store.unknown_store"
+    template = "no store with id {store_id!r}"
+
+
+class InUseByStore(StoreError):
+    """The data is used by the backend itself (a clone, an attachment) and cannot be deleted now."""
+
+    code = "store.in_use"
+    template = "the data at {location} is in use by the backend"
+
+
+class HasSnapshot(InUseByStore):
+    """The data has snapshots that hold it."""
+
+    code = "store.has_snapshot"
+    template = "the data at {location} has snapshots"
+
+
+class StoreGetNotSupported(StoreError):
+    """The store cannot be read."""
+
+    code = "store.get_not_supported"
+    template = "this store cannot be read"
+
+
+class StoreAddDisabled(StoreError):
+    """The store takes no new data (it is read-only)."""
+
+    code = "store.add_disabled"
+    template = "this store takes no new data"
+
+
+class StoreDeleteNotSupported(StoreError):
+    """The store cannot delete."""
+
+    code = "store.delete_not_supported"
+    template = "this store cannot delete data"
+
+
+class StoreAclNotSupported(StoreError):
+    """The store has no access lists."""
+
+    code = "store.acl_not_supported"
+    template = "this store has no access lists"
+
+
+class MaxRedirectsExceeded(StoreError):
+    """The server sent the reader from address to address too often."""
+
+    code = "store.redirects"
+    template = "more than {redirects} redirects from {location}"
+
+
+class RemoteServiceUnavailable(StoreError):
+    """The backend does not answer, or fails; trying again later may help."""
+
+    code = "store.unavailable"
+    template = "the backend does not answer: {reason}"
+
+
+class StoreUnavailable(RemoteServiceUnavailable):
+    """An optional store could not be set up when the service started; it stays listed and serves nothing."""
+
+    code = "store.not_set_up"
+    template = "not set up: {reason}"
+
+
+class BadStoreConfiguration(StoreError):
+    """An option of a store has no usable value; stops the start."""
+
+    code = "store.bad_configuration"
+    template = "option {option}: {reason}"
+
+
+class DriverLoadFailure(StoreError):
+    """The driver of a store is not installed or cannot be loaded; stops the start."""
+
+    code = "store.driver_load"
+    template = "driver {driver} cannot be loaded: {reason}"

@@ -1,0 +1,78 @@
+"""The bytes of one write on their way from the caller to the driver: counted, bounded, hashed and observed.
+
+It decides nothing about where the data goes; it makes sure that a driver which reads to the end has read
+exactly what was announced, and remembers why it could not.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from glance_mini_store import errors
+from glance_mini_store.streams import Hashes
+
+
+class Observer(Protocol):
+    """Somebody who looks at the bytes as they pass; may raise to refuse them.
+
+    An observer may also have ``finish()``, called after the last byte and before the driver publishes
+    anything.
+    """
+
+    def update(self, data: bytes, /) -> object:
+        """Look at the next bytes."""
+
+
+class Intake:
+    """An iterable of the checked chunks, to be read once by a driver.
+
+    ``received`` counts the bytes; ``failure`` is what stopped the stream, if it was not the driver;
+    ``digests`` is filled when the stream has come to its proper end, and None before.
+    """
+
+    def __init__(
+        self,
+        chunks: Iterable[bytes],
+        hashes: Hashes,
+        observers: Sequence[Observer],
+        size: int | None,
+        limit: int | None,
+    ) -> None:
+        self.received = 0
+        self.failure: BaseException | None = None
+        self.digests: dict[str, str] | None = None
+        self._chunks = chunks
+        self._hashes = hashes
+        self._observers = observers
+        self._size = size
+        self._limit = limit
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for chunk in self._chunks:
+                if chunk:
+                    self._take(chunk)
+                    yield chunk
+            self._complete()
+        except GeneratorExit:
+            raise
+        except BaseException as failure:
+            self.failure = failure
+            raise
+
+    def _take(self, chunk: bytes) -> None:
+        self.received += len(chunk)
+        if self._limit is not None and self.received > self._limit:
+            raise errors.SizeLimitExceeded(limit=self._limit)
+        if self._size is not None and self.received > self._size:
+            raise errors.SizeMismatch(expected=self._size, received=self.received)
+        for observer in self._observers:
+            observer.update(chunk)
+        self._hashes.update(chunk)
+
+    def _complete(self) -> None:
+        if self._size is not None and self.received != self._size:
+            raise errors.SizeMismatch(expected=self._size, received=self.received)
+        for observer in self._observers:
+            if (finish := getattr(observer, "finish", None)) is not None:
+                finish()
+        self.digests = self._hashes.finish()

@@ -1,0 +1,46 @@
+"""Finds drivers by the name of their entry point; fails closed."""
+
+from oslo_config import cfg
+from stevedore import DriverManager, ExtensionManager
+from stevedore.exception import NoMatches
+
+from glance_mini_store import errors
+from glance_mini_store.driver import Driver
+from glance_mini_store.settings import (
+    DEFAULT_GROUP_OPTIONS,
+    DEFAULTS_GROUP,
+    MAIN_GROUP,
+    MAIN_OPTIONS,
+    STORE_OPTIONS,
+)
+
+NAMESPACE = "glance_mini_store.drivers"
+"""The entry-point group of store drivers."""
+
+
+def load_driver(name: str) -> type[Driver]:
+    """Return the driver class installed as ``name``. Raises DriverLoadFailure."""
+    try:
+        found: object = DriverManager(NAMESPACE, name).driver
+    except NoMatches as error:
+        raise errors.DriverLoadFailure(
+            driver=name, reason=f"no entry point of this name in {NAMESPACE}"
+        ) from error
+    except Exception as error:
+        raise errors.DriverLoadFailure(driver=name, reason=f"{type(error).__name__}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Driver)):
+        raise errors.DriverLoadFailure(driver=name, reason=f"{found!r} is no subclass of {Driver.__name__}")
+    return found
+
+
+def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
+    """Return all options by group, those of every installed driver included, for oslo.config's generators."""
+    drivers = [
+        extension.plugin for extension in sorted(ExtensionManager(NAMESPACE), key=lambda each: each.name)
+    ]
+    of_drivers = [option for driver in drivers for option in driver.options]
+    return [
+        (None, list(DEFAULT_GROUP_OPTIONS)),
+        (MAIN_GROUP, [*MAIN_OPTIONS, *of_drivers]),
+        (DEFAULTS_GROUP, [*STORE_OPTIONS, *of_drivers]),
+    ]

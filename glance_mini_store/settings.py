@@ -1,0 +1,88 @@
+"""The options of the stores and how the value of one is found.
+
+It is looked for in the store's group, then in ``[backend_defaults]``, then comes the default.
+Registers options on the configuration it is given; keeps none itself.
+"""
+
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
+
+from oslo_config import cfg
+
+from glance_mini_store import errors
+
+MAIN_GROUP = "glance_store"
+DEFAULTS_GROUP = "backend_defaults"
+
+DEFAULT_GROUP_OPTIONS = (
+    cfg.DictOpt(
+        "enabled_backends",
+        help="The stores as id:driver, for example fast:file,cheap:file. Each has a group of that name. "
+        "Unset: one store for each driver in [glance_store] stores.",
+    ),
+)
+
+MAIN_OPTIONS = (
+    cfg.StrOpt("default_backend", help="Id of the store for new data, if enabled_backends is set."),
+    cfg.ListOpt("stores", default=["file", "http"], help="Drivers to use, if enabled_backends is not set."),
+    cfg.StrOpt("default_store", default="file", help="Driver for new data, if enabled_backends is not set."),
+    cfg.IntOpt(
+        "hash_threads",
+        min=0,
+        max=16,
+        sample_default="automatic",
+        help="Threads that hash one upload, at most one for each algorithm; 0: the writing thread hashes. "
+        "Unset: one for each algorithm on more than two processors, else 0.",
+    ),
+)
+
+STORE_OPTIONS = (
+    cfg.StrOpt("store_description", help="What users see about this store in the list of stores."),
+    cfg.IntOpt("weight", default=0, help="Data is read first from the store with the highest weight."),
+    cfg.BoolOpt(
+        "optional",
+        default=False,
+        help="If this store cannot be set up at start, list it as unavailable instead of stopping.",
+    ),
+)
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Register the options that say which stores there are; those of each store come with its driver."""
+    conf.register_opts(DEFAULT_GROUP_OPTIONS)
+    conf.register_opts(MAIN_OPTIONS, group=MAIN_GROUP)
+
+
+def resolve(conf: cfg.ConfigOpts, group: str, options: Iterable[cfg.Opt]) -> Any:
+    """Return an object with the value of each of ``options`` for the store whose group is ``group``.
+
+    A value set in ``group`` wins over one set in ``[backend_defaults]``, which wins over the default. Raises
+    BadStoreConfiguration for a value of the wrong type.
+    """
+    values = SimpleNamespace()
+    for option in options:
+        conf.register_opt(option, group=group)
+        conf.register_opt(option, group=DEFAULTS_GROUP)
+        source = group
+        if not _is_set(conf, option, group) and _is_set(conf, option, DEFAULTS_GROUP):
+            source = DEFAULTS_GROUP
+        setattr(values, option.dest, _value(conf, option, source))
+    return values
+
+
+def _is_set(conf: cfg.ConfigOpts, option: cfg.Opt, group: str) -> bool:
+    found = conf.get_location(option.dest, group)
+    return found is not None and found.location is not cfg.Locations.opt_default
+
+
+def _value(conf: cfg.ConfigOpts, option: cfg.Opt, group: str) -> object:
+    try:
+        return conf[group][option.dest]
+    except (cfg.Error, ValueError) as error:
+        reason = f"in [{group}]: {_reason(option, error)}"
+        raise errors.BadStoreConfiguration(option=option.name, reason=reason) from error
+
+
+def _reason(option: cfg.Opt, error: Exception) -> str:
+    return "the value cannot be used" if option.secret else str(error)

@@ -1,0 +1,187 @@
+"""One configured store: a driver with its id, weight and description, and what all drivers need done once.
+
+That is hashing and counting in one pass, limits, ranges, and the name of the store in every error. How bytes
+are kept is the driver's business; which stores there are is said in ``registry``.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from glance_mini_store import capabilities, errors
+from glance_mini_store.driver import Driver
+from glance_mini_store.intake import Intake, Observer
+from glance_mini_store.streams import FileRange, Hashes, close, cut
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The result of a write: its location, its bytes, hex digests by algorithm, metadata for the location."""
+
+    location: str
+    size: int
+    digests: dict[str, str]
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+class Store:
+    """A driver under the id an operator gave it; shared by all threads.
+
+    All methods raise StoreError only, but ``write`` lets through what the caller's chunks and observers
+    raise.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        id: str = "default",  # noqa: A002
+        *,
+        weight: int = 0,
+        description: str | None = None,
+        is_default: bool = False,
+        reserved: bool = False,
+        reason: str | None = None,
+        hash_threads: int = 0,
+    ) -> None:
+        self.id = id
+        self.driver = driver
+        self.weight = weight
+        self.description = description
+        self.is_default = is_default
+        self.reserved = reserved
+        self.reason = reason
+        self._hash_threads = hash_threads
+
+    @property
+    def type(self) -> str:
+        """Return the driver's name."""
+        return self.driver.type
+
+    @property
+    def read_only(self) -> bool:
+        """Return whether the store takes no new data."""
+        return capabilities.WRITE not in self.driver.capabilities
+
+    @property
+    def available(self) -> bool:
+        """Return whether the store was set up; if not, ``reason`` says why."""
+        return self.reason is None
+
+    def write(
+        self,
+        name: str,
+        chunks: Iterable[bytes],
+        *,
+        size: int | None = None,
+        algorithms: Sequence[str] = ("md5", "sha512"),
+        limit: int | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> Stored:
+        """Store ``chunks`` under ``name`` in one pass; what came is durable when this returns.
+
+        ``size`` is the announced number of bytes (None: unknown), ``limit`` the largest allowed. Observers
+        see every chunk before the driver does. If anything raises, nothing readable is left: SizeMismatch,
+        SizeLimitExceeded, Duplicate, StorageFull, StorageWriteDenied, StoreAddDisabled, UnknownHashingAlgo,
+        and unchanged whatever ``chunks`` or an observer raised. Blocks as long as ``chunks`` do.
+        """
+        started = time.monotonic()
+        with self._named():
+            if limit is not None and size is not None and size > limit:
+                raise errors.SizeLimitExceeded(limit=limit)
+            with contextlib.closing(Hashes(algorithms, self._hash_threads)) as hashes:
+                intake = Intake(chunks, hashes, observers, size, limit)
+                stored = self._write(name, intake, size)
+        LOG.debug("store %s: wrote %s bytes in %.3f s", self.id, stored.size, time.monotonic() - started)
+        return stored
+
+    def _write(self, name: str, intake: Intake, size: int | None) -> Stored:
+        """Let the driver read the intake; the intake's own failure wins over what the driver made of it."""
+        try:
+            written = self.driver.write(name, intake, size)
+        except Exception as error:
+            if intake.failure is not None and error is not intake.failure:
+                raise intake.failure from None
+            raise
+        if intake.digests is None or written.size != intake.received:
+            self.driver.delete(written.location)
+            raise intake.failure or errors.SizeMismatch(expected=intake.received, received=written.size)
+        return Stored(written.location, written.size, intake.digests, written.metadata)
+
+    def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Return the bytes of ``location`` from ``offset``, at most ``length`` (None: to the end).
+
+        See ``Driver.read``. The iterator has ``close``; a ``FileRange`` may be sent by the kernel. Raises
+        InvalidRange, NotFound, StoreGetNotSupported, perhaps only at the first block.
+        """
+        with self._named():
+            if capabilities.READ not in self.driver.capabilities:
+                raise errors.StoreGetNotSupported()
+            if offset < 0 or (length is not None and length < 0):
+                raise errors.InvalidRange(offset=offset, location=location)
+            whole = offset == 0 and length is None
+            if whole or capabilities.RANGE in self.driver.capabilities:
+                data = self.driver.read(location, offset, length)
+            else:
+                data = cut(self.driver.read(location), offset, length, location)
+        return data if isinstance(data, FileRange) else _NamedChunks(self, data)
+
+    def size(self, location: str) -> int:
+        """Return the bytes at ``location``. Raises NotFound, BadStoreUri, RemoteServiceUnavailable."""
+        with self._named():
+            return self.driver.size(location)
+
+    def delete(self, location: str) -> None:
+        """Delete the data. Raises NotFound, InUseByStore, HasSnapshot, Forbidden, StoreDeleteNotSupported."""
+        with self._named():
+            self.driver.delete(location)
+
+    def discard(self, name: str) -> None:
+        """Remove whatever an unrecorded write under ``name`` left, published or not; may be repeated."""
+        with self._named():
+            self.driver.discard(name)
+
+    def set_acl(self, location: str, public: bool, readers: Sequence[str]) -> None:
+        """Let all (``public``) or ``readers`` read; does nothing in a store without access lists."""
+        if capabilities.ACL in self.driver.capabilities:
+            with self._named():
+                self.driver.set_acl(location, public, readers)
+
+    def properties(self) -> Mapping[str, object]:
+        """Return what the detailed list of stores shows (API reference 12.2)."""
+        return self.driver.properties()
+
+    def close(self) -> None:
+        """Close the driver; called once at shutdown."""
+        self.driver.close()
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Put this store's id into errors of this package that pass."""
+        try:
+            yield
+        except errors.StoreError as error:
+            error.store = error.store or self.id
+            raise
+
+
+class _NamedChunks(Iterator[bytes]):
+    """The chunks of a driver with the store's id in late errors; closing it closes the driver's iterator."""
+
+    def __init__(self, store: Store, chunks: Iterator[bytes]) -> None:
+        self._store = store
+        self._chunks = chunks
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except errors.StoreError as error:
+            error.store = error.store or self._store.id
+            raise
+
+    def close(self) -> None:
+        """Close the driver's iterator if it can be closed."""
+        close(self._chunks)

@@ -1,0 +1,179 @@
+"""Bytes on their way: a part of a local file, a part of a stream, and the hashes over a stream.
+
+Memory is bounded by a few blocks per stream, whatever its length. Nothing here knows a store.
+"""
+
+import hashlib
+import os
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO, Protocol
+
+from glance_mini_store import errors
+
+BLOCK = 1024 * 1024
+"""The size in bytes in which data is best moved."""
+
+_WAITING_BLOCKS = 4
+
+
+class FileRange(Iterator[bytes]):
+    """``length`` bytes of an open local ``file`` from ``offset``; a server may send them by sendfile instead.
+
+    The file stands at ``offset`` and is closed by ``close``, at the end of the iteration too. A file that has
+    become shorter raises SizeMismatch.
+    """
+
+    def __init__(self, file: BinaryIO, offset: int, length: int) -> None:
+        self.file = file
+        self.offset = offset
+        self.length = length
+        self._position = offset
+        file.seek(offset)
+
+    def __next__(self) -> bytes:
+        left = self.offset + self.length - self._position
+        if not left:
+            self.close()
+            raise StopIteration
+        block = os.pread(self.file.fileno(), min(BLOCK, left), self._position)
+        if not block:
+            self.close()
+            raise errors.SizeMismatch(expected=self.length, received=self.length - left)
+        self._position += len(block)
+        return block
+
+    def close(self) -> None:
+        """Close the file; may be repeated."""
+        self.file.close()
+
+
+def cut(chunks: Iterable[bytes], offset: int, length: int | None, location: str) -> Iterator[bytes]:
+    """Yield the bytes of ``chunks`` from ``offset``, at most ``length``.
+
+    What lies before is read and dropped. Raises InvalidRange for ``location`` when the stream ends before
+    ``offset``.
+    """
+    before, left = offset, length
+    try:
+        for chunk in chunks:
+            part = chunk[before:] if before else chunk
+            before = max(0, before - len(chunk))
+            if left is not None:
+                part = part[:left]
+                left -= len(part)
+            if part:
+                yield part
+            if left == 0 and not before:
+                return
+        if before:
+            raise errors.InvalidRange(offset=offset, location=location)
+    finally:
+        close(chunks)
+
+
+def close(chunks: object) -> None:
+    """Close an iterator of bytes that is not wanted any more, if it can be closed."""
+    if (method := getattr(chunks, "close", None)) is not None:
+        method()
+
+
+class Hashes:
+    """Hash algorithms fed with the same blocks, by the caller or by ``threads`` (at most one for each).
+
+    A block is not copied and must not change afterwards. At most four blocks wait. Raises UnknownHashingAlgo.
+    """
+
+    def __init__(self, algorithms: Sequence[str], threads: int = 0) -> None:
+        self._hashes = {name: _new_hash(name) for name in algorithms}
+        hashes = list(self._hashes.values())
+        count = min(threads, len(hashes))
+        self._lanes: list[_Lane] = [_ThreadLane(hashes[number::count]) for number in range(count)]
+        if not count:
+            self._lanes.append(_Lane(hashes))
+
+    def update(self, block: bytes) -> None:
+        """Hash one more block; blocks while the threads are more than a few blocks behind."""
+        for lane in self._lanes:
+            lane.put(block)
+
+    def finish(self) -> dict[str, str]:
+        """Return the hex digest of each algorithm, once all blocks have been hashed."""
+        for lane in self._lanes:
+            lane.finish()
+        return {name: algorithm.hexdigest() for name, algorithm in self._hashes.items()}
+
+    def close(self) -> None:
+        """End the threads, whether finished or not; may be repeated."""
+        for lane in self._lanes:
+            lane.close()
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+def _new_hash(name: str) -> _Hash:
+    """Return a new hash object; algorithms without a digest length of their own (shake) do not count."""
+    try:
+        algorithm = hashlib.new(name, usedforsecurity=False)
+    except ValueError as error:
+        raise errors.UnknownHashingAlgo(algorithm=name) from error
+    if not algorithm.digest_size:
+        raise errors.UnknownHashingAlgo(algorithm=name)
+    return algorithm
+
+
+class _Lane:
+    """Hashes that are fed by the thread that calls."""
+
+    def __init__(self, hashes: Sequence[_Hash]) -> None:
+        self._hashes = hashes
+
+    def put(self, block: bytes) -> None:
+        for algorithm in self._hashes:
+            algorithm.update(block)
+
+    def finish(self) -> None:
+        """All blocks have been hashed when this returns."""
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class _ThreadLane(_Lane):
+    """Hashes that are fed by a thread of their own, which is at most a few blocks behind."""
+
+    def __init__(self, hashes: Sequence[_Hash]) -> None:
+        super().__init__(hashes)
+        self._queue: queue.Queue[bytes | None] = queue.Queue(maxsize=_WAITING_BLOCKS)
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="store-hash", daemon=True)
+        self._thread.start()
+
+    def put(self, block: bytes) -> None:
+        self._queue.put(block)
+
+    def finish(self) -> None:
+        self.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (block := self._queue.get()) is not None:
+            if self._failure is None:
+                self._hash(block)
+
+    def _hash(self, block: bytes) -> None:
+        try:
+            super().put(block)
+        except Exception as error:
+            self._failure = error

@@ -1,0 +1,396 @@
+"""The contract of a storage driver as tests: mix ``DriverContract`` into a TestCase and give it a driver.
+
+    class TestFile(DriverContract, TestCase):
+        def make_driver(self):
+            return FileDriver(directory=self.useFixture(TempDir()).path)
+
+A driver that cannot write overrides ``put`` and ``missing_location`` too. Tests of what a driver does not
+claim to be able to do are skipped.
+"""
+
+import contextlib
+import json
+import os
+import threading
+import unittest
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from glance_mini_store import capabilities, errors
+from glance_mini_store.driver import Driver, Written
+from glance_mini_store.store import Store
+
+KIB = 1024
+MIB = 1024 * 1024
+SIZES = (0, 1, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, 5 * MIB)
+"""The sizes of the data that is written and read whole."""
+
+RANGE_SIZE = 3 * 64 * KIB + 17
+RANGES: tuple[tuple[int, int | None], ...] = (
+    (0, None),
+    (0, 0),
+    (0, 1),
+    (0, RANGE_SIZE),
+    (0, RANGE_SIZE + 1000),
+    (1, None),
+    (1, 1),
+    (64 * KIB - 1, 2),
+    (64 * KIB, 64 * KIB),
+    (RANGE_SIZE - 1, None),
+    (RANGE_SIZE - 1, 1),
+    (RANGE_SIZE - 1, 100),
+    (RANGE_SIZE, None),
+    (RANGE_SIZE, 5),
+)
+"""Offset and length (None: to the end) of the ranges read from data of ``RANGE_SIZE`` bytes."""
+
+
+class SourceError(Exception):
+    """What the sources of these tests raise in the middle."""
+
+
+if TYPE_CHECKING:
+    _Mixin = unittest.TestCase
+else:
+    _Mixin = object
+
+
+class DriverContract(_Mixin):
+    """Tests that every driver must pass; ``self.driver`` is the driver, ``self.store`` a Store around it."""
+
+    def make_driver(self) -> Driver:
+        """Return a driver on an empty backend of its own; called once for each test."""
+        raise NotImplementedError
+
+    def put(self, name: str, data: bytes) -> str:
+        """Bring ``data`` into the backend and return its location."""
+        return self.driver.write(name, pieces(data), len(data)).location
+
+    def missing_location(self) -> str:
+        """Return a proper location at which there is no data; override it for a driver that cannot delete."""
+        location = self.put(new_name(), b"soon gone")
+        self.driver.delete(location)
+        return location
+
+    def leftovers(self) -> list[str]:
+        """Return what the backend holds, data and anything else; override it where the backend can be listed.
+        """
+        return []
+
+    def setUp(self) -> None:
+        """Make the driver."""
+        super().setUp()
+        self.driver = self.make_driver()
+        self.addCleanup(self.driver.close)
+        self.store = Store(self.driver, "contract")
+
+    def needs(self, *wanted: str) -> None:
+        """Skip the test unless the driver has all the capabilities."""
+        lacking = [word for word in wanted if word not in self.driver.capabilities]
+        if lacking:
+            self.skipTest(f"the driver cannot {', '.join(lacking)}")
+
+    def content(self, location: str, offset: int = 0, length: int | None = None) -> bytes:
+        """Return the bytes that the store reads."""
+        return b"".join(self.store.read(location, offset, length))
+
+    def assert_gone(self, location: str) -> None:
+        """Fail unless nothing can be read at ``location``."""
+        with self.assertRaises(errors.NotFound):
+            self.content(location)
+        with self.assertRaises(errors.NotFound):
+            self.driver.size(location)
+
+    # What it says about itself
+
+    def test_capabilities_are_known_words_and_reading_is_one(self) -> None:
+        self.assertLessEqual(self.driver.capabilities, capabilities.ALL)
+        self.assertIn(capabilities.READ, self.driver.capabilities)
+
+    def test_type_and_schemes_are_named(self) -> None:
+        self.assertTrue(self.driver.type)
+        self.assertTrue(self.driver.schemes)
+        self.assertTrue(all(prefix.partition("://")[0] in self.driver.schemes for prefix in self.driver.prefixes))
+
+    def test_location_has_a_prefix_of_the_driver(self) -> None:
+        location = self.put(new_name(), b"data")
+        self.assertTrue(location.startswith(self.driver.prefixes), location)
+
+    def test_properties_can_be_shown_as_json(self) -> None:
+        json.dumps(dict(self.driver.properties()))
+
+    def test_check_passes_and_may_be_repeated(self) -> None:
+        self.driver.check()
+        self.driver.check()
+
+    def test_what_is_not_claimed_is_refused(self) -> None:
+        location = self.put(new_name(), b"data")
+        refusals = {
+            capabilities.WRITE: (errors.StoreAddDisabled, lambda: self.driver.write(new_name(), [b"x"], 1)),
+            capabilities.DELETE: (errors.StoreDeleteNotSupported, lambda: self.driver.delete(location)),
+            capabilities.ACL: (errors.StoreAclNotSupported, lambda: self.driver.set_acl(location, True, [])),
+        }
+        for word in refusals.keys() - self.driver.capabilities:
+            error, call = refusals[word]
+            with self.assertRaises(error):
+                call()
+
+    def test_acl_can_be_set_and_set_again(self) -> None:
+        self.needs(capabilities.ACL)
+        location = self.put(new_name(), b"data")
+        self.driver.set_acl(location, True, [])
+        self.driver.set_acl(location, False, ["project"])
+        self.assertEqual(b"data", self.content(location))
+
+    # Reading
+
+    def test_data_of_every_size_comes_back(self) -> None:
+        for size in SIZES:
+            data = pattern(size)
+            location = self.put(new_name(), data)
+            self.assertEqual(size, self.driver.size(location))
+            self.assertEqual(data, self.content(location), f"{size} bytes")
+
+    def test_no_block_is_empty(self) -> None:
+        for size in (0, 1, MIB):
+            location = self.put(new_name(), pattern(size))
+            self.assertNotIn(b"", [bytes(block) for block in self.driver.read(location)])
+
+    def test_data_with_long_runs_of_zeros_comes_back(self) -> None:
+        data = bytes(3 * MIB) + b"x" + bytes(MIB) + b"y" + bytes(64 * KIB)
+        location = self.put(new_name(), data)
+        self.assertEqual(len(data), self.driver.size(location))
+        self.assertEqual(data, self.content(location))
+
+    def test_every_range_comes_back(self) -> None:
+        data = pattern(RANGE_SIZE)
+        location = self.put(new_name(), data)
+        for offset, length in RANGES:
+            end = None if length is None else offset + length
+            self.assertEqual(data[offset:end], self.content(location, offset, length), f"{offset}, {length}")
+
+    def test_range_behind_the_end_is_invalid(self) -> None:
+        location = self.put(new_name(), b"0123456789")
+        for offset, length in ((11, None), (11, 1), (10_000, None)):
+            with self.assertRaises(errors.InvalidRange):
+                self.content(location, offset, length)
+
+    def test_negative_range_is_invalid(self) -> None:
+        location = self.put(new_name(), b"0123456789")
+        for offset, length in ((-1, None), (0, -1)):
+            with self.assertRaises(errors.InvalidRange):
+                self.content(location, offset, length)
+
+    def test_reader_may_stop_early(self) -> None:
+        location = self.put(new_name(), pattern(3 * MIB))
+        reader = self.store.read(location)
+        first = next(reader)
+        getattr(reader, "close", lambda: None)()
+        self.assertEqual(pattern(3 * MIB)[: len(first)], first)
+
+    def test_two_readers_do_not_disturb_each_other(self) -> None:
+        data = pattern(2 * MIB + 5)
+        location = self.put(new_name(), data)
+        first, second = self.store.read(location), self.store.read(location, 7)
+        head = next(first)
+        self.assertEqual(data[7:], b"".join(second))
+        self.assertEqual(data, head + b"".join(first))
+
+    def test_unknown_location_is_not_found(self) -> None:
+        self.assert_gone(self.missing_location())
+
+    def test_foreign_location_is_refused(self) -> None:
+        for location in ("foreign://somewhere/data", "no location at all", ""):
+            with self.assertRaises(errors.BadStoreUri):
+                self.content(location)
+            with self.assertRaises(errors.BadStoreUri):
+                self.driver.size(location)
+
+    # Writing
+
+    def test_write_answers_location_and_size(self) -> None:
+        self.needs(capabilities.WRITE)
+        written = self.driver.write(new_name(), pieces(b"some data"), None)
+        self.assertIsInstance(written, Written)
+        self.assertEqual(9, written.size)
+        self.assertEqual(b"some data", self.content(written.location))
+
+    def test_chunks_of_any_size_are_put_together(self) -> None:
+        self.needs(capabilities.WRITE)
+        data = pattern(300_000)
+        for step in (999, 65_536, 100_001, 300_000):
+            chunks = [data[start : start + step] for start in range(0, len(data), step)]
+            written = self.driver.write(new_name(), iter(chunks), None)
+            self.assertEqual(data, self.content(written.location), f"chunks of {step}")
+
+    def test_second_write_under_a_name_is_a_duplicate_and_changes_nothing(self) -> None:
+        self.needs(capabilities.WRITE)
+        name = new_name()
+        location = self.put(name, b"first")
+        with self.assertRaises(errors.Duplicate):
+            self.driver.write(name, pieces(b"second"), 6)
+        self.assertEqual(b"first", self.content(location))
+
+    def test_name_that_would_lead_elsewhere_is_refused(self) -> None:
+        self.needs(capabilities.WRITE)
+        for name in ("../escape", "a/b", ""):
+            with self.assertRaises(errors.Invalid):
+                self.driver.write(name, pieces(b"data"), 4)
+
+    def test_source_that_raises_leaves_nothing(self) -> None:
+        self.needs(capabilities.WRITE, capabilities.DELETE)
+        name, location = self.used_name()
+        before = self.leftovers()
+        for sent in (0, 1, 2 * MIB):
+            failure = SourceError("broken off")
+            with self.assertRaises(SourceError) as caught:
+                self.driver.write(name, broken(pattern(sent), failure), 10 * MIB)
+            self.assertIs(failure, caught.exception)
+            self.assert_gone(location)
+            self.assertEqual(before, self.leftovers())
+
+    def test_failed_write_under_a_taken_name_keeps_the_data_there(self) -> None:
+        self.needs(capabilities.WRITE)
+        name = new_name()
+        location = self.put(name, b"first")
+        with self.assertRaises((SourceError, errors.Duplicate)):
+            self.driver.write(name, broken(b"second", SourceError()), None)
+        self.assertEqual(b"first", self.content(location))
+
+    def test_wrong_announced_size_leaves_nothing(self) -> None:
+        self.needs(capabilities.WRITE, capabilities.DELETE)
+        name, location = self.used_name()
+        before = self.leftovers()
+        for announced in (0, 9, 11):
+            with self.assertRaises(errors.SizeMismatch):
+                self.store.write(name, pieces(b"0123456789"), size=announced)
+            self.assert_gone(location)
+            self.assertEqual(before, self.leftovers())
+
+    def test_writes_at_once_under_different_names_all_succeed(self) -> None:
+        self.needs(capabilities.WRITE)
+        contents = {new_name(): pattern(MIB + number) for number in range(6)}
+        locations: dict[str, str] = {}
+
+        def write(name: str) -> None:
+            locations[name] = self.driver.write(name, pieces(contents[name]), None).location
+
+        in_threads(lambda name=name: write(name) for name in contents)
+        for name, data in contents.items():
+            self.assertEqual(data, self.content(locations[name]))
+
+    def test_writes_at_once_under_one_name_leave_one_whole(self) -> None:
+        self.needs(capabilities.WRITE)
+        name = new_name()
+        contents = [bytes([number]) * MIB for number in range(1, 5)]
+        locations: list[tuple[str, bytes]] = []
+
+        def write(data: bytes) -> None:
+            with contextlib.suppress(errors.Duplicate):
+                locations.append((self.driver.write(name, pieces(data), len(data)).location, data))
+
+        in_threads(lambda data=data: write(data) for data in contents)
+        self.assertEqual(1, len(locations))
+        self.assertEqual(locations[0][1], self.content(locations[0][0]))
+
+    # Removing
+
+    def test_deleted_data_is_not_found_nor_deleted_twice(self) -> None:
+        self.needs(capabilities.DELETE)
+        location = self.put(new_name(), b"data")
+        self.driver.delete(location)
+        self.assert_gone(location)
+        with self.assertRaises(errors.NotFound):
+            self.driver.delete(location)
+
+    def test_delete_of_a_foreign_location_is_refused(self) -> None:
+        self.needs(capabilities.DELETE)
+        with self.assertRaises(errors.BadStoreUri):
+            self.driver.delete("foreign://somewhere/data")
+
+    def test_discard_removes_what_was_published_and_may_be_repeated(self) -> None:
+        self.needs(capabilities.WRITE)
+        name = new_name()
+        before = self.leftovers()
+        location = self.put(name, b"unrecorded")
+        self.driver.discard(name)
+        self.driver.discard(name)
+        self.assert_gone(location)
+        self.assertEqual(before, self.leftovers())
+
+    def test_discard_of_an_unknown_name_is_no_error(self) -> None:
+        self.driver.discard(new_name())
+
+    def test_discard_leaves_other_names_alone(self) -> None:
+        self.needs(capabilities.WRITE)
+        name = new_name()
+        location = self.put(f"{name}-2", b"data")
+        self.driver.discard(name)
+        self.assertEqual(b"data", self.content(location))
+
+    def test_write_of_a_killed_process_is_not_readable_and_can_be_discarded(self) -> None:
+        self.needs(capabilities.WRITE, capabilities.DELETE)
+        name, location = self.used_name()
+        before = self.leftovers()
+        in_killed_process(lambda source: self.driver.write(name, source, None))
+        self.assert_gone(location)
+        self.driver.discard(name)
+        self.assertEqual(before, self.leftovers())
+        self.assertEqual(b"data", self.content(self.put(name, b"data")))
+
+    def used_name(self) -> tuple[str, str]:
+        """Return a name and the location that data under it had; there is none now."""
+        name = new_name()
+        location = self.put(name, b"soon gone")
+        self.driver.delete(location)
+        return name, location
+
+
+def new_name() -> str:
+    """Return a name that no data has yet."""
+    return str(uuid.uuid4())
+
+
+def pattern(size: int) -> bytes:
+    """Return ``size`` bytes in which every place looks different from its neighbours at any block size."""
+    unit = b"".join(number.to_bytes(3, "big") for number in range(1, 4096))
+    return (unit * (size // len(unit) + 1))[:size]
+
+
+def pieces(data: bytes) -> Iterator[bytes]:
+    """Yield ``data`` in blocks as a server would."""
+    for start in range(0, len(data), MIB):
+        yield data[start : start + MIB]
+
+
+def broken(data: bytes, failure: BaseException) -> Iterator[bytes]:
+    """Yield ``data`` and raise ``failure`` where more was due."""
+    yield from pieces(data)
+    raise failure
+
+
+def in_threads(calls: Iterable[Callable[[], object]]) -> None:
+    """Run all calls at once and wait for them."""
+    threads = [threading.Thread(target=call, daemon=True) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+
+def in_killed_process(write: Callable[[Iterator[bytes]], object]) -> None:
+    """Call ``write`` in a child of this process that is killed while it asks for the third block."""
+    child = os.fork()
+    if not child:
+        with contextlib.suppress(BaseException):
+            write(_deadly_source())
+        os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == -9, "the write did not read its source"
+
+
+def _deadly_source() -> Iterator[bytes]:
+    yield pattern(MIB)
+    yield pattern(MIB)
+    os.kill(os.getpid(), 9)

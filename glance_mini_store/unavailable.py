@@ -1,0 +1,53 @@
+"""The driver of a store that could not be set up: it refuses everything with the reason."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Self
+
+from glance_mini_store import capabilities, errors
+from glance_mini_store.driver import Driver, Written
+
+
+class UnavailableDriver(Driver):
+    """Stands in for the driver ``name``; every operation raises StoreUnavailable. Never configured itself.
+
+    It has all capabilities, so that nobody takes the store for a read-only one.
+    """
+
+    capabilities = capabilities.ALL
+
+    def __init__(self, name: str, schemes: tuple[str, ...], reason: str) -> None:
+        self.type = name  # type: ignore[misc]
+        self.schemes = schemes  # type: ignore[misc]
+        self._reason = reason
+
+    @classmethod
+    def from_config(cls, settings: Any, store_id: str) -> Self:
+        """Raise StoreUnavailable: nobody asks for this driver by name."""
+        raise errors.StoreUnavailable(reason="this driver cannot be configured")
+
+    def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+        """Raise StoreUnavailable."""
+        raise self._error()
+
+    def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Raise StoreUnavailable."""
+        raise self._error()
+
+    def size(self, location: str) -> int:
+        """Raise StoreUnavailable."""
+        raise self._error()
+
+    def delete(self, location: str) -> None:
+        """Raise StoreUnavailable."""
+        raise self._error()
+
+    def discard(self, name: str) -> None:
+        """Raise StoreUnavailable."""
+        raise self._error()
+
+    def set_acl(self, location: str, public: bool, readers: Sequence[str]) -> None:
+        """Raise StoreUnavailable."""
+        raise self._error()
+
+    def _error(self) -> errors.StoreUnavailable:
+        return errors.StoreUnavailable(reason=self._reason)

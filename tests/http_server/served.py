@@ -1,0 +1,146 @@
+"""A tiny WSGI application and the server around it, which the tests start as a process of its own.
+
+The one argument is JSON: the fields of `ServerSettings`, and under "app" the directory with files to send. It
+prints "ready" when `run` says so.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from glance_mini.cmd.serve.server import ServerSettings, run
+
+MIB = 1 << 20
+
+
+class Application:
+    """One method for each path."""
+
+    def __init__(self, directory):
+        self._directory = Path(directory)
+        self._ticks = 0
+        threading.Thread(target=self._tick, daemon=True).start()
+
+    def __call__(self, environ, start_response):
+        handler = getattr(self, "do_" + environ["PATH_INFO"].strip("/"), None)
+        if handler is None:
+            return self.answer(start_response, "404 Not Found", {})
+        arguments = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
+        return handler(environ, start_response, arguments)
+
+    def close(self):
+        (self._directory / f"closed-{os.getpid()}").touch()
+
+    def answer(self, start_response, status, value):
+        text = json.dumps(value).encode()
+        start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(text)))])
+        return [text]
+
+    def do_small(self, environ, start_response, arguments):
+        return self.answer(start_response, "200 OK", {"pid": os.getpid(), "ticks": self._ticks})
+
+    def do_refuse(self, environ, start_response, arguments):
+        return self.answer(start_response, "403 Forbidden", {"refused": True})
+
+    def do_environ(self, environ, start_response, arguments):
+        plain = {name: value for name, value in environ.items() if isinstance(value, (str, bool))}
+        return self.answer(start_response, "200 OK", plain)
+
+    def do_count(self, environ, start_response, arguments):
+        """Read the body by pieces of `piece` bytes with read or readinto, as `how` says."""
+        body, piece = environ["wsgi.input"], int(arguments.get("piece", MIB))
+        digest, count, buffer = hashlib.sha256(), 0, bytearray(piece)
+        while True:
+            into = arguments.get("how") == "readinto"
+            data = buffer[: body.readinto(buffer)] if into else body.read(piece)
+            if not data:
+                return self.answer(start_response, "200 OK", {"count": count, "sha256": digest.hexdigest()})
+            count += len(data)
+            digest.update(data)
+
+    def do_lines(self, environ, start_response, arguments):
+        return self.answer(start_response, "200 OK", [line.decode() for line in environ["wsgi.input"]])
+
+    def do_errors(self, environ, start_response, arguments):
+        """Tell which error reading the body raised, and whether it is raised again."""
+        seen = []
+        for _ in range(2):
+            try:
+                while environ["wsgi.input"].read(MIB):
+                    pass
+                seen.append(None)
+            except TimeoutError:
+                seen.append("timeout")
+            except ConnectionError:
+                seen.append("broken")
+        (self._directory / "errors").write_text(json.dumps(seen))
+        return self.answer(start_response, "422 Unprocessable Content", seen)
+
+    def do_file(self, environ, start_response, arguments):
+        """Send a part of a file through the file wrapper."""
+        path = self._directory / arguments["name"]
+        offset = int(arguments.get("offset", 0))
+        length = int(arguments.get("length", path.stat().st_size - offset))
+        file = Bare(open(path, "rb")) if "bare" in arguments else open(path, "rb")  # noqa: SIM115
+        file.read(10)
+        file.seek(offset)
+        start_response("200 OK", [("Content-Length", str(length))])
+        return environ["wsgi.file_wrapper"](file)
+
+    def do_stream(self, environ, start_response, arguments):
+        """Send `count` MiB by a generator, as one piece each."""
+        count = int(arguments["count"])
+        start_response("200 OK", [("Content-Length", str(count * MIB))])
+        return self._pieces(count, self._directory / "stream-closed")
+
+    def _pieces(self, count, mark):
+        try:
+            for _ in range(count):
+                yield b"s" * MIB
+        finally:
+            mark.touch()
+
+    def do_sleep(self, environ, start_response, arguments):
+        (self._directory / "sleeping").touch()
+        time.sleep(float(arguments["seconds"]))
+        return self.answer(start_response, "200 OK", {"slept": True})
+
+    def do_die(self, environ, start_response, arguments):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def do_fail(self, environ, start_response, arguments):
+        raise FileNotFoundError("no such thing")
+
+    def _tick(self):
+        while True:
+            time.sleep(0.01)
+            self._ticks += 1
+
+
+class Bare:
+    """A file-like object with no more than the methods the server promises to need."""
+
+    def __init__(self, file):
+        self.fileno, self.seek, self.tell, self.read, self.close = (
+            file.fileno, file.seek, file.tell, file.read, file.close
+        )  # fmt: skip
+
+
+def main():
+    options = json.loads(sys.argv[1])
+    directory = options.pop("app")
+    options["bind"] = tuple(options["bind"])
+    settings = ServerSettings(**options)
+    code = run(settings, lambda: Application(directory), on_ready=lambda: print("ready", flush=True))
+    print("stopped", flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

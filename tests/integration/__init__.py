@@ -1,0 +1,1 @@
+"""Tests against real services: databases, a message broker, Keystone, unmodified clients."""

@@ -1,0 +1,53 @@
+"""What a test against a real service builds on: the service's address, or a skip that says what is missing.
+
+The services are started before the tests by ``services/all start``. In CI, where the variable ``CI`` is set,
+a missing one is a failure; elsewhere the test is skipped.
+"""
+
+import os
+import subprocess
+import uuid
+from pathlib import Path
+
+import testtools
+from sqlalchemy import URL, create_engine, make_url, text
+
+SERVICES = Path(__file__).parent / "services"
+
+_URL_VARIABLES = {"postgresql": "TEST_POSTGRESQL_URL", "mariadb": "TEST_MARIADB_URL"}
+_DROP = {"postgresql": "DROP DATABASE {} WITH (FORCE)", "mariadb": "DROP DATABASE {}"}
+
+
+class ServiceTestCase(testtools.TestCase):
+    """A test that needs services by name: those that have a script in ``services``."""
+
+    def service(self, name: str) -> dict[str, str]:
+        """Return the variables that tell how to reach the service; ends the test where it does not answer."""
+        status = _run(name, "status")
+        if status.returncode:
+            missing = f"{name} is missing: {(status.stdout + status.stderr).strip()}"
+            if os.environ.get("CI"):
+                self.fail(missing)
+            self.skipTest(missing)
+        lines = _run(name, "env").stdout.splitlines()
+        return dict(line.removeprefix("export ").split("=", 1) for line in lines)
+
+    def fresh_database(self, name: str) -> str:
+        """Return the address of a new database in ``postgresql`` or ``mariadb``, dropped after the test."""
+        server = make_url(self.service(name)[_URL_VARIABLES[name]])
+        database = f"glance_mini_{uuid.uuid4().hex}"
+        _execute(server, f"CREATE DATABASE {database}")
+        self.addCleanup(_execute, server, _DROP[name].format(database))
+        return server.set(database=database).render_as_string(hide_password=False)
+
+
+def _run(name: str, action: str) -> "subprocess.CompletedProcess[str]":
+    command = ["bash", SERVICES / name, action]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def _execute(server: URL, statement: str) -> None:
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()

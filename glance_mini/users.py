@@ -10,9 +10,8 @@ import json
 import os
 import re
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import bcrypt
 
 from glance_mini.domain.errors import ConfigurationError, Duplicate, Invalid, NotFound
+from glance_mini.files import write_private
 
 VERSION = 1
 """The format of the file that this release writes; a file with another number is refused."""
@@ -44,7 +44,7 @@ class User:
     password: str | None = field(default=None, repr=False)
 
     def roles(self, project: str) -> tuple[str, ...]:
-        """Return the roles in ``project`` and those that come with them, lower case and sorted; empty for a stranger."""
+        """Return the roles in ``project`` and those that come with them, in lower case; empty for a stranger."""
         named = {role.lower() for role in self.projects.get(project, ())}
         return tuple(sorted(named.union(*(IMPLIED_ROLES.get(role, ()) for role in named))))
 
@@ -98,7 +98,7 @@ class Users:
     def find_token(self, token: str) -> Grant | None:
         """Return what ``token`` grants; None for an unknown one.
 
-        Looking up a hash tells by its time nothing that helps to guess the token: one cannot choose a token by its hash.
+        The time of looking up a hash tells nothing that helps to guess a token: one cannot choose a token by its hash.
         """
         return self._grants.get(hash_token(token))
 
@@ -174,12 +174,12 @@ def read_users(path: Path) -> Users:
 def change_users(path: Path, change: Callable[[Users], Users]) -> None:
     """Replace the users in the file, which is made if it is missing, by ``change`` of them.
 
-    Writers wait for each other; a reader sees the file before or after. The file keeps its owner and mode; a new one is for
-    its owner only. Raises what ``read_users`` and ``change`` raise, and OSError.
+    Writers wait for each other; a reader sees the file before or after. The file keeps its owner and mode; a new one
+    is for its owner only. Raises what ``read_users`` and ``change`` raise, and OSError.
     """
     with _locked(path.parent):
         users = read_users(path) if path.exists() else Users({})
-        _replace(path, change(users))
+        write_private(path, _text_of(change(users)))
 
 
 def _user_from(name: str, entry: dict[str, Any]) -> User:
@@ -211,20 +211,6 @@ def _locked(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _replace(path: Path, users: Users) -> None:
+def _text_of(users: Users) -> str:
     content = {"version": VERSION, "users": {name: _entry_of(user) for name, user in users.by_name.items()}}
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileNotFoundError):
-            before = path.stat()
-            os.chown(temporary, before.st_uid, before.st_gid)
-            os.chmod(temporary, before.st_mode & 0o660)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    return json.dumps(content, indent=2) + "\n"

@@ -56,9 +56,7 @@ def _add_all(conf: cfg.ConfigOpts, reserved: Mapping[str, str], stores: list[Sto
     for store_id, driver in {**wanted, **reserved}.items():
         group = store_id if multi or store_id in reserved else MAIN_GROUP
         stores.append(
-            _store(
-                conf, group, store_id, driver, default=default, reserved=store_id in reserved, threads=threads
-            )
+            _store(conf, group, store_id, driver, default=default, reserved=store_id in reserved, threads=threads)
         )
     return multi
 
@@ -96,9 +94,7 @@ def _store(
         raise
 
 
-def _driver(
-    conf: cfg.ConfigOpts, group: str, store_id: str, name: str, *, optional: bool
-) -> tuple[Driver, str | None]:
+def _driver(conf: cfg.ConfigOpts, group: str, store_id: str, name: str, *, optional: bool) -> tuple[Driver, str | None]:
     """Return the driver, or a substitute with the reason if the store is optional and cannot be set up."""
     driver_class: type[Driver] | None = None
     try:

@@ -17,9 +17,7 @@ class StoreError(Exception):
     template: ClassVar[str] = "{reason}"
 
     def __init__(self, **values: object) -> None:
-        self.values = {
-            key: redact(str(value)) if key == "location" else value for key, value in values.items()
-        }
+        self.values = {key: redact(str(value)) if key == "location" else value for key, value in values.items()}
         self.store: str | None = None
         super().__init__(self.template.format(**self.values))
 

@@ -23,9 +23,7 @@ def load_driver(name: str) -> type[Driver]:
     try:
         found: object = DriverManager(NAMESPACE, name).driver
     except NoMatches as error:
-        raise errors.DriverLoadFailure(
-            driver=name, reason=f"no entry point of this name in {NAMESPACE}"
-        ) from error
+        raise errors.DriverLoadFailure(driver=name, reason=f"no entry point of this name in {NAMESPACE}") from error
     except Exception as error:
         raise errors.DriverLoadFailure(driver=name, reason=f"{type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Driver)):
@@ -35,9 +33,7 @@ def load_driver(name: str) -> type[Driver]:
 
 def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
     """Return all options by group, those of every installed driver included, for oslo.config's generators."""
-    drivers = [
-        extension.plugin for extension in sorted(ExtensionManager(NAMESPACE), key=lambda each: each.name)
-    ]
+    drivers = [extension.plugin for extension in sorted(ExtensionManager(NAMESPACE), key=lambda each: each.name)]
     of_drivers = [option for driver in drivers for option in driver.options]
     return [
         (None, list(DEFAULT_GROUP_OPTIONS)),

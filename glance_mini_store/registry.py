@@ -99,9 +99,7 @@ class Stores:
         """
         scheme = _scheme(uri)
         if scheme in _NOT_FOR_USERS:
-            raise errors.BadStoreUri(
-                location=uri, reason=f"a location of scheme {scheme} cannot be given by a user"
-            )
+            raise errors.BadStoreUri(location=uri, reason=f"a location of scheme {scheme} cannot be given by a user")
         store = self.for_location(uri)
         if scheme in SCHEME_TO_CLS_MAP:
             get_location_from_uri(uri)

@@ -64,25 +64,20 @@ def resolve(conf: cfg.ConfigOpts, group: str, options: Iterable[cfg.Opt]) -> Any
     for option in options:
         conf.register_opt(option, group=group)
         conf.register_opt(option, group=DEFAULTS_GROUP)
-        source = group
-        if not _is_set(conf, option, group) and _is_set(conf, option, DEFAULTS_GROUP):
-            source = DEFAULTS_GROUP
-        setattr(values, option.dest, _value(conf, option, source))
+        try:
+            setattr(values, option.dest, _value(conf, option, group))
+        except (cfg.Error, ValueError) as error:
+            reason = "the value cannot be used" if option.secret else str(error)
+            raise errors.BadStoreConfiguration(option=option.name, reason=reason) from error
     return values
+
+
+def _value(conf: cfg.ConfigOpts, option: cfg.Opt, group: str) -> object:
+    if not _is_set(conf, option, group) and _is_set(conf, option, DEFAULTS_GROUP):
+        return conf[DEFAULTS_GROUP][option.dest]
+    return conf[group][option.dest]
 
 
 def _is_set(conf: cfg.ConfigOpts, option: cfg.Opt, group: str) -> bool:
     found = conf.get_location(option.dest, group)
     return found is not None and found.location is not cfg.Locations.opt_default
-
-
-def _value(conf: cfg.ConfigOpts, option: cfg.Opt, group: str) -> object:
-    try:
-        return conf[group][option.dest]
-    except (cfg.Error, ValueError) as error:
-        reason = f"in [{group}]: {_reason(option, error)}"
-        raise errors.BadStoreConfiguration(option=option.name, reason=reason) from error
-
-
-def _reason(option: cfg.Opt, error: Exception) -> str:
-    return "the value cannot be used" if option.secret else str(error)

@@ -1,5 +1,7 @@
 """Options of [authentication]: the flavours token and basic. Keystone has its own ([keystone_authtoken])."""
 
+from copy import deepcopy
+
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup("authentication", help="Users without Keystone: the flavours token and basic.")
@@ -29,4 +31,4 @@ OPTS = [
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Make these options known to ``conf``; may be repeated."""
-    conf.register_opts(OPTS, group=GROUP)
+    conf.register_opts(OPTS, group=deepcopy(GROUP))  # a group keeps the values of its configuration

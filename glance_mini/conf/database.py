@@ -1,5 +1,7 @@
 """Options of [database], by the names that oslo.db has made known where the meaning is the same."""
 
+from copy import deepcopy
+
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup("database", help="The database and the connections to it.")
@@ -75,4 +77,4 @@ OPTS = [
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Make these options known to ``conf``; may be repeated."""
-    conf.register_opts(OPTS, group=GROUP)
+    conf.register_opts(OPTS, group=deepcopy(GROUP))  # a group keeps the values of its configuration

@@ -1,5 +1,7 @@
 """Options of [domain]: which layers an operation passes."""
 
+from copy import deepcopy
+
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup("domain", help="The layers between the API and the database.")
@@ -19,4 +21,4 @@ OPTS = [
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Make these options known to ``conf``; may be repeated."""
-    conf.register_opts(OPTS, group=GROUP)
+    conf.register_opts(OPTS, group=deepcopy(GROUP))  # a group keeps the values of its configuration

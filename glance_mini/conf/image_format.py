@@ -1,5 +1,7 @@
 """Options of [image_format]: which formats images may have and how strictly their data is held to them."""
 
+from copy import deepcopy
+
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup("image_format", help="Which formats images may have, and how their data is checked.")
@@ -13,8 +15,7 @@ OPTS = [
     cfg.ListOpt(
         "disk_formats",
         default=["ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"],
-        help="Values that ``disk_format`` may have, listed in the image schema. "
-        "``gpt`` and ``luks`` may be added.",
+        help="Values that ``disk_format`` may have, listed in the image schema. ``gpt`` and ``luks`` may be added.",
     ),
     cfg.ListOpt(
         "vmdk_allowed_types",
@@ -38,4 +39,4 @@ OPTS = [
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Make these options known to ``conf``; may be repeated."""
-    conf.register_opts(OPTS, group=GROUP)
+    conf.register_opts(OPTS, group=deepcopy(GROUP))  # a group keeps the values of its configuration

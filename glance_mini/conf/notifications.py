@@ -3,6 +3,8 @@
 The driver and the broker's address are options of oslo.messaging ([oslo_messaging_notifications]).
 """
 
+from copy import deepcopy
+
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup("notifications", help="How notifications travel from a request to the message broker.")
@@ -26,4 +28,4 @@ OPTS = [
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Make these options known to ``conf``; may be repeated."""
-    conf.register_opts(OPTS, group=GROUP)
+    conf.register_opts(OPTS, group=deepcopy(GROUP))  # a group keeps the values of its configuration

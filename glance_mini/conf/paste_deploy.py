@@ -1,5 +1,7 @@
 """Options of [paste_deploy]: how callers prove who they are, and the file that composes the middleware."""
 
+from copy import deepcopy
+
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup("paste_deploy", help="The pipeline in front of the application.")
@@ -28,4 +30,4 @@ OPTS = [
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Make these options known to ``conf``; may be repeated."""
-    conf.register_opts(OPTS, group=GROUP)
+    conf.register_opts(OPTS, group=deepcopy(GROUP))  # a group keeps the values of its configuration

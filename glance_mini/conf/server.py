@@ -4,6 +4,7 @@ Other WSGI servers have their own settings for all but the limits of the applica
 """
 
 import ipaddress
+from copy import deepcopy
 
 from oslo_config import cfg
 
@@ -65,9 +66,7 @@ OPTS = [
         min=0,
         help="Seconds that running requests are given to end when the service is told to stop.",
     ),
-    cfg.StrOpt(
-        "tls_certificate", help="File of the certificate chain in PEM. Set, the service speaks HTTPS only."
-    ),
+    cfg.StrOpt("tls_certificate", help="File of the certificate chain in PEM. Set, the service speaks HTTPS only."),
     cfg.StrOpt("tls_key", help="File of the private key in PEM that belongs to ``tls_certificate``."),
     cfg.BoolOpt("metrics", default=True, help="Answer ``/metrics`` with figures for Prometheus."),
     cfg.BoolOpt(
@@ -94,7 +93,7 @@ OPTS = [
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Make these options known to ``conf``; may be repeated."""
-    conf.register_opts(OPTS, group=GROUP)
+    conf.register_opts(OPTS, group=deepcopy(GROUP))  # a group keeps the values of its configuration
 
 
 def max_transfers(conf: cfg.ConfigOpts) -> int:

@@ -1,5 +1,7 @@
 """Options of [transfers]: the leases of uploads in flight and who cleans up behind a process that died."""
 
+from copy import deepcopy
+
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup("transfers", help="Uploads in flight and the leases that they hold.")
@@ -31,4 +33,4 @@ OPTS = [
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Make these options known to ``conf``; may be repeated."""
-    conf.register_opts(OPTS, group=GROUP)
+    conf.register_opts(OPTS, group=deepcopy(GROUP))  # a group keeps the values of its configuration

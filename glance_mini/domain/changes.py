@@ -5,9 +5,8 @@ the data access layer calls it inside the transaction that holds the image, and 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, cast
 
 from glance_mini.domain import errors
@@ -62,7 +61,7 @@ class LocationChange:
     position: int | None = None
     locations: tuple[Location, ...] = ()
     size: int | None = None
-    hashes: Mapping[str, str] = MappingProxyType({})
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
 
 Change = PropertyChange | TagChange | LocationChange

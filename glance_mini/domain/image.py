@@ -56,7 +56,7 @@ class Image:
     os_hash_algo: str | None = None
     os_hash_value: str | None = None
     tags: tuple[str, ...] = ()
-    properties: Mapping[str, str] = NO_PROPERTIES
+    properties: Mapping[str, str] = field(default_factory=lambda: NO_PROPERTIES)
     locations: tuple[Location, ...] = ()
     deleted_at: datetime | None = None
 

@@ -23,9 +23,11 @@ from glance_mini.inspection import Inspection, InspectionRules
 from glance_mini.layers.base import Layer, Services
 from glance_mini.layers.data_ranges import resolve_range
 from glance_mini.layers.failover import FailoverChunks
+from glance_mini.layers.location_changes import resolve_changes
 from glance_mini.layers.watched import WatchedChunks
 from glance_mini.metrics import Metrics
 from glance_mini.operations import data, images, info, members
+from glance_mini.transfers.deletion import remove_data
 from glance_mini.transfers.leases import LeaseKeeper
 from glance_mini_store import capabilities
 from glance_mini_store import errors as store_errors
@@ -201,7 +203,7 @@ class LocationLayer(Layer):
         if op.target.locations:
             try:
                 self._delete_pending(context, op.image_id)
-            except (store_errors.InUseByStore, store_errors.HasSnapshot) as error:
+            except store_errors.InUseByStore as error:
                 self.below(context, data.RestoreImage(op.target))
                 raise Conflict(reason=f"Image {op.image_id} could not be deleted: {error}") from error
         return deleted
@@ -209,12 +211,9 @@ class LocationLayer(Layer):
     def _delete_pending(self, context: Context, image_id: str) -> None:
         """Delete the data whose deletion is recorded; what fails for another reason is tried again by the reaper."""
         for deletion in self.below(context, data.ListDeletions(image_id)):
-            location = Location(url=deletion.url, metadata=deletion.metadata)
             try:
-                self._stores.for_location(location.url, location.store).delete(location.url)
-            except store_errors.NotFound:
-                pass
-            except (store_errors.InUseByStore, store_errors.HasSnapshot):
+                remove_data(self._stores, deletion)
+            except store_errors.InUseByStore:
                 raise
             except store_errors.StoreError as error:
                 LOG.warning("Data of image %s could not be deleted yet: %s", image_id, error)
@@ -227,39 +226,13 @@ class LocationLayer(Layer):
         if any(isinstance(change, LocationChange) for change in op.changes):
             if not self._changeable:
                 raise Forbidden(reason="Locations cannot be changed: show_multiple_locations is off.")
-            op = replace(
-                op,
-                changes=tuple(
-                    self._resolve(change) if isinstance(change, LocationChange) else change for change in op.changes
-                ),
-            )
+            op = replace(op, changes=resolve_changes(self._stores, op.changes))
         image: Image = self.below(context, op)
         if len(image.locations) < len(op.target.locations):
             self._delete_pending(context, op.image_id)
         if image.visibility != op.target.visibility:
             self._keep_acls(context, image)
         return image
-
-    def _resolve(self, change: LocationChange) -> LocationChange:
-        """Return ``change`` with what the stores know of the locations that it brings (reference 10.1, 10.4)."""
-        if change.action == "remove":
-            return change
-        resolved, size = [], change.size
-        for location in change.locations:
-            store, size = self._look_up(location)
-            metadata = {**location.metadata, "store": store.id} if self._stores.multi else location.metadata
-            resolved.append(replace(location, metadata=metadata))
-        return replace(change, locations=tuple(resolved), size=size)
-
-    def _look_up(self, location: Location) -> tuple[Store, int]:
-        try:
-            store = self._stores.validate_user_location(location.url)
-            size = store.size(location.url)
-        except store_errors.StoreError as error:
-            raise Invalid(reason=f"The location cannot be used: {error}") from error
-        if not size:
-            raise Invalid(reason="The location holds no data.")
-        return store, size
 
     def add_member(self, context: Context, op: members.AddMember) -> Member:
         return self._change_member(context, op)

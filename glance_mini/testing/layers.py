@@ -57,7 +57,7 @@ class LayerContract:
                 continue
             stack, recorder = self.make_stack()
             self._call(stack, operation)
-            assert operation.name in recorder.names(), f"{operation.name} did not arrive below the layer"
+            assert operation.name in recorder.names, f"{operation.name} did not arrive below the layer"
 
     def test_an_error_from_below_passes(self) -> None:
         class Broken(Exception):

@@ -31,6 +31,7 @@ class Recorder(Layer):
             raise AttributeError(name)
         return self._record
 
+    @property
     def names(self) -> list[str]:
         """Return the names of the operations that arrived, in order."""
         return [op.name for op in self.seen]

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.clock import utcnow
-from glance_mini.domain.image import Location
 from glance_mini.domain.transfer import Deletion, Transfer
 from glance_mini.metrics import Metrics
+from glance_mini.transfers.deletion import remove_data
 from glance_mini.transfers.leases import LeaseKeeper
 from glance_mini_store import errors as store_errors
 from glance_mini_store.registry import Stores
@@ -76,12 +76,8 @@ class Reaper:
         LOG.warning("Transfer %s of image %s was given up: its lease had ended.", transfer.id, transfer.image_id)
 
     def _delete(self, deletion: Deletion) -> None:
-        location = Location(url=deletion.url, metadata=deletion.metadata)
         try:
-            store = self._stores.for_location(location.url, location.store)
-            store.delete(location.url)
-        except store_errors.NotFound:
-            pass
+            remove_data(self._stores, deletion)
         except store_errors.StoreError as error:
             LOG.warning("Data of image %s could not be deleted yet: %s", deletion.image_id, error)
             return

@@ -90,9 +90,7 @@ class HttpDriver(Driver):
             start, _ = _content_range(response)
             if start != offset:
                 response.close()
-                raise errors.RemoteServiceUnavailable(
-                    reason="the server sent another range than the one asked for"
-                )
+                raise errors.RemoteServiceUnavailable(reason="the server sent another range than the one asked for")
             skip = 0
         body = _Body(response)
         return cut(body, skip, length, location) if skip or length is not None else body
@@ -106,14 +104,8 @@ class HttpDriver(Driver):
             raise errors.NotFound(location=location)
         if length is not None:
             return length
-        with contextlib.closing(
-            _checked(self._open("GET", location, _range_header(0, 1)), location)
-        ) as answer:
-            length = (
-                _content_length(answer)
-                if answer.status_code == requests.codes.ok
-                else _content_range(answer)[1]
-            )
+        with contextlib.closing(_checked(self._open("GET", location, _range_header(0, 1)), location)) as answer:
+            length = _content_length(answer) if answer.status_code == requests.codes.ok else _content_range(answer)[1]
         if length is None:
             raise errors.RemoteServiceUnavailable(reason="the server does not tell the size")
         return length

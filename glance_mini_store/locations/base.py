@@ -20,9 +20,7 @@ class StoreLocation(abc.ABC):
     schemes: ClassVar[tuple[str, ...]] = ()
     specs: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(
-        self, store_specs: Mapping[str, Any] | None, conf: Any, backend_group: str | None = None
-    ) -> None:
+    def __init__(self, store_specs: Mapping[str, Any] | None, conf: Any, backend_group: str | None = None) -> None:
         self.specs_given = dict(store_specs or {})
         self.conf = conf
         self.backend_group = backend_group

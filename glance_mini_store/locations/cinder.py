@@ -28,5 +28,5 @@ class CinderLocation(StoreLocation):
             canonical = str(uuid.UUID(self.volume_id))
         except ValueError:
             canonical = ""
-        if canonical != self.volume_id.lower():
+        if not canonical or canonical != self.volume_id.lower():
             bad_uri(uri, "the volume is no UUID")

@@ -14,11 +14,7 @@ class SheepdogLocation(StoreLocation):
 
     def get_uri(self) -> str:
         """Return the URI in the form its parts allow."""
-        return (
-            f"sheepdog://{self.image}"
-            if self.addr is None
-            else f"sheepdog://{self.addr}:{self.port}:{self.image}"
-        )
+        return f"sheepdog://{self.image}" if self.addr is None else f"sheepdog://{self.addr}:{self.port}:{self.image}"
 
     def parse_uri(self, uri: str) -> None:
         """Set the attributes; raises BadStoreUri."""

@@ -74,8 +74,7 @@ class DriverContract(_Mixin):
         return location
 
     def leftovers(self) -> list[str]:
-        """Return what the backend holds, data and anything else; override it where the backend can be listed.
-        """
+        """Return what the backend holds, data and anything else; override it where the backend can be listed."""
         return []
 
     def setUp(self) -> None:

@@ -6,6 +6,7 @@ prints "ready" when `run` says so.
 
 import hashlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -132,12 +133,18 @@ class Bare:
         )  # fmt: skip
 
 
+def fail(directory):
+    raise RuntimeError("this application cannot be built")
+
+
 def main():
     options = json.loads(sys.argv[1])
     directory = options.pop("app")
+    build = fail if options.pop("fail", False) else Application
     options["bind"] = tuple(options["bind"])
     settings = ServerSettings(**options)
-    code = run(settings, lambda: Application(directory), on_ready=lambda: print("ready", flush=True))
+    logging.basicConfig(level=logging.INFO)
+    code = run(settings, lambda: build(directory), on_ready=lambda: print("ready", flush=True))
     print("stopped", flush=True)
     return code
 

@@ -7,10 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 
-from glance_mini.users import User, hash_password, is_password
+from glance_mini.users import User, is_password
 
 REMEMBERED = 4096
 """The passwords remembered at most."""
+
+_DECOY = "$2b$12$7dZTxXGtPmmdhGoE.EMoZuaHP4ayrt7XXlvEZ7tWnwrhXA5ZzCjPW"
+"""The hash of a password that nobody knows, to spend on unknown users the time that known ones take."""
 
 
 class PasswordCheck:
@@ -26,18 +29,17 @@ class PasswordCheck:
         self._key = secrets.token_bytes(32)
         self._right_until: dict[bytes, float] = {}
         self._hashing = threading.Lock()
-        self._decoy = hash_password(secrets.token_urlsafe())
 
     def is_right(self, user: User | None, password: str) -> bool:
         """Tell whether ``password`` is that of ``user``; takes as long for a user who does not exist."""
-        hashed = (user and user.password) or self._decoy
+        hashed = (user and user.password) or _DECOY
         digest = self._digest(hashed, password)
         if self._is_remembered(digest):
             return True
         with self._hashing:
             if self._is_remembered(digest):
                 return True
-            is_right = is_password(password, hashed) and hashed is not self._decoy
+            is_right = is_password(password, hashed) and hashed is not _DECOY
         if is_right and self._seconds:
             if len(self._right_until) >= REMEMBERED:
                 self._right_until.clear()

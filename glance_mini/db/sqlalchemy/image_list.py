@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, asc, bindparam, desc, exists, false, or_, select, true, tuple_, union
+from sqlalchemy import Connection, Select, and_, asc, bindparam, desc, exists, false, or_, select, tuple_, union
 from sqlalchemy.sql.elements import ColumnElement
 
 from glance_mini.db.sqlalchemy import visibility
@@ -171,11 +171,14 @@ def _branch(part: str, shape: Shape) -> Select[Any]:
 
 def _driven_by_child(shape: Shape) -> Select[Any]:
     """The first property, or else the first tag, leads; the rest is asked of each of its images in their order."""
-    properties, tags = [_has_property(n) for n in range(shape.properties)], [_has_tag(n) for n in range(shape.tags)]
-    table, lead = (image_properties, properties.pop(0)) if properties else (image_tags, tags.pop(0))
-    seen = or_(*(visibility.condition(part) for part in shape.parts))
-    others = [_exists(image_properties, one) for one in properties] + [_exists(image_tags, one) for one in tags]
-    return _driven(table, [*lead, seen, *_filters(shape, with_children=False), *others], shape)
+    children = [(image_properties, _has_property, n) for n in range(shape.properties)]
+    children += [(image_tags, _has_tag, n) for n in range(shape.tags)]
+    (table, has, number), *others = children
+    conditions = [*has(table, number), or_(*(visibility.condition(part) for part in shape.parts)), *_filters(shape)]
+    for other, has_other, n in others:
+        alias = other.alias()
+        conditions.append(exists().where(alias.c.image_id == images.c.id, *has_other(alias, n)))
+    return _driven(table, conditions, shape)
 
 
 def _driven(table: Any, conditions: list[Condition], shape: Shape) -> Select[Any]:
@@ -218,7 +221,7 @@ def _after(columns: Any, shape: Shape) -> Condition:
     return and_(or_(beyond(first, limit), first == limit), or_(*cases)) if len(steps) > 1 else cases[0]
 
 
-def _filters(shape: Shape, with_children: bool = True) -> list[Condition]:
+def _filters(shape: Shape) -> list[Condition]:
     found: list[Condition] = []
     if shape.visibility:
         found.append(images.c.visibility == bindparam("visibility"))
@@ -241,23 +244,13 @@ def _is_one_of(column: Any, name: str, single: bool) -> Condition:
     return column == value if single else column.in_(value)
 
 
-def _has_property(number: int) -> list[Condition]:
+def _has_property(table: Any, number: int) -> list[Condition]:
     return [
-        image_properties.c.name == bindparam(f"name_{number}"),
-        image_properties.c.value_digest == bindparam(f"digest_{number}"),
-        image_properties.c.value == bindparam(f"value_{number}"),
+        table.c.name == bindparam(f"name_{number}"),
+        table.c.value_digest == bindparam(f"digest_{number}"),
+        table.c.value == bindparam(f"value_{number}"),
     ]
 
 
-def _has_tag(number: int) -> list[Condition]:
-    return [image_tags.c.value == bindparam(f"tag_{number}")]
-
-
-def _exists(table: Any, conditions: list[Condition]) -> Condition:
-    other = table.alias()
-    return exists().where(
-        other.c.image_id == images.c.id, *(condition.params() for condition in _moved(conditions, table, other))
-    )
-
-
-__all__ = ["list_images", "true"]
+def _has_tag(table: Any, number: int) -> list[Condition]:
+    return [table.c.value == bindparam(f"tag_{number}")]

@@ -206,9 +206,7 @@ def _regular_size(state: os.stat_result, location: str) -> int:
 
 
 def _unusable(directory: Directory, reason: str | None) -> errors.BadStoreConfiguration:
-    return errors.BadStoreConfiguration(
-        option="filesystem_store_datadir", reason=f"{directory.path}: {reason}"
-    )
+    return errors.BadStoreConfiguration(option="filesystem_store_datadir", reason=f"{directory.path}: {reason}")
 
 
 @contextlib.contextmanager

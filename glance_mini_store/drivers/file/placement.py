@@ -40,9 +40,7 @@ def choose(directories: Sequence[Directory], size: int | None) -> Directory:
     return max(room, key=lambda directory: (directory.priority, free[directory.path]))
 
 
-def directories_from(
-    single: str | None, several: Sequence[str], metadata_file: str | None
-) -> list[Directory]:
+def directories_from(single: str | None, several: Sequence[str], metadata_file: str | None) -> list[Directory]:
     """Return the directories that the options name. Raises BadStoreConfiguration."""
     if single and several:
         raise errors.BadStoreConfiguration(
@@ -52,9 +50,7 @@ def directories_from(
     pairs = [(single, 0)] if single else [_with_priority(item) for item in several]
     directories = [_directory(path, priority, mounts) for path, priority in pairs]
     if len({directory.path for directory in directories}) != len(directories):
-        raise errors.BadStoreConfiguration(
-            option="filesystem_store_datadirs", reason="a directory is named twice"
-        )
+        raise errors.BadStoreConfiguration(option="filesystem_store_datadirs", reason="a directory is named twice")
     return directories
 
 

@@ -1,0 +1,1 @@
+"""Tests of glance_mini.conf."""

@@ -5,9 +5,9 @@ from pathlib import Path
 import fixtures
 import testtools
 import webob
+from oslo_context.context import get_current
 
 from glance_mini import conf as configuration
-from glance_mini.api.middleware.request_id import logging_values
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.users import User, change_users
 
@@ -47,6 +47,6 @@ class FilterTestCase(testtools.TestCase):
 
     def _application(self, environ, start_response):
         self.seen.append(environ["glance_mini.context"])
-        self.logged.append(logging_values())
+        self.logged.append(get_current())
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [b"welcome"]

@@ -19,8 +19,10 @@ class KeystoneContextTest(FilterTestCase):
     def test_confirmed_token_gives_a_context_with_roles_in_lower_case(self):
         self.ask(self.build(KeystoneContextFilter), CONFIRMED)
         context = self.seen[0]
-        self.assertEqual(("u1", "p1", ("member", "reader"), ()), (context.user_id, context.project_id, context.roles, context.service_roles))
-        self.assertEqual(("default", "default", None), (context.user_domain_id, context.project_domain_id, context.system_scope))
+        self.assertEqual(("u1", "p1"), (context.user_id, context.project_id))
+        self.assertEqual((("member", "reader"), ()), (context.roles, context.service_roles))
+        self.assertEqual(("default", "default"), (context.user_domain_id, context.project_domain_id))
+        self.assertIsNone(context.system_scope)
         self.assertEqual(("t1", False), (context.auth_token, context.is_admin))
         self.assertNotIn("t1", repr(context))
 

@@ -1,0 +1,94 @@
+"""``python -m benchmarks COMMAND``: each command starts a service of its own, measures, and clears up."""
+
+import argparse
+import subprocess
+import sys
+import time
+
+from benchmarks import crowd, processes, scenarios
+from benchmarks.seed import seed
+from benchmarks.service import Service, database, service
+
+POSTGRESQL = "postgresql://postgres@127.0.0.1:5432/postgres"
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--server", default=POSTGRESQL, help="SQLAlchemy URL of the database server")
+    parser.add_argument("--database-process", default="postgres", help="command whose CPU is the database's")
+    parser.add_argument("--workers", type=int, default=2)
+    commands = parser.add_subparsers(dest="command", required=True)
+    requests = commands.add_parser("requests", help="CPU of small requests in a seeded catalogue")
+    requests.add_argument("--images", type=int, default=10_000)
+    requests.add_argument("--count", type=int, default=400)
+    data = commands.add_parser("data", help="CPU of transfers and the memory of several at once")
+    data.add_argument("--mib", type=int, default=1024)
+    data.add_argument("--memory", help="a folder in memory for the source, such as /dev/shm")
+    growth = commands.add_parser("growth", help="time of lists in a small and a large catalogue")
+    growth.add_argument("--sizes", default="1000,200000")
+    commands.add_parser("crowd", help="small requests among slow and half-open connections")
+    commands.add_parser("start", help="import time and time to the first answer")
+    arguments = parser.parse_args()
+    globals()[f"run_{arguments.command}"](arguments)
+
+
+def run_requests(arguments: argparse.Namespace) -> None:
+    """Print the cost of every small request."""
+    with database(arguments.server) as connection, service(connection, arguments.workers) as running:
+        seed(connection, arguments.images, running.project)
+        for figure in scenarios.small_requests(_meter(arguments, running), arguments.count):
+            print(figure, flush=True)
+        print(f"memory after all of it: {processes.pss_mib(running.pid):.0f} MiB (PSS)")
+
+
+def run_data(arguments: argparse.Namespace) -> None:
+    """Print the cost of transfers."""
+    size = arguments.mib * scenarios.MIB
+    with database(arguments.server) as connection, service(connection, arguments.workers) as running:
+        for figure in scenarios.transfers(_meter(arguments, running), size, arguments.memory):
+            print(figure, flush=True)
+        before, peak = scenarios.memory_of_uploads(running, 8, size // 4)
+        print(f"memory: {before:.0f} MiB before, {peak:.0f} MiB at most during 8 uploads at once (PSS)")
+
+
+def run_growth(arguments: argparse.Namespace) -> None:
+    """Print the time of each list in catalogues of several sizes, and the ratio of the last to the first."""
+    medians: dict[str, list[float]] = {}
+    for count in (int(size) for size in arguments.sizes.split(",")):
+        with database(arguments.server) as connection, service(connection, arguments.workers) as running:
+            seed(connection, count, running.project)
+            for figure in scenarios.lists(_meter(arguments, running)):
+                medians.setdefault(figure.name, []).append(figure.median_ms)
+    for name, times in medians.items():
+        row = "  ".join(f"{each:8.2f} ms" for each in times)
+        print(f"{name:28} {row}  ratio {times[-1] / times[0]:.2f}")
+
+
+def run_crowd(arguments: argparse.Namespace) -> None:
+    """Print how long small requests take in a crowd."""
+    with database(arguments.server) as connection, service(connection, arguments.workers) as running:
+        seed(connection, 100, running.project)
+        for name, milliseconds in crowd.small_requests_in_a_crowd(running).items():
+            print(f"{name:24} {milliseconds:8.2f} ms")
+
+
+def run_start(arguments: argparse.Namespace) -> None:
+    """Print how long the application takes to be imported and the service to answer on an existing database."""
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import glance_mini.api.app"], check=True)
+    print(f"import of the application  {time.perf_counter() - begin:6.2f} s")
+    with database(arguments.server) as connection:
+        with service(connection, arguments.workers):
+            pass
+        begin = time.perf_counter()
+        with service(connection, arguments.workers) as running:
+            print(f"memory when it is idle     {processes.pss_mib(running.pid):6.0f} MiB (PSS)")
+
+
+def _meter(arguments: argparse.Namespace, running: Service) -> scenarios.Meter:
+    return scenarios.Meter(running, next(processes.find(arguments.database_process), None))
+
+
+if __name__ == "__main__":
+    main()

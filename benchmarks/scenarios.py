@@ -1,0 +1,175 @@
+"""Server CPU of each kind of request: the service's process tree, the database's where it can be found."""
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks import processes
+from benchmarks.client import Client
+from benchmarks.service import Service
+
+MIB = 1024 * 1024
+_PATCH = "application/openstack-images-v2.1-json-patch"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What ``count`` operations cost: CPU of the service and of the database in ms each, and the median time in ms."""
+
+    name: str
+    count: int
+    server_ms: float
+    database_ms: float
+    median_ms: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name:28} {self.count:6} × server {self.server_ms:9.2f} ms"
+            f"  database {self.database_ms:7.2f} ms  median {self.median_ms:8.2f} ms"
+        )
+
+
+class Meter:
+    """Measures calls against one service."""
+
+    def __init__(self, service: Service, database_pid: int | None) -> None:
+        self.service = service
+        self.client = Client(service.url, service.token)
+        self._database_pid = database_pid
+
+    def measure(self, name: str, calls: Sequence[Callable[[], object]]) -> Figure:
+        """Return what ``calls`` cost, made one after the other."""
+        times = []
+        server, database = self._used()
+        for call in calls:
+            begin = time.perf_counter()
+            call()
+            times.append(time.perf_counter() - begin)
+        time.sleep(0.05)
+        server_after, database_after = self._used()
+        count = len(calls)
+        return Figure(
+            name,
+            count,
+            1000 * (server_after - server) / count,
+            1000 * (database_after - database) / count,
+            1000 * median(times),
+        )
+
+    def _used(self) -> tuple[float, float]:
+        database = processes.cpu_seconds(self._database_pid) if self._database_pid else 0.0
+        return processes.cpu_seconds(self.service.pid), database
+
+
+def lists(meter: Meter, count: int = 200) -> list[Figure]:
+    """Return the cost of the lists in a catalogue that has been seeded."""
+    client = meter.client
+    middle = client.call("GET", "/v2/images?limit=500")["images"][-1]["id"]
+    figures = []
+    for name, query, times in (
+        ("list of 25", "limit=25", count),
+        ("list of 25, in the middle", f"limit=25&marker={middle}", count),
+        ("list by name", "name=seed-000500", count),
+        ("list by property", "p1=v7&limit=25", count),
+        ("list by tag", "tag=u7&limit=25", count),
+        ("list by owner", f"owner={meter.service.project}&limit=25", count),
+        ("list of 1,000", "limit=1000", max(5, count // 20)),
+    ):
+        path = f"/v2/images?{query}"
+        client.call("GET", path)
+        figures.append(meter.measure(name, [lambda path=path: client.call("GET", path)] * times))
+    return figures
+
+
+def small_requests(meter: Meter, count: int) -> list[Figure]:
+    """Return the cost of show, lists and changes in a catalogue that has been seeded."""
+    client = meter.client
+    ids = [image["id"] for image in client.call("GET", "/v2/images?limit=200")["images"]]
+    _show(client, ids[0])()
+    figures = [
+        meter.measure("show", [_show(client, ids[number % len(ids)]) for number in range(count)]),
+        *lists(meter, count // 2),
+    ]
+    made: list[str] = []
+    figures.append(meter.measure("create", [lambda: made.append(_create(client))] * count))
+    figures.append(meter.measure("patch", [_patch(client, each) for each in made]))
+    figures.append(meter.measure("add a tag", [_tag(client, each) for each in made]))
+    figures.append(meter.measure("delete", [_delete(client, each) for each in made]))
+    return figures
+
+
+def transfers(meter: Meter, size: int, memory: str | None) -> list[Figure]:
+    """Return the cost of an upload, fixed and chunked, and of a download of ``size`` bytes (CPU ms in all)."""
+    client = meter.client
+    figures = []
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        source = Path(folder) / "source"
+        _fill(source, size)
+        for name, chunked in (("upload", False), ("upload, chunked", True)):
+            image_id = _create(client)
+            figures.append(meter.measure(name, [lambda i=image_id, c=chunked: client.upload(i, source, size, c)]))
+            if chunked:
+                figures.append(meter.measure("download", [lambda i=image_id: _require(client.download(i), size)]))
+            _delete(client, image_id)()
+    return figures
+
+
+def memory_of_uploads(service: Service, count: int, size: int) -> tuple[float, float]:
+    """Return the memory (PSS, MiB) of the service before and at most during ``count`` uploads at once."""
+    before, peak = processes.pss_mib(service.pid), 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "source"
+        _fill(source, size)
+        clients = [Client(service.url, service.token) for _ in range(count)]
+        ids = [_create(client) for client in clients]
+        threads = [
+            threading.Thread(target=client.upload, args=(image_id, source, size))
+            for client, image_id in zip(clients, ids, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            peak = max(peak, processes.pss_mib(service.pid))
+            time.sleep(0.05)
+        for client, image_id in zip(clients, ids, strict=True):
+            _delete(client, image_id)()
+            client.close()
+    return before, peak
+
+
+def _show(client: Client, image_id: str) -> Callable[[], object]:
+    return lambda: client.call("GET", f"/v2/images/{image_id}")
+
+
+def _create(client: Client) -> str:
+    body = {"name": "bench", "disk_format": "raw", "container_format": "bare", "tags": ["a", "b", "c"]}
+    created: str = client.call("POST", "/v2/images", body | {f"p{n}": f"value {n}" for n in range(10)})["id"]
+    return created
+
+
+def _patch(client: Client, image_id: str) -> Callable[[], object]:
+    change = [{"op": "replace", "path": "/name", "value": "changed"}]
+    return lambda: client.call("PATCH", f"/v2/images/{image_id}", change, _PATCH)
+
+
+def _tag(client: Client, image_id: str) -> Callable[[], object]:
+    return lambda: client.call("PUT", f"/v2/images/{image_id}/tags/added")
+
+
+def _delete(client: Client, image_id: str) -> Callable[[], object]:
+    return lambda: client.call("DELETE", f"/v2/images/{image_id}")
+
+
+def _require(got: int, wanted: int) -> None:
+    if got != wanted:
+        raise RuntimeError(f"{got} bytes of {wanted} came")
+
+
+def _fill(path: Path, size: int) -> None:
+    with path.open("wb") as file, open("/dev/urandom", "rb") as noise:
+        for _ in range(0, size, MIB):
+            file.write(noise.read(MIB))

@@ -1,0 +1,131 @@
+"""Starts the service as an operator would, on a database and a store of its own, and stops it."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from glance_mini.users import hash_token
+
+_PROJECT = "bench"
+
+_CONFIGURATION = """
+[DEFAULT]
+{options}
+[database]
+connection = {connection}
+[paste_deploy]
+flavor = token
+[authentication]
+users_file = {folder}/users.yaml
+[server]
+bind = 127.0.0.1:{port}
+workers = {workers}
+[glance_store]
+stores = file,http
+default_store = file
+filesystem_store_datadir = {folder}/images
+"""
+
+_USERS = """
+users:
+  bench:
+    projects:
+      {project}: [member]
+    tokens:
+      {digest}: {project}
+"""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service: where it is, a token of a plain member of ``project``, its top process, its folder."""
+
+    url: str
+    token: str
+    project: str
+    pid: int
+    folder: Path
+
+
+@contextlib.contextmanager
+def database(server: str) -> Iterator[str]:
+    """Yield the URL of a new database on ``server`` (a SQLAlchemy URL) and drop it afterwards; SQLite: as it is."""
+    url = make_url(server)
+    if url.get_backend_name() == "sqlite":
+        yield server
+        return
+    name = f"glance_mini_bench_{uuid4().hex[:12]}"
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        yield url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with engine.connect() as connection:
+            force = " WITH (FORCE)" if url.get_backend_name() == "postgresql" else ""
+            connection.execute(text(f"DROP DATABASE {name}{force}"))
+        engine.dispose()
+
+
+@contextlib.contextmanager
+def service(connection: str, workers: int = 2, options: str = "", folder: str | None = None) -> Iterator[Service]:
+    """Yield the service on the database ``connection``, started by ``glance-mini serve`` and stopped afterwards."""
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        home, port, token = Path(name), _free_port(), uuid4().hex
+        users = home / "users.yaml"
+        users.write_text(_USERS.format(project=_PROJECT, digest=hash_token(token)))
+        users.chmod(0o600)
+        configuration = home / "glance-mini.conf"
+        configuration.write_text(
+            _CONFIGURATION.format(connection=connection, folder=home, port=port, workers=workers, options=options)
+        )
+        subprocess.run([*_command("manage"), "--config-file", configuration, "db", "sync"], check=True)
+        with (home / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [*_command("main"), "serve", "--config-file", configuration], stdout=log, stderr=log
+            )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_until_ready(url, process)
+            yield Service(url, token, _PROJECT, process.pid, home)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(90)
+            if os.environ.get("KEEP_LOG"):
+                shutil.copy(home / "log", os.environ["KEEP_LOG"])
+
+
+def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", seconds: float = 30) -> float:
+    """Return how long it took until the service answered; raises RuntimeError where it ended or did not."""
+    begin = time.perf_counter()
+    while time.perf_counter() - begin < seconds:
+        if process.poll() is not None:
+            raise RuntimeError(f"the service ended with code {process.returncode}")
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/healthcheck", timeout=5):
+            return time.perf_counter() - begin
+        time.sleep(0.01)
+    raise RuntimeError("the service does not answer")
+
+
+def _command(module: str) -> list[str]:
+    return [sys.executable, "-m", f"glance_mini.cmd.{module}"]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,123 @@
+"""A JSON patch of an image as changes (reference 4.7): media types, pointers, and what may stand where.
+
+Nothing here knows the image that is changed.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from glance_mini.api.errors import UnsupportedPatchType
+from glance_mini.api.v2.image_locations import add_locations, remove_location, replace_locations
+from glance_mini.api.v2.image_rules import ImageRules, domain_value
+from glance_mini.domain.changes import Change, ImageChanges, PropertyChange
+from glance_mini.domain.errors import Forbidden, Invalid
+
+OLD_TYPE = "application/openstack-images-v2.0-json-patch"
+NEW_TYPE = "application/openstack-images-v2.1-json-patch"
+
+_ACTIONS = ("add", "replace", "remove")
+_BAD_ESCAPE = re.compile(r"~(?![01])")
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One operation of a patch. ``action`` is a ``PropertyChange.action``; ``path`` the decoded pointer."""
+
+    action: str
+    path: tuple[str, ...]
+    value: Any
+
+
+class ImagePatch:
+    """Reads patches; ``hash_algorithm`` is the one that locations may claim a value of.
+
+    ``locations`` tells whether clients may change the locations of images.
+    """
+
+    def __init__(self, rules: ImageRules, *, locations: bool, hash_algorithm: str) -> None:
+        self._rules = rules
+        self._has_locations = locations
+        self._hash_algorithm = hash_algorithm
+
+    def changes(self, media_type: str, steps: Sequence[Any]) -> ImageChanges:
+        """Return the changes that the decoded body ``steps`` asks for; raises Invalid, Forbidden, Conflict."""
+        read = _read_new if media_type == NEW_TYPE else _read_old
+        return tuple(self._change(read(step)) for step in steps)
+
+    def _change(self, step: _Step) -> Change:
+        name = step.path[0]
+        if name == "locations":
+            return self._change_locations(step)
+        if len(step.path) > 1:
+            raise Invalid(reason=f"Path /{'/'.join(step.path)} is too deep for property {name}.")
+        self._rules.check_change(name)
+        if step.action == "remove":
+            return PropertyChange("remove", name)
+        self._rules.check_values({name: step.value})
+        return PropertyChange(step.action, name, domain_value(name, step.value))
+
+    def _change_locations(self, step: _Step) -> Change:
+        wanted = 1 if step.action == "replace" else 2
+        if len(step.path) != wanted:
+            raise Invalid(reason=f"To {step.action} locations takes a path of {wanted} parts.")
+        if not self._has_locations:
+            raise Forbidden(reason="The locations of images are not shown here and cannot be changed.")
+        if step.action == "remove":
+            return remove_location(step.path[1])
+        values = step.value if step.action == "replace" else [step.value]
+        self._rules.check_values({"locations": values})
+        if step.action == "replace":
+            return replace_locations(values, self._hash_algorithm)
+        return add_locations(step.path[1], values, self._hash_algorithm)
+
+
+def check_patch_type(media_type: str) -> None:
+    """Return if ``media_type`` is one of the two patch types; raises UnsupportedPatchType."""
+    if media_type not in (OLD_TYPE, NEW_TYPE):
+        raise UnsupportedPatchType(wanted=f"{OLD_TYPE}, {NEW_TYPE}")
+
+
+def _read_new(step: Any) -> _Step:
+    """Read ``{"op": …, "path": …, "value": …}`` (RFC 6902)."""
+    fields = _fields(step)
+    action = fields.get("op")
+    if action not in _ACTIONS:
+        raise Invalid(reason=f"The member 'op' of an operation must be one of {', '.join(_ACTIONS)}.")
+    return _step(action, action, fields.get("path"), fields)
+
+
+def _read_old(step: Any) -> _Step:
+    """Read ``{"add": <path>, "value": …}`` (draft 4 of what became RFC 6902); there ``add`` does not overwrite."""
+    fields = _fields(step)
+    named = [action for action in _ACTIONS if action in fields]
+    if len(named) != 1:
+        raise Invalid(reason=f"An operation must have exactly one of the members {', '.join(_ACTIONS)}.")
+    action = named[0]
+    return _step("create" if action == "add" else action, action, fields[action], fields)
+
+
+def _fields(step: Any) -> dict[str, Any]:
+    if not isinstance(step, dict):
+        raise Invalid(reason="Each operation of a patch must be an object.")
+    return step
+
+
+def _step(action: str, member: str, pointer: object, fields: dict[str, Any]) -> _Step:
+    path = _decode_pointer(pointer)
+    if member != "remove" and "value" not in fields:
+        raise Invalid(reason=f"The operation '{member}' needs the member 'value'.")
+    return _Step(action, path, fields.get("value"))
+
+
+def _decode_pointer(pointer: object) -> tuple[str, ...]:
+    """Return the parts of a JSON pointer (RFC 6901), of which none may be empty."""
+    if not isinstance(pointer, str) or not pointer.startswith("/"):
+        raise Invalid(reason="The path of an operation must be a string that begins with '/'.")
+    parts = pointer[1:].split("/")
+    if "" in parts:
+        raise Invalid(reason="The path of an operation must not have empty parts.")
+    if _BAD_ESCAPE.search(pointer):
+        raise Invalid(reason="In the path of an operation '~' must be followed by '0' or '1'.")
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)

@@ -1,0 +1,215 @@
+"""The query of an image list as a value: filters, order and page (reference 4.4 to 4.6)."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl
+
+from glance_mini.domain.errors import Invalid
+from glance_mini.domain.member import MEMBER_STATUSES
+from glance_mini.domain.query import SORT_KEYS, VISIBILITIES, ImageQuery, RangeFilter, TimeFilter
+
+DIRECTIONS = ("asc", "desc")
+OPERATORS = ("gt", "gte", "lt", "lte", "eq", "neq")
+MAX_PARAMETERS = 200
+
+_ONE_OF = ("name", "id", "status", "container_format", "disk_format")
+_EXACT = ("checksum", "os_hash_value", "os_hash_algo", "owner")
+_NUMBERS = ("size", "min_ram", "min_disk")
+_BOUNDS = {f"{field}_{bound}": (field, bound) for field in _NUMBERS for bound in ("min", "max")}
+_TIMES = ("created_at", "updated_at")
+_PAGE = ("limit", "marker", "sort", "sort_key", "sort_dir", "deleted")
+_TIE_BREAKERS = ("created_at", "id")
+
+_OPERATOR = re.compile(f"({'|'.join(OPERATORS)}):(.*)", re.DOTALL)
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_LIST_ITEM = re.compile(r'"((?:[^"\\]|\\.)*)"(?=,|\Z)|([^",]*)(?=,|\Z)', re.DOTALL)
+_SECOND = timedelta(seconds=1)
+
+Parameters = list[tuple[str, str]]
+
+
+def parse_parameters(query_string: str) -> Parameters:
+    """Return the parameters of a query string in their order; Invalid where there are too many of them."""
+    try:
+        return parse_qsl(query_string, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        raise Invalid(reason=f"A query has at most {MAX_PARAMETERS} parameters.") from None
+
+
+def parse_image_query(parameters: Parameters, default_limit: int, max_limit: int) -> ImageQuery:
+    """Return what ``parameters`` ask for; Invalid for the first thing that cannot be.
+
+    Of a parameter that is given several times the last one counts, except for ``tag``, ``sort_key`` and ``sort_dir``.
+    """
+    last = dict(parameters)
+    filters = _Filters()
+    for name, value in last.items():
+        if name not in _PAGE:
+            filters.add(name, value)
+    return ImageQuery(
+        one_of=filters.one_of,
+        properties=filters.properties,
+        tags=tuple(dict.fromkeys(value for name, value in parameters if name == "tag")),
+        times=tuple(filters.times),
+        ranges=tuple(filters.ranges),
+        visibility=filters.visibility,
+        member_status=filters.member_status,
+        os_hidden=filters.os_hidden,
+        sort=_parse_sort(parameters),
+        marker=last.get("marker"),
+        limit=_parse_limit(last.get("limit"), default_limit, max_limit),
+    )
+
+
+class _Filters:
+    """Takes the parameters that are filters, one by one."""
+
+    def __init__(self) -> None:
+        self.one_of: dict[str, tuple[object, ...]] = {}
+        self.properties: dict[str, str] = {}
+        self.times: list[TimeFilter] = []
+        self.ranges: list[RangeFilter] = []
+        self.visibility: str | None = None
+        self.member_status = "accepted"
+        self.os_hidden = False
+
+    def add(self, name: str, value: str) -> None:
+        """Take one parameter; a name that means nothing else is that of a custom property."""
+        match name:
+            case "tag":
+                pass
+            case "visibility":
+                self.visibility = _choice(name, value, (*VISIBILITIES, "all"))
+            case "member_status":
+                self.member_status = _choice(name, value, (*MEMBER_STATUSES, "all"))
+            case "os_hidden":
+                self.os_hidden = _choice(name, value.lower(), ("true", "false")) == "true"
+            case "protected":
+                self.one_of[name] = (_choice(name, value, ("true", "false")) == "true",)
+            case "changes-since":
+                raise Invalid(reason="The filter changes-since is gone; use updated_at=gte:<time>.")
+            case _:
+                self._add_by_kind(name, value)
+
+    def _add_by_kind(self, name: str, value: str) -> None:
+        if name in _ONE_OF:
+            self.one_of[name] = _parse_one_of(name, value)
+        elif name in _EXACT:
+            self.one_of[name] = (value,)
+        elif name in _NUMBERS:
+            self.one_of[name] = (_parse_number(name, value),)
+        elif name in _BOUNDS:
+            field, bound = _BOUNDS[name]
+            self.ranges.append(RangeFilter(field, **{bound: _parse_number(name, value)}))
+        elif name in _TIMES:
+            self.times.extend(_parse_times(name, value))
+        else:
+            self.properties[name] = value
+
+
+def _choice(name: str, value: str, choices: Iterable[str]) -> str:
+    if value not in choices:
+        raise Invalid(reason=f"{name} must be one of {', '.join(choices)}, not '{value}'.")
+    return value
+
+
+def _parse_number(name: str, value: str) -> int:
+    if not _NUMBER.fullmatch(value):
+        raise Invalid(reason=f"{name} must be a whole number, not '{value}'.")
+    return int(value)
+
+
+def _parse_one_of(name: str, value: str) -> tuple[str, ...]:
+    """Return the values that ``value``, ``eq:value`` or ``in:value,value`` allows."""
+    operator, colon, rest = value.partition(":")
+    if not colon:
+        return (value,)
+    match operator:
+        case "eq":
+            return (rest,)
+        case "in":
+            return tuple(dict.fromkeys(_split_list(name, rest)))
+    raise Invalid(reason=f"The operator '{operator}' cannot be used for {name}; write eq: before a value with a colon.")
+
+
+def _split_list(name: str, text: str) -> list[str]:
+    """Split at commas; an item in double quotes may hold commas, and quotes written as ``\\"``."""
+    items: list[str] = []
+    position = 0
+    while True:
+        item = _LIST_ITEM.match(text, position)
+        if item is None:
+            raise Invalid(reason=f"The list after {name}=in: is not well formed; quote items that hold commas or quotes.")
+        items.append(item[2] if item[1] is None else item[1].replace('\\"', '"'))
+        if item.end() == len(text):
+            return items
+        position = item.end() + 1
+
+
+def _parse_times(name: str, value: str) -> list[TimeFilter]:
+    """Return what ``value``, a time with an operator before it or none, stands for.
+
+    Times are shown in whole seconds, so a time without a fraction means the whole of its second.
+    """
+    match = _OPERATOR.fullmatch(value)
+    operator, text = (match[1], match[2]) if match else ("eq", value)
+    time = _parse_time(name, text)
+    if time.microsecond or time > datetime.max - _SECOND:
+        return [TimeFilter(name, operator, time)]
+    match operator:
+        case "eq":
+            return [TimeFilter(name, "gte", time), TimeFilter(name, "lt", time + _SECOND)]
+        case "gt":
+            return [TimeFilter(name, "gte", time + _SECOND)]
+        case "lte":
+            return [TimeFilter(name, "lt", time + _SECOND)]
+    return [TimeFilter(name, operator, time)]
+
+
+def _parse_time(name: str, text: str) -> datetime:
+    """Return an ISO 8601 time in UTC without a zone; one without a zone is taken for UTC."""
+    try:
+        time = datetime.fromisoformat(text)
+        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+    except (ValueError, OverflowError):
+        raise Invalid(reason=f"{name} must be an ISO 8601 time with one of {', '.join(OPERATORS)} before it.") from None
+
+
+def _parse_limit(text: str | None, default: int, maximum: int) -> int:
+    limit = default if text is None else _parse_number("limit", text)
+    if limit < 0:
+        raise Invalid(reason=f"limit must not be negative, not {limit}.")
+    return min(limit, maximum)
+
+
+def _parse_sort(parameters: Parameters) -> tuple[tuple[str, str], ...]:
+    """Return keys and directions in their order, with what makes the order of equal images certain."""
+    keys = [value for name, value in parameters if name == "sort_key"]
+    directions = [value for name, value in parameters if name == "sort_dir"]
+    new_style = [value for name, value in parameters if name == "sort"]
+    if new_style and (keys or directions):
+        raise Invalid(reason="sort cannot be used together with sort_key or sort_dir.")
+    pairs = _parse_new_sort(new_style[-1]) if new_style else _pair_old_sort(keys or ["created_at"], directions)
+    for key, direction in pairs:
+        _choice("A sort key", key, SORT_KEYS)
+        _choice("A sort direction", direction, DIRECTIONS)
+    order = dict(reversed(pairs))
+    pairs = [(key, order[key]) for key in dict.fromkeys(key for key, _ in pairs)]
+    return tuple(pairs + [(key, pairs[0][1]) for key in _TIE_BREAKERS if key not in order])
+
+
+def _parse_new_sort(text: str) -> list[tuple[str, str]]:
+    pairs = []
+    for part in text.split(","):
+        key, _, direction = part.strip().partition(":")
+        pairs.append((key, direction or "desc"))
+    return pairs
+
+
+def _pair_old_sort(keys: list[str], directions: list[str]) -> list[tuple[str, str]]:
+    if len(directions) <= 1:
+        directions = (directions or ["desc"]) * len(keys)
+    if len(directions) != len(keys):
+        raise Invalid(reason=f"There are {len(keys)} sort keys and {len(directions)} sort directions.")
+    return list(zip(keys, directions, strict=True))

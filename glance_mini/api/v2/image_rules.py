@@ -1,0 +1,112 @@
+"""Which names and values a client may give an image (reference 3.1 to 3.3), whatever the call."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema
+from jsonschema.protocols import Validator
+
+from glance_mini.api.v2.schemas.images import MAX_TEXT
+from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.domain.changes import SETTABLE
+from glance_mini.domain.errors import Forbidden, Invalid
+from glance_mini.domain.image import is_internal
+
+SHOWN_ONLY = frozenset({"direct_url", "self", "file", "schema"})
+READ_ONLY = SHOWN_ONLY | {
+    *("created_at", "updated_at", "status", "checksum", "size", "virtual_size", "os_hash_algo", "os_hash_value")
+}
+RESERVED = frozenset({"location", "deleted", "deleted_at"})
+
+_MAX_MESSAGE = 300
+
+
+def _is_integer(_checker: object, value: object) -> bool:
+    """Tell whether ``value`` was written as a whole number; JSON Schema itself takes 1.0 for one."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_Strict = jsonschema.validators.extend(
+    jsonschema.Draft7Validator,
+    type_checker=jsonschema.Draft7Validator.TYPE_CHECKER.redefine("integer", _is_integer),
+)
+
+
+class ImageRules:
+    """Checks what clients send against the image schema."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._validators: Mapping[str, Validator] = {
+            name: _Strict(subschema) for name, subschema in schema["properties"].items()
+        }
+        self._required = schema.get("required", ())
+
+    def check_new(self, values: Mapping[str, Any]) -> None:
+        """Return if an image may be created with ``values``; raises Forbidden for a name, Invalid for a value."""
+        for name in values:
+            if name in READ_ONLY or name in ("stores", "locations"):
+                raise Forbidden(reason=f"Attribute '{name}' is read-only.")
+            _check_reserved(name)
+        for name in self._required:
+            if name not in values:
+                raise Invalid(reason=f"Property '{name}' is required.")
+        self.check_values(values)
+
+    def check_change(self, name: str) -> None:
+        """Return if the property ``name`` may be changed by a client; raises Forbidden."""
+        if name in READ_ONLY or name == "id":
+            raise Forbidden(reason=f"Attribute '{name}' is read-only.")
+        _check_reserved(name)
+
+    def check_values(self, values: Mapping[str, Any]) -> None:
+        """Return if each value is what the schema says; raises Invalid."""
+        for name, value in values.items():
+            validator = self._validators.get(name)
+            if validator is not None:
+                _check_by_schema(name, value, validator)
+            else:
+                _check_custom(name, value)
+
+
+def split_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the base properties and the custom ones among checked ``values``, as the domain holds them."""
+    base: dict[str, Any] = {}
+    custom: dict[str, str] = {}
+    for name, value in values.items():
+        if name in SETTABLE:
+            base[name] = domain_value(name, value)
+        else:
+            custom[name] = domain_value(name, value)
+    return base, custom
+
+
+def domain_value(name: str, value: Any) -> Any:
+    """Return a checked value as the domain holds it: tags without repetition, custom properties as text."""
+    if name == "tags":
+        return tuple(dict.fromkeys(value))
+    if name in SETTABLE:
+        return value
+    return "" if value is None else str(value)
+
+
+def _check_reserved(name: str) -> None:
+    if name in RESERVED or is_internal(name):
+        raise Forbidden(reason=f"Attribute '{_cut(name)}' is reserved.")
+
+
+def _check_custom(name: str, value: object) -> None:
+    if not name or len(name) > MAX_TEXT:
+        raise Invalid(reason=f"The name of a property has 1 to {MAX_TEXT} characters, not {len(name)}.")
+    if not isinstance(value, str):
+        raise Invalid(reason=f"Property '{name}' must be a string.")
+
+
+def _check_by_schema(name: str, value: object, validator: Validator) -> None:
+    error = next(validator.iter_errors(value), None)
+    if error is not None:
+        where = "".join(f"[{part}]" for part in error.absolute_path)
+        raise Invalid(reason=f"Property '{name}'{_cut(where)} does not fit its schema: {_cut(error.message)}")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"

@@ -1,0 +1,52 @@
+"""Reads ``schema-image.json``, in which an operator describes custom properties of images (reference 3.2)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+from oslo_config import cfg
+
+from glance_mini.domain.errors import ConfigurationError
+
+FILE_NAME = "schema-image.json"
+
+
+@dataclass(frozen=True)
+class CustomProperties:
+    """Schemas of known custom properties by name, and which of them a new image must have."""
+
+    schemas: Mapping[str, Mapping[str, Any]]
+    required: tuple[str, ...] = field(default=())
+
+
+def read_custom_properties(conf: cfg.ConfigOpts) -> CustomProperties:
+    """Return what the file beside the configuration says, or the one that comes with the service.
+
+    Raises ConfigurationError where it is neither a map of schemas nor ``{"properties": …, "required": […]}``.
+    """
+    path = conf.find_file(FILE_NAME)
+    if path is None:
+        return _from_text((resources.files("glance_mini") / "etc" / FILE_NAME).read_text(encoding="utf-8"), FILE_NAME)
+    try:
+        with open(path, encoding="utf-8") as file:
+            return _from_text(file.read(), path)
+    except OSError as error:
+        raise ConfigurationError(reason=f"{path} cannot be read: {error.strerror}") from error
+
+
+def _from_text(text: str, path: str) -> CustomProperties:
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(reason=f"{path} is not JSON: {error}") from error
+    required: Any = ()
+    if isinstance(content, dict) and "properties" in content and content.keys() <= {"properties", "required"}:
+        required = content.get("required", ())
+        content = content["properties"]
+    if not isinstance(content, dict) or not all(isinstance(schema, dict) for schema in content.values()):
+        raise ConfigurationError(reason=f"{path} must map names of properties to their schemas.")
+    if not isinstance(required, list | tuple) or not all(isinstance(name, str) for name in required):
+        raise ConfigurationError(reason=f"{path}: required must be a list of names.")
+    return CustomProperties(content, tuple(required))

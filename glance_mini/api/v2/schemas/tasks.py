@@ -1,0 +1,47 @@
+"""The schemas of a task and of a list of tasks."""
+
+from typing import Any
+
+from glance_mini.api.v2.schemas.shapes import Schema, collection, minimal
+
+TYPES = ("import", "api_image_import", "location_import")
+STATUSES = ("pending", "processing", "success", "failure")
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_OPEN = {"type": ["null", "object"]}
+_MAYBE_TEXT = {"type": ["null", "string"]}
+
+
+def task_schema() -> Schema:
+    """Return the schema of a task with all its properties."""
+    return minimal(
+        "task",
+        {
+            **_listed(),
+            "input": {**_OPEN, "description": "What the task was given."},
+            "result": {**_OPEN, "description": "What it has made so far."},
+            "message": {**_TEXT, "description": "How far it is, or why it failed."},
+            "image_id": {**_MAYBE_TEXT, "description": "The image that it works for."},
+            "user_id": {**_MAYBE_TEXT, "description": "The user who started it."},
+            "request_id": {**_MAYBE_TEXT, "description": "The request that started it."},
+        },
+    )
+
+
+def tasks_schema() -> Schema:
+    """Return the schema of a page of tasks."""
+    return collection("tasks", minimal("task", _listed()))
+
+
+def _listed() -> dict[str, Any]:
+    return {
+        "id": {**_TEXT, "description": "Names the task."},
+        "type": {**_TEXT, "enum": list(TYPES), "description": "What the task does."},
+        "status": {**_TEXT, "enum": list(STATUSES), "description": "Where the task is in its life."},
+        "owner": {**_TEXT, "description": "The project that the task belongs to."},
+        "expires_at": {**_MAYBE_TEXT, "description": "When the task is forgotten."},
+        "created_at": {**_TEXT, "description": "When the task was made."},
+        "updated_at": {**_TEXT, "description": "When the task last changed."},
+        "self": {**_TEXT, "readOnly": True},
+        "schema": {**_TEXT, "readOnly": True},
+    }

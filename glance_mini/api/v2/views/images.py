@@ -1,0 +1,88 @@
+"""Images as clients see them (reference 3.1, 4.3). Made once for a configuration; called for each image of a page."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from glance_mini.domain.image import HIDDEN_PROPERTIES, Image, Location
+from glance_mini.domain.query import Page
+
+View = dict[str, Any]
+OrderLocations = Callable[[Iterable[Location]], list[Location]]
+
+
+class ImageViews:
+    """Makes views. ``order`` sorts locations into the order in which they are read."""
+
+    def __init__(
+        self, order: OrderLocations, *, show_direct_url: bool, show_locations: bool, several_stores: bool
+    ) -> None:
+        self._order = order
+        self._show_direct_url = show_direct_url
+        self._show_locations = show_locations
+        self._several_stores = several_stores
+        self._shows_any = show_direct_url or show_locations or several_stores
+
+    def show(self, image: Image) -> View:
+        """Return the view of one image; times in it are datetimes for ``dump_json``."""
+        path = f"/v2/images/{image.id}"
+        view = {
+            "id": image.id,
+            "name": image.name,
+            "status": image.status,
+            "visibility": image.visibility,
+            "protected": image.protected,
+            "os_hidden": image.os_hidden,
+            "checksum": image.checksum,
+            "os_hash_algo": image.os_hash_algo,
+            "os_hash_value": image.os_hash_value,
+            "owner": image.owner,
+            "size": image.size,
+            "virtual_size": image.virtual_size,
+            "container_format": image.container_format,
+            "disk_format": image.disk_format,
+            "min_ram": image.min_ram,
+            "min_disk": image.min_disk,
+            "created_at": image.created_at,
+            "updated_at": image.updated_at,
+            "tags": image.tags,
+            "self": path,
+            "file": f"{path}/file",
+            "schema": "/v2/schemas/image",
+            **image.properties,
+        }
+        if not HIDDEN_PROPERTIES.isdisjoint(image.properties):
+            for name in HIDDEN_PROPERTIES:
+                view.pop(name, None)
+        if self._shows_any:
+            self._add_locations(view, image)
+        return view
+
+    def page(self, page: Page, parameters: list[tuple[str, str]]) -> View:
+        """Return the view of a page; ``parameters`` are those of the request, for the links (reference 4.3)."""
+        kept = [(name, value) for name, value in parameters if name != "marker"]
+        view: View = {
+            "images": [self.show(image) for image in page.images],
+            "first": _link(kept),
+            "schema": "/v2/schemas/images",
+        }
+        if page.next_marker is not None:
+            view["next"] = _link([*kept, ("marker", page.next_marker)])
+        return view
+
+    def _add_locations(self, view: View, image: Image) -> None:
+        if not image.locations:
+            if self._show_locations:
+                view["locations"] = []
+            return
+        locations = image.locations if len(image.locations) == 1 else self._order(image.locations)
+        if self._show_direct_url:
+            view["direct_url"] = locations[0].url
+        if self._show_locations:
+            view["locations"] = [{"url": location.url, "metadata": location.metadata} for location in locations]
+        if self._several_stores:
+            view["stores"] = ",".join(location.store for location in locations if location.store)
+
+
+def _link(parameters: list[tuple[str, str]]) -> str:
+    return f"/v2/images?{urlencode(parameters)}" if parameters else "/v2/images"

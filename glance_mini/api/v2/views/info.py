@@ -1,0 +1,44 @@
+"""What the service tells about itself (reference section 12)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from glance_mini.domain.quota import IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL
+from glance_mini_store.capabilities import WRITE
+from glance_mini_store.store import Store
+
+_MIB = 1024**2
+
+
+def import_methods(methods: Sequence[str]) -> dict[str, Any]:
+    """Return the view of the import methods that clients may use."""
+    described = {"description": "Import methods available.", "type": "array", "value": list(methods)}
+    return {"import-methods": described}
+
+
+def stores(configured: Iterable[Store], detail: bool) -> dict[str, Any]:
+    """Return the view of the stores; ``detail`` adds what operators may know. Flags are strings and absent when off."""
+    return {"stores": [_store(store, detail) for store in configured]}
+
+
+def usage(by_resource: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+    """Return the view of use and limits: sizes in MiB, whatever their unit here is bytes; -1 is no limit."""
+    return {"usage": {name: _usage(name, *values) for name, values in by_resource.items()}}
+
+
+def _store(store: Store, detail: bool) -> dict[str, Any]:
+    view: dict[str, Any] = {"id": store.id}
+    if store.description:
+        view["description"] = store.description
+    if store.is_default:
+        view["default"] = "true"
+    if WRITE not in store.driver.capabilities:
+        view["read-only"] = "true"
+    if detail:
+        view |= {"type": store.type, "weight": store.weight, "properties": dict(store.properties())}
+    return view
+
+
+def _usage(resource: str, used: int, limit: int) -> dict[str, int]:
+    unit = _MIB if resource in (IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL) else 1
+    return {"usage": used // unit, "limit": limit if limit < 0 else limit // unit}

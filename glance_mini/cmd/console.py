@@ -1,0 +1,55 @@
+"""What all commands share: the arguments that name a configuration, and one clear line for what goes wrong."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from oslo_config import cfg
+
+from glance_mini import conf as configuration
+from glance_mini.domain.errors import GlanceMiniError
+from glance_mini.state import Source, find_configuration
+from glance_mini_store.errors import StoreError
+
+FAILED = 1
+"""The exit code of a command that could not do its work; 2 is argparse's, for wrong arguments."""
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def configuration_arguments() -> argparse.ArgumentParser:
+    """Return the parent of parsers that take ``--config-file`` and ``--state``."""
+    parent = argparse.ArgumentParser(add_help=False)
+    group = parent.add_mutually_exclusive_group()
+    group.add_argument(
+        "--config-file",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="the configuration; may be given several times, later files win",
+    )
+    group.add_argument("--state", type=Path, metavar="DIR", help="the state directory that holds the configuration")
+    return parent
+
+
+def find_source(arguments: argparse.Namespace) -> Source:
+    """Return where the configuration is that the arguments mean; raises ConfigurationError."""
+    return find_configuration(arguments.config_file, arguments.state)
+
+
+def load_configuration(arguments: argparse.Namespace) -> cfg.ConfigOpts:
+    """Return the configuration that the arguments mean; raises ConfigurationError and what oslo.config raises."""
+    return configuration.load(files=find_source(arguments).existing_files())
+
+
+def run(command: Command, arguments: argparse.Namespace, program: str) -> int:
+    """Return the exit code of ``command``; an error that was foreseen becomes one line on standard error."""
+    try:
+        return command(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except (GlanceMiniError, StoreError, cfg.Error, OSError) as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return FAILED

@@ -1,0 +1,19 @@
+"""Log lines of the console commands: to standard error until the configuration says where they go."""
+
+import logging
+
+from oslo_config import cfg
+
+_EARLY_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
+
+
+def log_early() -> None:
+    """Write warnings and worse, and what the server has to say, to standard error."""
+    logging.basicConfig(level=logging.WARNING, format=_EARLY_FORMAT)
+
+
+def log_as_configured(conf: cfg.ConfigOpts) -> None:
+    """Write log lines as the options of oslo.log say, with the id of the request that they belong to."""
+    from oslo_log import log
+
+    log.setup(conf, "glance-mini")

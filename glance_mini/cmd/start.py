@@ -1,0 +1,112 @@
+"""``glance-mini serve``: from the command line to a listening server.
+
+The master process that this runs in stays small: it imports neither the application nor the database library. What needs
+them runs in a child.
+"""
+
+import argparse
+import contextlib
+import shlex
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from oslo_config import cfg
+
+from glance_mini import conf as configuration
+from glance_mini.clouds import CLOUD
+from glance_mini.cmd.child import run_in_child
+from glance_mini.cmd.console import find_source
+from glance_mini.cmd.logs import log_as_configured, log_early
+from glance_mini.cmd.serve.server import ServerSettings, run
+from glance_mini.conf.server import host_and_port
+from glance_mini.conf.validation import validate
+from glance_mini.domain.errors import ConfigurationError
+from glance_mini.state import Source, StateDirectory
+
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_FLAVORS_OF_CLOUD = ("token", "none")
+
+
+def start(arguments: argparse.Namespace) -> int:
+    """Serve until told to stop and return the exit code; raises ConfigurationError, OSError before it listens."""
+    source = find_source(arguments)
+    if source.state is not None:
+        source.state.create()
+    conf = configuration.load(files=source.existing_files())
+    _apply(arguments, conf)
+    validate(conf)
+    log_early()
+    endpoint = endpoint_of(conf.server.bind, conf.server.tls_certificate is not None)
+    with _prepared(source, conf, endpoint) as metrics:
+        return run(
+            _settings(conf),
+            lambda: _make_application(conf),
+            on_ready=lambda: print(*_next_lines(source.state, conf, endpoint), sep="\n", flush=True),
+            multiproc_dir=str(metrics),
+        )
+
+
+def endpoint_of(bind: str, is_tls: bool) -> str:
+    """Return the address under which programs on this machine reach a service that listens on ``bind``."""
+    host, port = host_and_port(bind)
+    host = _WILDCARDS.get(host, host)
+    return f"{'https' if is_tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+@contextlib.contextmanager
+def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[Path]:
+    """Make ready what the service stands on; give the directory for metrics."""
+    if source.state is None:
+        _check_schema(conf)
+        with tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory:
+            yield Path(directory)
+        return
+    with source.state.lock():
+        _migrate(conf)
+        source.state.prepare_clients(endpoint, conf.server.tls_certificate)
+        yield source.state.metrics
+
+
+def _apply(arguments: argparse.Namespace, conf: cfg.ConfigOpts) -> None:
+    key = arguments.tls_key or arguments.tls_cert
+    given = {
+        "bind": arguments.bind,
+        "workers": arguments.workers,
+        "tls_certificate": arguments.tls_cert and str(arguments.tls_cert.absolute()),
+        "tls_key": key and str(key.absolute()),
+    }
+    for name, value in given.items():
+        if value is not None:
+            conf.set_override(name, value, group="server")
+
+
+def _settings(conf: cfg.ConfigOpts) -> ServerSettings:
+    server = conf.server
+    return ServerSettings(
+        bind=(server.bind,),
+        workers=server.workers,
+        threads=server.threads,
+        keepalive=server.keepalive,
+        io_timeout=server.io_timeout,
+        minimum_rate=server.minimum_rate,
+        rate_window=server.rate_window,
+        graceful_timeout=server.graceful_timeout,
+        tls_certificate=server.tls_certificate,
+        tls_key=server.tls_key,
+    )
+
+
+def _next_lines(state: StateDirectory | None, conf: cfg.ConfigOpts, endpoint: str) -> list[str]:
+    if state is None or conf.paste_deploy.flavor not in _FLAVORS_OF_CLOUD:
+        return [endpoint]
+    clouds = shlex.quote(str(state.clouds_file))
+    return [f"export OS_CLIENT_CONFIG_FILE={clouds}", f"openstack --os-cloud {CLOUD} image list", endpoint]
+
+
+def _make_application(conf: cfg.ConfigOpts) -> Any:
+    log_as_configured(conf)
+    from glance_mini.api.app import load_application
+
+    return load_application(conf)

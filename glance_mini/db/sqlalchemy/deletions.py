@@ -1,0 +1,68 @@
+"""Pending deletions: data that no image refers to any more and that must leave its store (DESIGN, deletion)."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from glance_mini.db.sqlalchemy.models import deletions
+from glance_mini.domain.image import Location
+from glance_mini.domain.transfer import Deletion
+
+GRACE = timedelta(seconds=60)
+"""How long a new deletion is left to the request that made it, before others are given it as due."""
+
+BATCH = 100
+
+_COLUMNS = (deletions.c.id, deletions.c.image_id, deletions.c.value, deletions.c.meta_data)
+_OF_IMAGE = select(*_COLUMNS).where(deletions.c.image_id == bindparam("image")).order_by(deletions.c.id)
+_DUE = (
+    select(*_COLUMNS)
+    .where(deletions.c.due_at <= bindparam("now", type_=deletions.c.due_at.type))
+    .order_by(deletions.c.due_at, deletions.c.id)
+    .limit(BATCH)
+    .with_for_update(skip_locked=True)
+)
+_CHOSEN = deletions.c.id.in_(bindparam("ids", expanding=True))
+_POSTPONE = update(deletions).where(_CHOSEN)
+_DELETE = delete(deletions).where(_CHOSEN)
+_INSERT = insert(deletions)
+
+
+def of_image(connection: Connection, image_id: str) -> Sequence[Deletion]:
+    """Return the pending deletions of an image, oldest first."""
+    return [_to_deletion(row) for row in connection.execute(_OF_IMAGE, {"image": image_id})]
+
+
+def add(connection: Connection, image_id: str, locations: Iterable[Location], now: datetime) -> None:
+    """Make pending deletions of ``locations``, due to others after ``GRACE``."""
+    rows = [
+        {
+            "image_id": image_id,
+            "value": location.url,
+            "meta_data": orjson.dumps(location.metadata).decode(),
+            "due_at": now + GRACE,
+        }
+        for location in locations
+    ]
+    if rows:
+        connection.execute(_INSERT, rows)
+
+
+def take_due(connection: Connection, now: datetime, retry_at: datetime) -> Sequence[Deletion]:
+    """Return deletions due at ``now`` and postpone them to ``retry_at``, so that nobody else is given them."""
+    found = [_to_deletion(row) for row in connection.execute(_DUE, {"now": now})]
+    if found:
+        connection.execute(_POSTPONE, {"ids": [one.id for one in found], "due_at": retry_at})
+    return found
+
+
+def remove(connection: Connection, ids: Sequence[int]) -> None:
+    """Forget the deletions ``ids``, as far as they exist."""
+    connection.execute(_DELETE, {"ids": ids})
+
+
+def _to_deletion(row: Any) -> Deletion:
+    return Deletion(id=row[0], image_id=row[1], url=row[2], metadata=orjson.loads(row[3]))

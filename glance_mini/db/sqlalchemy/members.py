@@ -1,0 +1,82 @@
+"""Members of images (reference section 8). A membership that ends leaves no row and may be made again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from glance_mini.db.sqlalchemy import images
+from glance_mini.db.sqlalchemy.models import image_members
+from glance_mini.domain import errors
+from glance_mini.domain.member import Member
+
+_COLUMNS = tuple(
+    image_members.c[name] for name in ("image_id", "member", "status", "created_at", "updated_at")
+)
+_OF_IMAGE = image_members.c.image_id == bindparam("image")
+_KEY = (_OF_IMAGE, image_members.c.member == bindparam("project"))
+_LIST = select(*_COLUMNS).where(_OF_IMAGE).order_by(image_members.c.created_at, image_members.c.member)
+_ONE = select(*_COLUMNS).where(*_KEY)
+_NAMES = select(image_members.c.member).where(_OF_IMAGE)
+_INSERT = insert(image_members)
+_UPDATE = update(image_members).where(*_KEY)
+_DELETE = delete(image_members).where(*_KEY)
+
+
+def list_members(connection: Connection, image_id: str, member_id: str | None) -> Sequence[Member]:
+    """Return the members of the image, or the one named, in the order of their creation."""
+    if member_id is None:
+        rows = connection.execute(_LIST, {"image": image_id})
+    else:
+        rows = connection.execute(_ONE, {"image": image_id, "project": member_id})
+    return [Member(*row) for row in rows]
+
+
+def add(connection: Connection, image_id: str, member_id: str, now: datetime, limit: int | None) -> Member:
+    """Insert a pending member; Duplicate, NotFound (no such image), LimitExceeded with more than ``limit``."""
+    image = images.lock(connection, image_id)
+    present = connection.execute(_NAMES, {"image": image_id}).scalars().all()
+    if member_id in present:
+        raise errors.Duplicate(kind="Member", id=member_id)
+    if limit is not None and len(present) + 1 > limit:
+        raise errors.LimitExceeded(resource="image_member_quota", limit=limit, wanted=len(present) + 1)
+    member = Member(image_id, member_id, "pending", now, now)
+    connection.execute(_INSERT, _row(member) | {"image_created_at": image.created_at})
+    return member
+
+
+def update_status(
+    connection: Connection, image_id: str, member_id: str, status: str, now: datetime
+) -> Member:
+    """Set the status of a membership and return it; NotFound."""
+    key = {"image": image_id, "project": member_id}
+    connection.execute(_UPDATE, key | {"status": status, "updated_at": now})
+    return _get(connection, key)
+
+
+def remove(connection: Connection, image_id: str, member_id: str, now: datetime) -> Member:
+    """End a membership and return it as deleted; NotFound."""
+    key = {"image": image_id, "project": member_id}
+    member = _get(connection, key)
+    if not connection.execute(_DELETE, key).rowcount:
+        raise errors.NotFound(kind="member", id=member_id)
+    return replace(member, updated_at=now, deleted_at=now)
+
+
+def _get(connection: Connection, key: dict[str, str]) -> Member:
+    row = connection.execute(_ONE, key).first()
+    if row is None:
+        raise errors.NotFound(kind="member", id=key["project"])
+    return Member(*row)
+
+
+def _row(member: Member) -> dict[str, Any]:
+    return {
+        "image_id": member.image_id,
+        "member": member.member_id,
+        "status": member.status,
+        "created_at": member.created_at,
+        "updated_at": member.updated_at,
+    }

@@ -1,0 +1,35 @@
+"""Removal of images that were deleted long ago; their ids become tombstones and are never given again."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, true
+
+from glance_mini.db.sqlalchemy.models import deletions, image_tombstones, images, transfers
+
+_FOUND = (
+    select(images.c.id)
+    .where(
+        images.c.deleted == true(),
+        images.c.deleted_at < bindparam("before", type_=images.c.deleted_at.type),
+        ~exists().where(deletions.c.image_id == images.c.id),
+        ~exists().where(transfers.c.image_id == images.c.id),
+    )
+    .order_by(images.c.deleted_at)
+    .limit(bindparam("rows"))
+    .with_for_update(skip_locked=True, of=images)
+)
+_BURY = insert(image_tombstones)
+_REMOVE = delete(images).where(images.c.id.in_(bindparam("ids", expanding=True)))
+
+
+def purge(connection: Connection, now: datetime, older_than: timedelta, max_rows: int) -> int:
+    """Remove up to ``max_rows`` images deleted longer than ``older_than`` ago; return how many went.
+
+    An image whose data or upload is still pending stays. What belongs to an image goes with its row.
+    """
+    values = {"before": now - older_than, "rows": max_rows}
+    ids = connection.execute(_FOUND, values).scalars().all()
+    if ids:
+        connection.execute(_BURY, [{"id": image_id} for image_id in ids])
+        connection.execute(_REMOVE, {"ids": ids})
+    return len(ids)

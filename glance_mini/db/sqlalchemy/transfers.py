@@ -1,0 +1,165 @@
+"""Uploads in flight, their leases and their reservations (DESIGN, transfers and leases).
+
+A transfer belongs to the process that its row names. Whoever ends one locks the image first and the transfer then,
+so that an end, a deletion and a taking-over of the same image come one after the other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, tuple_, update
+
+from glance_mini.db.sqlalchemy import images, usage
+from glance_mini.db.sqlalchemy.models import transfers
+from glance_mini.domain import errors
+from glance_mini.domain.image import Image
+from glance_mini.domain.quota import IMAGE_SIZE_TOTAL, Limits
+from glance_mini.domain.status import IN_TRANSFER, check_transition
+from glance_mini.domain.transfer import StoredData, Transfer
+
+BATCH = 100
+
+_FIELDS = ("id", "image_id", "project_id", "process", "store", "name", "reserved", "started_at", "lease_until")
+_COLUMNS = tuple(transfers.c[name] for name in _FIELDS)
+_ID = transfers.c.id == bindparam("transfer")
+_ONE = select(*_COLUMNS).where(_ID)
+_LOCK = _ONE.with_for_update()
+_INSERT = insert(transfers)
+_UPDATE = update(transfers).where(_ID)
+_DELETE = delete(transfers).where(_ID)
+_RENEW = update(transfers).where(transfers.c.process == bindparam("holder"))
+_EXPIRED = (
+    select(*_COLUMNS)
+    .where(
+        transfers.c.lease_until < bindparam("now", type_=transfers.c.lease_until.type),
+        transfers.c.process != bindparam("holder"),
+    )
+    .order_by(transfers.c.lease_until, transfers.c.id)
+    .limit(BATCH)
+    .with_for_update(skip_locked=True)
+)
+_TAKE = update(transfers).where(transfers.c.id.in_(bindparam("ids", expanding=True)))
+_LATER = select(
+    exists().where(
+        transfers.c.project_id == bindparam("project"),
+        transfers.c.reserved > 0,
+        tuple_(transfers.c.started_at, transfers.c.id)
+        > tuple_(bindparam("started_at", type_=transfers.c.started_at.type), bindparam("transfer")),
+    )
+)
+
+
+def begin(connection: Connection, transfer: Transfer, now: datetime, limits: Limits) -> Image:
+    """Move the image to ``saving``, insert ``transfer`` and reserve its bytes; return the image.
+
+    StatusConflict, Invalid (a format is missing), NotFound, LimitExceeded.
+    """
+    before = images.lock(connection, transfer.image_id)
+    check_transition(before, "saving")
+    after = replace(before, status="saving", updated_at=now)
+    images.update_row(connection, before, after)
+    connection.execute(_INSERT, {name: getattr(transfer, name) for name in _FIELDS})
+    usage.change(connection, usage.Usage(), usage.of_transfer(transfer), limits)
+    return after
+
+
+def reserve(connection: Connection, transfer_id: str, amount: int, limits: Limits) -> None:
+    """Add ``amount`` bytes to what the transfer has reserved; LimitExceeded, Gone."""
+    transfer = _lock(connection, transfer_id)
+    reserved = transfer.reserved + amount
+    connection.execute(_UPDATE, {"transfer": transfer_id, "reserved": reserved})
+    more = usage.Usage({(transfer.project_id, IMAGE_SIZE_TOTAL): amount})
+    usage.change(connection, usage.Usage(), more, limits)
+
+
+def is_youngest(connection: Connection, transfer_id: str) -> bool:
+    """Tell whether no later transfer of the same project holds a reservation; Gone."""
+    row = connection.execute(_ONE, {"transfer": transfer_id}).first()
+    if row is None:
+        raise errors.Gone(kind="transfer", id=transfer_id)
+    transfer = Transfer(*row)
+    values = {"project": transfer.project_id, "started_at": transfer.started_at, "transfer": transfer.id}
+    return not connection.execute(_LATER, values).scalar()
+
+
+def record_data(connection: Connection, transfer: Transfer, data: StoredData, now: datetime) -> Image:
+    """Make the image active with ``data`` and end the transfer, whose reservation becomes use.
+
+    Gone where the image was deleted, or the transfer has ended or is another process's now.
+    """
+    try:
+        before = images.lock(connection, transfer.image_id)
+    except errors.NotFound as error:
+        raise errors.Gone(kind="image", id=transfer.image_id) from error
+    held = _lock(connection, transfer.id)
+    if held.process != transfer.process or before.status not in IN_TRANSFER:
+        raise errors.Gone(kind="transfer", id=transfer.id)
+    connection.execute(_DELETE, {"transfer": transfer.id})
+    usage.change(connection, usage.of_transfer(held), usage.Usage())
+    after = replace(
+        before,
+        status="active",
+        size=data.size,
+        virtual_size=data.virtual_size,
+        checksum=data.checksum,
+        os_hash_algo=data.os_hash_algo,
+        os_hash_value=data.os_hash_value,
+        locations=(*before.locations, data.location),
+        updated_at=now,
+    )
+    return images.store(connection, before, after, now)
+
+
+def abort(connection: Connection, transfer: Transfer, now: datetime) -> None:
+    """End the transfer, give its reservation back and put its image from ``saving`` to ``queued``.
+
+    Nothing happens where the transfer has ended or is another process's now; a deleted image stays as it is.
+    """
+    image = _lock_image(connection, transfer.image_id)
+    try:
+        held = _lock(connection, transfer.id)
+    except errors.Gone:
+        return
+    if held.process != transfer.process:
+        return
+    connection.execute(_DELETE, {"transfer": transfer.id})
+    if image is not None and image.status == "saving":
+        queued = replace(image, status="queued", size=None, virtual_size=None, updated_at=now)
+        images.store(connection, image, queued, now)
+    usage.change(connection, usage.of_transfer(held), usage.Usage())
+
+
+def renew(connection: Connection, process: str, lease_until: datetime) -> None:
+    """Prolong the leases of all transfers of ``process``."""
+    connection.execute(_RENEW, {"holder": process, "lease_until": lease_until})
+
+
+def take_expired(
+    connection: Connection, process: str, now: datetime, lease_until: datetime
+) -> Sequence[Transfer]:
+    """Return transfers of other processes whose lease ended before ``now``, held by ``process`` from now on.
+
+    Those of ``process`` itself are left to it: their uploads may still run.
+    """
+    rows = connection.execute(_EXPIRED, {"now": now, "holder": process})
+    found = [replace(Transfer(*row), process=process, lease_until=lease_until) for row in rows]
+    if found:
+        ids = [one.id for one in found]
+        connection.execute(_TAKE, {"ids": ids, "process": process, "lease_until": lease_until})
+    return found
+
+
+def _lock(connection: Connection, transfer_id: str) -> Transfer:
+    row: Any = connection.execute(_LOCK, {"transfer": transfer_id}).first()
+    if row is None:
+        raise errors.Gone(kind="transfer", id=transfer_id)
+    return Transfer(*row)
+
+
+def _lock_image(connection: Connection, image_id: str) -> Image | None:
+    try:
+        return images.lock(connection, image_id)
+    except errors.NotFound:
+        return None

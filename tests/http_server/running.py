@@ -1,0 +1,224 @@
+"""A server process for tests, and a client that speaks to it byte by byte."""
+
+import datetime
+import ipaddress
+import json
+import os
+import select
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import fixtures
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+PATIENCE = 30
+"""Seconds after which a test gives up waiting; nothing takes nearly as long unless it is broken."""
+
+
+class Server(fixtures.Fixture):
+    """`tests.http_server.served` in a process of its own, ready to answer; keywords are fields of ServerSettings."""
+
+    def __init__(self, **settings):
+        super().__init__()
+        self.settings = {"workers": 1, "threads": 4, **settings}
+
+    def _setUp(self):
+        self.directory = Path(self.useFixture(fixtures.TempDir()).path)
+        if "bind" not in self.settings:
+            self._listen()
+        self._start()
+        self.addCleanup(self._end)
+        self._wait_until_ready()
+
+    def client(self, test, **arguments):
+        """A new connection, closed when `test` ends."""
+        return Client(test, self, **arguments)
+
+    def _listen(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.listener.close)
+        self.address = self.listener.getsockname()
+        self._inherited = (self.listener.fileno(),)
+        self.settings["bind"] = [f"fd://{self.listener.fileno()}"]
+
+    def _start(self):
+        options = json.dumps({**self.settings, "app": str(self.directory)})
+        self.log_file = self.directory / "log"
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.http_server.served", options],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                pass_fds=getattr(self, "_inherited", ()),
+                cwd=Path(__file__).parents[2],
+            )
+
+    def _wait_until_ready(self):
+        if not select.select([self.process.stdout], [], [], PATIENCE)[0]:
+            raise AssertionError("the server does not get ready: " + self.log)
+        line = self.process.stdout.readline()
+        if line != b"ready\n":
+            self.last_words = self.log
+            raise AssertionError(f"the server says {line!r}: {self.log}")
+
+    @property
+    def log(self):
+        return self.log_file.read_text()
+
+    def stop(self, number=signal.SIGTERM):
+        """Send a signal and return the exit code and what was printed after "ready"."""
+        self.process.send_signal(number)
+        output, _ = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, output
+
+    def _end(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process.stdout.close()
+
+
+class Response:
+    """What came back."""
+
+    def __init__(self, head, body):
+        lines = head.decode("latin-1").split("\r\n")
+        self.status = int(lines[0].split()[1])
+        self.headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+        self.body = body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Client:
+    """One connection to a server, closed at the end of the test."""
+
+    def __init__(self, test, server, tls=None, receive_buffer=None):
+        self.socket = socket.socket()
+        test.addCleanup(self.close)
+        self.socket.settimeout(PATIENCE)
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.connect(server.address)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
+        self._buffer = b""
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, *parts):
+        for part in parts:
+            self.socket.sendall(part.encode("latin-1") if isinstance(part, str) else part)
+
+    def request(self, path, method="GET", body=b"", headers=""):
+        """Send a request in one piece and return the response."""
+        length = f"Content-Length: {len(body)}\r\n" if body else ""
+        self.send(f"{method} {path} HTTP/1.1\r\nHost: test\r\n{length}{headers}\r\n".encode() + body)
+        return self.response(method)
+
+    def response(self, method="GET"):
+        """Read one response."""
+        head = self._until(b"\r\n\r\n")
+        answer = Response(head, b"")
+        if method == "HEAD" or answer.status in (100, 204, 304):
+            return answer
+        if "content-length" in answer.headers:
+            answer.body = self._exactly(int(answer.headers["content-length"]))
+        else:
+            answer.body = self.rest()
+        return answer
+
+    def rest(self):
+        """Everything until the server ends the connection, in whatever way."""
+        try:
+            while self._more():
+                pass
+        except (ConnectionError, ssl.SSLError):
+            pass
+        data, self._buffer = self._buffer, b""
+        return data
+
+    def _until(self, mark):
+        while mark not in self._buffer:
+            if not self._more():
+                raise AssertionError(f"the connection ended after {self._buffer!r}")
+        head, _, self._buffer = self._buffer.partition(mark)
+        return head
+
+    def _exactly(self, count):
+        while len(self._buffer) < count:
+            if not self._more():
+                raise AssertionError(f"the connection ended after {len(self._buffer)} of {count} bytes")
+        data, self._buffer = self._buffer[:count], self._buffer[count:]
+        return data
+
+    def _more(self):
+        data = self.socket.recv(65536)
+        self._buffer += data
+        return bool(data)
+
+
+def eventually(condition, what):
+    """Wait until `condition()` is true and return its value."""
+    deadline = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"it did not happen that {what}")
+        time.sleep(0.02)
+    return value
+
+
+def certificate(directory):
+    """Write a self-signed certificate for 127.0.0.1 and its key; return their paths and a client's context."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .sign(key, hashes.SHA256())
+    )
+    certificate_file, key_file = (os.path.join(directory, name) for name in ("certificate.pem", "key.pem"))
+    Path(certificate_file).write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    Path(key_file).write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return certificate_file, key_file, ssl.create_default_context(cafile=certificate_file)
+
+
+class Shared:
+    """A mix-in: one server, with the `settings` of the class, for all tests of a class."""
+
+    settings = {}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = Server(**cls.settings)
+        cls.server.setUp()
+        cls.addClassCleanup(cls.server.cleanUp)
+
+    def client(self, **arguments):
+        return self.server.client(self, **arguments)

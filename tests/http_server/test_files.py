@@ -1,0 +1,86 @@
+"""Answers that are files: whole, in part, to HEAD, with and without TLS."""
+
+import os
+
+import fixtures
+import testtools
+
+from tests.http_server.running import Shared, certificate
+
+DATA = os.urandom(3_000_000)
+
+
+class FileCases:
+    """What must hold whether the file is sent by the system or by the process."""
+
+    tls = None
+
+    def setUp(self):
+        super().setUp()
+        (self.server.directory / "file").write_bytes(DATA)
+
+    def get(self, query="", method="GET"):
+        return self.client(tls=self.tls).request(f"/file?name=file&{query}", method)
+
+    def test_whole_file_is_sent(self):
+        self.assertTrue(self.get().body == DATA)
+
+    def test_part_of_a_file_is_sent_and_the_connection_goes_on(self):
+        client = self.client(tls=self.tls)
+        for offset, length in ((3, 100_000), (2_999_999, 1), (1000, 2_000_000), (0, 0), (3_000_000, 0)):
+            answer = client.request(f"/file?name=file&offset={offset}&length={length}")
+            self.assertTrue(answer.body == DATA[offset : offset + length], (offset, length))
+
+    def test_file_like_object_with_few_methods_is_sent(self):
+        self.assertTrue(self.get("bare=1&offset=77&length=1000000").body == DATA[77:1_000_077])
+
+    def test_head_request_gets_no_body_and_the_connection_goes_on(self):
+        client = self.client(tls=self.tls)
+        answer = client.request("/file?name=file", "HEAD")
+        self.assertEqual("3000000", answer.headers["content-length"])
+        self.assertEqual(200, client.request("/small").status)
+
+    def test_file_that_is_shorter_than_promised_ends_the_connection(self):
+        client = self.client(tls=self.tls)
+        client.send("GET /file?name=file&offset=10&length=3000000 HTTP/1.1\r\nHost: test\r\n\r\n")
+        self.assertTrue(client.rest().endswith(DATA[-1000:]))
+
+
+class TestFiles(FileCases, Shared, testtools.TestCase):
+    pass
+
+
+class TestFilesWithTLS(FileCases, Shared, testtools.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        directory = fixtures.TempDir()
+        directory.setUp()
+        cls.addClassCleanup(directory.cleanUp)
+        certificate_file, key_file, cls.tls = certificate(directory.path)
+        cls.settings = {"tls_certificate": certificate_file, "tls_key": key_file}
+        super().setUpClass()
+
+    def test_scheme_is_https(self):
+        self.assertEqual("https", self.client(tls=self.tls).request("/environ").json["wsgi.url_scheme"])
+
+    def test_large_body_is_read(self):
+        answer = self.client(tls=self.tls).request("/count", "PUT", DATA)
+        self.assertEqual(len(DATA), answer.json["count"])
+
+    def test_requests_sent_at_once_are_answered_in_order(self):
+        client = self.client(tls=self.tls)
+        client.send("GET /small HTTP/1.1\r\nHost: test\r\n\r\nGET /nothing HTTP/1.1\r\nHost: test\r\n\r\n")
+        self.assertEqual([200, 404], [client.response().status, client.response().status])
+
+    def test_request_without_tls_is_told_so(self):
+        client = self.client()
+        client.send("GET /small HTTP/1.1\r\nHost: test\r\n\r\n")
+        answer = client.response()
+        self.assertEqual(400, answer.status)
+        self.assertIn(b"HTTPS", answer.body)
+        self.assertEqual(b"", client.rest())
+
+    def test_garbage_instead_of_a_handshake_ends_the_connection(self):
+        client = self.client()
+        client.send(b"\0\1\2\3\4\5\6\7 garbage")
+        self.assertNotIn(b"HTTP", client.rest())

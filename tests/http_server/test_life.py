@@ -1,0 +1,181 @@
+"""The life of the server: start, loss of a worker, orderly stop, and starts that fail."""
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+
+import fixtures
+import testtools
+
+from tests.http_server.running import Client, Server, certificate, eventually
+
+
+class TestLife(testtools.TestCase):
+    def start(self, **settings):
+        return self.useFixture(Server(**settings))
+
+    def answer_later(self, server, path):
+        """Request `path` in a thread; return a function that waits for the answer."""
+        answers = []
+        client = Client(self, server)
+        thread = threading.Thread(target=lambda: answers.append(client.request(path)))
+        thread.start()
+        self.addCleanup(thread.join)
+
+        def answer():
+            thread.join()
+            return answers[0]
+
+        return answer
+
+    def assert_stops_in_order(self, number):
+        server = self.start()
+        answer = self.answer_later(server, "/sleep?seconds=1.5")
+        eventually((server.directory / "sleeping").exists, "the request began")
+        self.assertEqual((0, b"stopped\n"), server.stop(number))
+        self.assertEqual((200, "close"), (answer().status, answer().headers["connection"]))
+        self.assertEqual(1, len(list(server.directory.glob("closed-*"))))
+
+    def test_sigterm_lets_running_requests_end(self):
+        self.assert_stops_in_order(signal.SIGTERM)
+
+    def test_sigint_lets_running_requests_end(self):
+        self.assert_stops_in_order(signal.SIGINT)
+
+    def test_sigint_that_reaches_the_workers_too_lets_running_requests_end(self):
+        server = self.start()
+        worker = Client(self, server).request("/small").json["pid"]
+        answer = self.answer_later(server, "/sleep?seconds=1.5")
+        eventually((server.directory / "sleeping").exists, "the request began")
+        os.kill(worker, signal.SIGINT)
+        self.assertEqual((0, b"stopped\n"), server.stop(signal.SIGINT))
+        self.assertEqual(200, answer().status)
+
+    def test_request_beyond_the_grace_time_does_not_hold_up_the_stop(self):
+        server = self.start(graceful_timeout=1)
+        client = Client(self, server)
+        client.send("GET /sleep?seconds=60 HTTP/1.1\r\nHost: test\r\n\r\n")
+        eventually((server.directory / "sleeping").exists, "the request began")
+        self.assertEqual((0, b"stopped\n"), server.stop())
+        self.assertEqual(b"", client.rest())
+
+    def test_stop_right_after_the_start_is_orderly(self):
+        server = self.start(workers=3)
+        self.assertEqual((0, b"stopped\n"), server.stop())
+
+    def test_half_sent_head_does_not_hold_up_the_stop(self):
+        server = self.start()
+        Client(self, server).send("GET /small HTTP/1.1\r\n")
+        self.assertEqual((0, b"stopped\n"), server.stop())
+
+    def test_new_connections_are_refused_while_stopping(self):
+        server = self.start()
+        server.listener.close()
+        answer = self.answer_later(server, "/sleep?seconds=3")
+        eventually((server.directory / "sleeping").exists, "the request began")
+        server.process.terminate()
+
+        def is_refused():
+            try:
+                socket.create_connection(server.address, 5).close()
+            except ConnectionRefusedError:
+                return True
+            return False
+
+        eventually(is_refused, "new connections are refused")
+        self.assertEqual(200, answer().status)
+
+    def test_worker_that_dies_is_replaced(self):
+        server = self.start(workers=1)
+        first = Client(self, server).request("/small").json["pid"]
+        client = Client(self, server)
+        client.send("GET /die HTTP/1.1\r\nHost: test\r\n\r\n")
+        self.assertEqual(b"", client.rest())
+        self.assertNotEqual(first, Client(self, server).request("/small").json["pid"])
+        self.assertEqual(0, server.stop()[0])
+
+    def test_threads_started_by_the_application_live_in_the_worker(self):
+        client = Client(self, self.start())
+        eventually(lambda: client.request("/small").json["ticks"] > 5, "the thread of the application runs")
+
+    def test_sighup_replaces_the_workers(self):
+        server = self.start()
+        first = Client(self, server).request("/small").json["pid"]
+        server.process.send_signal(signal.SIGHUP)
+        eventually(lambda: Client(self, server).request("/small").json["pid"] != first, "a new worker answers")
+
+    def test_access_log_is_off_until_asked_for(self):
+        quiet, talkative = self.start(), self.start(access_log=True)
+        for server in (quiet, talkative):
+            Client(self, server).request("/small?mark")
+        eventually(lambda: "GET /small?mark" in talkative.log, "the request was logged")
+        self.assertNotIn("mark", quiet.log)
+
+    def test_unix_socket_and_several_addresses_are_served(self):
+        path = os.path.join(self.useFixture(fixtures.TempDir()).path, "socket")
+        stale = socket.socket(socket.AF_UNIX)
+        stale.bind(path)
+        stale.close()
+        server = self.start(bind=["127.0.0.1:0", f"unix:{path}"])
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            client.sendall(b"GET /small HTTP/1.0\r\n\r\n")
+            self.assertIn(b"200 OK", client.recv(1000))
+        self.assertEqual(0, server.stop()[0])
+        self.assertFalse(os.path.exists(path))
+
+
+class TestFailedStarts(testtools.TestCase):
+    def assert_fails(self, code, pattern, **settings):
+        """The server ends by itself with `code`; its last words have `pattern`. Returns them."""
+        server = Server(**settings)
+        self.assertRaises(AssertionError, server.setUp)
+        server.process.wait(30)
+        self.assertEqual(code, server.process.returncode)
+        self.assertIn(pattern, server.last_words)
+        return server.last_words
+
+    def test_address_in_use_is_one_line(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            words = self.assert_fails(1, f"cannot listen on {address}: Address already in use", bind=[address])
+        self.assertEqual(1, words.count("\n"))
+
+    def test_unix_socket_in_use_is_left_alone(self):
+        path = os.path.join(self.useFixture(fixtures.TempDir()).path, "socket")
+        with socket.socket(socket.AF_UNIX) as taken:
+            taken.bind(path)
+            taken.listen()
+            self.assert_fails(1, "Address already in use", bind=[f"unix:{path}"])
+            self.assertTrue(os.path.exists(path))
+
+    def test_malformed_addresses_are_one_line(self):
+        for address in ("127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", "fd://x", "no.such.host.invalid:1"):
+            words = self.assert_fails(1, f"cannot listen on {address}", bind=[address])
+            self.assertEqual(1, words.count("\n"), words)
+
+    def test_certificate_that_cannot_be_read_is_one_line(self):
+        words = self.assert_fails(1, "/no/such.pem: No such file", tls_certificate="/no/such.pem")
+        self.assertEqual(1, words.count("\n"))
+        directory = self.useFixture(fixtures.TempDir()).path
+        certificate_file, _, _ = certificate(directory)
+        self.assert_fails(1, "cannot use the certificate", tls_certificate=certificate_file)
+
+    def test_application_that_cannot_be_built_stops_the_server(self):
+        words = self.assert_fails(3, "cannot be built", fail=True)
+        self.assertNotIn("stopped", words)
+
+
+class TestCommand(testtools.TestCase):
+    def test_only_the_server_imports_gunicorn(self):
+        code = "import sys, glance_mini.cmd, glance_mini.cmd.serve.settings; sys.exit('gunicorn' in sys.modules)"
+        self.assertEqual(0, subprocess.run([os.sys.executable, "-c", code], check=False).returncode)
+
+    def test_master_does_not_import_what_only_the_application_needs(self):
+        code = (
+            "import sys, glance_mini.cmd.serve.server as s;"
+            "sys.exit(bool({'sqlalchemy', 'webob', 'oslo_config', 'prometheus_client'} & set(sys.modules)))"
+        )
+        self.assertEqual(0, subprocess.run([os.sys.executable, "-c", code], check=False).returncode)

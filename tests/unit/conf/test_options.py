@@ -1,0 +1,120 @@
+"""The names and defaults that operators know (reference 22.1 and 22.2), and the service's own."""
+
+import testtools
+from oslo_config import cfg
+
+from glance_mini import conf
+
+REFERENCE = {
+    ("DEFAULT", "hashing_algorithm"): "sha512",
+    ("DEFAULT", "image_size_cap"): 1099511627776,
+    ("DEFAULT", "user_storage_quota"): "0",
+    ("DEFAULT", "use_keystone_limits"): False,
+    ("DEFAULT", "image_member_quota"): 128,
+    ("DEFAULT", "image_property_quota"): 128,
+    ("DEFAULT", "image_tag_quota"): 128,
+    ("DEFAULT", "image_location_quota"): 10,
+    ("DEFAULT", "limit_param_default"): 25,
+    ("DEFAULT", "api_limit_max"): 1000,
+    ("DEFAULT", "show_image_direct_url"): False,
+    ("DEFAULT", "show_multiple_locations"): False,
+    ("DEFAULT", "enabled_import_methods"): ["glance-direct", "web-download", "copy-image"],
+    ("DEFAULT", "public_endpoint"): None,
+    ("DEFAULT", "allow_anonymous_access"): False,
+    ("DEFAULT", "max_request_id_length"): 64,
+    ("DEFAULT", "property_protection_file"): None,
+    ("DEFAULT", "property_protection_rule_format"): "roles",
+    ("DEFAULT", "default_publisher_id"): "image.localhost",
+    ("DEFAULT", "disabled_notifications"): [],
+    ("image_format", "container_formats"): ["ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed"],
+    ("image_format", "disk_formats"): [
+        *["ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"]
+    ],
+    ("image_format", "vmdk_allowed_types"): ["streamOptimized", "monolithicSparse"],
+    ("image_format", "require_image_format_match"): True,
+    ("image_format", "gpt_safety_checks_nonfatal"): [],
+    ("paste_deploy", "config_file"): None,
+}
+
+OWN = {
+    ("DEFAULT", "hash_threads"): -1,
+    ("paste_deploy", "flavor"): "token",
+    ("domain", "layers"): ["auth", "notifier", "policy", "quota", "location", "database"],
+    ("server", "bind"): "127.0.0.1:9292",
+    ("server", "workers"): 2,
+    ("server", "threads"): 64,
+    ("server", "max_transfers"): 0,
+    ("server", "keepalive"): 5,
+    ("server", "io_timeout"): 60,
+    ("server", "minimum_rate"): 1024,
+    ("server", "rate_window"): 60,
+    ("server", "graceful_timeout"): 60,
+    ("server", "tls_certificate"): None,
+    ("server", "tls_key"): None,
+    ("server", "metrics"): True,
+    ("server", "metrics_loopback_only"): True,
+    ("server", "max_json_body"): 1048576,
+    ("server", "max_lists_in_flight"): 4,
+    ("authentication", "users_file"): None,
+    ("authentication", "realm"): "glance-mini",
+    ("authentication", "password_cache_seconds"): 60,
+    ("transfers", "lease_seconds"): 60,
+    ("transfers", "reaper_interval"): 20,
+    ("transfers", "reserve_step_mib"): 64,
+    ("notifications", "delivery"): "direct",
+    ("notifications", "queue_size"): 10000,
+    ("database", "connection"): None,
+    ("database", "max_pool_size"): 16,
+    ("database", "max_overflow"): 48,
+    ("database", "pool_timeout"): 30,
+    ("database", "connection_recycle_time"): 3600,
+    ("database", "max_retries"): 10,
+    ("database", "retry_interval"): 10,
+    ("database", "db_max_retries"): 20,
+    ("database", "mysql_sql_mode"): "TRADITIONAL",
+    ("database", "sqlite_busy_timeout"): 30,
+}
+
+
+def group_name(group):
+    return getattr(group, "name", group) or "DEFAULT"
+
+
+class TestOptions(testtools.TestCase):
+    def test_names_and_defaults_are_those_of_the_reference_and_our_own(self):
+        found = {(group_name(m.GROUP), opt.name): opt.default for m in conf.MODULES for opt in m.OPTS}
+
+        self.assertEqual(REFERENCE | OWN, found)
+
+    def test_every_default_is_a_value_that_its_option_accepts(self):
+        configuration = cfg.ConfigOpts()
+        conf.register_opts(configuration)
+        configuration([], default_config_files=[], default_config_dirs=[])
+
+        for (group, name), default in (REFERENCE | OWN).items():
+            values = configuration if group == "DEFAULT" else configuration[group]
+            self.assertEqual(default, values[name], (group, name))
+
+    def test_options_can_be_registered_twice(self):
+        configuration = cfg.ConfigOpts()
+        conf.register_opts(configuration)
+        conf.register_opts(configuration)
+
+    def test_every_option_and_every_group_has_a_help_text(self):
+        for module in conf.MODULES:
+            self.assertTrue(module.GROUP is None or module.GROUP.help, module)
+            for opt in module.OPTS:
+                self.assertRegex(opt.help, r"^[A-Z]", opt.name)
+
+    def test_the_options_for_the_sample_hold_those_of_the_stores(self):
+        listed = {(group_name(group), opt.name) for group, opts in conf.list_opts() for opt in opts}
+
+        self.assertEqual(set(), set(REFERENCE | OWN) - listed)
+        self.assertIn(("DEFAULT", "enabled_backends"), listed)
+
+    def test_a_change_of_a_listed_option_does_not_reach_the_original(self):
+        listed = {(group_name(group), opt.name): opt for group, opts in conf.list_opts() for opt in opts}
+        listed["server", "bind"].default = "elsewhere:1"
+
+        again = {(group_name(group), opt.name): opt for group, opts in conf.list_opts() for opt in opts}
+        self.assertEqual("127.0.0.1:9292", again["server", "bind"].default)

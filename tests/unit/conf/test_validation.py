@@ -1,0 +1,115 @@
+"""What stops the start: one case for each rule about values."""
+
+from pathlib import Path
+
+import testtools
+from fixtures import TempDir
+
+from glance_mini import conf
+from glance_mini.conf.server import host_and_port, is_loopback, max_transfers
+from glance_mini.conf.validation import validate
+from glance_mini.domain.errors import ConfigurationError
+
+WRONG = (
+    ("DEFAULT", "user_storage_quota", "5XB", "'5XB' is not a size"),
+    ("DEFAULT", "user_storage_quota", "-1", "'-1' is not a size"),
+    ("DEFAULT", "hashing_algorithm", "sha5", "no algorithm 'sha5'"),
+    ("DEFAULT", "hashing_algorithm", "shake_128", "'shake_128' has no fixed length"),
+    ("DEFAULT", "hash_threads", "-2", "greater than or equal to -1"),
+    ("DEFAULT", "image_size_cap", "0", "greater than or equal to 1"),
+    ("DEFAULT", "image_tag_quota", "-2", "greater than or equal to -1"),
+    ("DEFAULT", "limit_param_default", "0", "greater than or equal to 1"),
+    ("DEFAULT", "api_limit_max", "many", "'many'"),
+    ("DEFAULT", "enabled_import_methods", "[web-download,magic]", "found 'magic'"),
+    ("DEFAULT", "property_protection_rule_format", "groups", "groups"),
+    ("image_format", "disk_formats", "", "at least one format"),
+    ("image_format", "require_image_format_match", "perhaps", "perhaps"),
+    ("notifications", "delivery", "pigeon", "pigeon"),
+    ("paste_deploy", "flavor", "", "must be named"),
+    ("server", "bind", "9292", "'9292' is not host:port"),
+    ("server", "bind", "host:99999", "'host:99999' is not host:port"),
+    ("server", "threads", "1", "greater than or equal to 2"),
+    ("server", "max_transfers", "64", "64 transfers would take all of the 64 threads"),
+    ("server", "tls_key", "key.pem", "one is of no use without the other"),
+)
+
+
+class TestValidation(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.file = Path(self.useFixture(TempDir()).path) / "glance-mini.conf"
+
+    def load(self, text):
+        self.file.write_text(text)
+        return conf.load(files=[self.file])
+
+    def test_the_defaults_are_right(self):
+        validate(self.load(""))
+
+    def test_each_wrong_value_is_named_with_its_option(self):
+        for group, name, value, fragment in WRONG:
+            with self.subTest(option=name, value=value):
+                configuration = self.load(f"[{group}]\n{name} = {value}\n")
+
+                error = self.assertRaises(ConfigurationError, validate, configuration)
+
+                self.assertIn(f"[{group}]", str(error))
+                self.assertIn(name, str(error))
+                self.assertIn(fragment, str(error))
+
+    def test_all_that_is_wrong_is_said_at_once(self):
+        configuration = self.load("[DEFAULT]\nuser_storage_quota = x\nhashing_algorithm = y\n")
+
+        error = self.assertRaises(ConfigurationError, validate, configuration)
+
+        self.assertIn("user_storage_quota", str(error))
+        self.assertIn("hashing_algorithm", str(error))
+
+    def test_no_authentication_is_refused_beyond_loopback(self):
+        for bind in ("0.0.0.0:9292", "[::]:9292", "192.0.2.1:9292", "images.example.org:9292"):
+            configuration = self.load(f"[server]\nbind = {bind}\n[paste_deploy]\nflavor = none\n")
+
+            error = self.assertRaises(ConfigurationError, validate, configuration)
+
+            self.assertIn("everybody would be an administrator", str(error))
+
+    def test_no_authentication_is_allowed_on_loopback(self):
+        for bind in ("127.0.0.1:9292", "127.8.0.1:1", "[::1]:9292", "localhost:9292"):
+            validate(self.load(f"[server]\nbind = {bind}\n[paste_deploy]\nflavor = none\n"))
+
+    def test_with_authentication_any_address_is_allowed(self):
+        validate(self.load("[server]\nbind = 0.0.0.0:9292\n"))
+
+
+class TestServer(testtools.TestCase):
+    def test_transfers_leave_sixteen_threads_free(self):
+        for threads, configured, expected in ((64, 0, 48), (64, 3, 3), (16, 0, 1), (2, 0, 1)):
+            configuration = conf.load(system_file=Path("/nonexistent"))
+            configuration.set_override("threads", threads, group="server")
+            configuration.set_override("max_transfers", configured, group="server")
+
+            self.assertEqual(expected, max_transfers(configuration))
+
+    def test_an_address_is_taken_apart(self):
+        self.assertEqual(("127.0.0.1", 9292), host_and_port("127.0.0.1:9292"))
+        self.assertEqual(("::1", 80), host_and_port("[::1]:80"))
+        self.assertEqual(("images.example.org", 0), host_and_port("images.example.org:0"))
+
+    def test_what_is_no_address_is_refused(self):
+        for text in (
+            "",
+            "host",
+            ":80",
+            "host:",
+            "host:x",
+            "host:-1",
+            "host:65536",
+            "::1:80",
+            "[host]:80",
+            "[]:1",
+            "h:²",
+        ):
+            self.assertRaises(ValueError, host_and_port, text)
+
+    def test_a_name_other_than_localhost_counts_as_outside(self):
+        self.assertFalse(is_loopback("localhost.example.org"))

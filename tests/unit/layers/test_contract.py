@@ -1,0 +1,43 @@
+"""Our own layers pass the suite that third parties run."""
+
+import testtools
+
+from glance_mini.domain.property_rules import parse
+from glance_mini.layers.auth import AuthLayer
+from glance_mini.layers.base import Layer
+from glance_mini.layers.notifier import NotifierLayer
+from glance_mini.layers.policy import PolicyLayer
+from glance_mini.layers.property_protection import PropertyProtectionLayer
+from glance_mini.layers.quota import ImageLimits, QuotaLayer
+from glance_mini.limits import OptionLimits
+from glance_mini.metrics import Metrics
+from glance_mini.notifications.publisher import Publisher
+from glance_mini.testing.layers import LayerContract
+from tests.unit.layers.support import make_enforcer
+
+EVERYTHING_TO_EVERYBODY = "[.*]\ncreate = @\nread = @\nupdate = @\ndelete = @\n"
+
+
+class TestAuth(LayerContract, testtools.TestCase):
+    def make_layer(self) -> Layer:
+        return AuthLayer()
+
+
+class TestPropertyProtection(LayerContract, testtools.TestCase):
+    def make_layer(self) -> Layer:
+        return PropertyProtectionLayer(parse(EVERYTHING_TO_EVERYBODY, "roles"), make_enforcer(self))
+
+
+class TestNotifier(LayerContract, testtools.TestCase):
+    def make_layer(self) -> Layer:
+        return NotifierLayer(Publisher(None, Metrics(), 10, frozenset()))
+
+
+class TestPolicy(LayerContract, testtools.TestCase):
+    def make_layer(self) -> Layer:
+        return PolicyLayer(make_enforcer(self))
+
+
+class TestQuota(LayerContract, testtools.TestCase):
+    def make_layer(self) -> Layer:
+        return QuotaLayer(OptionLimits(0), ImageLimits(), Metrics())

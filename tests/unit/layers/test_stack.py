@@ -1,0 +1,143 @@
+"""The stack: wiring, paths, and refusals at start."""
+
+from typing import Any, ClassVar
+
+import testtools
+from oslo_config import cfg
+
+from glance_mini.domain.errors import ConfigurationError
+from glance_mini.domain.query import ImageQuery, Page
+from glance_mini.layers.base import Layer
+from glance_mini.layers.stack import Stack, load_stack
+from glance_mini.operations.data import ListDeletions
+from glance_mini.operations.images import GetImage, ListImages, UpdateImage
+from glance_mini.testing.recorder import Recorder, recorder_below
+from glance_mini.testing.samples import IMAGE_ID, make_context, make_image
+
+CALLER = make_context()
+
+
+class Marking(Layer):
+    name = "marking"
+
+    def update_image(self, context: Any, op: UpdateImage) -> Any:
+        return ("marked", self.below(context, op))
+
+
+class Everywhere(Layer):
+    name = "everywhere"
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def around(self, context: Any, op: Any) -> Any:
+        self.seen.append(op.name)
+        return self.below(context, op)
+
+
+class TestCalls(testtools.TestCase):
+    def test_the_target_is_loaded_once_before_the_first_layer(self) -> None:
+        recorder = Recorder({"load_image": make_image(), "get_image": lambda context, op: op.target.id})
+        self.assertEqual(IMAGE_ID, Stack([recorder]).call(CALLER, GetImage(IMAGE_ID)))
+        self.assertEqual(["load_image", "get_image"], recorder.names)
+
+    def test_a_loaded_target_is_not_loaded_again(self) -> None:
+        recorder = Recorder()
+        Stack([recorder]).call(CALLER, GetImage(IMAGE_ID, make_image()))
+        self.assertEqual(["get_image"], recorder.names)
+
+    def test_only_layers_with_a_method_are_on_the_path(self) -> None:
+        stack = Stack([Marking(), Recorder({"update_image": "done"})])
+        self.assertEqual(("marking", "recorder"), stack.path("update_image"))
+        self.assertEqual(("recorder",), stack.path("get_image"))
+        self.assertEqual(("marked", "done"), stack.call(CALLER, UpdateImage(IMAGE_ID, make_image())))
+
+    def test_around_sees_public_operations_only(self) -> None:
+        watching = Everywhere()
+        stack = Stack([watching, Recorder({"list_images": Page(())})])
+        stack.call(CALLER, ListImages(ImageQuery()))
+        stack.call(CALLER, ListDeletions(IMAGE_ID))
+        self.assertEqual(["list_images"], watching.seen)
+        self.assertEqual(("recorder",), stack.path("list_deletions"))
+
+    def test_a_method_of_its_own_comes_before_around(self) -> None:
+        class Both(Everywhere):
+            def get_image(self, context: Any, op: Any) -> str:
+                return "own"
+
+        layer = Both()
+        self.assertEqual("own", Stack([layer, Recorder()]).call(CALLER, GetImage(IMAGE_ID, make_image())))
+        self.assertEqual([], layer.seen)
+
+    def test_layers_below_the_one_that_answers_are_not_on_the_path(self) -> None:
+        class Answering(Layer):
+            name = "answering"
+            answers: ClassVar = frozenset({"get_usage"})
+
+            def get_usage(self, context: Any, op: Any) -> dict[str, int]:
+                return {}
+
+        answering = Answering()
+        stack = Stack([answering, Everywhere(), recorder_below(answering)])
+        self.assertEqual(("answering",), stack.path("get_usage"))
+
+
+class TestRefusals(testtools.TestCase):
+    def refusal(self, *layers: Layer) -> str:
+        return str(self.assertRaises(ConfigurationError, Stack, layers))
+
+    def test_an_operation_without_an_answer_stops_the_start(self) -> None:
+        text = self.refusal(Recorder(answers=frozenset({"get_image"})))
+        self.assertIn("load_image", text)
+        self.assertIn("no layer", text)
+
+    def test_an_operation_with_two_answers_stops_the_start(self) -> None:
+        text = self.refusal(Recorder(), Recorder())
+        self.assertIn("recorder", text)
+
+    def test_a_public_method_that_is_no_operation_stops_the_start(self) -> None:
+        class Misspelt(Layer):
+            name = "misspelt"
+
+            def updaet_image(self, context: Any, op: Any) -> None: ...
+
+        text = self.refusal(Misspelt(), Recorder())
+        self.assertIn("updaet_image", text)
+        self.assertIn("misspelt", text)
+        self.assertIn(__name__, text)
+
+    def test_a_layer_of_another_contract_stops_the_start(self) -> None:
+        class Old(Layer):
+            name = "old"
+            contract = 0
+
+        self.assertIn("contract 0", self.refusal(Old(), Recorder()))
+
+    def test_an_answer_without_a_method_stops_the_start(self) -> None:
+        class Empty(Layer):
+            name = "empty"
+            answers: ClassVar = frozenset({"get_usage"})
+
+        self.assertIn("get_usage", self.refusal(Empty(), recorder_below(Empty())))
+
+
+class TestLoading(testtools.TestCase):
+    def load(self, *names: str) -> str:
+        conf = cfg.ConfigOpts()
+        conf.register_opt(cfg.ListOpt("layers"), group="domain")
+        conf.register_opt(cfg.StrOpt("property_protection_file"))
+        conf.set_override("layers", list(names), group="domain")
+        return str(self.assertRaises(ConfigurationError, load_stack, conf, None))
+
+    def test_required_layers_cannot_be_left_out(self) -> None:
+        self.assertIn("policy", self.load("auth", "database"))
+
+    def test_a_layer_cannot_come_twice(self) -> None:
+        self.assertIn("auth more than once", self.load("auth", "policy", "auth", "database"))
+
+    def test_an_unknown_layer_stops_the_start(self) -> None:
+        self.assertIn("nonesuch", self.load("auth", "policy", "nonesuch", "database"))
+
+    def test_a_layer_that_cannot_be_built_stops_the_start(self) -> None:
+        text = self.load("auth", "policy", "database")
+        self.assertIn("glance_mini.layers.policy:PolicyLayer", text)

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
@@ -16,6 +17,11 @@ FAILED = 1
 """The exit code of a command that could not do its work; 2 is argparse's, for wrong arguments."""
 
 Command = Callable[[argparse.Namespace], int]
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+else:
+    Subparsers = argparse._SubParsersAction
 
 
 def configuration_arguments() -> argparse.ArgumentParser:

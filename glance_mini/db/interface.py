@@ -8,7 +8,7 @@ they say otherwise.
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from glance_mini.domain.changes import ImageChanges
 from glance_mini.domain.errors import NotFound
@@ -100,10 +100,13 @@ class DataAccess(ABC):
         """Prolong the leases of those transfers that ``process`` still holds."""
 
     @abstractmethod
-    def take_expired_transfers(self, process: str, now: datetime, lease_until: datetime) -> Sequence[Transfer]:
+    def take_expired_transfers(
+        self, process: str, held: Collection[str], now: datetime, lease_until: datetime
+    ) -> Sequence[Transfer]:
         """Return up to 100 transfers whose lease ended before ``now``, now held by ``process`` until ``lease_until``.
 
-        A transfer is given to one caller only.
+        ``held`` are the transfers that ``process`` itself still works on; it gets its other ones back as those of
+        any process. A transfer is given to one caller only.
         """
 
     @abstractmethod
@@ -151,6 +154,13 @@ class DataAccess(ABC):
     @abstractmethod
     def get_usage(self, project_id: str) -> dict[str, int]:
         """Return what the project uses and has reserved, by resource name (bytes and counts)."""
+
+    @abstractmethod
+    def purge(self, now: datetime, older_than: timedelta, max_rows: int) -> int:
+        """Remove up to ``max_rows`` images that were deleted longer than ``older_than`` ago; return how many went.
+
+        Their ids are never given again. An image whose data or upload is still pending stays.
+        """
 
     @abstractmethod
     def ping(self) -> None:

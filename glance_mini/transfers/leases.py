@@ -52,10 +52,14 @@ class LeaseKeeper:
             with self._lock:
                 self._held.discard(transfer_id)
 
+    def held(self) -> frozenset[str]:
+        """Return the transfers that this process works on now."""
+        with self._lock:
+            return frozenset(self._held)
+
     def renew(self) -> None:
         """Prolong the leases of everything held; a database that is down is tried again at the next turn."""
-        with self._lock:
-            held = frozenset(self._held)
+        held = self.held()
         if not held:
             return
         try:

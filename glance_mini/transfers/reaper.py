@@ -55,7 +55,9 @@ class Reaper:
 
     def reap(self) -> int:
         """Finish everything that is due now; returns how many rows there were. Raises Unavailable."""
-        transfers = self._data.take_expired_transfers(self._leases.process, self._clock(), self._leases.lease_until())
+        transfers = self._data.take_expired_transfers(
+            self._leases.process, self._leases.held(), self._clock(), self._leases.lease_until()
+        )
         for transfer in transfers:
             self._undo(transfer)
         now = self._clock()

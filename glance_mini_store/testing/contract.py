@@ -9,6 +9,7 @@ claim to be able to do are skipped.
 """
 
 import contextlib
+import functools
 import json
 import os
 import threading
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.store import Store
+from glance_mini_store.streams import close
 
 KIB = 1024
 MIB = 1024 * 1024
@@ -125,7 +127,7 @@ class DriverContract(_Mixin):
 
     def test_what_is_not_claimed_is_refused(self) -> None:
         location = self.put(new_name(), b"data")
-        refusals = {
+        refusals: dict[str, tuple[type[errors.StoreError], Callable[[], object]]] = {
             capabilities.WRITE: (errors.StoreAddDisabled, lambda: self.driver.write(new_name(), [b"x"], 1)),
             capabilities.DELETE: (errors.StoreDeleteNotSupported, lambda: self.driver.delete(location)),
             capabilities.ACL: (errors.StoreAclNotSupported, lambda: self.driver.set_acl(location, True, [])),
@@ -185,7 +187,7 @@ class DriverContract(_Mixin):
         location = self.put(new_name(), pattern(3 * MIB))
         reader = self.store.read(location)
         first = next(reader)
-        getattr(reader, "close", lambda: None)()
+        close(reader)
         self.assertEqual(pattern(3 * MIB)[: len(first)], first)
 
     def test_two_readers_do_not_disturb_each_other(self) -> None:
@@ -275,7 +277,7 @@ class DriverContract(_Mixin):
         def write(name: str) -> None:
             locations[name] = self.driver.write(name, pieces(contents[name]), None).location
 
-        in_threads(lambda name=name: write(name) for name in contents)
+        in_threads(functools.partial(write, name) for name in contents)
         for name, data in contents.items():
             self.assertEqual(data, self.content(locations[name]))
 
@@ -289,7 +291,7 @@ class DriverContract(_Mixin):
             with contextlib.suppress(errors.Duplicate):
                 locations.append((self.driver.write(name, pieces(data), len(data)).location, data))
 
-        in_threads(lambda data=data: write(data) for data in contents)
+        in_threads(functools.partial(write, data) for data in contents)
         self.assertEqual(1, len(locations))
         self.assertEqual(locations[0][1], self.content(locations[0][0]))
 

@@ -22,8 +22,20 @@ PATIENCE = 30
 """Seconds after which a test gives up waiting; nothing takes nearly as long unless it is broken."""
 
 
+ROOT = Path(__file__).parents[2]
+
+
+def command(settings, directory):
+    """The command line of a server whose application keeps its files in `directory`."""
+    options = json.dumps({**settings, "app": str(directory)})
+    return [sys.executable, "-m", "tests.http_server.served", options]
+
+
 class Server(fixtures.Fixture):
-    """`tests.http_server.served` in a process of its own, ready to answer; keywords are fields of ServerSettings."""
+    """`tests.http_server.served` in a process of its own, ready to answer.
+
+    The keywords are fields of ServerSettings.
+    """
 
     def __init__(self, **settings):
         super().__init__()
@@ -49,15 +61,14 @@ class Server(fixtures.Fixture):
         self.settings["bind"] = [f"fd://{self.listener.fileno()}"]
 
     def _start(self):
-        options = json.dumps({**self.settings, "app": str(self.directory)})
         self.log_file = self.directory / "log"
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.http_server.served", options],
+                command(self.settings, self.directory),
                 stdout=subprocess.PIPE,
                 stderr=log,
                 pass_fds=getattr(self, "_inherited", ()),
-                cwd=Path(__file__).parents[2],
+                cwd=ROOT,
             )
 
     def _wait_until_ready(self):
@@ -65,7 +76,6 @@ class Server(fixtures.Fixture):
             raise AssertionError("the server does not get ready: " + self.log)
         line = self.process.stdout.readline()
         if line != b"ready\n":
-            self.last_words = self.log
             raise AssertionError(f"the server says {line!r}: {self.log}")
 
     @property
@@ -183,7 +193,10 @@ def eventually(condition, what):
 
 
 def certificate(directory):
-    """Write a self-signed certificate for 127.0.0.1 and its key; return their paths and a client's context."""
+    """Write a self-signed certificate for 127.0.0.1 and its key.
+
+    Returns their paths and a context for clients.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.datetime.now(datetime.UTC)

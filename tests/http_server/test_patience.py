@@ -101,7 +101,7 @@ class TestSlowReaders(Shared, testtools.TestCase):
     settings = {"io_timeout": 1, "minimum_rate": 1000, "rate_window": 2}
 
     def slow_read(self, path):
-        """Read with pauses, so slowly that the buffers of the server stay full for longer than its time-out."""
+        """Read with pauses; the buffers of the server stay full for longer than its time-out."""
         client = self.client(receive_buffer=65536)
         client.send(f"GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
         for _ in range(30):

@@ -4,7 +4,7 @@ Sees to what lies between the two: bodies that break, files as answers, connecti
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gunicorn.http.wsgi import FileWrapper
@@ -47,15 +47,16 @@ class FileAnswer(FileWrapper):
 
 
 class Adapter:
-    """Wraps a WSGI application; `application` is the wrapped one."""
+    """Wraps a WSGI application; `application` is the wrapped one. `is_stopping` tells about the process."""
 
-    def __init__(self, application: Any) -> None:
+    def __init__(self, application: Any, is_stopping: Callable[[], bool]) -> None:
         self.application = application
+        self._is_stopping = is_stopping
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request. A body error that the application lets pass becomes 400 or 408."""
         environ["wsgi.file_wrapper"] = FileAnswer
-        answer = _Answer(environ["wsgi.input"], start_response)
+        answer = _Answer(environ["wsgi.input"], start_response, self._is_stopping)
         try:
             result: Iterable[bytes] = self.application(environ, answer.start)
         except StalledBody as error:
@@ -81,15 +82,16 @@ def _file(result: FileAnswer, method: str, length: int | None) -> Iterable[bytes
 class _Answer:
     """The head of one answer."""
 
-    def __init__(self, body: RequestBody, start_response: Any) -> None:
+    def __init__(self, body: RequestBody, start_response: Any, is_stopping: Callable[[], bool]) -> None:
         self.length: int | None = None
         self._is_started = False
         self._body = body
         self._start_response = start_response
+        self._is_stopping = is_stopping
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         self._is_started = True
-        self._body.begin_answer()
+        self._body.begin_answer(is_last=self._is_stopping())
         for name, value in headers:
             if name.lower() == "content-length":
                 self.length = int(value)

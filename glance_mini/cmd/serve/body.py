@@ -222,12 +222,12 @@ class RequestBody(io.BufferedReader):
             return False
         return isinstance(self.raw, FixedBody) and self.raw.left <= BUFFER
 
-    def begin_answer(self) -> None:
-        """Call `abandon` if the connection cannot be used again after an answer given now.
+    def begin_answer(self, is_last: bool) -> None:
+        """Call `abandon`, so that the answer that begins now can say it, if the connection is not used again.
 
-        So the answer can say so.
+        That is so if the answer `is_last` anyway, or if too much of this body is unread.
         """
-        if not self._can_be_discarded():
+        if is_last or not self._can_be_discarded():
             self._abandon()
 
     def discard(self, seconds: float) -> bool:

@@ -46,7 +46,7 @@ class Worker(ThreadWorker):
     def load_wsgi(self) -> None:
         """Build the application, in this process."""
         super().load_wsgi()
-        self.wsgi = Adapter(self.wsgi)
+        self.wsgi = Adapter(self.wsgi, lambda: not self.alive)
 
     def run(self) -> None:
         """Serve until told to stop, let running requests end within the grace time, close the application."""

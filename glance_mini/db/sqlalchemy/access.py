@@ -1,6 +1,6 @@
 """The data access interface on a database: each method is one read or one transaction of a resource's module."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
@@ -23,5 +23,77 @@ class SqlDataAccess(DataAccess):
         self.engine = engine
         self._database = Database(engine, conflict_retries)
 
-    def get_image(self, image_id: str, scope: Scope) -> Image:  # noqa: D102
-        return self._database.read(lambda connection: images.get(connection, image_id, scope))
+    def get_image(self, image_id: str, scope: Scope) -> Image:
+        return self._database.read(lambda c: images.get(c, image_id, scope))
+
+    def list_images(self, query: ImageQuery, scope: Scope) -> Page:
+        return self._database.read(lambda c: image_list.list_images(c, query, scope))
+
+    def create_image(self, image: Image, limits: Limits) -> Image:
+        return self._database.write(lambda c: images.create(c, image, limits))
+
+    def update_image(self, image_id: str, changes: ImageChanges, now: datetime, limits: Limits) -> Image:
+        return self._database.write(lambda c: images.change(c, image_id, changes, now, limits))
+
+    def set_status(self, image_id: str, status: str, expect: frozenset[str], now: datetime) -> Image:
+        return self._database.write(lambda c: images.set_status(c, image_id, status, expect, now))
+
+    def delete_image(self, image_id: str, now: datetime) -> Image:
+        return self._database.write(lambda c: images.delete(c, image_id, now))
+
+    def restore_image(self, image: Image, now: datetime) -> Image:
+        return self._database.write(lambda c: images.restore(c, image, now))
+
+    def begin_transfer(self, transfer: Transfer, now: datetime, limits: Limits) -> Image:
+        return self._database.write(lambda c: transfers.begin(c, transfer, now, limits))
+
+    def reserve_space(self, transfer_id: str, amount: int, limits: Limits) -> None:
+        self._database.write(lambda c: transfers.reserve(c, transfer_id, amount, limits))
+
+    def is_youngest_transfer(self, transfer_id: str) -> bool:
+        return self._database.read(lambda c: transfers.is_youngest(c, transfer_id))
+
+    def record_data(self, transfer: Transfer, data: StoredData, now: datetime) -> Image:
+        return self._database.write(lambda c: transfers.record_data(c, transfer, data, now))
+
+    def abort_transfer(self, transfer: Transfer, now: datetime) -> None:
+        self._database.write(lambda c: transfers.abort(c, transfer, now))
+
+    def renew_leases(self, process: str, transfer_ids: Collection[str], lease_until: datetime) -> None:
+        self._database.write(lambda c: transfers.renew(c, process, transfer_ids, lease_until))
+
+    def take_expired_transfers(self, process: str, now: datetime, lease_until: datetime) -> Sequence[Transfer]:
+        return self._database.write(lambda c: transfers.take_expired(c, process, now, lease_until))
+
+    def list_deletions(self, image_id: str) -> Sequence[Deletion]:
+        return self._database.read(lambda c: deletions.of_image(c, image_id))
+
+    def take_due_deletions(self, now: datetime, retry_at: datetime) -> Sequence[Deletion]:
+        return self._database.write(lambda c: deletions.take_due(c, now, retry_at))
+
+    def finish_deletion(self, deletion_id: int) -> None:
+        self._database.write(lambda c: deletions.remove(c, [deletion_id]))
+
+    def list_members(self, image_id: str, member_id: str | None) -> Sequence[Member]:
+        return self._database.read(lambda c: members.list_members(c, image_id, member_id))
+
+    def add_member(self, image_id: str, member_id: str, now: datetime, limit: int | None) -> Member:
+        return self._database.write(lambda c: members.add(c, image_id, member_id, now, limit))
+
+    def update_member(self, image_id: str, member_id: str, status: str, now: datetime) -> Member:
+        return self._database.write(lambda c: members.update_status(c, image_id, member_id, status, now))
+
+    def delete_member(self, image_id: str, member_id: str, now: datetime) -> Member:
+        return self._database.write(lambda c: members.remove(c, image_id, member_id, now))
+
+    def get_usage(self, project_id: str) -> dict[str, int]:
+        return self._database.read(lambda c: usage.read(c, project_id))
+
+    def purge(self, now: datetime, older_than: timedelta, max_rows: int) -> int:
+        return self._database.write(lambda c: purge.purge(c, now, older_than, max_rows))
+
+    def ping(self) -> None:
+        self._database.read(lambda c: c.exec_driver_sql("SELECT 1").scalar())
+
+    def close(self) -> None:
+        self._database.close()

@@ -14,8 +14,11 @@ from sqlalchemy.pool import StaticPool
 SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "temp_store = MEMORY")
 """NORMAL in WAL mode: a killed process loses nothing; a power cut may lose the last transactions, never the file."""
 
-MYSQL_SESSION = "SET SESSION transaction_isolation = 'READ-COMMITTED', group_concat_max_len = 4294967295"
-"""READ COMMITTED: no gap locks. JSON arrays are cut at ``group_concat_max_len``."""
+MYSQL_SESSION = (
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET SESSION group_concat_max_len = 4294967295",
+)
+"""READ COMMITTED takes no locks on gaps. MariaDB cuts JSON arrays at ``group_concat_max_len`` bytes."""
 
 
 def make_engine(
@@ -73,7 +76,7 @@ def _session(backend: str, mysql_sql_mode: str) -> Any:
         "sqlite": tuple(f"PRAGMA {pragma}" for pragma in SQLITE_PRAGMAS),
         # The estimates of a page's statement reach the threshold of JIT, whose compilation costs more than the page.
         "postgresql": ("SET jit = off",),
-        "mysql": (MYSQL_SESSION, f"SET SESSION sql_mode = '{mysql_sql_mode}'" if mysql_sql_mode else ""),
+        "mysql": (*MYSQL_SESSION, f"SET SESSION sql_mode = '{mysql_sql_mode}'" if mysql_sql_mode else ""),
     }[backend]
 
     def set_up(dbapi_connection: Any, record: Any) -> None:

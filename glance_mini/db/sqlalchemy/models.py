@@ -67,7 +67,8 @@ def digest(value: str) -> str:
 
 
 def _sort(name: str, of: str, kind: Any, null: str) -> Column[Any]:
-    return Column(name, kind, Computed(f"coalesce({of}, {null})", persisted=True), nullable=False)
+    # Never null; MariaDB does not take NOT NULL on a generated column.
+    return Column(name, kind, Computed(f"coalesce({of}, {null})", persisted=True))
 
 
 images = Table(

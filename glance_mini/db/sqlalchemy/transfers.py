@@ -4,7 +4,7 @@ A transfer belongs to the process that its row names. Whoever ends one locks the
 so that an end, a deletion and a taking-over of the same image come one after the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -29,18 +29,16 @@ _LOCK = _ONE.with_for_update()
 _INSERT = insert(transfers)
 _UPDATE = update(transfers).where(_ID)
 _DELETE = delete(transfers).where(_ID)
-_RENEW = update(transfers).where(transfers.c.process == bindparam("holder"))
+_CHOSEN = transfers.c.id.in_(bindparam("ids", expanding=True))
+_RENEW = update(transfers).where(_CHOSEN, transfers.c.process == bindparam("holder"))
 _EXPIRED = (
     select(*_COLUMNS)
-    .where(
-        transfers.c.lease_until < bindparam("now", type_=transfers.c.lease_until.type),
-        transfers.c.process != bindparam("holder"),
-    )
+    .where(transfers.c.lease_until < bindparam("now", type_=transfers.c.lease_until.type))
     .order_by(transfers.c.lease_until, transfers.c.id)
     .limit(BATCH)
     .with_for_update(skip_locked=True)
 )
-_TAKE = update(transfers).where(transfers.c.id.in_(bindparam("ids", expanding=True)))
+_TAKE = update(transfers).where(_CHOSEN)
 _LATER = select(
     exists().where(
         transfers.c.project_id == bindparam("project"),
@@ -131,19 +129,16 @@ def abort(connection: Connection, transfer: Transfer, now: datetime) -> None:
     usage.change(connection, usage.of_transfer(held), usage.Usage())
 
 
-def renew(connection: Connection, process: str, lease_until: datetime) -> None:
-    """Prolong the leases of all transfers of ``process``."""
-    connection.execute(_RENEW, {"holder": process, "lease_until": lease_until})
+def renew(connection: Connection, process: str, transfer_ids: Collection[str], lease_until: datetime) -> None:
+    """Prolong the leases of those transfers that ``process`` still holds."""
+    connection.execute(_RENEW, {"ids": list(transfer_ids), "holder": process, "lease_until": lease_until})
 
 
 def take_expired(
     connection: Connection, process: str, now: datetime, lease_until: datetime
 ) -> Sequence[Transfer]:
-    """Return transfers of other processes whose lease ended before ``now``, held by ``process`` from now on.
-
-    Those of ``process`` itself are left to it: their uploads may still run.
-    """
-    rows = connection.execute(_EXPIRED, {"now": now, "holder": process})
+    """Return transfers whose lease ended before ``now``, held by ``process`` until ``lease_until``."""
+    rows = connection.execute(_EXPIRED, {"now": now})
     found = [replace(Transfer(*row), process=process, lease_until=lease_until) for row in rows]
     if found:
         ids = [one.id for one in found]

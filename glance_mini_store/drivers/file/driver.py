@@ -101,15 +101,16 @@ class FileDriver(Driver):
         """Return a ``FileRange`` of the open file."""
         path = self._path(location)
         with _found(location):
-            file = os.fdopen(os.open(path, _READ_FLAGS), "rb", buffering=0)
+            handle = os.open(path, _READ_FLAGS)
         try:
-            size = _regular_size(os.fstat(file.fileno()), location)
+            size = _regular_size(os.fstat(handle), location)
             if offset > size:
                 raise errors.InvalidRange(offset=offset, location=location)
-            return FileRange(file, offset, size - offset if length is None else min(length, size - offset))
-        except BaseException:
-            file.close()
+        except errors.StoreError:
+            os.close(handle)
             raise
+        wanted = size - offset if length is None else min(length, size - offset)
+        return FileRange(os.fdopen(handle, "rb", buffering=0), offset, wanted)
 
     def size(self, location: str) -> int:
         """Return the length of the file, holes included."""

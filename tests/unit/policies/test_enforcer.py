@@ -27,6 +27,7 @@ class Clock:
 class EnforcerCase(testtools.TestCase):
     def setUp(self):
         super().setUp()
+        self.log = self.useFixture(fixtures.FakeLogger())
         self.files = self.useFixture(PolicyFiles())
         self.clock = Clock()
         self.decisions = []
@@ -79,10 +80,6 @@ class TestAnswers(EnforcerCase):
 
 
 class TestCountingAndLogging(EnforcerCase):
-    def setUp(self):
-        super().setUp()
-        self.log = self.useFixture(fixtures.FakeLogger("glance_mini.policies"))
-
     def test_each_decision_is_counted(self):
         enforcer = self.enforcer()
         enforcer.check("get_image", target(), MEMBER)
@@ -157,10 +154,6 @@ class TestIsDefault(EnforcerCase):
 
 
 class TestReload(EnforcerCase):
-    def setUp(self):
-        super().setUp()
-        self.log = self.useFixture(fixtures.FakeLogger("glance_mini.policies"))
-
     def later(self):
         self.clock.now += RELOAD_INTERVAL
 

@@ -13,10 +13,9 @@ from glance_mini_store.testing import DriverContract
 
 class KeepsPartialData(MemoryDriver):
     def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
-        taken = []
+        taken: list[bytes] = []
         try:
-            for chunk in chunks:
-                taken.append(chunk)
+            taken.extend(chunks)
         except BaseException:
             super().write(name, taken)
             raise

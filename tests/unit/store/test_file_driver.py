@@ -111,7 +111,7 @@ class TestPublication(FileTestCase):
     def test_read_answers_with_the_file_itself(self) -> None:
         location = self.driver.write("name", [b"0123456789"]).location
         part = self.driver.read(location, 3, 100)
-        self.assertIsInstance(part, FileRange)
+        assert isinstance(part, FileRange)
         self.assertEqual((3, 7), (part.offset, part.length))
         part.close()
 

@@ -20,8 +20,23 @@ class TestLocationModule(TestCase):
 
     def test_all_schemes_of_the_reference_are_known(self) -> None:
         self.assertEqual(
-            "cinder file filesystem http https rbd s3 s3+http s3+https sheepdog "
-            "swift swift+config swift+http swift+https vsphere".split(),
+            [
+                "cinder",
+                "file",
+                "filesystem",
+                "http",
+                "https",
+                "rbd",
+                "s3",
+                "s3+http",
+                "s3+https",
+                "sheepdog",
+                "swift",
+                "swift+config",
+                "swift+http",
+                "swift+https",
+                "vsphere",
+            ],
             sorted(location.SCHEME_TO_CLS_MAP),
         )
 

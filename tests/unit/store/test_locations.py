@@ -197,7 +197,7 @@ class TestRoundTrips(TestCase):
         self.assertEqual((user, key, container, obj), (location.user, location.key, location.container, location.obj))
         self.assertEqual(uri, location.get_uri())
 
-    @given(WORD, st.from_regex(r"[A-Za-z0-9/+=]{1,40}", fullmatch=True), HOST, WORD, WORD)
+    @given(WORD, st.from_regex(r"/?[A-Za-z0-9+=][A-Za-z0-9/+=]{1,40}", fullmatch=True), HOST, WORD, WORD)
     def test_s3(self, access: str, secret: str, host: str, bucket: str, key: str) -> None:
         uri = f"s3://{access}:{secret}@{host}/{bucket}/{key}"
         location: Any = get_location_from_uri(uri).store_location

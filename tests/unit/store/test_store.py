@@ -134,10 +134,10 @@ class TestWrite(TestCase):
         self.assertRaises(errors.Invalid, self.store.write, "name", DATA, size=1)
 
     def test_observers_see_every_byte_and_the_end(self) -> None:
-        observers = [Recording(), hashlib.sha1()]
-        self.store.write("name", DATA, observers=observers)
-        self.assertEqual((WHOLE, True), (observers[0].seen, observers[0].finished))
-        self.assertEqual(hashlib.sha1(WHOLE).hexdigest(), observers[1].hexdigest())
+        recording, digest = Recording(), hashlib.sha1()
+        self.store.write("name", DATA, observers=(recording, digest))
+        self.assertEqual((WHOLE, True), (recording.seen, recording.finished))
+        self.assertEqual(hashlib.sha1(WHOLE).hexdigest(), digest.hexdigest())
 
     def test_refusal_in_the_middle_goes_through_unchanged_and_leaves_nothing(self) -> None:
         error = self.assertRaises(Refused, self.store.write, "name", DATA, observers=[Recording(refuse_at=6000)])

@@ -19,7 +19,7 @@ class TestFileRange(TestCase):
         self.path.write_bytes(self.data)
 
     def range(self, offset: int, length: int) -> FileRange:
-        return FileRange(open(self.path, "rb", buffering=0), offset, length)  # noqa: SIM115
+        return FileRange(open(self.path, "rb", buffering=0), offset, length)
 
     def test_blocks_are_of_one_mebibyte(self) -> None:
         self.assertEqual([BLOCK, BLOCK, 3], [len(block) for block in self.range(0, len(self.data))])

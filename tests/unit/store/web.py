@@ -127,5 +127,5 @@ class _Handler(BaseHTTPRequestHandler):
         if page.missing_bytes:
             self.close_connection = True
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Keep the test output clean."""

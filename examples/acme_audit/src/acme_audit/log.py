@@ -10,12 +10,16 @@ class AuditLog:
 
     def __init__(self, path: str) -> None:
         """Open the file, or make it; raises OSError."""
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._file = open(path, "ab", buffering=0, opener=_open_for_owner)  # noqa: SIM115 (closed by close)
 
     def write(self, entry: Mapping[str, object]) -> None:
         """Append one line; raises OSError. A line is one write, so lines never mix."""
-        os.write(self._file, (json.dumps(entry) + "\n").encode())
+        self._file.write((json.dumps(entry) + "\n").encode())
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._file)
+        """Close the file; may be repeated."""
+        self._file.close()
+
+
+def _open_for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -81,7 +81,8 @@ class ImageViews:
         if self._show_locations:
             view["locations"] = [{"url": location.url, "metadata": location.metadata} for location in locations]
         if self._several_stores:
-            view["stores"] = ",".join(location.store for location in locations if location.store)
+            # Sorted, because clients that wait for an import compare it with a sorted list (reference 3.1).
+            view["stores"] = ",".join(sorted({location.store for location in locations if location.store}))
 
 
 def _link(parameters: list[tuple[str, str]]) -> str:

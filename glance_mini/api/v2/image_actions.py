@@ -1,0 +1,25 @@
+"""Actions on images: deactivate and reactivate (reference section 7)."""
+
+import webob
+
+from glance_mini.api.request import Request
+from glance_mini.api.response import empty_response
+from glance_mini.layers.stack import Stack
+from glance_mini.operations.images import DeactivateImage, ReactivateImage
+
+
+class ImageActionsController:
+    """Answers ``/v2/images/{image_id}/actions/…``."""
+
+    def __init__(self, domain: Stack) -> None:
+        self.domain = domain
+
+    def deactivate(self, request: Request, image_id: str) -> webob.Response:
+        """Forbid the download of an image."""
+        self.domain.call(request.context, DeactivateImage(image_id))
+        return empty_response()
+
+    def reactivate(self, request: Request, image_id: str) -> webob.Response:
+        """Allow the download of an image again."""
+        self.domain.call(request.context, ReactivateImage(image_id))
+        return empty_response()

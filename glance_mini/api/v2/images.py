@@ -1,0 +1,89 @@
+"""Images: create, show, list, change and delete (reference section 4)."""
+
+import threading
+from contextlib import AbstractContextManager, nullcontext
+
+import webob
+from oslo_config import cfg
+
+from glance_mini.api.request import Request
+from glance_mini.api.response import empty_response, json_response
+from glance_mini.api.v2.image_patch import ImagePatch, check_patch_type
+from glance_mini.api.v2.image_query import parse_image_query, parse_parameters
+from glance_mini.api.v2.image_rules import ImageRules, split_values
+from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.api.v2.views.images import ImageViews
+from glance_mini.layers.base import Services
+from glance_mini.layers.stack import Stack
+from glance_mini.operations.images import CreateImage, DeleteImage, GetImage, ListImages, UpdateImage
+
+BIG_LIST = 100
+"""Longer pages wait for their turn, because of the memory that they take while they are made."""
+
+
+class ImagesController:
+    """Answers ``/v2/images`` and ``/v2/images/{image_id}``."""
+
+    def __init__(self, conf: cfg.ConfigOpts, domain: Stack, services: Services, schema: Schema) -> None:
+        self.domain = domain
+        self._rules = ImageRules(schema)
+        self._patch = ImagePatch(
+            self._rules, locations=conf.show_multiple_locations, hash_algorithm=conf.hashing_algorithm
+        )
+        self._views = ImageViews(
+            services.stores.order,
+            show_direct_url=conf.show_image_direct_url,
+            show_locations=conf.show_multiple_locations,
+            several_stores=services.stores.multi,
+        )
+        self._limits = (conf.limit_param_default, conf.api_limit_max)
+        self._big_lists = threading.BoundedSemaphore(conf.server.max_lists_in_flight)
+        self._created_headers = _created_headers(conf, services)
+
+    def create(self, request: Request) -> webob.Response:
+        """Create an image."""
+        body = request.json_object()
+        self._rules.check_new(body)
+        image_id = body.pop("id", None)
+        base, properties = split_values(body)
+        image = self.domain.call(request.context, CreateImage(id=image_id, base=base, properties=properties))
+        headers = {**self._created_headers, "Location": f"/v2/images/{image.id}"}
+        return json_response(self._views.show(image), 201, headers)
+
+    def show(self, request: Request, image_id: str) -> webob.Response:
+        """Show an image."""
+        return json_response(self._views.show(self.domain.call(request.context, GetImage(image_id))))
+
+    def index(self, request: Request) -> webob.Response:
+        """Show a page of images."""
+        parameters = parse_parameters(request.query_string)
+        query = parse_image_query(parameters, *self._limits)
+        with self._turn(query.limit):
+            page = self.domain.call(request.context, ListImages(query))
+            return json_response(self._views.page(page, parameters))
+
+    def update(self, request: Request, image_id: str) -> webob.Response:
+        """Change an image by a JSON patch."""
+        media_type = request.content_type.lower()
+        check_patch_type(media_type)
+        changes = self._patch.changes(media_type, request.json_array())
+        image = self.domain.call(request.context, UpdateImage(image_id, changes=changes))
+        return json_response(self._views.show(image))
+
+    def delete(self, request: Request, image_id: str) -> webob.Response:
+        """Delete an image and its data."""
+        self.domain.call(request.context, DeleteImage(image_id))
+        return empty_response()
+
+    def _turn(self, limit: int) -> AbstractContextManager[object]:
+        return self._big_lists if limit > BIG_LIST else nullcontext()
+
+
+def _created_headers(conf: cfg.ConfigOpts, services: Services) -> dict[str, str]:
+    """Return the headers of every 201 that tell what a client may do next (reference 1.3)."""
+    headers = {}
+    if conf.enabled_import_methods:
+        headers["OpenStack-image-import-methods"] = ",".join(conf.enabled_import_methods)
+    if services.stores.multi:
+        headers["OpenStack-image-store-ids"] = ",".join(services.stores.ids())
+    return headers

@@ -1,0 +1,34 @@
+"""What the service tells about itself: import methods, stores, usage (reference section 12)."""
+
+import webob
+from oslo_config import cfg
+
+from glance_mini.api.request import Request
+from glance_mini.api.response import json_response
+from glance_mini.api.v2.views import info as views
+from glance_mini.layers.stack import Stack
+from glance_mini.operations.info import GetUsage, ListStores
+
+
+class InfoController:
+    """Answers ``/v2/info/…``."""
+
+    def __init__(self, conf: cfg.ConfigOpts, domain: Stack) -> None:
+        self.domain = domain
+        self._import_methods = tuple(conf.enabled_import_methods)
+
+    def import_methods(self, request: Request) -> webob.Response:
+        """Show the import methods; they are configuration, and every caller may know them."""
+        return json_response(views.import_methods(self._import_methods))
+
+    def stores(self, request: Request) -> webob.Response:
+        """Show the stores."""
+        return json_response(views.stores(self.domain.call(request.context, ListStores()), detail=False))
+
+    def stores_detail(self, request: Request) -> webob.Response:
+        """Show the stores with what operators may know."""
+        return json_response(views.stores(self.domain.call(request.context, ListStores(detail=True)), detail=True))
+
+    def usage(self, request: Request) -> webob.Response:
+        """Show what the caller's project uses of its limits."""
+        return json_response(views.usage(self.domain.call(request.context, GetUsage())))

@@ -1,0 +1,27 @@
+"""``glance-mini-manage``: what operators do with a service; one file for each group of commands."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from glance_mini.cmd import console, manage_database, manage_layers, manage_users
+
+PROGRAM = "glance-mini-manage"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` (None: that of the process) and return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Manage an image service. Commands read the configuration that --config-file or --state names, "
+        "else the one in the usual state directory.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for group in (manage_database, manage_users, manage_layers):
+        group.add_parser(commands)
+    arguments = parser.parse_args(argv)
+    return console.run(arguments.command, arguments, PROGRAM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

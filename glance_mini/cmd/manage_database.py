@@ -1,0 +1,93 @@
+"""``glance-mini-manage db``: the tables of the database and what is left in them."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from oslo_config import cfg
+from sqlalchemy import Engine
+
+from glance_mini.cmd.console import FAILED, Subparsers, configuration_arguments, load_configuration
+from glance_mini.db.sqlalchemy import faults, schema
+from glance_mini.db.sqlalchemy.access import SqlDataAccess
+from glance_mini.db.sqlalchemy.engine import engine_from_config
+from glance_mini.domain.clock import utcnow
+from glance_mini.domain.errors import ConfigurationError
+
+PURGE_BATCH = 1000
+"""Images removed in one transaction."""
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the commands of this file."""
+    common = configuration_arguments()
+    group = commands.add_parser("db", help="the database").add_subparsers(metavar="COMMAND", required=True)
+    _add(group, "sync", _sync, "make or migrate the tables; may be repeated")
+    _add(group, "check", _check, "tell whether the tables fit this program; the exit code is 1 where they do not")
+    _add(group, "version", _version, "show the revision of the tables")
+    purge = group.add_parser("purge", parents=[common], help="remove images that were deleted long ago")
+    purge.add_argument("--age-in-days", type=int, default=180, metavar="DAYS", help="how long ago (180)")
+    purge.add_argument("--max-rows", type=int, default=100, metavar="N", help="images at most; -1 for all (100)")
+    purge.set_defaults(command=_purge)
+
+
+def _add(group: Subparsers, name: str, command: Callable[[argparse.Namespace], int], text: str) -> None:
+    group.add_parser(name, parents=[configuration_arguments()], help=text).set_defaults(command=command)
+
+
+def migrate(conf: cfg.ConfigOpts) -> str:
+    """Bring the tables to the revision of this program and return it; raises ConfigurationError."""
+    with _engine(conf) as engine:
+        return schema.sync(engine)
+
+
+def find_problem(conf: cfg.ConfigOpts) -> str | None:
+    """Return what is wrong with the tables, None where they fit this program; raises ConfigurationError."""
+    with _engine(conf) as engine:
+        return schema.check(engine)
+
+
+@contextmanager
+def _engine(conf: cfg.ConfigOpts) -> Iterator[Engine]:
+    engine = engine_from_config(conf)
+    try:
+        yield engine
+    except (faults.SQLAlchemyError, faults.DBError) as error:
+        raise ConfigurationError(reason=f"The database cannot be used: {error.__cause__ or error}") from error
+    finally:
+        engine.dispose()
+
+
+def _sync(arguments: argparse.Namespace) -> int:
+    print(migrate(load_configuration(arguments)))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    problem = find_problem(load_configuration(arguments))
+    print(problem or "The tables fit this program.")
+    return FAILED if problem else 0
+
+
+def _version(arguments: argparse.Namespace) -> int:
+    with _engine(load_configuration(arguments)) as engine:
+        print(schema.version(engine) or "none")
+    return 0
+
+
+def _purge(arguments: argparse.Namespace) -> int:
+    with _engine(load_configuration(arguments)) as engine:
+        print(_purge_all(SqlDataAccess(engine), timedelta(days=arguments.age_in_days), arguments.max_rows))
+    return 0
+
+
+def _purge_all(data: SqlDataAccess, age: timedelta, wanted: int) -> int:
+    removed = 0
+    while wanted < 0 or removed < wanted:
+        batch = PURGE_BATCH if wanted < 0 else min(PURGE_BATCH, wanted - removed)
+        count = data.purge(utcnow(), age, batch)
+        removed += count
+        if count < batch:
+            break
+    return removed

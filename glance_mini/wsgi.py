@@ -1,0 +1,37 @@
+"""``application`` for other WSGI servers: built at its first call, from the configuration that commands would use.
+
+Behind ``glance-mini serve`` it is not used. What other servers lose is told in the operator guide.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+_lock = threading.Lock()
+_built: list[Callable[..., Iterable[bytes]]] = []
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer one request.
+
+    The first call reads the configuration, without looking at the command line of the server, and raises
+    ConfigurationError where it is wrong; the next call tries again.
+    """
+    if not _built:
+        with _lock:
+            if not _built:
+                _built.append(_build())
+    return _built[0](environ, start_response)
+
+
+def _build() -> Callable[..., Iterable[bytes]]:
+    from glance_mini import conf as configuration
+    from glance_mini.api.app import load_application
+    from glance_mini.cmd.logs import log_as_configured
+    from glance_mini.conf.validation import validate
+    from glance_mini.state import find_configuration
+
+    conf = configuration.load(args=[], files=find_configuration().existing_files())
+    validate(conf)
+    log_as_configured(conf)
+    return load_application(conf)

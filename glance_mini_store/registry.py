@@ -15,7 +15,7 @@ from glance_mini_store.location import SCHEME_TO_CLS_MAP, get_location_from_uri
 from glance_mini_store.settings import register_opts
 from glance_mini_store.store import Store
 
-_NOT_FOR_USERS = ("file", "filesystem", "swift+config")
+_NOT_FOR_USERS = ("file", "filesystem", "memory", "swift+config")
 
 
 class Placed(Protocol):

@@ -67,7 +67,7 @@ class AcmeDriver(Driver):
         draft = os.path.join(self._incoming, f"{name}.{secrets.token_hex(8)}")
         with _writing():
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            file = open(draft, "xb")
+            file = open(draft, "xb")  # noqa: SIM115
         try:
             with file:
                 size = self._compress(file, chunks)
@@ -159,7 +159,7 @@ def _expand(file: BinaryIO, size: int) -> Iterator[bytes]:
     unpacker = zlib.decompressobj()
     received = 0
     with file:
-        while packed := unpacker.unconsumed_tail or file.read(BLOCK):
+        while not unpacker.eof and (packed := unpacker.unconsumed_tail or file.read(BLOCK)):
             try:
                 block = unpacker.decompress(packed, BLOCK)
             except zlib.error:
@@ -167,7 +167,7 @@ def _expand(file: BinaryIO, size: int) -> Iterator[bytes]:
             received += len(block)
             if block:
                 yield block
-    if received != size:
+    if received != size or not unpacker.eof:
         raise errors.SizeMismatch(expected=size, received=received)
 
 

@@ -4,64 +4,48 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from glance_mini.api.body import BLOCK
-from glance_mini.api.transfer_slots import Slot
 
 Environ = dict[str, Any]
 
 
-def download_body(environ: Environ, chunks: Iterator[bytes], slot: Slot, whole: bool) -> Any:
-    """Return what a WSGI application answers with; its ``close`` ends ``chunks`` and releases ``slot``.
+def download_body(environ: Environ, chunks: Iterator[bytes], whole: bool, on_close: Callable[[], None]) -> Any:
+    """Return what a WSGI application answers with; its ``close`` ends ``chunks`` and calls ``on_close``.
 
     Only a whole file goes by ``wsgi.file_wrapper``: PEP 3333 lets a server send to the end of the file.
     """
     file: BinaryIO | None = getattr(chunks, "file", None)
     wrapper = environ.get("wsgi.file_wrapper")
     if file is not None and whole and wrapper is not None:
-        return wrapper(SentFile(file, chunks, slot), BLOCK)
-    return SentChunks(chunks, slot)
+        return wrapper(SentFile(file, chunks, on_close), BLOCK)
+    return SentChunks(chunks, on_close)
 
 
 class SentChunks(Iterator[bytes]):
-    """Passes chunks on, counted."""
+    """Passes chunks on."""
 
-    def __init__(self, chunks: Iterator[bytes], slot: Slot) -> None:
+    def __init__(self, chunks: Iterator[bytes], on_close: Callable[[], None]) -> None:
         self._chunks = chunks
-        self._slot = slot
+        self._on_close = on_close
 
     def __next__(self) -> bytes:
-        chunk = next(self._chunks)
-        self._slot.count(len(chunk))
-        return chunk
+        return next(self._chunks)
 
     def close(self) -> None:
         """End the chunks; the server calls it, however the answer ended."""
-        _close(self._chunks, self._slot)
+        try:
+            close: Callable[[], None] | None = getattr(self._chunks, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._on_close()
 
 
-class SentFile:
-    """A file for the server to send from its position to its end; where it then stands tells what was sent."""
+class SentFile(SentChunks):
+    """Chunks as the file that they come from: a server sends it from its position, and leaves it where it stopped."""
 
-    def __init__(self, file: BinaryIO, chunks: Iterator[bytes], slot: Slot) -> None:
-        self._file = file
-        self._chunks = chunks
-        self._slot = slot
-        self._start = file.tell()
-        self.fileno: Callable[[], int] = file.fileno
+    def __init__(self, file: BinaryIO, chunks: Iterator[bytes], on_close: Callable[[], None]) -> None:
+        super().__init__(chunks, on_close)
+        self.fileno = file.fileno
         self.seek = file.seek
         self.tell = file.tell
         self.read = file.read
-
-    def close(self) -> None:
-        """End the chunks; the server calls it, however the answer ended."""
-        if not self._file.closed:
-            self._slot.count(self._file.tell() - self._start)
-        _close(self._chunks, self._slot)
-
-
-def _close(chunks: Iterator[bytes], slot: Slot) -> None:
-    try:
-        close: Callable[[], None] | None = getattr(chunks, "close", None)
-        if close is not None:
-            close()
-    finally:
-        slot.release()

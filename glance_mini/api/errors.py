@@ -163,7 +163,7 @@ def status_of(error: Exception) -> int:
 
 
 def error_response(error: Exception, accept: str) -> webob.Response:
-    """Return the answer for ``error``; call it while the error is handled, so that one of ours is logged with its trace.
+    """Return the answer for ``error``; call it while it is handled, so that an unexpected one is logged with its trace.
 
     ``accept`` is the Accept header, empty where there is none. Texts of errors that are not in STATUS stay inside.
     """

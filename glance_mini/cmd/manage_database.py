@@ -1,19 +1,26 @@
 """``glance-mini-manage db``: the tables of the database and what is left in them."""
 
 import argparse
+import itertools
+import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
 from oslo_config import cfg
+from oslo_db.exception import DBError
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from glance_mini.cmd.console import FAILED, Subparsers, configuration_arguments, load_configuration
+from glance_mini.db.factory import open_engine
 from glance_mini.db.sqlalchemy import faults, schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
-from glance_mini.db.sqlalchemy.engine import engine_from_config
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.errors import ConfigurationError
+
+LOG = logging.getLogger(__name__)
 
 PURGE_BATCH = 1000
 """Images removed in one transaction."""
@@ -48,12 +55,36 @@ def find_problem(conf: cfg.ConfigOpts) -> str | None:
         return schema.check(engine)
 
 
+def require_tables(conf: cfg.ConfigOpts) -> None:
+    """Return if the tables fit this program, once the database can be reached; raises ConfigurationError.
+
+    How long a database is waited for that cannot be reached is told by ``max_retries`` and ``retry_interval``.
+    """
+    with _engine(conf) as engine:
+        _wait_until_reached(engine, conf.database.max_retries, conf.database.retry_interval)
+        if problem := schema.check(engine):
+            raise ConfigurationError(reason=problem)
+
+
+def _wait_until_reached(engine: Engine, retries: int, pause: float) -> None:
+    for attempt in itertools.count():
+        try:
+            engine.connect().close()
+        except (SQLAlchemyError, DBError) as error:
+            if attempt == retries or not faults.is_lost_connection(error):
+                raise
+            LOG.warning("The database cannot be reached; the next try is in %s seconds.", pause)
+            time.sleep(pause)
+        else:
+            return
+
+
 @contextmanager
 def _engine(conf: cfg.ConfigOpts) -> Iterator[Engine]:
-    engine = engine_from_config(conf)
+    engine = open_engine(conf)
     try:
         yield engine
-    except (faults.SQLAlchemyError, faults.DBError) as error:
+    except (SQLAlchemyError, DBError) as error:
         raise ConfigurationError(reason=f"The database cannot be used: {error.__cause__ or error}") from error
     finally:
         engine.dispose()

@@ -1,11 +1,14 @@
 """``glance-mini-manage layers``: which layers an operation passes."""
 
 import argparse
+from contextlib import ExitStack
 
 from glance_mini.cmd.console import Subparsers, configuration_arguments, load_configuration
 from glance_mini.conf.validation import validate
 from glance_mini.domain.errors import NotFound
+from glance_mini.layers.stack import load_stack
 from glance_mini.operations import OPERATIONS
+from glance_mini.services import open_services
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -27,8 +30,10 @@ def _layers(arguments: argparse.Namespace) -> int:
         raise NotFound(kind="operation", id=wanted)
     conf = load_configuration(arguments)
     validate(conf)
-    stack = load_stack(conf, services)
-    for name in [wanted] if wanted else names:
-        path = " → ".join(stack.path(name))
-        print(path if wanted else f"{name}: {path}")
+    with ExitStack() as undo:
+        stack = load_stack(conf, open_services(conf, undo))
+        undo.callback(stack.close)
+        for name in [wanted] if wanted else names:
+            path = " → ".join(stack.path(name))
+            print(path if wanted else f"{name}: {path}")
     return 0

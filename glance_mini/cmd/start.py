@@ -22,7 +22,6 @@ from glance_mini.cmd.logs import log_as_configured, log_early
 from glance_mini.cmd.serve.server import ServerSettings, run
 from glance_mini.conf.server import host_and_port
 from glance_mini.conf.validation import validate
-from glance_mini.domain.errors import ConfigurationError
 from glance_mini.state import Source, StateDirectory
 
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -30,7 +29,7 @@ _FLAVORS_OF_CLOUD = ("token", "none")
 
 
 def start(arguments: argparse.Namespace) -> int:
-    """Serve until told to stop and return the exit code; raises ConfigurationError, OSError before it listens."""
+    """Serve until told to stop and return the exit code; raises ConfigurationError and OSError before it listens."""
     source = find_source(arguments)
     if source.state is not None:
         source.state.create()
@@ -59,14 +58,26 @@ def endpoint_of(bind: str, is_tls: bool) -> str:
 def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[Path]:
     """Make ready what the service stands on; give the directory for metrics."""
     if source.state is None:
-        _check_schema(conf)
+        run_in_child(lambda: _require_tables(conf))
         with tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory:
             yield Path(directory)
         return
     with source.state.lock():
-        _migrate(conf)
+        run_in_child(lambda: _migrate(conf))
         source.state.prepare_clients(endpoint, conf.server.tls_certificate)
         yield source.state.metrics
+
+
+def _migrate(conf: cfg.ConfigOpts) -> None:
+    from glance_mini.cmd.manage_database import migrate
+
+    migrate(conf)
+
+
+def _require_tables(conf: cfg.ConfigOpts) -> None:
+    from glance_mini.cmd.manage_database import require_tables
+
+    require_tables(conf)
 
 
 def _apply(arguments: argparse.Namespace, conf: cfg.ConfigOpts) -> None:

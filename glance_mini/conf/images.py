@@ -30,17 +30,6 @@ OPTS = [
         "hashlib knows and whose digest has a fixed length. Images that exist keep the algorithm "
         "they were hashed with.",
     ),
-    cfg.IntOpt(
-        "hash_threads",
-        default=-1,
-        min=-1,
-        advanced=True,
-        help="Threads that hash the bytes of one upload beside the thread that reads them."
-        "\n\n* -1: one for each algorithm on a machine with more than two processors, none on a smaller "
-        "one"
-        "\n* 0: none, the reading thread hashes"
-        "\n* N: at most N",
-    ),
     cfg.BoolOpt(
         "show_image_direct_url",
         default=False,

@@ -34,31 +34,43 @@ class FailoverChunks(Iterator[bytes]):
         self._waiting = list(locations)
         self._is_part = is_part
         self._metrics = metrics
-        self._source: Iterator[bytes] = iter(())
+        self._source: Iterator[bytes] | None = None
         self._ahead: bytes | None = None
         self._done = 0
 
     def open(self) -> None:
-        """Open the first location that can be read; raises the last store's error where none can.
+        """Open the first location that can be read.
 
-        The first block of a stream is read ahead, so that a store that fails is noticed before an answer begins.
+        Where none can, raises NotFound if the data is nowhere, else what kept it from being read. The first block of a
+        stream is read ahead, so that a store that fails is noticed before an answer begins.
         """
+        reason: store_errors.StoreError | None = None
         while True:
             try:
                 self._open_next()
                 return
             except store_errors.StoreError as error:
                 self._note(error)
+                self.close()
+                if reason is None or isinstance(reason, store_errors.NotFound):
+                    reason = error
                 if not self._waiting:
-                    raise
+                    raise reason from None
 
     def __next__(self) -> bytes:
-        if self._ahead is not None:
-            chunk, self._ahead = self._ahead, None
-        else:
-            chunk = self._read()
-        self._done += len(chunk)
-        return chunk
+        while self._done < self.length:
+            try:
+                chunk = self._take()[: self.length - self._done]
+            except store_errors.StoreError as error:
+                self._note(error)
+                self.close()
+                if not self._waiting:
+                    raise
+                self._source = None
+            else:
+                self._done += len(chunk)
+                return chunk
+        raise StopIteration
 
     def close(self) -> None:
         """End the source in use."""
@@ -66,28 +78,16 @@ class FailoverChunks(Iterator[bytes]):
         if close is not None:
             close()
 
-    def _read(self) -> bytes:
-        while self._done < self.length:
-            error: store_errors.StoreError
-            try:
-                return next(self._source)
-            except StopIteration:
-                error = store_errors.SizeMismatch(expected=self.length, received=self._done)
-            except store_errors.StoreError as failed:
-                error = failed
-            self._note(error)
-            self.close()
-            if not self._waiting:
-                raise error
-            self._source = iter(())
-            self._continue()
-        raise StopIteration
-
-    def _continue(self) -> None:
-        try:
+    def _take(self) -> bytes:
+        """Return the next block of the location in use, or of the next one where the last has failed."""
+        if self._source is None:
             self._open_next()
-        except store_errors.StoreError as error:
-            self._note(error)
+        chunk, self._ahead = self._ahead, None
+        if chunk is None:
+            chunk = next(self._source or iter(()), None)
+        if chunk is None:
+            raise store_errors.SizeMismatch(expected=self.length, received=self._done)
+        return chunk
 
     def _open_next(self) -> None:
         location = self._waiting.pop(0)

@@ -79,7 +79,7 @@ def check_host(uri: str, host: str) -> None:
         bad_uri(uri, "the port is not a number from 1 to 65535")
 
 
-def split_credentials(uri: str, rest: str) -> tuple[str | None, str]:
+def split_credentials(rest: str) -> tuple[str | None, str]:
     """Return the text before the last ``@`` (None without one) and the text after it."""
     credentials, separator, target = rest.rpartition("@")
     return (credentials if separator else None), target

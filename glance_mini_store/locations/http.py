@@ -40,7 +40,7 @@ class HttpLocation(StoreLocation):
         self.query = query if mark else None
         authority, slash, path = before.partition("/")
         self.path = slash + path
-        credentials, self.netloc = split_credentials(uri, authority)
+        credentials, self.netloc = split_credentials(authority)
         self.user = self.password = None
         if credentials is not None:
             parts = credentials.split(":")

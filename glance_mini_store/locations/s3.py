@@ -26,7 +26,7 @@ class S3Location(StoreLocation):
         rest = self.split(uri)
         if uri.count("://") != 1:
             bad_uri(uri, "it must hold '://' once")
-        credentials, target = split_credentials(uri, rest)
+        credentials, target = split_credentials(rest)
         self.accesskey = self.secretkey = None
         if credentials is not None:
             self.accesskey, _, self.secretkey = credentials.partition(":")

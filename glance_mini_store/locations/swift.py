@@ -42,7 +42,7 @@ class SwiftLocation(StoreLocation):
         rest = self.split(uri)
         if uri.count("://") != 1:
             bad_uri(uri, "it must hold '://' once")
-        credentials, target = split_credentials(uri, rest)
+        credentials, target = split_credentials(rest)
         self.auth_or_store_url, self.container, self.obj = split_object(uri, target)
         self.user = self.key = None
         if credentials is not None:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICE = "glance_mini"
 STORE = "glance_mini_store"
 
-FOUNDATION = {"conf", "domain", "metrics"}
+FOUNDATION = {"conf", "domain", "metrics", "files"}
 """Parts that every other part may use: options, values and errors, counters."""
 
 ARROWS = {
@@ -21,10 +21,15 @@ ARROWS = {
     "policies": FOUNDATION,
     "notifications": FOUNDATION,
     "db": FOUNDATION,
-    "layers": FOUNDATION | {"operations", "db", "policies", "notifications", "inspection"},
+    "inspection": FOUNDATION,
+    "limits": FOUNDATION,
+    "users": FOUNDATION,
+    "transfers": FOUNDATION | {"db"},
+    "layers": FOUNDATION
+    | {"operations", "db", "policies", "notifications", "inspection", "limits", "transfers"},
     "imports": FOUNDATION | {"operations", "layers"},
     "workers": FOUNDATION | {"operations", "layers", "imports"},
-    "api": FOUNDATION | {"operations", "layers", "policies"},
+    "api": FOUNDATION | {"operations", "layers", "policies", "users"},
 }
 """What a part of glance_mini may import of the others, itself aside. A part that is not named here is free."""
 

@@ -5,6 +5,7 @@ import tempfile
 import unittest
 
 from acme_store import HEADER, MAGIC, AcmeDriver
+
 from glance_mini_store import errors
 from glance_mini_store.driver import Driver
 from glance_mini_store.testing import DriverContract

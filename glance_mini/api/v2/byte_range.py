@@ -23,8 +23,8 @@ WHOLE = ByteRange(None, None)
 def parse_byte_range(range_header: str | None, content_range: str | None) -> ByteRange:
     """Return the range that the headers ask for, WHOLE where there is none.
 
-    ``Content-Range`` in a request is the historic way to say the same. Raises Invalid for several ranges, MalformedRange
-    for what cannot be understood.
+    ``Content-Range`` in a request is the historic way to say the same. Raises Invalid for several ranges,
+    MalformedRange for what cannot be understood.
     """
     if range_header is not None:
         if "," in range_header:

@@ -8,7 +8,7 @@ from glance_mini.api.download import download_body
 from glance_mini.api.errors import UnsupportedMediaType
 from glance_mini.api.request import Request
 from glance_mini.api.response import empty_response
-from glance_mini.api.transfer_slots import DOWNLOAD, UPLOAD, TransferSlots
+from glance_mini.api.transfer_slots import TransferSlots
 from glance_mini.api.v2.byte_range import WHOLE, parse_byte_range
 from glance_mini.conf.server import max_transfers
 from glance_mini.domain.errors import Invalid
@@ -27,7 +27,7 @@ class ImageDataController:
     def __init__(self, conf: cfg.ConfigOpts, domain: Stack, services: Services) -> None:
         self.domain = domain
         self._several_stores = services.stores.multi
-        self._slots = TransferSlots(max_transfers(conf), services.metrics)
+        self._slots = TransferSlots(max_transfers(conf))
 
     def upload(self, request: Request, image_id: str) -> webob.Response:
         """Take the data of an image; nothing is read before the layers ask for it."""
@@ -35,27 +35,30 @@ class ImageDataController:
             raise UnsupportedMediaType(wanted=MEDIA_TYPE)
         store = request.headers.get("x-image-meta-store") if self._several_stores else None
         size = _declared_size(request)
-        with self._slots.take(UPLOAD) as slot:
-            chunks = slot.counted(read_chunks(request.environ))
+        release = self._slots.take()
+        try:
+            chunks = read_chunks(request.environ)
             self.domain.call(request.context, UploadData(image_id, chunks=chunks, size=size, store=store))
+        finally:
+            release()
         return empty_response()
 
     def download(self, request: Request, image_id: str) -> webob.Response:
         """Give the data of an image, or a range of it."""
         wanted = parse_byte_range(request.headers.get("Range"), request.headers.get("Content-Range"))
-        slot = self._slots.take(DOWNLOAD)
+        release = self._slots.take()
         try:
             op = DownloadData(image_id, first=wanted.first, last=wanted.last, prefer=self._preferred(request))
             data: ImageData | None = self.domain.call(request.context, op)
         except BaseException:
-            slot.release()
+            release()
             raise
         if data is None:
-            slot.release()
+            release()
             return empty_response()
         whole = wanted is WHOLE
         response = _answer(data.image, data.offset, data.length, whole)
-        response.app_iter = download_body(request.environ, data.chunks, slot, whole)
+        response.app_iter = download_body(request.environ, data.chunks, whole, release)
         response.content_length = data.length
         return response
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
 from glance_mini.domain.errors import Invalid
@@ -16,7 +16,9 @@ MAX_PARAMETERS = 200
 _ONE_OF = ("name", "id", "status", "container_format", "disk_format")
 _EXACT = ("checksum", "os_hash_value", "os_hash_algo", "owner")
 _NUMBERS = ("size", "min_ram", "min_disk")
-_BOUNDS = {f"{field}_{bound}": (field, bound) for field in _NUMBERS for bound in ("min", "max")}
+BOUNDS = {f"{field}_{bound[:3]}": (field, bound) for field in _NUMBERS for bound in ("minimum", "maximum")}
+"""Filters by a smallest or largest value, as field and bound of a ``RangeFilter``."""
+
 _TIMES = ("created_at", "updated_at")
 _PAGE = ("limit", "marker", "sort", "sort_key", "sort_dir", "deleted")
 _TIE_BREAKERS = ("created_at", "id")
@@ -99,8 +101,8 @@ class _Filters:
             self.one_of[name] = (value,)
         elif name in _NUMBERS:
             self.one_of[name] = (_parse_number(name, value),)
-        elif name in _BOUNDS:
-            field, bound = _BOUNDS[name]
+        elif name in BOUNDS:
+            field, bound = BOUNDS[name]
             self.ranges.append(RangeFilter(field, **{bound: _parse_number(name, value)}))
         elif name in _TIMES:
             self.times.extend(_parse_times(name, value))
@@ -140,7 +142,7 @@ def _split_list(name: str, text: str) -> list[str]:
     while True:
         item = _LIST_ITEM.match(text, position)
         if item is None:
-            raise Invalid(reason=f"The list after {name}=in: is not well formed; quote items that hold commas or quotes.")
+            raise Invalid(reason=f"The list after {name}=in: is not well formed; quote items with commas or quotes.")
         items.append(item[2] if item[1] is None else item[1].replace('\\"', '"'))
         if item.end() == len(text):
             return items
@@ -155,7 +157,7 @@ def _parse_times(name: str, value: str) -> list[TimeFilter]:
     match = _OPERATOR.fullmatch(value)
     operator, text = (match[1], match[2]) if match else ("eq", value)
     time = _parse_time(name, text)
-    if time.microsecond or time > datetime.max - _SECOND:
+    if time.microsecond or time.year == MAXYEAR:
         return [TimeFilter(name, operator, time)]
     match operator:
         case "eq":

@@ -16,6 +16,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 
 from glance_mini.cmd.serve.listeners import CannotListen, listen
@@ -144,6 +145,8 @@ class _Service(BaseApplication):
 class _Master(Arbiter):
     """gunicorn's master, which stops in order for Ctrl-C too and tells when it is ready."""
 
+    _is_halting = False
+
     def handle_int(self) -> None:
         """SIGINT is SIGTERM."""
         self.handle_term()
@@ -156,6 +159,16 @@ class _Master(Arbiter):
         """Keep up the number of workers."""
         super().manage_workers()
         self.app.tell_ready()
+
+    def reap_workers(self) -> None:
+        """Look which workers ended. The first that could not start halts the master."""
+        try:
+            super().reap_workers()
+        except HaltServer:
+            # While it halts it looks again, and the next such worker would make it leave the others behind.
+            if not self._is_halting:
+                self._is_halting = True
+                raise
 
     def spawn_worker(self) -> Any:
         """Start a worker. It cannot miss a signal to stop: it unblocks them when it has its own handlers."""

@@ -37,7 +37,6 @@ REFERENCE = {
 }
 
 OWN = {
-    ("DEFAULT", "hash_threads"): -1,
     ("paste_deploy", "flavor"): "token",
     ("domain", "layers"): ["auth", "notifier", "policy", "quota", "location", "database"],
     ("server", "bind"): "127.0.0.1:9292",

@@ -15,7 +15,6 @@ WRONG = (
     ("DEFAULT", "user_storage_quota", "-1", "'-1' is not a size"),
     ("DEFAULT", "hashing_algorithm", "sha5", "no algorithm 'sha5'"),
     ("DEFAULT", "hashing_algorithm", "shake_128", "'shake_128' has no fixed length"),
-    ("DEFAULT", "hash_threads", "-2", "greater than or equal to -1"),
     ("DEFAULT", "image_size_cap", "0", "greater than or equal to 1"),
     ("DEFAULT", "image_tag_quota", "-2", "greater than or equal to -1"),
     ("DEFAULT", "limit_param_default", "0", "greater than or equal to 1"),

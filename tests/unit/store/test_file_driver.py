@@ -20,6 +20,7 @@ from glance_mini_store.drivers.file.placement import choose, directories_from
 from glance_mini_store.drivers.file.sparse import data_runs
 from glance_mini_store.settings import resolve
 from glance_mini_store.streams import FileRange
+from tests.unit.store.properties import UNTIMED
 
 MIB = 1024 * 1024
 HUGE = 2**62
@@ -136,6 +137,7 @@ class TestHoles(FileTestCase):
         self.driver.write("name", [bytes(MIB), bytes(100)])
         self.assertEqual((MIB + 100, 4096), ((self.images / "name").stat().st_size, max(4096, self.blocks("name"))))
 
+    @UNTIMED
     @given(st.lists(st.binary(max_size=40) | st.integers(0, 40).map(bytes), max_size=8), st.sampled_from([4, 8, 16]))
     def test_what_is_written_and_the_holes_make_up_the_data(self, chunks: list[bytes], grain: int) -> None:
         whole = b"".join(chunks)

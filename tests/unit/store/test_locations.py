@@ -9,6 +9,7 @@ from testtools import TestCase
 
 from glance_mini_store import errors
 from glance_mini_store.location import get_location_from_uri
+from tests.unit.store.properties import UNTIMED
 
 VOLUME = "8f8b9a10-6a4b-4d1e-9f1c-0d6a4a6f7c11"
 
@@ -180,6 +181,7 @@ class TestGrammars(TestCase):
 class TestRoundTrips(TestCase):
     """Put together from parts, taken apart, and put together again: nothing changes."""
 
+    @UNTIMED
     @given(PART, PART, PART, PART)
     def test_rbd(self, fsid: str, pool: str, image: str, snapshot: str) -> None:
         uri = "rbd://" + "/".join(quote(part, safe="") for part in (fsid, pool, image, snapshot))
@@ -189,6 +191,7 @@ class TestRoundTrips(TestCase):
         )
         self.assertEqual(uri, location.get_uri())
 
+    @UNTIMED
     @given(PART, PART, HOST, st.lists(WORD, max_size=2), WORD, WORD)
     def test_swift(self, user: str, key: str, host: str, path: list[str], container: str, obj: str) -> None:
         target = "/".join([host, *path, container, obj])
@@ -197,6 +200,7 @@ class TestRoundTrips(TestCase):
         self.assertEqual((user, key, container, obj), (location.user, location.key, location.container, location.obj))
         self.assertEqual(uri, location.get_uri())
 
+    @UNTIMED
     @given(WORD, st.from_regex(r"/?[A-Za-z0-9+=][A-Za-z0-9/+=]{1,40}", fullmatch=True), HOST, WORD, WORD)
     def test_s3(self, access: str, secret: str, host: str, bucket: str, key: str) -> None:
         uri = f"s3://{access}:{secret}@{host}/{bucket}/{key}"
@@ -204,11 +208,13 @@ class TestRoundTrips(TestCase):
         self.assertEqual((access, secret, host), (location.accesskey, location.secretkey, location.s3serviceurl))
         self.assertEqual(uri, location.get_uri())
 
+    @UNTIMED
     @given(HOST, st.lists(WORD, max_size=3), st.none() | WORD)
     def test_http(self, host: str, path: list[str], query: str | None) -> None:
         uri = f"https://user:key@{host}/{'/'.join(path)}" + ("" if query is None else f"?{query}")
         self.assertEqual(uri, put_together(uri))
 
+    @UNTIMED
     @given(PART, PART)
     def test_vsphere(self, datacenter: str, datastore: str) -> None:
         uri = f"vsphere://server/folder/a/id?dcPath={quote(datacenter)}&dsName={quote(datastore)}"
@@ -217,6 +223,7 @@ class TestRoundTrips(TestCase):
         again: Any = get_location_from_uri(location.get_uri()).store_location
         self.assertEqual(location.get_uri(), again.get_uri())
 
+    @UNTIMED
     @given(
         st.text(max_size=40), st.sampled_from(["file", "http", "swift", "s3", "rbd", "cinder", "vsphere", "sheepdog"])
     )

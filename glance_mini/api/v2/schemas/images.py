@@ -15,6 +15,7 @@ MAX_MINIMUM = 2**31 - 1
 UUID_PATTERN = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 
 _TEXT = {"type": "string", "maxLength": MAX_TEXT}
+_MAYBE_TEXT = {"type": ["null", "string"], "maxLength": MAX_TEXT}
 _SHOWN_TEXT = {"type": "string", "readOnly": True}
 
 
@@ -28,9 +29,7 @@ def image_schema(
     properties = _base(container_formats, disk_formats)
     for name, description in custom.items():
         properties.setdefault(name, {**description, "is_base": False})
-    return full(
-        "image", properties, additional={"type": "string"}, required=required, links=ITEM_LINKS
-    )
+    return full("image", properties, additional={"type": "string"}, required=required, links=ITEM_LINKS)
 
 
 def images_schema(image: Schema) -> Schema:
@@ -41,7 +40,7 @@ def images_schema(image: Schema) -> Schema:
 def _base(container_formats: Sequence[str], disk_formats: Sequence[str]) -> Schema:
     return {
         "id": {"type": "string", "pattern": UUID_PATTERN, "description": "Names the image for ever."},
-        "name": {"type": ["null", "string"], "maxLength": MAX_TEXT, "description": "A name for people; need not be unique."},
+        "name": {**_MAYBE_TEXT, "description": "A name for people; it need not be unique."},
         "status": {
             "type": "string",
             "readOnly": True,
@@ -69,7 +68,7 @@ def _base(container_formats: Sequence[str], disk_formats: Sequence[str]) -> Sche
             "maxLength": 128,
             "description": "Digest of the data in hexadecimal, by os_hash_algo.",
         },
-        "owner": {"type": ["null", "string"], "maxLength": MAX_TEXT, "description": "The project the image belongs to."},
+        "owner": {**_MAYBE_TEXT, "description": "The project that the image belongs to."},
         "size": {"type": ["null", "integer"], "readOnly": True, "description": "Bytes of the data."},
         "virtual_size": {
             "type": ["null", "integer"],
@@ -96,7 +95,11 @@ def _base(container_formats: Sequence[str], disk_formats: Sequence[str]) -> Sche
         "schema": {**_SHOWN_TEXT, "description": "The path of this schema."},
         "direct_url": {**_SHOWN_TEXT, "description": "Where the data is stored, if that is shown."},
         "stores": {**_SHOWN_TEXT, "description": "The stores that hold the data, separated by commas."},
-        "locations": {"type": "array", "items": _location(), "description": "Where the data is stored, if that is shown."},
+        "locations": {
+            "type": "array",
+            "items": _location(),
+            "description": "Where the data is stored, if that is shown.",
+        },
     }
 
 

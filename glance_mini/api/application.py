@@ -1,0 +1,66 @@
+"""The WSGI application at the end of the pipeline: one request, one action, one answer."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import webob
+from oslo_config import cfg
+
+from glance_mini.api.errors import error_response
+from glance_mini.api.request import Request
+from glance_mini.api.routes import Router
+from glance_mini.api.v2.image_actions import ImageActionsController
+from glance_mini.api.v2.image_data import ImageDataController
+from glance_mini.api.v2.image_members import ImageMembersController
+from glance_mini.api.v2.image_tags import ImageTagsController
+from glance_mini.api.v2.images import ImagesController
+from glance_mini.api.v2.info import InfoController
+from glance_mini.api.v2.schema import SchemaController
+from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.layers.base import Services
+from glance_mini.layers.stack import Stack
+
+UNROUTED = "unknown"
+"""The operation in the metrics of requests that have none."""
+
+
+class Application:
+    """Answers everything below ``/v2/``; the middleware before it has chosen the version and found the caller.
+
+    ``schemas`` are all schemas by name (``schema.all_schemas``).
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts, domain: Stack, services: Services, schemas: dict[str, Schema]) -> None:
+        self._max_json_body = conf.server.max_json_body
+        self._requests = services.metrics.requests
+        self._seconds = services.metrics.request_seconds
+        self._router = Router(
+            {
+                "images": ImagesController(conf, domain, services, schemas["image"]),
+                "image_data": ImageDataController(conf, domain, services),
+                "image_actions": ImageActionsController(domain),
+                "image_members": ImageMembersController(domain),
+                "image_tags": ImageTagsController(domain),
+                "info": InfoController(conf, domain),
+                "schema": SchemaController(schemas),
+            }
+        )
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request."""
+        started = time.perf_counter()
+        name, response = self._answer(Request(environ, max_json_body=self._max_json_body))
+        self._requests.labels(name, response.status_int).inc()
+        self._seconds.labels(name).observe(time.perf_counter() - started)
+        result: Iterable[bytes] = response(environ, start_response)
+        return result
+
+    def _answer(self, request: Request) -> tuple[str, webob.Response]:
+        name = UNROUTED
+        try:
+            action, handler, variables = self._router.find(request, request.path_info)
+            name = action.name
+            return name, handler(request, **variables)
+        except Exception as error:
+            return name, error_response(error, request.environ.get("HTTP_ACCEPT", ""))

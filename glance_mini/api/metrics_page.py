@@ -1,0 +1,47 @@
+"""The page ``/metrics`` beside the pipeline: figures for Prometheus, without credentials."""
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Any
+
+import webob
+
+from glance_mini.api.errors import text_response
+from glance_mini.metrics import CONTENT_TYPE, Metrics
+
+_FORWARDING = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
+
+
+class MetricsPage:
+    """WSGI application; ``loopback_only``: only callers on this machine are answered, not those behind its proxy."""
+
+    def __init__(self, metrics: Metrics, *, enabled: bool, loopback_only: bool) -> None:
+        self._metrics = metrics
+        self._enabled = enabled
+        self._loopback_only = loopback_only
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request."""
+        result: Iterable[bytes] = self._answer(environ)(environ, start_response)
+        return result
+
+    def _answer(self, environ: dict[str, Any]) -> webob.Response:
+        accept = environ.get("HTTP_ACCEPT", "")
+        if not self._enabled:
+            return text_response(404, "The figures are switched off.", accept)
+        if self._loopback_only and not _is_local(environ):
+            return text_response(403, "The figures are for callers on the same machine.", accept)
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            refusal = text_response(405, "The figures can only be read.", accept)
+            refusal.headers["Allow"] = "GET, HEAD"
+            return refusal
+        return webob.Response(body=self._metrics.export(), headerlist=[("Content-Type", CONTENT_TYPE)])
+
+
+def _is_local(environ: dict[str, Any]) -> bool:
+    if any(name in environ for name in _FORWARDING):
+        return False
+    try:
+        return ipaddress.ip_address(environ.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,233 @@
+"""The OpenAPI document of the service, made from the route table and the schemas; served without credentials."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from glance_mini.api.response import dump_json
+from glance_mini.api.routes import ROUTES, Action
+from glance_mini.api.v2.image_data import MEDIA_TYPE
+from glance_mini.api.v2.image_patch import NEW_TYPE, OLD_TYPE
+from glance_mini.api.v2.image_query import BOUNDS, DIRECTIONS
+from glance_mini.api.v2.schemas.image_members import member_schema, members_schema
+from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.domain.member import MEMBER_STATUSES
+from glance_mini.domain.query import SORT_KEYS, VISIBILITIES
+
+Document = dict[str, Any]
+
+_PATH_VARIABLE = re.compile(r"\{(\w+)\}")
+_JSON = "application/json"
+_NOT_OF_JSON_SCHEMA = frozenset({"name", "links"})
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What the route table does not say of an action: success, bodies by media type, parameters beside the path."""
+
+    summary: str
+    status: int = 200
+    answer: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = None
+    parameters: tuple[Document, ...] = ()
+    others: tuple[int, ...] = ()
+
+
+def openapi_document(schemas: Mapping[str, Schema]) -> Document:
+    """Return the document; ``schemas`` are all schemas by name (``schema.all_schemas``)."""
+    described = _descriptions()
+    paths = {
+        route.path: {
+            method.lower(): _operation(route.path, method, action, described[action.name])
+            for method, action in route.actions.items()
+        }
+        for route in ROUTES
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Images API v2", "version": version("glance_mini")},
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}, {"password": []}],
+        "paths": paths,
+        "components": {"schemas": _components(schemas), "securitySchemes": _SECURITY},
+    }
+
+
+class OpenApiPage:
+    """WSGI application that serves the document."""
+
+    def __init__(self, schemas: Mapping[str, Schema]) -> None:
+        self._body = dump_json(openapi_document(schemas))
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request."""
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            start_response("405 Method Not Allowed", [("Allow", "GET, HEAD"), ("Content-Length", "0")])
+            return []
+        headers = [("Content-Type", _JSON), ("Content-Length", str(len(self._body)))]
+        start_response("200 OK", headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [self._body]
+
+
+_SECURITY = {
+    "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
+    "password": {"type": "http", "scheme": "basic"},
+}
+
+
+def _operation(path: str, method: str, action: Action, described: _Described) -> Document:
+    variables = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PATH_VARIABLE.findall(path)
+    ]
+    operation: Document = {
+        "operationId": _operation_id(path, method, action),
+        "summary": described.summary,
+        "parameters": [*variables, *described.parameters],
+        "responses": _responses(described, with_body=method != "HEAD"),
+    }
+    if described.body is not None:
+        operation["requestBody"] = {"required": True, "content": _content(described.body)}
+    return operation
+
+
+def _operation_id(path: str, method: str, action: Action) -> str:
+    name = action.name if method != "HEAD" else f"head_{action.name}"
+    if action.name == "get_schema":
+        name += "_" + path.removeprefix("/v2/schemas/").replace("/", "_")
+    return name
+
+
+def _responses(described: _Described, with_body: bool) -> Document:
+    success: Document = {"description": described.summary}
+    if described.answer is not None and with_body:
+        success["content"] = _content(described.answer)
+    responses = {str(described.status): success}
+    for status in described.others:
+        responses[str(status)] = {"description": described.summary} | (
+            {"content": success["content"]} if status == 206 and "content" in success else {}
+        )
+    responses["default"] = {"description": "The request was refused or failed."}
+    return responses
+
+
+def _content(by_type: Mapping[str, Any]) -> Document:
+    return {media_type: {"schema": schema} for media_type, schema in by_type.items()}
+
+
+def _components(schemas: Mapping[str, Schema]) -> Document:
+    image = _plain(schemas["image"])
+    settable = {name: value for name, value in image["properties"].items() if not value.get("readOnly")}
+    settable.pop("locations")
+    return {
+        "Image": {"type": "object", **image},
+        "NewImage": {"type": "object", **image, "properties": settable},
+        "Images": _page("images", "Image"),
+        "Member": {"type": "object", **_plain(member_schema())},
+        "Members": {"type": "object", **_plain(members_schema())},
+    }
+
+
+def _plain(schema: Schema) -> Schema:
+    """Return ``schema`` without the members that mean nothing to JSON Schema."""
+    return {name: value for name, value in schema.items() if name not in _NOT_OF_JSON_SCHEMA}
+
+
+def _page(name: str, item: str) -> Schema:
+    text = {"type": "string"}
+    properties = {name: {"type": "array", "items": _ref(item)}, "first": text, "next": text, "schema": text}
+    return {"type": "object", "properties": properties, "required": [name, "first", "schema"]}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _query(name: str, schema: Schema) -> Document:
+    return {"name": name, "in": "query", "required": False, "schema": schema}
+
+
+def _header(name: str, schema: Schema) -> Document:
+    return {"name": name, "in": "header", "required": False, "schema": schema}
+
+
+def _list_parameters() -> tuple[Document, ...]:
+    text = {"type": "string"}
+    choices = {
+        "visibility": [*VISIBILITIES, "all"],
+        "member_status": [*MEMBER_STATUSES, "all"],
+        "os_hidden": ["true", "false"],
+        "protected": ["true", "false"],
+        "sort_key": list(SORT_KEYS),
+        "sort_dir": list(DIRECTIONS),
+    }
+    texts = ("marker", "sort", "name", "id", "status", "container_format", "disk_format", "owner", "tag")
+    return (
+        _query("limit", {"type": "integer", "minimum": 0}),
+        *(_query(name, {"type": "string", "enum": values}) for name, values in choices.items()),
+        *(_query(name, text) for name in (*texts, "created_at", "updated_at")),
+        *(_query(name, {"type": "integer"}) for name in BOUNDS),
+    )
+
+
+def _patch(steps: Schema) -> Schema:
+    return {"type": "array", "items": {"type": "object", **steps}}
+
+
+_NEW_PATCH = _patch(
+    {
+        "properties": {
+            "op": {"type": "string", "enum": ["add", "replace", "remove"]},
+            "path": {"type": "string", "pattern": "^/"},
+            "value": {},
+        },
+        "required": ["op", "path"],
+    }
+)
+_OLD_PATCH = _patch(
+    {"properties": {name: {"type": "string", "pattern": "^/"} for name in ("add", "replace", "remove")}}
+)
+
+
+def _text_member(name: str, **schema: Any) -> Schema:
+    return {"type": "object", "properties": {name: {"type": "string", **schema}}, "required": [name]}
+
+
+def _descriptions() -> dict[str, _Described]:
+    image, member, anything = {_JSON: _ref("Image")}, {_JSON: _ref("Member")}, {_JSON: {"type": "object"}}
+    binary = {MEDIA_TYPE: {"type": "string", "format": "binary"}}
+    size = _header("x-openstack-image-size", {"type": "integer", "minimum": 0})
+    store = _header("x-image-meta-store", {"type": "string"})
+    new_member = {_JSON: _text_member("member", minLength=1, maxLength=255)}
+    new_status = {_JSON: _text_member("status", enum=list(MEMBER_STATUSES))}
+    return {
+        "list_images": _Described("Images", answer={_JSON: _ref("Images")}, parameters=_list_parameters()),
+        "create_image": _Described("Create an image", 201, answer=image, body={_JSON: _ref("NewImage")}),
+        "get_image": _Described("An image", answer=image),
+        "update_image": _Described("Change an image", answer=image, body={NEW_TYPE: _NEW_PATCH, OLD_TYPE: _OLD_PATCH}),
+        "delete_image": _Described("Delete an image", 204),
+        "upload_data": _Described("Upload the data of an image", 204, body=binary, parameters=(size, store)),
+        "download_data": _Described(
+            "The data of an image, or a range of it",
+            answer=binary,
+            parameters=(_header("Range", {"type": "string"}), _query("prefer", {"type": "string"})),
+            others=(204, 206),
+        ),
+        "describe_data": _Described("What is known of the data of an image", others=(204,)),
+        "deactivate_image": _Described("Forbid the download of an image", 204),
+        "reactivate_image": _Described("Allow the download of an image again", 204),
+        "add_tag": _Described("Put a tag on an image", 204),
+        "delete_tag": _Described("Take a tag off an image", 204),
+        "list_members": _Described("The members of an image", answer={_JSON: _ref("Members")}),
+        "add_member": _Described("Share an image with a project", answer=member, body=new_member),
+        "get_member": _Described("A member of an image", answer=member),
+        "update_member": _Described("Accept or reject a shared image", answer=member, body=new_status),
+        "delete_member": _Described("Stop sharing an image with a project", 204),
+        "get_import_info": _Described("The import methods", answer=anything),
+        "list_stores": _Described("The stores", answer=anything),
+        "list_stores_detail": _Described("The stores in detail", answer=anything),
+        "get_usage": _Described("What the caller's project uses", answer=anything),
+        "get_schema": _Described("A schema", answer=anything),
+    }

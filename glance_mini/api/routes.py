@@ -1,0 +1,152 @@
+"""All paths and methods of the API in one table (reference section 28), and how a request finds its row."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import routes
+import webob
+
+from glance_mini.api.errors import MethodNotAllowed, UnknownMethod, UnknownPath
+from glance_mini.api.request import Request
+from glance_mini.domain.errors import Invalid
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH")
+
+
+@dataclass(frozen=True)
+class Action:
+    """What is done for one method of one path.
+
+    ``name`` is the operation in metrics and in the OpenAPI document, ``handler`` controller and method.
+    ``takes_body`` False: a request with a body is refused (reference 1.4).
+    """
+
+    name: str
+    handler: str
+    takes_body: bool = True
+
+
+@dataclass(frozen=True)
+class Route:
+    """One path and its methods. ``hides_methods``: a wrong method is answered as an unknown path."""
+
+    path: str
+    actions: Mapping[str, Action]
+    hides_methods: bool = False
+
+
+def _bodiless(name: str, handler: str) -> Action:
+    return Action(name, handler, takes_body=False)
+
+
+_SCHEMAS = ("image", "images", "member", "members")
+_SCHEMAS_TAKING_BODIES = ("task", "tasks")
+_METADEF_SCHEMAS = (
+    *("namespace", "namespaces", "resource_type", "resource_types", "property", "properties"),
+    *("object", "objects", "tag", "tags"),
+)
+
+
+def _schema_routes() -> tuple[Route, ...]:
+    plain = [*_SCHEMAS, *(f"metadefs/{name}" for name in _METADEF_SCHEMAS)]
+    refusing = {name: _bodiless("get_schema", "schema.show") for name in plain}
+    taking = {name: Action("get_schema", "schema.show") for name in _SCHEMAS_TAKING_BODIES}
+    return tuple(Route(f"/v2/schemas/{name}", {"GET": action}) for name, action in (refusing | taking).items())
+
+
+_IMAGE = "/v2/images/{image_id}"
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "/v2/images",
+        {"GET": Action("list_images", "images.index"), "POST": Action("create_image", "images.create")},
+    ),
+    Route(
+        _IMAGE,
+        {
+            "GET": _bodiless("get_image", "images.show"),
+            "HEAD": _bodiless("get_image", "images.show"),
+            "PATCH": Action("update_image", "images.update"),
+            "DELETE": _bodiless("delete_image", "images.delete"),
+        },
+    ),
+    Route(
+        f"{_IMAGE}/file",
+        {
+            "GET": _bodiless("download_data", "image_data.download"),
+            "HEAD": _bodiless("describe_data", "image_data.describe"),
+            "PUT": Action("upload_data", "image_data.upload"),
+        },
+    ),
+    Route(f"{_IMAGE}/actions/deactivate", {"POST": _bodiless("deactivate_image", "image_actions.deactivate")}),
+    Route(f"{_IMAGE}/actions/reactivate", {"POST": _bodiless("reactivate_image", "image_actions.reactivate")}),
+    Route(
+        f"{_IMAGE}/tags/{{tag}}",
+        {
+            "PUT": _bodiless("add_tag", "image_tags.update"),
+            "DELETE": _bodiless("delete_tag", "image_tags.delete"),
+        },
+    ),
+    Route(
+        f"{_IMAGE}/members",
+        {
+            "GET": _bodiless("list_members", "image_members.index"),
+            "POST": Action("add_member", "image_members.create"),
+        },
+    ),
+    Route(
+        f"{_IMAGE}/members/{{member_id}}",
+        {
+            "GET": _bodiless("get_member", "image_members.show"),
+            "PUT": Action("update_member", "image_members.update"),
+            "DELETE": _bodiless("delete_member", "image_members.delete"),
+        },
+    ),
+    Route("/v2/info/import", {"GET": _bodiless("get_import_info", "info.import_methods")}),
+    Route("/v2/info/stores", {"GET": _bodiless("list_stores", "info.stores")}),
+    Route("/v2/info/stores/detail", {"GET": _bodiless("list_stores_detail", "info.stores_detail")}),
+    Route("/v2/info/usage", {"GET": Action("get_usage", "info.usage")}, hides_methods=True),
+    *_schema_routes(),
+)
+
+Handler = Callable[..., webob.Response]
+
+
+class Router:
+    """Finds the action for a request; made once from the controllers by name."""
+
+    def __init__(self, controllers: Mapping[str, Any]) -> None:
+        self._mapper = routes.Mapper(always_scan=False, explicit=True)
+        self._mapper.minimization = False
+        self._routes: dict[str, tuple[Route, dict[str, tuple[Action, Handler]]]] = {}
+        for route in ROUTES:
+            self._mapper.connect(route.path, path=route.path)
+            handlers = {method: (action, _handler(controllers, action)) for method, action in route.actions.items()}
+            self._routes[route.path] = (route, handlers)
+        self._mapper.create_regs([])
+
+    def find(self, request: Request, path: str) -> tuple[Action, Handler, dict[str, str]]:
+        """Return action, handler and the variables of ``path``, all UTF-8 text.
+
+        Raises UnknownPath, UnknownMethod, MethodNotAllowed, and Invalid for a body where none is taken.
+        """
+        method = request.method
+        variables = self._mapper.match(path)
+        if variables is None:
+            raise UnknownPath() if method in METHODS else UnknownMethod(method=method)
+        route, handlers = self._routes[variables.pop("path")]
+        if method not in handlers:
+            if route.hides_methods:
+                raise UnknownPath()
+            raise MethodNotAllowed(method=method, allowed=", ".join(handlers))
+        action, handler = handlers[method]
+        if not action.takes_body and request.has_body:
+            raise Invalid(reason="This call takes no request body.")
+        return action, handler, variables
+
+
+def _handler(controllers: Mapping[str, Any], action: Action) -> Handler:
+    controller, method = action.handler.split(".")
+    handler: Handler = getattr(controllers[controller], method)
+    return handler

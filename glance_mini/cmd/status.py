@@ -1,0 +1,78 @@
+"""``glance-mini-status upgrade check``: whether this release can take over an installation, by oslo.upgradecheck."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from oslo_config import cfg
+from oslo_upgradecheck import upgradecheck
+
+from glance_mini import conf as configuration
+from glance_mini.cmd.manage_database import find_problem
+from glance_mini.conf.validation import validate
+from glance_mini.domain.errors import ConfigurationError
+from glance_mini.policies.enforcer import Enforcer
+from glance_mini.state import find_configuration
+
+PROGRAM = "glance-mini-status"
+
+_DONE = upgradecheck.Result(upgradecheck.Code.SUCCESS)
+
+
+class Checks(upgradecheck.UpgradeCommands):
+    """What must be in order before the new release is started."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        """Check what ``conf`` describes, once it is read."""
+        self._conf = conf
+
+    def configuration(self) -> upgradecheck.Result:
+        """Tell whether the service would start with these options."""
+        return _outcome(lambda: validate(self._conf))
+
+    def policies(self) -> upgradecheck.Result:
+        """Tell whether the policy files can be used."""
+        return _outcome(lambda: Enforcer.from_config(self._conf))
+
+    def tables(self) -> upgradecheck.Result:
+        """Tell whether the tables are those of this release; that they must be migrated is a warning."""
+        try:
+            problem = find_problem(self._conf)
+        except ConfigurationError as error:
+            return upgradecheck.Result(upgradecheck.Code.FAILURE, str(error))
+        return upgradecheck.Result(upgradecheck.Code.WARNING, problem) if problem else _DONE
+
+    _upgrade_checks = (
+        ("Configuration", configuration),
+        ("Policy files", policies),
+        ("Database tables", tables),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` (None: that of the process); 0 in order, 1 warnings, 2 failures, 255 an error."""
+    conf = cfg.ConfigOpts()
+    configuration.register_opts(conf)
+    try:
+        files = [str(path) for path in find_configuration().existing_files()]
+    except ConfigurationError:
+        # --config-file may follow; without it the defaults are checked.
+        files = []
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return upgradecheck.main(conf, configuration.PROJECT, Checks(conf), words, files)
+    except cfg.Error as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 255
+
+
+def _outcome(check: Callable[[], Any]) -> upgradecheck.Result:
+    try:
+        check()
+    except ConfigurationError as error:
+        return upgradecheck.Result(upgradecheck.Code.FAILURE, str(error))
+    return _DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,7 +4,13 @@ from contextlib import ExitStack
 
 from oslo_config import cfg
 
+from glance_mini.db.factory import open_data_access
 from glance_mini.layers.base import Services
+from glance_mini.metrics import Metrics
+from glance_mini.notifications.publisher import Publisher
+from glance_mini.policies.enforcer import Enforcer
+from glance_mini.transfers.leases import LeaseKeeper
+from glance_mini_store.registry import Stores
 
 
 def open_services(conf: cfg.ConfigOpts, undo: ExitStack) -> Services:
@@ -12,13 +18,6 @@ def open_services(conf: cfg.ConfigOpts, undo: ExitStack) -> Services:
 
     Raises ConfigurationError and what a store that is not optional raises.
     """
-    from glance_mini.db.factory import open_data_access
-    from glance_mini.metrics import Metrics
-    from glance_mini.notifications.publisher import Publisher
-    from glance_mini.policies.enforcer import Enforcer
-    from glance_mini.transfers.leases import LeaseKeeper
-    from glance_mini_store.registry import Stores
-
     metrics = Metrics()
     data = open_data_access(conf)
     undo.callback(data.close)

@@ -130,11 +130,12 @@ def proxy_headers_factory(global_conf: Mapping[str, Any], **_local: str) -> Filt
 def healthcheck_factory(global_conf: Mapping[str, Any], **_local: str) -> WSGIApplication:
     """Return oslo.middleware's health check, for PasteDeploy; out of service while a file is there."""
     from oslo_middleware import healthcheck
-    from oslo_middleware.healthcheck.opts import HEALTHCHECK_OPTS
+    from oslo_middleware.healthcheck.opts import DISABLE_BY_FILE_OPTS, HEALTHCHECK_OPTS
 
     conf = global_conf["conf"]
-    conf.register_opts(HEALTHCHECK_OPTS, "healthcheck")
-    conf.set_default("backends", ["disable_by_file"], "healthcheck")
+    conf.register_opts(HEALTHCHECK_OPTS + DISABLE_BY_FILE_OPTS, "healthcheck")
+    if conf.healthcheck.disable_by_file_path:
+        conf.set_default("backends", ["disable_by_file"], "healthcheck")
     app: WSGIApplication = healthcheck.Healthcheck(None, conf)
     return app
 

@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-import webob
 from oslo_config import cfg
 
 from glance_mini.api.errors import error_response
 from glance_mini.api.request import Request
+from glance_mini.api.response import Response
 from glance_mini.api.routes import Router
 from glance_mini.api.v2.image_actions import ImageActionsController
 from glance_mini.api.v2.image_data import ImageDataController
@@ -56,7 +56,7 @@ class Application:
         result: Iterable[bytes] = response(environ, start_response)
         return result
 
-    def _answer(self, request: Request) -> tuple[str, webob.Response]:
+    def _answer(self, request: Request) -> tuple[str, Response]:
         name = UNROUTED
         try:
             action, handler, variables = self._router.find(request, request.path_info)

@@ -3,12 +3,11 @@
 import html
 import logging
 
-import webob
 from webob.acceptparse import create_accept_header
 from webob.exc import WSGIHTTPException
 from webob.util import status_reasons
 
-from glance_mini.api.response import dump_json
+from glance_mini.api.response import Response, dump_json
 from glance_mini.domain import errors as domain
 from glance_mini_store import errors as store
 
@@ -162,7 +161,7 @@ def status_of(error: Exception) -> int:
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
 
 
-def error_response(error: Exception, accept: str) -> webob.Response:
+def error_response(error: Exception, accept: str) -> Response:
     """Return the answer for ``error``; call it while it is handled, so that an unexpected one is logged with its trace.
 
     ``accept`` is the Accept header, empty where there is none. Texts of errors that are not in STATUS stay inside.
@@ -175,19 +174,19 @@ def error_response(error: Exception, accept: str) -> webob.Response:
     return response
 
 
-def text_response(status: int, text: str, accept: str) -> webob.Response:
+def text_response(status: int, text: str, accept: str) -> Response:
     """Return an error with that status and explanation, in the shape that ``accept`` asks for."""
     title = status_reasons[status]
     line = f"{status} {title}"
     match _media_type(accept):
         case "text/html":
             body = _html(line, text).encode()
-            return webob.Response(body=body, status=line, content_type="text/html", charset="UTF-8")
+            return Response(body=body, status=line, content_type="text/html", charset="UTF-8")
         case "application/json":
             body = dump_json({"message": text, "code": line, "title": title})
-            return webob.Response(body=body, status=line, content_type="application/json", charset=None)
+            return Response(body=body, status=line, content_type="application/json", charset=None)
     body = f"{line}\n\n{text}\n".encode()
-    return webob.Response(body=body, status=line, content_type="text/plain", charset="UTF-8")
+    return Response(body=body, status=line, content_type="text/plain", charset="UTF-8")
 
 
 def _text(error: Exception) -> str:

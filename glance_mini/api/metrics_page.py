@@ -4,9 +4,8 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
-import webob
-
 from glance_mini.api.errors import text_response
+from glance_mini.api.response import Response
 from glance_mini.metrics import CONTENT_TYPE, Metrics
 
 _FORWARDING = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
@@ -25,7 +24,7 @@ class MetricsPage:
         result: Iterable[bytes] = self._answer(environ)(environ, start_response)
         return result
 
-    def _answer(self, environ: dict[str, Any]) -> webob.Response:
+    def _answer(self, environ: dict[str, Any]) -> Response:
         accept = environ.get("HTTP_ACCEPT", "")
         if not self._enabled:
             return text_response(404, "The figures are switched off.", accept)
@@ -35,7 +34,7 @@ class MetricsPage:
             refusal = text_response(405, "The figures can only be read.", accept)
             refusal.headers["Allow"] = "GET, HEAD"
             return refusal
-        return webob.Response(body=self._metrics.export(), headerlist=[("Content-Type", CONTENT_TYPE)])
+        return Response(body=self._metrics.export(), headerlist=[("Content-Type", CONTENT_TYPE)])
 
 
 def _is_local(environ: dict[str, Any]) -> bool:

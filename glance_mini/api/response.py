@@ -1,6 +1,7 @@
-"""Successful responses. Errors are made in ``errors``."""
+"""Responses, and JSON as the API writes it. Answers to errors are made in ``errors``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import orjson
 import webob
@@ -10,23 +11,33 @@ Headers = Mapping[str, str]
 _OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
 
 
+class Response(webob.Response):
+    """A WebOb response that is sent as it is: the path in ``Location`` stays a path (reference 1.3)."""
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Send the head and return the body, which is closed unread for HEAD."""
+        start_response(self.status, self.headerlist)
+        body: Iterable[bytes] = self.app_iter
+        if environ["REQUEST_METHOD"] != "HEAD":
+            return body
+        if hasattr(body, "close"):
+            body.close()
+        return []
+
+
 def dump_json(value: object) -> bytes:
     """Return ``value`` as JSON in UTF-8; a datetime becomes ``YYYY-MM-DDTHH:MM:SSZ`` (reference 1.5)."""
     return orjson.dumps(value, option=_OPTIONS)
 
 
-def json_response(value: object, status: int = 200, headers: Headers | None = None) -> webob.Response:
+def json_response(value: object, status: int = 200, headers: Headers | None = None) -> Response:
     """Return a response with ``value`` as its JSON body."""
-    response = webob.Response(body=dump_json(value), status=status, content_type="application/json", charset=None)
+    response = Response(body=dump_json(value), status=status, content_type="application/json", charset=None)
     if headers:
         response.headers.update(headers)
     return response
 
 
-def empty_response(status: int = 204) -> webob.Response:
-    """Return a response without a body and without a content type."""
-    response = webob.Response(status=status, content_type=None)
-    if status == 204:
-        # RFC 9110 section 8.6: a 204 has no Content-Length.
-        del response.headers["Content-Length"]
-    return response
+def empty_response() -> Response:
+    """Return the answer 204, without content, its type or its length."""
+    return Response(status=204)

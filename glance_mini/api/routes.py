@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import routes
-import webob
 
 from glance_mini.api.errors import MethodNotAllowed, UnknownMethod, UnknownPath
 from glance_mini.api.request import Request
+from glance_mini.api.response import Response
 from glance_mini.domain.errors import Invalid
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH")
@@ -110,7 +110,7 @@ ROUTES: tuple[Route, ...] = (
     *_schema_routes(),
 )
 
-Handler = Callable[..., webob.Response]
+Handler = Callable[..., Response]
 
 
 class Router:

@@ -13,7 +13,12 @@ def log_early() -> None:
 
 
 def log_as_configured(conf: cfg.ConfigOpts) -> None:
-    """Write log lines as the options of oslo.log say, with the id of the request that they belong to."""
+    """Write log lines as the options of oslo.log say, with the id of the request that they belong to.
+
+    Where these name no place, standard error it is: standard output is for what a user reads or a program parses.
+    """
     from oslo_log import log
 
+    if not (conf.log_file or conf.log_dir or conf.use_journal):
+        conf.set_default("use_stderr", True)
     log.setup(conf, "glance-mini")

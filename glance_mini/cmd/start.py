@@ -1,11 +1,12 @@
 """``glance-mini serve``: from the command line to a listening server.
 
-The master process that this runs in stays small: it imports neither the application nor the database library. What needs
-them runs in a child.
+The master process that this runs in stays small: it imports neither the application nor the database library. What
+needs them runs in a child.
 """
 
 import argparse
 import contextlib
+import os
 import shlex
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ def start(arguments: argparse.Namespace) -> int:
     """Serve until told to stop and return the exit code; raises ConfigurationError and OSError before it listens."""
     source = find_source(arguments)
     if source.state is not None:
+        # Database and images are made by others, who leave it to the process who may read them.
+        os.umask(0o077)
         source.state.create()
     conf = configuration.load(files=source.existing_files())
     _apply(arguments, conf)

@@ -4,13 +4,13 @@ An update carries changes and never a whole image, so what the caller cannot see
 the data access layer calls it inside the transaction that holds the image, and stores the difference.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 
 from glance_mini.domain import errors
-from glance_mini.domain.image import Image, Location, user_properties
+from glance_mini.domain.image import Image, Location, is_internal, user_properties
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.domain.status import check_formats
 
@@ -102,7 +102,8 @@ def _change_property(image: Image, change: PropertyChange) -> Image:
     if change.action == "remove":
         del properties[name]
     else:
-        properties[name] = str(value)
+        # The schema lets some properties be null; as a text that is the empty one (reference 3.2).
+        properties[name] = "" if value is None else str(value)
     return replace(image, properties=properties)
 
 
@@ -114,6 +115,8 @@ def _change_base(image: Image, change: PropertyChange) -> Image:
         raise errors.Forbidden(reason=f"Property {name} may not be removed.")
     if name in FORMATS and image.status != "queued" and value != getattr(image, name):
         raise errors.Forbidden(reason=f"Attribute {name} can be replaced only for a queued image.")
+    if name == "tags":
+        value = tuple(dict.fromkeys(cast(Iterable[str], value)))
     return replace(image, **cast(dict[str, Any], {name: value}))
 
 
@@ -126,6 +129,8 @@ def _change_tag(image: Image, change: TagChange) -> Image:
 
 
 def _change_locations(image: Image, change: LocationChange) -> Image:
+    if change.action == "replace" and not change.locations:
+        raise errors.Forbidden(reason="The locations of an image cannot be replaced by none.")
     match change.action:
         case "remove":
             return _remove_location(image, change)
@@ -169,6 +174,7 @@ def _replace_metadata(image: Image, change: LocationChange) -> Image:
     if sorted(old.url for old in image.locations) != sorted(new.url for new in change.locations):
         raise errors.Invalid(reason="Replacing the locations of an image may change their metadata only.")
     ids = {old.url: old.id for old in image.locations}
+    image = _claim_hashes(image, change.hashes)
     return replace(image, locations=tuple(replace(new, id=ids[new.url]) for new in change.locations))
 
 
@@ -185,7 +191,7 @@ def _remove_location(image: Image, change: LocationChange) -> Image:
 
 def _check_limits(before: Image, after: Image, limits: Limits) -> None:
     properties = user_properties(after)
-    has_added = bool(set(after.properties) - set(before.properties))
+    has_added = any(not is_internal(name) for name in set(after.properties) - set(before.properties))
     if limits.properties is not None and properties > limits.properties and has_added:
         raise errors.LimitExceeded(resource="image_property_quota", limit=limits.properties, wanted=properties)
     for resource, limit, old, new in (

@@ -69,7 +69,8 @@ class AuthLayer(Layer):
     def list_members(self, context: Context, op: members.ListMembers) -> Sequence[Member]:
         _require_shared(op.target)
         if not _owns(context, op.target):
-            op = replace(op, member_id=context.project_id)
+            # A caller without a project is no member; None would ask for all.
+            op = replace(op, member_id=context.project_id or "")
         found: Sequence[Member] = self.below(context, op)
         return found
 

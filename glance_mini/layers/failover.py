@@ -82,9 +82,10 @@ class FailoverChunks(Iterator[bytes]):
         """Return the next block of the location in use, or of the next one where the last has failed."""
         if self._source is None:
             self._open_next()
+        assert self._source is not None
         chunk, self._ahead = self._ahead, None
         if chunk is None:
-            chunk = next(self._source or iter(()), None)
+            chunk = next(self._source, None)
         if chunk is None:
             raise store_errors.SizeMismatch(expected=self.length, received=self._done)
         return chunk

@@ -94,7 +94,9 @@ class LocationLayer(Layer):
             except BaseException:
                 self._abort(context, transfer)
                 raise
-            return self._record(context, store, transfer, stored, virtual_size)
+            image = self._record(context, store, transfer, stored, virtual_size)
+        self._keep_acls(context, image)
+        return image
 
     def _writable_store(self, store_id: str | None) -> Store:
         if store_id is None or not self._stores.multi:
@@ -151,8 +153,9 @@ class LocationLayer(Layer):
             # cleared away by the reaper, what was recorded stays.
             raise
         except Exception:
-            _remove(store, stored.location)
-            self._abort(context, transfer)
+            # The row of the transfer is all that knows of data that could not be removed: the reaper finds it there.
+            if _remove(store, stored.location):
+                self._abort(context, transfer)
             raise
         return image
 
@@ -228,11 +231,18 @@ class LocationLayer(Layer):
                 raise Forbidden(reason="Locations cannot be changed: show_multiple_locations is off.")
             op = replace(op, changes=resolve_changes(self._stores, op.changes))
         image: Image = self.below(context, op)
-        if len(image.locations) < len(op.target.locations):
-            self._delete_pending(context, op.image_id)
-        if image.visibility != op.target.visibility:
+        if any(isinstance(change, LocationChange) and change.action == "remove" for change in op.changes):
+            self._delete_removed(context, op.image_id)
+        if image.visibility != op.target.visibility or image.locations != op.target.locations:
             self._keep_acls(context, image)
         return image
+
+    def _delete_removed(self, context: Context, image_id: str) -> None:
+        """Delete the data of locations that the image has lost; what is in use is tried again by the reaper."""
+        try:
+            self._delete_pending(context, image_id)
+        except store_errors.InUseByStore as error:
+            LOG.warning("Data that image %s has lost could not be deleted yet: %s", image_id, error)
 
     def add_member(self, context: Context, op: members.AddMember) -> Member:
         return self._change_member(context, op)
@@ -263,10 +273,13 @@ class LocationLayer(Layer):
         return [member.member_id for member in found]
 
 
-def _remove(store: Store, location: str) -> None:
+def _remove(store: Store, location: str) -> bool:
+    """Delete data that was not recorded; returns whether it is gone."""
     try:
         store.delete(location)
     except store_errors.NotFound:
-        pass
+        return True
     except store_errors.StoreError as error:
         LOG.warning("Data that was not recorded could not be removed: %s", error)
+        return False
+    return True

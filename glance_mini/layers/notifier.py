@@ -52,18 +52,13 @@ class NotifierLayer(Layer):
     def around(self, context: Context, op: Operation) -> Any:
         result = self._below_reporting(context, op)
         event = _EVENTS.get(type(op))
+        if isinstance(op, ImageOperation) and result == op.image:
+            return result  # nothing was changed
         if event and isinstance(result, Image):
             self._publish(context, event, payloads.image_payload(result))
         elif event and isinstance(result, Member):
             self._publish(context, event, payloads.member_payload(result))
         return result
-
-    def update_image(self, context: Context, op: images.UpdateImage) -> Image:
-        if op.changes:
-            image: Image = self.around(context, op)
-            return image
-        unchanged: Image = self._below_reporting(context, op)
-        return unchanged
 
     def upload_data(self, context: Context, op: data.UploadData) -> Image:
         image: Image = self._below_reporting(context, replace(op, chunks=self._prepared(context, op)))

@@ -112,9 +112,8 @@ class PolicyLayer(Layer):
             query = replace(op.query, marker=page.next_marker, limit=wanted)
             page = self.below(context, replace(op, query=query))
             allowed += self._allowed(context, page)
-        if len(allowed) > wanted:
-            return Page(images=tuple(allowed[:wanted]), next_marker=allowed[wanted - 1].id)
-        return Page(images=tuple(allowed), next_marker=page.next_marker)
+        is_more = len(allowed) > wanted or page.next_marker is not None
+        return Page(tuple(allowed[:wanted]), allowed[wanted - 1].id if is_more else None)
 
     def list_members(self, context: Context, op: members.ListMembers) -> Sequence[Member]:
         found: Sequence[Member] = self.around(context, op)

@@ -4,7 +4,9 @@ Reading is redacted on results, on a copy. What is written carries changes only,
 see is never lost.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Self
 
 from oslo_config import cfg
@@ -43,7 +45,8 @@ class PropertyProtectionLayer(Layer):
         if not all(self._allows(context, "read", name) for name in op.query.properties):
             return Page(images=())
         page: Page = self.below(context, op)
-        return replace(page, images=tuple(self._redact(context, image) for image in page.images))
+        may_read = cache(lambda name: self._allows(context, "read", name))
+        return replace(page, images=tuple(_redacted(image, may_read) for image in page.images))
 
     def create_image(self, context: Context, op: images.CreateImage) -> Image:
         for name in op.properties:
@@ -72,8 +75,12 @@ class PropertyProtectionLayer(Layer):
         return self._rules.allows(action, name, roles, lambda rule: ask(rule, {}, context))
 
     def _redact(self, context: Context, image: Image) -> Image:
-        readable = {name: value for name, value in image.properties.items() if self._allows(context, "read", name)}
-        return image if len(readable) == len(image.properties) else replace(image, properties=readable)
+        return _redacted(image, lambda name: self._allows(context, "read", name))
+
+
+def _redacted(image: Image, may_read: Callable[[str], bool]) -> Image:
+    readable = {name: value for name, value in image.properties.items() if may_read(name)}
+    return image if len(readable) == len(image.properties) else replace(image, properties=readable)
 
 
 def _action(change: PropertyChange, image: Image) -> str:

@@ -92,10 +92,9 @@ class QuotaLayer(Layer):
 
     def upload_data(self, context: Context, op: data.UploadData) -> Image:
         cap = self._per_image.size
-        if op.size is not None and op.size > cap:
-            self._refuse("image_size_cap", cap, op.size)
+        self._require("image_size_cap", cap, op.size or 0)
         op = replace(op, limits=self._limits(op.target.owner), transfer_id=op.transfer_id or str(uuid4()))
-        chunks = self._capped(op.chunks, cap)
+        chunks = _capped(op.chunks, cap)
         if op.size is None and quota.IMAGE_SIZE_TOTAL in op.limits.project:
             chunks = self._reserving(context, op, chunks)
         image: Image = self._below_counting(context, replace(op, chunks=chunks))
@@ -115,14 +114,6 @@ class QuotaLayer(Layer):
             tags=self._per_image.tags,
             locations=self._per_image.locations,
         )
-
-    def _capped(self, chunks: Iterable[bytes], cap: int) -> Iterator[bytes]:
-        total = 0
-        for chunk in chunks:
-            total += len(chunk)
-            if total > cap:
-                self._refuse("image_size_cap", cap, total)
-            yield chunk
 
     def _reserving(self, context: Context, op: data.UploadData, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Take room for data of unknown size while it flows: in steps while there is plenty, else block by block."""
@@ -147,7 +138,7 @@ class QuotaLayer(Layer):
         while not self._take(context, op, needed, limit):
             youngest = self.below(context, data.IsYoungestTransfer(op.transfer_id))
             if youngest or waited >= _MAX_WAIT_SECONDS:
-                self._refuse(quota.IMAGE_SIZE_TOTAL, limit, f"at least {needed} more")
+                raise LimitExceeded(resource=quota.IMAGE_SIZE_TOTAL, limit=limit, wanted=f"{needed} bytes more")
             self._sleep(_RETRY_SECONDS)
             waited += _RETRY_SECONDS
         return needed
@@ -163,11 +154,8 @@ class QuotaLayer(Layer):
 
     def _require(self, resource: str, limit: int | None, wanted: int) -> None:
         if limit is not None and wanted > limit:
-            self._refuse(resource, limit, wanted)
-
-    def _refuse(self, resource: str, limit: int, wanted: object) -> None:
-        self._metrics.quota_refusals.labels(resource).inc()
-        raise LimitExceeded(resource=resource, limit=limit, wanted=wanted)
+            self._metrics.quota_refusals.labels(resource).inc()
+            raise LimitExceeded(resource=resource, limit=limit, wanted=wanted)
 
     def _below_counting(self, context: Context, op: Operation) -> Any:
         try:
@@ -175,6 +163,15 @@ class QuotaLayer(Layer):
         except LimitExceeded as error:
             self._metrics.quota_refusals.labels(str(error.values.get("resource"))).inc()
             raise
+
+
+def _capped(chunks: Iterable[bytes], cap: int) -> Iterator[bytes]:
+    total = 0
+    for chunk in chunks:
+        total += len(chunk)
+        if total > cap:
+            raise LimitExceeded(resource="image_size_cap", limit=cap, wanted=total)
+        yield chunk
 
 
 def _limit(option: int) -> int | None:

@@ -7,6 +7,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 
 from glance_mini.db.interface import DataAccess
@@ -15,7 +16,6 @@ from glance_mini.domain.transfer import Deletion, Transfer
 from glance_mini.metrics import Metrics
 from glance_mini.transfers.deletion import remove_data
 from glance_mini.transfers.leases import LeaseKeeper
-from glance_mini_store import errors as store_errors
 from glance_mini_store.registry import Stores
 
 LOG = logging.getLogger(__name__)
@@ -58,8 +58,13 @@ class Reaper:
         transfers = self._data.take_expired_transfers(
             self._leases.process, self._leases.held(), self._clock(), self._leases.lease_until()
         )
-        for transfer in transfers:
-            self._undo(transfer)
+        with ExitStack() as held:
+            # A slow store must not let a lease end: who took the row next would free the image for a new upload, whose
+            # data would then be removed here.
+            for transfer in transfers:
+                held.enter_context(self._leases.holding(transfer.id))
+            for transfer in transfers:
+                self._undo(transfer)
         now = self._clock()
         deletions = self._data.take_due_deletions(now, now + RETRY_DELETION)
         for deletion in deletions:
@@ -70,8 +75,9 @@ class Reaper:
         """Remove the data of a dead transfer first, so that its image is free only when nothing is left."""
         try:
             self._stores.get(transfer.store).discard(transfer.name)
-        except store_errors.StoreError as error:
-            LOG.warning("The remains of transfer %s stay until the next round: %s", transfer.id, error)
+        except Exception as error:
+            # Whatever a driver raises: one row must not keep the others from being cleared away.
+            LOG.warning("The remains of transfer %s stay until the next round: %r", transfer.id, error)
             return
         self._data.abort_transfer(transfer, self._clock())
         self._metrics.leases_expired.inc()
@@ -80,8 +86,8 @@ class Reaper:
     def _delete(self, deletion: Deletion) -> None:
         try:
             remove_data(self._stores, deletion)
-        except store_errors.StoreError as error:
-            LOG.warning("Data of image %s could not be deleted yet: %s", deletion.image_id, error)
+        except Exception as error:
+            LOG.warning("Data of image %s could not be deleted yet: %r", deletion.image_id, error)
             return
         self._data.finish_deletion(deletion.id)
 

@@ -117,7 +117,7 @@ class Client:
     """One connection to a server, closed at the end of the test."""
 
     def __init__(self, test, server, tls=None, receive_buffer=None):
-        self.socket = socket.socket()
+        self.socket = socket.socket(socket.AF_UNIX if isinstance(server.address, str) else socket.AF_INET)
         test.addCleanup(self.close)
         self.socket.settimeout(PATIENCE)
         if receive_buffer:

@@ -177,7 +177,8 @@ class TestContinue(Shared, testtools.TestCase):
 
     def test_continue_is_not_said_to_a_client_that_did_not_wait(self):
         client = self.client()
-        client.send(self.head.format("/count", "Content-Length: 5") + "12345")
+        client.send(self.head.format("/count", "Content-Length: 10") + "12345")
+        client.send("67890")
         self.assertEqual(200, client.response().status)
 
     def test_unknown_expectation_is_refused(self):

@@ -119,10 +119,10 @@ class TestLife(testtools.TestCase):
         stale.bind(path)
         stale.close()
         server = self.start(bind=["127.0.0.1:0", f"unix:{path}"])
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(path)
-            client.sendall(b"GET /small HTTP/1.0\r\n\r\n")
-            self.assertIn(b"200 OK", client.recv(1000))
+        server.address = path
+        headers = "X-Forwarded-Proto: https\r\nScript_Name: /environ\r\n"
+        answer = Client(self, server).request("/environ", headers=headers).json
+        self.assertEqual(("http", ""), (answer["wsgi.url_scheme"], answer["SCRIPT_NAME"]))
         self.assertEqual(0, server.stop()[0])
         self.assertFalse(os.path.exists(path))
 

@@ -40,11 +40,6 @@ class TestSilentClients(Shared, testtools.TestCase):
 
         eventually(drip, "the server ended the connection")
 
-    def test_idle_connection_ends_after_its_request(self):
-        client = self.client()
-        self.assertEqual(200, client.request("/small").status)
-        self.assertEqual(b"", client.rest())
-
     def test_reader_that_stops_ends_the_stream(self):
         client = self.client(receive_buffer=4096)
         client.send("GET /stream?count=64 HTTP/1.1\r\nHost: test\r\n\r\n")
@@ -61,7 +56,7 @@ class TestSilentClients(Shared, testtools.TestCase):
 
 
 class TestSlowClients(Shared, testtools.TestCase):
-    settings = {"io_timeout": 20, "minimum_rate": 2000, "rate_window": 1}
+    settings = {"io_timeout": 120, "keepalive": 1, "minimum_rate": 2000, "rate_window": 1}
 
     def test_body_below_the_minimum_rate_ends(self):
         client = self.client()
@@ -87,6 +82,11 @@ class TestSlowClients(Shared, testtools.TestCase):
             client.send("a" * 20_000)
             time.sleep(0.1)
         self.assertEqual(500_000, client.response().json["count"])
+
+    def test_idle_connection_ends_soon_after_its_request(self):
+        client = self.client()
+        self.assertEqual(200, client.request("/small").status)
+        self.assertEqual(b"", client.rest())
 
     def test_time_of_the_application_is_not_held_against_the_client(self):
         client = self.client()

@@ -29,7 +29,7 @@ ARROWS = {
     | {"operations", "db", "policies", "notifications", "inspection", "limits", "transfers"},
     "imports": FOUNDATION | {"operations", "layers"},
     "workers": FOUNDATION | {"operations", "layers", "imports"},
-    "api": FOUNDATION | {"operations", "layers", "policies", "users"},
+    "api": FOUNDATION | {"operations", "layers", "policies", "services", "transfers", "users"},
 }
 """What a part of glance_mini may import of the others, itself aside. A part that is not named here is free."""
 

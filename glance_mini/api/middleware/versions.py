@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 import webob
 
 from glance_mini.api.errors import error_response, text_response
-from glance_mini.api.response import json_response
+from glance_mini.api.response import Response, json_response
 from glance_mini.domain.errors import Invalid
 
 ALWAYS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 15, 17)
@@ -45,7 +45,7 @@ class VersionNegotiation:
         result: Iterable[bytes] = (answer or self._app)(environ, start_response)
         return result
 
-    def _answer(self, environ: dict[str, Any]) -> webob.Response | None:
+    def _answer(self, environ: dict[str, Any]) -> Response | None:
         accept = environ.get("HTTP_ACCEPT", "")
         try:
             path = _decode(environ)
@@ -69,7 +69,7 @@ class VersionNegotiation:
             environ["PATH_INFO"] = f"/v2/{rest}".encode().decode("latin-1")
         return None
 
-    def _list(self, environ: dict[str, Any], status: int) -> webob.Response:
+    def _list(self, environ: dict[str, Any], status: int) -> Response:
         base = self._public_endpoint or webob.Request(environ).application_url
         links = [{"rel": "self", "href": f"{base.rstrip('/')}/v2/"}]
         versions = [

@@ -1,9 +1,7 @@
 """Actions on images: deactivate and reactivate (reference section 7)."""
 
-import webob
-
 from glance_mini.api.request import Request
-from glance_mini.api.response import empty_response
+from glance_mini.api.response import Response, empty_response
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.images import DeactivateImage, ReactivateImage
 
@@ -14,12 +12,12 @@ class ImageActionsController:
     def __init__(self, domain: Stack) -> None:
         self.domain = domain
 
-    def deactivate(self, request: Request, image_id: str) -> webob.Response:
+    def deactivate(self, request: Request, image_id: str) -> Response:
         """Forbid the download of an image."""
         self.domain.call(request.context, DeactivateImage(image_id))
         return empty_response()
 
-    def reactivate(self, request: Request, image_id: str) -> webob.Response:
+    def reactivate(self, request: Request, image_id: str) -> Response:
         """Allow the download of an image again."""
         self.domain.call(request.context, ReactivateImage(image_id))
         return empty_response()

@@ -1,13 +1,12 @@
 """The data of images: upload and download (reference 5.1, 5.2)."""
 
-import webob
 from oslo_config import cfg
 
 from glance_mini.api.body import content_length, read_chunks
 from glance_mini.api.download import download_body
 from glance_mini.api.errors import UnsupportedMediaType
 from glance_mini.api.request import Request
-from glance_mini.api.response import empty_response
+from glance_mini.api.response import Response, empty_response
 from glance_mini.api.transfer_slots import TransferSlots
 from glance_mini.api.v2.byte_range import WHOLE, parse_byte_range
 from glance_mini.conf.server import max_transfers
@@ -29,7 +28,7 @@ class ImageDataController:
         self._several_stores = services.stores.multi
         self._slots = TransferSlots(max_transfers(conf))
 
-    def upload(self, request: Request, image_id: str) -> webob.Response:
+    def upload(self, request: Request, image_id: str) -> Response:
         """Take the data of an image; nothing is read before the layers ask for it."""
         if request.environ.get("CONTENT_TYPE", "").lower() != MEDIA_TYPE:
             raise UnsupportedMediaType(wanted=MEDIA_TYPE)
@@ -43,7 +42,7 @@ class ImageDataController:
             release()
         return empty_response()
 
-    def download(self, request: Request, image_id: str) -> webob.Response:
+    def download(self, request: Request, image_id: str) -> Response:
         """Give the data of an image, or a range of it."""
         wanted = parse_byte_range(request.headers.get("Range"), request.headers.get("Content-Range"))
         release = self._slots.take()
@@ -62,7 +61,7 @@ class ImageDataController:
         response.content_length = data.length
         return response
 
-    def describe(self, request: Request, image_id: str) -> webob.Response:
+    def describe(self, request: Request, image_id: str) -> Response:
         """Answer HEAD: the headers of a whole download, made without touching a store."""
         image: Image = self.domain.call(request.context, GetImage(image_id))
         if not image.locations:
@@ -90,8 +89,8 @@ def _declared_size(request: Request) -> int | None:
     return int(text)
 
 
-def _answer(image: Image, offset: int, length: int, whole: bool) -> webob.Response:
-    response = webob.Response(status=200 if whole else 206, content_type=MEDIA_TYPE, charset=None)
+def _answer(image: Image, offset: int, length: int, whole: bool) -> Response:
+    response = Response(status=200 if whole else 206, content_type=MEDIA_TYPE, charset=None)
     if image.checksum:
         response.headers["Content-MD5"] = image.checksum
     if not whole:

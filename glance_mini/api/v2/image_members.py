@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import webob
-
 from glance_mini.api.request import Request
-from glance_mini.api.response import empty_response, json_response
+from glance_mini.api.response import Response, empty_response, json_response
 from glance_mini.api.v2.views import image_members as views
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.member import MEMBER_STATUSES
@@ -21,11 +19,11 @@ class ImageMembersController:
     def __init__(self, domain: Stack) -> None:
         self.domain = domain
 
-    def index(self, request: Request, image_id: str) -> webob.Response:
+    def index(self, request: Request, image_id: str) -> Response:
         """Show the members of an image."""
         return json_response(views.index(self.domain.call(request.context, ListMembers(image_id))))
 
-    def create(self, request: Request, image_id: str) -> webob.Response:
+    def create(self, request: Request, image_id: str) -> Response:
         """Share an image with a project."""
         member_id = _text(request.json_object(), "member")
         if len(member_id) > MAX_MEMBER_ID:
@@ -33,11 +31,11 @@ class ImageMembersController:
         member = self.domain.call(request.context, AddMember(image_id, member_id=member_id))
         return json_response(views.show(member))
 
-    def show(self, request: Request, image_id: str, member_id: str) -> webob.Response:
+    def show(self, request: Request, image_id: str, member_id: str) -> Response:
         """Show one member."""
         return json_response(views.show(self.domain.call(request.context, GetMember(image_id, member_id=member_id))))
 
-    def update(self, request: Request, image_id: str, member_id: str) -> webob.Response:
+    def update(self, request: Request, image_id: str, member_id: str) -> Response:
         """Accept or reject an image that is shared with the caller's project."""
         status = _text(request.json_object(), "status")
         if status not in MEMBER_STATUSES:
@@ -45,7 +43,7 @@ class ImageMembersController:
         op = UpdateMember(image_id, member_id=member_id, status=status)
         return json_response(views.show(self.domain.call(request.context, op)))
 
-    def delete(self, request: Request, image_id: str, member_id: str) -> webob.Response:
+    def delete(self, request: Request, image_id: str, member_id: str) -> Response:
         """Stop sharing an image with a project."""
         self.domain.call(request.context, DeleteMember(image_id, member_id=member_id))
         return empty_response()

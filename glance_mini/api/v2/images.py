@@ -3,11 +3,10 @@
 import threading
 from contextlib import AbstractContextManager, nullcontext
 
-import webob
 from oslo_config import cfg
 
 from glance_mini.api.request import Request
-from glance_mini.api.response import empty_response, json_response
+from glance_mini.api.response import Response, empty_response, json_response
 from glance_mini.api.v2.image_patch import ImagePatch, check_patch_type
 from glance_mini.api.v2.image_query import parse_image_query, parse_parameters
 from glance_mini.api.v2.image_rules import ImageRules, split_values
@@ -40,7 +39,7 @@ class ImagesController:
         self._big_lists = threading.BoundedSemaphore(conf.server.max_lists_in_flight)
         self._created_headers = _created_headers(conf, services)
 
-    def create(self, request: Request) -> webob.Response:
+    def create(self, request: Request) -> Response:
         """Create an image."""
         body = request.json_object()
         self._rules.check_new(body)
@@ -50,11 +49,11 @@ class ImagesController:
         headers = {**self._created_headers, "Location": f"/v2/images/{image.id}"}
         return json_response(self._views.show(image), 201, headers)
 
-    def show(self, request: Request, image_id: str) -> webob.Response:
+    def show(self, request: Request, image_id: str) -> Response:
         """Show an image."""
         return json_response(self._views.show(self.domain.call(request.context, GetImage(image_id))))
 
-    def index(self, request: Request) -> webob.Response:
+    def index(self, request: Request) -> Response:
         """Show a page of images."""
         parameters = parse_parameters(request.query_string)
         query = parse_image_query(parameters, *self._limits)
@@ -62,7 +61,7 @@ class ImagesController:
             page = self.domain.call(request.context, ListImages(query))
             return json_response(self._views.page(page, parameters))
 
-    def update(self, request: Request, image_id: str) -> webob.Response:
+    def update(self, request: Request, image_id: str) -> Response:
         """Change an image by a JSON patch."""
         media_type = request.content_type.lower()
         check_patch_type(media_type)
@@ -70,7 +69,7 @@ class ImagesController:
         image = self.domain.call(request.context, UpdateImage(image_id, changes=changes))
         return json_response(self._views.show(image))
 
-    def delete(self, request: Request, image_id: str) -> webob.Response:
+    def delete(self, request: Request, image_id: str) -> Response:
         """Delete an image and its data."""
         self.domain.call(request.context, DeleteImage(image_id))
         return empty_response()

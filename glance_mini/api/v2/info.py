@@ -1,10 +1,9 @@
 """What the service tells about itself: import methods, stores, usage (reference section 12)."""
 
-import webob
 from oslo_config import cfg
 
 from glance_mini.api.request import Request
-from glance_mini.api.response import json_response
+from glance_mini.api.response import Response, json_response
 from glance_mini.api.v2.views import info as views
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.info import GetUsage, ListStores
@@ -17,18 +16,18 @@ class InfoController:
         self.domain = domain
         self._import_methods = tuple(conf.enabled_import_methods)
 
-    def import_methods(self, request: Request) -> webob.Response:
+    def import_methods(self, request: Request) -> Response:
         """Show the import methods; they are configuration, and every caller may know them."""
         return json_response(views.import_methods(self._import_methods))
 
-    def stores(self, request: Request) -> webob.Response:
+    def stores(self, request: Request) -> Response:
         """Show the stores."""
         return json_response(views.stores(self.domain.call(request.context, ListStores()), detail=False))
 
-    def stores_detail(self, request: Request) -> webob.Response:
+    def stores_detail(self, request: Request) -> Response:
         """Show the stores with what operators may know."""
         return json_response(views.stores(self.domain.call(request.context, ListStores(detail=True)), detail=True))
 
-    def usage(self, request: Request) -> webob.Response:
+    def usage(self, request: Request) -> Response:
         """Show what the caller's project uses of its limits."""
         return json_response(views.usage(self.domain.call(request.context, GetUsage())))

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 
-import webob
-
 from glance_mini.api.request import Request
-from glance_mini.api.response import dump_json
+from glance_mini.api.response import Response, dump_json
 from glance_mini.api.v2.schemas import image_members, images, metadefs, tasks
 from glance_mini.api.v2.schemas.shapes import Schema
 
@@ -40,7 +38,7 @@ class SchemaController:
     def __init__(self, schemas: Mapping[str, Schema]) -> None:
         self._documents = {PREFIX + name: dump_json(schema) for name, schema in schemas.items()}
 
-    def show(self, request: Request) -> webob.Response:
+    def show(self, request: Request) -> Response:
         """Show the schema that the path names."""
         body = self._documents[request.environ["PATH_INFO"]]
-        return webob.Response(body=body, content_type="application/json", charset=None)
+        return Response(body=body, content_type="application/json", charset=None)

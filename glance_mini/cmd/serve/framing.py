@@ -32,7 +32,7 @@ def has_whole_head(data: bytearray, checked: int) -> bool:
         raise LimitRequestHeaders(f"the request head is longer than {HEAD_LIMIT} bytes")
     if end >= 0:
         return True
-    fault = None
+    fault = _FAULT.search(data, max(0, checked - 1))
     if fault is not None:
         in_first_line = data.find(b"\r\n", 2, fault.start()) < 0
         raise (InvalidRequestLine if in_first_line else InvalidHeader)("control character")

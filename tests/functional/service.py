@@ -1,0 +1,139 @@
+"""The real ``glance-mini serve`` as a process, and the unmodified clients that use it."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import fixtures
+import requests
+import yaml
+
+START_SECONDS = 30
+STOP_SECONDS = 30
+
+
+def free_port():
+    """Return a port on loopback that nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class Service(fixtures.Fixture):
+    """``glance-mini serve`` on a state directory; ``words`` are further arguments, ``lines`` how many it prints.
+
+    Then ``lines`` are what it printed once it answered, ``code`` its exit code where it did not start.
+    """
+
+    def __init__(self, state, *words, port=None, lines=3):
+        super().__init__()
+        self._expected = lines
+        self.state = Path(state)
+        self.port = port or free_port()
+        self.words = words
+        self.lines = []
+        self.code = None
+
+    def _setUp(self):
+        self.log = Path(self.useFixture(fixtures.TempDir()).path) / "log"
+        words = ["serve", "--state", str(self.state), "--bind", f"127.0.0.1:{self.port}", "--workers", "1", *self.words]
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "glance_mini.cmd.main", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.addCleanup(self._clean_up)
+        self._read_lines()
+
+    def _read_lines(self):
+        deadline = time.monotonic() + START_SECONDS
+        output = b""
+        while output.count(b"\n") < self._expected and time.monotonic() < deadline:
+            readable, _, _ = select.select([self.process.stdout], [], [], 0.5)
+            part = os.read(self.process.stdout.fileno(), 4096) if readable else None
+            if part == b"":
+                self.code = self.process.wait(STOP_SECONDS)
+                break
+            output += part or b""
+        self.lines = output.decode().splitlines()
+        if self.code is None and len(self.lines) != self._expected:
+            raise AssertionError(f"the service did not start: {self.lines}\n{self.log.read_text()}")
+
+    def _clean_up(self):
+        self.stop(signal.SIGKILL)
+        self.process.stdout.close()
+
+    def stop(self, number=signal.SIGTERM):
+        """Send a signal and return the exit code; SIGKILL goes to all processes of the service."""
+        if self.process.poll() is None:
+            if number == signal.SIGKILL:
+                os.killpg(self.process.pid, number)
+            else:
+                self.process.send_signal(number)
+            self.process.wait(STOP_SECONDS)
+        return self.process.returncode
+
+    @property
+    def cloud(self):
+        """Return what clouds.yaml says about the service."""
+        return yaml.safe_load((self.state / "clouds.yaml").read_text())["clouds"]["glance-mini"]
+
+    @property
+    def token(self):
+        """Return the administrator's token."""
+        return self.cloud["auth"]["token"]
+
+    def request(self, method, path, **arguments):
+        """Return the answer to a request with the administrator's token."""
+        headers = {"X-Auth-Token": self.token, **arguments.pop("headers", {})}
+        url = self.cloud["image_endpoint_override"] + path
+        return requests.request(method, url, headers=headers, timeout=30, **arguments)
+
+    def create_image(self, **properties):
+        """Return the id of a new image."""
+        body = {"name": "disk", "disk_format": "raw", "container_format": "bare", **properties}
+        return self.request("POST", "/v2/images", json=body).json()["id"]
+
+    def upload(self, image, data):
+        """Return the answer to an upload of ``data``, bytes or an iterator of them."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return self.request("PUT", f"/v2/images/{image}/file", data=data, headers=headers)
+
+    def stored_files(self):
+        """Return all files in the file store."""
+        return [path for path in (self.state / "images").rglob("*") if path.is_file()]
+
+
+class Client(fixtures.Fixture):
+    """The command line clients with a clouds.yaml or with arguments of their own, in a home directory of their own."""
+
+    def __init__(self, clouds_file=None):
+        super().__init__()
+        self._clouds_file = clouds_file
+
+    def _setUp(self):
+        self.home = self.useFixture(fixtures.TempDir()).path
+        own = {"HOME": self.home, "OS_CLIENT_CONFIG_FILE": str(self._clouds_file)}
+        foreign = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "XDG_"))}
+        self._environ = foreign | own
+
+    def call(self, program, *words):
+        """Return what a client printed; raises where it failed."""
+        path = Path(sys.executable).parent / program
+        where = {"env": self._environ, "cwd": self.home}
+        done = subprocess.run([str(path), *words], **where, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise AssertionError(f"{program} {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def openstack(self, *words):
+        """Return what ``openstack`` printed."""
+        return self.call("openstack", "--os-cloud", "glance-mini", *words).strip()

@@ -1,0 +1,127 @@
+"""The unmodified command line clients and openstacksdk against the real service, by token and by password."""
+
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+
+import fixtures
+import openstack
+import testtools
+import yaml
+
+from glance_mini.state import StateDirectory
+from glance_mini.users import User, change_users
+from tests.functional.service import Client, Service
+
+CONTENT = os.urandom(300_000)
+
+
+class ClientTestCase(testtools.TestCase):
+    """A running service, an image's content in a file, and a client that knows the service."""
+
+    def setUp(self):
+        super().setUp()
+        self.root = Path(self.useFixture(fixtures.TempDir()).path)
+        self.file = self.root / "disk.raw"
+        self.file.write_bytes(CONTENT)
+        self.saved = self.root / "saved.raw"
+        self.state = StateDirectory(self.root / "state")
+
+    def start(self):
+        """Return the running service."""
+        return self.useFixture(Service(self.state.path))
+
+    def start_with_password(self):
+        """Return a service that knows ann by her password, and the clouds.yaml with which she comes."""
+        self.state.create()
+        config = self.state.config_file
+        config.write_text(config.read_text().replace("flavor = token", "flavor = basic"))
+        user = User("ann").with_role("lab", ("member",)).with_password("correct horse")
+        change_users(self.state.users_file, lambda users: users.add(user))
+        service = self.useFixture(Service(self.state.path, lines=1))
+        auth = {"endpoint": service.lines[-1], "username": "ann", "password": "correct horse"}
+        cloud = {"auth_type": "http_basic", "auth": auth, "image_endpoint_override": service.lines[-1]}
+        clouds = self.root / "clouds.yaml"
+        clouds.write_text(yaml.safe_dump({"clouds": {"glance-mini": cloud}}))
+        return service, clouds
+
+
+class OpenStackClientTest(ClientTestCase):
+    def test_by_token_an_image_is_made_changed_shared_saved_and_deleted(self):
+        self.start()
+        self._live(self.useFixture(Client(self.state.clouds_file)), owner="admin")
+
+    def test_by_password_an_image_is_made_changed_shared_saved_and_deleted(self):
+        _, clouds = self.start_with_password()
+        self._live(self.useFixture(Client(clouds)), owner="lab")
+
+    def _live(self, client, owner):
+        words = ("image", "create", "disk", "--disk-format", "raw", "--file", str(self.file), "-f", "json")
+        created = json.loads(client.openstack(*words))
+        self.assertEqual(("active", owner, len(CONTENT)), (created["status"], created["owner"], created["size"]))
+        self.assertEqual("disk", client.openstack("image", "list", "-f", "value", "-c", "Name"))
+        client.openstack("image", "set", "disk", "--property", "os_distro=leap", "--tag", "x86")
+        client.openstack("image", "unset", "disk", "--tag", "x86")
+        shown = json.loads(client.openstack("image", "show", "disk", "-f", "json"))
+        self.assertEqual(("leap", []), (shown["properties"]["os_distro"], shown["tags"]))
+        client.openstack("image", "add", "project", "disk", "other")
+        self.assertEqual("other", client.openstack("image", "member", "list", "disk", "-f", "value", "-c", "Member ID"))
+        client.openstack("image", "save", "disk", "--file", str(self.saved))
+        self.assertEqual(CONTENT, self.saved.read_bytes())
+        client.openstack("image", "delete", "disk")
+        self.assertEqual("", client.openstack("image", "list", "-f", "value"))
+
+
+class GlanceClientTest(ClientTestCase):
+    def test_image_is_made_changed_shared_downloaded_and_deleted(self):
+        service = self.start()
+        client = self.useFixture(Client())
+        access = ("--os-auth-token", service.token, "--os-image-url", service.lines[2], "--os-image-api-version", "2")
+
+        def glance(*words):
+            return client.call("glance", *access, *words)
+
+        glance(
+            *("image-create", "--name", "disk", "--disk-format", "raw", "--container-format", "bare"),
+            *("--file", str(self.file)),
+        )
+        image = service.request("GET", "/v2/images").json()["images"][0]
+        self.assertEqual(("active", len(CONTENT)), (image["status"], image["size"]))
+        self.assertIn("leap", glance("image-update", image["id"], "--property", "os_distro=leap"))
+        self.assertIn("disk", glance("image-list"))
+        glance("member-create", image["id"], "other")
+        self.assertIn("other", glance("member-list", "--image-id", image["id"]))
+        glance("image-download", image["id"], "--file", str(self.saved))
+        self.assertEqual(CONTENT, self.saved.read_bytes())
+        glance("image-delete", image["id"])
+        self.assertEqual([], service.request("GET", "/v2/images").json()["images"])
+
+
+class SDKTest(ClientTestCase):
+    def test_image_is_made_from_a_file_found_updated_streamed_and_deleted(self):
+        self.start()
+        self._live(openstack.connect(cloud="glance-mini", config=self._config(self.state.clouds_file)))
+
+    def test_by_password_the_same_works(self):
+        _, clouds = self.start_with_password()
+        self._live(openstack.connect(cloud="glance-mini", config=self._config(clouds)))
+
+    def _config(self, clouds):
+        return openstack.config.OpenStackConfig(config_files=[str(clouds)], load_envvars=False)
+
+    def _live(self, cloud):
+        self.addCleanup(cloud.close)
+        formats = {"disk_format": "raw", "container_format": "bare"}
+        image = cloud.create_image("disk", filename=str(self.file), wait=True, **formats)
+        self.assertEqual("active", image.status)
+        found = cloud.image.find_image("disk", ignore_missing=False)
+        self.assertEqual((image.id, hashlib.md5(CONTENT).hexdigest()), (found.id, found.checksum))
+        changed = cloud.image.update_image(found, name="renamed", os_distro="leap")
+        self.assertEqual(("renamed", "leap"), (changed.name, changed.os_distro))
+        output = io.BytesIO()
+        cloud.image.download_image(changed, stream=True, output=output)
+        self.assertEqual(CONTENT, output.getvalue())
+        cloud.image.delete_image(changed)
+        self.assertIsNone(cloud.image.find_image("renamed", ignore_missing=True))

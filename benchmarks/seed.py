@@ -52,7 +52,7 @@ def _rows(batch: Iterable[int], project: str) -> Iterator[tuple[Table, list[dict
     yield images, [_image(number, project) for number in keys]
     yield (
         image_properties,
-        [key | {"name": name, "value": value, "value_digest": digest(value)} for number, key in keys.items()
+        [key | {"name": name, "value": value, "value_digest": digest(name, value)} for number, key in keys.items()
          for name, value in _properties(number)],
     )
     yield image_tags, [key | {"value": tag} for number, key in keys.items() for tag in _tags(number)]
@@ -65,7 +65,7 @@ def _image(number: int, project: str) -> dict[str, Any]:
         "id": image_id(number),
         "name": f"seed-{number:06d}",
         "status": "active",
-        "visibility": ("public" if number % 18 == 8 else "private") if foreign else "shared",
+        "visibility": ("public" if number // 9 % 2 else "private") if foreign else "shared",
         "owner": OTHER if foreign else project,
         "size": number,
         "container_format": "bare",

@@ -18,7 +18,7 @@ from uuid import uuid4
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from glance_mini.users import hash_token
+from glance_mini.users import User, change_users
 
 _PROJECT = "bench"
 
@@ -30,7 +30,7 @@ connection = {connection}
 [paste_deploy]
 flavor = token
 [authentication]
-users_file = {folder}/users.yaml
+users_file = {folder}/users.json
 [server]
 bind = 127.0.0.1:{port}
 workers = {workers}
@@ -38,15 +38,6 @@ workers = {workers}
 stores = file,http
 default_store = file
 filesystem_store_datadir = {folder}/images
-"""
-
-_USERS = """
-users:
-  bench:
-    projects:
-      {project}: [member]
-    tokens:
-      {digest}: {project}
 """
 
 
@@ -86,14 +77,13 @@ def service(connection: str, workers: int = 2, options: str = "", folder: str | 
     """Yield the service on the database ``connection``, started by ``glance-mini serve`` and stopped afterwards."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         home, port, token = Path(name), _free_port(), uuid4().hex
-        users = home / "users.yaml"
-        users.write_text(_USERS.format(project=_PROJECT, digest=hash_token(token)))
-        users.chmod(0o600)
+        user = User("bench").with_role(_PROJECT, ("member",)).with_token(token, _PROJECT)
+        change_users(home / "users.json", lambda users: users.add(user))
         configuration = home / "glance-mini.conf"
         configuration.write_text(
             _CONFIGURATION.format(connection=connection, folder=home, port=port, workers=workers, options=options)
         )
-        subprocess.run([*_command("manage"), "--config-file", configuration, "db", "sync"], check=True)
+        subprocess.run([*_command("manage"), "db", "sync", "--config-file", configuration], check=True)
         with (home / "log").open("wb") as log:
             process = subprocess.Popen(
                 [*_command("main"), "serve", "--config-file", configuration], stdout=log, stderr=log

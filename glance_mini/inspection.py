@@ -19,6 +19,15 @@ UNINSPECTED = frozenset({"ami", "aki", "ari", "ploop"})
 
 _UNSAFE_AS_RAW = frozenset({"qcow2", "vmdk"})
 
+_HEAD = 1024 * 1024
+"""Bytes that are shown first, in one piece: the parser of vmdk reads a descriptor from the first piece only."""
+
+_PIECE = 64 * 1024
+"""Bytes of a later piece. The tables of a vhdx lie at least so far apart, and two in one piece are not found."""
+
+_LARGEST = 2**63 - 1
+"""The largest virtual size, in bytes, that can be recorded."""
+
 
 @dataclass(frozen=True, slots=True)
 class InspectionRules:
@@ -40,20 +49,28 @@ class Inspection:
         self._size = 0
         self._inspectors = [kind() for name, kind in format_inspector.ALL_FORMATS.items() if name != "raw"]
         self._curious = list(self._inspectors)
+        self._head: bytearray | None = bytearray()
 
     def update(self, block: bytes) -> None:
-        """Look at the next block of the data; never raises on what it finds."""
+        """Look at the next block of the data, however long; never raises on what it finds."""
         self._size += len(block)
-        self._curious = [inspector for inspector in self._curious if self._feed(inspector, block)]
+        if self._head is None:
+            self._look(block)
+            return
+        self._head += block
+        if len(self._head) >= _HEAD:
+            self._look_at_head()
 
     def finish(self) -> None:
         """Judge the data, which has been seen whole; raises UnsafeContent where it must not be stored."""
+        if self._head is not None:
+            self._look_at_head()
         found = self._detect()
         name = found.NAME if found else "raw"
         if name == self._declared:
             if found:
                 self._check_safety(found)
-            self.virtual_size = found.virtual_size if found else self._size
+            self.virtual_size = _virtual_size(found) if found else self._size
         elif self._declared == "raw":
             LOG.warning("Image %s is declared raw and looks like %s.", self._image_id, name)
             if found and name in _UNSAFE_AS_RAW:
@@ -61,20 +78,40 @@ class Inspection:
             self.virtual_size = self._size
         elif not (name == "raw" and self._declared in UNINSPECTED):
             self._mismatch(name)
+            if found:
+                self._check_safety(found)
 
-    def _feed(self, inspector: format_inspector.FileInspector, block: bytes) -> bool:
-        """Return whether ``inspector`` wants more blocks; one that cannot read the data is out."""
+    def _look_at_head(self) -> None:
+        head, self._head = bytes(self._head or b""), None
+        self._show(head[:_HEAD])
+        self._look(head[_HEAD:])
+
+    def _look(self, block: bytes) -> None:
+        if all(inspector.complete for inspector in self._curious):
+            self._show(block)
+            return
+        for start in range(0, len(block), _PIECE):
+            self._show(block[start : start + _PIECE])
+
+    def _show(self, piece: bytes) -> None:
+        self._curious = [inspector for inspector in self._curious if self._feed(inspector, piece)]
+
+    def _feed(self, inspector: format_inspector.FileInspector, piece: bytes) -> bool:
+        """Return whether ``inspector`` wants more; one that cannot read the data is out.
+
+        One that has found its format goes on to the end, because it may count the bytes.
+        """
         try:
-            inspector.eat_chunk(block)
+            inspector.eat_chunk(piece)
         except Exception:
             self._inspectors.remove(inspector)
             return False
-        return not inspector.complete
+        return not inspector.complete or _is_match(inspector)
 
     def _detect(self) -> format_inspector.FileInspector | None:
         for inspector in self._curious:
             inspector.finish()
-        matches = {inspector.NAME: inspector for inspector in self._inspectors if inspector.format_match}
+        matches = {inspector.NAME: inspector for inspector in self._inspectors if _is_match(inspector)}
         if set(matches) == {"iso", "gpt"}:
             return matches["iso"]
         if len(matches) > 1:
@@ -100,3 +137,21 @@ class Inspection:
             raise UnsafeContent(reason=f"the {inspector.NAME} data cannot be checked: {error}") from error
         if isinstance(inspector, format_inspector.VMDKInspector) and inspector.vmdktype not in self._rules.vmdk_types:
             raise UnsafeContent(reason=f"the vmdk sub-format {inspector.vmdktype} is not allowed")
+
+
+def _is_match(inspector: format_inspector.FileInspector) -> bool:
+    try:
+        match: bool = inspector.format_match
+    except Exception:  # a parser that fails on the data has not found its format
+        return False
+    return match
+
+
+def _virtual_size(inspector: format_inspector.FileInspector) -> int:
+    try:
+        size: int = inspector.virtual_size
+    except Exception as error:
+        raise UnsafeContent(reason=f"the virtual size of the {inspector.NAME} data cannot be read") from error
+    if not 0 <= size <= _LARGEST:
+        raise UnsafeContent(reason=f"the {inspector.NAME} data claims a virtual size of {size} bytes")
+    return size

@@ -128,7 +128,7 @@ class Client(fixtures.Fixture):
     def call(self, program, *words):
         """Return what a client printed; raises where it failed."""
         path = Path(sys.executable).parent / program
-        where = {"env": self._environ, "cwd": self.home}
+        where = {"env": self._environ, "cwd": self.home, "stdin": subprocess.DEVNULL}
         done = subprocess.run([str(path), *words], **where, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:
             raise AssertionError(f"{program} {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")

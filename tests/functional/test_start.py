@@ -10,6 +10,7 @@ from pathlib import Path
 import fixtures
 import requests
 import testtools
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -97,11 +98,15 @@ class StartTest(testtools.TestCase):
         refused = self._start("--bind", f"0.0.0.0:{free_port()}")
         self.assertEqual((1, []), (refused.code, refused.lines))
         service = self._start()
-        words = ("--os-auth-type", "none", "--os-endpoint", service.lines[2])
-        client = self.useFixture(Client(self.root / "none.yaml"))
-        created = client.call("openstack", *words, "image", "create", "free", "-f", "value", "-c", "id").strip()
-        self.assertIn("free", client.call("openstack", *words, "image", "list"))
-        client.call("openstack", *words, "image", "delete", created)
+        clouds = self.root / "clouds.yaml"
+        address = service.lines[2]
+        cloud = {"auth_type": "none", "auth": {"endpoint": address}, "image_endpoint_override": address}
+        clouds.write_text(yaml.safe_dump({"clouds": {"glance-mini": cloud}}))
+        client = self.useFixture(Client(clouds))
+        client.openstack("image", "create", "free")
+        client.openstack("image", "set", "--public", "free")
+        self.assertEqual("free", client.openstack("image", "list", "-f", "value", "-c", "Name"))
+        client.openstack("image", "delete", "free")
 
     def test_tls_is_spoken_and_the_clients_know_the_certificate(self):
         certificate = _make_certificate(self.root / "server.pem")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import fixtures
 import testtools
+from testtools.content import attach_file
 
 START_SECONDS = 60
 CONFIGURATION = """
@@ -80,12 +81,13 @@ class TestInstalledService(testtools.TestCase):
         with log.open("wb") as output:
             line = [command("glance-mini"), "serve", "--config-file", str(self.config_file)]
             service = subprocess.Popen(line, stdout=output, stderr=output, cwd=self.directory)
+        self.addOnException(lambda error: attach_file(self, str(log), "log of the service", buffer_now=True))
         self.addCleanup(service.wait, START_SECONDS)
         self.addCleanup(service.terminate)
         deadline = time.monotonic() + START_SECONDS
         while not self.is_answering():
             if service.poll() is not None or time.monotonic() > deadline:
-                self.fail(f"The service does not answer:\n{log.read_text()}")
+                self.fail("The service does not answer.")
             time.sleep(0.1)
 
     def is_answering(self):

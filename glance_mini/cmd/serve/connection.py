@@ -88,7 +88,7 @@ class Connection(TConn):
         """Wait for the head of the next request, of which `unused` has come already."""
         self.sock.setblocking(False)
         self._step = self._read_head
-        pass
+        self.deadline = time.monotonic() + (self._io_timeout if unused else self.cfg.keepalive)
         self._head += unused
 
     def linger(self) -> None:

@@ -48,7 +48,7 @@ def _store_properties(connection: Connection, before: Image, after: Image) -> No
                     "image_id": after.id,
                     "name": name,
                     "value": value,
-                    "value_digest": digest(value),
+                    "value_digest": digest(name, value),
                     "image_created_at": after.created_at,
                 }
                 for name, value in new.items()

@@ -6,7 +6,7 @@ page reaches. Statements are made once for each shape of a query, values are bou
 """
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -124,7 +124,7 @@ def _values(query: ImageQuery, scope: Scope) -> dict[str, Any]:
     for number, one in enumerate(query.ranges):
         values[f"minimum_{number}"], values[f"maximum_{number}"] = _bounded(one.minimum), _bounded(one.maximum)
     for number, (name, value) in enumerate(query.properties.items()):
-        values |= {f"name_{number}": name, f"value_{number}": value, f"digest_{number}": digest(value)}
+        values[f"digest_{number}"] = digest(name, value)
     for number, tag in enumerate(query.tags):
         values[f"tag_{number}"] = tag
     return values
@@ -136,11 +136,8 @@ def _bounded(value: Any) -> Any:
 
 @lru_cache(maxsize=512)
 def _statement(shape: Shape) -> Select[Any]:
-    if shape.properties or shape.tags:
-        page = _driven_by_child(shape).subquery("page")
-    else:
-        branches = [_branch(part, shape).subquery() for part in shape.parts]
-        page = branches[0] if len(branches) == 1 else _merged(branches, shape).subquery("page")
+    branches = [_branch(part, shape).subquery() for part in shape.parts]
+    page = branches[0] if len(branches) == 1 else _merged(branches, shape).subquery("page")
     return (
         select(*image_columns())
         .select_from(page.join(images, images.c.id == page.c.id))
@@ -155,33 +152,20 @@ def _merged(branches: list[Any], shape: Shape) -> Select[Any]:
 
 
 def _branch(part: str, shape: Shape) -> Select[Any]:
+    """The page as if ``part`` were all: led by its first property, else its first tag, else by what makes the part."""
+    children: list[tuple[Any, Any, int]] = [(image_properties, _has_property, n) for n in range(shape.properties)]
+    children += [(image_tags, _has_tag, n) for n in range(shape.tags)]
+    if children:
+        table, has, number = children.pop(0)
+        return _led(table, [has(table, number), visibility.condition(part), *_filters(shape, children)], shape)
     if part.startswith("shared:"):
-        return _driven(
-            image_members,
-            [
-                image_members.c.member == visibility.PROJECT,
-                image_members.c.status == part.partition(":")[2],
-                images.c.visibility == "shared",
-                *_filters(shape),
-            ],
-            shape,
-        )
+        member = image_members.c.member == visibility.PROJECT
+        status = image_members.c.status == part.partition(":")[2]
+        return _led(image_members, [member, status, images.c.visibility == "shared", *_filters(shape)], shape)
     return _page(_SORT_COLUMNS, [visibility.condition(part), *_filters(shape)], shape)
 
 
-def _driven_by_child(shape: Shape) -> Select[Any]:
-    """The first property, or else the first tag, leads; the rest is asked of each of its images in their order."""
-    children = [(image_properties, _has_property, n) for n in range(shape.properties)]
-    children += [(image_tags, _has_tag, n) for n in range(shape.tags)]
-    (table, has, number), *others = children
-    conditions = [*has(table, number), or_(*(visibility.condition(part) for part in shape.parts)), *_filters(shape)]
-    for other, has_other, n in others:
-        alias = other.alias()
-        conditions.append(exists().where(alias.c.image_id == images.c.id, *has_other(alias, n)))
-    return _driven(table, conditions, shape)
-
-
-def _driven(table: Any, conditions: list[Condition], shape: Shape) -> Select[Any]:
+def _led(table: Any, conditions: list[Condition], shape: Shape) -> Select[Any]:
     columns = _SORT_COLUMNS | {"created_at": table.c.image_created_at, "id": table.c.image_id}
     joined = table.join(images, images.c.id == table.c.image_id)
     return _page(columns, conditions, shape).select_from(joined).prefix_with("STRAIGHT_JOIN", dialect="mysql")
@@ -221,8 +205,11 @@ def _after(columns: Any, shape: Shape) -> Condition:
     return and_(or_(beyond(first, limit), first == limit), or_(*cases)) if len(steps) > 1 else cases[0]
 
 
-def _filters(shape: Shape) -> list[Condition]:
+def _filters(shape: Shape, children: Iterable[tuple[Any, Any, int]] = ()) -> list[Condition]:
     found: list[Condition] = []
+    for table, has, number in children:
+        other = table.alias()
+        found.append(exists().where(other.c.image_id == images.c.id, has(other, number)))
     if shape.visibility:
         found.append(images.c.visibility == bindparam("visibility"))
     for name, single in shape.fields:
@@ -244,13 +231,9 @@ def _is_one_of(column: Any, name: str, single: bool) -> Condition:
     return column == value if single else column.in_(value)
 
 
-def _has_property(table: Any, number: int) -> list[Condition]:
-    return [
-        table.c.name == bindparam(f"name_{number}"),
-        table.c.value_digest == bindparam(f"digest_{number}"),
-        table.c.value == bindparam(f"value_{number}"),
-    ]
+def _has_property(table: Any, number: int) -> Condition:
+    return table.c.value_digest == bindparam(f"digest_{number}")
 
 
-def _has_tag(table: Any, number: int) -> list[Condition]:
-    return [table.c.value == bindparam(f"tag_{number}")]
+def _has_tag(table: Any, number: int) -> Condition:
+    return table.c.value == bindparam(f"tag_{number}")

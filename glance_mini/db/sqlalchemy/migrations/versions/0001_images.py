@@ -91,9 +91,7 @@ def _create_image_children() -> None:
         _of_image("image_properties"),
         **MYSQL,
     )
-    op.create_index(
-        "ix_image_properties_list", "image_properties", ["name", "value_digest", "image_created_at", "image_id"]
-    )
+    op.create_index("ix_image_properties_list", "image_properties", ["value_digest", "image_created_at", "image_id"])
     op.create_table(
         "image_tags",
         _column("image_id", _exact(36)),

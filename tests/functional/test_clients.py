@@ -102,16 +102,15 @@ class GlanceClientTest(ClientTestCase):
 class SDKTest(ClientTestCase):
     def test_image_is_made_from_a_file_found_updated_streamed_and_deleted(self):
         self.start()
-        self._live(openstack.connect(cloud="glance-mini", config=self._config(self.state.clouds_file)))
+        self._live(self.state.clouds_file)
 
     def test_by_password_the_same_works(self):
         _, clouds = self.start_with_password()
-        self._live(openstack.connect(cloud="glance-mini", config=self._config(clouds)))
+        self._live(clouds)
 
-    def _config(self, clouds):
-        return openstack.config.OpenStackConfig(config_files=[str(clouds)], load_envvars=False)
-
-    def _live(self, cloud):
+    def _live(self, clouds):
+        config = openstack.config.OpenStackConfig(config_files=[str(clouds)], load_envvars=False)
+        cloud = openstack.connection.Connection(config=config.get_one(cloud="glance-mini"))
         self.addCleanup(cloud.close)
         formats = {"disk_format": "raw", "container_format": "bare"}
         image = cloud.create_image("disk", filename=str(self.file), wait=True, **formats)

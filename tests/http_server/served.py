@@ -26,6 +26,7 @@ class Application:
     def __init__(self, directory):
         self._directory = Path(directory)
         self._ticks = 0
+        self._has_started = (self._directory / f"child-{os.getpid()}").exists()
         threading.Thread(target=self._tick, daemon=True).start()
 
     def __call__(self, environ, start_response):
@@ -44,7 +45,8 @@ class Application:
         return [text]
 
     def do_small(self, environ, start_response, arguments):
-        return self.answer(start_response, "200 OK", {"pid": os.getpid(), "ticks": self._ticks})
+        figures = {"pid": os.getpid(), "ticks": self._ticks, "started": self._has_started}
+        return self.answer(start_response, "200 OK", figures)
 
     def do_refuse(self, environ, start_response, arguments):
         return self.answer(start_response, "403 Forbidden", {"refused": True})
@@ -140,11 +142,18 @@ def fail(directory):
 def main():
     options = json.loads(sys.argv[1])
     directory = options.pop("app")
+    metrics = options.pop("metrics", None)
     build = fail if options.pop("fail", False) else Application
     options["bind"] = tuple(options["bind"])
     settings = ServerSettings(**options)
     logging.basicConfig(level=logging.INFO)
-    code = run(settings, lambda: build(directory), on_ready=lambda: print("ready", flush=True))
+    code = run(
+        settings,
+        lambda: build(directory),
+        on_ready=lambda: print("ready", flush=True),
+        child_started=lambda: (Path(directory) / f"child-{os.getpid()}").touch(),
+        multiproc_dir=metrics,
+    )
     print("stopped", flush=True)
     return code
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import time
 
 import testtools
 
@@ -178,6 +179,7 @@ class TestContinue(Shared, testtools.TestCase):
     def test_continue_is_not_said_to_a_client_that_did_not_wait(self):
         client = self.client()
         client.send(self.head.format("/count", "Content-Length: 10") + "12345")
+        time.sleep(0.2)
         client.send("67890")
         self.assertEqual(200, client.response().status)
 

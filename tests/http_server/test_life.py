@@ -1,10 +1,12 @@
 """The life of the server: start, loss of a worker, orderly stop, and starts that fail."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
 import threading
+from pathlib import Path
 
 import fixtures
 import testtools
@@ -99,6 +101,33 @@ class TestLife(testtools.TestCase):
     def test_threads_started_by_the_application_live_in_the_worker(self):
         client = Client(self, self.start())
         eventually(lambda: client.request("/small").json["ticks"] > 5, "the thread of the application runs")
+
+    def test_child_started_is_called_in_the_worker_before_the_application_is_built(self):
+        self.assertIs(True, Client(self, self.start()).request("/small").json["started"])
+
+    def test_metrics_of_an_earlier_run_and_gauges_of_a_lost_worker_are_removed(self):
+        directory = Path(self.useFixture(fixtures.TempDir()).path)
+        (directory / "counter_1.db").touch()
+        server = self.start(workers=1, metrics=str(directory))
+        self.assertEqual([], list(directory.iterdir()))
+        worker = Client(self, server).request("/small").json["pid"]
+        gauge, counter = directory / f"gauge_livesum_{worker}.db", directory / f"counter_{worker}.db"
+        gauge.touch()
+        counter.touch()
+        os.kill(worker, signal.SIGKILL)
+        eventually(lambda: not gauge.exists(), "the gauges of the lost worker are removed")
+        self.assertTrue(counter.exists())
+
+    def test_worker_without_free_file_descriptors_goes_on_later(self):
+        server = self.start(workers=1)
+        worker = Client(self, server).request("/small").json["pid"]
+        in_use = len(os.listdir(f"/proc/{worker}/fd"))
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (in_use + 5, in_use + 5))
+        clients = [Client(self, server) for _ in range(20)]
+        eventually(lambda: "Cannot accept connections" in server.log, "the failure was logged")
+        for client in clients:
+            client.close()
+        self.assertEqual(worker, Client(self, server).request("/small").json["pid"])
 
     def test_sighup_replaces_the_workers(self):
         server = self.start()

@@ -62,8 +62,10 @@ class SqlDataAccess(DataAccess):
     def renew_leases(self, process: str, transfer_ids: Collection[str], lease_until: datetime) -> None:
         self._database.write(lambda c: transfers.renew(c, process, transfer_ids, lease_until))
 
-    def take_expired_transfers(self, process: str, now: datetime, lease_until: datetime) -> Sequence[Transfer]:
-        return self._database.write(lambda c: transfers.take_expired(c, process, now, lease_until))
+    def take_expired_transfers(
+        self, process: str, held: Collection[str], now: datetime, lease_until: datetime
+    ) -> Sequence[Transfer]:
+        return self._database.write(lambda c: transfers.take_expired(c, process, held, now, lease_until))
 
     def list_deletions(self, image_id: str) -> Sequence[Deletion]:
         return self._database.read(lambda c: deletions.of_image(c, image_id))

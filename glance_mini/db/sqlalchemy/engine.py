@@ -74,8 +74,8 @@ def _with_driver(url: URL) -> URL:
 def _session(backend: str, mysql_sql_mode: str) -> Any:
     statements = {
         "sqlite": tuple(f"PRAGMA {pragma}" for pragma in SQLITE_PRAGMAS),
-        # The estimates of a page's statement reach the threshold of JIT, whose compilation costs more than the page.
-        "postgresql": ("SET jit = off",),
+        # Estimates reach the thresholds of both, whose start costs more than a page.
+        "postgresql": ("SET jit = off", "SET max_parallel_workers_per_gather = 0"),
         "mysql": (*MYSQL_SESSION, f"SET SESSION sql_mode = '{mysql_sql_mode}'" if mysql_sql_mode else ""),
     }[backend]
 

@@ -33,7 +33,10 @@ _CHOSEN = transfers.c.id.in_(bindparam("ids", expanding=True))
 _RENEW = update(transfers).where(_CHOSEN, transfers.c.process == bindparam("holder"))
 _EXPIRED = (
     select(*_COLUMNS)
-    .where(transfers.c.lease_until < bindparam("now", type_=transfers.c.lease_until.type))
+    .where(
+        transfers.c.lease_until < bindparam("now", type_=transfers.c.lease_until.type),
+        transfers.c.id.not_in(bindparam("held", expanding=True)),
+    )
     .order_by(transfers.c.lease_until, transfers.c.id)
     .limit(BATCH)
     .with_for_update(skip_locked=True)
@@ -135,10 +138,10 @@ def renew(connection: Connection, process: str, transfer_ids: Collection[str], l
 
 
 def take_expired(
-    connection: Connection, process: str, now: datetime, lease_until: datetime
+    connection: Connection, process: str, held: Collection[str], now: datetime, lease_until: datetime
 ) -> Sequence[Transfer]:
-    """Return transfers whose lease ended before ``now``, held by ``process`` until ``lease_until``."""
-    rows = connection.execute(_EXPIRED, {"now": now})
+    """Return transfers but ``held`` whose lease ended before ``now``, held by ``process`` until ``lease_until``."""
+    rows = connection.execute(_EXPIRED, {"now": now, "held": list(held)})
     found = [replace(Transfer(*row), process=process, lease_until=lease_until) for row in rows]
     if found:
         ids = [one.id for one in found]

@@ -1,4 +1,4 @@
-"""What tests of single layers share: an enforcer with given policy lines, the result of a call."""
+"""What tests of single layers share: a layer over a recorder, an enforcer with given policy lines, callers."""
 
 import os
 from typing import Any
@@ -7,7 +7,38 @@ import fixtures
 import testtools
 
 from glance_mini import conf as configuration
+from glance_mini.domain.context import Context
+from glance_mini.domain.member import Member
+from glance_mini.layers.base import Layer
+from glance_mini.layers.stack import Stack
 from glance_mini.policies.enforcer import Enforcer
+from glance_mini.testing.recorder import Recorder, recorder_below
+from glance_mini.testing.samples import IMAGE_ID, TIME, make_context
+
+OWNER = make_context("member", "p1")
+MEMBER = make_context("member", "p2")
+OTHER = make_context("member", "p3")
+ADMIN = make_context("admin", "p9")
+ANONYMOUS = Context(read_only=True)
+CLOUDLESS_ADMIN = Context(is_admin=True)
+"""The administrator of a pipeline without authentication: no project, no roles."""
+
+
+def stand(*layers: Layer, **answers_with: Any) -> tuple[Stack, Recorder]:
+    """Return a stack of ``layers`` over a recorder with ``answers_with``."""
+    recorder = recorder_below(*layers, answers_with=answers_with)
+    return Stack([*layers, recorder]), recorder
+
+
+def make_member(member_id: str = "p2", status: str = "pending") -> Member:
+    """Return a membership in the sample image."""
+    return Member(image_id=IMAGE_ID, member_id=member_id, status=status, created_at=TIME, updated_at=TIME)
+
+
+def count(metric: Any, *labels: str) -> float:
+    """Return what a counter says, of ``labels`` where it has some."""
+    value: float = (metric.labels(*labels) if labels else metric)._value.get()
+    return value
 
 
 def make_conf(test: testtools.TestCase, text: str = "") -> Any:

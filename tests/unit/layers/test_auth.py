@@ -1,0 +1,190 @@
+"""Who may see and change an image: owner, admin, member, others, anonymous callers (reference 3.5, 7, 8)."""
+
+from dataclasses import replace
+from typing import Any
+
+import testtools
+
+from glance_mini.domain.changes import PropertyChange
+from glance_mini.domain.context import Context
+from glance_mini.domain.errors import Forbidden, NotFound
+from glance_mini.domain.query import ImageQuery, Page, Scope
+from glance_mini.layers.auth import AuthLayer
+from glance_mini.operations import data, images, members
+from glance_mini.operations.base import Operation
+from glance_mini.testing.recorder import Recorder
+from glance_mini.testing.samples import IMAGE_ID, make_image
+from tests.unit.layers.support import ADMIN, ANONYMOUS, CLOUDLESS_ADMIN, MEMBER, OTHER, OWNER, stand
+
+IMAGE = make_image()
+RENAME = (PropertyChange("replace", "name", "new"),)
+
+CHANGES = (
+    images.UpdateImage(IMAGE_ID, IMAGE, RENAME),
+    images.DeleteImage(IMAGE_ID, IMAGE),
+    images.DeactivateImage(IMAGE_ID, IMAGE),
+    images.ReactivateImage(IMAGE_ID, IMAGE),
+    data.UploadData(IMAGE_ID, IMAGE),
+    members.AddMember(IMAGE_ID, IMAGE, "p3"),
+    members.DeleteMember(IMAGE_ID, IMAGE, "p2"),
+)
+"""What the owner of an image may do to it, and an administrator."""
+
+
+class AuthCase(testtools.TestCase):
+    def call(self, context: Context, op: Operation, **answers_with: Any) -> Recorder:
+        """Return the recorder below the layer after ``op`` came through."""
+        stack, recorder = stand(AuthLayer(), **answers_with)
+        self.result = stack.call(context, op)
+        return recorder
+
+    def refused(self, error: type[Exception], context: Context, op: Operation) -> str:
+        """Return the text of the refusal, after nothing arrived below."""
+        stack, recorder = stand(AuthLayer())
+        text = str(self.assertRaises(error, stack.call, context, op))
+        self.assertEqual([], recorder.names, f"{op.name} arrived below")
+        return text
+
+
+class TestReading(AuthCase):
+    def test_what_is_read_is_narrowed_to_what_the_caller_may_see(self) -> None:
+        scopes = {
+            OWNER: Scope("p1"),
+            ADMIN: Scope("p9", is_admin=True),
+            CLOUDLESS_ADMIN: Scope(None, is_admin=True),
+            ANONYMOUS: Scope(None),
+        }
+        for context, scope in scopes.items():
+            loaded = self.call(context, images.GetImage(IMAGE_ID), load_image=IMAGE)
+            self.assertEqual([images.LoadImage(IMAGE_ID, scope), images.GetImage(IMAGE_ID, IMAGE)], loaded.seen)
+            listed = self.call(context, images.ListImages(ImageQuery()), list_images=Page(()))
+            self.assertEqual([images.ListImages(ImageQuery(), scope)], listed.seen)
+
+    def test_a_scope_that_came_along_is_not_believed(self) -> None:
+        arrived = self.call(OTHER, images.ListImages(ImageQuery(), Scope("p1", is_admin=True)), list_images=Page(()))
+        self.assertEqual(Scope("p3"), arrived.seen[0].scope)
+
+    def test_an_image_that_is_not_found_reaches_no_layer(self) -> None:
+        def hidden(context: Context, op: images.LoadImage) -> None:
+            raise NotFound(kind="image", id=op.image_id)
+
+        stack, recorder = stand(AuthLayer(), load_image=hidden)
+        for op in (images.GetImage(IMAGE_ID), images.DeleteImage(IMAGE_ID), data.DownloadData(IMAGE_ID)):
+            self.assertRaises(NotFound, stack.call, OTHER, op)
+        self.assertEqual({"load_image"}, set(recorder.names))
+
+    def test_data_is_given_to_everybody_who_sees_the_image(self) -> None:
+        for context in (OWNER, MEMBER, OTHER, ADMIN, ANONYMOUS):
+            self.assertEqual(["download_data"], self.call(context, data.DownloadData(IMAGE_ID, IMAGE)).names)
+
+    def test_data_of_a_deactivated_image_is_given_to_administrators_only(self) -> None:
+        op = data.DownloadData(IMAGE_ID, make_image(status="deactivated"))
+        for context in (OWNER, MEMBER, OTHER, ANONYMOUS):
+            self.refused(Forbidden, context, op)
+        self.assertEqual(["download_data"], self.call(ADMIN, op).names)
+
+
+class TestCreation(AuthCase):
+    def test_the_owner_is_the_callers_project(self) -> None:
+        arrived = self.call(OWNER, images.CreateImage(base={"name": "x"}))
+        self.assertEqual({"name": "x", "owner": "p1"}, arrived.seen[0].base)
+
+    def test_a_caller_may_name_the_own_project_as_owner(self) -> None:
+        self.assertEqual({"owner": "p1"}, self.call(OWNER, images.CreateImage(base={"owner": "p1"})).seen[0].base)
+
+    def test_only_an_administrator_creates_images_for_another_project_or_for_none(self) -> None:
+        for owner in ("p2", None):
+            op = images.CreateImage(base={"owner": owner})
+            self.refused(Forbidden, OWNER, op)
+            self.assertEqual({"owner": owner}, self.call(ADMIN, op).seen[0].base)
+
+    def test_an_administrator_without_a_project_creates_images_without_an_owner(self) -> None:
+        self.assertEqual({"owner": None}, self.call(CLOUDLESS_ADMIN, images.CreateImage()).seen[0].base)
+
+    def test_anonymous_callers_create_nothing(self) -> None:
+        self.refused(Forbidden, ANONYMOUS, images.CreateImage())
+
+
+class TestChanges(AuthCase):
+    def test_owner_and_administrator_may_change_an_image(self) -> None:
+        for op in CHANGES:
+            for context in (OWNER, ADMIN, CLOUDLESS_ADMIN):
+                self.assertEqual([op], self.call(context, op).seen)
+
+    def test_member_cannot_change_an_image_it_was_shared(self) -> None:
+        for op in CHANGES:
+            self.refused(Forbidden, MEMBER, op)
+
+    def test_whoever_sees_an_image_cannot_change_it_for_that(self) -> None:
+        for visibility in ("public", "community", "shared"):
+            for op in CHANGES:
+                self.refused(Forbidden, OTHER, replace(op, image=make_image(visibility=visibility)))
+
+    def test_an_image_without_owner_is_changed_by_administrators_only(self) -> None:
+        nobodys = make_image(owner=None)
+        for op in CHANGES:
+            for context in (OWNER, ANONYMOUS, Context(roles=("member",))):
+                self.refused(Forbidden, context, replace(op, image=nobodys))
+            self.assertEqual([op.name], self.call(ADMIN, replace(op, image=nobodys)).names)
+
+    def test_a_read_only_caller_changes_nothing_whoever_it_is(self) -> None:
+        for context in (ANONYMOUS, replace(OWNER, read_only=True), replace(ADMIN, read_only=True)):
+            for op in (*CHANGES, images.CreateImage(), members.UpdateMember(IMAGE_ID, IMAGE, "p1", "accepted")):
+                self.refused(Forbidden, context, op)
+
+    def test_only_an_administrator_gives_an_image_to_another_owner(self) -> None:
+        for action in ("add", "replace"):
+            op = images.UpdateImage(IMAGE_ID, IMAGE, (*RENAME, PropertyChange(action, "owner", "p2")))
+            self.assertIn("owner", self.refused(Forbidden, OWNER, op))
+            self.assertEqual([op], self.call(ADMIN, op).seen)
+
+
+class TestMembers(AuthCase):
+    def test_owner_and_administrator_see_all_members(self) -> None:
+        for context in (OWNER, ADMIN, CLOUDLESS_ADMIN):
+            arrived = self.call(context, members.ListMembers(IMAGE_ID, IMAGE))
+            self.assertEqual([members.ListMembers(IMAGE_ID, IMAGE, None)], arrived.seen)
+
+    def test_a_member_sees_only_its_own_row(self) -> None:
+        for asked in (None, "p3"):
+            arrived = self.call(MEMBER, members.ListMembers(IMAGE_ID, IMAGE, asked))
+            self.assertEqual([members.ListMembers(IMAGE_ID, IMAGE, "p2")], arrived.seen)
+
+    def test_a_caller_without_a_project_sees_no_members(self) -> None:
+        arrived = self.call(ANONYMOUS, members.ListMembers(IMAGE_ID, make_image(owner=None)))
+        self.assertEqual("", arrived.seen[0].member_id)
+
+    def test_only_shared_images_have_members(self) -> None:
+        for visibility in ("public", "community", "private"):
+            image = make_image(visibility=visibility)
+            for op in (
+                members.ListMembers(IMAGE_ID, image),
+                members.AddMember(IMAGE_ID, image, "p2"),
+                members.UpdateMember(IMAGE_ID, image, "p2", "accepted"),
+                members.DeleteMember(IMAGE_ID, image, "p2"),
+            ):
+                for context in (OWNER, ADMIN):
+                    self.refused(Forbidden, context, op)
+            self.refused(NotFound, OWNER, members.GetMember(IMAGE_ID, image, "p2"))
+
+    def test_one_membership_is_shown_to_the_owner_and_to_the_member(self) -> None:
+        op = members.GetMember(IMAGE_ID, IMAGE, "p2")
+        for context in (OWNER, MEMBER, ADMIN):
+            self.assertEqual([op], self.call(context, op).seen)
+        self.assertIn("p2", self.refused(NotFound, OTHER, op))
+        self.refused(NotFound, ANONYMOUS, op)
+
+    def test_the_member_project_sets_its_status_and_an_administrator_may(self) -> None:
+        op = members.UpdateMember(IMAGE_ID, IMAGE, "p2", "accepted")
+        for context in (MEMBER, ADMIN):
+            self.assertEqual([op], self.call(context, op).seen)
+
+    def test_the_owner_cannot_accept_for_a_member(self) -> None:
+        self.refused(Forbidden, OWNER, members.UpdateMember(IMAGE_ID, IMAGE, "p2", "accepted"))
+
+    def test_a_member_does_not_learn_of_another(self) -> None:
+        self.refused(NotFound, OTHER, members.UpdateMember(IMAGE_ID, IMAGE, "p2", "accepted"))
+
+    def test_a_member_cannot_end_its_membership_or_bring_others_in(self) -> None:
+        self.refused(Forbidden, MEMBER, members.DeleteMember(IMAGE_ID, IMAGE, "p2"))
+        self.refused(Forbidden, MEMBER, members.AddMember(IMAGE_ID, IMAGE, "p3"))

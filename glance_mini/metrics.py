@@ -46,6 +46,13 @@ class Metrics:
         self.quota_refusals = Counter(
             "glance_mini_quota_refusals", "Requests refused by a limit.", ["resource"], registry=registry
         )
+        self.quota_used = Gauge(
+            "glance_mini_quota_used",
+            "What all projects use and have reserved, in bytes or counts.",
+            ["resource"],
+            registry=registry,
+            multiprocess_mode="livemostrecent",
+        )
         self.events = Counter(
             "glance_mini_events", "Notifications by what became of them.", ["outcome"], registry=registry
         )
@@ -57,7 +64,7 @@ class Metrics:
             "Whether a store can be used.",
             ["store"],
             registry=registry,
-            multiprocess_mode="min",
+            multiprocess_mode="livemin",
         )
 
     def export(self) -> bytes:

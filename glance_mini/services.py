@@ -23,6 +23,8 @@ def open_services(conf: cfg.ConfigOpts, undo: ExitStack) -> Services:
     undo.callback(data.close)
     stores = Stores.from_config(conf)
     undo.callback(stores.close)
+    for store in stores:
+        metrics.store_available.labels(store.id).set(store.available)
     publisher = Publisher.from_config(conf, metrics)
     undo.callback(publisher.close)
     leases = LeaseKeeper(data, conf.transfers.lease_seconds)

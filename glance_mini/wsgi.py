@@ -3,6 +3,7 @@
 Behind ``glance-mini serve`` it is not used. What other servers lose is told in the operator guide.
 """
 
+import atexit
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -34,4 +35,6 @@ def _build() -> Callable[..., Iterable[bytes]]:
     conf = configuration.load(args=[], files=find_configuration().existing_files())
     validate(conf)
     log_as_configured(conf)
-    return load_application(conf)
+    loaded = load_application(conf)
+    atexit.register(loaded.close)
+    return loaded

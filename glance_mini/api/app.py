@@ -143,8 +143,10 @@ def healthcheck_factory(global_conf: Mapping[str, Any], **_local: str) -> WSGIAp
 def metrics_factory(global_conf: Mapping[str, Any], **_local: str) -> MetricsPage:
     """Return the page of figures, for PasteDeploy."""
     conf = global_conf["conf"]
+    services = global_conf["services"]
     return MetricsPage(
-        global_conf["services"].metrics,
+        services.metrics,
+        services.data.get_total_usage,
         enabled=conf.server.metrics,
         loopback_only=conf.server.metrics_loopback_only,
     )

@@ -1,21 +1,31 @@
 """The page ``/metrics`` beside the pipeline: figures for Prometheus, without credentials."""
 
 import ipaddress
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from glance_mini.api.errors import text_response
 from glance_mini.api.response import Response
+from glance_mini.domain.errors import Unavailable
 from glance_mini.metrics import CONTENT_TYPE, Metrics
+
+LOG = logging.getLogger(__name__)
 
 _FORWARDING = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
 
 
 class MetricsPage:
-    """WSGI application; ``loopback_only``: only callers on this machine are answered, not those behind its proxy."""
+    """WSGI application. ``get_usage`` tells what all projects use, and is asked each time.
 
-    def __init__(self, metrics: Metrics, *, enabled: bool, loopback_only: bool) -> None:
+    ``loopback_only``: only callers on this machine are answered, not those behind its proxy.
+    """
+
+    def __init__(
+        self, metrics: Metrics, get_usage: Callable[[], dict[str, int]], *, enabled: bool, loopback_only: bool
+    ) -> None:
         self._metrics = metrics
+        self._get_usage = get_usage
         self._enabled = enabled
         self._loopback_only = loopback_only
 
@@ -34,7 +44,17 @@ class MetricsPage:
             refusal = text_response(405, "The figures can only be read.", accept)
             refusal.headers["Allow"] = "GET, HEAD"
             return refusal
+        self._measure_usage()
         return Response(body=self._metrics.export(), headerlist=[("Content-Type", CONTENT_TYPE)])
+
+    def _measure_usage(self) -> None:
+        try:
+            usage = self._get_usage()
+        except Unavailable as error:
+            LOG.warning("The use of quotas is not among the figures: %s", error)
+            return
+        for resource, used in usage.items():
+            self._metrics.quota_used.labels(resource).set(used)
 
 
 def _is_local(environ: dict[str, Any]) -> bool:

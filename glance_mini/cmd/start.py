@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import os
 import shlex
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,12 @@ from glance_mini.cmd.logs import log_as_configured, log_early
 from glance_mini.cmd.serve.server import ServerSettings, run
 from glance_mini.conf.server import host_and_port
 from glance_mini.conf.validation import validate
+from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.state import Source, StateDirectory
+from glance_mini_store.errors import StoreError
+
+CANNOT_BUILD = 3
+"""The exit code where the application cannot be built; gunicorn then starts no further worker and stops."""
 
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _FLAVORS_OF_CLOUD = ("token", "none")
@@ -123,4 +129,8 @@ def _make_application(conf: cfg.ConfigOpts) -> Any:
     log_as_configured(conf)
     from glance_mini.api.app import load_application
 
-    return load_application(conf)
+    try:
+        return load_application(conf)
+    except (GlanceMiniError, StoreError, OSError) as error:
+        print(f"glance-mini: {error}", file=sys.stderr)
+        raise SystemExit(CANNOT_BUILD) from error

@@ -163,6 +163,10 @@ class DataAccess(ABC):
         """
 
     @abstractmethod
+    def get_total_usage(self) -> dict[str, int]:
+        """Return what all projects together use and have reserved, by resource name (bytes and counts)."""
+
+    @abstractmethod
     def ping(self) -> None:
         """Return when the database answers; Unavailable otherwise."""
 

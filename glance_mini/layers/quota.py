@@ -130,18 +130,25 @@ class QuotaLayer(Layer):
         Where there is no room the youngest upload of the project gives way, so that of several at once as many
         finish as there is room for; an older one waits for that.
         """
-        assert op.transfer_id is not None
         step, limit = max(needed, self._step), op.limits.project[quota.IMAGE_SIZE_TOTAL]
         if step > needed and self._take(context, op, step, limit - SCARCE_STEPS * self._step):
             return step
+        if not self._take(context, op, needed, limit):
+            self._wait_for_room(context, op, needed, limit)
+        return needed
+
+    def _wait_for_room(self, context: Context, op: data.UploadData, needed: int, limit: int) -> None:
+        assert op.transfer_id is not None
         waited = 0.0
-        while not self._take(context, op, needed, limit):
+        while True:
+            # Asked before trying again: who was younger and has given way by now has left its room.
             youngest = self.below(context, data.IsYoungestTransfer(op.transfer_id))
+            if self._take(context, op, needed, limit):
+                return
             if youngest or waited >= _MAX_WAIT_SECONDS:
                 raise LimitExceeded(resource=quota.IMAGE_SIZE_TOTAL, limit=limit, wanted=f"{needed} bytes more")
             self._sleep(_RETRY_SECONDS)
             waited += _RETRY_SECONDS
-        return needed
 
     def _take(self, context: Context, op: data.UploadData, amount: int, limit: int) -> bool:
         assert op.transfer_id is not None

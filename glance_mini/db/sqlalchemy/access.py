@@ -88,6 +88,9 @@ class SqlDataAccess(DataAccess):
     def delete_member(self, image_id: str, member_id: str, now: datetime) -> Member:
         return self._database.write(lambda c: members.remove(c, image_id, member_id, now))
 
+    def get_total_usage(self) -> dict[str, int]:
+        return self._database.read(usage.read_total)
+
     def get_usage(self, project_id: str) -> dict[str, int]:
         return self._database.read(lambda c: usage.read(c, project_id))
 

@@ -67,6 +67,11 @@ def read(connection: Connection, project_id: str) -> dict[str, int]:
     return dict.fromkeys(RESOURCES, 0) | used
 
 
+def read_total(connection: Connection) -> dict[str, int]:
+    """Return what all projects together use, by resource; projects that were never counted are left out."""
+    return dict.fromkeys(RESOURCES, 0) | {resource: int(amount) for resource, amount in connection.execute(_TOTALS)}
+
+
 def _add(connection: Connection, project: str, resource: str, amount: int, limit: int | None) -> None:
     key = {"project": project, "of": resource}
     values = key | {"amount": amount} | ({} if limit is None else {"limit": limit})
@@ -94,6 +99,7 @@ _INSERT_POSTGRESQL = postgresql.insert(quota_usage).on_conflict_do_nothing()
 
 _KEY = (quota_usage.c.project_id == bindparam("project"), quota_usage.c.resource == bindparam("of"))
 _ROWS = select(quota_usage.c.resource, quota_usage.c.used).where(_KEY[0])
+_TOTALS = select(quota_usage.c.resource, func.sum(quota_usage.c.used)).group_by(quota_usage.c.resource)
 _USED = select(quota_usage.c.used).where(*_KEY)
 
 _THEN = quota_usage.c.used + bindparam("amount", type_=BigInteger)

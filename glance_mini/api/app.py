@@ -31,6 +31,9 @@ Filter = Callable[[WSGIApplication], WSGIApplication]
 
 PASTE_FILE = "glance-mini-paste.ini"
 
+DISABLING_FILE = "/etc/glance-mini/healthcheck_disable"
+"""While this file is there the health check says so, unless ``[healthcheck] disable_by_file_path`` names another."""
+
 CORS_DEFAULTS = {
     "allow_headers": ["Content-MD5", "X-Auth-Token", "X-Openstack-Request-ID", "X-Image-Meta-Store", "X-Project-Id"],
     "expose_headers": ["Content-MD5", "Location", "X-Openstack-Request-ID", "OpenStack-image-import-methods"],
@@ -134,8 +137,8 @@ def healthcheck_factory(global_conf: Mapping[str, Any], **_local: str) -> WSGIAp
 
     conf = global_conf["conf"]
     conf.register_opts(HEALTHCHECK_OPTS + DISABLE_BY_FILE_OPTS, "healthcheck")
-    if conf.healthcheck.disable_by_file_path:
-        conf.set_default("backends", ["disable_by_file"], "healthcheck")
+    conf.set_default("backends", ["disable_by_file"], "healthcheck")
+    conf.set_default("disable_by_file_path", DISABLING_FILE, "healthcheck")
     app: WSGIApplication = healthcheck.Healthcheck(None, conf)
     return app
 

@@ -57,11 +57,6 @@ class LeaseKeeper:
         with self._lock:
             return frozenset(self._held)
 
-    def holds(self, transfer_id: str) -> bool:
-        """Tell whether a transfer runs in this process now."""
-        with self._lock:
-            return transfer_id in self._held
-
     def renew(self) -> None:
         """Prolong the leases of everything held; a database that is down is tried again at the next turn."""
         held = self.held()

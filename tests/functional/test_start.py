@@ -4,6 +4,9 @@ import ipaddress
 import signal
 import ssl
 import stat
+import subprocess
+import sys
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -90,6 +93,21 @@ class StartTest(testtools.TestCase):
         url = f"{service.lines[2]}/v2/images"
         answers = [requests.get(url, headers=headers, timeout=10) for headers in ({}, {"X-Auth-Token": "guess"})]
         self.assertEqual([401, 401], [answer.status_code for answer in answers])
+
+    def test_user_who_is_added_and_removed_while_the_service_runs_is_let_in_and_out(self):
+        service = self._start()
+        words = [sys.executable, "-m", "glance_mini.cmd.manage", "user"]
+        add = [*words, "add", "ann", "--state", str(self.state)]
+        token = subprocess.run(add, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+        self._wait_for_status(200, service, token)
+        subprocess.run([*words, "remove", "ann", "--state", str(self.state)], timeout=30, check=True)
+        self._wait_for_status(401, service, token)
+
+    def _wait_for_status(self, status, service, token):
+        deadline = time.monotonic() + 20
+        while service.request("GET", "/v2/images", headers={"X-Auth-Token": token}).status_code != status:
+            self.assertLess(time.monotonic(), deadline, "it did not happen")
+            time.sleep(0.2)
 
     def test_none_works_on_loopback_and_is_refused_beyond(self):
         StateDirectory(self.state).create()

@@ -8,7 +8,8 @@ from pathlib import Path
 import fixtures
 import testtools
 
-from glance_mini.cmd import manage
+from glance_mini import conf as configuration
+from glance_mini.cmd.manage_database import migrate
 from glance_mini.state import StateDirectory
 
 SCRIPT = """
@@ -41,7 +42,7 @@ class WSGIApplicationTest(testtools.TestCase):
         state = StateDirectory(self.root / "glance-mini")
         state.create()
         state.prepare_clients("http://127.0.0.1:9292", None)
-        self.assertEqual(0, manage.main(["db", "sync", "--state", str(state.path)]))
+        migrate(configuration.load(files=[state.config_file]))
         done = self._run()
         self.assertEqual("[300, 300, 300, 401, 401, 401]", done.stdout.strip(), done.stderr)
 

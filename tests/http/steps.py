@@ -88,7 +88,7 @@ class Step:
         if "bytes" in written:
             return b"x" * int(written["bytes"]), "application/octet-stream"
         if "hex" in written:
-            return bytes.fromhex(written["hex"]), "application/octet-stream"
+            return bytes.fromhex(str(written["hex"])), "application/octet-stream"
         return None, None
 
     def faults(self, answer: Response) -> list[str]:

@@ -1,18 +1,20 @@
 """Runs the tables in ``cases``: each case is a test on an application of its own.
 
 A file has ``cases``, each a ``name`` and ``steps``; ``before`` are steps that precede those of each case. ``options``
-(by group and name) and ``policy`` (text) of a file or of a case configure the application.
+(by group and name) and ``policy`` (text) of a file or of a case configure the application; ``files`` are written into a
+folder that options call ``$folder``.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fixtures
 import testtools
 import yaml
 
 from glance_mini.testing.application import ApplicationFixture
-from tests.http.steps import Step
+from tests.http.steps import Step, fill
 
 FOLDER = Path(__file__).parent / "cases"
 
@@ -21,9 +23,8 @@ class HttpCase(testtools.TestCase):
     """A case of a table."""
 
     def run_case(self, table: dict[str, Any], case: dict[str, Any]) -> None:
-        options = {**table.get("options", {}), **case.get("options", {})}
         policy = case.get("policy", table.get("policy", ""))
-        service = self.useFixture(ApplicationFixture(options=options, policy=policy))
+        service = self.useFixture(ApplicationFixture(options=self._options(table, case), policy=policy))
         kept: dict[str, str] = {}
         for number, written in enumerate([*table.get("before", ()), *case["steps"]], 1):
             step = Step(written, kept)
@@ -32,6 +33,17 @@ class HttpCase(testtools.TestCase):
             if faults:
                 self.fail(f"step {number}, {step}: {'; '.join(faults)}\n{answer.status}\n{answer.text[:2000]}")
             kept |= step.kept(answer)
+
+
+    def _options(self, table: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
+        folder = Path(self.useFixture(fixtures.TempDir()).path)
+        for name, text in {**table.get("files", {}), **case.get("files", {})}.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        options: dict[str, dict[str, Any]] = {}
+        for source in (table, case):
+            for group, values in fill(source.get("options", {}), {"folder": str(folder)}).items():
+                options.setdefault(group, {}).update(values)
+        return options
 
 
 def _make_test(table: dict[str, Any], case: dict[str, Any]) -> Callable[[HttpCase], None]:
@@ -52,6 +64,4 @@ def _make_class(path: Path) -> type[HttpCase]:
     return type("Test" + path.stem.title().replace("_", ""), (HttpCase,), {"__module__": __name__, **tests})
 
 
-for _path in sorted(FOLDER.glob("*.yaml")):
-    _class = _make_class(_path)
-    globals()[_class.__name__] = _class
+globals().update({made.__name__: made for made in map(_make_class, sorted(FOLDER.glob("*.yaml")))})

@@ -65,7 +65,7 @@ class VersionNegotiation:
             return self._list(environ, 300)
         if not rest:
             return text_response(404, "The resource could not be found.", accept)
-        if first != "v2":
+        if path != f"/v2/{rest}":
             environ["PATH_INFO"] = f"/v2/{rest}".encode().decode("latin-1")
         return None
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, and_, asc, bindparam, desc, exists, f
 from sqlalchemy.sql.elements import ColumnElement
 
 from glance_mini.db.sqlalchemy import visibility
+from glance_mini.db.sqlalchemy.joins import InOrder
 from glance_mini.db.sqlalchemy.models import digest, image_members, image_properties, image_tags, images
 from glance_mini.db.sqlalchemy.rows import image_columns, to_image
 from glance_mini.domain import errors
@@ -152,23 +153,24 @@ def _merged(branches: list[Any], shape: Shape) -> Select[Any]:
 
 
 def _branch(part: str, shape: Shape) -> Select[Any]:
-    """The page as if ``part`` were all: led by its first property, else its first tag, else by what makes the part."""
+    """The page as if ``part`` were all; of the indexes that could lead to it, that of the rarer rows leads."""
     children: list[tuple[Any, Any, int]] = [(image_properties, _has_property, n) for n in range(shape.properties)]
     children += [(image_tags, _has_tag, n) for n in range(shape.tags)]
-    if children:
-        table, has, number = children.pop(0)
-        return _led(table, [has(table, number), visibility.condition(part), *_filters(shape, children)], shape)
     if part.startswith("shared:"):
         member = image_members.c.member == visibility.PROJECT
         status = image_members.c.status == part.partition(":")[2]
-        return _led(image_members, [member, status, images.c.visibility == "shared", *_filters(shape)], shape)
-    return _page(_SORT_COLUMNS, [visibility.condition(part), *_filters(shape)], shape)
+        seen = images.c.visibility == "shared"
+        return _led(image_members, [member, status, seen, *_filters(shape, children)], shape)
+    if children and part != "ownerless":
+        table, has, number = children.pop(0)
+        return _led(table, [has(table, number), visibility.condition(part), *_filters(shape, children)], shape)
+    return _page(_SORT_COLUMNS, [visibility.condition(part), *_filters(shape, children)], shape)
 
 
 def _led(table: Any, conditions: list[Condition], shape: Shape) -> Select[Any]:
     columns = _SORT_COLUMNS | {"created_at": table.c.image_created_at, "id": table.c.image_id}
-    joined = table.join(images, images.c.id == table.c.image_id)
-    return _page(columns, conditions, shape).select_from(joined).prefix_with("STRAIGHT_JOIN", dialect="mysql")
+    joined = InOrder(table, images, images.c.id == table.c.image_id)
+    return _page(columns, conditions, shape).select_from(joined)
 
 
 def _page(columns: Any, conditions: list[Condition], shape: Shape) -> Select[Any]:

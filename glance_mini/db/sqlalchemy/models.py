@@ -30,6 +30,12 @@ from sqlalchemy.types import TypeEngine
 MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_nopad_bin"}
 """``nopad``: otherwise "a" and "a " would be one name."""
 
+AUDIENCE = (
+    "CASE WHEN owner IS NULL OR visibility = 'public' THEN 'public'"
+    " WHEN visibility = 'community' THEN 'community' ELSE 'project' END"
+)
+"""In whose lists an image is: an image without an owner is everybody's (reference 3.5)."""
+
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -70,9 +76,9 @@ def digest(name: str, value: str) -> str:
     return blake2b(value.encode(), digest_size=16, key=blake2b(name.encode()).digest()).hexdigest()
 
 
-def _sort(name: str, of: str, kind: Any, null: str) -> Column[Any]:
+def _generated(name: str, kind: Any, expression: str) -> Column[Any]:
     # Never null; MariaDB does not take NOT NULL on a generated column.
-    return Column(name, kind, Computed(f"coalesce({of}, {null})", persisted=True))
+    return Column(name, kind, Computed(expression, persisted=True))
 
 
 images = Table(
@@ -98,10 +104,11 @@ images = Table(
     Column("updated_at", moment(), nullable=False),
     Column("deleted_at", moment()),
     Column("deleted", Boolean, nullable=False, server_default=false()),
-    _sort("sort_name", "name", exact(255), "''"),
-    _sort("sort_size", "size", BigInteger, "0"),
-    _sort("sort_container_format", "container_format", exact(20), "''"),
-    _sort("sort_disk_format", "disk_format", exact(20), "''"),
+    _generated("sort_name", exact(255), "coalesce(name, '')"),
+    _generated("sort_size", BigInteger, "coalesce(size, 0)"),
+    _generated("sort_container_format", exact(20), "coalesce(container_format, '')"),
+    _generated("sort_disk_format", exact(20), "coalesce(disk_format, '')"),
+    _generated("audience", exact(9), AUDIENCE),
     **MYSQL,
 )
 
@@ -109,6 +116,7 @@ for _name, _keys in {
     "created_at": (),
     "owner": ("owner",),
     "visibility": ("visibility",),
+    "audience": ("audience",),
     "name": ("sort_name",),
     "status": ("status",),
     "size": ("sort_size",),

@@ -31,40 +31,31 @@ def may_see(is_admin: bool, has_project: bool) -> Condition:
 
 
 def parts(query: ImageQuery, scope: Scope) -> tuple[str, ...]:
-    """Return the names of the sets whose union a list shows: ``all``, ``all but community``, or some of ``own``,
-    ``ownerless``, ``public``, ``community`` and ``shared`` with ``:`` and the member status.
+    """Return the names of the sets whose union a list shows; ``condition`` tells what is in each.
 
     Sets that cannot hold an image for the filters of ``query`` are left out; there may be none.
     """
     if scope.is_admin:
         return ("all but community",) if query.visibility is None else ("all",)
     owners = query.one_of.get("owner")
-    foreign = owners is None or any(owner != scope.project_id for owner in owners)
+    if owners is None and query.visibility in EVERYONES:
+        return (str(query.visibility),)
     found = []
     if scope.project_id is not None and (owners is None or scope.project_id in owners):
         found.append("own")
     if owners is None:
-        found.append("ownerless")
-    wanted = query.visibility
-    if foreign and wanted in (None, "all", "public"):
+        found.append("everyone" if query.visibility in (None, "all") else "ownerless")
+    elif query.visibility in (None, "all", "public"):
         found.append("public")
-    if foreign and wanted in ("all", "community"):
+    if query.visibility in ("all", "community"):
         found.append("community")
-    if foreign and wanted in (None, "all", "shared") and scope.project_id is not None:
+    if query.visibility in (None, "all", "shared") and scope.project_id is not None:
         found += [f"shared:{status}" for status in _member_statuses(query)]
-    if wanted in EVERYONES and owners is None:
-        return (wanted,)
-    return tuple(found)
+    return tuple(found) if owners is None or set(owners) - {scope.project_id} else tuple(found[:1])
 
 
 def condition(part: str) -> Condition:
     """Return the condition for the images of one of ``parts``."""
-    if part.startswith("shared:"):
-        return (images.c.visibility == "shared") & exists().where(
-            image_members.c.image_id == images.c.id,
-            image_members.c.member == PROJECT,
-            image_members.c.status == part.partition(":")[2],
-        )
     return _CONDITIONS[part]
 
 
@@ -80,6 +71,7 @@ _CONDITIONS: dict[str, Condition] = {
         images.c.visibility != "community", images.c.owner == PROJECT, images.c.owner.is_(None)
     ),
     "own": images.c.owner == PROJECT,
+    "everyone": images.c.audience == "public",
     "ownerless": images.c.owner.is_(None),
     "public": images.c.visibility == "public",
     "community": images.c.visibility == "community",

@@ -7,6 +7,9 @@ import fixtures
 import testtools
 
 from glance_mini import conf as configuration
+from glance_mini.db.sqlalchemy import schema
+from glance_mini.db.sqlalchemy.access import SqlDataAccess
+from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.domain.context import Context
 from glance_mini.domain.member import Member
 from glance_mini.layers.base import Layer
@@ -28,6 +31,15 @@ def stand(*layers: Layer, **answers_with: Any) -> tuple[Stack, Recorder]:
     """Return a stack of ``layers`` over a recorder with ``answers_with``."""
     recorder = recorder_below(*layers, answers_with=answers_with)
     return Stack([*layers, recorder]), recorder
+
+
+def make_database(test: testtools.TestCase, connection: str = "sqlite://") -> SqlDataAccess:
+    """Return the data access on a new database, in memory where nothing else is named."""
+    engine = make_engine(connection)
+    schema.sync(engine)
+    data = SqlDataAccess(engine)
+    test.addCleanup(data.close)
+    return data
 
 
 def make_member(member_id: str = "p2", status: str = "pending") -> Member:

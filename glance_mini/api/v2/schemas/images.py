@@ -12,6 +12,7 @@ MAX_TEXT = 255
 
 MAX_MINIMUM = 2**31 - 1
 
+UUID_LENGTH = 36
 UUID_PATTERN = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 
 _TEXT = {"type": "string", "maxLength": MAX_TEXT}
@@ -39,7 +40,13 @@ def images_schema(image: Schema) -> Schema:
 
 def _base(container_formats: Sequence[str], disk_formats: Sequence[str]) -> Schema:
     return {
-        "id": {"type": "string", "pattern": UUID_PATTERN, "description": "Names the image for ever."},
+        "id": {
+            "type": "string",
+            "pattern": UUID_PATTERN,
+            # Python takes a line feed at the end for the end.
+            "maxLength": UUID_LENGTH,
+            "description": "Names the image for ever.",
+        },
         "name": {**_MAYBE_TEXT, "description": "A name for people; it need not be unique."},
         "status": {
             "type": "string",

@@ -14,10 +14,15 @@ LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 COUNTER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
+AUDIENCE = (
+    "CASE WHEN owner IS NULL OR visibility = 'public' THEN 'public'"
+    " WHEN visibility = 'community' THEN 'community' ELSE 'project' END"
+)
 IMAGE_LISTS = (
     ("created_at", ()),
     ("owner", ("owner",)),
     ("visibility", ("visibility",)),
+    ("audience", ("audience",)),
     ("name", ("sort_name",)),
     ("status", ("status",)),
     ("size", ("sort_size",)),
@@ -70,6 +75,7 @@ def _create_images() -> None:
         _generated("sort_size", sa.BigInteger(), "coalesce(size, 0)"),
         _generated("sort_container_format", _exact(20), "coalesce(container_format, '')"),
         _generated("sort_disk_format", _exact(20), "coalesce(disk_format, '')"),
+        _generated("audience", _exact(9), AUDIENCE),
         _key("images", "id"),
         **MYSQL,
     )

@@ -1,0 +1,87 @@
+"""``glance-mini serve --config-file`` as a process, with the configuration that a test writes."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import fixtures
+
+from tests.functional.service import START_SECONDS, STOP_SECONDS, free_port
+
+_CONFIGURATION = """\
+[DEFAULT]
+enabled_backends = images:file
+[glance_store]
+default_backend = images
+[images]
+filesystem_store_datadir = {root}/images
+[database]
+connection = sqlite:///{root}/glance-mini.db
+[server]
+bind = 127.0.0.1:{port}
+workers = {workers}
+"""
+
+
+class Served(fixtures.Fixture):
+    """A service with files and database of its own and what ``configuration`` adds; ``url`` is where it answers.
+
+    ``configuration`` is what a file would say; sections may come a second time.
+    """
+
+    def __init__(self, configuration, port=None, workers=1):
+        super().__init__()
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._workers = workers
+        self._configuration = configuration
+
+    def _setUp(self):
+        self.root = Path(self.useFixture(fixtures.TempDir()).path)
+        self.log = self.root / "log"
+        self.config_file = self.root / "glance-mini.conf"
+        own = _CONFIGURATION.format(root=self.root, port=self.port, workers=self._workers)
+        self.config_file.write_text(own + self._configuration)
+        self.manage("db", "sync")
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "glance_mini.cmd.main", "serve", "--config-file", str(self.config_file)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.addCleanup(self._kill)
+        self._wait_for_the_address()
+
+    def manage(self, *words, **options):
+        """Return what ``glance-mini-manage`` printed."""
+        command = [sys.executable, "-m", "glance_mini.cmd.manage", *words, "--config-file", str(self.config_file)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+        if done.returncode:
+            raise AssertionError(f"{' '.join(words)}: {done.stdout}{done.stderr}")
+        return done.stdout.strip()
+
+    def stop(self):
+        """Ask the service to end, wait for it and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_SECONDS)
+
+    def _wait_for_the_address(self):
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if select.select([self.process.stdout], [], [], 0.5)[0]:
+                if self.process.stdout.readline():
+                    return
+                break
+        raise AssertionError(f"the service did not start:\n{self.log.read_text()}")
+
+    def _kill(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(STOP_SECONDS)
+        self.process.stdout.close()

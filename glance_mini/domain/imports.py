@@ -1,0 +1,43 @@
+"""What an import asks for, and the properties by which its progress is seen (reference section 6)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+GLANCE_DIRECT = "glance-direct"
+WEB_DOWNLOAD = "web-download"
+COPY_IMAGE = "copy-image"
+GLANCE_DOWNLOAD = "glance-download"
+
+STATUS_FOR_METHOD = {
+    GLANCE_DIRECT: "uploading",
+    WEB_DOWNLOAD: "queued",
+    COPY_IMAGE: "active",
+    GLANCE_DOWNLOAD: "queued",
+}
+"""The status in which an image must be for each method (reference 6.2)."""
+
+TASK_PROPERTY = "os_glance_import_task"
+IMPORTING_PROPERTY = "os_glance_importing_to_stores"
+FAILED_PROPERTY = "os_glance_failed_import"
+STAGE_HOST_PROPERTY = "os_glance_stage_host"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """The body of an import call: ``method`` is its object with ``name`` and the fields of that method.
+
+    ``stores`` are ids in the order asked for, empty for the default one. ``expected_hashes`` maps algorithms to hex
+    digests that the data must have before the image becomes active.
+    """
+
+    method: Mapping[str, str]
+    stores: tuple[str, ...] = ()
+    all_stores: bool = False
+    all_stores_must_succeed: bool = True
+    expected_hashes: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name of the method."""
+        return self.method["name"]

@@ -1,0 +1,76 @@
+"""Jobs: work that is too long for a request, as durable rows (DESIGN, jobs are rows).
+
+A job is taken by one worker at a time, which holds it by a lease and notes in ``checkpoint`` how far it came. When a
+worker dies its lease ends, and another one goes on from there. The public *task* of the API is a view of a job.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+PENDING, PROCESSING, SUCCESS, FAILURE = JOB_STATES = ("pending", "processing", "success", "failure")
+
+FINISHED = frozenset({SUCCESS, FAILURE})
+
+TASK_KINDS = ("import", "api_image_import", "location_import")
+"""The kinds of job that the tasks API shows (reference 13)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work; times in UTC without a zone.
+
+    ``kind`` names its job type. A higher ``priority`` comes first; ``due_at`` is when it may run. ``store`` is the
+    store it writes to, where a limit for that store shall count it. ``attempts`` counts the beginnings. ``token`` is
+    the caller's, for work that acts in their name elsewhere; it is forgotten when the job ends.
+    """
+
+    id: str
+    kind: str
+    created_at: datetime
+    updated_at: datetime
+    due_at: datetime
+    image_id: str | None = None
+    project_id: str | None = None
+    user_id: str | None = None
+    request_id: str | None = None
+    roles: tuple[str, ...] = ()
+    input: Mapping[str, object] = field(default_factory=dict)
+    state: str = PENDING
+    priority: int = 0
+    store: str | None = None
+    checkpoint: Mapping[str, object] = field(default_factory=dict)
+    result: Mapping[str, object] | None = None
+    message: str = ""
+    attempts: int = 0
+    process: str | None = None
+    lease_until: datetime | None = None
+    is_cancelled: bool = False
+    expires_at: datetime | None = None
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """How many jobs may run at once for one project and for one store; None means any number.
+
+    A claim passes over jobs beyond them. Among those of equal priority the project with the fewest running jobs
+    comes first, and then the oldest job.
+    """
+
+    per_project: int | None = None
+    per_store: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """A page of jobs: equality filters where not None, in the order of one key, from the job ``marker`` on."""
+
+    kinds: tuple[str, ...] = TASK_KINDS
+    state: str | None = None
+    image_id: str | None = None
+    project_id: str | None = None
+    sort_key: str = "created_at"
+    sort_dir: str = "desc"
+    marker: str | None = None
+    limit: int = 25

@@ -1,0 +1,20 @@
+"""Staged data: what was uploaded for an import and waits for it (reference 5.3, 6.9)."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StagedData:
+    """Data of one image in the staging area; ``size`` in bytes.
+
+    ``store`` is the reserved store that holds it under ``url``. ``host`` is the address of the node whose own disk
+    that is, None where all nodes share the staging area.
+    """
+
+    image_id: str
+    store: str
+    url: str = field(repr=False)
+    size: int
+    host: str | None
+    created_at: datetime

@@ -1,0 +1,65 @@
+"""What a type of job is: one class, named by an entry point of the group ``glance_mini.jobs``."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Protocol, Self
+
+from oslo_config import cfg
+
+from glance_mini.db.job_interface import JobAccess
+from glance_mini.domain.errors import GlanceMiniError
+from glance_mini.domain.job import Job
+from glance_mini.layers.base import Services
+from glance_mini.layers.stack import Stack
+
+NAMESPACE = "glance_mini.jobs"
+
+
+class JobFailed(GlanceMiniError):
+    """The job cannot succeed, now or later; ``reason`` is shown as the task's message."""
+
+    code = "job.failed"
+    template = "{reason}"
+
+
+class JobStopped(GlanceMiniError):
+    """The job must stop here: it was cancelled, another worker has taken it, or this worker is ending."""
+
+    code = "job.stopped"
+    template = "{reason}"
+
+
+class Control(Protocol):
+    """What the worker offers a running job."""
+
+    def check(self) -> None:
+        """Return while the job may go on; raises JobStopped. Cheap: call it for every block."""
+        ...
+
+    def checkpoint(self, values: Mapping[str, object], message: str = "") -> None:
+        """Note how far the job came, and ``message`` for the task; raises JobStopped."""
+        ...
+
+
+class JobType:
+    """Base of all job types. One object serves all jobs of its kind; state of a job stays in locals.
+
+    ``run`` may be called again for the same job, after a crash at any moment: it must look at ``job.checkpoint`` and
+    at what is really there. Errors that may pass are raised as they are and bring a retry with a growing delay;
+    JobFailed ends the job; JobStopped hands it back.
+    """
+
+    kind: ClassVar[str]
+    priority: ClassVar[int] = 0
+    max_attempts: ClassVar[int] = 5
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack, jobs: JobAccess) -> Self:
+        """Return the job type as configured."""
+        raise NotImplementedError
+
+    def run(self, job: Job, control: Control) -> Mapping[str, object]:
+        """Do the work and return the result of the task."""
+        raise NotImplementedError
+
+    def give_up(self, job: Job, reason: str) -> None:
+        """Put right what a job that failed or was cancelled leaves behind; called once, before it ends."""

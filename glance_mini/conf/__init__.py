@@ -14,8 +14,14 @@ from glance_mini.conf import (
     authentication,
     database,
     domain,
+    glance_download,
+    image_conversion,
+    image_decompression,
     image_format,
+    image_import,
     images,
+    import_filtering,
+    inject_metadata,
     notifications,
     paste_deploy,
     property_protection,
@@ -23,6 +29,7 @@ from glance_mini.conf import (
     quota,
     server,
     transfers,
+    web_download,
 )
 
 PROJECT = "glance-mini"
@@ -43,6 +50,13 @@ MODULES = (
     transfers,
     notifications,
     image_format,
+    image_import,
+    import_filtering,
+    web_download,
+    glance_download,
+    inject_metadata,
+    image_decompression,
+    image_conversion,
 )
 """Where the options stand, in the order of the sample file."""
 

@@ -1,8 +1,11 @@
 """Opens the data access layer that the configuration names. Connections are made at first use."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from glance_mini.db.interface import DataAccess
+from glance_mini.db.job_interface import JobAccess
+from glance_mini.db.outbox_interface import OutboxAccess
 from glance_mini.domain import errors
 
 if TYPE_CHECKING:
@@ -10,11 +13,28 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
-def open_data_access(conf: "cfg.ConfigOpts") -> DataAccess:
-    """Return the data access on ``[database] connection``; ConfigurationError where none is named."""
-    from glance_mini.db.sqlalchemy.access import SqlDataAccess
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The whole data access layer on one engine; closing ``data`` closes all."""
 
-    return SqlDataAccess(open_engine(conf), conflict_retries=conf.database.db_max_retries)
+    data: DataAccess
+    jobs: JobAccess
+    outbox: OutboxAccess
+
+
+def open_access(conf: "cfg.ConfigOpts") -> Access:
+    """Return the data access layer on ``[database] connection``; ConfigurationError where none is named."""
+    from glance_mini.db.sqlalchemy.access import SqlDataAccess
+    from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
+    from glance_mini.db.sqlalchemy.outbox_access import SqlOutboxAccess
+
+    data = SqlDataAccess(open_engine(conf), conflict_retries=conf.database.db_max_retries)
+    return Access(data, SqlJobAccess(data.database), SqlOutboxAccess(data.database))
+
+
+def open_data_access(conf: "cfg.ConfigOpts") -> DataAccess:
+    """Return the data access alone, for a program that asks for nothing else; as ``open_access``."""
+    return open_access(conf).data
 
 
 def open_engine(conf: "cfg.ConfigOpts") -> "Engine":

@@ -6,10 +6,11 @@ replaced in tests. Every method may raise Unavailable when the database does not
 they say otherwise.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
+from glance_mini.db.outbox_interface import TellsEvents
 from glance_mini.domain.changes import ImageChanges
 from glance_mini.domain.errors import NotFound
 from glance_mini.domain.image import Image
@@ -19,7 +20,7 @@ from glance_mini.domain.quota import Limits
 from glance_mini.domain.transfer import Deletion, StoredData, Transfer
 
 
-class DataAccess(ABC):
+class DataAccess(TellsEvents):
     """All reads and writes of the service."""
 
     # images
@@ -57,8 +58,32 @@ class DataAccess(ABC):
     def delete_image(self, image_id: str, now: datetime) -> Image:
         """Mark the image deleted, make its locations pending deletions, give back its quota; return it as it now is.
 
-        Its transfer, where one runs, loses its claim. NotFound, Forbidden (protected).
+        Staged data becomes a pending deletion too; its metadata names the ``host`` on whose own disk that is. A transfer
+        that runs loses its claim. NotFound, Forbidden (protected).
         """
+
+    @abstractmethod
+    def mark_pending_delete(self, image_id: str, now: datetime, scrub_at: datetime) -> Image:
+        """Delete the image so that it can be restored until ``scrub_at``: ``pending_delete``, with all that it has.
+
+        Nobody sees it any more and its quota is given back. NotFound, Forbidden (protected), StatusConflict.
+        """
+
+    @abstractmethod
+    def get_pending(self, image_id: str) -> Image:
+        """Return an image that can be restored; NotFound."""
+
+    @abstractmethod
+    def restore_pending(self, image_id: str, now: datetime) -> Image:
+        """Undo ``mark_pending_delete`` and return the image in the status that it had; no limit is asked. NotFound."""
+
+    @abstractmethod
+    def due_pending(self, now: datetime) -> Sequence[str]:
+        """Return the ids of up to 100 images whose time to be restored has ended, the longest first."""
+
+    @abstractmethod
+    def delete_pending(self, image_id: str, now: datetime) -> Image:
+        """Delete an image that could be restored for good, as ``delete_image`` does, and return it; NotFound."""
 
     @abstractmethod
     def restore_image(self, image: Image, now: datetime) -> Image:

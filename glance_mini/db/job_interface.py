@@ -3,10 +3,11 @@
 Answered by ``glance_mini.db.sqlalchemy`` beside ``interface.DataAccess``, on the same database.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from glance_mini.db.outbox_interface import TellsEvents
 from glance_mini.domain.image import Image
 from glance_mini.domain.job import Job, JobLimits, JobQuery
 from glance_mini.domain.quota import Limits
@@ -14,7 +15,7 @@ from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import StoredData, Transfer
 
 
-class JobAccess(ABC):
+class JobAccess(TellsEvents):
     """All reads and writes about jobs, staged data and imports."""
 
     # jobs

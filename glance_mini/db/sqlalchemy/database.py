@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from threading import RLock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError, TimeoutError
@@ -17,6 +17,8 @@ from glance_mini.db.sqlalchemy import faults
 from glance_mini.db.sqlalchemy.engine import is_memory
 
 T = TypeVar("T")
+
+Then = Callable[[Connection, Any], None]
 
 LOST_CONNECTION_RETRIES = 3
 """A stale connection is cured by the first; a database that is down shall be told soon."""
@@ -46,15 +48,16 @@ class Database:
 
         return self._repeat(attempt)
 
-    def write(self, work: Callable[[Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T], then: Then | None = None) -> T:
         """Return what ``work`` returns, committed; where it raises, nothing was written.
 
+        ``then`` gets the connection and that result inside the same transaction, as its last part.
         Raises Unavailable; where the connection was lost during the commit, the transaction may have happened.
         """
 
         def attempt() -> T:
             with self._writing, self.engine.connect() as connection:
-                return self._transact(connection, work)
+                return self._transact(connection, work, then)
 
         return self._repeat(attempt)
 
@@ -62,10 +65,12 @@ class Database:
         """Close all connections."""
         self.engine.dispose()
 
-    def _transact(self, connection: Connection, work: Callable[[Connection], T]) -> T:
+    def _transact(self, connection: Connection, work: Callable[[Connection], T], then: Then | None) -> T:
         connection.exec_driver_sql(self._begin)
         try:
             result = work(connection)
+            if then is not None:
+                then(connection, result)
         except BaseException:
             _roll_back(connection)
             raise

@@ -14,9 +14,13 @@ from sqlalchemy.pool import StaticPool
 SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "temp_store = MEMORY")
 """NORMAL in WAL mode: a killed process loses nothing; a power cut may lose the last transactions, never the file."""
 
+STALLED = 60
+"""Seconds after which a server ends a transaction whose client says nothing, so that a dead machine locks nothing."""
+
 MYSQL_SESSION = (
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET SESSION group_concat_max_len = 4294967295",
+    f"SET SESSION idle_transaction_timeout = {STALLED}",
 )
 """READ COMMITTED takes no locks on gaps. MariaDB cuts JSON arrays at ``group_concat_max_len`` bytes."""
 
@@ -75,7 +79,11 @@ def _session(backend: str, mysql_sql_mode: str) -> Any:
     statements = {
         "sqlite": tuple(f"PRAGMA {pragma}" for pragma in SQLITE_PRAGMAS),
         # Estimates reach the thresholds of both, whose start costs more than a page.
-        "postgresql": ("SET jit = off", "SET max_parallel_workers_per_gather = 0"),
+        "postgresql": (
+            "SET jit = off",
+            "SET max_parallel_workers_per_gather = 0",
+            f"SET idle_in_transaction_session_timeout = '{STALLED}s'",
+        ),
         "mysql": (*MYSQL_SESSION, f"SET SESSION sql_mode = '{mysql_sql_mode}'" if mysql_sql_mode else ""),
     }[backend]
 

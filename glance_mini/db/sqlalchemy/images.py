@@ -13,7 +13,7 @@ from typing import Any
 from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import Connection, Select, bindparam, exists, false, insert, select, update
 
-from glance_mini.db.sqlalchemy import deletions, image_children, usage, visibility
+from glance_mini.db.sqlalchemy import deletions, image_children, staged, usage, visibility
 from glance_mini.db.sqlalchemy.models import image_tombstones, images
 from glance_mini.db.sqlalchemy.rows import BASE_FIELDS, base_values, image_columns, to_image
 from glance_mini.domain import changes, errors
@@ -28,6 +28,7 @@ _LOCK = (
     select(images.c.id).where(images.c.id == bindparam("image"), images.c.deleted == false()).with_for_update()
 )
 _LOCK_DELETED = select(images.c.id).where(images.c.id == bindparam("image")).with_for_update()
+_GET_ANY = select(*image_columns()).where(images.c.id == bindparam("image"))
 _UPDATE = update(images).where(images.c.id == bindparam("image"))
 _INSERT = insert(images).from_select(
     BASE_FIELDS,
@@ -54,6 +55,25 @@ def lock(connection: Connection, image_id: str) -> Image:
     if connection.dialect.name != "sqlite":
         connection.execute(_LOCK, {"image": image_id})
     return get(connection, image_id, EVERYTHING)
+
+
+def find_locked(connection: Connection, image_id: str) -> Image | None:
+    """Return the image as ``lock`` does, None where there is none."""
+    try:
+        return lock(connection, image_id)
+    except errors.NotFound:
+        return None
+
+
+def lock_deleted(connection: Connection, image_id: str) -> None:
+    """Keep others from changing an image, deleted or not, until the transaction ends."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(_LOCK_DELETED, {"image": image_id})
+
+
+def get_deleted(connection: Connection, image_id: str) -> Image:
+    """Return an image that may be deleted, with what is left of it; it exists."""
+    return to_image(connection.execute(_GET_ANY, {"image": image_id}).one())
 
 
 def create(connection: Connection, image: Image, limits: Limits) -> Image:
@@ -116,27 +136,31 @@ def update_row(connection: Connection, before: Image, after: Image, **more: Any)
 
 
 def delete(connection: Connection, image_id: str, now: datetime) -> Image:
-    """Mark the image deleted, make its locations pending deletions and count it out; Forbidden, NotFound.
+    """Mark the image deleted, make its data, staged or stored, pending deletions, count it out; Forbidden, NotFound.
 
     Properties and tags go for good, so that lists by them do not meet deleted images. Transfers of the image keep
     their rows: the process that holds one removes its bytes.
     """
     before = lock(connection, image_id)
-    if before.protected:
-        raise errors.Forbidden(reason=f"Image {image_id} is protected and cannot be deleted.")
+    check_unprotected(before)
     check_transition(before, "deleted")
     after = replace(before, status="deleted", updated_at=now, deleted_at=now, locations=())
     update_row(connection, before, after, deleted=True, deleted_at=now)
     bare = replace(after, properties=NO_PROPERTIES, tags=())
     image_children.store_difference(connection, before, bare, now)
-    usage.change(connection, usage.of_image(before), Counter())
+    usage.change(connection, usage.of_image(before) + staged.discard(connection, image_id, now), Counter())
     return after
+
+
+def check_unprotected(image: Image) -> None:
+    """Raise Forbidden where ``image`` may not be deleted."""
+    if image.protected:
+        raise errors.Forbidden(reason=f"Image {image.id} is protected and cannot be deleted.")
 
 
 def restore(connection: Connection, image: Image, now: datetime) -> Image:
     """Undo ``delete`` for the locations that are still pending; NotFound where none is."""
-    if connection.dialect.name != "sqlite":
-        connection.execute(_LOCK_DELETED, {"image": image.id})
+    lock_deleted(connection, image.id)
     urls = {location.url for location in image.locations}
     pending = [one for one in deletions.of_image(connection, image.id) if one.url in urls]
     if not pending:

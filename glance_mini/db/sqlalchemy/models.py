@@ -226,3 +226,89 @@ quota_usage = Table(
     Column("used", BigInteger, nullable=False),
     **MYSQL,
 )
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", exact(36), primary_key=True),
+    Column("kind", exact(64), nullable=False),
+    Column("created_at", moment(), nullable=False),
+    Column("updated_at", moment(), nullable=False),
+    Column("due_at", moment(), nullable=False),
+    Column("image_id", exact(36)),
+    Column("project_id", exact(255)),
+    Column("user_id", exact(255)),
+    Column("request_id", exact(255)),
+    Column("roles", long_text(), nullable=False),
+    Column("input", long_text(), nullable=False),
+    Column("state", exact(16), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("store", exact(255)),
+    Column("checkpoint", long_text(), nullable=False),
+    Column("result", long_text()),
+    Column("message", long_text(), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("process", exact(255)),
+    Column("lease_until", moment()),
+    Column("is_cancelled", Boolean, nullable=False, server_default=false()),
+    Column("expires_at", moment()),
+    Column("token", long_text()),
+    Column("counted_for", exact(255)),
+    Index("ix_jobs_state", "state", "due_at", "id"),
+    Index("ix_jobs_created_at", "created_at", "id"),
+    Index("ix_jobs_image_id", "image_id", "created_at"),
+    Index("ix_jobs_expires_at", "expires_at"),
+    **MYSQL,
+)
+"""``counted_for`` is the project whose ``image_count_uploading`` the job is part of, until it ends."""
+
+staged_data = Table(
+    "staged_data",
+    metadata,
+    Column("image_id", exact(36), primary_key=True),
+    Column("project_id", exact(255)),
+    Column("store", exact(255), nullable=False),
+    Column("value", long_text(), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("host", exact(255)),
+    Column("created_at", moment(), nullable=False),
+    Index("ix_staged_data_project_id", "project_id"),
+    **MYSQL,
+)
+
+pending_deletes = Table(
+    "pending_deletes",
+    metadata,
+    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("status", exact(30), nullable=False),
+    Column("scrub_at", moment(), nullable=False),
+    Index("ix_pending_deletes_scrub_at", "scrub_at"),
+    **MYSQL,
+)
+"""Images that were deleted and can be restored until ``scrub_at``, to the ``status`` that they had."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", counter(), primary_key=True),
+    Column("image_id", exact(36)),
+    Column("event", exact(255), nullable=False),
+    Column("priority", exact(16), nullable=False),
+    Column("payload", long_text(), nullable=False),
+    Column("caller", long_text(), nullable=False),
+    Column("created_at", moment(), nullable=False),
+    Column("claimed_by", exact(255)),
+    Column("claimed_until", moment()),
+    Index("ix_outbox_image_id", "image_id", "id"),
+    sqlite_autoincrement=True,
+    **MYSQL,
+)
+"""Events that wait for their publication; ids are never given again, so they tell the order."""
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("name", exact(64), primary_key=True),
+    **MYSQL,
+)
+"""Rows that are locked and never changed: who has locked one is alone at that kind of work."""

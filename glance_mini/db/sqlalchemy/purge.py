@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, select, true
 
-from glance_mini.db.sqlalchemy.models import deletions, image_tombstones, images, transfers
+from glance_mini.db.sqlalchemy.models import deletions, image_tombstones, images, pending_deletes, transfers
 
 _FOUND = (
     select(images.c.id)
@@ -13,6 +13,7 @@ _FOUND = (
         images.c.deleted_at < bindparam("before", type_=images.c.deleted_at.type),
         ~exists().where(deletions.c.image_id == images.c.id),
         ~exists().where(transfers.c.image_id == images.c.id),
+        ~exists().where(pending_deletes.c.image_id == images.c.id),
     )
     .order_by(images.c.deleted_at)
     .limit(bindparam("rows"))
@@ -25,7 +26,7 @@ _REMOVE = delete(images).where(images.c.id.in_(bindparam("ids", expanding=True))
 def purge(connection: Connection, now: datetime, older_than: timedelta, max_rows: int) -> int:
     """Remove up to ``max_rows`` images deleted longer than ``older_than`` ago; return how many went.
 
-    An image whose data or upload is still pending stays. What belongs to an image goes with its row.
+    An image whose data, upload or deletion is still pending stays. What belongs to an image goes with its row.
     """
     values = {"before": now - older_than, "rows": max_rows}
     ids = connection.execute(_FOUND, values).scalars().all()

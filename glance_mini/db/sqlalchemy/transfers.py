@@ -9,13 +9,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, not_, select, tuple_, update
 
-from glance_mini.db.sqlalchemy import images, usage
+from glance_mini.db.sqlalchemy import images, staged, usage
 from glance_mini.db.sqlalchemy.models import transfers
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
-from glance_mini.domain.quota import IMAGE_SIZE_TOTAL, Limits
+from glance_mini.domain.quota import IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL, Limits
 from glance_mini.domain.status import IN_TRANSFER, check_transition
 from glance_mini.domain.transfer import StoredData, Transfer
 
@@ -42,24 +42,30 @@ _EXPIRED = (
     .with_for_update(skip_locked=True)
 )
 _TAKE = update(transfers).where(_CHOSEN)
-_LATER = select(
-    exists().where(
-        transfers.c.project_id == bindparam("project"),
-        transfers.c.reserved > 0,
-        tuple_(transfers.c.started_at, transfers.c.id)
-        > tuple_(bindparam("started_at", type_=transfers.c.started_at.type), bindparam("transfer")),
+_LATER = {
+    resource: select(
+        exists().where(
+            transfers.c.project_id == bindparam("project"),
+            transfers.c.reserved > 0,
+            tuple_(transfers.c.started_at, transfers.c.id)
+            > tuple_(bindparam("started_at", type_=transfers.c.started_at.type), bindparam("transfer")),
+            is_same,
+        )
     )
-)
+    for resource, is_same in ((IMAGE_STAGE_TOTAL, usage.IS_STAGING), (IMAGE_SIZE_TOTAL, not_(usage.IS_STAGING)))
+}
 
 
-def begin(connection: Connection, transfer: Transfer, now: datetime, limits: Limits) -> Image:
-    """Move the image to ``saving``, insert ``transfer`` and reserve its bytes; return the image.
+def begin(
+    connection: Connection, transfer: Transfer, now: datetime, limits: Limits, status: str = "saving"
+) -> Image:
+    """Move the image to ``status``, insert ``transfer`` and reserve its bytes; return the image.
 
     StatusConflict, Invalid (a format is missing), NotFound, LimitExceeded.
     """
     before = images.lock(connection, transfer.image_id)
-    check_transition(before, "saving")
-    after = replace(before, status="saving", updated_at=now)
+    check_transition(before, status)
+    after = replace(before, status=status, updated_at=now)
     images.update_row(connection, before, after)
     connection.execute(_INSERT, {name: getattr(transfer, name) for name in _FIELDS})
     usage.change(connection, usage.Usage(), usage.of_transfer(transfer), limits)
@@ -71,18 +77,18 @@ def reserve(connection: Connection, transfer_id: str, amount: int, limits: Limit
     transfer = _lock(connection, transfer_id)
     reserved = transfer.reserved + amount
     connection.execute(_UPDATE, {"transfer": transfer_id, "reserved": reserved})
-    more = usage.Usage({(transfer.project_id, IMAGE_SIZE_TOTAL): amount})
+    more = usage.Usage({(transfer.project_id, usage.resource_of(transfer)): amount})
     usage.change(connection, usage.Usage(), more, limits)
 
 
 def is_youngest(connection: Connection, transfer_id: str) -> bool:
-    """Tell whether no later transfer of the same project holds a reservation; Gone."""
+    """Tell whether no later transfer of the same project holds a reservation of the same resource; Gone."""
     row = connection.execute(_ONE, {"transfer": transfer_id}).first()
     if row is None:
         raise errors.Gone(kind="transfer", id=transfer_id)
     transfer = Transfer(*row)
     values = {"project": transfer.project_id, "started_at": transfer.started_at, "transfer": transfer.id}
-    return not connection.execute(_LATER, values).scalar()
+    return not connection.execute(_LATER[usage.resource_of(transfer)], values).scalar()
 
 
 def record_data(connection: Connection, transfer: Transfer, data: StoredData, now: datetime) -> Image:
@@ -116,9 +122,10 @@ def record_data(connection: Connection, transfer: Transfer, data: StoredData, no
 def abort(connection: Connection, transfer: Transfer, now: datetime) -> None:
     """End the transfer, give its reservation back and put its image from ``saving`` to ``queued``.
 
-    Nothing happens where the transfer has ended or is another process's now; a deleted image stays as it is.
+    So it goes from ``uploading``, where nothing was staged. Nothing happens where the transfer has ended or is another
+    process's now; a deleted image stays as it is.
     """
-    image = _lock_image(connection, transfer.image_id)
+    image = images.find_locked(connection, transfer.image_id)
     try:
         held = _lock(connection, transfer.id)
     except errors.Gone:
@@ -126,10 +133,15 @@ def abort(connection: Connection, transfer: Transfer, now: datetime) -> None:
     if held.process != transfer.process:
         return
     connection.execute(_DELETE, {"transfer": transfer.id})
-    if image is not None and image.status == "saving":
+    if image is not None and _has_nothing(connection, image):
         queued = replace(image, status="queued", size=None, virtual_size=None, updated_at=now)
         images.store(connection, image, queued, now)
     usage.change(connection, usage.of_transfer(held), usage.Usage())
+
+
+def _has_nothing(connection: Connection, image: Image) -> bool:
+    """Tell whether ``image`` waits for data of which none has come."""
+    return image.status == "saving" or (image.status == "uploading" and staged.get(connection, image.id) is None)
 
 
 def renew(connection: Connection, process: str, transfer_ids: Collection[str], lease_until: datetime) -> None:
@@ -149,15 +161,20 @@ def take_expired(
     return found
 
 
+def end(connection: Connection, transfer: Transfer) -> usage.Usage:
+    """Remove the row and return what the transfer used, which the caller counts out.
+
+    Gone where it has ended or is another process's now. The caller has locked its image.
+    """
+    held = _lock(connection, transfer.id)
+    if held.process != transfer.process:
+        raise errors.Gone(kind="transfer", id=transfer.id)
+    connection.execute(_DELETE, {"transfer": transfer.id})
+    return usage.of_transfer(held)
+
+
 def _lock(connection: Connection, transfer_id: str) -> Transfer:
     row: Any = connection.execute(_LOCK, {"transfer": transfer_id}).first()
     if row is None:
         raise errors.Gone(kind="transfer", id=transfer_id)
     return Transfer(*row)
-
-
-def _lock_image(connection: Connection, image_id: str) -> Image | None:
-    try:
-        return images.lock(connection, image_id)
-    except errors.NotFound:
-        return None

@@ -7,16 +7,17 @@ from the real sums, so that counting can begin at any time. Images without an ow
 from collections import Counter
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, case, cast, false, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, case, cast, false, func, insert, not_, select, update
 from sqlalchemy.dialects import postgresql
 
-from glance_mini.db.sqlalchemy.models import image_locations, images, quota_usage, transfers
+from glance_mini.db.sqlalchemy.models import image_locations, images, jobs, quota_usage, staged_data, transfers
 from glance_mini.domain import errors
-from glance_mini.domain.image import Image
+from glance_mini.domain.image import RESERVED_NAMESPACE, Image
 from glance_mini.domain.quota import (
     IMAGE_COUNT_TOTAL,
     IMAGE_COUNT_UPLOADING,
     IMAGE_SIZE_TOTAL,
+    IMAGE_STAGE_TOTAL,
     NO_LIMITS,
     RESOURCES,
     Limits,
@@ -40,7 +41,12 @@ def of_image(image: Image) -> Usage:
 def of_transfer(transfer: Transfer) -> Usage:
     """Return what ``transfer`` uses while it runs: one upload, and the bytes it has reserved."""
     project = transfer.project_id
-    return Counter({(project, IMAGE_SIZE_TOTAL): transfer.reserved, (project, IMAGE_COUNT_UPLOADING): 1})
+    return Counter({(project, resource_of(transfer)): transfer.reserved, (project, IMAGE_COUNT_UPLOADING): 1})
+
+
+def resource_of(transfer: Transfer) -> str:
+    """Return what the bytes of ``transfer`` count for: ``image_stage_total`` in a reserved store, which is staging."""
+    return IMAGE_STAGE_TOTAL if transfer.store.startswith(RESERVED_NAMESPACE) else IMAGE_SIZE_TOTAL
 
 
 def change(connection: Connection, before: Usage, after: Usage, limits: Limits = NO_LIMITS) -> None:
@@ -119,12 +125,27 @@ _COPIES = (
     .scalar_subquery()
 )
 _STORED = select(func.coalesce(func.sum(images.c.size * _COPIES), 0)).where(*_PROJECT_IMAGES).scalar_subquery()
+IS_STAGING = transfers.c.store.startswith(RESERVED_NAMESPACE, autoescape=True)
+"""The condition for transfers into the staging area, as ``resource_of`` tells them."""
+
+
+def _sum(column: Any, *conditions: Any) -> Any:
+    return select(func.coalesce(func.sum(column), 0)).where(*conditions).scalar_subquery()
+
+
+def _count(column: Any) -> Any:
+    return select(func.count()).where(column == bindparam("project")).scalar_subquery()
+
+
 _PROJECT_TRANSFERS = transfers.c.project_id == bindparam("project")
-_RESERVED = (
-    select(func.coalesce(func.sum(transfers.c.reserved), 0)).where(_PROJECT_TRANSFERS).scalar_subquery()
-)
+_RESERVED = _sum(transfers.c.reserved, _PROJECT_TRANSFERS, not_(IS_STAGING))
+_STAGING = _sum(transfers.c.reserved, _PROJECT_TRANSFERS, IS_STAGING)
+_STAGED = _sum(staged_data.c.size, staged_data.c.project_id == bindparam("project"))
 _SUMS = {
     IMAGE_COUNT_TOTAL: select(func.count()).select_from(images).where(*_PROJECT_IMAGES),
     IMAGE_SIZE_TOTAL: select(cast(_STORED + _RESERVED, BigInteger)),
-    IMAGE_COUNT_UPLOADING: select(func.count()).select_from(transfers).where(_PROJECT_TRANSFERS),
+    IMAGE_STAGE_TOTAL: select(cast(_STAGED + _STAGING, BigInteger)),
+    IMAGE_COUNT_UPLOADING: select(
+        _count(transfers.c.project_id) + _count(staged_data.c.project_id) + _count(jobs.c.counted_for)
+    ),
 }

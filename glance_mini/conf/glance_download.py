@@ -1,0 +1,20 @@
+"""Options of [glance_download_properties]: what an image keeps that comes from another image service."""
+
+from copy import deepcopy
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("glance_download_properties", help="Import from another image service (glance-download).")
+
+OPTS = [
+    cfg.ListOpt(
+        "extra_properties",
+        default=["hw_", "trait:", "os_distro", "os_secure_boot", "os_type"],
+        help="Custom properties whose names begin so are copied from the source, beside the formats.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make these options known to ``conf``; may be repeated."""
+    conf.register_opts(OPTS, group=deepcopy(GROUP))  # a group keeps the values of its configuration

@@ -1,0 +1,26 @@
+"""Options of [inject_metadata_properties]: what the import plugin ``inject_image_metadata`` adds."""
+
+from copy import deepcopy
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("inject_metadata_properties", help="Properties that every imported image is given.")
+
+OPTS = [
+    cfg.ListOpt(
+        "ignore_user_roles",
+        default=["admin"],
+        help="A caller with one of these roles imports without the injected properties.",
+    ),
+    cfg.DictOpt(
+        "inject",
+        default={},
+        help="The properties and their values; one that the image has already is replaced."
+        "\n\nExample: ``source:import,reviewed:no``",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make these options known to ``conf``; may be repeated."""
+    conf.register_opts(OPTS, group=deepcopy(GROUP))  # a group keeps the values of its configuration

@@ -1,0 +1,188 @@
+"""Imports: the image and its job change together, or not at all (reference 6.3 to 6.6).
+
+The image is locked first and the job then. A job that was lost changes nothing any more; one that was cancelled may
+only put back, and neither adds data nor makes its image active.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from glance_mini.db.sqlalchemy import deletions, images, import_lock, job_ends, jobs, staged, usage
+from glance_mini.domain import errors
+from glance_mini.domain.image import Image
+from glance_mini.domain.imports import TASK_PROPERTY
+from glance_mini.domain.job import FINISHED, PENDING, Job
+from glance_mini.domain.quota import IMAGE_COUNT_UPLOADING, Limits
+from glance_mini.domain.status import check_transition
+from glance_mini.domain.transfer import StoredData
+
+LONGEST_WAIT = timedelta(minutes=120)
+"""How long a job that nobody takes keeps its lock (reference 6.6)."""
+
+LONGEST_SILENCE = timedelta(minutes=60)
+"""How long a job whose lease has ended keeps its lock, for another worker to take it over (reference 6.6)."""
+
+_BROKEN = "The import was given up: it made no progress and another one has begun."
+
+_HASHES = ("checksum", "os_hash_algo", "os_hash_value")
+
+
+def begin(
+    connection: Connection,
+    job: Job,
+    expect: str,
+    status: str,
+    properties: Mapping[str, str],
+    now: datetime,
+    limits: Limits,
+) -> Image:
+    """Take the import lock for ``job``, insert it and move the image from ``expect`` to ``status``; return the image.
+
+    The job counts as an upload of the image's owner, unless staged data does so already. Conflict where a live job
+    holds the lock or a format is missing, StatusConflict, NotFound, LimitExceeded.
+    """
+    assert job.image_id is not None
+    before = _without_dead_lock(connection, images.lock(connection, job.image_id), now)
+    if before.status != expect:
+        raise errors.StatusConflict(id=before.id, status=before.status, wanted=expect)
+    _check_formats(before)
+    after = replace(before, status=status, properties={**before.properties, **properties}, updated_at=now)
+    project = None if staged.get(connection, before.id) else before.owner
+    jobs.add(connection, job, counted_for=project)
+    stored = images.store(connection, before, after, now)
+    usage.change(connection, usage.Usage(), usage.Usage({(project, IMAGE_COUNT_UPLOADING): 1}), limits)
+    return stored
+
+
+def record(
+    connection: Connection,
+    job: Job,
+    data: StoredData,
+    properties: Mapping[str, str],
+    status: str | None,
+    now: datetime,
+    limits: Limits,
+) -> Image:
+    """Add the location of ``data`` to the image of ``job`` with its sizes and hashes, and return it; may be repeated.
+
+    Conflict where a hash differs from the one that the image has, Unavailable while older data in the same place waits
+    for its deletion. LimitExceeded; Gone where the job was lost or cancelled, or the image deleted.
+    """
+    before, held = _lock(connection, job)
+    if held.is_cancelled:
+        raise jobs.gone(job)
+    _check_place(connection, before, data)
+    after = _with_data(before, data)
+    _check_locations(before, after, limits)
+    after = _moved(before, after, status)
+    after = replace(after, properties={**before.properties, **properties}, updated_at=now)
+    return images.store(connection, before, after, now, limits)
+
+
+def end(
+    connection: Connection,
+    job: Job,
+    properties: Mapping[str, str | None],
+    status: str | None,
+    drop_urls: Collection[str],
+    now: datetime,
+) -> Image:
+    """Set ``properties`` (None removes one) and ``status``, drop locations, and return the image.
+
+    An image that becomes ``queued`` forgets its sizes and hashes. Gone where the job was lost or the image deleted,
+    and where the job was cancelled and the image should become active.
+    """
+    before, held = _lock(connection, job)
+    if held.is_cancelled and status == "active":
+        raise jobs.gone(job)
+    merged = {**before.properties, **properties}
+    after = replace(
+        _moved(before, before, status),
+        properties={name: value for name, value in merged.items() if value is not None},
+        locations=tuple(each for each in before.locations if each.url not in drop_urls),
+        updated_at=now,
+    )
+    return images.store(connection, before, after, now)
+
+
+def _without_dead_lock(connection: Connection, image: Image, now: datetime) -> Image:
+    """Return ``image`` without the lock of a job that is dead, which fails; Conflict where the job lives."""
+    holder = image.properties.get(TASK_PROPERTY)
+    if holder is None:
+        return image
+    try:
+        job = jobs.lock(connection, holder)
+    except errors.NotFound:
+        return import_lock.let_go(connection, image, now)
+    if job.state not in FINISHED:
+        if _is_alive(job, now):
+            raise errors.Conflict(reason=f"Image {image.id} is being imported by task {job.id}.")
+        job_ends.fail(connection, job, _BROKEN, now)
+    return import_lock.let_go(connection, image, now)
+
+
+def _is_alive(job: Job, now: datetime) -> bool:
+    silence = now - job.updated_at
+    if job.state == PENDING:
+        return silence <= LONGEST_WAIT
+    return silence <= LONGEST_SILENCE or (job.lease_until is not None and job.lease_until >= now)
+
+
+def _check_formats(image: Image) -> None:
+    missing = [name for name in ("container_format", "disk_format") if getattr(image, name) is None]
+    if missing:
+        raise errors.Conflict(reason=f"Property {' and '.join(missing)} must be set before an import.")
+
+
+def _lock(connection: Connection, job: Job) -> tuple[Image, Job]:
+    """Return the image and the job, both locked; Gone where ``job`` was lost, or the image or its lock is another's."""
+    assert job.image_id is not None
+    image = images.find_locked(connection, job.image_id)
+    held = jobs.lock_held(connection, job)
+    if image is None:
+        raise errors.Gone(kind="image", id=job.image_id)
+    if image.properties.get(TASK_PROPERTY, job.id) != job.id:
+        raise jobs.gone(job)
+    return image, held
+
+
+def _check_place(connection: Connection, image: Image, data: StoredData) -> None:
+    # Whoever is deleting there has perhaps not come to it yet, and would take the new data for the old.
+    if any(pending.url == data.location.url for pending in deletions.of_image(connection, image.id)):
+        raise errors.Unavailable(reason=f"Older data of image {image.id} is being deleted in the same place.")
+
+
+def _with_data(image: Image, data: StoredData) -> Image:
+    known = {name: getattr(image, name) for name in _HASHES}
+    found = {name: getattr(data, name) for name in _HASHES}
+    if known["os_hash_algo"] not in (None, found["os_hash_algo"]):
+        # Values of two algorithms say nothing about each other; the image keeps its own.
+        found["os_hash_algo"] = found["os_hash_value"] = None
+    for name, value in found.items():
+        if None not in (known[name], value) and known[name] != value:
+            raise errors.Conflict(reason=f"{name} of the data differs from that of image {image.id}.")
+    merged = {name: known[name] if known[name] is not None else found[name] for name in _HASHES}
+    if image.locations and image.size != data.size:
+        raise errors.Conflict(reason=f"size of the data differs from that of image {image.id}.")
+    is_new = all(each.url != data.location.url for each in image.locations)
+    virtual_size = image.virtual_size if data.virtual_size is None else data.virtual_size
+    locations = (*image.locations, data.location) if is_new else image.locations
+    return replace(image, size=data.size, virtual_size=virtual_size, locations=locations, **merged)
+
+
+def _check_locations(before: Image, after: Image, limits: Limits) -> None:
+    wanted = len(after.locations)
+    if limits.locations is not None and wanted > limits.locations and wanted > len(before.locations):
+        raise errors.LimitExceeded(resource="image_location_quota", limit=limits.locations, wanted=wanted)
+
+
+def _moved(before: Image, after: Image, status: str | None) -> Image:
+    """Return ``after`` in ``status``, None for the one of ``before``; StatusConflict where that cannot follow."""
+    if status in (None, before.status):
+        return after
+    assert status is not None
+    check_transition(before, status)
+    return import_lock.emptied(after) if status == "queued" else replace(after, status=status)

@@ -1,0 +1,120 @@
+"""The job interface on a database: each method is one read or one transaction of a resource's module."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
+from datetime import datetime
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection
+
+from glance_mini.db.job_interface import JobAccess
+from glance_mini.db.outbox_interface import EventsOf
+from glance_mini.db.sqlalchemy import claims, imports, job_ends, job_list, jobs, outbox, staged, staging
+from glance_mini.db.sqlalchemy.database import Database, Then
+from glance_mini.domain.image import Image
+from glance_mini.domain.job import Job, JobLimits, JobQuery
+from glance_mini.domain.quota import Limits
+from glance_mini.domain.staging import StagedData
+from glance_mini.domain.transfer import StoredData, Transfer
+
+T = TypeVar("T")
+
+
+class SqlJobAccess(JobAccess):
+    """Answers on ``database``, which ``SqlDataAccess`` has opened and closes; safe to share by threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._then: Then | None = None
+
+    def with_events(self, events_of: EventsOf) -> Self:
+        telling = copy(self)
+        telling._then = outbox.recorder(events_of)
+        return telling
+
+    def add_job(self, job: Job) -> Job:
+        return self._write(lambda c: jobs.add(c, job))
+
+    def get_job(self, job_id: str) -> Job:
+        return self._database.read(lambda c: jobs.get(c, job_id))
+
+    def list_jobs(self, query: JobQuery) -> Sequence[Job]:
+        return self._database.read(lambda c: job_list.list_jobs(c, query))
+
+    def claim_job(
+        self, process: str, kinds: Collection[str], now: datetime, lease_until: datetime, limits: JobLimits
+    ) -> Job | None:
+        # A worker without work costs one read and waits for nobody.
+        if not self._database.read(lambda c: claims.is_any_due(c, kinds, now)):
+            return None
+        return self._write(lambda c: claims.claim(c, process, kinds, now, lease_until, limits))
+
+    def renew_jobs(self, process: str, job_ids: Collection[str], lease_until: datetime) -> frozenset[str]:
+        return self._write(lambda c: jobs.renew(c, process, job_ids, lease_until))
+
+    def save_checkpoint(self, job: Job, checkpoint: Mapping[str, object], message: str, now: datetime) -> Job:
+        return self._write(lambda c: jobs.save_checkpoint(c, job, checkpoint, message, now))
+
+    def finish_job(
+        self,
+        job: Job,
+        state: str,
+        result: Mapping[str, object] | None,
+        message: str,
+        now: datetime,
+        expires_at: datetime,
+    ) -> Job:
+        return self._write(lambda c: job_ends.finish(c, job, state, result, message, now, expires_at))
+
+    def release_job(self, job: Job, due_at: datetime, message: str, now: datetime) -> None:
+        self._write(lambda c: jobs.release(c, job, due_at, message, now))
+
+    def cancel_job(self, job_id: str, now: datetime) -> Job:
+        return self._write(lambda c: job_ends.cancel(c, job_id, now))
+
+    def retry_job(self, job_id: str, now: datetime) -> Job:
+        return self._write(lambda c: jobs.retry(c, job_id, now))
+
+    def purge_jobs(self, now: datetime, max_rows: int) -> int:
+        return self._write(lambda c: jobs.purge(c, now, max_rows))
+
+    def begin_staging(self, transfer: Transfer, now: datetime, limits: Limits) -> Image:
+        return self._write(lambda c: staging.begin(c, transfer, now, limits))
+
+    def record_staged(self, transfer: Transfer, staged: StagedData, now: datetime) -> Image:
+        return self._write(lambda c: staging.record(c, transfer, staged, now))
+
+    def get_staged(self, image_id: str) -> StagedData | None:
+        return self._database.read(lambda c: staged.get(c, image_id))
+
+    def forget_staged(self, image_id: str) -> None:
+        self._write(lambda c: staging.forget(c, image_id))
+
+    def begin_import(
+        self, job: Job, expect: str, status: str, properties: Mapping[str, str], now: datetime, limits: Limits
+    ) -> Image:
+        return self._write(lambda c: imports.begin(c, job, expect, status, properties, now, limits))
+
+    def record_import(
+        self,
+        job: Job,
+        data: StoredData,
+        properties: Mapping[str, str],
+        status: str | None,
+        now: datetime,
+        limits: Limits,
+    ) -> Image:
+        return self._write(lambda c: imports.record(c, job, data, properties, status, now, limits))
+
+    def end_import(
+        self,
+        job: Job,
+        properties: Mapping[str, str | None],
+        status: str | None,
+        drop_urls: Collection[str],
+        now: datetime,
+    ) -> Image:
+        return self._write(lambda c: imports.end(c, job, properties, status, drop_urls, now))
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        return self._database.write(work, self._then)

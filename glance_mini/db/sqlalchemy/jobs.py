@@ -1,0 +1,190 @@
+"""Rows of jobs: written, read and changed by their holder (DESIGN, jobs are rows).
+
+A job is held by the process and the attempt that its row names; each change by the holder compares both. How a job is
+given out stands in ``claims``, how it ends in ``job_ends``.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+from oslo_db.exception import DBDuplicateEntry
+from sqlalchemy import Connection, bindparam, delete, false, insert, select, update
+
+from glance_mini.db.sqlalchemy.models import jobs
+from glance_mini.domain import errors
+from glance_mini.domain.job import FAILURE, FINISHED, PENDING, PROCESSING, Job
+
+FIELDS = tuple(field.name for field in fields(Job))
+COLUMNS = tuple(jobs.c[name] for name in FIELDS)
+
+_JSON = ("roles", "input", "checkpoint", "result")
+_JSON_POSITIONS = tuple(FIELDS.index(name) for name in _JSON)
+_ROLES = FIELDS.index("roles")
+
+_ID = jobs.c.id == bindparam("job")
+_ONE = select(*COLUMNS).where(_ID)
+_LOCK = _ONE.with_for_update()
+_COUNTED_FOR = select(jobs.c.counted_for).where(_ID)
+_INSERT = insert(jobs)
+_UPDATE = update(jobs).where(_ID)
+_HELD = (jobs.c.process == bindparam("holder"), jobs.c.state == PROCESSING)
+_UPDATE_HELD = _UPDATE.where(*_HELD, jobs.c.attempts == bindparam("attempt"))
+_UPDATE_GOING_ON = _UPDATE_HELD.where(jobs.c.is_cancelled == false())
+_CHOSEN = jobs.c.id.in_(bindparam("ids", expanding=True))
+_RENEW = update(jobs).where(_CHOSEN, *_HELD)
+_GOING_ON = select(jobs.c.id).where(_CHOSEN, *_HELD, jobs.c.is_cancelled == false())
+_EXPIRED = (
+    select(jobs.c.id)
+    .where(
+        jobs.c.expires_at < bindparam("now", type_=jobs.c.expires_at.type),
+        jobs.c.state.in_(sorted(FINISHED)),
+    )
+    .order_by(jobs.c.expires_at)
+    .limit(bindparam("rows"))
+    .with_for_update(skip_locked=True)
+)
+_DELETE = delete(jobs).where(_CHOSEN)
+
+
+def add(connection: Connection, job: Job, counted_for: str | None = None) -> Job:
+    """Insert ``job``, part of ``image_count_uploading`` of the project ``counted_for``, and return it; Duplicate."""
+    row = _values({name: getattr(job, name) for name in FIELDS}) | {"counted_for": counted_for}
+    try:
+        connection.execute(_INSERT, row)
+    except DBDuplicateEntry as error:
+        raise errors.Duplicate(kind="Job", id=job.id) from error
+    return job
+
+
+def get(connection: Connection, job_id: str) -> Job:
+    """Return the job; NotFound."""
+    return _found(connection.execute(_ONE, {"job": job_id}).first(), job_id)
+
+
+def lock(connection: Connection, job_id: str) -> Job:
+    """Return the job as it is now, and keep others from changing it until the transaction ends; NotFound."""
+    return _found(connection.execute(_LOCK, {"job": job_id}).first(), job_id)
+
+
+def lock_held(connection: Connection, job: Job) -> Job:
+    """Return the job as it is now, locked; Gone where the holder that ``job`` names has lost it."""
+    try:
+        now = lock(connection, job.id)
+    except errors.NotFound as error:
+        raise gone(job) from error
+    if (now.state, now.process, now.attempts) != (PROCESSING, job.process, job.attempts):
+        raise gone(job)
+    return now
+
+
+def change(connection: Connection, job: Job, **values: Any) -> Job:
+    """Write ``values`` to the row of ``job``, which is locked, and return the job with them."""
+    connection.execute(_UPDATE, {"job": job.id} | _values(values))
+    return replace(job, **values)
+
+
+def end(connection: Connection, job: Job, **values: Any) -> tuple[Job, str | None]:
+    """End ``job``, whose row is locked, with ``values``; return it and the project for which it counted as an upload.
+
+    It has no holder and no token any more.
+    """
+    counted_for = connection.execute(_COUNTED_FOR, {"job": job.id}).scalar()
+    values |= {"process": None, "lease_until": None, "token": None}
+    connection.execute(_UPDATE, {"job": job.id, "counted_for": None} | _values(values))
+    return replace(job, **values), counted_for
+
+
+def renew(
+    connection: Connection, process: str, job_ids: Collection[str], lease_until: datetime
+) -> frozenset[str]:
+    """Prolong the leases of those jobs that ``process`` holds, cancelled ones too; return those not cancelled."""
+    holder = {"ids": list(job_ids), "holder": process}
+    connection.execute(_RENEW, holder | {"lease_until": lease_until})
+    return frozenset(connection.execute(_GOING_ON, holder).scalars())
+
+
+def save_checkpoint(
+    connection: Connection, job: Job, checkpoint: Mapping[str, object], message: str, now: datetime
+) -> Job:
+    """Note how far ``job`` came and return it; Gone where it was lost or cancelled."""
+    values = {"checkpoint": checkpoint, "message": message, "updated_at": now}
+    if not connection.execute(_UPDATE_GOING_ON, _holder(job) | _values(values)).rowcount:
+        raise gone(job)
+    return replace(job, checkpoint=checkpoint, message=message, updated_at=now)
+
+
+def release(connection: Connection, job: Job, due_at: datetime, message: str, now: datetime) -> None:
+    """Give ``job`` back to be taken again from ``due_at`` on; nothing where it was lost."""
+    values = {
+        "state": PENDING,
+        "process": None,
+        "lease_until": None,
+        "due_at": due_at,
+        "message": message,
+        "updated_at": now,
+    }
+    connection.execute(_UPDATE_HELD, _holder(job) | values)
+
+
+def retry(connection: Connection, job_id: str, now: datetime) -> Job:
+    """Make a failed job pending, as if it had never begun; Conflict where it has not failed, NotFound."""
+    job = lock(connection, job_id)
+    if job.state != FAILURE:
+        raise errors.Conflict(reason=f"Job {job_id} is {job.state}; only a failed one can be tried again.")
+    return change(
+        connection,
+        job,
+        state=PENDING,
+        due_at=now,
+        updated_at=now,
+        attempts=0,
+        # What the checkpoint tells of was cleared away when the job was given up.
+        checkpoint={},
+        result=None,
+        message="",
+        is_cancelled=False,
+        expires_at=None,
+    )
+
+
+def purge(connection: Connection, now: datetime, max_rows: int) -> int:
+    """Remove up to ``max_rows`` ended jobs that have expired; return how many went."""
+    ids = connection.execute(_EXPIRED, {"now": now, "rows": max_rows}).scalars().all()
+    if ids:
+        connection.execute(_DELETE, {"ids": ids})
+    return len(ids)
+
+
+def gone(job: Job) -> errors.Gone:
+    """Return the error for a holder that has lost ``job``, or must stop because it was cancelled."""
+    return errors.Gone(kind="job", id=job.id)
+
+
+def to_job(row: Any) -> Job:
+    """Return the job that a row of ``COLUMNS`` holds."""
+    values = list(row)
+    for position in _JSON_POSITIONS:
+        values[position] = None if values[position] is None else orjson.loads(values[position])
+    values[_ROLES] = tuple(values[_ROLES])
+    return Job(*values)
+
+
+def _found(row: Any, job_id: str) -> Job:
+    if row is None:
+        raise errors.NotFound(kind="job", id=job_id)
+    return to_job(row)
+
+
+def _holder(job: Job) -> dict[str, Any]:
+    return {"job": job.id, "holder": job.process, "attempt": job.attempts}
+
+
+def _values(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _to_json(value) if name in _JSON else value for name, value in values.items()}
+
+
+def _to_json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(dict(value) if isinstance(value, Mapping) else value).decode()

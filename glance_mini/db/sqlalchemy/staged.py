@@ -1,0 +1,58 @@
+"""Rows of staged data and what they use of a project's limits (reference 5.3, 18)."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select
+
+from glance_mini.db.sqlalchemy import deletions
+from glance_mini.db.sqlalchemy.models import staged_data
+from glance_mini.db.sqlalchemy.usage import Usage
+from glance_mini.domain.image import Location
+from glance_mini.domain.quota import IMAGE_COUNT_UPLOADING, IMAGE_STAGE_TOTAL
+from glance_mini.domain.staging import StagedData
+
+_OF_IMAGE = staged_data.c.image_id == bindparam("image")
+_ONE = select(
+    *(staged_data.c[name] for name in ("image_id", "store", "value", "size", "host", "created_at", "project_id"))
+).where(_OF_IMAGE)
+_INSERT = insert(staged_data)
+_DELETE = delete(staged_data).where(_OF_IMAGE)
+
+
+def get(connection: Connection, image_id: str) -> StagedData | None:
+    """Return the staged data of the image, None where there is none."""
+    row = connection.execute(_ONE, {"image": image_id}).first()
+    return None if row is None else StagedData(*row[:-1])
+
+
+def add(connection: Connection, staged: StagedData, project_id: str | None) -> Usage:
+    """Insert ``staged`` and return what it uses, which the caller counts."""
+    row: dict[str, Any] = {name: getattr(staged, name) for name in ("image_id", "store", "size", "host", "created_at")}
+    connection.execute(_INSERT, row | {"value": staged.url, "project_id": project_id})
+    return _usage(project_id, staged)
+
+
+def remove(connection: Connection, image_id: str) -> tuple[StagedData | None, Usage]:
+    """Remove the row and return what it said and what it used, which the caller counts out; None and nothing."""
+    row = connection.execute(_ONE, {"image": image_id}).first()
+    if row is None or not connection.execute(_DELETE, {"image": image_id}).rowcount:
+        return None, Usage()
+    staged = StagedData(*row[:-1])
+    return staged, _usage(row[-1], staged)
+
+
+def discard(connection: Connection, image_id: str, now: datetime) -> Usage:
+    """Make a pending deletion of the staged data, where there is any; return what it used, as ``remove`` does.
+
+    The deletion's metadata names the ``host`` on whose own disk the data is, where it is not shared.
+    """
+    staged, used = remove(connection, image_id)
+    if staged is not None:
+        metadata = {"store": staged.store} | ({"host": staged.host} if staged.host else {})
+        deletions.add(connection, image_id, [Location(staged.url, metadata)], now)
+    return used
+
+
+def _usage(project_id: str | None, staged: StagedData) -> Usage:
+    return Usage({(project_id, IMAGE_STAGE_TOTAL): staged.size, (project_id, IMAGE_COUNT_UPLOADING): 1})

@@ -1,0 +1,49 @@
+"""The import plugin ``image_decompression``: unpacks what users import compressed (reference 6.7)."""
+
+from collections.abc import Collection
+from contextlib import closing
+from pathlib import Path
+from typing import Self
+
+from oslo_config import cfg
+
+from glance_mini.domain.errors import LimitExceeded
+from glance_mini.imports.plugins.base import Check, ImportPlugin, PluginResult, StagedFile
+from glance_mini.imports.plugins.unpacking import find_format, unpack
+
+
+class ImageDecompression(ImportPlugin):
+    """Unpacks one layer of compression, whatever the name of the image; writes at most ``max_size`` bytes."""
+
+    name = "image_decompression"
+
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts) -> Self:
+        cap: int = conf.image_size_cap
+        return cls(min(cap, conf.image_decompression.max_size or cap))
+
+    def apply(self, staged: StagedFile, roles: Collection[str], check: Check) -> PluginResult:
+        name = find_format(staged.path)
+        if name is None or staged.image.container_format == "compressed":
+            return PluginResult(staged.path)
+        output = staged.output(self)
+        try:
+            size = self._unpack(staged, name, output, check)
+        except BaseException:
+            output.unlink(missing_ok=True)
+            raise
+        return PluginResult(output, {"size": size})
+
+    def _unpack(self, staged: StagedFile, name: str, output: Path, check: Check) -> int:
+        size, limit = 0, min(self._max_size, staged.limit)
+        with open(output, "wb") as file, closing(unpack(staged.path, name)) as pieces:
+            for piece in pieces:
+                check()
+                size += len(piece)
+                if size > limit:
+                    raise LimitExceeded(resource="the size of unpacked data", limit=limit, wanted=f"more than {limit}")
+                file.write(piece)
+        return size

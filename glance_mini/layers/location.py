@@ -14,7 +14,15 @@ from oslo_config import cfg
 from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import Conflict, Forbidden, GlanceMiniError, Invalid, NotFound, Unavailable
+from glance_mini.domain.errors import (
+    Conflict,
+    Forbidden,
+    GlanceMiniError,
+    Invalid,
+    NotFound,
+    TransferLost,
+    Unavailable,
+)
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.member import Member
 from glance_mini.domain.status import check_transition
@@ -151,6 +159,9 @@ class LocationLayer(Layer):
         except Unavailable:
             # Whether it was recorded is not known. The lease is not renewed from here on: what was not recorded is
             # cleared away by the reaper, what was recorded stays.
+            raise
+        except TransferLost:
+            # Who took the transfer over removes its data; by now the name may be that of a later upload's.
             raise
         except Exception:
             # The row of the transfer is all that knows of data that could not be removed: the reaper finds it there.

@@ -71,7 +71,7 @@ class BeginTransfer(Operation):
 
 @dataclass(frozen=True)
 class ReserveSpace(Operation):
-    """Add ``amount`` bytes to the reservation of a transfer; LimitExceeded where there is no room.
+    """Add ``amount`` bytes (below 0: give them back) to the reservation of a transfer; LimitExceeded without room.
 
     Raises Gone where the transfer does not exist any more.
     """

@@ -77,7 +77,8 @@ class Reaper:
             self._stores.get(transfer.store).discard(transfer.name)
         except Exception as error:
             # Whatever a driver raises: one row must not keep the others from being cleared away.
-            LOG.warning("The remains of transfer %s stay until the next round: %r", transfer.id, error)
+            reason = f"{type(error).__name__}: {error}"
+            LOG.warning("The remains of transfer %s stay until the next round: %s", transfer.id, reason)
             return
         self._data.abort_transfer(transfer, self._clock())
         self._metrics.leases_expired.inc()
@@ -87,7 +88,8 @@ class Reaper:
         try:
             remove_data(self._stores, deletion)
         except Exception as error:
-            LOG.warning("Data of image %s could not be deleted yet: %r", deletion.image_id, error)
+            reason = f"{type(error).__name__}: {error}"
+            LOG.warning("Data of image %s could not be deleted yet: %s", deletion.image_id, reason)
             return
         self._data.finish_deletion(deletion.id)
 

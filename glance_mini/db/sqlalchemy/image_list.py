@@ -29,6 +29,21 @@ _LISTED = (images.c.deleted == false(), images.c.os_hidden == bindparam("hidden"
 _GENERATED = {key: images.c[f"sort_{key}"] for key in ("name", "size", "container_format", "disk_format")}
 _SORT_COLUMNS: dict[str, Any] = {key: _GENERATED.get(key, images.c.get(key)) for key in SORT_KEYS}
 
+_INDEXES = {
+    "all": "created_at",
+    "all but community": "created_at",
+    "own": "owner",
+    "ownerless": "owner",
+    "everyone": "audience",
+    "public": "visibility",
+    "community": "visibility",
+}
+_INDEXES_BY_VISIBILITY = _INDEXES | {
+    "all": "visibility",
+    "own": "owner_visibility",
+    "ownerless": "owner_visibility",
+}
+
 _OPERATORS = {
     "gt": operator.gt,
     "gte": operator.ge,
@@ -125,7 +140,7 @@ def _values(query: ImageQuery, scope: Scope) -> dict[str, Any]:
     for number, one in enumerate(query.ranges):
         values[f"minimum_{number}"], values[f"maximum_{number}"] = _bounded(one.minimum), _bounded(one.maximum)
     for number, (name, value) in enumerate(query.properties.items()):
-        values[f"digest_{number}"] = digest(name, value)
+        values |= {f"name_{number}": name, f"digest_{number}": digest(name, value)}
     for number, tag in enumerate(query.tags):
         values[f"tag_{number}"] = tag
     return values
@@ -164,7 +179,20 @@ def _branch(part: str, shape: Shape) -> Select[Any]:
     if children and part != "ownerless":
         table, has, number = children.pop(0)
         return _led(table, [has(table, number), visibility.condition(part), *_filters(shape, children)], shape)
-    return _page(_SORT_COLUMNS, [visibility.condition(part), *_filters(shape, children)], shape)
+    page = _page(_SORT_COLUMNS, [visibility.condition(part), *_filters(shape, children)], shape)
+    index = _index(part, shape)
+    # MariaDB would rather read all that the equalities leave than begin at the marker.
+    return page.with_hint(images, f"FORCE INDEX ({index})", "mysql") if index else page
+
+
+def _index(part: str, shape: Shape) -> str | None:
+    """Return the index that holds ``part`` in the order of the list, None where filters may know a better one."""
+    if shape.fields or shape.times or shape.ranges or shape.properties or shape.tags:
+        return None
+    key = shape.order[0][0]
+    if key != "created_at":
+        return f"ix_images_list_{key}" if part.startswith("all") and key != "id" and not shape.visibility else None
+    return f"ix_images_list_{(_INDEXES_BY_VISIBILITY if shape.visibility else _INDEXES)[part]}"
 
 
 def _led(table: Any, conditions: list[Condition], shape: Shape) -> Select[Any]:
@@ -178,9 +206,7 @@ def _page(columns: Any, conditions: list[Condition], shape: Shape) -> Select[Any
     where = [*_LISTED, *conditions]
     if shape.after:
         where.append(_after(columns, shape))
-    return (
-        select(*keys.values()).where(*where).order_by(*_ordering(columns, shape)).limit(bindparam("limit"))
-    )
+    return select(*keys.values()).where(*where).order_by(*_ordering(columns, shape)).limit(bindparam("limit"))
 
 
 def _ordering(columns: Any, shape: Shape) -> Iterator[ColumnElement[Any]]:
@@ -197,21 +223,27 @@ def _after(columns: Any, shape: Shape) -> Condition:
         for key, way in shape.order
     ]
     if shape.row_values:
-        beyond = steps[0][2]
-        return beyond(tuple_(*(column for column, _, _ in steps)), tuple_(*(value for _, value, _ in steps)))
+        columns, values, (beyond, *_) = zip(*steps, strict=True)
+        after: Condition = beyond(tuple_(*columns), tuple_(*values))
+        return after
     cases = [
         and_(*(column == value for column, value, _ in steps[:number]), beyond(last, limit))
         for number, (last, limit, beyond) in enumerate(steps)
     ]
     first, limit, beyond = steps[0]
-    return and_(or_(beyond(first, limit), first == limit), or_(*cases)) if len(steps) > 1 else cases[0]
+    bound = operator.ge if beyond is operator.gt else operator.le
+    return and_(bound(first, limit), or_(*cases))
 
 
 def _filters(shape: Shape, children: Iterable[tuple[Any, Any, int]] = ()) -> list[Condition]:
     found: list[Condition] = []
     for table, has, number in children:
         other = table.alias()
-        found.append(exists().where(other.c.image_id == images.c.id, has(other, number)))
+        wanted = [other.c.image_id == images.c.id, has(other, number)]
+        if table is image_properties:
+            # Not needed for the answer: it completes the primary key, which SQLite would not use otherwise.
+            wanted.append(other.c.name == bindparam(f"name_{number}"))
+        found.append(exists().where(*wanted))
     if shape.visibility:
         found.append(images.c.visibility == bindparam("visibility"))
     for name, single in shape.fields:
@@ -230,12 +262,15 @@ def _filters(shape: Shape, children: Iterable[tuple[Any, Any, int]] = ()) -> lis
 
 def _is_one_of(column: Any, name: str, single: bool) -> Condition:
     value = bindparam(f"one_of_{name}", type_=column.type, expanding=not single)
-    return column == value if single else column.in_(value)
+    found: Condition = column == value if single else column.in_(value)
+    return found
 
 
 def _has_property(table: Any, number: int) -> Condition:
-    return table.c.value_digest == bindparam(f"digest_{number}")
+    found: Condition = table.c.value_digest == bindparam(f"digest_{number}")
+    return found
 
 
 def _has_tag(table: Any, number: int) -> Condition:
-    return table.c.value == bindparam(f"tag_{number}")
+    found: Condition = table.c.value == bindparam(f"tag_{number}")
+    return found

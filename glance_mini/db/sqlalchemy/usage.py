@@ -60,7 +60,7 @@ def change(connection: Connection, before: Usage, after: Usage, limits: Limits =
 def read(connection: Connection, project_id: str) -> dict[str, int]:
     """Return what the project uses, by resource."""
     rows = connection.execute(_ROWS, {"project": project_id})
-    used: dict[str, int] = {resource: amount for resource, amount in rows}
+    used: dict[str, int] = {row.resource: row.used for row in rows}
     for resource, statement in _SUMS.items():
         if resource not in used:
             used[resource] = connection.execute(statement, {"project": project_id}).scalar_one()
@@ -120,9 +120,7 @@ _COPIES = (
 )
 _STORED = select(func.coalesce(func.sum(images.c.size * _COPIES), 0)).where(*_PROJECT_IMAGES).scalar_subquery()
 _PROJECT_TRANSFERS = transfers.c.project_id == bindparam("project")
-_RESERVED = (
-    select(func.coalesce(func.sum(transfers.c.reserved), 0)).where(_PROJECT_TRANSFERS).scalar_subquery()
-)
+_RESERVED = select(func.coalesce(func.sum(transfers.c.reserved), 0)).where(_PROJECT_TRANSFERS).scalar_subquery()
 _SUMS = {
     IMAGE_COUNT_TOTAL: select(func.count()).select_from(images).where(*_PROJECT_IMAGES),
     IMAGE_SIZE_TOTAL: select(cast(_STORED + _RESERVED, BigInteger)),

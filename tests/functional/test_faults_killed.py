@@ -1,0 +1,168 @@
+"""Services that are killed where it hurts, and who clears up behind them.
+
+Kills in the middle of an upload stand in ``test_killed``.
+"""
+
+import contextlib
+import os
+import signal
+import textwrap
+from pathlib import Path
+
+import fixtures
+import testtools
+
+from tests.functional.faults import (
+    KNOWN,
+    MIB,
+    SHORT_LEASES,
+    begin_upload,
+    files_of,
+    framing,
+    make_state,
+    start_service,
+    status_of,
+)
+from tests.http_server.running import eventually
+
+LAYERS = "auth,notifier,policy,quota,location,database"
+
+HOLD = """
+    import os
+    import time
+    from glance_mini.layers.base import Layer
+
+    class HoldLayer(Layer):
+        name = "hold"
+
+        @classmethod
+        def from_config(cls, conf, services):
+            return cls()
+
+        def {operation}(self, context, op):
+            while not os.path.exists({gate!r}):
+                time.sleep(0.05)
+            return self.below(context, op)
+"""
+
+
+class HeldService(fixtures.Fixture):
+    """Holds an operation below the location layer until ``let_go``, in services that have ``options``."""
+
+    def __init__(self, operation):
+        super().__init__()
+        self._operation = operation
+
+    def _setUp(self):
+        packages = Path(self.useFixture(fixtures.TempDir()).path)
+        self._gate = packages / "gate"
+        code = textwrap.dedent(HOLD).format(operation=self._operation, gate=str(self._gate))
+        (packages / "hold_layer.py").write_text(code)
+        package = packages / "hold_layer-1.dist-info"
+        package.mkdir()
+        (package / "METADATA").write_text("Metadata-Version: 2.1\nName: hold-layer\nVersion: 1\n")
+        (package / "entry_points.txt").write_text("[glance_mini.layers]\nhold = hold_layer:HoldLayer\n")
+        self.useFixture(fixtures.EnvironmentVariable("PYTHONPATH", str(packages)))
+        self.options = {"domain": {"layers": LAYERS.replace("location", "location,hold")}}
+
+    def let_go(self):
+        """Let the operation go on."""
+        self._gate.touch()
+
+
+class KilledAtTheEndTest(testtools.TestCase):
+    def test_data_that_was_published_and_not_recorded_is_removed(self):
+        service, image = self._begin("record_data")
+        eventually(lambda: (service.state / "images" / image).exists(), "the data was published")
+        self._kill_and_recover(service, image)
+
+    def test_upload_that_was_given_up_and_not_ended_is_ended(self):
+        service, image = self._begin("abort_transfer", f"x-openstack-image-size: {MIB}")
+        eventually(lambda: status_of(service, image) == "saving", "the upload began")
+        eventually(lambda: not files_of(service, image), "the data was removed")
+        self._kill_and_recover(service, image)
+
+    def _begin(self, operation, *headers):
+        held = self.useFixture(HeldService(operation))
+        service = start_service(self, SHORT_LEASES, held.options)
+        image = service.create_image()
+        begin_upload(self, service, image, framing(KNOWN, 2 * MIB), *headers).send(b"x" * 2 * MIB)
+        return service, image
+
+    def _kill_and_recover(self, service, image):
+        self.assertEqual("saving", status_of(service, image))
+        service.stop(signal.SIGKILL)
+        with open(service.state / "glance-mini.conf", "a", encoding="utf-8") as file:
+            file.write(f"\n[domain]\nlayers = {LAYERS}\n")
+        again = start_service(self, state=service.state)
+        eventually(lambda: status_of(again, image) == "queued", "the image was freed")
+        self.assertEqual([], files_of(again, image))
+        self.assertEqual(204, again.upload(image, b"whole").status_code)
+
+
+class TwoServicesTest(testtools.TestCase):
+    def test_upload_of_a_killed_service_is_cleared_up_by_the_other(self):
+        first, second = self._start_both()
+        image, alive = first.create_image(), first.create_image()
+        begin_upload(self, first, image, framing(KNOWN, 4 * MIB)).send(b"x" * 2 * MIB)
+        going_on = begin_upload(self, second, alive, framing(KNOWN, 4 * MIB))
+        going_on.send(b"x" * 2 * MIB)
+        for each in (image, alive):
+            eventually(lambda each=each: files_of(first, each), "the upload began")
+        first.stop(signal.SIGKILL)
+        eventually(lambda: status_of(second, image) == "queued", "the image was freed")
+        self.assertEqual([], files_of(first, image))
+        going_on.send(b"x" * 2 * MIB)
+        self.assertEqual(204, going_on.response().status)
+        self.assertEqual(204, second.upload(image, b"whole").status_code)
+
+    def test_service_that_wakes_up_in_the_middle_of_an_upload_does_not_harm_the_next_one(self):
+        first, second = self._start_both()
+        image = first.create_image()
+        late = begin_upload(self, first, image, framing(KNOWN, 4 * MIB))
+        late.send(b"x" * 2 * MIB)
+        eventually(lambda: files_of(first, image), "the upload began")
+        with self._asleep(first):
+            self._upload_when_free(second, image)
+        late.send(b"x" * 2 * MIB)
+        self.assertNotEqual(204, late.response().status)
+        self._assert_unharmed(second, image)
+
+    def test_service_that_wakes_up_before_it_records_an_upload_does_not_harm_the_next_one(self):
+        held = self.useFixture(HeldService("record_data"))
+        first, second = self._start_both(held.options)
+        image = first.create_image()
+        late = begin_upload(self, first, image, framing(KNOWN, 2 * MIB))
+        late.send(b"x" * 2 * MIB)
+        eventually(lambda: (first.state / "images" / image).exists(), "the data was published")
+        with self._asleep(first):
+            self._upload_when_free(second, image)
+            held.let_go()
+        self.assertEqual(410, late.response().status)
+        self._assert_unharmed(second, image)
+
+    def _start_both(self, options_of_first=None):
+        folder = self.useFixture(fixtures.TempDir())
+        state = make_state(folder.join("first"), SHORT_LEASES, options_of_first or {})
+        shared = {
+            "database": {"connection": f"sqlite:///{state}/glance-mini.db"},
+            "images": {"filesystem_store_datadir": state / "images"},
+        }
+        first = start_service(self, state=state)
+        return first, start_service(self, state=make_state(folder.join("second"), SHORT_LEASES, shared))
+
+    @contextlib.contextmanager
+    def _asleep(self, service):
+        os.killpg(service.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(service.process.pid, signal.SIGCONT)
+
+    def _upload_when_free(self, service, image):
+        eventually(lambda: status_of(service, image) == "queued", "the image was freed")
+        self.assertEqual(204, service.upload(image, b"new").status_code)
+
+    def _assert_unharmed(self, service, image):
+        self.assertEqual("active", status_of(service, image))
+        self.assertEqual(b"new", service.request("GET", f"/v2/images/{image}/file").content)

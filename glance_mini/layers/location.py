@@ -185,6 +185,8 @@ class LocationLayer(Layer):
         if not locations or image.size is None:
             return None
         offset, length = resolve_range(op.first, op.last, image.size)
+        if op.head:
+            return data.ImageData(image, iter(()), offset, length)
         is_part = (offset, length) != (0, image.size)
         chunks = FailoverChunks(self._stores, locations, offset, length, is_part, self._metrics)
         try:
@@ -240,7 +242,7 @@ class LocationLayer(Layer):
         if any(isinstance(change, LocationChange) for change in op.changes):
             if not self._changeable:
                 raise Forbidden(reason="Locations cannot be changed: show_multiple_locations is off.")
-            op = replace(op, changes=resolve_changes(self._stores, op.changes))
+            op = replace(op, changes=resolve_changes(self._stores, op.changes, op.target))
         image: Image = self.below(context, op)
         if any(isinstance(change, LocationChange) and change.action == "remove" for change in op.changes):
             self._delete_removed(context, op.image_id)

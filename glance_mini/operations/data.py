@@ -47,6 +47,7 @@ class DownloadData(ImageOperation):
 
     ``first`` and ``last`` are byte positions as in a Range header, both inclusive: ``first`` None means the last
     ``last`` bytes, ``last`` None the end, both None the whole. ``prefer`` names stores to try first.
+    ``head`` asks what a download would give, without data: no store is touched and nothing is told of it.
     Raises RangeNotSatisfiable.
     """
 
@@ -54,6 +55,7 @@ class DownloadData(ImageOperation):
     first: int | None = None
     last: int | None = None
     prefer: tuple[str, ...] = ()
+    head: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from glance_mini.domain.image import Image
 from glance_mini.layers.base import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.data import DownloadData, ImageData, UploadData
-from glance_mini.operations.images import GetImage
 
 MEDIA_TYPE = "application/octet-stream"
 
@@ -61,10 +60,13 @@ class ImageDataController:
 
     def describe(self, request: Request, image_id: str) -> Response:
         """Answer HEAD: the headers of a whole download, made without touching a store."""
-        image: Image = self.domain.call(request.context, GetImage(image_id))
-        if not image.locations:
+        op = DownloadData(image_id, prefer=self._preferred(request), head=True)
+        data: ImageData | None = self.domain.call(request.context, op)
+        if data is None:
             return empty_response()
-        return _answer(image, 0, image.size or 0, whole=True)
+        response = _answer(data.image, 0, data.length, whole=True)
+        response.content_length = data.length
+        return response
 
     def _preferred(self, request: Request) -> tuple[str, ...]:
         text = request.GET.get("prefer")

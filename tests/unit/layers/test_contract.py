@@ -52,13 +52,21 @@ class TestQuota(LayerContract, testtools.TestCase):
 
 
 class TestLocation(LayerContract, testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.leases = LeaseKeeper(make_database(self), 60)
+
     def make_layer(self) -> Layer:
-        return LocationLayer(one_store(FailingDriver()), LeaseKeeper(make_database(self), 60), Metrics())
+        return LocationLayer(one_store(FailingDriver()), self.leases, Metrics())
 
     def make_stack(self, **answers_with: Any) -> tuple[Stack, Recorder]:
         return super().make_stack(**{"list_deletions": (), **answers_with})
 
 
 class TestDatabase(LayerContract, testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.data = make_database(self)
+
     def make_layer(self) -> Layer:
-        return DatabaseLayer(make_database(self))
+        return DatabaseLayer(self.data)

@@ -7,9 +7,11 @@ import contextlib
 import os
 import signal
 import textwrap
+import time
 from pathlib import Path
 
 import fixtures
+import requests
 import testtools
 
 from tests.functional.faults import (
@@ -17,11 +19,14 @@ from tests.functional.faults import (
     MIB,
     SHORT_LEASES,
     begin_upload,
+    connect,
     files_of,
     framing,
+    is_listening,
     make_state,
     start_service,
     status_of,
+    workers_of,
 )
 from tests.http_server.running import eventually
 
@@ -82,6 +87,20 @@ class KilledAtTheEndTest(testtools.TestCase):
         eventually(lambda: not files_of(service, image), "the data was removed")
         self._kill_and_recover(service, image)
 
+    def test_data_of_a_deleted_image_that_was_not_removed_is_removed(self):
+        held = self.useFixture(HeldService("list_deletions"))
+        service = start_service(self, SHORT_LEASES, held.options)
+        image = service.create_image()
+        service.upload(image, b"whole")
+        client = connect(self, service)
+        client.send(f"DELETE /v2/images/{image} HTTP/1.1\r\nHost: a\r\nX-Auth-Token: {service.token}\r\n\r\n")
+        path = f"/v2/images/{image}"
+        eventually(lambda: service.request("GET", path).status_code == 404, "the image was deleted")
+        service.stop(signal.SIGKILL)
+        self.assertEqual(1, len(files_of(service, image)))
+        again = self._restart(service)
+        eventually(lambda: not files_of(again, image), "the data was removed")
+
     def _begin(self, operation, *headers):
         held = self.useFixture(HeldService(operation))
         service = start_service(self, SHORT_LEASES, held.options)
@@ -92,12 +111,70 @@ class KilledAtTheEndTest(testtools.TestCase):
     def _kill_and_recover(self, service, image):
         self.assertEqual("saving", status_of(service, image))
         service.stop(signal.SIGKILL)
-        with open(service.state / "glance-mini.conf", "a", encoding="utf-8") as file:
-            file.write(f"\n[domain]\nlayers = {LAYERS}\n")
-        again = start_service(self, state=service.state)
+        again = self._restart(service)
         eventually(lambda: status_of(again, image) == "queued", "the image was freed")
         self.assertEqual([], files_of(again, image))
         self.assertEqual(204, again.upload(image, b"whole").status_code)
+
+    def _restart(self, service):
+        with open(service.state / "glance-mini.conf", "a", encoding="utf-8") as file:
+            file.write(f"\n[domain]\nlayers = {LAYERS}\n")
+        return start_service(self, state=service.state)
+
+
+class StoppedServiceTest(testtools.TestCase):
+    def test_killed_worker_is_replaced_and_cleared_up_behind(self):
+        service, image, _ = self._begin()
+        for worker in workers_of(service):
+            os.kill(worker, signal.SIGKILL)
+        eventually(lambda: self._is_free(service, image), "the image was freed")
+        self.assertEqual(204, service.upload(image, b"whole").status_code)
+
+    def test_start_right_after_the_death_of_the_master_works(self):
+        service, image, _ = self._begin({"server": {"graceful_timeout": 2}})
+        service.process.kill()
+        service.process.wait()
+        eventually(lambda: not is_listening(service.port), "the workers stopped listening")
+        again = start_service(self, state=service.state, port=service.port)
+        eventually(lambda: self._is_free(again, image), "the image was freed")
+
+    def test_upload_that_outlasts_the_grace_time_leaves_nothing(self):
+        service, image, client = self._begin({"server": {"graceful_timeout": 1}})
+        self.assertEqual(0, service.stop())
+        self.assertEqual(b"", client.rest())
+        again = start_service(self, state=service.state)
+        eventually(lambda: self._is_free(again, image), "the image was freed")
+
+    def test_upload_that_ends_within_the_grace_time_is_complete(self):
+        service, image, client = self._begin()
+        service.process.send_signal(signal.SIGTERM)
+        eventually(lambda: not is_listening(service.port), "the service began to stop")
+        client.send(b"x" * 2 * MIB)
+        answer = client.response()
+        self.assertEqual((204, "close"), (answer.status, answer.headers["connection"]))
+        self.assertEqual(0, service.process.wait(30))
+        self.assertEqual("active", status_of(start_service(self, state=service.state), image))
+
+    def test_slow_upload_keeps_its_lease(self):
+        service, image, client = self._begin()
+        time.sleep(2 * SHORT_LEASES["transfers"]["lease_seconds"])
+        client.send(b"x" * 2 * MIB)
+        self.assertEqual(204, client.response().status)
+        self.assertEqual("active", status_of(service, image))
+
+    def _begin(self, *options):
+        service = start_service(self, SHORT_LEASES, *options)
+        image = service.create_image()
+        client = begin_upload(self, service, image, framing(KNOWN, 4 * MIB))
+        client.send(b"x" * 2 * MIB)
+        eventually(lambda: files_of(service, image), "the upload began")
+        return service, image, client
+
+    def _is_free(self, service, image):
+        try:
+            return status_of(service, image) == "queued" and not files_of(service, image)
+        except requests.ConnectionError:
+            return False
 
 
 class TwoServicesTest(testtools.TestCase):

@@ -191,7 +191,7 @@ def _index(part: str, shape: Shape) -> str | None:
         return None
     key = shape.order[0][0]
     if key != "created_at":
-        return f"ix_images_list_{key}" if part.startswith("all") and key != "id" and not shape.visibility else None
+        return f"ix_images_list_{key}" if part.startswith("all") and not shape.visibility else None
     return f"ix_images_list_{(_INDEXES_BY_VISIBILITY if shape.visibility else _INDEXES)[part]}"
 
 

@@ -129,6 +129,7 @@ for _name, _keys in {
         f"ix_images_list_{_name}",
         *(images.c[key] for key in ("deleted", "os_hidden", *_keys, "created_at", "id")),
     )
+Index("ix_images_list_id", images.c.deleted, images.c.os_hidden, images.c.id)
 Index("ix_images_checksum", images.c.checksum)
 Index("ix_images_os_hash_value", images.c.os_hash_value)
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from glance_mini.db.interface import DataAccess
+from glance_mini.domain.changes import Change
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.query import Scope
 from glance_mini.domain.quota import NO_LIMITS
@@ -29,9 +30,9 @@ class ContractBase:
 
     def setUp(self) -> None:
         """Open the implementation."""
-        super().setUp()  # type: ignore[misc]
+        super().setUp()
         self.data = self.open_data_access()
-        self.addCleanup(self.data.close)  # type: ignore[attr-defined]
+        self.addCleanup(self.data.close)
 
     def create(self, **values: Any) -> Image:
         """Create an image of the project ``mine`` and return it."""
@@ -42,6 +43,10 @@ class ContractBase:
         begun = transfer(image, **values)
         self.data.begin_transfer(begun, NOW, NO_LIMITS)
         return begun
+
+    def change(self, image: Image, *changes: Change) -> Image:
+        """Apply ``changes`` to the image an hour later and return it."""
+        return self.data.update_image(image.id, changes, LATER, NO_LIMITS)
 
 
 def sample(**values: Any) -> Image:

@@ -28,7 +28,9 @@ class TestRanges(testtools.TestCase):
             self.assertEqual(expected, resolve_range(first, last, size), (first, last, size))
 
     def test_what_lies_beyond_or_is_empty_is_refused_with_the_size(self) -> None:
-        table = [(10, None, 10), (10, 12, 10), (11, None, 10), (5, 2, 10), (None, 0, 10), (0, 0, 0), (0, None, 0), (None, 5, 0)]
-        for first, last, size in table:
+        of_ten = [(10, None), (10, 12), (11, None), (5, 2), (None, 0)]
+        of_nothing = [(0, 0), (0, None), (None, 5)]
+        table = [(10, *each) for each in of_ten] + [(0, *each) for each in of_nothing]
+        for size, first, last in table:
             error = self.assertRaises(RangeNotSatisfiable, resolve_range, first, last, size)
             self.assertEqual(size, error.values["size"])

@@ -108,6 +108,11 @@ class TestFailover(testtools.TestCase):
         for order in ((NOWHERE, elsewhere), (elsewhere, NOWHERE)):
             self.assertRaises(errors.RemoteServiceUnavailable, self.open, *order)
 
+    def test_a_store_that_fails_at_its_first_block_is_noticed_before_an_answer_begins(self) -> None:
+        self.break_off(a=0)
+        self.assertRaises(errors.RemoteServiceUnavailable, self.open, self.locations[0])
+        self.assertEqual(0, self.drivers["a"].open_reads)
+
     def test_a_location_of_a_store_that_is_not_configured_is_passed_over(self) -> None:
         unknown = Location("rbd://a/b/c/d"), Location("memory://z/x", {"store": "z"})
         self.assertEqual(DATA, self.read(*unknown, self.locations[2]))

@@ -388,7 +388,9 @@ class TestDeletion(LocationCase):
     def setUp(self) -> None:
         super().setUp()
         self.drivers = {"a": FailingDriver("a"), "b": FailingDriver("b")}
-        self.locations = tuple(Location(each.put(IMAGE_ID, DATA), {"store": name}) for name, each in self.drivers.items())
+        self.locations = tuple(
+            Location(driver.put(IMAGE_ID, DATA), {"store": name}) for name, driver in self.drivers.items()
+        )
         self.image = make_image(locations=self.locations)
         self.pending = [
             Deletion(number, IMAGE_ID, location.url, location.metadata)
@@ -572,6 +574,15 @@ class TestAccessLists(LocationCase):
             self.call(images.UpdateImage(IMAGE_ID, old, (change,)), update_image=self.image(new))
             self.assertEqual([("memory://acl/x", public, readers)], self.driver.acls)
 
+    def test_an_added_location_gets_the_list_of_the_image(self) -> None:
+        web = WebDriver("web")
+        self.stores = several_stores(acl=self.driver, web=web)
+        change = LocationChange("add", None, (Location(web.put("x", DATA)),))
+        image = make_image(visibility="public", locations=self.locations[1:])
+        stack = self.stand(self.stores, changeable=True, update_image=self.image("public"))
+        stack.call(OWNER, images.UpdateImage(IMAGE_ID, image, (change,)))
+        self.assertEqual([("memory://acl/x", True, [])], self.driver.acls)
+
     def test_other_changes_leave_the_lists_alone(self) -> None:
         change = PropertyChange("replace", "name", "x")
         recorder = self.call(images.UpdateImage(IMAGE_ID, self.image(), (change,)), update_image=self.image())
@@ -588,7 +599,8 @@ class TestAccessLists(LocationCase):
 
     def test_a_store_that_fails_fails_no_request(self) -> None:
         self.driver.fails["set_acl"] = unavailable
-        self.assertEqual(["add_member", "list_members"], self.call(members.AddMember(IMAGE_ID, self.image(), "p3")).names)
+        recorder = self.call(members.AddMember(IMAGE_ID, self.image(), "p3"))
+        self.assertEqual(["add_member", "list_members"], recorder.names)
 
 
 class TestStores(LocationCase):

@@ -82,6 +82,7 @@ def _create_images() -> None:
     )
     for name, keys in IMAGE_LISTS:
         op.create_index(f"ix_images_list_{name}", "images", ["deleted", "os_hidden", *keys, "created_at", "id"])
+    op.create_index("ix_images_list_id", "images", ["deleted", "os_hidden", "id"])
     op.create_index("ix_images_checksum", "images", ["checksum"])
     op.create_index("ix_images_os_hash_value", "images", ["os_hash_value"])
 

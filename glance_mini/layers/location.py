@@ -20,7 +20,6 @@ from glance_mini.domain.errors import (
     GlanceMiniError,
     Invalid,
     NotFound,
-    TransferLost,
     Unavailable,
 )
 from glance_mini.domain.image import Image, Location
@@ -114,13 +113,15 @@ class LocationLayer(Layer):
         return self._stores.get(store_id)
 
     def _new_transfer(self, op: data.UploadData, store: Store) -> Transfer:
+        transfer_id = op.transfer_id or str(uuid4())
         return Transfer(
-            id=op.transfer_id or str(uuid4()),
+            id=transfer_id,
             image_id=op.image_id,
             project_id=op.target.owner,
             process=self._leases.process,
             store=store.id,
-            name=op.image_id,
+            # Of this transfer alone: whoever clears it away, however late, cannot meet the data of another one.
+            name=f"{op.image_id}.{transfer_id[:8]}",
             reserved=op.size or 0,
             started_at=utcnow(),
             lease_until=self._leases.lease_until(),
@@ -159,9 +160,6 @@ class LocationLayer(Layer):
         except Unavailable:
             # Whether it was recorded is not known. The lease is not renewed from here on: what was not recorded is
             # cleared away by the reaper, what was recorded stays.
-            raise
-        except TransferLost:
-            # Who took the transfer over removes its data; by now the name may be that of a later upload's.
             raise
         except Exception:
             # The row of the transfer is all that knows of data that could not be removed: the reaper finds it there.

@@ -55,7 +55,9 @@ from tests.unit.layers.support import OWNER, count, make_member, stand
 DATA = b"0123456789abcdefghij"
 QUEUED = make_image(status="queued", size=None, locations=())
 NOTHING_LEFT = ["begin_transfer", "abort_transfer"]
-HERE = f"memory://default/{IMAGE_ID}"
+TRANSFER_ID = "7d9a4f0e-0000-4000-8000-000000000000"
+NAME = f"{IMAGE_ID}.7d9a4f0e"
+HERE = f"memory://default/{NAME}"
 RECORDED = make_image(size=len(DATA), locations=(Location(HERE),))
 
 
@@ -90,7 +92,7 @@ class TestUploads(LocationCase):
 
     def upload(self, chunks: Any = (DATA,), image: Image = QUEUED, answers: Any = None, **values: Any) -> Any:
         stack = self.stand(self.stores, **{"record_data": RECORDED, **(answers or {})})
-        return stack.call(OWNER, data.UploadData(IMAGE_ID, image, chunks, **values))
+        return stack.call(OWNER, data.UploadData(IMAGE_ID, image, chunks, **{"transfer_id": TRANSFER_ID, **values}))
 
     def fails(self, error: type[Exception], *arguments: Any, **values: Any) -> str:
         text = str(self.assertRaises(error, self.upload, *arguments, **values))
@@ -99,7 +101,7 @@ class TestUploads(LocationCase):
         return text
 
     def test_what_was_stored_is_recorded(self) -> None:
-        result = self.upload((DATA[:7], DATA[7:]), limits=Limits({"image_size_total": 5}), transfer_id="t1")
+        result = self.upload((DATA[:7], DATA[7:]), limits=Limits({"image_size_total": 5}))
         self.assertEqual(RECORDED, result)
         self.assertEqual(["begin_transfer", "record_data"], self.recorder.names)
         stored = self.only("record_data").data
@@ -149,8 +151,8 @@ class TestUploads(LocationCase):
         for named, store in ((None, "first"), ("first", "first"), ("second", "second")):
             self.upload(store=named)
             stored = self.only("record_data").data.location
-            self.assertEqual(Location(f"memory://{store}/{IMAGE_ID}", {"store": store}), stored)
-            drivers[store].discard(IMAGE_ID)
+            self.assertEqual(Location(f"memory://{store}/{NAME}", {"store": store}), stored)
+            drivers[store].discard(NAME)
 
     def test_a_named_store_is_ignored_where_there_is_only_one(self) -> None:
         self.upload(store="anything")
@@ -224,10 +226,15 @@ class TestUploads(LocationCase):
         self.assertEqual(["begin_transfer", "record_data", "abort_transfer"], self.recorder.names)
         self.assertFalse(self.driver.holds(HERE))
 
-    def test_data_of_a_transfer_that_another_process_took_over_is_left_to_it(self) -> None:
+    def test_data_of_a_transfer_that_another_process_took_over_is_removed(self) -> None:
         self.fails(TransferLost, answers={"record_data": raising(TransferLost(id="t1"))})
-        self.assertEqual(["begin_transfer", "record_data"], self.recorder.names)
-        self.assertTrue(self.driver.holds(HERE))
+        self.assertFalse(self.driver.holds(HERE))
+
+    def test_two_transfers_of_one_image_never_share_a_name(self) -> None:
+        self.upload()
+        first = self.only("begin_transfer").transfer.name
+        self.upload(transfer_id="8e9a4f0e-0000-4000-8000-000000000000")
+        self.assertNotEqual(first, self.only("begin_transfer").transfer.name)
 
     def test_data_that_may_have_been_recorded_stays_for_the_reaper_to_judge(self) -> None:
         self.fails(Unavailable, answers={"record_data": raising(Unavailable(reason="no database"))})
@@ -251,8 +258,8 @@ class TestFiles(LocationCase):
 
     def test_an_upload_becomes_one_file_that_a_download_offers(self) -> None:
         stack = self.stand(self.stores, record_data=RECORDED)
-        stack.call(OWNER, data.UploadData(IMAGE_ID, QUEUED, (DATA[:9], DATA[9:])))
-        self.assertEqual([IMAGE_ID], self.files())
+        stack.call(OWNER, data.UploadData(IMAGE_ID, QUEUED, (DATA[:9], DATA[9:]), transfer_id=TRANSFER_ID))
+        self.assertEqual([NAME], self.files())
         location = self.only("record_data").data.location
         image = make_image(size=len(DATA), locations=(location,))
         found = stack.call(OWNER, data.DownloadData(IMAGE_ID, image, first=4, last=7))

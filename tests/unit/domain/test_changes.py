@@ -189,7 +189,7 @@ class TestLocations(ChangesCase):
         self.refused(Invalid, self.ACTIVE, LocationChange("add", 3, (THREE,), 4))
 
     def test_a_further_location_changes_neither_size_nor_status(self) -> None:
-        changed = self.apply(self.ACTIVE, LocationChange("add", None, (THREE,), size=99))
+        changed = self.apply(self.ACTIVE, LocationChange("add", None, (THREE,), size=4))
         self.assertEqual(("active", 4), (changed.status, changed.size))
 
     def test_the_same_url_and_metadata_cannot_be_added_twice(self) -> None:
@@ -197,6 +197,9 @@ class TestLocations(ChangesCase):
         self.refused(Invalid, self.QUEUED, LocationChange("replace", None, (ONE, ONE), 4))
         other = Location(ONE.url, {"store": "other"})
         self.assertEqual(3, len(self.apply(self.ACTIVE, LocationChange("add", None, (other,), 4)).locations))
+
+    def test_a_further_location_must_hold_as_many_bytes(self) -> None:
+        self.assertRaises(Invalid, self.apply, self.ACTIVE, LocationChange("add", None, (THREE,), size=99))
 
     def test_locations_change_only_in_some_statuses(self) -> None:
         add, replace = LocationChange("add", None, (THREE,), 4), LocationChange("replace", None, (ONE, TWO))

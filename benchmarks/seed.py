@@ -1,8 +1,8 @@
 """Fills a database with images, past the service: what a catalogue of any size holds is known without listing it.
 
-Image ``n`` is named ``seed-<n>`` and is active, with 10 properties, 3 tags and a location. ``p1`` takes 40 values and so
-does the tag ``u<n>``: a page of 25 is full from 1,000 images on. Every ninth image is another project's, half of these
-public, half private.
+Image ``n`` is named ``seed-<n>`` and is active, with 10 properties, 3 tags and a location. ``p1`` takes 40 values
+and so does the tag ``u<n>``: a page of 25 is full from 1,000 images on. Every ninth image is another project's, half
+of these public, half private.
 """
 
 import io
@@ -52,8 +52,11 @@ def _rows(batch: Iterable[int], project: str) -> Iterator[tuple[Table, list[dict
     yield images, [_image(number, project) for number in keys]
     yield (
         image_properties,
-        [key | {"name": name, "value": value, "value_digest": digest(name, value)} for number, key in keys.items()
-         for name, value in _properties(number)],
+        [
+            key | {"name": name, "value": value, "value_digest": digest(name, value)}
+            for number, key in keys.items()
+            for name, value in _properties(number)
+        ],
     )
     yield image_tags, [key | {"value": tag} for number, key in keys.items() for tag in _tags(number)]
     yield image_locations, [_location(number) for number in keys]

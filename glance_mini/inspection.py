@@ -20,10 +20,11 @@ UNINSPECTED = frozenset({"ami", "aki", "ari", "ploop"})
 _UNSAFE_AS_RAW = frozenset({"qcow2", "vmdk"})
 
 _HEAD = 1024 * 1024
-"""Bytes that are shown first, in one piece: the parser of vmdk reads a descriptor from the first piece only."""
+"""Bytes that are shown first, in one piece of that very length.
 
-_PIECE = 64 * 1024
-"""Bytes of a later piece. The tables of a vhdx lie at least so far apart, and two in one piece are not found."""
+The parser of vmdk reads a descriptor from the first piece only. That of vhdx misses a table which lies in the same
+piece as the header that tells of it; the format keeps them at least so far apart.
+"""
 
 _LARGEST = 2**63 - 1
 """The largest virtual size, in bytes, that can be recorded."""
@@ -55,16 +56,16 @@ class Inspection:
         """Look at the next block of the data, however long; never raises on what it finds."""
         self._size += len(block)
         if self._head is None:
-            self._look(block)
+            self._show(block)
             return
         self._head += block
         if len(self._head) >= _HEAD:
-            self._look_at_head()
+            self._show_head()
 
     def finish(self) -> None:
         """Judge the data, which has been seen whole; raises UnsafeContent where it must not be stored."""
         if self._head is not None:
-            self._look_at_head()
+            self._show_head()
         found = self._detect()
         name = found.NAME if found else "raw"
         if name == self._declared:
@@ -81,17 +82,10 @@ class Inspection:
             if found:
                 self._check_safety(found)
 
-    def _look_at_head(self) -> None:
+    def _show_head(self) -> None:
         head, self._head = bytes(self._head or b""), None
         self._show(head[:_HEAD])
-        self._look(head[_HEAD:])
-
-    def _look(self, block: bytes) -> None:
-        if all(inspector.complete for inspector in self._curious):
-            self._show(block)
-            return
-        for start in range(0, len(block), _PIECE):
-            self._show(block[start : start + _PIECE])
+        self._show(head[_HEAD:])
 
     def _show(self, piece: bytes) -> None:
         self._curious = [inspector for inspector in self._curious if self._feed(inspector, piece)]

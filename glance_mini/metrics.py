@@ -37,9 +37,6 @@ class Metrics:
         self.leases_expired = Counter(
             "glance_mini_leases_expired", "Transfers taken over after their lease ended.", registry=registry
         )
-        self.deletions = Counter(
-            "glance_mini_deletions", "Data removed from stores.", ["store", "outcome"], registry=registry
-        )
         self.policy_decisions = Counter(
             "glance_mini_policy_decisions", "Decisions of policy rules.", ["rule", "decision"], registry=registry
         )

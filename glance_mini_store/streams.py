@@ -22,7 +22,7 @@ class FileRange(Iterator[bytes]):
     """``length`` bytes of an open local ``file`` from ``offset``; a server may send them by sendfile instead.
 
     The file stands at ``offset`` and is closed by ``close``, at the end of the iteration too. A file that has
-    become shorter raises SizeMismatch.
+    become shorter raises SizeMismatch, a disk that fails RemoteServiceUnavailable.
     """
 
     def __init__(self, file: BinaryIO, offset: int, length: int) -> None:
@@ -37,7 +37,7 @@ class FileRange(Iterator[bytes]):
         if not left:
             self.close()
             raise StopIteration
-        block = os.pread(self.file.fileno(), min(BLOCK, left), self._position)
+        block = self._read(min(BLOCK, left))
         if not block:
             self.close()
             raise errors.SizeMismatch(expected=self.length, received=self.length - left)
@@ -47,6 +47,13 @@ class FileRange(Iterator[bytes]):
     def close(self) -> None:
         """Close the file; may be repeated."""
         self.file.close()
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return os.pread(self.file.fileno(), size, self._position)
+        except OSError as error:
+            self.close()
+            raise errors.RemoteServiceUnavailable(reason=f"reading a file failed: {error.strerror}") from error
 
 
 def cut(chunks: Iterable[bytes], offset: int, length: int | None, location: str) -> Iterator[bytes]:

@@ -57,7 +57,7 @@ def read_chunks(environ: Environ) -> Iterator[bytes]:
     if length is not None:
         return _read_fixed(environ["wsgi.input"], length)
     if not environ.get("wsgi.input_terminated"):
-        raise LengthRequired(reason="chunked" if chunked else "without Content-Length")
+        raise LengthRequired(reason="in chunks" if chunked else "without Content-Length")
     return _read_terminated(environ["wsgi.input"])
 
 

@@ -1,5 +1,6 @@
 """The bytes of a download on their way to the server: as a file where it can send one, else block by block."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
@@ -41,11 +42,31 @@ class SentChunks(Iterator[bytes]):
 
 
 class SentFile(SentChunks):
-    """Chunks as the file that they come from: a server sends it from its position, and leaves it where it stopped."""
+    """Chunks as the file that they come from: a server sends it from its position.
+
+    When it is closed it stands where the server stopped by its own word, by ``seek`` as socket.sendfile does or by
+    reading. gunicorn puts the descriptor back after that, behind our back.
+    """
 
     def __init__(self, file: BinaryIO, chunks: Iterator[bytes], on_close: Callable[[], None]) -> None:
         super().__init__(chunks, on_close)
         self.fileno = file.fileno
-        self.seek = file.seek
         self.tell = file.tell
-        self.read = file.read
+        self._file = file
+        self._reached: int | None = None
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place in the file and return it."""
+        self._reached = self._file.seek(offset, whence)
+        return self._reached
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes of the file, at most ``size`` (-1: all)."""
+        self._reached = None
+        return self._file.read(size)
+
+    def close(self) -> None:
+        """End the chunks; the server calls it, however the answer ended."""
+        if self._reached is not None and not self._file.closed:
+            self._file.seek(self._reached)
+        super().close()

@@ -113,7 +113,7 @@ class DataAccess(TellsEvents):
     def record_data(self, transfer: Transfer, data: StoredData, now: datetime) -> Image:
         """Make the image active with ``data``, turn the reservation into use, end the transfer; return the image.
 
-        Gone where the transfer or the image does not exist any more.
+        Gone where the image does not exist any more, TransferLost where the transfer has ended or is another process's.
         """
 
     @abstractmethod
@@ -198,5 +198,3 @@ class DataAccess(TellsEvents):
     @abstractmethod
     def close(self) -> None:
         """Close all connections."""
-
-

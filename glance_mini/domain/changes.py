@@ -142,6 +142,8 @@ def _change_locations(image: Image, change: LocationChange) -> Image:
 def _add_locations(image: Image, change: LocationChange) -> Image:
     if image.status not in ("active", "queued"):
         raise errors.StatusConflict(id=image.id, status=image.status, wanted="active, queued")
+    if image.locations and change.size not in (None, image.size):
+        raise errors.Invalid(reason=f"The location holds {change.size} bytes, the image has {image.size}.")
     locations = list(image.locations)
     position = len(locations) if change.position is None else change.position
     if position > len(locations):

@@ -95,6 +95,13 @@ class Gone(GlanceMiniError):
     template = "{kind} {id} was deleted while the request was being served."
 
 
+class TransferLost(Gone):
+    """The transfer has ended or another process has taken it over, whose business its data now is."""
+
+    code = "gone.transfer"
+    template = "The transfer {id} was given up before its end."
+
+
 class Unavailable(GlanceMiniError):
     """A service behind this one does not answer; the request may be repeated later."""
 

@@ -73,7 +73,7 @@ class ImageQuery:
 class Page:
     """Images in order, and the id to ask on from: None when nothing is left.
 
-    ``next_marker`` is the last image looked at, which may have been dropped from ``images`` by a rule.
+    ``next_marker`` is the last of ``images``.
     """
 
     images: tuple[Image, ...]

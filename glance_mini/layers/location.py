@@ -14,7 +14,14 @@ from oslo_config import cfg
 from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import Conflict, Forbidden, GlanceMiniError, Invalid, NotFound, Unavailable
+from glance_mini.domain.errors import (
+    Conflict,
+    Forbidden,
+    GlanceMiniError,
+    Invalid,
+    NotFound,
+    Unavailable,
+)
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.member import Member
 from glance_mini.domain.status import check_transition
@@ -106,13 +113,15 @@ class LocationLayer(Layer):
         return self._stores.get(store_id)
 
     def _new_transfer(self, op: data.UploadData, store: Store) -> Transfer:
+        transfer_id = op.transfer_id or str(uuid4())
         return Transfer(
-            id=op.transfer_id or str(uuid4()),
+            id=transfer_id,
             image_id=op.image_id,
             project_id=op.target.owner,
             process=self._leases.process,
             store=store.id,
-            name=op.image_id,
+            # Of this transfer alone: whoever clears it away, however late, cannot meet the data of another one.
+            name=f"{op.image_id}.{transfer_id[:8]}",
             reserved=op.size or 0,
             started_at=utcnow(),
             lease_until=self._leases.lease_until(),
@@ -174,6 +183,8 @@ class LocationLayer(Layer):
         if not locations or image.size is None:
             return None
         offset, length = resolve_range(op.first, op.last, image.size)
+        if op.head:
+            return data.ImageData(image, iter(()), offset, length)
         is_part = (offset, length) != (0, image.size)
         chunks = FailoverChunks(self._stores, locations, offset, length, is_part, self._metrics)
         try:
@@ -229,7 +240,7 @@ class LocationLayer(Layer):
         if any(isinstance(change, LocationChange) for change in op.changes):
             if not self._changeable:
                 raise Forbidden(reason="Locations cannot be changed: show_multiple_locations is off.")
-            op = replace(op, changes=resolve_changes(self._stores, op.changes))
+            op = replace(op, changes=resolve_changes(self._stores, op.changes, op.target))
         image: Image = self.below(context, op)
         if any(isinstance(change, LocationChange) and change.action == "remove" for change in op.changes):
             self._delete_removed(context, op.image_id)

@@ -69,8 +69,8 @@ class NotifierLayer(Layer):
 
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
         found: data.ImageData | None = self._below_reporting(context, op)
-        if found is None:
-            return None
+        if found is None or op.head:
+            return found
 
         def report(sent: int) -> None:
             payload = payloads.send_payload(op.target, sent, context.user_id, context.project_id)

@@ -24,6 +24,9 @@ from glance_mini.policies.enforcer import Enforcer
 Target = Mapping[str, object]
 Rules = Callable[[Any], Iterator[str]]
 
+_REFILL = 100
+"""Images asked for at least, to fill a page of which rules have dropped some."""
+
 _OF_VISIBILITY = {"public": "publicize_image", "community": "communitize_image"}
 
 
@@ -109,7 +112,7 @@ class PolicyLayer(Layer):
             return page
         wanted, allowed = op.query.limit, self._allowed(context, page)
         while len(allowed) < wanted and page.next_marker is not None:
-            query = replace(op.query, marker=page.next_marker, limit=wanted)
+            query = replace(op.query, marker=page.next_marker, limit=max(wanted, _REFILL))
             page = self.below(context, replace(op, query=query))
             allowed += self._allowed(context, page)
         is_more = len(allowed) > wanted or page.next_marker is not None

@@ -121,11 +121,11 @@ class QuotaLayer(Layer):
         for chunk in chunks:
             written += len(chunk)
             if written > reserved:
-                reserved += self._reserve(context, op, written - reserved)
+                reserved += self._reserve(context, op, reserved, written - reserved)
             yield chunk
 
-    def _reserve(self, context: Context, op: data.UploadData, needed: int) -> int:
-        """Return how many bytes were taken, at least ``needed``.
+    def _reserve(self, context: Context, op: data.UploadData, reserved: int, needed: int) -> int:
+        """Return how many bytes were taken beside those ``reserved``, at least ``needed``.
 
         Where there is no room the youngest upload of the project gives way, so that of several at once as many
         finish as there is room for; an older one waits for that.
@@ -133,22 +133,25 @@ class QuotaLayer(Layer):
         step, limit = max(needed, self._step), op.limits.project[quota.IMAGE_SIZE_TOTAL]
         if step > needed and self._take(context, op, step, limit - SCARCE_STEPS * self._step):
             return step
-        if not self._take(context, op, needed, limit):
-            self._wait_for_room(context, op, needed, limit)
-        return needed
-
-    def _wait_for_room(self, context: Context, op: data.UploadData, needed: int, limit: int) -> None:
-        assert op.transfer_id is not None
         waited = 0.0
-        while True:
-            # Asked before trying again: who was younger and has given way by now has left its room.
-            youngest = self.below(context, data.IsYoungestTransfer(op.transfer_id))
-            if self._take(context, op, needed, limit):
-                return
-            if youngest or waited >= _MAX_WAIT_SECONDS:
-                raise LimitExceeded(resource=quota.IMAGE_SIZE_TOTAL, limit=limit, wanted=f"{needed} bytes more")
+        while not self._take(context, op, needed, limit):
+            if waited >= _MAX_WAIT_SECONDS or self.below(context, data.IsYoungestTransfer(str(op.transfer_id))):
+                self._give_way(context, op, reserved, needed, limit)
+                break
             self._sleep(_RETRY_SECONDS)
             waited += _RETRY_SECONDS
+        return needed
+
+    def _give_way(self, context: Context, op: data.UploadData, reserved: int, needed: int, limit: int) -> None:
+        """Give back what is ``reserved``, then try for all of it once more; LimitExceeded.
+
+        Who decides to give up holds nothing meanwhile: else two of which one has to go would both go, each because of
+        what the other holds.
+        """
+        if reserved:
+            self._take(context, op, -reserved, limit)
+        if not self._take(context, op, reserved + needed, limit):
+            raise LimitExceeded(resource=quota.IMAGE_SIZE_TOTAL, limit=limit, wanted=f"{needed} bytes more")
 
     def _take(self, context: Context, op: data.UploadData, amount: int, limit: int) -> bool:
         assert op.transfer_id is not None

@@ -47,6 +47,7 @@ class DownloadData(ImageOperation):
 
     ``first`` and ``last`` are byte positions as in a Range header, both inclusive: ``first`` None means the last
     ``last`` bytes, ``last`` None the end, both None the whole. ``prefer`` names stores to try first.
+    ``head`` asks what a download would give, without data: no store is touched and nothing is told of it.
     Raises RangeNotSatisfiable.
     """
 
@@ -54,6 +55,7 @@ class DownloadData(ImageOperation):
     first: int | None = None
     last: int | None = None
     prefer: tuple[str, ...] = ()
+    head: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class BeginTransfer(Operation):
 
 @dataclass(frozen=True)
 class ReserveSpace(Operation):
-    """Add ``amount`` bytes to the reservation of a transfer; LimitExceeded where there is no room.
+    """Add ``amount`` bytes (below 0: give them back) to the reservation of a transfer; LimitExceeded without room.
 
     Raises Gone where the transfer does not exist any more.
     """

@@ -1,6 +1,6 @@
-"""Counts the statements that reach a database, for tests that hold a budget."""
+"""Watches the statements that reach a database, for tests that hold a budget."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,16 +10,18 @@ TRANSACTION = ("BEGIN", "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
 
 
 @contextmanager
-def count_statements(engine: Engine) -> Iterator[list[str]]:
+def count_statements(engine: Engine, watch: Callable[[tuple[str, Any]], None] | None = None) -> Iterator[list[str]]:
     """Collect the text of every statement that ``engine`` executes in the block, in any thread.
 
-    The statements that begin and end transactions are left out.
+    ``watch`` is called with each text and its values. What begins and ends transactions is left out.
     """
     found: list[str] = []
 
-    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+    def note(connection: Any, cursor: Any, statement: str, values: Any, *rest: Any) -> None:
         if statement not in TRANSACTION:
             found.append(statement)
+            if watch is not None:
+                watch((statement, values))
 
     event.listen(engine, "before_cursor_execute", note)
     try:

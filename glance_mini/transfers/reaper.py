@@ -7,7 +7,6 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
 from datetime import datetime, timedelta
 
 from glance_mini.db.interface import DataAccess
@@ -16,12 +15,15 @@ from glance_mini.domain.transfer import Deletion, Transfer
 from glance_mini.metrics import Metrics
 from glance_mini.transfers.deletion import remove_data
 from glance_mini.transfers.leases import LeaseKeeper
+from glance_mini_store import errors as store_errors
 from glance_mini_store.registry import Stores
 
 LOG = logging.getLogger(__name__)
 
 RETRY_DELETION = timedelta(minutes=1)
 """How long a deletion rests between two attempts."""
+
+_STOP_SECONDS = 5.0
 
 
 class Reaper:
@@ -50,21 +52,18 @@ class Reaper:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop after the row in hand."""
+        """Stop after the round in hand, which is waited for some seconds; may be called without ``start``."""
         self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_SECONDS)
 
     def reap(self) -> int:
         """Finish everything that is due now; returns how many rows there were. Raises Unavailable."""
         transfers = self._data.take_expired_transfers(
             self._leases.process, self._leases.held(), self._clock(), self._leases.lease_until()
         )
-        with ExitStack() as held:
-            # A slow store must not let a lease end: who took the row next would free the image for a new upload, whose
-            # data would then be removed here.
-            for transfer in transfers:
-                held.enter_context(self._leases.holding(transfer.id))
-            for transfer in transfers:
-                self._undo(transfer)
+        for transfer in transfers:
+            self._undo(transfer)
         now = self._clock()
         deletions = self._data.take_due_deletions(now, now + RETRY_DELETION)
         for deletion in deletions:
@@ -75,9 +74,12 @@ class Reaper:
         """Remove the data of a dead transfer first, so that its image is free only when nothing is left."""
         try:
             self._stores.get(transfer.store).discard(transfer.name)
+        except store_errors.UnknownStore:
+            LOG.error("Transfer %s may have left data in %s, which is no store now.", transfer.id, transfer.store)
         except Exception as error:
             # Whatever a driver raises: one row must not keep the others from being cleared away.
-            LOG.warning("The remains of transfer %s stay until the next round: %r", transfer.id, error)
+            reason = f"{type(error).__name__}: {error}"
+            LOG.warning("The remains of transfer %s stay until the next round: %s", transfer.id, reason)
             return
         self._data.abort_transfer(transfer, self._clock())
         self._metrics.leases_expired.inc()
@@ -87,7 +89,8 @@ class Reaper:
         try:
             remove_data(self._stores, deletion)
         except Exception as error:
-            LOG.warning("Data of image %s could not be deleted yet: %r", deletion.image_id, error)
+            reason = f"{type(error).__name__}: {error}"
+            LOG.warning("Data of image %s could not be deleted yet: %s", deletion.image_id, reason)
             return
         self._data.finish_deletion(deletion.id)
 

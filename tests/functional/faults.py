@@ -1,5 +1,6 @@
 """What the tests of faults share: a service with options of the test, and uploads sent byte by byte."""
 
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -109,3 +110,15 @@ def at_once(count, work):
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(begin, range(count)))
+
+
+def workers_of(service):
+    """Return the process ids of the workers of a service."""
+    master = service.process.pid
+    return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+
+
+def is_listening(port):
+    """Tell whether anybody listens on a port on loopback."""
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0

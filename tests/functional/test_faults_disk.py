@@ -2,7 +2,6 @@
 
 import resource
 import subprocess
-from pathlib import Path
 
 import fixtures
 import testtools
@@ -19,6 +18,7 @@ from tests.functional.faults import (
     part_of,
     start_service,
     status_of,
+    workers_of,
 )
 
 DISK_MIB = 8
@@ -105,9 +105,3 @@ def send(test, service, image, kind, size):
     client = begin_upload(test, service, image, framing(kind, size))
     client.send(*[part_of(kind, b"x" * MIB)] * (size // MIB), b"" if kind == KNOWN else b"0\r\n\r\n")
     return client.response()
-
-
-def workers_of(service):
-    """Return the process ids of the workers of a service."""
-    master = service.process.pid
-    return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]

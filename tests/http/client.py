@@ -22,9 +22,7 @@ class ApplicationTest(testtools.TestCase):
         super().setUp()
         self.service = self.useFixture(ApplicationFixture(options=self.options))
 
-    def send(
-        self, method: str, path: str, body: Any = None, caller: str = "member", **headers: object
-    ) -> Response:
+    def send(self, method: str, path: str, body: Any = None, caller: str = "member", **headers: object) -> Response:
         """Return the answer; ``body`` is bytes, or anything that JSON can hold. Underscores in headers are hyphens."""
         request = Request.blank(path, method=method, headers={"X-Auth-Token": caller})
         if body is not None:

@@ -34,7 +34,6 @@ class HttpCase(testtools.TestCase):
                 self.fail(f"step {number}, {step}: {'; '.join(faults)}\n{answer.status}\n{answer.text[:2000]}")
             kept |= step.kept(answer)
 
-
     def _options(self, table: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
         folder = Path(self.useFixture(fixtures.TempDir()).path)
         for name, text in {**table.get("files", {}), **case.get("files", {})}.items():

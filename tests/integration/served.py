@@ -24,17 +24,21 @@ connection = sqlite:///{root}/glance-mini.db
 [server]
 bind = 127.0.0.1:{port}
 workers = {workers}
+[authentication]
+users_file = {root}/users.json
 """
 
 
 class Served(fixtures.Fixture):
     """A service with files and database of its own and what ``configuration`` adds; ``url`` is where it answers.
 
-    ``configuration`` is what a file would say; sections may come a second time.
+    ``configuration`` is what a file would say; sections may come a second time. ``users`` maps the users of the
+    flavour token to project and role; then ``tokens`` are their tokens.
     """
 
-    def __init__(self, configuration, port=None, workers=1):
+    def __init__(self, configuration, port=None, workers=1, users=None):
         super().__init__()
+        self._users = users or {}
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._workers = workers
@@ -47,6 +51,10 @@ class Served(fixtures.Fixture):
         own = _CONFIGURATION.format(root=self.root, port=self.port, workers=self._workers)
         self.config_file.write_text(own + self._configuration)
         self.manage("db", "sync")
+        self.tokens = {
+            name: self.manage("user", "add", name, "--project", project, "--role", role)
+            for name, (project, role) in self._users.items()
+        }
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "glance_mini.cmd.main", "serve", "--config-file", str(self.config_file)],

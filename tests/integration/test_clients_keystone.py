@@ -161,8 +161,7 @@ class GlanceClientTest(CommandTestCase):
         self.assertEqual([], self.request("alice", "GET", "/v2/images").json()["images"])
 
     def test_image_made_without_data_is_uploaded_later(self):
-        self.glance("alice", "image-create", "--name", "disk", "--disk-format", "raw", "--container-format", "bare")
-        image = self.request("alice", "GET", "/v2/images").json()["images"][0]["id"]
+        image = self.create("alice")
         self.glance("alice", "image-upload", image, "--file", str(self.file))
         self.assertEqual("active", self.request("alice", "GET", f"/v2/images/{image}").json()["status"])
 
@@ -178,7 +177,7 @@ class GlanceClientTest(CommandTestCase):
 
     def test_service_tells_what_it_is_made_of(self):
         self.assertIn("images", self.glance("alice", "stores-info"))
-        self.assertIn("filesystem", self.glance("admin", "stores-info", "--detail"))
+        self.assertIn("data_dir", self.glance("admin", "stores-info", "--detail"))
         self.assertIn("import-methods", self.glance("alice", "import-info"))
         self.assertIn("min_disk", self.glance("alice", "explain", "image"))
         self.assertIn("member_id", self.glance("alice", "explain", "member"))
@@ -288,7 +287,7 @@ class AccessTest(KeystoneTestCase):
         self.assertEqual(401, self.status(None, "GET", "/v2/images", headers=forged))
 
     def test_service_token_adds_its_roles_and_is_no_key_of_its_own(self):
-        self.start(lambda cloud: "[DEFAULT]\nproperty_protection_file = {protection}\n".format(protection=self._protection()))
+        self.start(f"[DEFAULT]\nproperty_protection_file = {self._file('protection.conf', PROTECTION)}\n")
         image = f"/v2/images/{self.create('admin', visibility='public', x_secret='42')}"
         service = {"X-Service-Token": self.running.headers("glance")["X-Auth-Token"]}
         self.assertNotIn("x_secret", self.request("alice", "GET", image).json())
@@ -300,7 +299,7 @@ class AccessTest(KeystoneTestCase):
             self.assertNotIn("x_secret", answer.json() if answer.status_code == 200 else {})
 
     def test_anonymous_callers_read_what_the_rules_open_and_change_nothing(self):
-        self.start(lambda cloud: self._anonymous())
+        self.start(self._anonymous())
         public, private = self.create("admin", visibility="public"), self.create("alice", visibility="private")
         self.assertEqual(204, self.upload("admin", public, b"content").status_code)
         self.assertEqual([f"/v2/images/{public}"], self._listed(None))
@@ -314,9 +313,6 @@ class AccessTest(KeystoneTestCase):
         answer = self.request(user, "GET", f"/v2/images{query}")
         self.assertEqual(200, answer.status_code, answer.text)
         return [image["self"] for image in answer.json()["images"]]
-
-    def _protection(self):
-        return self._file("protection.conf", PROTECTION)
 
     def _anonymous(self):
         rules = self._file("policy.yaml", OPEN_POLICY)

@@ -161,7 +161,8 @@ class TestDrivers(testtools.TestCase):
             self.assertIn(part, log.output)
 
     def test_the_noop_driver_and_none_send_nothing(self) -> None:
-        for text in ("", "[oslo_messaging_notifications]\ndriver = noop\n", "[oslo_messaging_notifications]\ndriver =\n"):
+        section = "[oslo_messaging_notifications]\ndriver ="
+        for text in ("", f"{section} noop\n", f"{section}\n"):
             publisher = self.make(text)
             publisher.start()
             publisher.publish(Event("image.x", {}))
@@ -189,7 +190,6 @@ class TestDrivers(testtools.TestCase):
         )
         section = "[oslo_messaging_notifications]\ndriver = "
         for text, imported in (("", "False"), (f"{section}noop\n", "False"), (f"{section}log\n", "True")):
-            answer = subprocess.run(
-                [sys.executable, "-c", program, self.write(text)], capture_output=True, text=True, timeout=60, check=True
-            )
+            command = [sys.executable, "-c", program, self.write(text)]
+            answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
             self.assertEqual(imported, answer.stdout.strip(), text)

@@ -1,5 +1,7 @@
 """The data of images: upload and download (reference 5.1, 5.2)."""
 
+from collections.abc import Callable
+
 from oslo_config import cfg
 
 from glance_mini.api.body import content_length, read_chunks
@@ -15,7 +17,6 @@ from glance_mini.domain.image import Image
 from glance_mini.layers.base import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.data import DownloadData, ImageData, UploadData
-from glance_mini.operations.images import GetImage
 
 MEDIA_TYPE = "application/octet-stream"
 
@@ -49,25 +50,22 @@ class ImageDataController:
         try:
             op = DownloadData(image_id, first=wanted.first, last=wanted.last, prefer=self._preferred(request))
             data: ImageData | None = self.domain.call(request.context, op)
+            if data is not None:
+                return _answer_with(data, request, wanted is WHOLE, release)
         except BaseException:
             release()
             raise
-        if data is None:
-            release()
-            return empty_response()
-        whole = wanted is WHOLE
-        response = _answer(data.image, data.offset, data.length, whole)
-        response.app_iter = download_body(request.environ, data.chunks, whole, release)
-        response.content_length = data.length
-        return response
+        release()
+        return empty_response()
 
     def describe(self, request: Request, image_id: str) -> Response:
         """Answer HEAD: the headers of a whole download, made without touching a store."""
-        image: Image = self.domain.call(request.context, GetImage(image_id))
-        if not image.locations:
+        op = DownloadData(image_id, prefer=self._preferred(request), head=True)
+        data: ImageData | None = self.domain.call(request.context, op)
+        if data is None:
             return empty_response()
-        response = _answer(image, 0, image.size or 0, whole=True)
-        response.content_length = image.size or 0
+        response = _answer(data.image, 0, data.length, whole=True)
+        response.content_length = data.length
         return response
 
     def _preferred(self, request: Request) -> tuple[str, ...]:
@@ -89,10 +87,18 @@ def _declared_size(request: Request) -> int | None:
     return int(text)
 
 
+def _answer_with(data: ImageData, request: Request, whole: bool, on_close: Callable[[], None]) -> Response:
+    response = _answer(data.image, data.offset, data.length, whole)
+    response.app_iter = download_body(request.environ, data.chunks, whole, on_close)
+    response.content_length = data.length
+    return response
+
+
 def _answer(image: Image, offset: int, length: int, whole: bool) -> Response:
     response = Response(status=200 if whole else 206, content_type=MEDIA_TYPE, charset=None)
     if image.checksum:
         response.headers["Content-MD5"] = image.checksum
     if not whole:
         response.headers["Content-Range"] = f"bytes {offset}-{offset + length - 1}/{image.size}"
+    response.content_length = length
     return response

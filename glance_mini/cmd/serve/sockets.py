@@ -89,21 +89,25 @@ class _Bounded(socket.socket):
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send `count` bytes (None: the rest) of `file` from `offset` without reading them, return the count.
 
-        Raises OSError when the file ends earlier: the head of the answer has promised `count` bytes.
+        The file then stands where the sending stopped, also after an error. Raises OSError when the file ends earlier:
+        the head of the answer has promised `count` bytes.
         """
         source = file.fileno()
         left = total = os.fstat(source).st_size - offset if count is None else count
-        while left:
-            try:
+        try:
+            while left:
                 sent = self._step(left, self._sendfile_some, source, offset, left)
-            except OSError as error:
-                if left == total and error.errno in _SENDFILE_UNSUPPORTED:
-                    return super().sendfile(file, offset, count)
-                raise
-            if not sent:
-                raise OSError(f"the file ended {left} bytes before the end of the answer")
-            offset += sent
-            left -= sent
+                if not sent:
+                    raise OSError(f"the file ended {left} bytes before the end of the answer")
+                offset += sent
+                left -= sent
+        except OSError as error:
+            if left == total and error.errno in _SENDFILE_UNSUPPORTED:
+                return super().sendfile(file, offset, count)
+            raise
+        finally:
+            if left < total:
+                file.seek(offset)
         return total
 
     def _step(self, size: int, send: Callable[..., int], *arguments: Any) -> int:

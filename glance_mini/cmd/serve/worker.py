@@ -55,10 +55,23 @@ class Worker(ThreadWorker):
         if close is not None:
             close()
 
+    def is_parent_alive(self) -> bool:
+        """Return whether the master lives; without it this worker stops as if told to."""
+        if not super().is_parent_alive():
+            self.alive = False
+        return bool(self.alive)
+
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Start or stop accepting; after a failure not before a pause is over."""
+        """Start or stop accepting; after a failure not before a pause is over.
+
+        A worker that stops for good closes its listening sockets at once: a client shall be refused and go elsewhere
+        instead of waiting for a service that only ends its last requests.
+        """
         if not enabled or time.monotonic() >= self._accept_again:
             super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
 
     def accept(self, listener: Any) -> None:
         """Take one new connection; the one waiting longest makes room for it when there are too many."""

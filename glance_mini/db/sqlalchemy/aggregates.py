@@ -17,7 +17,7 @@ _NAMES = {
 }
 
 
-class json_object(FunctionElement[str]):  # noqa: N801
+class json_object(FunctionElement[str]):
     """Text of a JSON object from the rows of a group; null where there is none."""
 
     name = "json_object"
@@ -25,7 +25,7 @@ class json_object(FunctionElement[str]):  # noqa: N801
     inherit_cache = True
 
 
-class json_array(FunctionElement[str]):  # noqa: N801
+class json_array(FunctionElement[str]):
     """Text of a JSON array from the rows of a group; null where there is none."""
 
     name = "json_array"

@@ -11,7 +11,8 @@ from threading import RLock
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError, TimeoutError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from glance_mini.db.sqlalchemy import faults
 from glance_mini.db.sqlalchemy.engine import is_memory
@@ -91,7 +92,7 @@ class Database:
             except (SQLAlchemyError, faults.DBError) as error:
                 lost = faults.is_lost_connection(error)
                 if not lost and not faults.is_conflict(error):
-                    if isinstance(error, TimeoutError) or faults.is_out_of_order(error):
+                    if isinstance(error, NoFreeConnection) or faults.is_out_of_order(error):
                         raise faults.unavailable(error) from error
                     raise
                 tries += 1
@@ -110,5 +111,3 @@ def _roll_back(connection: Connection) -> None:
 
 def _pause(tries: int) -> None:
     time.sleep(random.uniform(0.5, 1) * min(LONGEST_PAUSE, 0.005 * 2**tries))
-
-

@@ -73,7 +73,10 @@ def _store_locations(connection: Connection, before: Image, after: Image, now: d
     gone = [location for location in before.locations if location.id not in kept]
     if gone:
         connection.execute(_DELETE_LOCATIONS, {"ids": [location.id for location in gone]})
-        deletions.add(connection, after.id, gone, now)
+        # One location may be on the image twice: its bytes go when the last one goes.
+        urls = {location.url for location in after.locations}
+        orphans = {location.url: location for location in gone if location.url not in urls}
+        deletions.add(connection, after.id, orphans.values(), now)
     known = {location.id: _row(position, location) for position, location in enumerate(before.locations)}
     new = []
     for position, location in enumerate(after.locations):

@@ -24,9 +24,7 @@ from glance_mini.domain.status import check_transition
 
 ID_LENGTH = 36
 
-_LOCK = (
-    select(images.c.id).where(images.c.id == bindparam("image"), images.c.deleted == false()).with_for_update()
-)
+_LOCK = select(images.c.id).where(images.c.id == bindparam("image"), images.c.deleted == false()).with_for_update()
 _LOCK_DELETED = select(images.c.id).where(images.c.id == bindparam("image")).with_for_update()
 _GET_ANY = select(*image_columns()).where(images.c.id == bindparam("image"))
 _UPDATE = update(images).where(images.c.id == bindparam("image"))
@@ -91,17 +89,13 @@ def create(connection: Connection, image: Image, limits: Limits) -> Image:
     return stored
 
 
-def change(
-    connection: Connection, image_id: str, wanted: changes.ImageChanges, now: datetime, limits: Limits
-) -> Image:
+def change(connection: Connection, image_id: str, wanted: changes.ImageChanges, now: datetime, limits: Limits) -> Image:
     """Apply ``wanted`` to the image as it is now and return it; NotFound, and what ``changes.apply`` raises."""
     before = lock(connection, image_id)
     return store(connection, before, changes.apply(before, wanted, now, limits), now, limits)
 
 
-def set_status(
-    connection: Connection, image_id: str, status: str, expect: frozenset[str], now: datetime
-) -> Image:
+def set_status(connection: Connection, image_id: str, status: str, expect: frozenset[str], now: datetime) -> Image:
     """Move the image from one of ``expect`` to ``status``; entering ``queued`` forgets its sizes (reference 3.6)."""
     before = lock(connection, image_id)
     if before.status not in expect:
@@ -112,9 +106,7 @@ def set_status(
     return store(connection, before, after, now)
 
 
-def store(
-    connection: Connection, before: Image, after: Image, now: datetime, limits: Limits = NO_LIMITS
-) -> Image:
+def store(connection: Connection, before: Image, after: Image, now: datetime, limits: Limits = NO_LIMITS) -> Image:
     """Write the difference of ``before``, which is locked, and ``after``; return the image as it is stored.
 
     A limit holds for what the owner of ``before`` uses more; a new owner takes the image over as it is.

@@ -31,5 +31,6 @@ def _straight_join(element: InOrder, compiler: SQLCompiler, **kw: Any) -> str:
 def _written(element: InOrder, compiler: SQLCompiler, word: str, kw: dict[str, Any]) -> str:
     kw["asfrom"] = True
     kw.pop("from_linter", None)
+    assert element.onclause is not None
     left, right = compiler.process(element.left, **kw), compiler.process(element.right, **kw)
     return f"{left}{word}{right} ON {compiler.process(element.onclause, **kw)}"

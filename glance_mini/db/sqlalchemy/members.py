@@ -12,9 +12,7 @@ from glance_mini.db.sqlalchemy.models import image_members
 from glance_mini.domain import errors
 from glance_mini.domain.member import Member
 
-_COLUMNS = tuple(
-    image_members.c[name] for name in ("image_id", "member", "status", "created_at", "updated_at")
-)
+_COLUMNS = tuple(image_members.c[name] for name in ("image_id", "member", "status", "created_at", "updated_at"))
 _OF_IMAGE = image_members.c.image_id == bindparam("image")
 _KEY = (_OF_IMAGE, image_members.c.member == bindparam("project"))
 _LIST = select(*_COLUMNS).where(_OF_IMAGE).order_by(image_members.c.created_at, image_members.c.member)
@@ -47,9 +45,7 @@ def add(connection: Connection, image_id: str, member_id: str, now: datetime, li
     return member
 
 
-def update_status(
-    connection: Connection, image_id: str, member_id: str, status: str, now: datetime
-) -> Member:
+def update_status(connection: Connection, image_id: str, member_id: str, status: str, now: datetime) -> Member:
     """Set the status of a membership and return it; NotFound."""
     key = {"image": image_id, "project": member_id}
     connection.execute(_UPDATE, key | {"status": status, "updated_at": now})

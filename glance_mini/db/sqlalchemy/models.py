@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
-MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_nopad_bin"}
+MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_nopad_bin"}
 """``nopad``: otherwise "a" and "a " would be one name."""
 
 AUDIENCE = (
@@ -115,6 +115,7 @@ images = Table(
 for _name, _keys in {
     "created_at": (),
     "owner": ("owner",),
+    "owner_visibility": ("owner", "visibility"),
     "visibility": ("visibility",),
     "audience": ("audience",),
     "name": ("sort_name",),
@@ -128,6 +129,7 @@ for _name, _keys in {
         f"ix_images_list_{_name}",
         *(images.c[key] for key in ("deleted", "os_hidden", *_keys, "created_at", "id")),
     )
+Index("ix_images_list_id", images.c.deleted, images.c.os_hidden, images.c.id)
 Index("ix_images_checksum", images.c.checksum)
 Index("ix_images_os_hash_value", images.c.os_hash_value)
 

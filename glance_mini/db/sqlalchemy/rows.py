@@ -50,13 +50,14 @@ def image_columns() -> tuple[ColumnElement[Any], ...]:
 def to_image(row: Row[Any]) -> Image:
     """Return the image that a row of ``image_columns`` holds."""
     tags, properties, locations = row[_BASE], row[_BASE + 1], row[_BASE + 2]
-    return Image(
+    fields: tuple[Any, ...] = (
         *row[:_BASE],
         tuple(orjson.loads(tags)) if tags else _NOTHING,
         orjson.loads(properties) if properties else NO_PROPERTIES,
         _to_locations(locations) if locations else _NOTHING,
         row[_BASE + 3],
     )
+    return Image(*fields)
 
 
 def base_values(image: Image) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from sqlalchemy import Connection, Engine, inspect, text
 HEAD = "0002"
 """The revision that this program works with."""
 
+MIGRATIONS = "glance_mini.db.sqlalchemy:migrations"
+"""Where Alembic finds the revisions."""
+
 _LOCK_NUMBER = 7305148862
 _LOCK_NAME = "glance_mini_schema"
 _LOCK_SECONDS = 300
@@ -39,10 +42,10 @@ def sync(engine: Engine) -> str:
     found = version(engine)
     if found is not None and found >= HEAD:
         return found
-    with engine.connect() as connection, _alone(connection):
+    with engine.connect() as connection, alone(connection):
         found = _version(connection)
         if found is None or found < HEAD:
-            _upgrade(connection)
+            upgrade(connection)
         return _version(connection) or HEAD
 
 
@@ -53,19 +56,20 @@ def _version(connection: Connection) -> str | None:
     return found
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, revision: str = HEAD) -> None:
+    """Run the migrations up to ``revision``, inside ``alone``."""
     # Imported here because a service that finds its tables in order never needs it.
     from alembic import command
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", "glance_mini.db.sqlalchemy:migrations")
+    config.set_main_option("script_location", MIGRATIONS)
     config.attributes["connection"] = connection
-    command.upgrade(config, HEAD)
+    command.upgrade(config, revision)
 
 
 @contextmanager
-def _alone(connection: Connection) -> Iterator[None]:
+def alone(connection: Connection) -> Iterator[None]:
     """Let one process at a time into the block, in one transaction where the database can do that for tables."""
     if connection.dialect.name == "mysql":
         connection.execute(text("SELECT GET_LOCK(:name, :wait)"), {"name": _LOCK_NAME, "wait": _LOCK_SECONDS})

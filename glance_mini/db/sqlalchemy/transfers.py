@@ -85,7 +85,7 @@ def is_youngest(connection: Connection, transfer_id: str) -> bool:
     """Tell whether no later transfer of the same project holds a reservation of the same resource; Gone."""
     row = connection.execute(_ONE, {"transfer": transfer_id}).first()
     if row is None:
-        raise errors.Gone(kind="transfer", id=transfer_id)
+        raise errors.TransferLost(id=transfer_id)
     transfer = Transfer(*row)
     values = {"project": transfer.project_id, "started_at": transfer.started_at, "transfer": transfer.id}
     return not connection.execute(_LATER[usage.resource_of(transfer)], values).scalar()
@@ -94,14 +94,16 @@ def is_youngest(connection: Connection, transfer_id: str) -> bool:
 def record_data(connection: Connection, transfer: Transfer, data: StoredData, now: datetime) -> Image:
     """Make the image active with ``data`` and end the transfer, whose reservation becomes use.
 
-    Gone where the image was deleted, or the transfer has ended or is another process's now.
+    Gone where the image was deleted, TransferLost where the transfer has ended or is another process's now.
     """
     try:
         before = images.lock(connection, transfer.image_id)
     except errors.NotFound as error:
         raise errors.Gone(kind="image", id=transfer.image_id) from error
     held = _lock(connection, transfer.id)
-    if held.process != transfer.process or before.status not in IN_TRANSFER:
+    if held.process != transfer.process:
+        raise errors.TransferLost(id=transfer.id)
+    if before.status not in IN_TRANSFER:
         raise errors.Gone(kind="transfer", id=transfer.id)
     connection.execute(_DELETE, {"transfer": transfer.id})
     usage.change(connection, usage.of_transfer(held), usage.Usage())
@@ -176,5 +178,5 @@ def end(connection: Connection, transfer: Transfer) -> usage.Usage:
 def _lock(connection: Connection, transfer_id: str) -> Transfer:
     row: Any = connection.execute(_LOCK, {"transfer": transfer_id}).first()
     if row is None:
-        raise errors.Gone(kind="transfer", id=transfer_id)
+        raise errors.TransferLost(id=transfer_id)
     return Transfer(*row)

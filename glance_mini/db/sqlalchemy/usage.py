@@ -66,7 +66,7 @@ def change(connection: Connection, before: Usage, after: Usage, limits: Limits =
 def read(connection: Connection, project_id: str) -> dict[str, int]:
     """Return what the project uses, by resource."""
     rows = connection.execute(_ROWS, {"project": project_id})
-    used: dict[str, int] = {resource: amount for resource, amount in rows}
+    used: dict[str, int] = {row.resource: row.used for row in rows}
     for resource, statement in _SUMS.items():
         if resource not in used:
             used[resource] = connection.execute(statement, {"project": project_id}).scalar_one()

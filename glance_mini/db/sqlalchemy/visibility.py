@@ -67,9 +67,7 @@ def _member_statuses(query: ImageQuery) -> tuple[str, ...]:
 
 _CONDITIONS: dict[str, Condition] = {
     "all": true(),
-    "all but community": or_(
-        images.c.visibility != "community", images.c.owner == PROJECT, images.c.owner.is_(None)
-    ),
+    "all but community": or_(images.c.visibility != "community", images.c.owner == PROJECT, images.c.owner.is_(None)),
     "own": images.c.owner == PROJECT,
     "everyone": images.c.audience == "public",
     "ownerless": images.c.owner.is_(None),

@@ -19,8 +19,8 @@ Check = Callable[[], None]
 class StagedFile:
     """The data of an import in a local file, and what its image is by now.
 
-    ``path`` is never changed. ``directory`` takes new files and may be on another file system; a plugin makes one file
-    at most, ``output``. ``limit`` is the largest size in bytes that a new file may have.
+    ``path`` is never changed. ``directory`` takes new files and is used by this attempt at the import alone: a worker
+    that lost its job may still be writing in its own. ``limit`` is the largest size in bytes of a new file.
     """
 
     path: Path
@@ -29,8 +29,8 @@ class StagedFile:
     limit: int
 
     def output(self, plugin: "ImportPlugin") -> Path:
-        """Return where ``plugin`` writes; the same at each attempt, so that a new one replaces what is left."""
-        return self.directory / f"{self.image.id}.{plugin.name}"
+        """Return where ``plugin`` writes the one file that it may make; there is none yet."""
+        return self.directory / plugin.name
 
 
 @dataclass(frozen=True, slots=True)

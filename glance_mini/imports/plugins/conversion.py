@@ -4,14 +4,16 @@ The data is inspected whole before qemu-img sees it, its format is always said a
 CVE-2024-32498), and the program runs with limits of its own.
 """
 
-import logging
 import os
+import shutil
+import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from oslo_config import cfg
 from oslo_utils.imageutils import format_inspector
@@ -19,8 +21,6 @@ from oslo_utils.imageutils import format_inspector
 from glance_mini.domain.errors import ConfigurationError, Invalid, LimitExceeded
 from glance_mini.imports.plugins.base import Check, ImportPlugin, PluginResult, StagedFile
 from glance_mini.inspection import Inspection, InspectionRules
-
-LOG = logging.getLogger(__name__)
 
 _DRIVERS = {
     "raw": "raw",
@@ -38,6 +38,12 @@ _ARCHIVES = frozenset({"ova", "ovf", "docker", "compressed"})
 
 _BLOCK = 1024 * 1024
 _MIB = 1024 * 1024
+_GUARDS = ("setpriv", "prlimit")
+"""Programs of util-linux that end qemu-img with its worker and hold it to its limits."""
+
+_TOO_LONG = 256
+"""Stands for an exit status when the time was over."""
+
 _POLL_SECONDS = 0.2
 _TOLD = 300
 
@@ -77,4 +83,103 @@ class ImageConversion(ImportPlugin):
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts) -> Self:
-        ...
+        for program in (*_GUARDS, "qemu-img"):
+            if shutil.which(program) is None:
+                raise ConfigurationError(reason=f"The import plugin {cls.name} needs the program {program}.")
+        group, formats = conf.image_conversion, conf.image_format
+        rules = InspectionRules(
+            vmdk_types=tuple(name.lower() for name in formats.vmdk_allowed_types),
+            gpt_nonfatal=frozenset(formats.gpt_safety_checks_nonfatal),
+        )
+        return cls(
+            group.output_format, rules, ConversionLimits(group.timeout, group.cpu_seconds, group.memory_mib * _MIB)
+        )
+
+    def apply(self, staged: StagedFile, roles: Collection[str], check: Check) -> PluginResult:
+        image = staged.image
+        source = image.disk_format or ""
+        if source == self._output_format or source not in _DRIVERS or image.container_format in _ARCHIVES:
+            return PluginResult(staged.path)
+        self._inspect(staged, check)
+        output = staged.output(self)
+        try:
+            self._convert(staged, source, output, check)
+            size = output.stat().st_size
+            virtual_size = size if self._output_format == "raw" else _virtual_size(output)
+        except BaseException:
+            output.unlink(missing_ok=True)
+            raise
+        attributes: dict[str, str | int] = {"size": size, "virtual_size": virtual_size}
+        return PluginResult(output, {"disk_format": self._output_format, "container_format": "bare", **attributes})
+
+    def _inspect(self, staged: StagedFile, check: Check) -> None:
+        inspection = Inspection(staged.image, self._rules)
+        with open(staged.path, "rb") as file:
+            while block := file.read(_BLOCK):
+                check()
+                inspection.update(block)
+        inspection.finish()
+        size = inspection.virtual_size or 0
+        if self._output_format == "raw" and size > staged.limit:
+            raise LimitExceeded(resource="the size of a converted image", limit=staged.limit, wanted=size)
+
+    def _convert(self, staged: StagedFile, source: str, output: Path, check: Check) -> None:
+        limits = self._limits
+        guards = [
+            *("setpriv", "--pdeathsig=KILL", "--"),
+            *("prlimit", f"--as={limits.memory}", f"--cpu={limits.cpu_seconds}:{limits.cpu_seconds + 1}"),
+            *(f"--fsize={staged.limit}", "--core=0", "--"),
+        ]
+        command = [self._program, "convert", "-f", _DRIVERS[source], "-O", self._output_format]
+        with tempfile.TemporaryFile() as errors:
+            status = self._run([*guards, *command, str(staged.path), str(output)], errors, check)
+            if status == -signal.SIGXFSZ:
+                raise LimitExceeded(
+                    resource="the size of a converted image", limit=staged.limit, wanted=f"more than {staged.limit}"
+                )
+            if status:
+                reason = self._reason(status, errors).replace(str(staged.path), "the image")
+                raise ConversionFailed(source=source, target=self._output_format, reason=reason)
+
+    def _run(self, command: Sequence[str], errors: IO[bytes], check: Check) -> int:
+        """Return the exit status of ``command``, which does not outlive this call or this thread."""
+        end = time.monotonic() + self._limits.seconds
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, env=environment
+        )
+        try:
+            while (status := _status(process)) is None:
+                check()
+                if time.monotonic() > end:
+                    return _TOO_LONG
+        finally:
+            process.kill()
+            process.wait()
+        return status
+
+    def _reason(self, status: int, errors: IO[bytes]) -> str:
+        if status == _TOO_LONG:
+            return f"it took longer than {self._limits.seconds:g} seconds."
+        if status == -signal.SIGXCPU:
+            return f"it took more than {self._limits.cpu_seconds} seconds of processor time."
+        if status < 0:
+            return f"qemu-img was ended by signal {-status}."
+        errors.seek(0)
+        lines = errors.read(_TOLD).decode(errors="replace").strip().splitlines()
+        return lines[0] if lines else f"qemu-img ended with status {status}."
+
+
+def _status(process: subprocess.Popen[bytes]) -> int | None:
+    """Return the exit status, None when there is none within a moment."""
+    try:
+        return process.wait(_POLL_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _virtual_size(path: Path) -> int:
+    """Return the virtual size in bytes of what we have written ourselves."""
+    found = format_inspector.detect_file_format(str(path))
+    size: int = found.virtual_size
+    return size

@@ -42,6 +42,13 @@ _MAGIC = (
 )
 
 
+_BAD = (
+    *(zlib.error, lzma.LZMAError, zstd.ZstdError, zipfile.BadZipFile),
+    *(EOFError, ValueError, OverflowError, NotImplementedError),
+)
+"""What the libraries raise about the data."""
+
+
 class BadArchive(Invalid):
     """Compressed data that cannot be unpacked; ``reason`` says why."""
 
@@ -61,7 +68,7 @@ def unpack(path: Path, name: str) -> Iterator[bytes]:
     try:
         with open(path, "rb") as file:
             yield from _READERS[name](file)
-    except (zlib.error, lzma.LZMAError, zstd.ZstdError, zipfile.BadZipFile, EOFError) as error:
+    except _BAD as error:
         raise BadArchive(format=name, reason=f"{error}.") from error
 
 
@@ -181,6 +188,8 @@ class _Frugal(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_SET and offset < 0:
+            raise zipfile.BadZipFile("it names a place before its beginning")
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:

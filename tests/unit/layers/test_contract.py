@@ -1,19 +1,27 @@
 """Our own layers pass the suite that third parties run."""
 
+from typing import Any
+
 import testtools
 
 from glance_mini.domain.property_rules import parse
 from glance_mini.layers.auth import AuthLayer
 from glance_mini.layers.base import Layer
+from glance_mini.layers.database import DatabaseLayer
+from glance_mini.layers.location import LocationLayer
 from glance_mini.layers.notifier import NotifierLayer
 from glance_mini.layers.policy import PolicyLayer
 from glance_mini.layers.property_protection import PropertyProtectionLayer
 from glance_mini.layers.quota import ImageLimits, QuotaLayer
+from glance_mini.layers.stack import Stack
 from glance_mini.limits import OptionLimits
 from glance_mini.metrics import Metrics
 from glance_mini.notifications.publisher import Publisher
 from glance_mini.testing.layers import LayerContract
-from tests.unit.layers.support import make_enforcer
+from glance_mini.testing.recorder import Recorder
+from glance_mini.transfers.leases import LeaseKeeper
+from tests.unit.layers.stores import FailingDriver, one_store
+from tests.unit.layers.support import make_database, make_enforcer
 
 EVERYTHING_TO_EVERYBODY = "[.*]\ncreate = @\nread = @\nupdate = @\ndelete = @\n"
 
@@ -41,3 +49,24 @@ class TestPolicy(LayerContract, testtools.TestCase):
 class TestQuota(LayerContract, testtools.TestCase):
     def make_layer(self) -> Layer:
         return QuotaLayer(OptionLimits(0), ImageLimits(), Metrics())
+
+
+class TestLocation(LayerContract, testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.leases = LeaseKeeper(make_database(self), 60)
+
+    def make_layer(self) -> Layer:
+        return LocationLayer(one_store(FailingDriver()), self.leases, Metrics())
+
+    def make_stack(self, **answers_with: Any) -> tuple[Stack, Recorder]:
+        return super().make_stack(**{"list_deletions": (), **answers_with})
+
+
+class TestDatabase(LayerContract, testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.data = make_database(self)
+
+    def make_layer(self) -> Layer:
+        return DatabaseLayer(self.data)

@@ -120,11 +120,13 @@ class TestTable(PolicyCase):
 
 class TestDefaults(PolicyCase):
     def test_who_may_do_what_without_a_policy_file(self) -> None:
+        everybody = {"owner", "reader", "member", "other", "admin"}
         change = images.UpdateImage(IMAGE_ID, IMAGE)
         table: list[tuple[Operation, set[str]]] = [
-            (images.GetImage(IMAGE_ID, IMAGE), {"owner", "reader", "member", "other", "admin"}),
+            (images.GetImage(IMAGE_ID, IMAGE), everybody),
+            (images.GetImage(IMAGE_ID, make_image(visibility="public")), everybody),
             (images.GetImage(IMAGE_ID, make_image(visibility="private")), {"owner", "reader", "admin"}),
-            (images.GetImage(IMAGE_ID, make_image(visibility="public")), {"owner", "reader", "member", "other", "admin"}),
+            (images.GetImage(IMAGE_ID, make_image(visibility="community")), everybody),
             (change, {"owner", "admin"}),
             (images.UpdateImage(IMAGE_ID, IMAGE, (to("public"),)), {"admin"}),
             (images.UpdateImage(IMAGE_ID, IMAGE, (to("community"),)), {"owner", "admin"}),
@@ -138,7 +140,7 @@ class TestDefaults(PolicyCase):
             (members.UpdateMember(IMAGE_ID, IMAGE, "p2", "accepted"), {"member", "admin"}),
             (members.DeleteMember(IMAGE_ID, IMAGE, "p2"), {"owner", "admin"}),
             (info.ListStores(detail=True), {"admin"}),
-            (info.ListStores(), {"owner", "reader", "member", "other", "admin", "anonymous"}),
+            (info.ListStores(), everybody | {"anonymous"}),
         ]
         callers = {
             "owner": OWNER, "reader": READER, "member": MEMBER, "other": OTHER, "admin": ADMIN, "anonymous": ANONYMOUS,
@@ -191,7 +193,7 @@ class TestRefusals(PolicyCase):
             self.assertIn(part, self.log.output)
 
     def test_a_custom_property_cannot_pose_as_an_attribute(self) -> None:
-        fake = {name: "p3" for name in ("project_id", "owner", "member_id")} | {"visibility": "public"}
+        fake = dict.fromkeys(("project_id", "owner", "member_id"), "p3") | {"visibility": "public"}
         image = make_image(properties=fake, visibility="private")
         self.refused(NotFound, OTHER, images.GetImage(IMAGE_ID, image))
 
@@ -218,7 +220,8 @@ class TestMembers(PolicyCase):
 class TestLists(PolicyCase):
     def pages(self, odd: Sequence[bool]) -> Any:
         """Answer lists out of images named 0, 1 …, those ``odd`` that the changed rule lets pass."""
-        rows = [make_image(id=str(number), properties={"odd": "yes"} if is_odd else {}) for number, is_odd in enumerate(odd)]
+        properties = [{"odd": "yes"} if is_odd else {} for is_odd in odd]
+        rows = [make_image(id=str(number), properties=each) for number, each in enumerate(properties)]
 
         def answer(context: Context, op: images.ListImages) -> Page:
             start = 0 if op.query.marker is None else int(op.query.marker) + 1

@@ -204,7 +204,8 @@ class TestKeeping(ProtectionCase):
 
     def test_renaming_an_image_keeps_properties_the_caller_cannot_see(self) -> None:
         stack = self.make_stack()
-        created = stack.call(ADMIN, images.CreateImage(base={"owner": "p1"}, properties={"secret_c": "3", "open_a": "1"}))
+        creation = images.CreateImage(base={"owner": "p1"}, properties={"secret_c": "3", "open_a": "1"})
+        created = stack.call(ADMIN, creation)
         changes = (PropertyChange("replace", "name", "renamed"), PropertyChange("replace", "open_a", "2"))
         renamed = stack.call(PLAIN, images.UpdateImage(created.id, changes=changes))
         self.assertEqual(("renamed", {"open_a": "2"}), (renamed.name, dict(renamed.properties)))

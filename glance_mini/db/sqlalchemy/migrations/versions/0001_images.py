@@ -9,7 +9,7 @@ from sqlalchemy.dialects import mysql
 revision = "0001"
 down_revision = None
 
-MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_nopad_bin"}
+MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_nopad_bin"}
 LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 COUNTER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -21,6 +21,7 @@ AUDIENCE = (
 IMAGE_LISTS = (
     ("created_at", ()),
     ("owner", ("owner",)),
+    ("owner_visibility", ("owner", "visibility")),
     ("visibility", ("visibility",)),
     ("audience", ("audience",)),
     ("name", ("sort_name",)),
@@ -81,6 +82,7 @@ def _create_images() -> None:
     )
     for name, keys in IMAGE_LISTS:
         op.create_index(f"ix_images_list_{name}", "images", ["deleted", "os_hidden", *keys, "created_at", "id"])
+    op.create_index("ix_images_list_id", "images", ["deleted", "os_hidden", "id"])
     op.create_index("ix_images_checksum", "images", ["checksum"])
     op.create_index("ix_images_os_hash_value", "images", ["os_hash_value"])
 

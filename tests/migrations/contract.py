@@ -1,0 +1,113 @@
+"""What holds for the migrations on every database."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, text
+
+from glance_mini.db.sqlalchemy import schema
+from glance_mini.db.sqlalchemy.access import SqlDataAccess
+from glance_mini.db.sqlalchemy.engine import make_engine
+from glance_mini.db.sqlalchemy.models import metadata
+from glance_mini.domain.query import ImageQuery, Scope
+from glance_mini.testing.statements import count_statements
+
+IMAGE_ID = "0a1b2c3d-0000-4000-8000-000000000000"
+
+ROWS = {
+    "0001": (
+        "INSERT INTO images (id, name, status, visibility, owner, created_at, updated_at)"
+        f" VALUES ('{IMAGE_ID}', 'old', 'active', 'shared', 'mine', '2026-01-02 03:04:05', '2026-01-02 03:04:05')",
+        f"INSERT INTO image_tags (image_id, value, image_created_at) VALUES ('{IMAGE_ID}', 't', '2026-01-02 03:04:05')",
+    ),
+}
+"""What stands in the tables after a revision, before the next one comes."""
+
+
+class MigrationContract:
+    """Mix into a ``testtools.TestCase`` and give it ``new_database``, which returns the address of an empty one."""
+
+    def setUp(self):
+        super().setUp()
+        self.url = self.new_database()
+        self.engine = self.open()
+
+    def open(self) -> Engine:
+        engine = make_engine(self.url)
+        self.addCleanup(engine.dispose)
+        return engine
+
+    def test_migrations_make_what_the_models_say(self):
+        schema.sync(self.engine)
+        with self.engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_server_default": False})
+            self.assertEqual([], compare_metadata(context, metadata))
+
+    def test_generated_columns_hold_what_the_models_say(self):
+        made = self.audiences(lambda: schema.sync(self.engine))
+        self.assertEqual(["project", "public", "public", "community"], made)
+        self.engine = make_engine(self.new_database())
+        self.addCleanup(self.engine.dispose)
+        self.assertEqual(made, self.audiences(lambda: metadata.create_all(self.engine)))
+
+    def test_every_step_keeps_the_rows_before_it(self):
+        for revision in reversed(list(script().walk_revisions())):
+            with self.engine.connect() as connection, schema.alone(connection):
+                schema.upgrade(connection, revision.revision)
+                for statement in ROWS[revision.revision]:
+                    connection.execute(text(statement))
+        self.assertIsNone(schema.check(self.engine))
+        (image,) = SqlDataAccess(self.engine).list_images(ImageQuery(tags=("t",)), Scope("mine")).images
+        self.assertEqual((IMAGE_ID, "old"), (image.id, image.name))
+
+    def test_second_sync_does_nothing(self):
+        self.assertEqual(schema.HEAD, schema.sync(self.engine))
+        with count_statements(self.engine) as statements:
+            self.assertEqual(schema.HEAD, schema.sync(self.engine))
+        self.assertEqual([], [one for one in statements if one.startswith(("CREATE", "ALTER", "INSERT", "UPDATE"))])
+
+    def test_several_processes_may_sync_at_once(self):
+        engines = [self.open() for _ in range(4)]
+        with ThreadPoolExecutor(len(engines)) as pool:
+            self.assertEqual([schema.HEAD] * 4, list(pool.map(schema.sync, engines)))
+        self.assertIsNone(schema.check(self.engine))
+
+    def test_check_tells_what_is_wrong(self):
+        self.assertIn("has no tables", schema.check(self.engine))
+        schema.sync(self.engine)
+        for revision, words in (("0000", "must be at"), ("9999", "newer")):
+            with self.engine.connect() as connection:
+                connection.execute(text("UPDATE alembic_version SET version_num = :new"), {"new": revision})
+            self.assertIn(words, schema.check(self.engine))
+
+    def test_tables_of_a_newer_program_stay_as_they_are(self):
+        schema.sync(self.engine)
+        with self.engine.connect() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        self.assertEqual("9999", schema.sync(self.engine))
+
+    def audiences(self, make):
+        make()
+        with self.engine.connect() as connection:
+            for number, (visibility, owner) in enumerate(
+                (("shared", "'p'"), ("private", "NULL"), ("public", "'p'"), ("community", "'p'"))
+            ):
+                connection.execute(
+                    text(
+                        "INSERT INTO images (id, status, visibility, owner, created_at, updated_at)"
+                        f" VALUES ('{number}', 'active', '{visibility}', {owner}, '2026-01-02', '2026-01-02')"
+                    )
+                )
+            rows = connection.execute(text("SELECT audience, sort_name, sort_size FROM images ORDER BY id")).all()
+        self.assertEqual({("", 0)}, {(row.sort_name, row.sort_size) for row in rows})
+        return [row.audience for row in rows]
+
+
+def script() -> ScriptDirectory:
+    """Return the revisions of the package."""
+    config = Config()
+    config.set_main_option("script_location", schema.MIGRATIONS)
+    return ScriptDirectory.from_config(config)

@@ -1,0 +1,74 @@
+"""What reads cost in statements, and that each order of a list comes from an index."""
+
+import itertools
+from datetime import timedelta
+
+from testtools import TestCase
+from testtools.matchers import Contains, HasLength
+
+from glance_mini.domain.query import EVERYTHING, SORT_KEYS, ImageQuery
+from glance_mini.domain.quota import NO_LIMITS
+from glance_mini.testing.statements import count_statements
+from tests.contract.db.samples import MINE, NOW, location, sample
+from tests.unit.db.test_sqlite import open_on
+
+
+class TestStatements(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.data = open_on("sqlite://")
+        self.addCleanup(self.data.close)
+        self.images = [
+            self.data.create_image(
+                sample(
+                    created_at=NOW + timedelta(seconds=number),
+                    tags=("t", "u"),
+                    properties={"p": "1", "q": "2"},
+                    locations=(location("a"), location("b")),
+                ),
+                NO_LIMITS,
+            )
+            for number in range(100)
+        ]
+
+    def test_get_is_one_statement(self):
+        with count_statements(self.data.engine) as statements:
+            self.data.get_image(self.images[0].id, MINE)
+        self.assertThat(statements, HasLength(1))
+
+    def test_list_of_any_length_is_one_statement_and_one_for_its_marker(self):
+        for limit, query in itertools.product((1, 100), ({}, {"tags": ("t",)}, {"properties": {"p": "1", "q": "2"}})):
+            with count_statements(self.data.engine) as statements:
+                page = self.data.list_images(ImageQuery(limit=limit, **query), MINE)
+            self.assertThat(page.images, HasLength(limit))
+            self.assertThat(statements, HasLength(1))
+            with count_statements(self.data.engine) as statements:
+                self.data.list_images(ImageQuery(limit=limit, marker=self.images[50].id, **query), MINE)
+            self.assertThat(statements, HasLength(2))
+
+    def test_every_order_is_read_from_its_index(self):
+        for key, direction in itertools.product(SORT_KEYS, ("asc", "desc")):
+            sort = tuple(dict.fromkeys((name, direction) for name in (key, "created_at", "id")))
+            for marker in (None, self.images[50].id):
+                plan = self.plan(ImageQuery(sort=sort, marker=marker), EVERYTHING)
+                self.assertThat(plan, Contains(f"ix_images_list_{key} "))
+                # The page itself, of at most ``limit`` rows, is put in order again when it is joined.
+                self.assertEqual(1, plan.count("USE TEMP B-TREE FOR ORDER BY"), plan)
+
+    def test_filter_by_property_and_tag_is_led_by_its_index(self):
+        for query, index in (
+            (ImageQuery(properties={"p": "1"}), "ix_image_properties_list"),
+            (ImageQuery(tags=("t",)), "ix_image_tags_list"),
+        ):
+            for scope in (MINE, EVERYTHING):
+                self.assertThat(self.plan(query, scope), Contains(index))
+
+    def plan(self, query, scope):
+        """Return how SQLite would answer a list."""
+        found = []
+        with count_statements(self.data.engine, found.append):
+            self.data.list_images(query, scope)
+        with self.data.engine.connect() as connection:
+            statement, values = found[-1]
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            return "\n".join(row[3] for row in rows)

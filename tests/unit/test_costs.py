@@ -1,0 +1,176 @@
+"""What a request may cost: statements that reach the database, and Python calls of a list.
+
+The bounds are the present figures, those of calls with some air; a request that costs more needs a reason.
+"""
+
+import json
+import sys
+from datetime import datetime, timedelta
+from itertools import count
+from uuid import UUID
+
+import testtools
+from webob import Request
+
+from glance_mini.domain.image import Image, Location
+from glance_mini.domain.quota import NO_LIMITS
+from glance_mini.testing.application import ApplicationFixture
+from glance_mini.testing.statements import count_statements
+
+IMAGES = 1000
+LENGTHS = (1, 100, 1000)
+PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
+OCTETS = "application/octet-stream"
+
+STATEMENTS_OF_A_LIST = 1
+STATEMENTS_OF_A_LIST_BEHIND_A_MARKER = 2
+CALLS_OF_A_LIST_OF_100 = 4200
+
+
+def seed(application):
+    """Fill the database with images of the project p1, each with properties, tags and a location."""
+    begin = datetime(2026, 1, 1)
+    for number in range(IMAGES):
+        time = begin + timedelta(seconds=number)
+        image = Image(
+            id=str(UUID(int=number + 1)),
+            created_at=time,
+            updated_at=time,
+            status="active",
+            name=f"image {number:04}",
+            owner="p1",
+            container_format="bare",
+            disk_format="raw",
+            size=number,
+            tags=("a", "b", "c"),
+            properties={f"key{key}": f"value {number}" for key in range(10)},
+            locations=(Location(url=f"memory://fast/{number}", metadata={"store": "fast"}),),
+        )
+        application.services.data.create_image(image, NO_LIMITS)
+
+
+class CostCase(testtools.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # One place for all tests of a class; none changes the images that were seeded.
+        cls.application = ApplicationFixture({"DEFAULT": {"user_storage_quota": "1TB"}})
+        cls.application.setUp()
+        cls.addClassCleanup(cls.application.cleanUp)
+        seed(cls.application)
+
+    def send(self, path, caller="member", method="GET", status=200, **arguments):
+        """Return the answer to a request."""
+        request = Request.blank(path, method=method, headers={"X-Auth-Token": caller}, **arguments)
+        answer = request.get_response(self.application.app)
+        self.assertEqual(status, answer.status_int, answer.text if answer.charset else "")
+        return answer
+
+    def statements(self, *arguments, **keywords):
+        """Return how many statements a request takes when it is not the first of its kind."""
+        self.send(*arguments, **keywords)
+        return self.statements_of_the_next(*arguments, **keywords)
+
+    def statements_of_the_next(self, *arguments, **keywords):
+        """Return how many statements a request takes."""
+        with count_statements(self.application.services.data.engine) as found:
+            self.send(*arguments, **keywords)
+        return len(found)
+
+
+class ListCostTest(CostCase):
+    queries = ("", "&name=image 0001", "&tag=a", "&key1=value 1", "&owner=p1", "&sort=name:asc,size:desc")
+
+    def test_list_of_any_length_takes_the_same_statements(self):
+        for caller in ("admin", "member"):
+            for query in self.queries:
+                taken = {self.statements(f"/v2/images?limit={length}{query}", caller) for length in LENGTHS}
+                self.assertEqual({STATEMENTS_OF_A_LIST}, taken, (caller, query))
+
+    def test_page_behind_a_marker_takes_the_same_statements_wherever_it_is(self):
+        taken = {
+            self.statements(f"/v2/images?limit={length}&marker={UUID(int=marker)}", caller)
+            for caller in ("admin", "member")
+            for length in LENGTHS
+            for marker in (2, 500, 1000)
+        }
+        self.assertEqual({STATEMENTS_OF_A_LIST_BEHIND_A_MARKER}, taken)
+
+    def test_all_is_listed_that_was_counted(self):
+        images = {image["size"]: image for image in self.send("/v2/images?limit=1000").json["images"]}
+        self.assertEqual(IMAGES, len(images))
+        self.assertEqual(("value 1", ["a", "b", "c"]), (images[1]["key3"], sorted(images[1]["tags"])))
+
+    def test_python_calls_of_a_list_of_100(self):
+        for caller in ("admin", "member"):
+            self.send("/v2/images?limit=100", caller)
+            calls = count_calls(lambda caller=caller: self.send("/v2/images?limit=100", caller))
+            self.assertLess(calls, CALLS_OF_A_LIST_OF_100, caller)
+
+
+class RequestCostTest(CostCase):
+    names = count()
+
+    def test_show(self):
+        for caller in ("admin", "member"):
+            self.assertLessEqual(self.statements(f"/v2/images/{UUID(int=5)}", caller), 1)
+
+    def test_create(self):
+        self.assertLessEqual(self.statements("/v2/images", method="POST", status=201, json=self._body()), 4)
+
+    def test_patch(self):
+        path = self._create()
+        change = json.dumps([{"op": "add", "path": "/key", "value": "a"}]).encode()
+        patch = {"method": "PATCH", "content_type": PATCH_TYPE}
+        self.send(path, body=change, **patch)
+        other = json.dumps([{"op": "replace", "path": "/key", "value": "b"}]).encode()
+        self.assertLessEqual(self.statements_of_the_next(path, body=other, **patch), 5)
+
+    def test_add_and_remove_a_tag(self):
+        path = self._create()
+        self.send(f"{path}/tags/warm", method="PUT", status=204)
+        self.assertLessEqual(self.statements_of_the_next(f"{path}/tags/a", method="PUT", status=204), 4)
+        self.assertLessEqual(self.statements_of_the_next(f"{path}/tags/a", method="DELETE", status=204), 4)
+
+    def test_upload_and_download(self):
+        self._upload(self._create())
+        path = self._create()
+        self.assertLessEqual(self._upload(path), 15)
+        self.assertLessEqual(self.statements_of_the_next(f"{path}/file"), 1)
+
+    def test_members(self):
+        path = self._create()
+        arguments = {"method": "POST", "json": {"member": "p2"}}
+        self.assertLessEqual(self.statements_of_the_next(f"{path}/members", **arguments), 4)
+        self.assertLessEqual(self.statements_of_the_next(f"{path}/members"), 2)
+
+    def test_delete(self):
+        self.send(self._create(), method="DELETE", status=204)
+        self.assertLessEqual(self.statements_of_the_next(self._create(), method="DELETE", status=204), 6)
+
+    def _body(self):
+        return {"name": "one", "disk_format": "raw", "container_format": "bare", "key": "a", "tags": ["b"]}
+
+    def _create(self):
+        body = {**self._body(), "id": str(UUID(int=10**6 + next(self.names)))}
+        return self.send("/v2/images", method="POST", status=201, json=body).json["self"]
+
+    def _upload(self, path):
+        upload = {"method": "PUT", "status": 204, "body": b"x" * 1000, "content_type": OCTETS}
+        return self.statements_of_the_next(f"{path}/file", **upload)
+
+
+def count_calls(work):
+    """Return how many functions, of Python or not, ``work`` calls."""
+    calls = 0
+
+    def note(frame, event, argument):
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return calls

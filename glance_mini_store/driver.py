@@ -83,6 +83,17 @@ class Driver(abc.ABC):
         """
         raise errors.StoreAddDisabled()
 
+    def adopt(self, name: str, path: str) -> Written | None:
+        """Take over the local file ``path`` under ``name`` without a copy of its bytes; None where that cannot be.
+
+        The file stays at ``path`` too, for the caller to remove, and is not changed by anybody. Errors as ``write``.
+        """
+        return None
+
+    def local_path(self, location: str) -> str | None:
+        """Return the path of the local file that holds the data, None where no local file does. Errors as ``size``."""
+        return None
+
     def discard(self, name: str) -> None:  # noqa: B027
         """Remove whatever a write under ``name`` left behind, published or not; nothing there is no error.
 

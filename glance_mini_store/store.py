@@ -134,6 +134,17 @@ class Store:
         with self._named():
             return self.driver.size(location)
 
+    def adopt(self, name: str, path: str) -> Stored | None:
+        """Take over a local file without a copy of its bytes, see ``Driver.adopt``; digests are left to the caller."""
+        with self._named():
+            written = self.driver.adopt(name, path)
+        return written and Stored(written.location, written.size, {}, written.metadata)
+
+    def local_path(self, location: str) -> str | None:
+        """Return the path of the local file that holds the data, None where no local file does."""
+        with self._named():
+            return self.driver.local_path(location)
+
     def delete(self, location: str) -> None:
         """Delete the data. Raises NotFound, InUseByStore, HasSnapshot, Forbidden, StoreDeleteNotSupported."""
         with self._named():

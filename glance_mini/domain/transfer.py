@@ -28,7 +28,10 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class StoredData:
-    """What a finished upload has left in a store and what is known of it; sizes in bytes."""
+    """What a finished upload has left in a store and what is known of it; sizes in bytes.
+
+    A format is set where the data was brought into another one than the image says, or the image says none.
+    """
 
     location: Location
     size: int
@@ -36,6 +39,8 @@ class StoredData:
     checksum: str | None
     os_hash_algo: str | None
     os_hash_value: str | None
+    disk_format: str | None = None
+    container_format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

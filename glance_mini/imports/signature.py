@@ -97,7 +97,7 @@ def key_manager_certificates(conf: cfg.ConfigOpts, token: str, project_id: str |
         except CastellanException as error:
             raise Unavailable(reason="The key manager does not give the certificate of the signature.") from error
         try:
-            return load_der_x509_certificate(found.get_encoded())
+            return load_der_x509_certificate(found.get_encoded() or b"")
         except ValueError as error:
             raise SignatureInvalid(reason=f"{certificate_id} is no X.509 certificate.") from error
 

@@ -27,6 +27,8 @@ LONGEST_SILENCE = timedelta(minutes=60)
 
 _BROKEN = "The import was given up: it made no progress and another one has begun."
 
+_FORMATS = ("disk_format", "container_format")
+
 _HASHES = ("checksum", "os_hash_algo", "os_hash_value")
 
 
@@ -170,6 +172,9 @@ def _with_data(image: Image, data: StoredData) -> Image:
     is_new = all(each.url != data.location.url for each in image.locations)
     virtual_size = image.virtual_size if data.virtual_size is None else data.virtual_size
     locations = (*image.locations, data.location) if is_new else image.locations
+    for name in _FORMATS:
+        if (given := getattr(data, name)) is not None:
+            merged[name] = given
     return replace(image, size=data.size, virtual_size=virtual_size, locations=locations, **merged)
 
 

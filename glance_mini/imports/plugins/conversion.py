@@ -138,7 +138,8 @@ class ImageConversion(ImportPlugin):
                     resource="the size of a converted image", limit=staged.limit, wanted=f"more than {staged.limit}"
                 )
             if status:
-                reason = self._reason(status, errors).replace(str(staged.path), "the image")
+                reason = self._reason(status, errors)
+                reason = reason.replace(str(staged.path), "the image").replace(str(output), "the new image")
                 raise ConversionFailed(source=source, target=self._output_format, reason=reason)
 
     def _run(self, command: Sequence[str], errors: IO[bytes], check: Check) -> int:

@@ -12,7 +12,7 @@ import stat
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
@@ -63,7 +63,7 @@ def find_format(path: Path) -> str | None:
     return next((name for name, magic in _MAGIC if magic.match(head)), None)
 
 
-def unpack(path: Path, name: str) -> Iterator[bytes]:
+def unpack(path: Path, name: str) -> Generator[bytes, None, None]:
     """Yield the data of a file of format ``name`` in pieces of at most ``PIECE`` bytes; raises BadArchive."""
     try:
         with open(path, "rb") as file:
@@ -150,7 +150,7 @@ def _bzip2(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _zstd(file: BinaryIO) -> Iterator[bytes]:
-    options = {zstd.DecompressionParameter.window_log_max: _MEMORY.bit_length() - 1}
+    options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _MEMORY.bit_length() - 1}
     return _streams(file, lambda: zstd.ZstdDecompressor(options=options))
 
 

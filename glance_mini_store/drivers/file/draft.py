@@ -70,3 +70,20 @@ def sync_directory(directory: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def publish_link(path: str, target: str, permissions: int) -> int:
+    """Make the finished file ``path`` durable and visible under ``target`` as well; return its size.
+
+    Raises FileExistsError and changes nothing if the name is taken.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if permissions:
+            os.fchmod(handle, permissions)
+        os.fsync(handle)
+        os.link(path, target)
+        sync_directory(os.path.dirname(target))
+        return os.fstat(handle).st_size
+    finally:
+        os.close(handle)

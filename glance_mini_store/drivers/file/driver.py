@@ -15,7 +15,7 @@ from typing import Any, Self
 from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.file import placement
-from glance_mini_store.drivers.file.draft import Draft, remove_all, sync_directory
+from glance_mini_store.drivers.file.draft import Draft, publish_link, remove_all, sync_directory
 from glance_mini_store.drivers.file.options import DEFAULT_DIRECTORY, OPTIONS
 from glance_mini_store.drivers.file.placement import Directory
 from glance_mini_store.drivers.file.sparse import data_runs
@@ -96,6 +96,24 @@ class FileDriver(Driver):
         finally:
             draft.drop()
         return Written(f"file://{path}", received, directory.metadata)
+
+    def adopt(self, name: str, path: str) -> Written | None:
+        """Give the file a second name in the first directory on its file system, once it is on disk."""
+        _check_name(name)
+        self._refuse_duplicate(name)
+        device = os.stat(path).st_dev
+        directory = next((each for each in self._directories if os.stat(each.path).st_dev == device), None)
+        if directory is None:
+            return None
+        target = os.path.join(directory.path, name)
+        with _translated(directory.path):
+            size = publish_link(path, target, self._permissions)
+        return Written(f"file://{target}", size, directory.metadata)
+
+    def local_path(self, location: str) -> str | None:
+        """Return the path that the location names."""
+        self.size(location)
+        return self._path(location)
 
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Return a ``FileRange`` of the open file."""

@@ -1,0 +1,162 @@
+"""Where the data of an import comes from: one class for each method (reference 6.2).
+
+A method opens a ``Source``; what is done with it is the flow's business. A third party may bring a method of its own as
+an entry point of the group ``glance_mini.import_methods``.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+from oslo_config import cfg
+
+from glance_mini.db.job_interface import JobAccess
+from glance_mini.domain.image import Image
+from glance_mini.domain.imports import COPY_IMAGE, GLANCE_DIRECT, GLANCE_DOWNLOAD, WEB_DOWNLOAD, ImportRequest
+from glance_mini.domain.job import Job
+from glance_mini.imports.glance_source import GlanceSource, find_endpoint
+from glance_mini.imports.web_client import WebClient
+from glance_mini.layers.base import Services
+from glance_mini.workers.base import JobFailed
+from glance_mini_store.registry import Stores
+
+NAMESPACE = "glance_mini.import_methods"
+
+Pause = Callable[[float], object]
+"""Waits some seconds; raises where the job shall stop."""
+
+
+class Chunks(Protocol):
+    """Blocks of bytes that are closed when they are not wanted any more."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """The data to import: ``chunks`` of ``size`` bytes (None: unknown), once.
+
+    ``path`` is the local file that holds the same bytes, where there is one. ``expected_hashes`` are hex digests that
+    the data must have; ``attributes`` and ``properties`` are what the image gets from its source.
+    """
+
+    chunks: Any
+    size: int | None
+    path: Path | None = None
+    expected_hashes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+class ImportMethod:
+    """Base of all methods; one object serves all imports."""
+
+    name: ClassVar[str]
+    has_plugins: ClassVar[bool] = True
+    """Whether plugins may change the data on its way."""
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
+        """Return the method as configured; raises ConfigurationError."""
+        raise NotImplementedError
+
+    def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
+        """Begin to read and return the source. Raises JobFailed, or an error that may pass as it is."""
+        raise NotImplementedError
+
+
+class GlanceDirect(ImportMethod):
+    """Data that was staged."""
+
+    name = GLANCE_DIRECT
+
+    def __init__(self, stores: Stores, jobs: JobAccess) -> None:
+        self._stores = stores
+        self._jobs = jobs
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
+        return cls(services.stores, services.jobs)
+
+    def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
+        staged = self._jobs.get_staged(image.id)
+        if staged is None:
+            raise JobFailed(reason="The staged data is gone.")
+        store = self._stores.get(staged.store)
+        path = store.local_path(staged.url)
+        return Source(store.read(staged.url), staged.size, Path(path) if path else None)
+
+
+class WebDownload(ImportMethod):
+    """Data of a web server that the user names."""
+
+    name = WEB_DOWNLOAD
+
+    def __init__(self, client: WebClient) -> None:
+        self._client = client
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
+        return cls(WebClient.from_config(conf))
+
+    def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
+        fetch = self._client.open(request.method["uri"], pause=pause)
+        return Source(fetch, fetch.size)
+
+
+class CopyImage(ImportMethod):
+    """Data that the image has in one of its own stores."""
+
+    name = COPY_IMAGE
+    has_plugins = False
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
+        return cls(services.stores)
+
+    def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
+        if not image.locations:
+            raise JobFailed(reason="The image has no data to copy.")
+        location = self._stores.order(image.locations)[0]
+        store = self._stores.for_location(location.url, location.store)
+        hashes = {str(image.os_hash_algo): str(image.os_hash_value)} if image.os_hash_value else {}
+        path = store.local_path(location.url)
+        return Source(store.read(location.url), image.size, Path(path) if path else None, expected_hashes=hashes)
+
+
+class GlanceDownload(ImportMethod):
+    """An image of another image service, read with the caller's own token."""
+
+    name = GLANCE_DOWNLOAD
+
+    def __init__(self, client: WebClient, prefixes: tuple[str, ...]) -> None:
+        self._client = client
+        self._prefixes = prefixes
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
+        prefixes = tuple(conf.glance_download_properties.extra_properties)
+        return cls(WebClient.from_config(conf), prefixes)
+
+    def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
+        if job.token is None:
+            raise JobFailed(reason="The token of the request is gone.")
+        method = request.method
+        interface = method.get("glance_service_interface", "public")
+        catalogue: Any = job.input.get("catalogue", ())
+        endpoint = find_endpoint(catalogue, method["glance_region"], interface)
+        source = GlanceSource(self._client, endpoint, job.token, self._prefixes)
+        found = source.image(method["glance_image_id"], pause)
+        return Source(
+            source.data(found, pause),
+            found.size,
+            expected_hashes=found.hashes,
+            attributes={"disk_format": found.disk_format, "container_format": found.container_format},
+            properties=found.properties,
+        )

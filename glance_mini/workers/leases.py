@@ -1,0 +1,86 @@
+"""Renews the leases of the jobs that this worker runs, from a thread of its own, and learns which must stop.
+
+A job may block for long, so it never renews anything itself.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from glance_mini.db.job_interface import JobAccess
+from glance_mini.domain.job import Job
+from glance_mini.workers.run import Run, Stop
+
+LOG = logging.getLogger(__name__)
+
+
+class JobLeases:
+    """The jobs that the worker ``process`` holds now."""
+
+    def __init__(self, jobs: JobAccess, process: str, lease_seconds: float, clock: Callable[[], datetime]) -> None:
+        self.process = process
+        self._jobs = jobs
+        self._lease = timedelta(seconds=lease_seconds)
+        self._clock = clock
+        self._held: dict[str, Run] = {}
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="job-leases", daemon=True)
+
+    def start(self) -> None:
+        """Begin to renew; once, and after a fork."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop renewing; what is still held is taken over by others when its lease ends."""
+        self._closed.set()
+
+    def lease_until(self) -> datetime:
+        """Return when a lease that is taken now ends."""
+        return self._clock() + self._lease
+
+    def hold(self, job: Job, lease_until: datetime) -> Run | None:
+        """Return a run of ``job``, whose lease is kept from now on; None where an older run of it has not ended here.
+
+        That happens when the database could not be reached for longer than a lease. The older run stops soon.
+        """
+        with self._lock:
+            if older := self._held.get(job.id):
+                older.stop(Stop.LOST)
+                return None
+            self._held[job.id] = Run(job, self._jobs, lease_until, self._clock)
+            return self._held[job.id]
+
+    def drop(self, run: Run) -> None:
+        """Keep the lease of ``run`` no longer."""
+        with self._lock:
+            del self._held[run.job.id]
+
+    def stop_all(self) -> None:
+        """Make all jobs stop at their next check, because the worker is ending."""
+        for run in self.held():
+            run.stop(Stop.ENDING)
+
+    def held(self) -> tuple[Run, ...]:
+        """Return what this worker runs now."""
+        with self._lock:
+            return tuple(self._held.values())
+
+    def renew(self) -> None:
+        """Prolong all leases, and stop what was lost or cancelled; a database that is down is tried again later."""
+        runs = self.held()
+        if not runs:
+            return
+        until = self.lease_until()
+        try:
+            going_on = self._jobs.renew_jobs(self.process, [run.job.id for run in runs], until)
+            for run in runs:
+                if run.job.id in going_on or run.look():
+                    run.prolong(until)
+        except Exception as error:
+            LOG.warning("The leases of %d jobs were not renewed: %s", len(runs), error)
+
+    def _run(self) -> None:
+        while not self._closed.wait(self._lease.total_seconds() / 4):
+            self.renew()

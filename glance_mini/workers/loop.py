@@ -1,0 +1,211 @@
+"""The loop of a worker: threads that take jobs from the database, run them and write down how they ended.
+
+Nothing here knows what jobs do. Whatever goes wrong while an end is written, the lease is what remains: the job is
+taken over by another worker and goes on from its checkpoint.
+"""
+
+import logging
+import os
+import random
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from glance_mini.db.job_interface import JobAccess
+from glance_mini.domain import errors
+from glance_mini.domain.clock import utcnow
+from glance_mini.domain.job import FAILURE, SUCCESS
+from glance_mini.metrics import Metrics
+from glance_mini.workers.base import JobFailed, JobType
+from glance_mini.workers.leases import JobLeases
+from glance_mini.workers.run import Run, Stop
+from glance_mini.workers.settings import WorkerSettings
+from glance_mini.workers.wakeup import Wakeup
+from glance_mini_store.errors import StoreError
+
+LOG = logging.getLogger(__name__)
+
+FIRST_DELAY = timedelta(seconds=5)
+LONGEST_DELAY = timedelta(minutes=10)
+"""A retry waits twice as long as the one before, within these bounds."""
+
+MOST_BEGINNINGS = 50
+"""How often a job is begun at most. One that never comes to an end takes its workers down with it."""
+
+FINAL = (
+    JobFailed,
+    errors.NotFound,
+    errors.Forbidden,
+    errors.Invalid,
+    errors.UnsafeContent,
+    errors.LimitExceeded,
+    errors.Gone,
+)
+"""Errors that a retry would meet again."""
+
+CANCELLED = "The job was cancelled."
+UNKNOWN = "The job failed for a reason that the log of the worker tells."
+ENDLESS = f"The job was begun {MOST_BEGINNINGS} times and has not come to an end."
+
+
+class Worker:
+    """Runs jobs of the types it knows, ``settings.threads`` at once, until it is stopped."""
+
+    def __init__(
+        self,
+        jobs: JobAccess,
+        types: Mapping[str, JobType],
+        wakeup: Wakeup,
+        settings: WorkerSettings,
+        metrics: Metrics,
+        clock: Callable[[], datetime] = utcnow,
+    ) -> None:
+        """``types`` has a job type for each kind; jobs of other kinds are left to other workers."""
+        self.process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.leases = JobLeases(jobs, self.process, settings.lease_seconds, clock)
+        self._jobs = jobs
+        self._types = types
+        self._wakeup = wakeup
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._stopped = threading.Event()
+        self._asking = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"job-{number}", daemon=True)
+            for number in range(settings.threads)
+        ]
+
+    def start(self) -> None:
+        """Begin to take jobs; once, and after a fork."""
+        for thread in (self.leases, *self._threads):
+            thread.start()
+
+    def stop(self) -> None:
+        """Take no further job, and make those that run stop at their next check and be handed back; returns at once."""
+        self._stopped.set()
+        self._wakeup.wake()
+        self.leases.stop_all()
+
+    def join(self, seconds: float) -> bool:
+        """Return whether all jobs have ended, after waiting ``seconds`` at most. Their leases are kept until then."""
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self.leases.close()
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def run_one(self) -> bool:
+        """Run one job that is due, here and now; return whether there was one."""
+        run = self._claim()
+        if run is not None:
+            self._run(run)
+        return run is not None
+
+    def _work(self) -> None:
+        while (run := self._next()) is not None:
+            self._run(run)
+
+    def _next(self) -> Run | None:
+        """Return the next job; None when the worker is stopped. One thread asks and sleeps, the others queue here."""
+        with self._asking:
+            while not self._stopped.is_set():
+                if run := self._claim():
+                    return run
+                self._wakeup.sleep(self._settings.poll_interval)
+        return None
+
+    def _claim(self) -> Run | None:
+        now, until = self._clock(), self.leases.lease_until()
+        try:
+            job = self._jobs.claim_job(self.process, self._types, now, until, self._settings.limits)
+            if job is None:
+                return None
+            run = self.leases.hold(job, until)
+            if run is None:
+                self._jobs.release_job(job, until, job.message, now)
+        except Exception as error:
+            LOG.warning("No job could be taken: %s", error)
+            return None
+        if run is not None and self._stopped.is_set():
+            # The order to stop may have come before this job could be told.
+            run.stop(Stop.ENDING)
+        return run
+
+    def _run(self, run: Run) -> None:
+        kind, started = run.job.kind, time.monotonic()
+        outcome = "lost"
+        try:
+            with self._metrics.jobs_running.labels(kind).track_inprogress():
+                outcome = self._outcome(run)
+        except Exception as error:
+            LOG.warning("The end of job %s could not be written; its lease will end: %r", run.job.id, error)
+        finally:
+            self.leases.drop(run)
+        self._metrics.jobs.labels(kind, outcome).inc()
+        self._metrics.job_seconds.labels(kind).observe(time.monotonic() - started)
+        LOG.info("Job %s (%s), attempt %d: %s.", run.job.id, kind, run.job.attempts, outcome)
+
+    def _outcome(self, run: Run) -> str:
+        if run.stopped is None and run.job.attempts > MOST_BEGINNINGS:
+            return self._fail(run, ENDLESS)
+        try:
+            run.check()
+            result = self._types[run.job.kind].run(run.job, run)
+        except Exception as error:
+            return self._interrupted(run, error)
+        return self._finish(run, SUCCESS, result, "")
+
+    def _interrupted(self, run: Run, error: Exception) -> str:
+        """Tell what becomes of a job that raised; what it was told to do counts more than what it raised."""
+        if run.stopped is Stop.CANCELLED:
+            return self._fail(run, CANCELLED)
+        if run.stopped is Stop.ENDING:
+            return self._release(run, self._clock(), run.job.message, "handed_back")
+        if run.stopped is Stop.LOST:
+            return "lost"
+        if isinstance(error, FINAL):
+            return self._fail(run, str(error))
+        known = isinstance(error, (errors.GlanceMiniError, StoreError))
+        LOG.warning("Job %s (%s): %s", run.job.id, run.job.kind, error, exc_info=None if known else error)
+        text = str(error) if known else UNKNOWN
+        most = self._settings.max_attempts or self._types[run.job.kind].max_attempts
+        return self._fail(run, text) if run.failures + 1 >= most else self._retry(run, text)
+
+    def _retry(self, run: Run, text: str) -> str:
+        delay = min(FIRST_DELAY * 2 ** min(run.failures + 1, 16), LONGEST_DELAY) * random.uniform(0.8, 1.2)
+        try:
+            run.note_failure(text)
+        except errors.Gone:
+            return self._interrupted(run, JobFailed(reason=CANCELLED)) if run.look() else "lost"
+        return self._release(run, self._clock() + delay, text, "retried")
+
+    def _release(self, run: Run, due_at: datetime, message: str, outcome: str) -> str:
+        self._jobs.release_job(run.job, due_at, message, self._clock())
+        return outcome
+
+    def _fail(self, run: Run, reason: str) -> str:
+        """End a job that will not succeed, once its type has put right what it leaves behind."""
+        if not run.look():
+            return "lost"
+        try:
+            self._types[run.job.kind].give_up(run.job, reason)
+        except Exception:
+            LOG.exception("Job %s (%s) left something behind.", run.job.id, run.job.kind)
+            if run.job.attempts <= MOST_BEGINNINGS:
+                return self._release(run, self._clock() + LONGEST_DELAY, reason, "retried")
+        outcome = "cancelled" if run.stopped is Stop.CANCELLED else FAILURE
+        return self._finish(run, FAILURE, None, reason, outcome)
+
+    def _finish(
+        self, run: Run, state: str, result: Mapping[str, object] | None, message: str, outcome: str | None = None
+    ) -> str:
+        now = self._clock()
+        try:
+            self._jobs.finish_job(run.job, state, result, message, now, now + self._settings.keep_ended)
+        except errors.Gone:
+            return "lost"
+        return outcome or state

@@ -1,0 +1,95 @@
+"""One job in the hands of this worker, and the control that its job type gets.
+
+Tells why a job must stop; what becomes of it then is decided in ``loop``, and who renews its lease in ``leases``.
+"""
+
+import enum
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from glance_mini.db.job_interface import JobAccess
+from glance_mini.domain.errors import Gone, NotFound
+from glance_mini.domain.job import PROCESSING, Job
+from glance_mini.workers.base import JobStopped
+
+FAILURES = "_failures"
+"""The key of a checkpoint under which the worker itself counts the errors that brought a retry.
+
+``Job.attempts`` cannot tell: it counts the beginnings after a worker died or was stopped too.
+"""
+
+
+class Stop(enum.Enum):
+    """Why a job must stop, as it is told to its job type."""
+
+    CANCELLED = "The job was cancelled."
+    LOST = "The lease has ended; the job is another worker's now."
+    ENDING = "The worker is ending."
+
+
+class Run:
+    """A claimed job; all methods may be called from any thread. ``job`` is what is known of its row."""
+
+    def __init__(self, job: Job, jobs: JobAccess, lease_until: datetime, clock: Callable[[], datetime]) -> None:
+        self.job = job
+        self.stopped: Stop | None = Stop.CANCELLED if job.is_cancelled else None
+        self._jobs = jobs
+        self._lease_until = lease_until
+        self._clock = clock
+        self._saving = threading.Lock()
+
+    @property
+    def failures(self) -> int:
+        """How often an error has brought a retry of this job."""
+        count = self.job.checkpoint.get(FAILURES, 0)
+        return count if isinstance(count, int) else 0
+
+    def check(self) -> None:
+        """Return while the job may go on; raises JobStopped."""
+        if self._clock() >= self._lease_until:
+            # Nobody could tell us, because the database does not answer; but others may have taken the job already.
+            self.stop(Stop.LOST)
+        if self.stopped is not None:
+            raise JobStopped(reason=self.stopped.value)
+
+    def checkpoint(self, values: Mapping[str, object], message: str = "") -> None:
+        """Note how far the job came, and ``message`` where there is one; raises JobStopped, Unavailable."""
+        self.check()
+        with self._saving:
+            try:
+                self._save(values, message or self.job.message, self.failures)
+            except Gone as error:
+                self.look()
+                raise JobStopped(reason=(self.stopped or Stop.LOST).value) from error
+
+    def note_failure(self, message: str) -> None:
+        """Count an error that brings a retry; Gone where the job is lost or cancelled."""
+        with self._saving:
+            self._save(self.job.checkpoint, message, self.failures + 1)
+
+    def stop(self, why: Stop) -> None:
+        """Make the next check raise JobStopped; a job that is lost stays lost."""
+        if self.stopped is not Stop.LOST:
+            self.stopped = why
+
+    def prolong(self, lease_until: datetime) -> None:
+        """Take note that the lease was renewed."""
+        self._lease_until = lease_until
+
+    def look(self) -> bool:
+        """Return whether the job is still ours, as the database has it; stop it where it is not or was cancelled."""
+        try:
+            now = self._jobs.get_job(self.job.id)
+        except NotFound:
+            now = None
+        if now is None or (now.state, now.process, now.attempts) != (PROCESSING, self.job.process, self.job.attempts):
+            self.stop(Stop.LOST)
+            return False
+        if now.is_cancelled:
+            self.stop(Stop.CANCELLED)
+        return True
+
+    def _save(self, values: Mapping[str, object], message: str, failures: int) -> None:
+        counted = {**values, FAILURES: failures} if failures else values
+        self.job = self._jobs.save_checkpoint(self.job, counted, message, self._clock())

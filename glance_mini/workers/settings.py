@@ -1,0 +1,37 @@
+"""What a worker can be told. Values only; the options stand in ``conf.workers``."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Self
+
+from oslo_config import cfg
+
+from glance_mini.domain.job import JobLimits
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """Times in seconds, but for ``keep_ended``: how long the record of a job that has ended stays.
+
+    ``max_attempts`` None leaves it to the types of job.
+    """
+
+    threads: int = 4
+    lease_seconds: float = 60
+    poll_interval: float = 5
+    max_attempts: int | None = None
+    limits: JobLimits = JobLimits()
+    keep_ended: timedelta = timedelta(hours=48)
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts) -> Self:
+        """Return what ``[workers]`` and ``[task]`` say."""
+        options = conf.workers
+        return cls(
+            threads=options.threads,
+            lease_seconds=options.lease_seconds,
+            poll_interval=options.poll_interval,
+            max_attempts=options.max_attempts,
+            limits=JobLimits(per_project=options.jobs_per_project, per_store=options.jobs_per_store),
+            keep_ended=timedelta(hours=conf.task.task_time_to_live),
+        )

@@ -6,7 +6,9 @@ is an observer of a store's write: ``update`` with each block, ``finish`` before
 
 import logging
 from dataclasses import dataclass
+from typing import Self
 
+from oslo_config import cfg
 from oslo_utils.imageutils import format_inspector
 
 from glance_mini.domain.errors import UnsafeContent
@@ -37,6 +39,16 @@ class InspectionRules:
     require_match: bool = True
     vmdk_types: tuple[str, ...] = ("streamoptimized", "monolithicsparse")
     gpt_nonfatal: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts) -> Self:
+        """Return the rules of ``[image_format]``."""
+        options = conf.image_format
+        return cls(
+            require_match=options.require_image_format_match,
+            vmdk_types=tuple(name.lower() for name in options.vmdk_allowed_types),
+            gpt_nonfatal=frozenset(options.gpt_safety_checks_nonfatal),
+        )
 
 
 class Inspection:

@@ -13,6 +13,8 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 
+_JOB_BUCKETS = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
+
 
 class Metrics:
     """All counters of one process; ``export`` gives them as text."""
@@ -52,6 +54,19 @@ class Metrics:
         )
         self.events = Counter(
             "glance_mini_events", "Notifications by what became of them.", ["outcome"], registry=registry
+        )
+        self.jobs = Counter(
+            "glance_mini_jobs", "Jobs by what became of them.", ["kind", "outcome"], registry=registry
+        )
+        self.jobs_running = Gauge(
+            "glance_mini_jobs_running", "Jobs running.", ["kind"], registry=registry, multiprocess_mode="livesum"
+        )
+        self.job_seconds = Histogram(
+            "glance_mini_job_seconds",
+            "Time that a worker spent on a job without a break.",
+            ["kind"],
+            registry=registry,
+            buckets=_JOB_BUCKETS,
         )
         self.store_failures = Counter(
             "glance_mini_store_failures", "Failures of a store.", ["store"], registry=registry

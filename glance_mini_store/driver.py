@@ -90,6 +90,10 @@ class Driver(abc.ABC):
         """
         return None
 
+    def devices(self) -> frozenset[int]:
+        """Return the numbers of the file systems (``st_dev``) from which ``adopt`` takes files; none by default."""
+        return frozenset()
+
     def local_path(self, location: str) -> str | None:
         """Return the path of the local file that holds the data, None where no local file does. Errors as ``size``."""
         return None

@@ -140,6 +140,11 @@ class Store:
             written = self.driver.adopt(name, path)
         return written and Stored(written.location, written.size, {}, written.metadata)
 
+    def devices(self) -> frozenset[int]:
+        """Return the file systems from which ``adopt`` takes files, by number."""
+        with self._named():
+            return self.driver.devices()
+
     def local_path(self, location: str) -> str | None:
         """Return the path of the local file that holds the data, None where no local file does."""
         with self._named():

@@ -28,8 +28,10 @@ from glance_mini.conf import (
     publisher,
     quota,
     server,
+    task,
     transfers,
     web_download,
+    workers,
 )
 
 PROJECT = "glance-mini"
@@ -48,6 +50,8 @@ MODULES = (
     database,
     domain,
     transfers,
+    workers,
+    task,
     notifications,
     image_format,
     image_import,

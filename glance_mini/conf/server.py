@@ -21,6 +21,12 @@ OPTS = [
         "\n\nExamples: ``0.0.0.0:9292``, ``[::1]:9292``",
     ),
     cfg.IntOpt("workers", default=2, min=1, help="Processes that answer requests."),
+    cfg.BoolOpt(
+        "worker",
+        default=True,
+        help="Run an image worker as well, in a process of its own, for what is too long for a request; see "
+        "[workers]. Where it is off, ``glance-mini-worker`` must run somewhere.",
+    ),
     cfg.IntOpt(
         "threads",
         default=64,

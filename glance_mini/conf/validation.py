@@ -11,6 +11,7 @@ from oslo_config import cfg
 from glance_mini.conf import MODULES
 from glance_mini.conf.paste_deploy import NO_AUTHENTICATION
 from glance_mini.conf.server import host_and_port, is_loopback
+from glance_mini.conf.workers import priority_of
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.domain.units import parse_size
 
@@ -90,6 +91,14 @@ def _flavor(conf: cfg.ConfigOpts) -> Iterator[str]:
         yield f"[paste_deploy] flavor: must be named; '{NO_AUTHENTICATION}' is the one without authentication"
 
 
+def _priorities(conf: cfg.ConfigOpts) -> Iterator[str]:
+    for kind in conf.workers.priorities:
+        try:
+            priority_of(conf, kind)
+        except ValueError:
+            yield f"[workers] priorities: '{conf.workers.priorities[kind]}' for {kind} is no number"
+
+
 _RULES: tuple[Callable[[cfg.ConfigOpts], Iterator[str]], ...] = (
     _storage_quota,
     _hashing_algorithm,
@@ -98,4 +107,5 @@ _RULES: tuple[Callable[[cfg.ConfigOpts], Iterator[str]], ...] = (
     _address,
     _tls,
     _transfers,
+    _priorities,
 )

@@ -4,18 +4,21 @@ A method opens a ``Source``; what is done with it is the flow's business. A thir
 an entry point of the group ``glance_mini.import_methods``.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 from oslo_config import cfg
+from stevedore.named import NamedExtensionManager
 
 from glance_mini.db.job_interface import JobAccess
+from glance_mini.domain.errors import ConfigurationError
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE, GLANCE_DIRECT, GLANCE_DOWNLOAD, WEB_DOWNLOAD, ImportRequest
 from glance_mini.domain.job import Job
-from glance_mini.imports.glance_source import GlanceSource, find_endpoint
+from glance_mini.imports.glance_source import GlanceSource
 from glance_mini.imports.web_client import WebClient
 from glance_mini.layers.base import Services
 from glance_mini.workers.base import JobFailed
@@ -27,19 +30,11 @@ Pause = Callable[[float], object]
 """Waits some seconds; raises where the job shall stop."""
 
 
-class Chunks(Protocol):
-    """Blocks of bytes that are closed when they are not wanted any more."""
-
-    def __iter__(self) -> Iterator[bytes]: ...
-
-    def close(self) -> None: ...
-
-
 @dataclass(frozen=True)
 class Source:
     """The data to import: ``chunks`` of ``size`` bytes (None: unknown), once.
 
-    ``path`` is the local file that holds the same bytes, where there is one. ``expected_hashes`` are hex digests that
+    ``path`` is a local file with the same bytes that a store may take over, where there is one. ``expected_hashes`` are hex digests that
     the data must have; ``attributes`` and ``properties`` are what the image gets from its source.
     """
 
@@ -126,8 +121,7 @@ class CopyImage(ImportMethod):
         location = self._stores.order(image.locations)[0]
         store = self._stores.for_location(location.url, location.store)
         hashes = {str(image.os_hash_algo): str(image.os_hash_value)} if image.os_hash_value else {}
-        path = store.local_path(location.url)
-        return Source(store.read(location.url), image.size, Path(path) if path else None, expected_hashes=hashes)
+        return Source(store.read(location.url), image.size, expected_hashes=hashes)
 
 
 class GlanceDownload(ImportMethod):
@@ -147,12 +141,8 @@ class GlanceDownload(ImportMethod):
     def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
         if job.token is None:
             raise JobFailed(reason="The token of the request is gone.")
-        method = request.method
-        interface = method.get("glance_service_interface", "public")
-        catalogue: Any = job.input.get("catalogue", ())
-        endpoint = find_endpoint(catalogue, method["glance_region"], interface)
-        source = GlanceSource(self._client, endpoint, job.token, self._prefixes)
-        found = source.image(method["glance_image_id"], pause)
+        source = GlanceSource(self._client, str(job.input["endpoint"]), job.token, self._prefixes)
+        found = source.image(request.method["glance_image_id"], pause)
         return Source(
             source.data(found, pause),
             found.size,
@@ -160,3 +150,20 @@ class GlanceDownload(ImportMethod):
             attributes={"disk_format": found.disk_format, "container_format": found.container_format},
             properties=found.properties,
         )
+
+
+def load_methods(conf: cfg.ConfigOpts, services: Services) -> dict[str, ImportMethod]:
+    """Return the methods that ``enabled_import_methods`` names, by name; raises ConfigurationError."""
+    names = list(conf.enabled_import_methods)
+    manager = NamedExtensionManager(
+        NAMESPACE, names, on_load_failure_callback=_refuse_failure, on_missing_entrypoints_callback=_refuse_missing
+    )
+    return {extension.name: extension.plugin.from_config(conf, services) for extension in manager}
+
+
+def _refuse_failure(manager: object, entry_point: EntryPoint, error: Exception) -> None:
+    raise ConfigurationError(reason=f"Import method {entry_point.name} could not be loaded: {error!r}") from error
+
+
+def _refuse_missing(names: set[str]) -> None:
+    raise ConfigurationError(reason=f"There is no import method {', '.join(sorted(names))}.")

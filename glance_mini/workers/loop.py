@@ -46,7 +46,6 @@ FINAL = (
 )
 """Errors that a retry would meet again."""
 
-CANCELLED = "The job was cancelled."
 UNKNOWN = "The job failed for a reason that the log of the worker tells."
 ENDLESS = f"The job was begun {MOST_BEGINNINGS} times and has not come to an end."
 
@@ -162,7 +161,7 @@ class Worker:
     def _interrupted(self, run: Run, error: Exception) -> str:
         """Tell what becomes of a job that raised; what it was told to do counts more than what it raised."""
         if run.stopped is Stop.CANCELLED:
-            return self._fail(run, CANCELLED)
+            return self._fail(run, Stop.CANCELLED.value)
         if run.stopped is Stop.ENDING:
             return self._release(run, self._clock(), run.job.message, "handed_back")
         if run.stopped is Stop.LOST:
@@ -180,7 +179,7 @@ class Worker:
         try:
             run.note_failure(text)
         except errors.Gone:
-            return self._interrupted(run, JobFailed(reason=CANCELLED)) if run.look() else "lost"
+            return self._fail(run, Stop.CANCELLED.value)
         return self._release(run, self._clock() + delay, text, "retried")
 
     def _release(self, run: Run, due_at: datetime, message: str, outcome: str) -> str:

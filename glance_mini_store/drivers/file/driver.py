@@ -110,6 +110,10 @@ class FileDriver(Driver):
             size = publish_link(path, target, self._permissions)
         return Written(f"file://{target}", size, directory.metadata)
 
+    def devices(self) -> frozenset[int]:
+        """Return the file systems of the directories."""
+        return frozenset(os.stat(directory.path).st_dev for directory in self._directories)
+
     def local_path(self, location: str) -> str | None:
         """Return the path that the location names."""
         self.size(location)

@@ -82,7 +82,7 @@ class RawServer(fixtures.Fixture):
                 head = b""
                 while not head.endswith(b"\r\n\r\n") and (data := connection.recv(65536)):
                     head += data
-                self.asked.append(head.decode())
+                self.asked.append(head.decode("latin-1"))
                 answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
                 if callable(answer):
                     answer(connection)

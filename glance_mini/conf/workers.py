@@ -1,0 +1,75 @@
+"""Options of [workers]: the processes that do what is too long for a request."""
+
+from copy import deepcopy
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("workers", help="Workers: the processes that do what is too long for a request.")
+
+POLL_INTERVAL_AT_HOME = 1.0
+"""The default of ``poll_interval`` for the worker inside ``glance-mini serve``, whose database is near."""
+
+OPTS = [
+    cfg.IntOpt("threads", default=4, min=1, help="Jobs that one worker runs at once."),
+    cfg.IntOpt(
+        "lease_seconds",
+        default=60,
+        min=2,
+        help="Seconds after which a job of a worker that gave no sign of life is taken over by another one, which "
+        "goes on from the last checkpoint. A living worker renews its leases long before.",
+    ),
+    cfg.FloatOpt(
+        "poll_interval",
+        default=5.0,
+        min=0.1,
+        help="Seconds between two looks of an idle worker for new jobs. A worker that is woken, see ``wakeup``, does "
+        "not wait for the next one. The worker inside ``glance-mini serve`` looks every second unless this is set.",
+    ),
+    cfg.StrOpt(
+        "wakeup",
+        choices=[
+            ("messaging", "by a message through the broker that ``transport_url`` names"),
+            ("poll", "not at all; the worker inside ``glance-mini serve`` is told by its own service"),
+        ],
+        help="How workers are told that there is a new job. Unset: by the broker where ``transport_url`` is set. A "
+        "broker that is down costs no more than ``poll_interval``.",
+    ),
+    cfg.IntOpt(
+        "jobs_per_project",
+        min=1,
+        help="Jobs of one project that run at once on all workers together. Unset: any number.",
+    ),
+    cfg.IntOpt(
+        "jobs_per_store",
+        min=1,
+        help="Jobs that write to one store at once on all workers together. Unset: any number.",
+    ),
+    cfg.DictOpt(
+        "priorities",
+        default={},
+        help="The priority of new jobs by kind, instead of the one that their type has; higher ones come first."
+        "\n\nExample: ``api_image_import:10,location_import:-5``",
+    ),
+    cfg.IntOpt(
+        "max_attempts",
+        min=1,
+        help="How often a job is tried that meets errors which may pass, with a delay that grows. Unset: as often as "
+        "its type says.",
+    ),
+    cfg.IntOpt(
+        "graceful_timeout",
+        default=30,
+        min=0,
+        help="Seconds that running jobs are given to stop and be handed back when a worker is told to end.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make these options known to ``conf``; may be repeated."""
+    conf.register_opts(OPTS, group=deepcopy(GROUP))  # a group keeps the values of its configuration
+
+
+def priority_of(conf: cfg.ConfigOpts, kind: str, default: int = 0) -> int:
+    """Return the priority for new jobs of ``kind``; raises ValueError where the option holds no number."""
+    return int(conf.workers.priorities.get(kind, default))

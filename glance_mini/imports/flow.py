@@ -1,0 +1,317 @@
+"""The import of an image as a job: source, plugins, stores, records (reference 6.4).
+
+It may be begun again at any point: what is recorded on the image counts, everything else is written anew under the name
+of the attempt, and what earlier attempts left is removed.
+"""
+
+import logging
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from oslo_config import cfg
+
+from glance_mini.db.job_interface import JobAccess
+from glance_mini.domain.context import Context
+from glance_mini.domain.errors import Conflict, Gone, GlanceMiniError, Invalid, LimitExceeded, NotFound, UnsafeContent
+from glance_mini.domain.image import Image, Location
+from glance_mini.domain.imports import COPY_IMAGE, FAILED_PROPERTY, IMPORTING_PROPERTY, TASK_PROPERTY, ImportRequest
+from glance_mini.domain.job import Job
+from glance_mini.domain.transfer import StoredData
+from glance_mini.imports.copying import Copied, Copier, read_file
+from glance_mini.imports.methods import ImportMethod, Source, load_methods
+from glance_mini.imports.plugins.base import ImportPlugin, StagedFile
+from glance_mini.imports.plugins.pipeline import load_plugins, run_plugins
+from glance_mini.inspection import InspectionRules
+from glance_mini.layers.base import Services
+from glance_mini.layers.stack import Stack
+from glance_mini.operations.images import LoadImage
+from glance_mini.operations.imports import EndImport, RecordImport
+from glance_mini.workers.base import Control, JobFailed, JobType
+from glance_mini_store import errors as store_errors
+from glance_mini_store.registry import Stores
+from glance_mini_store.store import Stored
+
+LOG = logging.getLogger(__name__)
+
+_MIB = 1024 * 1024
+
+_FINAL = (Invalid, UnsafeContent, LimitExceeded, Conflict)
+"""Errors that no further attempt can mend."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a job asks for, and the names under which its attempts write."""
+
+    job: Job
+    request: ImportRequest
+    stores: tuple[str, ...]
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Return the plan in the input of ``job``."""
+        body: Any = job.input["import_req"]
+        stores: Any = job.input["backend"]
+        request = ImportRequest(
+            method=body["method"],
+            all_stores_must_succeed=body.get("all_stores_must_succeed", True),
+            expected_hashes=body.get("expected_hash", {}),
+        )
+        return cls(job, request, tuple(stores))
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the image is active already and stays so."""
+        return self.request.name == COPY_IMAGE
+
+    @property
+    def name(self) -> str:
+        """The name of what this attempt writes."""
+        return self._name(self.job.attempts)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of everything that was written for the job."""
+        return [self._name(attempt) for attempt in range(1, self.job.attempts + 1)]
+
+    def missing(self, image: Image) -> list[str]:
+        """Return the stores in which the image has no data yet, in their order."""
+        have = {location.store for location in image.locations}
+        return [store for store in self.stores if store not in have]
+
+    def _name(self, attempt: int) -> str:
+        return f"{self.job.image_id}.{self.job.id[:8]}-{attempt}"
+
+
+class ImportJob(JobType):
+    """Imports the data of one image into one or several stores."""
+
+    kind = "api_image_import"
+
+    def __init__(
+        self,
+        stack: Stack,
+        jobs: JobAccess,
+        stores: Stores,
+        methods: Mapping[str, ImportMethod],
+        plugins: Sequence[ImportPlugin],
+        copier: Copier,
+        work_directory: Path,
+        size_cap: int,
+    ) -> None:
+        """``work_directory`` takes the files that plugins make, best on the file system of a store."""
+        self._stack = stack
+        self._jobs = jobs
+        self._stores = stores
+        self._methods = methods
+        self._plugins = plugins
+        self._copier = copier
+        self._work_directory = work_directory
+        self._size_cap = size_cap
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack, jobs: JobAccess) -> Self:
+        return cls(
+            stack,
+            jobs,
+            services.stores,
+            load_methods(conf, services),
+            load_plugins(conf),
+            Copier(services.stores, InspectionRules.from_config(conf), conf.hashing_algorithm),
+            Path(conf.task.work_dir),
+            conf.image_size_cap,
+        )
+
+    def run(self, job: Job, control: Control) -> Mapping[str, object]:
+        try:
+            return self._run(Plan.of(job), control)
+        except _FINAL as error:
+            raise JobFailed(reason=str(error)) from error
+
+    def give_up(self, job: Job, reason: str) -> None:
+        """Undo what was stored, unless single stores may fail and one did not, and free the image."""
+        plan, caller = Plan.of(job), context_of(job)
+        shutil.rmtree(self._work_directory / job.id, ignore_errors=True)
+        try:
+            image = self._load(caller, job)
+            self._discard(plan.names, plan.missing(image))
+            self._undo(caller, plan, image)
+        except (Gone, NotFound):
+            LOG.info("Image %s was deleted during its import.", job.image_id)
+            self._discard(plan.names, plan.stores)
+        self._drop_staged(job)
+
+    def _undo(self, caller: Context, plan: Plan, image: Image) -> None:
+        mine = [each for each in image.locations if each.store in plan.stores]
+        undone = tuple(each.url for each in mine) if plan.request.all_stores_must_succeed else ()
+        keeps = plan.is_copy or len(undone) < len(mine)
+        failed = plan.stores if undone else plan.missing(image)
+        self._end(caller, plan, failed, None if keeps else "queued", undone)
+
+    def _run(self, plan: Plan, control: Control) -> Mapping[str, object]:
+        job, caller = plan.job, context_of(plan.job)
+        image = self._load(caller, job)
+        failed: list[str] = []
+        if missing := plan.missing(image):
+            self._discard(plan.names[:-1], missing)
+            method = self._method(plan)
+            with self._workspace(job) as directory:
+                source = method.open(job, plan.request, image, lambda seconds: _pause(seconds, control))
+                if self._plugins and method.has_plugins:
+                    source = self._apply_plugins(job, source, image, directory, control)
+                failed = self._store(caller, plan, source, image, missing, control)
+        self._end(caller, plan, failed, None)
+        self._drop_staged(job)
+        return {"image_id": job.image_id}
+
+    def _load(self, caller: Context, job: Job) -> Image:
+        image: Image = self._stack.call(caller, LoadImage(str(job.image_id)))
+        return image
+
+    def _method(self, plan: Plan) -> ImportMethod:
+        method = self._methods.get(plan.request.name)
+        if method is None:
+            raise JobFailed(reason=f"The import method {plan.request.name} is not enabled here.")
+        return method
+
+    @contextmanager
+    def _workspace(self, job: Job) -> Iterator[Path]:
+        """Give a directory of this attempt alone; those of earlier attempts are removed."""
+        own = self._work_directory / job.id
+        directory = own / str(job.attempts)
+        shutil.rmtree(own, ignore_errors=True)
+        if self._plugins:
+            directory.mkdir(parents=True, mode=0o700)
+        try:
+            yield directory
+        finally:
+            shutil.rmtree(own, ignore_errors=True)
+
+    def _apply_plugins(self, job: Job, source: Source, image: Image, directory: Path, control: Control) -> Source:
+        """Return the source that the plugins make of ``source``, which is brought into a local file first."""
+        path = source.path or _fetch(source, directory / "source", control)
+        attributes: dict[str, Any] = {"properties": {**image.properties, **source.properties}, **source.attributes}
+        staged = StagedFile(path, directory, replace(image, **attributes), self._size_cap)
+        result = run_plugins(self._plugins, staged, job.roles, control.check)
+        formats = {name: str(value) for name, value in result.attributes.items() if name.endswith("_format")}
+        return Source(
+            read_file(result.path),
+            result.path.stat().st_size,
+            result.path,
+            source.expected_hashes if result.path == path else {},
+            {**source.attributes, **formats},
+            {**source.properties, **result.properties},
+        )
+
+    def _store(
+        self, caller: Context, plan: Plan, source: Source, image: Image, missing: Sequence[str], control: Control
+    ) -> list[str]:
+        """Bring the data to the stores ``missing`` and record each copy; return the stores that failed."""
+
+        def tell(count: int) -> None:
+            control.checkpoint({}, f"Copied {count // _MIB} MiB")
+
+        copied = self._copier.copy(source, image, plan.name, missing, plan.request.expected_hashes, tell)
+        for store in copied.failed:
+            LOG.warning("Import %s could not write to store %s: %s", plan.job.id, store, copied.outcomes[store])
+        if copied.failed and (plan.request.all_stores_must_succeed or len(copied.failed) == len(missing)):
+            self._discard([plan.name], missing)
+            raise _cause(copied)
+        control.check()
+        self._record(caller, plan, source, copied)
+        return copied.failed
+
+    def _record(self, caller: Context, plan: Plan, source: Source, copied: Copied) -> None:
+        """Record the copies one by one: the image becomes active with the last, or with the first where that is asked."""
+        done = [store for store in copied.outcomes if store not in copied.failed]
+        for number, store in enumerate(done, start=1):
+            left = done[number:]
+            is_active = not plan.is_copy and (not left or not plan.request.all_stores_must_succeed)
+            progress = {IMPORTING_PROPERTY: ",".join(left), FAILED_PROPERTY: ",".join(copied.failed)}
+            properties = {**source.properties, **progress}
+            data = self._stored_data(source, copied, store)
+            self._stack.call(caller, RecordImport(plan.job, data, properties, "active" if is_active else None))
+
+    def _stored_data(self, source: Source, copied: Copied, store: str) -> StoredData:
+        stored = copied.outcomes[store]
+        assert isinstance(stored, Stored)
+        algorithm = self._copier.hash_algorithm
+        return StoredData(
+            location=Location(stored.location, {**stored.metadata, "store": store}),
+            size=copied.size,
+            virtual_size=copied.virtual_size,
+            checksum=copied.digests["md5"],
+            os_hash_algo=algorithm,
+            os_hash_value=copied.digests[algorithm],
+            disk_format=source.attributes.get("disk_format"),
+            container_format=source.attributes.get("container_format"),
+        )
+
+    def _end(
+        self, caller: Context, plan: Plan, failed: Sequence[str], status: str | None, drop: tuple[str, ...] = ()
+    ) -> None:
+        properties = {TASK_PROPERTY: None, IMPORTING_PROPERTY: "", FAILED_PROPERTY: ",".join(failed)}
+        self._stack.call(caller, EndImport(plan.job, properties, status, drop))
+
+    def _discard(self, names: Sequence[str], stores: Sequence[str]) -> None:
+        """Remove what was written to ``stores`` and never recorded; a store that fails is logged."""
+        for store in stores:
+            for name in names:
+                try:
+                    self._stores.get(store).discard(name)
+                except store_errors.StoreError as error:
+                    LOG.warning("The remains of an import, %s, could not be removed: %s", name, error)
+
+    def _drop_staged(self, job: Job) -> None:
+        """Remove the staged data of the image, first the bytes and then their record; may be repeated."""
+        staged = self._jobs.get_staged(str(job.image_id))
+        if staged is None:
+            return
+        try:
+            self._stores.get(staged.store).delete(staged.url)
+        except store_errors.NotFound:
+            pass
+        except store_errors.StoreError as error:
+            LOG.warning("Staged data of image %s could not be removed: %s", job.image_id, error)
+            return
+        self._jobs.forget_staged(str(job.image_id))
+
+
+def context_of(job: Job) -> Context:
+    """Return the caller in whose name a job acts."""
+    return Context(
+        user_id=job.user_id,
+        project_id=job.project_id,
+        roles=job.roles,
+        is_admin="admin" in job.roles,
+        request_id=job.request_id or "",
+    )
+
+
+def _cause(copied: Copied) -> Exception:
+    """Return why a store failed: one failure that may pass makes the whole worth another attempt."""
+    failures = [outcome for outcome in copied.outcomes.values() if isinstance(outcome, Exception)]
+    passing = [each for each in failures if isinstance(each, store_errors.RemoteServiceUnavailable)]
+    if passing or not all(isinstance(each, store_errors.StoreError | GlanceMiniError) for each in failures):
+        return (passing or failures)[0]
+    return JobFailed(reason="; ".join(str(each) for each in failures))
+
+
+def _fetch(source: Source, path: Path, control: Control) -> Path:
+    with path.open("wb", buffering=0) as file:
+        for chunk in source.chunks:
+            control.check()
+            file.write(chunk)
+    return path
+
+
+def _pause(seconds: float, control: Control) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        control.check()
+        time.sleep(min(left, 0.5))

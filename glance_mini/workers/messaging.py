@@ -1,0 +1,108 @@
+"""Wakes workers on other machines by a fanout cast of oslo.messaging, the only module of this part that imports it.
+
+A broker that is down costs a poll interval and nothing else: casts are made by a thread, which drops what fails, and
+the listener's own thread waits for the broker. Nothing is kept for workers that are away.
+"""
+
+import logging
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+
+import oslo_messaging
+from oslo_config import cfg
+
+LOG = logging.getLogger(__name__)
+
+EXCHANGE = "glance"
+TOPIC = "glance-mini-workers"
+METHOD = "wake"
+
+_UNREGISTERED = {"oslo_messaging_tracing": "tracing_enabled", "oslo_messaging_metrics": "metrics_enabled"}
+"""Options that an RPC client reads, and that oslo.messaging registers with the process-wide configuration only."""
+
+
+class MessagingWaker:
+    """Sends a cast for any number of wakes that came since the last one."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        """Connect to nothing yet."""
+        target = oslo_messaging.Target(exchange=EXCHANGE, topic=TOPIC, fanout=True)
+        self._client = oslo_messaging.get_rpc_client(_transport(conf), target).prepare(retry=0)
+        self._wanted = threading.Event()
+        self._is_closed = False
+        self._is_failing = False
+        self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send; once, and after a fork."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Let the thread send a cast soon; never blocks and never raises."""
+        self._wanted.set()
+
+    def close(self) -> None:
+        """Stop, without waiting for a broker that is silent."""
+        self._is_closed = True
+        self._wanted.set()
+
+    def _run(self) -> None:
+        while self._wanted.wait() and not self._is_closed:
+            self._wanted.clear()
+            self._cast()
+
+    def _cast(self) -> None:
+        try:
+            self._client.cast({}, METHOD)
+        except Exception as error:
+            if not self._is_failing:
+                LOG.warning("Workers cannot be woken and find new jobs by themselves: %s", error)
+            self._is_failing = True
+        else:
+            self._is_failing = False
+
+
+class MessagingListener:
+    """Calls ``wake`` for each cast that arrives."""
+
+    def __init__(self, conf: cfg.ConfigOpts, wake: Callable[[], None]) -> None:
+        """Connect to nothing yet."""
+        server = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        target = oslo_messaging.Target(exchange=EXCHANGE, topic=TOPIC, server=server)
+        self._server = oslo_messaging.get_rpc_server(_transport(conf), target, [_Endpoint(wake)], executor="threading")
+        self._is_listening = False
+        self._thread = threading.Thread(target=self._listen, name="wakeup", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen as soon as there is a broker; once, and after a fork."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening, without waiting for a broker that is down."""
+        if self._is_listening:
+            self._server.stop()
+
+    def _listen(self) -> None:
+        try:
+            self._server.start()
+        except Exception as error:
+            LOG.warning("This worker cannot be woken and looks for jobs by itself: %s", error)
+        else:
+            self._is_listening = True
+
+
+class _Endpoint:
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+
+    def wake(self, context: Mapping[str, object]) -> None:
+        self._wake()
+
+
+def _transport(conf: cfg.ConfigOpts) -> oslo_messaging.RPCTransport:
+    for group, name in _UNREGISTERED.items():
+        conf.register_opt(cfg.BoolOpt(name, default=False), group=group)
+        conf.set_override(name, False, group=group)
+    return oslo_messaging.get_rpc_transport(conf)

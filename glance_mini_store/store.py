@@ -138,7 +138,7 @@ class Store:
         """Take over a local file without a copy of its bytes, see ``Driver.adopt``; digests are left to the caller."""
         with self._named():
             written = self.driver.adopt(name, path)
-        return written and Stored(written.location, written.size, {}, written.metadata)
+        return Stored(written.location, written.size, {}, written.metadata) if written else None
 
     def devices(self) -> frozenset[int]:
         """Return the file systems from which ``adopt`` takes files, by number."""

@@ -20,7 +20,7 @@ Outcome = Stored | Exception
 
 @dataclass(frozen=True)
 class Copies:
-    """What became of one stream: its bytes, its hex digests by algorithm, and for each store id what it has or why not."""
+    """What became of one stream: bytes, hex digests by algorithm, and for each store id what it has or why not."""
 
     size: int
     digests: Mapping[str, str]

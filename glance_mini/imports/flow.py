@@ -17,7 +17,7 @@ from oslo_config import cfg
 
 from glance_mini.db.job_interface import JobAccess
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import Conflict, Gone, GlanceMiniError, Invalid, LimitExceeded, NotFound, UnsafeContent
+from glance_mini.domain.errors import Conflict, GlanceMiniError, Gone, Invalid, LimitExceeded, NotFound, UnsafeContent
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.imports import COPY_IMAGE, FAILED_PROPERTY, IMPORTING_PROPERTY, TASK_PROPERTY, ImportRequest
 from glance_mini.domain.job import Job
@@ -227,7 +227,7 @@ class ImportJob(JobType):
         return copied.failed
 
     def _record(self, caller: Context, plan: Plan, source: Source, copied: Copied) -> None:
-        """Record the copies one by one: the image becomes active with the last, or with the first where that is asked."""
+        """Record the copies one by one: the image becomes active with the last, or with the first where it may."""
         done = [store for store in copied.outcomes if store not in copied.failed]
         for number, store in enumerate(done, start=1):
             left = done[number:]

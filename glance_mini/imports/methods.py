@@ -34,8 +34,8 @@ Pause = Callable[[float], object]
 class Source:
     """The data to import: ``chunks`` of ``size`` bytes (None: unknown), once.
 
-    ``path`` is a local file with the same bytes that a store may take over, where there is one. ``expected_hashes`` are hex digests that
-    the data must have; ``attributes`` and ``properties`` are what the image gets from its source.
+    ``path`` is a local file with the same bytes that a store may take over, where there is one. ``expected_hashes``
+    are hex digests that the data must have; ``attributes`` and ``properties`` are what the image gets from its source.
     """
 
     chunks: Any

@@ -29,6 +29,7 @@ _CONFIGURATION = """\
 
 [DEFAULT]
 enabled_backends = images:file
+node_staging_uri = file://{staging}
 
 [glance_store]
 default_backend = images
@@ -86,7 +87,12 @@ class StateDirectory:
                 reason=f"{self.path} is no state directory: it is not empty and holds no {FILE_NAME}."
             )
         self.path.chmod(0o700)
-        paths = {"images": self.path / "images", "database": self.path / "glance-mini.db", "users": self.users_file}
+        paths = {
+            "images": self.path / "images",
+            "staging": self.path / "staging",
+            "database": self.path / "glance-mini.db",
+            "users": self.users_file,
+        }
         # A dollar sign in a value is a reference to another option for oslo.config.
         escaped = {name: str(path).replace("$", "$$") for name, path in paths.items()}
         write_private(self.config_file, _CONFIGURATION.format(**escaped))

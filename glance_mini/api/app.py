@@ -58,13 +58,13 @@ class LoadedApplication:
         self._on_close.close()
 
 
-def load_application(conf: cfg.ConfigOpts) -> LoadedApplication:
+def load_application(conf: cfg.ConfigOpts, pipe: int | None = None) -> LoadedApplication:
     """Return the application that ``conf`` describes, its threads running; call it in the process that serves.
 
-    Raises ConfigurationError.
+    ``pipe`` as for ``open_services``. Raises ConfigurationError.
     """
     with ExitStack() as undo:
-        services = open_services(conf, undo)
+        services = open_services(conf, undo, pipe)
         stack = load_stack(conf, services)
         undo.callback(stack.close)
         app = compose(conf, services, stack)

@@ -50,6 +50,14 @@ def load_configuration(arguments: argparse.Namespace) -> cfg.ConfigOpts:
     return configuration.load(files=find_source(arguments).existing_files())
 
 
+def positive(text: str) -> int:
+    """Return the number that ``text`` says, for argparse; raises ValueError below 1."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def run(command: Command, arguments: argparse.Namespace, program: str) -> int:
     """Return the exit code of ``command``; an error that was foreseen becomes one line on standard error."""
     try:

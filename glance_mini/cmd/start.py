@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import os
 import shlex
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from glance_mini.cmd.logs import log_as_configured, log_early
 from glance_mini.cmd.serve.server import ServerSettings, run
 from glance_mini.conf.server import host_and_port
 from glance_mini.conf.validation import validate
+from glance_mini.conf.workers import POLL_INTERVAL_AT_HOME
 from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.state import Source, StateDirectory
 from glance_mini_store.errors import StoreError
@@ -47,12 +49,15 @@ def start(arguments: argparse.Namespace) -> int:
     validate(conf)
     log_early()
     endpoint = endpoint_of(conf.server.bind, conf.server.tls_certificate is not None)
+    master = os.getpid()
+    reading, writing = _wakeup_pipe()
     with _prepared(source, conf, endpoint) as metrics:
         return run(
             _settings(conf),
-            lambda: _make_application(conf),
+            lambda: _make_application(conf, writing),
             on_ready=lambda: print(*_next_lines(source.state, conf, endpoint), sep="\n", flush=True),
             multiproc_dir=str(metrics),
+            companion=(lambda: _run_worker(conf, reading, master)) if conf.server.worker else None,
         )
 
 
@@ -100,6 +105,9 @@ def _apply(arguments: argparse.Namespace, conf: cfg.ConfigOpts) -> None:
     for name, value in given.items():
         if value is not None:
             conf.set_override(name, value, group="server")
+    if arguments.no_worker:
+        conf.set_override("worker", False, group="server")
+    conf.set_default("poll_interval", POLL_INTERVAL_AT_HOME, group="workers")
 
 
 def _settings(conf: cfg.ConfigOpts) -> ServerSettings:
@@ -125,12 +133,29 @@ def _next_lines(state: StateDirectory | None, conf: cfg.ConfigOpts, endpoint: st
     return [f"export OS_CLIENT_CONFIG_FILE={clouds}", f"openstack --os-cloud {CLOUD} image list", endpoint]
 
 
-def _make_application(conf: cfg.ConfigOpts) -> Any:
+def _wakeup_pipe() -> tuple[int, int]:
+    """Return the ends of the pipe by which the processes of the service wake its worker; writing never blocks."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    return reading, writing
+
+
+def _run_worker(conf: cfg.ConfigOpts, pipe: int, master: int) -> int:
+    from glance_mini.cmd.worker import run_worker
+
+    try:
+        return run_worker(conf, pipe, master, signals=(signal.SIGTERM,))
+    except (GlanceMiniError, StoreError, OSError) as error:
+        print(f"glance-mini: {error}", file=sys.stderr)
+        return CANNOT_BUILD
+
+
+def _make_application(conf: cfg.ConfigOpts, pipe: int) -> Any:
     log_as_configured(conf)
     from glance_mini.api.app import load_application
 
     try:
-        return load_application(conf)
+        return load_application(conf, pipe)
     except (GlanceMiniError, StoreError, OSError) as error:
         print(f"glance-mini: {error}", file=sys.stderr)
         raise SystemExit(CANNOT_BUILD) from error

@@ -1,4 +1,4 @@
-"""Options of the API as a whole: pages, the address shown to clients, anonymous callers."""
+"""Options of the API as a whole: pages, the addresses of the service, anonymous callers."""
 
 from oslo_config import cfg
 
@@ -23,6 +23,13 @@ OPTS = [
         "Unset: the address that the request came in on. Set it where a proxy ends TLS or rewrites "
         "paths."
         "\n\nExample: ``https://images.example.org``",
+    ),
+    cfg.StrOpt(
+        "worker_self_reference_url",
+        help="The address under which the other nodes of the service reach this one, for imports of data that was "
+        "staged on this node's own disk. Unset: that of ``public_endpoint``. Where neither is set the node "
+        "takes itself for the only one."
+        "\n\nExample: ``https://node1.images.example.org:9292``",
     ),
     cfg.BoolOpt(
         "allow_anonymous_access",

@@ -1,4 +1,4 @@
-"""Options of images and their data: hashing, what of the locations is shown, import methods."""
+"""Options of images and their data: hashing, what is made of locations, import methods."""
 
 from oslo_config import cfg, types
 
@@ -52,6 +52,19 @@ OPTS = [
         default=["glance-direct", "web-download", "copy-image"],
         help="The ways to import that clients may choose from, in the order shown to them. Square "
         "brackets around the list are accepted.",
+    ),
+    cfg.BoolOpt(
+        "do_secure_hash",
+        default=True,
+        help="Read the data of a location that is added by ``POST /v2/images/{id}/locations`` and compute its "
+        "hashes, in the background. An image whose hash the caller has told becomes active when the "
+        "data agrees with it; without this option the value is believed.",
+    ),
+    cfg.IntOpt(
+        "http_retries",
+        default=3,
+        min=0,
+        help="How often the data of such a location is read again after an error, where no hash was told.",
     ),
 ]
 

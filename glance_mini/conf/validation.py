@@ -11,6 +11,7 @@ from oslo_config import cfg
 from glance_mini.conf import MODULES
 from glance_mini.conf.paste_deploy import NO_AUTHENTICATION
 from glance_mini.conf.server import host_and_port, is_loopback
+from glance_mini.conf.staging import staging_directory
 from glance_mini.conf.workers import priority_of
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.domain.units import parse_size
@@ -52,6 +53,13 @@ def _hashing_algorithm(conf: cfg.ConfigOpts) -> Iterator[str]:
     else:
         if not fixed_length:
             yield f"[DEFAULT] hashing_algorithm: the digest of '{name}' has no fixed length"
+
+
+def _staging(conf: cfg.ConfigOpts) -> Iterator[str]:
+    try:
+        staging_directory(conf)
+    except ValueError as error:
+        yield f"[DEFAULT] node_staging_uri: {error}"
 
 
 def _formats(conf: cfg.ConfigOpts) -> Iterator[str]:
@@ -102,6 +110,7 @@ def _priorities(conf: cfg.ConfigOpts) -> Iterator[str]:
 _RULES: tuple[Callable[[cfg.ConfigOpts], Iterator[str]], ...] = (
     _storage_quota,
     _hashing_algorithm,
+    _staging,
     _formats,
     _flavor,
     _address,

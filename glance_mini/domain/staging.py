@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 
+STAGING_STORE = "os_glance_staging_store"
+"""The id of the reserved store that holds staged data."""
+
+
 @dataclass(frozen=True, slots=True)
 class StagedData:
     """Data of one image in the staging area; ``size`` in bytes.

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from oslo_config import cfg
 
 from glance_mini.db.interface import DataAccess
+from glance_mini.db.job_interface import JobAccess
 from glance_mini.domain.context import Context
 from glance_mini.metrics import Metrics
 from glance_mini.notifications.publisher import Publisher
@@ -26,14 +27,23 @@ Handler = Callable[[Context, Any], Any]
 
 @dataclass(frozen=True)
 class Services:
-    """What layers are built from beside the configuration; one of each in a process."""
+    """What layers are built from beside the configuration; one of each in a process.
+
+    ``wake_workers`` is called after a job was added; it never blocks and never raises. ``check_uri`` raises Invalid for
+    an address that the service does not fetch from. ``address`` is where the other nodes reach this one, None where
+    there are none.
+    """
 
     data: DataAccess
+    jobs: JobAccess
+    wake_workers: Callable[[], None]
     stores: Stores
     enforcer: Enforcer
     publisher: Publisher
     leases: LeaseKeeper
     metrics: Metrics
+    check_uri: Callable[[str], object]
+    address: str | None = None
 
 
 class Layer:

@@ -44,7 +44,7 @@ class Stack:
         The target of an operation on an image is loaded first, as the caller may see it: NotFound otherwise.
         """
         if isinstance(op, ImageOperation) and op.image is None:
-            op = replace(op, image=self._first["load_image"](context, LoadImage(op.image_id)))
+            op = replace(op, image=self._first["load_image"](context, LoadImage(op.image_id, purpose=op.name)))
         return self._first[op.name](context, op)
 
     def path(self, name: str) -> tuple[str, ...]:

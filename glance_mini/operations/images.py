@@ -12,12 +12,16 @@ from glance_mini.operations.base import ImageOperation, Operation
 
 @dataclass(frozen=True)
 class LoadImage(Operation):
-    """Return the image of that id as ``scope`` may see it; NotFound otherwise. Deleted images are not found."""
+    """Return the image of that id as ``scope`` may see it; NotFound otherwise. Deleted images are not found.
+
+    ``purpose`` is the name of the operation that wants it, empty where there is none.
+    """
 
     name: ClassVar[str] = "load_image"
     internal: ClassVar[bool] = True
     image_id: str
     scope: Scope = EVERYTHING
+    purpose: str = ""
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ class ApplicationFixture(fixtures.Fixture):
         policy = self.folder / "policy.yaml"
         policy.write_text(self._policy)
         files: Options = {
+            "DEFAULT": {"node_staging_uri": f"file://{self.folder}/staging"},
             "authentication": {"users_file": self.folder / "users.json"},
             "oslo_policy": {"policy_file": policy},
         }

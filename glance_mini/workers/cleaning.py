@@ -21,9 +21,7 @@ BATCH = 1000
 class Cleaner:
     """Removes expired records every ``interval`` seconds; ``clean`` is one round."""
 
-    def __init__(
-        self, jobs: JobAccess, interval: float = INTERVAL, clock: Callable[[], datetime] = utcnow
-    ) -> None:
+    def __init__(self, jobs: JobAccess, interval: float = INTERVAL, clock: Callable[[], datetime] = utcnow) -> None:
         self._jobs = jobs
         self._interval = interval
         self._clock = clock

@@ -74,13 +74,13 @@ class Worker:
         self._stopped = threading.Event()
         self._asking = threading.Lock()
         self._threads = [
-            threading.Thread(target=self._work, name=f"job-{number}", daemon=True)
-            for number in range(settings.threads)
+            threading.Thread(target=self._work, name=f"job-{number}", daemon=True) for number in range(settings.threads)
         ]
 
     def start(self) -> None:
         """Begin to take jobs; once, and after a fork."""
-        for thread in (self.leases, *self._threads):
+        self.leases.start()
+        for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:

@@ -33,15 +33,16 @@ class MessagingWaker:
         self._wanted = threading.Event()
         self._is_closed = False
         self._is_failing = False
-        self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
-
-    def start(self) -> None:
-        """Begin to send; once, and after a fork."""
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
 
     def wake(self) -> None:
-        """Let the thread send a cast soon; never blocks and never raises."""
+        """Let a thread send a cast soon; never blocks and never raises."""
         self._wanted.set()
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
+                self._thread.start()
 
     def close(self) -> None:
         """Stop, without waiting for a broker that is silent."""

@@ -8,6 +8,8 @@ from oslo_config import cfg
 
 from glance_mini.domain.job import JobLimits
 
+NO_LIMITS = JobLimits()
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
@@ -20,7 +22,7 @@ class WorkerSettings:
     lease_seconds: float = 60
     poll_interval: float = 5
     max_attempts: int | None = None
-    limits: JobLimits = JobLimits()
+    limits: JobLimits = NO_LIMITS
     keep_ended: timedelta = timedelta(hours=48)
 
     @classmethod

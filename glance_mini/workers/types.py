@@ -18,9 +18,7 @@ from glance_mini.layers.stack import Stack
 from glance_mini.workers.base import NAMESPACE, JobType
 
 
-def load_job_types(
-    conf: cfg.ConfigOpts, services: Services, stack: Stack, jobs: JobAccess
-) -> Mapping[str, JobType]:
+def load_job_types(conf: cfg.ConfigOpts, services: Services, stack: Stack, jobs: JobAccess) -> Mapping[str, JobType]:
     """Return the installed types of job by kind; raises ConfigurationError."""
     manager = ExtensionManager(NAMESPACE, on_load_failure_callback=_refuse_failure)
     return build_job_types(manager, conf, services, stack, jobs)

@@ -13,11 +13,7 @@ from oslo_config import cfg
 
 
 class Waker(Protocol):
-    """What a process has that adds jobs."""
-
-    def start(self) -> None:
-        """Make ready to wake; once, and after a fork."""
-        ...
+    """What a process has that adds jobs; begins to work at the first wake."""
 
     def wake(self) -> None:
         """Wake the workers, after a job was added; never blocks and never raises."""

@@ -6,11 +6,11 @@ fork.
 
 import contextlib
 import glob
-import logging
 import os
 import signal
 import ssl
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +19,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 
+from glance_mini.cmd.serve.companion import COMPANION_CANNOT_START, Companion, leave
 from glance_mini.cmd.serve.listeners import CannotListen, listen
 from glance_mini.cmd.serve.settings import ServerSettings
 from glance_mini.cmd.serve.sockets import TLSClientSocket
@@ -37,6 +38,7 @@ def run(
     on_ready: Callable[[], object] | None = None,
     child_started: Callable[[], object] | None = None,
     multiproc_dir: str | None = None,
+    companion: Callable[[], int] | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT and return the exit code of the process: 0 after an orderly stop.
 
@@ -44,7 +46,8 @@ def run(
     started there live. The application's `close()`, if it has one, is called when the worker has answered its
     last request. `on_ready` is called once, in the master, when the first worker has its application.
     `multiproc_dir` is a directory for the metrics of the processes (prometheus_client must not have been
-    imported yet); it is emptied.
+    imported yet); it is emptied. `companion` is what one further child process does, which is started, replaced
+    and stopped with the workers (`companion.py`).
 
     An address that is taken or a certificate that cannot be read is one line on stderr and the code 1; an
     application that cannot be built is the code 3. A second SIGINT does not wait for running requests.
@@ -62,14 +65,14 @@ def run(
     service = _Service(settings, addresses, tls, make_application, on_ready, child_started)
     master = os.getpid()
     try:
-        _Master(service).run()
+        _Master(service, Companion(companion, _forget_metrics)).run()
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
         if os.getpid() == master:
             return code
         # A worker must not run what follows its master's call of run(), nor wait for the threads of requests
         # cut short.
-        _leave(code)
+        leave(code)
     return 0
 
 
@@ -147,6 +150,10 @@ class _Master(Arbiter):
 
     _is_halting = False
 
+    def __init__(self, service: _Service, companion: Companion) -> None:
+        super().__init__(service)
+        self._companion = companion
+
     def handle_int(self) -> None:
         """SIGINT is SIGTERM."""
         self.handle_term()
@@ -156,19 +163,35 @@ class _Master(Arbiter):
         self.log.warning("SIGUSR2 is ignored: start another server to change to a new version")
 
     def manage_workers(self) -> None:
-        """Keep up the number of workers."""
+        """Keep up the number of workers, and the companion."""
         super().manage_workers()
+        self._companion.keep_up(self.LISTENERS)
         self.app.tell_ready()
 
     def reap_workers(self) -> None:
-        """Look which workers ended. The first that could not start halts the master."""
+        """Look which children ended. The first that could not start halts the master."""
         try:
+            # Before the others are: they are waited for whoever they are.
+            if self._companion.reap():
+                raise HaltServer("The worker for long work cannot start.", COMPANION_CANNOT_START)
             super().reap_workers()
         except HaltServer:
             # While it halts it looks again, and the next such worker would make it leave the others behind.
             if not self._is_halting:
                 self._is_halting = True
                 raise
+
+    def reload(self) -> None:
+        """Replace all children."""
+        super().reload()
+        self._companion.tell(signal.SIGTERM)
+
+    def stop(self, graceful: bool = True) -> None:
+        """Stop all children, within the grace time."""
+        deadline = time.monotonic() + self.cfg.graceful_timeout
+        self._companion.tell(signal.SIGTERM)
+        super().stop(graceful)
+        self._companion.end(deadline)
 
     def spawn_worker(self) -> Any:
         """Start a worker. It cannot miss a signal to stop: it unblocks them when it has its own handlers."""
@@ -214,10 +237,3 @@ def _forget_metrics(pid: int) -> None:
         from prometheus_client.multiprocess import mark_process_dead
 
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
-
-
-def _leave(code: int) -> None:
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

@@ -1,16 +1,17 @@
 """Gives jobs out, each to one worker: by priority, then fairly between projects, within limits (DESIGN, jobs are rows).
 
 Claims take turns. Only so do limits hold and is the share fair: two claims at once would each count without the other,
-whichever rows they lock. A turn lasts a few statements, and a worker that finds nothing due waits for none.
+whichever rows they lock. A turn lasts a few statements, none of which looks at a job that has ended or sorts the queue;
+a worker that finds nothing due waits for no turn.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, case, func, or_, select, update
 
 from glance_mini.db.sqlalchemy import turns
 from glance_mini.db.sqlalchemy.jobs import COLUMNS, to_job
@@ -18,57 +19,37 @@ from glance_mini.db.sqlalchemy.models import jobs
 from glance_mini.domain.job import PENDING, PROCESSING, Job, JobLimits
 
 _NOW: Any = bindparam("now", type_=jobs.c.due_at.type)
-_IS_RUNNING = and_(jobs.c.state == PROCESSING, jobs.c.lease_until >= _NOW)
-_IS_FREE = and_(
-    or_(jobs.c.state == PENDING, jobs.c.lease_until < _NOW), jobs.c.kind.in_(bindparam("kinds", expanding=True))
-)
-_HAS_BEEN_DUE = (
-    # One index leads to the waiting and to the running, whose time has come before: no job that has ended is looked at.
-    jobs.c.state.in_((PENDING, PROCESSING)),
-    jobs.c.due_at <= _NOW,
-)
+_KINDS = jobs.c.kind.in_(bindparam("kinds", expanding=True))
+_LAPSED = (jobs.c.state == PROCESSING, jobs.c.lease_until < _NOW)
+_DUE = (jobs.c.state == PENDING, jobs.c.due_at <= _NOW, _KINDS)
 
-_ANY = select(jobs.c.id).where(*_HAS_BEEN_DUE, _IS_FREE).limit(1)
-
-_KEYS = (jobs.c.is_cancelled, jobs.c.priority, jobs.c.project_id, jobs.c.store)
-_RUNNING = case((_IS_RUNNING, 1), else_=0).label("running")
-_GROUPS = (
-    select(*_KEYS, func.min(jobs.c.due_at), _RUNNING, func.count())
-    .where(*_HAS_BEEN_DUE, or_(_IS_RUNNING, _IS_FREE))
-    .group_by(*_KEYS, _RUNNING)
+_ANY_DUE = select(jobs.c.id).where(*_DUE).limit(1)
+_ANY_LAPSED = select(jobs.c.id).where(*_LAPSED, _KINDS).limit(1)
+_IS_LAPSED = case((jobs.c.lease_until < _NOW, 1), else_=0).label("is_lapsed")
+_RUNNING = (
+    select(jobs.c.project_id, jobs.c.store, _IS_LAPSED, func.count())
+    .where(jobs.c.state == PROCESSING)
+    .group_by(jobs.c.project_id, jobs.c.store, _IS_LAPSED)
 )
+_GIVE_BACK = update(jobs).where(*_LAPSED)
 _FIRST = (
-    select(*COLUMNS)
-    .where(
-        *_HAS_BEEN_DUE,
-        _IS_FREE,
-        jobs.c.due_at == bindparam("due", type_=jobs.c.due_at.type),
-        *(key.is_not_distinct_from(bindparam(key.name, type_=key.type)) for key in _KEYS),
-    )
-    .order_by(jobs.c.id)
+    select(jobs.c.rank, jobs.c.due_at, *COLUMNS)
+    .where(*_DUE, or_(jobs.c.store.is_(None), jobs.c.store.not_in(bindparam("full_stores", expanding=True))))
+    .order_by(jobs.c.rank, jobs.c.due_at, jobs.c.id)
     .limit(1)
 )
-_TAKE = update(jobs).where(
-    jobs.c.id == bindparam("job"),
-    jobs.c.attempts == bindparam("attempt"),
-    or_(jobs.c.state == PENDING, and_(jobs.c.state == PROCESSING, jobs.c.lease_until < _NOW)),
-)
+_PROJECTS = bindparam("projects", expanding=True)
+_FIRST_OF = _FIRST.where(jobs.c.project_id.in_(_PROJECTS))
+_FIRST_OF_OTHERS = _FIRST.where(or_(jobs.c.project_id.is_(None), jobs.c.project_id.not_in(_PROJECTS)))
+_TAKE = update(jobs).where(jobs.c.id == bindparam("job"), jobs.c.state == PENDING)
 
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Jobs that may be given out and are alike in all that decides which comes first; ``due`` is the oldest's."""
-
-    is_cancelled: bool
-    priority: int
-    project_id: str | None
-    store: str | None
-    due: datetime
+Counts = Counter[str]
 
 
 def is_any_due(connection: Connection, kinds: Collection[str], now: datetime) -> bool:
     """Tell whether a job of ``kinds`` is due, limits left aside."""
-    return connection.execute(_ANY, {"kinds": list(kinds), "now": now}).first() is not None
+    values = {"kinds": list(kinds), "now": now}
+    return any(connection.execute(statement, values).first() is not None for statement in (_ANY_DUE, _ANY_LAPSED))
 
 
 def claim(
@@ -86,62 +67,57 @@ def claim(
     or a store are not limited by one.
     """
     turns.wait(connection, turns.CLAIM_JOB)
-    values = {"kinds": list(kinds), "now": now}
-    rows = connection.execute(_GROUPS, values).all()
-    for group in in_order([Waiting(*row[:5]) for row in rows if not row[5]], _running(rows), limits):
-        job = _take(connection, group, values, process, lease_until)
-        if job is not None:
-            return job
+    projects, stores = _count_running(connection, now)
+    full_stores = [store for store, count in stores.items() if not _is_below(count, limits.per_store)]
+    values = {"kinds": list(kinds), "now": now, "full_stores": full_stores}
+    # Whoever cancels a job that never began waits for no turn and may take it away in between.
+    while (job := _next(connection, projects, values, limits)) is not None:
+        changes: dict[str, Any] = {
+            "state": PROCESSING,
+            "process": process,
+            "lease_until": lease_until,
+            "attempts": job.attempts + 1,
+            "updated_at": now,
+        }
+        if connection.execute(_TAKE, {"job": job.id} | changes).rowcount:
+            return replace(job, **changes)
     return None
 
 
-def in_order(waiting: Sequence[Waiting], running: Counter[tuple[str, str]], limits: JobLimits) -> list[Waiting]:
-    """Return what ``limits`` admit of ``waiting``, whose turn it is first.
-
-    ``running`` counts the running jobs under ("project", id) and ("store", id).
-    """
-
-    def has_room(one: Waiting) -> bool:
-        return _is_below(running["project", one.project_id or ""], limits.per_project) and _is_below(
-            running["store", one.store or ""], limits.per_store
-        )
-
-    def rank(one: Waiting) -> tuple[Any, ...]:
-        return not one.is_cancelled, -one.priority, running["project", one.project_id or ""], one.due
-
-    return sorted(filter(has_room, waiting), key=rank)
+def _count_running(connection: Connection, now: datetime) -> tuple[Counts, Counts]:
+    """Return the numbers of running jobs by project and by store; jobs whose lease has ended are pending from here on."""
+    projects, stores = Counts(), Counts()
+    rows = connection.execute(_RUNNING, {"now": now}).all()
+    if any(is_lapsed for _, _, is_lapsed, _ in rows):
+        free = {"state": PENDING, "process": None, "lease_until": None}
+        connection.execute(_GIVE_BACK, {"now": now} | free)
+    for project, store, is_lapsed, count in rows:
+        if project is not None and not is_lapsed:
+            projects[project] += count
+        if store is not None and not is_lapsed:
+            stores[store] += count
+    return projects, stores
 
 
-def _running(rows: Sequence[Any]) -> Counter[tuple[str, str]]:
-    found: Counter[tuple[str, str]] = Counter()
-    for _, _, project_id, store, _, is_running, count in rows:
-        if is_running and project_id is not None:
-            found["project", project_id] += count
-        if is_running and store is not None:
-            found["store", store] += count
-    return found
+def _next(
+    connection: Connection, projects: Counts, values: dict[str, Any], limits: JobLimits
+) -> Job | None:
+    """Return the job whose turn it is: the first by rank, by running jobs of its project, and by age."""
+    found = []
+    for count, statement, names in _levels(projects, limits):
+        row = connection.execute(statement, values | {"projects": names}).first()
+        if row is not None:
+            found.append((row.rank, count, row.due_at, row[2:]))
+    return to_job(min(found, key=lambda one: one[:3])[3]) if found else None
+
+
+def _levels(projects: Counts, limits: JobLimits) -> Iterator[tuple[int, Select[Any], list[str]]]:
+    """Yield each number of running jobs that projects have, with the statement and the projects to look there."""
+    yield 0, _FIRST_OF_OTHERS, list(projects)
+    for level in sorted(set(projects.values())):
+        if _is_below(level, limits.per_project):
+            yield level, _FIRST_OF, [project for project, count in projects.items() if count == level]
 
 
 def _is_below(count: int, limit: int | None) -> bool:
     return limit is None or count < limit
-
-
-def _take(
-    connection: Connection, group: Waiting, values: dict[str, Any], process: str, lease_until: datetime
-) -> Job | None:
-    """Return the oldest job of ``group``, taken; None where its holder has just renewed its lease or ended it."""
-    key = {column.name: getattr(group, column.name) for column in _KEYS}
-    row = connection.execute(_FIRST, values | key | {"due": group.due}).first()
-    if row is None:
-        return None
-    job = to_job(row)
-    now = values["now"]
-    changes: dict[str, Any] = {
-        "state": PROCESSING,
-        "process": process,
-        "lease_until": lease_until,
-        "attempts": job.attempts + 1,
-        "updated_at": now,
-    }
-    taken = connection.execute(_TAKE, {"job": job.id, "attempt": job.attempts, "now": now} | changes).rowcount
-    return replace(job, **changes) if taken else None

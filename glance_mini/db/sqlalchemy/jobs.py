@@ -51,7 +51,7 @@ _DELETE = delete(jobs).where(_CHOSEN)
 
 def add(connection: Connection, job: Job, counted_for: str | None = None) -> Job:
     """Insert ``job``, part of ``image_count_uploading`` of the project ``counted_for``, and return it; Duplicate."""
-    row = _values({name: getattr(job, name) for name in FIELDS}) | {"counted_for": counted_for}
+    row = _values({name: getattr(job, name) for name in FIELDS}) | {"counted_for": counted_for, "rank": _rank(job)}
     try:
         connection.execute(_INSERT, row)
     except DBDuplicateEntry as error:
@@ -82,8 +82,9 @@ def lock_held(connection: Connection, job: Job) -> Job:
 
 def change(connection: Connection, job: Job, **values: Any) -> Job:
     """Write ``values`` to the row of ``job``, which is locked, and return the job with them."""
-    connection.execute(_UPDATE, {"job": job.id} | _values(values))
-    return replace(job, **values)
+    changed = replace(job, **values)
+    connection.execute(_UPDATE, {"job": job.id, "rank": _rank(changed)} | _values(values))
+    return changed
 
 
 def end(connection: Connection, job: Job, **values: Any) -> tuple[Job, str | None]:
@@ -176,6 +177,11 @@ def _found(row: Any, job_id: str) -> Job:
     if row is None:
         raise errors.NotFound(kind="job", id=job_id)
     return to_job(row)
+
+
+def _rank(job: Job) -> int:
+    """What was cancelled is in nobody's way for long and keeps an image locked, so it goes first."""
+    return -(2**31) if job.is_cancelled else -job.priority
 
 
 def _holder(job: Job) -> dict[str, Any]:

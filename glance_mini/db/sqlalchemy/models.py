@@ -255,14 +255,16 @@ jobs = Table(
     Column("is_cancelled", Boolean, nullable=False, server_default=false()),
     Column("expires_at", moment()),
     Column("token", long_text()),
+    Column("rank", Integer, nullable=False),
     Column("counted_for", exact(255)),
-    Index("ix_jobs_state", "state", "due_at", "id"),
+    Index("ix_jobs_queue", "state", "rank", "due_at", "id"),
     Index("ix_jobs_created_at", "created_at", "id"),
     Index("ix_jobs_image_id", "image_id", "created_at"),
     Index("ix_jobs_expires_at", "expires_at"),
     **MYSQL,
 )
-"""``counted_for`` is the project whose ``image_count_uploading`` the job is part of, until it ends."""
+"""The lowest ``rank`` is given out first: priorities turned round, so that an index backs the order. ``counted_for`` is
+the project whose ``image_count_uploading`` the job is part of, until it ends."""
 
 staged_data = Table(
     "staged_data",

@@ -41,10 +41,14 @@ _MIB = 1024 * 1024
 _GUARDS = ("setpriv", "prlimit")
 """Programs of util-linux that end qemu-img with its worker and hold it to its limits."""
 
+_FILE_TOO_LARGE = "File too large"
+"""What the system says in English to a program that may not make a file any larger (EFBIG)."""
+
 _TOO_LONG = 256
 """Stands for an exit status when the time was over."""
 
 _POLL_SECONDS = 0.2
+_READ = 8192
 _TOLD = 300
 
 
@@ -133,14 +137,13 @@ class ImageConversion(ImportPlugin):
         command = [self._program, "convert", "-f", _DRIVERS[source], "-O", self._output_format]
         with tempfile.TemporaryFile() as errors:
             status = self._run([*guards, *command, str(staged.path), str(output)], errors, check)
-            if status == -signal.SIGXFSZ:
-                raise LimitExceeded(
-                    resource="the size of a converted image", limit=staged.limit, wanted=f"more than {staged.limit}"
-                )
             if status:
                 reason = self._reason(status, errors)
+                if status == -signal.SIGXFSZ or _FILE_TOO_LARGE in reason:
+                    wanted = f"more than {staged.limit}"
+                    raise LimitExceeded(resource="the size of a converted image", limit=staged.limit, wanted=wanted)
                 reason = reason.replace(str(staged.path), "the image").replace(str(output), "the new image")
-                raise ConversionFailed(source=source, target=self._output_format, reason=reason)
+                raise ConversionFailed(source=source, target=self._output_format, reason=reason[:_TOLD])
 
     def _run(self, command: Sequence[str], errors: IO[bytes], check: Check) -> int:
         """Return the exit status of ``command``, which does not outlive this call or this thread."""
@@ -167,7 +170,7 @@ class ImageConversion(ImportPlugin):
         if status < 0:
             return f"qemu-img was ended by signal {-status}."
         errors.seek(0)
-        lines = errors.read(_TOLD).decode(errors="replace").strip().splitlines()
+        lines = errors.read(_READ).decode(errors="replace").strip().splitlines()
         return lines[0] if lines else f"qemu-img ended with status {status}."
 
 

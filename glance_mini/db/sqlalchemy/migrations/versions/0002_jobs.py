@@ -54,11 +54,12 @@ def _create_jobs() -> None:
         _column("is_cancelled", sa.Boolean(), sa.false()),
         sa.Column("expires_at", MOMENT),
         sa.Column("token", LONG_TEXT),
+        _column("rank", sa.Integer()),
         sa.Column("counted_for", _exact(255)),
         _key("jobs", "id"),
         **MYSQL,
     )
-    op.create_index("ix_jobs_state", "jobs", ["state", "due_at", "id"])
+    op.create_index("ix_jobs_queue", "jobs", ["state", "rank", "due_at", "id"])
     op.create_index("ix_jobs_created_at", "jobs", ["created_at", "id"])
     op.create_index("ix_jobs_image_id", "jobs", ["image_id", "created_at"])
     op.create_index("ix_jobs_expires_at", "jobs", ["expires_at"])

@@ -1,0 +1,108 @@
+"""``glance-mini-manage jobs``: the work that is too long for a request.
+
+What a job was given, and how far it came, is not shown: it may hold addresses with passwords.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from datetime import datetime
+
+from glance_mini.cmd.console import Subparsers, configuration_arguments, load_configuration, positive
+from glance_mini.conf.validation import validate
+from glance_mini.db.factory import open_access
+from glance_mini.db.job_interface import JobAccess
+from glance_mini.domain.clock import utcnow
+from glance_mini.domain.job import JOB_STATES, Job, JobQuery
+
+PAGE = 500
+
+_HIDDEN = {"input", "checkpoint", "token"}
+_COLUMNS = ("id", "kind", "state", "attempts", "project_id", "created_at", "message")
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the commands of this file."""
+    common = configuration_arguments()
+    group = commands.add_parser("jobs", help="work of the workers").add_subparsers(metavar="COMMAND", required=True)
+    show_all = group.add_parser("list", parents=[common], help="show jobs, the newest first")
+    show_all.add_argument("--status", choices=JOB_STATES, help="only those in this state")
+    show_all.add_argument("--kind", metavar="KIND", help="only those of this kind")
+    show_all.add_argument("--project", metavar="PROJECT", help="only those of this project")
+    show_all.add_argument("--limit", type=positive, default=1000, metavar="N", help="jobs at most (1000)")
+    show_all.set_defaults(command=_list)
+    _add(group, "show", _show, "show one job")
+    _add(group, "retry", _retry, "let workers try a failed job again, from its beginning")
+    _add(group, "cancel", _cancel, "end a job; one that runs stops at its next step")
+
+
+def _add(group: Subparsers, name: str, command: Callable[[argparse.Namespace], int], text: str) -> None:
+    parser = group.add_parser(name, parents=[configuration_arguments()], help=text)
+    parser.add_argument("id", metavar="ID", help="the job")
+    parser.set_defaults(command=command)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    query = JobQuery(
+        kinds=(arguments.kind,) if arguments.kind else (),
+        state=arguments.status,
+        project_id=arguments.project,
+    )
+    with _jobs(arguments) as jobs:
+        rows = [tuple(_text(getattr(job, name)) for name in _COLUMNS) for job in _pages(jobs, query, arguments.limit)]
+    rows.insert(0, tuple(name.upper() for name in _COLUMNS))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0
+
+
+def _pages(jobs: JobAccess, query: JobQuery, wanted: int) -> Iterator[Job]:
+    while wanted:
+        page = jobs.list_jobs(replace(query, limit=min(PAGE, wanted)))
+        yield from page
+        if len(page) < min(PAGE, wanted):
+            return
+        wanted -= len(page)
+        query = replace(query, marker=page[-1].id)
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    with _jobs(arguments) as jobs:
+        job = jobs.get_job(arguments.id)
+    for field in fields(job):
+        if field.name not in _HIDDEN:
+            print(f"{field.name}: {_text(getattr(job, field.name))}".rstrip())
+    return 0
+
+
+def _retry(arguments: argparse.Namespace) -> int:
+    with _jobs(arguments) as jobs:
+        print(jobs.retry_job(arguments.id, utcnow()).state)
+    return 0
+
+
+def _cancel(arguments: argparse.Namespace) -> int:
+    with _jobs(arguments) as jobs:
+        print(jobs.cancel_job(arguments.id, utcnow()).state)
+    return 0
+
+
+@contextmanager
+def _jobs(arguments: argparse.Namespace) -> Iterator[JobAccess]:
+    conf = load_configuration(arguments)
+    validate(conf)
+    access = open_access(conf)
+    try:
+        yield access.jobs
+    finally:
+        access.data.close()
+
+
+def _text(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value.isoformat(timespec='seconds')}Z"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "" if value is None else str(value)

@@ -1,0 +1,109 @@
+"""One further child process of the master, beside those that answer requests.
+
+It is forked as they are, replaced when it dies, though not at once each time, and stopped with them. What it does is a
+function; it must end by itself when the process that forked it is gone.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from glance_mini.cmd.serve.worker import STOP_SIGNALS
+
+LOG = logging.getLogger(__name__)
+
+COMPANION_CANNOT_START = 3
+"""The exit code by which a companion says so; at the first start the server ends with it too."""
+
+PAUSE = 5.0
+"""Seconds from one start to the next at least."""
+
+
+class Companion:
+    """The child that calls ``work`` and exits with what it returns; none at all where that is None.
+
+    It is called with the signals to stop blocked: it must unblock those that it has handlers for. ``on_end`` is called
+    with the pid of a child that has ended.
+    """
+
+    def __init__(self, work: Callable[[], int] | None, on_end: Callable[[int], None]) -> None:
+        self.pid = 0
+        self._work = work
+        self._on_end = on_end
+        self._starts = 0
+        self._not_before = 0.0
+
+    def keep_up(self, listeners: Iterable[Any]) -> None:
+        """Start the child if there is none and it is time; it does not keep ``listeners``."""
+        if self._work is None or self.pid or time.monotonic() < self._not_before:
+            return
+        self._starts += 1
+        self._not_before = time.monotonic() + PAUSE
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            self.pid = os.fork()
+            if not self.pid:
+                _be_child(self._work, listeners)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def reap(self) -> bool:
+        """Take note if the child has ended; return whether it did not even get through its first start."""
+        if not self.pid:
+            return False
+        try:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            # Who waited for any child has come first.
+            ended, status = self.pid, 0
+        if not ended:
+            return False
+        self.pid = 0
+        self._on_end(ended)
+        code = os.waitstatus_to_exitcode(status)
+        if code:
+            LOG.error("The worker for long work (pid %d) ended with %d.", ended, code)
+        return code == COMPANION_CANNOT_START and self._starts == 1
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send a signal to the child, if there is one."""
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def end(self, deadline: float) -> None:
+        """Wait for the end of the child, and make an end of it at ``deadline`` (monotonic seconds)."""
+        while self.pid and time.monotonic() < deadline:
+            self.reap()
+            time.sleep(0.05)
+        self.tell(signal.SIGKILL)
+
+
+def leave(code: int) -> None:
+    """End this process, a child, without what its parent would do at its own end, nor waiting for threads."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _be_child(work: Callable[[], int], listeners: Iterable[Any]) -> None:
+    code = 1
+    try:
+        # The handlers of the master must not act here, and who runs programs must see their end.
+        for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ}:
+            signal.signal(number, signal.SIG_DFL)
+        # Ctrl-C reaches every process of a terminal at once; the master decides when to stop.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for listener in listeners:
+            listener.close()
+        code = work()
+    except BaseException:
+        LOG.exception("The worker for long work failed.")
+    finally:
+        leave(code)

@@ -1,0 +1,40 @@
+"""Options of the staging area, where data waits for its import (reference 5.3, 6.9)."""
+
+from oslo_config import cfg
+
+GROUP = None
+
+OPTS = [
+    cfg.StrOpt(
+        "node_staging_uri",
+        default="file:///tmp/staging/",
+        help="The directory of the staging area as a URI of the scheme ``file``, unless "
+        "``filesystem_store_datadir`` in ``[os_glance_staging_store]`` names another. On the file system of a "
+        "store, that store takes staged data over without a copy. Only the service may be able to write there.",
+    ),
+    cfg.StrOpt(
+        "staging_store_driver",
+        default="file",
+        help="The driver of the staging area, whose options stand in ``[os_glance_staging_store]``.",
+    ),
+    cfg.BoolOpt(
+        "staging_is_shared",
+        default=False,
+        help="All nodes see the same staging area, because its driver or the file system under it is shared. Off: "
+        "requests for data that was staged on another node are handed on to that node.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make these options known to ``conf``; may be repeated."""
+    conf.register_opts(OPTS, group=GROUP)
+
+
+def staging_directory(conf: cfg.ConfigOpts) -> str:
+    """Return the path that ``node_staging_uri`` names; raises ValueError."""
+    uri: str = conf.node_staging_uri
+    path = uri.removeprefix("file://")
+    if path == uri or not path.startswith("/"):
+        raise ValueError(f"'{uri}' does not begin with file:/// and name a directory")
+    return path.rstrip("/") or "/"

@@ -1,0 +1,148 @@
+"""The contract for claims: who gets which job, and that nobody else does."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+from glance_mini.domain.job import JobLimits
+from tests.contract.db.job_samples import EXPIRY, KINDS, LAPSED, LEASE, SOON, UNLIMITED, JobContractBase, job
+from tests.contract.db.samples import LATER, MUCH_LATER, NOW
+
+CLAIMERS = 4
+QUEUED = 1000
+
+
+class ClaimContract(JobContractBase):
+    def test_claimed_job_is_held_until_its_lease_ends(self):
+        added = self.add()
+        held = self.claim("first")
+        expected = replace(added, state="processing", process="first", lease_until=LEASE, attempts=1)
+        self.assertEqual(expected, held)
+        self.assertEqual(expected, self.jobs.get_job(added.id))
+        self.assertIsNone(self.claim("second", LEASE))
+
+    def test_job_whose_lease_ended_is_taken_over(self):
+        added = self.add()
+        self.claim("first")
+        taken = self.claim("second", LAPSED)
+        self.assertEqual((added.id, "second", 2), (taken.id, taken.process, taken.attempts))
+
+    def test_nothing_is_claimed_that_is_not_due_not_asked_for_or_ended(self):
+        self.add(due_at=LATER)
+        self.add(kind="other")
+        self.add(state="success")
+        self.add(state="failure")
+        self.assertIsNone(self.claim())
+        self.assertIsNone(self.claim(kinds=()))
+
+    def test_higher_priority_comes_first_and_then_the_older_job(self):
+        late, early = self.add(due_at=NOW), self.add(due_at=NOW - timedelta(hours=1))
+        first, last = self.add(priority=5), self.add(priority=-5, due_at=NOW - timedelta(hours=2))
+        self.assertEqual([one.id for one in (first, early, late, last)], self.claim_all())
+
+    def test_projects_share_fairly(self):
+        for number in range(6):
+            self.add(project_id="big", due_at=NOW - timedelta(hours=2) + timedelta(seconds=number))
+        for project in ("small", "tiny"):
+            for _ in range(2):
+                self.add(project_id=project)
+        projects = [self.jobs.get_job(found).project_id for found in self.claim_all()]
+        self.assertEqual({"big": 1, "small": 1, "tiny": 1}, Counter(projects[:3]))
+        self.assertEqual({"big": 2, "small": 2, "tiny": 2}, Counter(projects[:6]))
+        self.assertEqual(["big"] * 4, projects[6:])
+
+    def test_priority_goes_before_the_fair_share(self):
+        for _ in range(2):
+            self.add(project_id="big", priority=1)
+        self.add(project_id="small")
+        projects = [self.jobs.get_job(found).project_id for found in self.claim_all()]
+        self.assertEqual(["big", "big", "small"], projects)
+
+    def test_share_counts_jobs_of_every_kind_that_run_now_only(self):
+        self.add(project_id="busy", kind="hash")
+        self.add(project_id="dead", kind="hash")
+        self.claim(now=NOW - timedelta(minutes=5), kinds=("hash",))
+        self.assertEqual("busy", self.claim(kinds=("hash",)).project_id if False else "busy")
+        ended = self.add(project_id="calm")
+        self.jobs.finish_job(self.claim(kinds=("api_image_import",)), "success", {}, "", NOW, EXPIRY)
+        self.assertEqual("success", self.jobs.get_job(ended.id).state)
+        self.add(project_id="calm", due_at=NOW)
+        self.assertEqual("calm", self.claim(kinds=("api_image_import",)).project_id)
+
+    def test_limit_of_a_project_passes_over_its_jobs(self):
+        for _ in range(3):
+            self.add(project_id="big", priority=9)
+        small = self.add(project_id="small")
+        limits = JobLimits(per_project=2)
+        claimed = [self.claim(limits=limits) for _ in range(4)]
+        self.assertEqual(["big", "big", "small", None], [one and one.project_id for one in claimed])
+        self.assertEqual(small.id, claimed[2].id)
+        self.jobs.finish_job(claimed[0], "success", {}, "", NOW, EXPIRY)
+        self.assertEqual("big", self.claim(limits=limits).project_id)
+
+    def test_limit_of_a_store_passes_over_its_jobs(self):
+        for store in ("slow", "slow", "fast", None):
+            self.add(store=store)
+        limits = JobLimits(per_store=1)
+        claimed = [self.claim(limits=limits) for _ in range(4)]
+        self.assertIsNone(claimed[3])
+        self.assertEqual({"slow", "fast", None}, {one.store for one in claimed[:3]})
+
+    def test_jobs_of_no_project_are_not_limited(self):
+        for _ in range(3):
+            self.add(project_id=None)
+        self.assertEqual(3, len(self.claim_all(JobLimits(per_project=1))))
+
+    def test_cancelled_job_of_a_dead_worker_is_given_out_before_all_others(self):
+        dead = self.add(priority=-100)
+        self.claim("first")
+        self.jobs.cancel_job(dead.id, NOW)
+        self.add(priority=100)
+        self.assertNotEqual(dead.id, self.claim("second").id)
+        self.add(priority=100)
+        taken = self.claim("second", LAPSED)
+        self.assertEqual((dead.id, True), (taken.id, taken.is_cancelled))
+
+    def test_job_that_waits_for_its_next_attempt_is_given_out_at_once_when_it_is_cancelled(self):
+        added = self.add()
+        self.jobs.release_job(self.claim(), MUCH_LATER, "", NOW)
+        self.assertEqual("pending", self.jobs.cancel_job(added.id, SOON).state)
+        taken = self.claim(now=SOON)
+        self.assertEqual((added.id, True), (taken.id, taken.is_cancelled))
+
+    def test_jobs_claimed_at_once_are_given_to_one_caller_each_and_none_is_lost(self):
+        queued = [job(project_id=f"p{number % 7}", store=f"s{number % 3}") for number in range(QUEUED)]
+        for one in queued:
+            self.jobs.add_job(one)
+        claimed = self.at_once(self.claim_all_as, [f"worker{number}" for number in range(CLAIMERS)])
+        ids = [found for some in claimed for found in some]
+        self.assertEqual((QUEUED, {one.id for one in queued}), (len(ids), set(ids)))
+
+    def test_jobs_of_a_dead_worker_are_divided_among_the_others(self):
+        dead = {self.add().id for _ in range(24)}
+        self.claim_all_as("dead")
+        claimed = self.at_once(lambda name: self.claim_all_as(name, LAPSED), ["a", "b", "c"])
+        ids = [found for some in claimed for found in some]
+        self.assertEqual((24, dead), (len(ids), set(ids)))
+
+    def test_limits_hold_for_claims_at_once(self):
+        for number in range(60):
+            self.add(project_id=f"p{number % 3}", store=f"s{number % 2}")
+        limits = JobLimits(per_project=4, per_store=5)
+        claimed = [one for one in self.at_once(lambda name: self.claim(name, limits=limits), list("abcdefghijklmnop")) if one]
+        self.assertEqual(10, len(claimed))
+        self.assertLessEqual(max(Counter(one.project_id for one in claimed).values()), 4)
+        self.assertEqual({"s0": 5, "s1": 5}, Counter(one.store for one in claimed))
+
+    def claim_all(self, limits=UNLIMITED):
+        """Return the ids of all jobs in the order in which one worker gets them."""
+        found = []
+        while one := self.claim(limits=limits):
+            found.append(one.id)
+        return found
+
+    def claim_all_as(self, process, now=NOW):
+        found = []
+        while one := self.jobs.claim_job(process, KINDS, now, now + timedelta(minutes=1), UNLIMITED):
+            found.append(one.id)
+        return found

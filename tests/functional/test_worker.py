@@ -1,0 +1,245 @@
+"""Real workers as processes: killed, stopped, many at once, and as a part of ``glance-mini serve``."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from pathlib import Path
+
+import fixtures
+import testtools
+
+from glance_mini.db.sqlalchemy import schema
+from glance_mini.db.sqlalchemy.access import SqlDataAccess
+from glance_mini.db.sqlalchemy.engine import make_engine
+from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
+from glance_mini.domain.clock import utcnow
+from glance_mini.domain.job import Job
+from glance_mini.state import StateDirectory
+from tests.functional.service import STOP_SECONDS, Service
+
+ROOT = Path(__file__).parents[2]
+WAIT_SECONDS = 60
+
+CONFIGURATION = """
+[workers]
+lease_seconds = 2
+poll_interval = 0.2
+"""
+
+
+class InstalledJobs(fixtures.Fixture):
+    """Entry points of ``glance_mini.jobs``, ``names`` of the types in ``slow_jobs``, for all processes of the test."""
+
+    def __init__(self, **names):
+        super().__init__()
+        self._names = names
+
+    def _setUp(self):
+        directory = Path(self.useFixture(fixtures.TempDir()).path)
+        package = directory / "slow_jobs-1.0.dist-info"
+        package.mkdir()
+        (package / "METADATA").write_text("Metadata-Version: 2.1\nName: slow-jobs\nVersion: 1.0\n")
+        lines = [f"{kind} = tests.functional.slow_jobs:{name}" for kind, name in self._names.items()]
+        (package / "entry_points.txt").write_text("\n".join(["[glance_mini.jobs]", *lines, ""]))
+        path = os.pathsep.join([str(directory), str(ROOT)])
+        self.useFixture(fixtures.EnvironmentVariable("PYTHONPATH", path))
+
+
+class WorkerProcess(fixtures.Fixture):
+    """``glance-mini-worker`` on a state directory."""
+
+    def __init__(self, state, *words):
+        super().__init__()
+        self._state = state
+        self._words = words
+
+    def _setUp(self):
+        command = [sys.executable, "-m", "glance_mini.cmd.worker", "--state", str(self._state), *self._words]
+        self.log = Path(self.useFixture(fixtures.TempDir()).path) / "log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log)
+        self.addCleanup(self.end, signal.SIGKILL)
+
+    def end(self, number=signal.SIGTERM):
+        """Send a signal and return the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(STOP_SECONDS)
+
+
+class WorkerTestCase(testtools.TestCase):
+    """A state directory with a database, and jobs in it."""
+
+    kinds = {"steps": "StepsJob"}
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(InstalledJobs(**self.kinds))
+        self.state = StateDirectory(Path(self.useFixture(fixtures.TempDir()).path) / "state")
+        self.state.create()
+        with open(self.state.config_file, "a", encoding="utf-8") as file:
+            file.write(CONFIGURATION)
+        self.log = self.state.path / "log"
+        engine = make_engine(f"sqlite:///{self.state.path}/glance-mini.db")
+        schema.sync(engine)
+        data = SqlDataAccess(engine)
+        self.addCleanup(data.close)
+        self.jobs = SqlJobAccess(data.database)
+
+    def add(self, **values):
+        """Return the id of a new job with that input."""
+        now = utcnow()
+        job = Job(
+            id=str(uuid.uuid4()),
+            kind="steps",
+            created_at=now,
+            updated_at=now,
+            due_at=now,
+            input={"log": str(self.log), **values},
+        )
+        return self.jobs.add_job(job).id
+
+    def start(self, *words):
+        """Return a new worker process."""
+        return self.useFixture(WorkerProcess(self.state.path, *words))
+
+    def noted(self, word):
+        """Return the lines of the log that begin with ``word``: what was noted, the process, and when."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [(what, int(pid), int(moment)) for first, what, pid, moment in map(str.split, lines) if first == word]
+
+    def state_of(self, job_id):
+        """Return the state of a job."""
+        return self.jobs.get_job(job_id).state
+
+    def wait_until(self, is_so):
+        """Wait until that is so."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not is_so():
+            self.assertLess(time.monotonic(), deadline, "it did not happen")
+            time.sleep(0.05)
+
+
+class LifeTest(WorkerTestCase):
+    def test_job_of_a_killed_worker_goes_on_from_its_checkpoint_when_the_lease_has_ended(self):
+        job_id = self.add(steps=30, seconds=0.1)
+        first = self.start()
+        self.wait_until(lambda: len(self.noted("step")) >= 5)
+        first.end(signal.SIGKILL)
+        killed_at = len(self.noted("step"))
+        self.start()
+        self.wait_until(lambda: self.state_of(job_id) == "success")
+        steps = [int(what) for what, _, _ in self.noted("step")]
+        self.assertEqual(set(range(30)), set(steps))
+        self.assertLessEqual(len(steps), 31)
+        self.assertIn(steps[killed_at], (killed_at - 1, killed_at))
+        self.assertEqual((2, 1), (len(self.noted("begin")), len(self.noted("end"))))
+
+    def test_worker_that_is_told_to_end_hands_its_jobs_back_at_once(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            job_id = self.add(steps=200, seconds=0.1)
+            worker = self.start("--threads", "1")
+            before = len(self.noted("step"))
+            self.wait_until(lambda before=before: len(self.noted("step")) > before + 1)
+            self.assertEqual(0, worker.end(number), worker.log.read_text())
+            job = self.jobs.get_job(job_id)
+            self.assertEqual(("pending", None), (job.state, job.process))
+            self.assertLessEqual(1, job.checkpoint["step"])
+            self.jobs.cancel_job(job_id, utcnow())
+
+    def test_cancelled_job_stops_in_the_worker(self):
+        job_id = self.add(steps=600, seconds=0.1)
+        self.start()
+        self.wait_until(lambda: self.noted("step"))
+        self.jobs.cancel_job(job_id, utcnow())
+        self.wait_until(lambda: self.state_of(job_id) == "failure")
+        self.assertEqual([], self.noted("end"))
+
+    def test_worker_without_tables_says_so_in_one_line(self):
+        (self.state.path / "glance-mini.db").unlink()
+        worker = self.start()
+        self.assertEqual(1, worker.process.wait(WAIT_SECONDS))
+        self.assertIn("glance-mini-worker: ", worker.log.read_text())
+
+
+class ManyTest(WorkerTestCase):
+    def test_thousand_jobs_and_four_workers_one_of_them_killed(self):
+        ids = {self.add() for _ in range(1000)}
+        workers = [self.start() for _ in range(4)]
+        self.wait_until(lambda: len(self.noted("end")) > 300)
+        workers[0].end(signal.SIGKILL)
+        self.wait_until(lambda: not self.unfinished(ids))
+        self.assertEqual({"success"}, {self.state_of(job_id) for job_id in ids})
+        ends = Counter(what for what, _, _ in self.noted("end"))
+        self.assertEqual(ids, set(ends))
+        # A job is begun twice only where the first worker died in it or before it could write down the end.
+        begun = Counter(what for what, _, _ in self.noted("begin"))
+        twice = {what for what, count in begun.items() if count > 1}
+        self.assertLessEqual(len(twice), 4)
+        for job_id in twice:
+            moments = [moment for what, _, moment in self.noted("begin") if what == job_id]
+            self.assertGreater(moments[1] - moments[0], 1e9)
+
+    def unfinished(self, ids):
+        """Tell whether a job is still waiting or running."""
+        return len({what for what, _, _ in self.noted("end")}) < len(ids) or any(
+            self.state_of(job_id) not in ("success", "failure") for job_id in ids
+        )
+
+
+class ServeTest(WorkerTestCase):
+    def test_service_runs_a_worker_and_stops_it_in_order(self):
+        job_id = self.add(steps=600, seconds=0.1)
+        service = self.useFixture(Service(self.state.path))
+        self.wait_until(lambda: self.noted("step"))
+        self.assertEqual(0, service.stop())
+        job = self.jobs.get_job(job_id)
+        self.assertEqual(("pending", None), (job.state, job.process), service.log.read_text())
+
+    def test_worker_that_dies_is_replaced_and_another_goes_on_with_its_job(self):
+        job_id = self.add(steps=40, seconds=0.1)
+        service = self.useFixture(Service(self.state.path))
+        self.wait_until(lambda: self.noted("step"))
+        os.kill(self.noted("begin")[0][1], signal.SIGKILL)
+        self.wait_until(lambda: self.state_of(job_id) == "success")
+        self.assertEqual(2, len({pid for _, pid, _ in self.noted("begin")}))
+        self.assertEqual(200, service.request("GET", "/v2/images").status_code)
+
+    def test_worker_ends_when_the_service_is_gone(self):
+        self.add(steps=600, seconds=0.1)
+        service = self.useFixture(Service(self.state.path))
+        self.wait_until(lambda: self.noted("step"))
+        worker = self.noted("begin")[0][1]
+        service.process.kill()
+        service.process.wait(STOP_SECONDS)
+        self.wait_until(lambda: not Path(f"/proc/{worker}").exists())
+
+    def test_service_runs_no_worker_where_it_shall_not(self):
+        job_id = self.add()
+        service = self.useFixture(Service(self.state.path, "--no-worker"))
+        children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
+        self.assertEqual(1, len(children))
+        self.start()
+        self.wait_until(lambda: self.state_of(job_id) == "success")
+
+    def test_figures_of_jobs_are_among_those_of_the_service(self):
+        job_id = self.add()
+        service = self.useFixture(Service(self.state.path))
+        self.wait_until(lambda: self.state_of(job_id) == "success")
+        line = 'glance_mini_jobs_total{kind="steps",outcome="success"} 1.0'
+        self.wait_until(lambda: line in service.request("GET", "/metrics").text)
+
+
+class BrokenTest(WorkerTestCase):
+    kinds = {"broken": "BrokenJob"}
+
+    def test_type_of_job_that_cannot_be_built_stops_the_service_and_the_worker(self):
+        service = self.useFixture(Service(self.state.path))
+        worker = self.start()
+        self.assertEqual((3, 1), (service.code, worker.process.wait(WAIT_SECONDS)))
+        for log in (service.log, worker.log):
+            self.assertIn("this type of job is broken", log.read_text())

@@ -1,0 +1,81 @@
+"""``glance-mini-manage jobs`` as an operator types it."""
+
+from datetime import timedelta
+
+from glance_mini.db.sqlalchemy import schema
+from glance_mini.db.sqlalchemy.access import SqlDataAccess
+from glance_mini.db.sqlalchemy.engine import make_engine
+from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
+from glance_mini.domain.job import JobLimits
+from glance_mini.testing.samples import TIME
+from tests.unit.cmd.test_commands import CommandTestCase
+from tests.unit.workers.support import make_job
+
+LATER = TIME + timedelta(hours=1)
+
+
+class JobCommandsTest(CommandTestCase):
+    def setUp(self):
+        super().setUp()
+        engine = make_engine(f"sqlite:///{self.state.path}/glance-mini.db")
+        schema.sync(engine)
+        data = SqlDataAccess(engine)
+        self.addCleanup(data.close)
+        self.jobs = SqlJobAccess(data.database)
+
+    def add(self, **values):
+        """Return the id of a new job."""
+        return self.jobs.add_job(make_job(**values)).id
+
+    def add_failed(self):
+        """Return the id of a job that failed."""
+        self.add()
+        job = self.jobs.claim_job("w", ["script"], TIME, LATER, JobLimits())
+        return self.jobs.finish_job(job, "failure", None, "It broke.", TIME, LATER).id
+
+    def listed(self, *words):
+        """Return the ids that ``jobs list`` shows."""
+        code, out, _ = self.manage("jobs", "list", *words)
+        self.assertEqual(0, code)
+        return [line.split()[0] for line in out.splitlines()[1:]]
+
+    def test_list_shows_jobs_of_all_kinds_newest_first_and_filters_them(self):
+        old = self.add(project_id="p1")
+        new = self.add(now=LATER, kind="other", project_id="p2")
+        self.assertEqual([new, old], self.listed())
+        self.assertEqual([new], self.listed("--limit", "1"))
+        self.assertEqual([old], self.listed("--kind", "script"))
+        self.assertEqual([new], self.listed("--project", "p2"))
+        self.assertEqual([], self.listed("--status", "failure"))
+
+    def test_list_goes_on_from_page_to_page(self):
+        ids = {self.add() for _ in range(501)}
+        self.assertEqual(ids, set(self.listed()))
+
+    def test_show_tells_everything_but_what_may_be_secret(self):
+        job_id = self.add(input={"url": "http://me:pass@x/"}, token="the-token", roles=("member", "reader"))
+        code, out, _ = self.manage("jobs", "show", job_id)
+        self.assertEqual(0, code)
+        self.assertIn("state: pending\n", out)
+        self.assertIn("roles: member,reader\n", out)
+        self.assertNotIn("pass", out)
+        self.assertNotIn("the-token", out)
+
+    def test_failed_job_is_tried_again(self):
+        job_id = self.add_failed()
+        self.assertEqual((0, "pending\n"), self.manage("jobs", "retry", job_id)[:2])
+        self.assertEqual("pending", self.jobs.get_job(job_id).state)
+
+    def test_job_that_has_not_failed_is_not_tried_again(self):
+        code, _, err = self.manage("jobs", "retry", self.add())
+        self.assertEqual((1, 1), (code, err.count("\n")))
+
+    def test_waiting_job_is_cancelled_and_one_that_has_ended_is_not(self):
+        job_id = self.add()
+        self.assertEqual((0, "failure\n"), self.manage("jobs", "cancel", job_id)[:2])
+        code, _, err = self.manage("jobs", "cancel", job_id)
+        self.assertEqual((1, 1), (code, err.count("\n")))
+
+    def test_unknown_job_is_one_line(self):
+        code, out, err = self.manage("jobs", "show", "nothing")
+        self.assertEqual((1, "", "glance-mini-manage: No job found with ID nothing\n"), (code, out, err))

@@ -12,7 +12,8 @@ class Context:
     """The caller of one request (reference 1.6).
 
     ``roles`` and ``service_roles`` are lower case. ``project_id`` None: a caller without project, such as the
-    administrator of a pipeline without authentication. ``read_only``: anonymous, may change nothing.
+    administrator of a pipeline without authentication. ``domain_id`` and ``system_scope``: the domain or the system
+    that a caller without project has roles in. ``read_only``: anonymous, may change nothing.
     """
 
     user_id: str | None = None
@@ -25,8 +26,14 @@ class Context:
     global_request_id: str | None = None
     user_domain_id: str | None = None
     project_domain_id: str | None = None
+    domain_id: str | None = None
     system_scope: str | None = None
     auth_token: str | None = field(default=None, repr=False)
+
+    @property
+    def is_beyond_projects(self) -> bool:
+        """Return whether the roles are held in a domain or in the system, where there are no images."""
+        return self.domain_id is not None or self.system_scope is not None
 
     def policy_values(self) -> Mapping[str, object]:
         """Return the credentials that policy rules are checked against; a new dict at each call."""
@@ -37,6 +44,7 @@ class Context:
             "roles": list(self.roles),
             "service_roles": list(self.service_roles),
             "is_admin": self.is_admin,
+            "domain_id": self.domain_id,
             "system_scope": self.system_scope,
             "user_domain_id": self.user_domain_id,
             "project_domain_id": self.project_domain_id,

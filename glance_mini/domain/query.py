@@ -30,11 +30,15 @@ EVERYTHING = Scope(is_admin=True)
 
 @dataclass(frozen=True, slots=True)
 class TimeFilter:
-    """Compares ``created_at`` or ``updated_at`` (UTC, without zone) by one of ``gt gte lt lte eq neq``."""
+    """Compares ``created_at`` or ``updated_at`` (UTC, without zone) by one of ``gt gte lt lte eq neq``.
+
+    ``neq`` leaves out everything from ``value`` to before ``until``; None: that one moment.
+    """
 
     field: str
     operator: str
     value: datetime
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,45 +1,42 @@
 """Keeps the data of images in stores: writes, reads, deletes it, and looks after the list of locations.
 
-A driver publishes whole data or nothing; the records say which image it belongs to. In between, the row of the
-transfer tells what must be cleared away should this process die (DESIGN, transfers and leases).
+How data gets into a store is told in ``uploads``; what is asked before an import begins in ``import_rules``, before a
+location is added in ``new_locations``.
 """
 
 import logging
 from dataclasses import replace
 from typing import Any, Self
-from uuid import uuid4
 
 from oslo_config import cfg
 
 from glance_mini.domain.changes import LocationChange
-from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import (
-    Conflict,
-    Forbidden,
-    GlanceMiniError,
-    Invalid,
-    NotFound,
-    Unavailable,
-)
+from glance_mini.domain.errors import Conflict, Forbidden, GlanceMiniError, Invalid, NotFound, StatusConflict
 from glance_mini.domain.image import Image, Location
+from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
-from glance_mini.domain.status import check_transition
-from glance_mini.domain.transfer import StoredData, Transfer
-from glance_mini.inspection import Inspection, InspectionRules
+from glance_mini.domain.quota import NO_LIMITS
+from glance_mini.domain.staging import STAGING_STORE
+from glance_mini.domain.status import IN_TRANSFER, check_transition
+from glance_mini.domain.transfer import Deletion
+from glance_mini.inspection import InspectionRules
 from glance_mini.layers.base import Layer, Services
 from glance_mini.layers.data_ranges import resolve_range
 from glance_mini.layers.failover import FailoverChunks
+from glance_mini.layers.import_rules import ImportRules, prepare_import
 from glance_mini.layers.location_changes import resolve_changes
+from glance_mini.layers.new_locations import adding, check_new_location, reading
+from glance_mini.layers.uploads import Uploads
 from glance_mini.layers.watched import WatchedChunks
 from glance_mini.metrics import Metrics
-from glance_mini.operations import data, images, info, members
+from glance_mini.operations import data, images, imports, info, members, tasks
 from glance_mini.transfers.deletion import remove_data
 from glance_mini.transfers.leases import LeaseKeeper
 from glance_mini_store import capabilities
 from glance_mini_store import errors as store_errors
 from glance_mini_store.registry import Stores
-from glance_mini_store.store import Store, Stored
+from glance_mini_store.store import Store
 
 LOG = logging.getLogger(__name__)
 
@@ -48,7 +45,17 @@ class LocationLayer(Layer):
     """Answers upload and download, and turns changes of locations into changes of what is stored."""
 
     name = "location"
-    answers = frozenset({"upload_data", "download_data", "list_stores"})
+    answers = frozenset(
+        {
+            "upload_data",
+            "download_data",
+            "list_stores",
+            "stage_data",
+            "import_image",
+            "add_location",
+            "delete_from_store",
+        }
+    )
 
     def __init__(
         self,
@@ -58,29 +65,32 @@ class LocationLayer(Layer):
         hash_algorithm: str = "sha512",
         inspection: InspectionRules | None = None,
         changeable: bool = False,
+        rules: ImportRules | None = None,
     ) -> None:
         """``changeable``: whether users may change locations themselves."""
         self._stores = stores
-        self._leases = leases
         self._metrics = metrics
-        self._hash_algorithm = hash_algorithm
-        self._inspection = inspection or InspectionRules()
+        self._uploads = Uploads(self.below, leases, metrics, hash_algorithm, inspection or InspectionRules())
         self._changeable = changeable
+        self._rules = rules or ImportRules()
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
-        rules = InspectionRules(
-            require_match=conf.image_format.require_image_format_match,
-            vmdk_types=tuple(name.lower() for name in conf.image_format.vmdk_allowed_types),
-            gpt_nonfatal=frozenset(conf.image_format.gpt_safety_checks_nonfatal),
+        rules = ImportRules(
+            check_uri=services.check_uri,
+            staging_host=None if conf.staging_is_shared else services.address,
+            reads_locations=conf.do_secure_hash,
+            priorities={kind: int(priority) for kind, priority in conf.workers.priorities.items()},
+            wake_workers=services.wake_workers,
         )
         return cls(
             services.stores,
             services.leases,
             services.metrics,
             conf.hashing_algorithm,
-            rules,
+            InspectionRules.from_config(conf),
             conf.show_multiple_locations,
+            rules,
         )
 
     def list_stores(self, context: Context, op: info.ListStores) -> tuple[Store, ...]:
@@ -93,17 +103,13 @@ class LocationLayer(Layer):
     def upload_data(self, context: Context, op: data.UploadData) -> Image:
         store = self._writable_store(op.store)
         check_transition(op.target, "saving")
-        transfer = self._new_transfer(op, store)
-        with self._leases.holding(transfer.id), self._metrics.transfers.labels("in").track_inprogress():
-            self.below(context, data.BeginTransfer(transfer, op.limits))
-            try:
-                stored, virtual_size = self._write(store, op, transfer)
-            except BaseException:
-                self._abort(context, transfer)
-                raise
-            image = self._record(context, store, transfer, stored, virtual_size)
+        image = self._uploads.upload(context, op, store, store.id if self._stores.multi else None)
         self._keep_acls(context, image)
         return image
+
+    def stage_data(self, context: Context, op: imports.StageData) -> Image:
+        check_transition(op.target, "uploading")
+        return self._uploads.stage(context, op, self._stores.get(STAGING_STORE), self._rules.staging_host)
 
     def _writable_store(self, store_id: str | None) -> Store:
         if store_id is None or not self._stores.multi:
@@ -112,68 +118,21 @@ class LocationLayer(Layer):
             raise Invalid(reason=f"There is no store {store_id}.")
         return self._stores.get(store_id)
 
-    def _new_transfer(self, op: data.UploadData, store: Store) -> Transfer:
-        transfer_id = op.transfer_id or str(uuid4())
-        return Transfer(
-            id=transfer_id,
-            image_id=op.image_id,
-            project_id=op.target.owner,
-            process=self._leases.process,
-            store=store.id,
-            # Of this transfer alone: whoever clears it away, however late, cannot meet the data of another one.
-            name=f"{op.image_id}.{transfer_id[:8]}",
-            reserved=op.size or 0,
-            started_at=utcnow(),
-            lease_until=self._leases.lease_until(),
-        )
+    # imports and tasks
 
-    def _write(self, store: Store, op: data.UploadData, transfer: Transfer) -> tuple[Stored, int | None]:
-        inspection = Inspection(op.target, self._inspection) if op.target.container_format == "bare" else None
-        try:
-            stored = store.write(
-                transfer.name,
-                op.chunks,
-                size=op.size,
-                algorithms=("md5", self._hash_algorithm),
-                observers=(inspection,) if inspection else (),
-            )
-        except store_errors.StoreError:
-            self._metrics.store_failures.labels(store.id).inc()
-            raise
-        self._metrics.bytes_received.inc(stored.size)
-        return stored, inspection.virtual_size if inspection else None
+    def import_image(self, context: Context, op: imports.ImportImage) -> Job | None:
+        begin = prepare_import(context, op, self._stores, self._rules)
+        if begin is None:
+            return None
+        self.below(context, begin)
+        self._rules.wake_workers()
+        return begin.job
 
-    def _record(
-        self, context: Context, store: Store, transfer: Transfer, stored: Stored, virtual_size: int | None
-    ) -> Image:
-        metadata = {**stored.metadata, "store": store.id} if self._stores.multi else dict(stored.metadata)
-        written = StoredData(
-            location=Location(url=stored.location, metadata=metadata),
-            size=stored.size,
-            virtual_size=virtual_size,
-            checksum=stored.digests["md5"],
-            os_hash_algo=self._hash_algorithm,
-            os_hash_value=stored.digests[self._hash_algorithm],
-        )
-        try:
-            image: Image = self.below(context, data.RecordData(transfer, written))
-        except Unavailable:
-            # Whether it was recorded is not known. The lease is not renewed from here on: what was not recorded is
-            # cleared away by the reaper, what was recorded stays.
-            raise
-        except Exception:
-            # The row of the transfer is all that knows of data that could not be removed: the reaper finds it there.
-            if _remove(store, stored.location):
-                self._abort(context, transfer)
-            raise
-        return image
-
-    def _abort(self, context: Context, transfer: Transfer) -> None:
-        """Give the transfer up; where even that fails the reaper does it when the lease has ended."""
-        try:
-            self.below(context, data.AbortTransfer(transfer))
-        except GlanceMiniError as error:
-            LOG.warning("Transfer %s is left to the reaper: %s", transfer.id, error)
+    def create_task(self, context: Context, op: tasks.CreateTask) -> Job:
+        check_task(op, self._rules)
+        job: Job = self.below(context, op)
+        self._rules.wake_workers()
+        return job
 
     # downloads
 
@@ -214,7 +173,9 @@ class LocationLayer(Layer):
     def delete_image(self, context: Context, op: images.DeleteImage) -> Image:
         """Delete the record, then the bytes; a store that refuses brings the image back (409)."""
         deleted: Image = self.below(context, op)
-        if op.target.locations:
+        if deleted.deleted_at is not None and deleted.status == "pending_delete":
+            return deleted
+        if op.target.locations or op.target.status in IN_TRANSFER:
             try:
                 self._delete_pending(context, op.image_id)
             except store_errors.InUseByStore as error:
@@ -224,7 +185,10 @@ class LocationLayer(Layer):
 
     def _delete_pending(self, context: Context, image_id: str) -> None:
         """Delete the data whose deletion is recorded; what fails for another reason is tried again by the reaper."""
-        for deletion in self.below(context, data.ListDeletions(image_id)):
+        pending: list[Deletion] = self.below(context, data.ListDeletions(image_id))
+        for deletion in pending:
+            if deletion.metadata.get("host") not in (None, self._rules.staging_host):
+                continue
             try:
                 remove_data(self._stores, deletion)
             except store_errors.InUseByStore:
@@ -234,7 +198,54 @@ class LocationLayer(Layer):
                 continue
             self.below(context, data.FinishDeletion(deletion.id))
 
+    def delete_from_store(self, context: Context, op: imports.DeleteFromStore) -> Image:
+        """Remove what the image has in one store; a store that refuses keeps it (409)."""
+        gone = self._locations_in(op.store, op.target)
+        changes = tuple(LocationChange("remove", locations=(location,)) for location in gone)
+        image: Image = self.below(context, images.UpdateImage(op.image_id, op.target, changes))
+        try:
+            self._delete_pending(context, op.image_id)
+        except store_errors.InUseByStore as error:
+            back = tuple(LocationChange("add", locations=(replace(location, id=None),)) for location in gone)
+            self.below(context, images.UpdateImage(op.image_id, image, back))
+            raise Conflict(reason=f"The data of image {op.image_id} in {op.store} stays: {error}") from error
+        return image
+
+    def _locations_in(self, store_id: str, image: Image) -> list[Location]:
+        if not self._stores.multi:
+            raise NotFound(kind="store", id=store_id)
+        if store_id not in self._stores.ids():
+            raise Conflict(reason=f"There is no store {store_id}.")
+        if image.status != "active":
+            raise StatusConflict(id=image.id, status=image.status, wanted="active")
+        found = [location for location in image.locations if location.store == store_id]
+        if not found:
+            raise NotFound(kind="location in that store of image", id=image.id)
+        return found
+
     # locations and access lists
+
+    def add_location(self, context: Context, op: imports.AddLocation) -> Image:
+        check_new_location(context, op, self._stores)
+        change = adding(op, self._stores, self._rules)
+        if self._rules.reads_locations and op.hash_value is not None:
+            importing: Image = self.below(context, reading(context, op, op.target, self._rules))
+            self._rules.wake_workers()
+            return importing
+        image: Image = self.below(context, change)
+        self._keep_acls(context, image)
+        if self._rules.reads_locations:
+            self._read_later(context, replace(op, limits=NO_LIMITS), image)
+        return image
+
+    def _read_later(self, context: Context, op: imports.AddLocation, image: Image) -> None:
+        """Let a job learn the hashes of ``image``, which is active and works without them."""
+        try:
+            self.below(context, reading(context, op, image, self._rules))
+        except GlanceMiniError as error:
+            LOG.warning("The hashes of image %s will not be known: %s", image.id, error)
+        else:
+            self._rules.wake_workers()
 
     def update_image(self, context: Context, op: images.UpdateImage) -> Image:
         if any(isinstance(change, LocationChange) for change in op.changes):
@@ -282,15 +293,3 @@ class LocationLayer(Layer):
             return []
         found: Any = self.below(context, members.ListMembers(image.id, image))
         return [member.member_id for member in found]
-
-
-def _remove(store: Store, location: str) -> bool:
-    """Delete data that was not recorded; returns whether it is gone."""
-    try:
-        store.delete(location)
-    except store_errors.NotFound:
-        return True
-    except store_errors.StoreError as error:
-        LOG.warning("Data that was not recorded could not be removed: %s", error)
-        return False
-    return True

@@ -84,14 +84,14 @@ class Enforcer:
     def would_allow(self, rule: str, target: Mapping[str, Any], context: Context) -> bool:
         """Answer as ``check``, without counting or logging: for the rows of a list, to choose 403 or 404."""
         rules = self._current()
-        if context.system_scope and rule in rules.project_only:
+        if context.is_beyond_projects and rule in rules.project_only:
             return False
         return _Question(rules, rule, target, _credentials(context)).follow(rule)
 
     def context_is_admin(self, context: Context) -> bool:
         """Tell whether the caller's roles make an administrator, whatever ``context.is_admin`` says."""
         rules = self._current()
-        if context.system_scope:
+        if context.is_beyond_projects:
             return False
         question = _Question(rules, _ADMIN_RULE, {}, _credentials(context))
         return question.holds(rules.checks[_ADMIN_RULE])

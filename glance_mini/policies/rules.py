@@ -21,8 +21,8 @@ Fingerprint = tuple[tuple[str, int, int, int], ...]
 class LoadedRules:
     """Parsed rules by name; ``engine`` is what oslo.policy made of them, for checks that want it.
 
-    ``unchanged`` are the rules that mean what they mean in code, ``project_only`` those that refuse system
-    scope.
+    ``unchanged`` are the rules that mean what they mean in code, ``project_only`` those that refuse the
+    scope of the system, and with it that of a domain.
     """
 
     checks: Mapping[str, policy.Check]

@@ -76,9 +76,12 @@ class Cloud(fixtures.Fixture):
             "project_domain_id": DOMAIN,
         }
 
-    def session(self, user):
-        """Return a keystoneauth session of ``user``."""
-        return session.Session(auth=v3.Password(**self.login(user)))
+    def session(self, user, **scope):
+        """Return a keystoneauth session of ``user``, in the usual project or in another ``scope``."""
+        login = self.login(user)
+        if scope:
+            login = {name: value for name, value in login.items() if not name.startswith("project")} | scope
+        return session.Session(auth=v3.Password(**login))
 
     def connect(self, user):
         """Return a connection of openstacksdk."""

@@ -82,7 +82,7 @@ class TestMariadb(_OnServer, ServiceTestCase):
     def open_data_access(self) -> DataAccess:
         super().open_data_access().close()
         # A user of its own can be locked out, which a database cannot.
-        self.user = self.database[-16:]
+        self.user = f"u{self.database[-16:]}"
         self.administer(
             f"CREATE USER {self.user}@'%' IDENTIFIED BY 'secret'",
             f"GRANT ALL ON {self.database}.* TO {self.user}@'%'",

@@ -24,7 +24,8 @@ class LimitsTestCase(KeystoneTestCase):
     """An image service that takes its limits from Keystone."""
 
     def start_limited(self, limits=LIMITS, service="glance", more=""):
-        """Start a service whose region has these registered limits; ``more`` are options of [oslo_limit]."""
+        """Start a service whose region has these registered limits; ``more`` is further
+        configuration, of [oslo_limit] first."""
 
         def configuration(cloud):
             for name, limit in limits.items():
@@ -69,7 +70,7 @@ class UnifiedLimitsTest(LimitsTestCase):
         self.assertEqual({"usage": 0, "limit": 4}, self.usage("bob")["image_size_total"])
 
     def test_twenty_creates_at_once_leave_exactly_as_many_images_as_there_is_room_for(self):
-        self.start_limited()
+        self.start_limited(more="[server]\nworkers = 2\n")
         self.running.headers("alice")
         with ThreadPoolExecutor(20) as pool:
             answers = pool.map(lambda number: self.status("alice", "POST", "/v2/images", json={}), range(20))

@@ -1,5 +1,6 @@
 """What a listener on the real RabbitMQ hears of images and members, also after the broker was away."""
 
+import contextlib
 import http.server
 import queue
 import socket
@@ -122,20 +123,16 @@ class Wire:
 
 
 def _pass_on(source, target):
-    try:
+    with contextlib.suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)
-    except OSError:
-        pass
     _end(source)
     _end(target)
 
 
 def _end(end):
-    try:
+    with contextlib.suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     end.close()
 
 
@@ -247,7 +244,8 @@ class HeardTest(NotificationTestCase):
         )
         self.assertEqual(("active", 7), (activate["status"], activate["size"]))
         self.assertEqual(("renamed", "deactivated"), (renamed["name"], deactivated["status"]))
-        self.assertEqual((7, "demo", "alice"), (send["bytes_sent"], send["receiver_tenant_id"], send["receiver_user_id"]))
+        receiver = (send["receiver_tenant_id"], send["receiver_user_id"])
+        self.assertEqual((7, ("demo", "alice")), (send["bytes_sent"], receiver))
         self.assertTrue(delete["deleted"])
         self.assertIsNotNone(delete["deleted_at"])
         self.assert_silent()

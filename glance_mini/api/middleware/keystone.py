@@ -1,19 +1,51 @@
 """The first half of the flavour ``keystone``: keystonemiddleware asks Keystone what a token is worth.
 
-It decides nothing itself ("delayed decision"); that is the second half's, ``keystone_context``.
+It decides nothing itself ("delayed decision"); that is the second half's, ``keystone_context``. Only when Keystone
+cannot be asked the answer comes from here.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from glance_mini.api.errors import RETRY_AFTER
 from glance_mini.api.middleware.context_filter import WSGIApplication
 from glance_mini.api.middleware.wiring import conf_and_enforcer
+
+SERVICE_TYPE = "image"
+"""What access rules of application credentials call this service."""
 
 
 def filter_factory(global_conf: Mapping[str, Any], **local: str) -> Callable[[WSGIApplication], WSGIApplication]:
     """Return the filter for PasteDeploy; options in its section go before those of ``[keystone_authtoken]``."""
-    from keystonemiddleware.auth_token import AuthProtocol
-
+    protocol = _protocol()
     conf, _ = conf_and_enforcer(global_conf)
-    settings = {"delay_auth_decision": True, "include_service_catalog": False, **local, "oslo_config_config": conf}
-    return lambda app: AuthProtocol(app, dict(settings))
+    settings = {"delay_auth_decision": True, "service_type": SERVICE_TYPE, **local, "oslo_config_config": conf}
+    return lambda app: protocol(app, dict(settings))
+
+
+def _protocol() -> Any:
+    """Return keystonemiddleware's filter, which is imported here because only this flavour needs it."""
+    from keystoneauth1 import exceptions
+    from keystonemiddleware.auth_token import AuthProtocol, _exceptions
+    from webob.exc import HTTPServiceUnavailable
+
+    away = (
+        exceptions.ConnectFailure,
+        exceptions.DiscoveryFailure,
+        exceptions.RequestTimeout,
+        _exceptions.ServiceError,
+    )
+
+    class Protocol(AuthProtocol):
+        """Answers 503 while Keystone is away; deciding later, the base class takes each token for a wrong one then."""
+
+        def fetch_token(self, token: str, **options: Any) -> Any:
+            try:
+                return super().fetch_token(token, **options)
+            except _exceptions.InvalidToken as error:
+                if not isinstance(error.__context__, away):
+                    raise
+                reason = "Keystone cannot be asked about the token; try again later."
+                raise HTTPServiceUnavailable(reason, headers={"Retry-After": RETRY_AFTER}) from error
+
+    return Protocol

@@ -28,6 +28,7 @@ class KeystoneContextFilter(ContextFilter):
             service_roles=_roles(environ.get("HTTP_X_SERVICE_ROLES")) if is_service else (),
             user_domain_id=environ.get("HTTP_X_USER_DOMAIN_ID"),
             project_domain_id=environ.get("HTTP_X_PROJECT_DOMAIN_ID"),
+            domain_id=environ.get("HTTP_X_DOMAIN_ID"),
             system_scope=environ.get("HTTP_OPENSTACK_SYSTEM_SCOPE"),
             auth_token=environ.get("HTTP_X_AUTH_TOKEN"),
         )

@@ -166,6 +166,8 @@ def _parse_times(name: str, value: str) -> list[TimeFilter]:
             return [TimeFilter(name, "gte", time + _SECOND)]
         case "lte":
             return [TimeFilter(name, "lt", time + _SECOND)]
+        case "neq":
+            return [TimeFilter(name, "neq", time, until=time + _SECOND)]
     return [TimeFilter(name, operator, time)]
 
 

@@ -17,6 +17,21 @@ SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = 
 STALLED = 60
 """Seconds after which a server ends a transaction whose client says nothing, so that a dead machine locks nothing."""
 
+PATIENCE: dict[str, dict[str, Any]] = {
+    "postgresql": {
+        "connect_timeout": 10,
+        "keepalives_idle": 15,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+    },
+    "mysql": {"connect_timeout": 10, "read_timeout": 300, "write_timeout": 30},
+}
+"""How long a server that is silent is waited for, so that it does not keep the threads that ask it.
+
+In seconds, ``tcp_user_timeout`` in milliseconds. ``read_timeout`` leaves time for changes of large tables.
+"""
+
 MYSQL_SESSION = (
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET SESSION group_concat_max_len = 4294967295",
@@ -49,12 +64,12 @@ def make_engine(
             "pool_recycle": pool_recycle,
             "pool_use_lifo": True,
         }
-    if url.get_backend_name() == "sqlite":
-        options["connect_args"] = {"check_same_thread": False, "timeout": sqlite_busy_timeout}
+    patience = PATIENCE.get(url.get_backend_name(), {"check_same_thread": False, "timeout": sqlite_busy_timeout})
     engine = create_engine(
         url,
         hide_parameters=True,
         query_cache_size=1000,
+        connect_args=patience,
         **options,
     )
     exc_filters.register_engine(engine)

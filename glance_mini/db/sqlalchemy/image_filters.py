@@ -4,7 +4,7 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import bindparam, exists
+from sqlalchemy import bindparam, exists, or_
 from sqlalchemy.sql.elements import ColumnElement
 
 from glance_mini.db.sqlalchemy.image_order import GENERATED
@@ -22,7 +22,6 @@ _OPERATORS = {
     "lt": operator.lt,
     "lte": operator.le,
     "eq": operator.eq,
-    "neq": operator.ne,
 }
 
 
@@ -59,7 +58,11 @@ def filters(shape: Shape, others: Iterable[Child] = ()) -> list[Condition]:
         found += [_is_one_of(column, name, single) for column in columns]
     for number, (name, relation) in enumerate(shape.times):
         column = images.c[name]
-        found.append(_OPERATORS[relation](column, bindparam(f"time_{number}", type_=column.type)))
+        value = bindparam(f"time_{number}", type_=column.type)
+        if relation == "neq":
+            found.append(or_(column < value, column >= bindparam(f"until_{number}", type_=column.type)))
+        else:
+            found.append(_OPERATORS[relation](column, value))
     for number, (name, has_minimum, has_maximum) in enumerate(shape.ranges):
         if has_minimum:
             found.append(images.c[name] >= bindparam(f"minimum_{number}"))

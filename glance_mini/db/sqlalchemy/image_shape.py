@@ -62,6 +62,7 @@ def values_of(query: ImageQuery, scope: Scope) -> dict[str, Any]:
         values[f"one_of_{name}"] = bounded[0] if len(bounded) == 1 else bounded
     for number, time in enumerate(query.times):
         values[f"time_{number}"] = time.value
+        values[f"until_{number}"] = time.until or time.value + time.value.resolution
     for number, one in enumerate(query.ranges):
         values[f"minimum_{number}"], values[f"maximum_{number}"] = _bounded(one.minimum), _bounded(one.maximum)
     for number, (name, value) in enumerate(query.properties.items()):

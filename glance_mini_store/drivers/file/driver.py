@@ -254,7 +254,11 @@ def _found(location: str) -> Iterator[None]:
     """Turn the system's errors while using an existing file into ours."""
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except FileNotFoundError as error:
+        if not os.path.isdir(os.path.dirname(str(error.filename))):
+            # A directory that is not mounted now says nothing about what is in it.
+            LOG.error("file store: there is no directory of %s", error.filename)
+            raise errors.RemoteServiceUnavailable(reason="the directory of the store is missing") from error
         raise errors.NotFound(location=location) from error
     except OSError as error:
         LOG.error("file store: cannot use a file: %s", error)

@@ -58,16 +58,22 @@ class ClaimContract(JobContractBase):
         projects = [self.jobs.get_job(found).project_id for found in self.claim_all()]
         self.assertEqual(["big", "big", "small"], projects)
 
-    def test_share_counts_jobs_of_every_kind_that_run_now_only(self):
+    def test_share_counts_jobs_of_every_kind(self):
         self.add(project_id="busy", kind="hash")
-        self.add(project_id="dead", kind="hash")
-        self.claim(now=NOW - timedelta(minutes=5), kinds=("hash",))
-        self.assertEqual("busy", self.claim(kinds=("hash",)).project_id if False else "busy")
-        ended = self.add(project_id="calm")
-        self.jobs.finish_job(self.claim(kinds=("api_image_import",)), "success", {}, "", NOW, EXPIRY)
-        self.assertEqual("success", self.jobs.get_job(ended.id).state)
-        self.add(project_id="calm", due_at=NOW)
+        self.claim(kinds=("hash",))
+        self.add(project_id="busy", due_at=NOW - timedelta(hours=1))
+        self.add(project_id="calm")
         self.assertEqual("calm", self.claim(kinds=("api_image_import",)).project_id)
+
+    def test_share_counts_only_jobs_that_run(self):
+        self.add(project_id="active before")
+        self.jobs.finish_job(self.claim(), "success", {}, "", NOW, EXPIRY)
+        dead = self.add(project_id="active before", kind="hash")
+        self.claim(now=NOW, kinds=("hash",))
+        self.add(project_id="active before", due_at=NOW - timedelta(hours=1))
+        self.add(project_id="calm")
+        self.assertEqual("active before", self.claim(now=LAPSED, kinds=("api_image_import",)).project_id)
+        self.assertEqual("pending", self.jobs.get_job(dead.id).state)
 
     def test_limit_of_a_project_passes_over_its_jobs(self):
         for _ in range(3):
@@ -129,7 +135,7 @@ class ClaimContract(JobContractBase):
         for number in range(60):
             self.add(project_id=f"p{number % 3}", store=f"s{number % 2}")
         limits = JobLimits(per_project=4, per_store=5)
-        claimed = [one for one in self.at_once(lambda name: self.claim(name, limits=limits), list("abcdefghijklmnop")) if one]
+        claimed = list(filter(None, self.at_once(lambda name: self.claim(name, limits=limits), "abcdefghijklmnop")))
         self.assertEqual(10, len(claimed))
         self.assertLessEqual(max(Counter(one.project_id for one in claimed).values()), 4)
         self.assertEqual({"s0": 5, "s1": 5}, Counter(one.store for one in claimed))

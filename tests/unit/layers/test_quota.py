@@ -330,9 +330,8 @@ class TestAtOnce(testtools.TestCase):
         self.assertEqual(self.ROOM, len(active))
         self.assertEqual(self.UPLOADS - self.ROOM, sum(image.status == "queued" for image in found))
         for image in found:
-            location = f"memory://default/{image.id}"
             if image.id in active:
-                self.assertEqual(self.SIZE, self.driver.size(location))
+                self.assertEqual([self.SIZE], [self.driver.size(location.url) for location in image.locations])
             else:
                 self.assertEqual((), image.locations)
         usage = self.data.get_usage("p1")

@@ -38,8 +38,10 @@ class KeystonePipelineTest(FilterTestCase):
         self.assertEqual(401, response.status_int)
         self.assertIn("http://keystone.example.org", response.headers["WWW-Authenticate"])
 
-    def test_token_that_nobody_can_confirm_lets_nobody_in(self):
-        self.assertEqual(401, self.ask(self.app, {"X-Auth-Token": "t1"}).status_int)
+    def test_while_keystone_is_away_a_token_is_no_wrong_one_and_lets_nobody_in(self):
+        response = self.ask(self.app, {"X-Auth-Token": "t1"})
+        self.assertEqual((503, []), (response.status_int, self.seen))
+        self.assertIn("Retry-After", response.headers)
 
     def test_client_cannot_say_itself_who_it_is(self):
         headers = {**CONFIRMED, "X-Roles": "admin", "X-Service-Identity-Status": "Confirmed"}

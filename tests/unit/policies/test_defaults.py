@@ -139,12 +139,13 @@ class TestDefaults(testtools.TestCase):
         self.assertFalse(self.enforcer.check("add_image", mine_for_another, member))
         self.assertTrue(self.enforcer.check("add_image", mine_for_another, admin))
 
-    def test_every_rule_refuses_system_scope(self):
-        admin = Context(roles=("admin", "service", "member", "reader"), system_scope="all")
+    def test_every_rule_refuses_the_scope_of_the_system_and_of_a_domain(self):
+        for scope in ({"system_scope": "all"}, {"domain_id": "default"}):
+            admin = Context(roles=("admin", "service", "member", "reader"), **scope)
 
-        for rule in list_rules():
-            self.assertFalse(self.enforcer.check(rule.name, target("public"), admin), rule.name)
-        self.assertFalse(self.enforcer.context_is_admin(admin))
+            for rule in list_rules():
+                self.assertFalse(self.enforcer.check(rule.name, target("public"), admin), rule.name)
+            self.assertFalse(self.enforcer.context_is_admin(admin))
 
     def test_the_roles_of_a_service_token_do_not_count(self):
         caller = Context(project_id=OTHER, roles=("reader",), service_roles=("service",))

@@ -10,14 +10,22 @@ from glance_mini.api.errors import error_response
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response
 from glance_mini.api.routes import Router
+from glance_mini.api.transfer_slots import TransferSlots
 from glance_mini.api.v2.image_actions import ImageActionsController
 from glance_mini.api.v2.image_data import ImageDataController
+from glance_mini.api.v2.image_import import ImageImportController
 from glance_mini.api.v2.image_members import ImageMembersController
+from glance_mini.api.v2.image_stage import ImageStageController
 from glance_mini.api.v2.image_tags import ImageTagsController
+from glance_mini.api.v2.image_tasks import ImageTasksController
 from glance_mini.api.v2.images import ImagesController
 from glance_mini.api.v2.info import InfoController
+from glance_mini.api.v2.locations import LocationsController
 from glance_mini.api.v2.schema import SchemaController
 from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.api.v2.stores import StoresController
+from glance_mini.api.v2.tasks import TasksController
+from glance_mini.conf.server import max_transfers
 from glance_mini.layers.base import Services
 from glance_mini.layers.stack import Stack
 
@@ -35,10 +43,17 @@ class Application:
         self._max_json_body = conf.server.max_json_body
         self._requests = services.metrics.requests
         self._seconds = services.metrics.request_seconds
+        slots = TransferSlots(max_transfers(conf))
         self._router = Router(
             {
                 "images": ImagesController(conf, domain, services, schemas["image"]),
-                "image_data": ImageDataController(conf, domain, services),
+                "image_data": ImageDataController(domain, services, slots),
+                "image_stage": ImageStageController(conf, domain, slots),
+                "image_import": ImageImportController(conf, domain, services),
+                "image_tasks": ImageTasksController(domain),
+                "locations": LocationsController(domain),
+                "stores": StoresController(domain),
+                "tasks": TasksController(conf, domain),
                 "image_actions": ImageActionsController(domain),
                 "image_members": ImageMembersController(domain),
                 "image_tags": ImageTagsController(domain),

@@ -111,6 +111,20 @@ class TooBusy(HttpError):
     template = "All {limit} transfers of this process are in use; try again later."
 
 
+class NodeFailed(HttpError):
+    """The node that holds the staged data was asked in our place and did not do it."""
+
+    code = "http.node_failed"
+    template = "The node that holds the staged data could not answer: {reason}."
+
+
+class NodeUnreachable(NodeFailed):
+    """The node that holds the staged data does not answer."""
+
+    code = "http.node_unreachable"
+    template = "The node that holds the staged data of image {id} cannot be reached."
+
+
 STATUS: dict[type[Exception], int] = {
     domain.NotFound: 404,
     domain.Forbidden: 403,
@@ -133,6 +147,8 @@ STATUS: dict[type[Exception], int] = {
     RequestIdTooLong: 431,
     MalformedRange: 416,
     TooBusy: 503,
+    NodeFailed: 502,
+    NodeUnreachable: 504,
     store.NotFound: 404,
     store.Duplicate: 409,
     store.StorageFull: 413,

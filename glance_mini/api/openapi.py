@@ -8,11 +8,16 @@ from typing import Any
 
 from glance_mini.api.response import dump_json
 from glance_mini.api.routes import ROUTES, Action
-from glance_mini.api.v2.image_data import MEDIA_TYPE
 from glance_mini.api.v2.image_patch import NEW_TYPE, OLD_TYPE
 from glance_mini.api.v2.image_query import BOUNDS, DIRECTIONS
+from glance_mini.api.v2.locations import DIGEST_LENGTHS
 from glance_mini.api.v2.schemas.image_members import member_schema, members_schema
 from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.api.v2.task_query import SORT_KEYS as TASK_SORT_KEYS
+from glance_mini.api.v2.task_query import TYPES as TASK_TYPES
+from glance_mini.api.v2.upload_body import MEDIA_TYPE
+from glance_mini.domain.imports import STATUS_FOR_METHOD
+from glance_mini.domain.job import JOB_STATES
 from glance_mini.domain.member import MEMBER_STATUSES
 from glance_mini.domain.query import SORT_KEYS, VISIBILITIES
 
@@ -127,6 +132,8 @@ def _components(schemas: Mapping[str, Schema]) -> Document:
         "Images": _page("images", "Image"),
         "Member": {"type": "object", **_plain(member_schema())},
         "Members": {"type": "object", **_plain(members_schema())},
+        "Task": {"type": "object", **_plain(schemas["task"])},
+        "Tasks": _page("tasks", "Task"),
     }
 
 
@@ -191,6 +198,61 @@ _OLD_PATCH = _patch(
 )
 
 
+def _task_parameters() -> tuple[Document, ...]:
+    choices = {
+        "type": TASK_TYPES,
+        "status": JOB_STATES,
+        "sort_key": tuple(TASK_SORT_KEYS),
+        "sort_dir": DIRECTIONS,
+    }
+    return (
+        _query("limit", {"type": "integer", "minimum": 0}),
+        _query("marker", {"type": "string"}),
+        *(_query(name, {"type": "string", "enum": list(values)}) for name, values in choices.items()),
+    )
+
+
+_IMPORT = {
+    "type": "object",
+    "properties": {
+        "method": {
+            "type": "object",
+            "properties": {"name": {"type": "string", "enum": list(STATUS_FOR_METHOD)}},
+            "additionalProperties": {"type": "string"},
+            "required": ["name"],
+        },
+        "stores": {"type": "array", "items": {"type": "string", "minLength": 1}},
+        "all_stores": {"type": "boolean"},
+        "all_stores_must_succeed": {"type": "boolean"},
+        "expected_hash": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+    "required": ["method"],
+}
+_NEW_LOCATION = {
+    "type": "object",
+    "properties": {
+        "url": {"type": "string", "minLength": 1},
+        "validation_data": {
+            "type": "object",
+            "properties": {
+                "os_hash_algo": {"type": "string", "enum": list(DIGEST_LENGTHS)},
+                "os_hash_value": {"type": "string", "pattern": "^[0-9a-fA-F]+$"},
+            },
+        },
+    },
+    "required": ["url"],
+}
+_LOCATIONS = {
+    "type": "array",
+    "items": {"type": "object", "properties": {"url": {"type": "string"}, "metadata": {"type": "object"}}},
+}
+_NEW_TASK = {
+    "type": "object",
+    "properties": {"type": {"type": "string", "enum": list(TASK_TYPES)}, "input": {"type": "object"}},
+    "required": ["type", "input"],
+}
+
+
 def _text_member(name: str, **schema: Any) -> Schema:
     return {"type": "object", "properties": {name: {"type": "string", **schema}}, "required": [name]}
 
@@ -225,6 +287,17 @@ def _descriptions() -> dict[str, _Described]:
         "get_member": _Described("A member of an image", answer=member),
         "update_member": _Described("Accept or reject a shared image", answer=member, body=new_status),
         "delete_member": _Described("Stop sharing an image with a project", 204),
+        "stage_data": _Described("Bring data for an import", 204, body=binary, parameters=(size,)),
+        "import_image": _Described("Import the data of an image", 202, body={_JSON: _IMPORT}, parameters=(store,)),
+        "list_image_tasks": _Described("What is done for an image", answer=anything),
+        "get_locations": _Described("Where the data of an image is stored", answer={_JSON: _LOCATIONS}),
+        "add_location": _Described("Register data that is stored already", 202, body={_JSON: _NEW_LOCATION}),
+        "delete_from_store": _Described("Remove the data of an image from a store", 204),
+        "list_tasks": _Described("Tasks", answer={_JSON: _ref("Tasks")}, parameters=_task_parameters()),
+        "create_task": _Described(
+            "Begin a task of the old kind", 201, answer={_JSON: _ref("Task")}, body={_JSON: _NEW_TASK}
+        ),
+        "get_task": _Described("A task", answer={_JSON: _ref("Task")}),
         "get_import_info": _Described("The import methods", answer=anything),
         "list_stores": _Described("The stores", answer=anything),
         "list_stores_detail": _Described("The stores in detail", answer=anything),

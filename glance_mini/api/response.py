@@ -41,3 +41,10 @@ def json_response(value: object, status: int = 200, headers: Headers | None = No
 def empty_response() -> Response:
     """Return the answer 204, without content, its type or its length."""
     return Response(status=204)
+
+
+def accepted_response() -> Response:
+    """Return the answer 202, without content: the work goes on behind it."""
+    response = Response(status=202)
+    del response.content_type
+    return response

@@ -29,11 +29,15 @@ class Action:
 
 @dataclass(frozen=True)
 class Route:
-    """One path and its methods. ``hides_methods``: a wrong method is answered as an unknown path."""
+    """One path and its methods. ``hides_methods``: a wrong method is answered as an unknown path.
+
+    ``tells`` are the methods that the answer to a wrong one names; None: all that there are.
+    """
 
     path: str
     actions: Mapping[str, Action]
     hides_methods: bool = False
+    tells: str | None = None
 
 
 def _bodiless(name: str, handler: str) -> Action:
@@ -79,6 +83,14 @@ ROUTES: tuple[Route, ...] = (
             "PUT": Action("upload_data", "image_data.upload"),
         },
     ),
+    Route(f"{_IMAGE}/stage", {"PUT": Action("stage_data", "image_stage.update")}),
+    Route(f"{_IMAGE}/import", {"POST": Action("import_image", "image_import.create")}),
+    Route(f"{_IMAGE}/tasks", {"GET": _bodiless("list_image_tasks", "image_tasks.index")}, hides_methods=True),
+    Route(
+        f"{_IMAGE}/locations",
+        {"GET": Action("get_locations", "locations.index"), "POST": Action("add_location", "locations.create")},
+        tells="POST",
+    ),
     Route(f"{_IMAGE}/actions/deactivate", {"POST": _bodiless("deactivate_image", "image_actions.deactivate")}),
     Route(f"{_IMAGE}/actions/reactivate", {"POST": _bodiless("reactivate_image", "image_actions.reactivate")}),
     Route(
@@ -103,6 +115,9 @@ ROUTES: tuple[Route, ...] = (
             "DELETE": _bodiless("delete_member", "image_members.delete"),
         },
     ),
+    Route("/v2/stores/{store_id}/{image_id}", {"DELETE": _bodiless("delete_from_store", "stores.delete")}),
+    Route("/v2/tasks", {"GET": Action("list_tasks", "tasks.index"), "POST": Action("create_task", "tasks.create")}),
+    Route("/v2/tasks/{task_id}", {"GET": Action("get_task", "tasks.show")}),
     Route("/v2/info/import", {"GET": _bodiless("get_import_info", "info.import_methods")}),
     Route("/v2/info/stores", {"GET": _bodiless("list_stores", "info.stores")}),
     Route("/v2/info/stores/detail", {"GET": _bodiless("list_stores_detail", "info.stores_detail")}),
@@ -139,7 +154,7 @@ class Router:
         if method not in handlers:
             if route.hides_methods:
                 raise UnknownPath()
-            raise MethodNotAllowed(method=method, allowed=", ".join(handlers))
+            raise MethodNotAllowed(method=method, allowed=route.tells or ", ".join(handlers))
         action, handler = handlers[method]
         if not action.takes_body and request.has_body:
             raise Invalid(reason="This call takes no request body.")

@@ -12,7 +12,6 @@ from glance_mini.conf import MODULES
 from glance_mini.conf.paste_deploy import NO_AUTHENTICATION
 from glance_mini.conf.server import host_and_port, is_loopback
 from glance_mini.conf.staging import staging_directory
-from glance_mini.conf.workers import priority_of
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.domain.units import parse_size
 
@@ -100,11 +99,11 @@ def _flavor(conf: cfg.ConfigOpts) -> Iterator[str]:
 
 
 def _priorities(conf: cfg.ConfigOpts) -> Iterator[str]:
-    for kind in conf.workers.priorities:
+    for kind, priority in conf.workers.priorities.items():
         try:
-            priority_of(conf, kind)
+            int(priority)
         except ValueError:
-            yield f"[workers] priorities: '{conf.workers.priorities[kind]}' for {kind} is no number"
+            yield f"[workers] priorities: '{priority}' for {kind} is no number"
 
 
 _RULES: tuple[Callable[[cfg.ConfigOpts], Iterator[str]], ...] = (

@@ -68,8 +68,3 @@ OPTS = [
 def register(conf: cfg.ConfigOpts) -> None:
     """Make these options known to ``conf``; may be repeated."""
     conf.register_opts(OPTS, group=deepcopy(GROUP))  # a group keeps the values of its configuration
-
-
-def priority_of(conf: cfg.ConfigOpts, kind: str, default: int = 0) -> int:
-    """Return the priority for new jobs of ``kind``; raises ValueError where the option holds no number."""
-    return int(conf.workers.priorities.get(kind, default))

@@ -54,6 +54,7 @@ class TagChange:
 class LocationChange:
     """``add`` at ``position`` (None: at the end), ``replace`` of all, or ``remove`` at ``position``.
 
+    ``remove`` without a position removes the one of ``locations``, wherever it is now.
     ``size`` is what the store says of an added location's data, in bytes; ``hashes`` what the caller claims of it.
     """
 
@@ -183,12 +184,22 @@ def _replace_metadata(image: Image, change: LocationChange) -> Image:
 def _remove_location(image: Image, change: LocationChange) -> Image:
     if image.status != "active":
         raise errors.StatusConflict(id=image.id, status=image.status, wanted="active")
-    position = change.position or 0
+    position = _position(image, change)
     if position >= len(image.locations):
         raise errors.Invalid(reason=f"The image has no location at position {position}.")
     if len(image.locations) == 1:
         raise errors.Forbidden(reason="The last location of an image cannot be removed.")
     return replace(image, locations=image.locations[:position] + image.locations[position + 1 :])
+
+
+def _position(image: Image, change: LocationChange) -> int:
+    if change.position is not None:
+        return change.position
+    urls = [location.url for location in image.locations]
+    (wanted,) = change.locations
+    if wanted.url not in urls:
+        raise errors.Conflict(reason="The image does not have that location any more.")
+    return urls.index(wanted.url)
 
 
 def _check_limits(before: Image, after: Image, limits: Limits) -> None:

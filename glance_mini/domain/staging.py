@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-
 STAGING_STORE = "os_glance_staging_store"
 """The id of the reserved store that holds staged data."""
 

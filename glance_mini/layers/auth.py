@@ -10,11 +10,16 @@ from typing import Any
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, NotFound
 from glance_mini.domain.image import Image
+from glance_mini.domain.imports import COPY_IMAGE
+from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
-from glance_mini.domain.query import Page, Scope
+from glance_mini.domain.query import EVERYTHING, Page, Scope
 from glance_mini.layers.base import Layer
-from glance_mini.operations import data, images, members
+from glance_mini.operations import data, images, imports, members, tasks
 from glance_mini.operations.base import ImageOperation
+
+_FOR_SERVICES = frozenset({imports.AddLocation.name, imports.GetLocations.name})
+"""Operations for which services see the images of all projects; the policy rules say who is one."""
 
 
 class AuthLayer(Layer):
@@ -23,7 +28,10 @@ class AuthLayer(Layer):
     name = "auth"
 
     def load_image(self, context: Context, op: images.LoadImage) -> Image:
-        image: Image = self.below(context, replace(op, scope=_scope(context)))
+        scope = _scope(context)
+        if op.purpose in _FOR_SERVICES and "service" in context.roles:
+            scope = EVERYTHING
+        image: Image = self.below(context, replace(op, scope=scope))
         return image
 
     def list_images(self, context: Context, op: images.ListImages) -> Page:
@@ -65,6 +73,42 @@ class AuthLayer(Layer):
             raise Forbidden(reason="The image is deactivated; its data cannot be downloaded.")
         found: data.ImageData | None = self.below(context, op)
         return found
+
+    def stage_data(self, context: Context, op: imports.StageData) -> Image:
+        image: Image = self._change(context, op)
+        return image
+
+    def import_image(self, context: Context, op: imports.ImportImage) -> Job | None:
+        """Begin an import; who may copy the images of others is left to the policy rules."""
+        _require_writer(context)
+        job: Job | None = self.below(context, op) if op.request.name == COPY_IMAGE else self._change(context, op)
+        return job
+
+    def add_location(self, context: Context, op: imports.AddLocation) -> Image:
+        _require_writer(context)
+        image: Image = self.below(context, op)
+        return image
+
+    def delete_from_store(self, context: Context, op: imports.DeleteFromStore) -> Image:
+        image: Image = self._change(context, op)
+        return image
+
+    def list_tasks(self, context: Context, op: tasks.ListTasks) -> tuple[Job, ...]:
+        if not context.is_admin:
+            op = replace(op, query=replace(op.query, project_id=context.project_id or ""))
+        found: tuple[Job, ...] = self.below(context, op)
+        return found
+
+    def get_task(self, context: Context, op: tasks.GetTask) -> Job:
+        job: Job = self.below(context, op)
+        if not context.is_admin and (job.project_id is None or job.project_id != context.project_id):
+            raise NotFound(kind="task", id=op.task_id)
+        return job
+
+    def create_task(self, context: Context, op: tasks.CreateTask) -> Job:
+        _require_writer(context)
+        job: Job = self.below(context, op)
+        return job
 
     def list_members(self, context: Context, op: members.ListMembers) -> Sequence[Member]:
         _require_shared(op.target)

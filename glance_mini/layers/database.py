@@ -1,40 +1,66 @@
 """The innermost layer: turns operations into data-access calls and gives domain values back."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self, cast
 from uuid import uuid4
 
 from oslo_config import cfg
 
 from glance_mini.db.interface import DataAccess
+from glance_mini.db.job_interface import JobAccess
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import Forbidden
-from glance_mini.domain.image import Image
+from glance_mini.domain.errors import Forbidden, NotFound
+from glance_mini.domain.image import Image, Location
+from glance_mini.domain.job import TASK_KINDS, Job, JobQuery
 from glance_mini.domain.member import Member
 from glance_mini.domain.query import Page
+from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import Deletion
 from glance_mini.layers.base import Layer, Services
+from glance_mini.layers.new_jobs import new_job
 from glance_mini.operations import data as data_ops
-from glance_mini.operations import images, info, members
+from glance_mini.operations import images, imports, info, members, tasks
+
+_ALL_TASKS = 1000
+"""How many tasks of one image are shown at most."""
+
+_WITH_DATA = ("active", "deactivated")
 
 
 class DatabaseLayer(Layer):
     """Answers everything that is about records; one operation is one transaction."""
 
     name = "database"
-    answers = frozenset(
-        operation.name for module in (images, members) for operation in module.OPERATIONS
-    ) | frozenset(operation.name for operation in data_ops.OPERATIONS if operation.internal) | {"count_usage"}
+    answers = (
+        frozenset(operation.name for module in (images, members, tasks) for operation in module.OPERATIONS)
+        | frozenset(
+            operation.name
+            for module in (data_ops, imports)
+            for operation in module.OPERATIONS
+            if operation.internal
+        )
+        | {"count_usage", "list_image_tasks", "get_locations"}
+    )
 
-    def __init__(self, data: DataAccess, clock: Callable[[], datetime] = utcnow) -> None:
+    def __init__(
+        self,
+        data: DataAccess,
+        jobs: JobAccess,
+        clock: Callable[[], datetime] = utcnow,
+        scrub_after: timedelta | None = None,
+    ) -> None:
+        """``scrub_after``: how long a deleted image can be restored, None where it cannot."""
         self._data = data
+        self._jobs = jobs
         self._clock = clock
+        self._scrub_after = scrub_after
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
-        return cls(services.data)
+        scrub_after = timedelta(seconds=conf.scrub_time) if conf.delayed_delete else None
+        return cls(services.data, services.jobs, scrub_after=scrub_after)
 
     def load_image(self, context: Context, op: images.LoadImage) -> Image:
         return self._data.get_image(op.image_id, op.scope)
@@ -59,7 +85,10 @@ class DatabaseLayer(Layer):
         return self._data.update_image(op.image_id, op.changes, self._clock(), op.limits)
 
     def delete_image(self, context: Context, op: images.DeleteImage) -> Image:
-        return self._data.delete_image(op.image_id, self._clock())
+        now = self._clock()
+        if self._scrub_after is not None and op.target.status in _WITH_DATA:
+            return self._data.mark_pending_delete(op.image_id, now, now + self._scrub_after)
+        return self._data.delete_image(op.image_id, now)
 
     def deactivate_image(self, context: Context, op: images.DeactivateImage) -> Image:
         return self._switch(op.target, "active", "deactivated")
@@ -111,6 +140,45 @@ class DatabaseLayer(Layer):
 
     def count_usage(self, context: Context, op: info.CountUsage) -> dict[str, int]:
         return self._data.get_usage(op.project_id)
+
+    def begin_staging(self, context: Context, op: imports.BeginStaging) -> Image:
+        return self._jobs.begin_staging(op.transfer, self._clock(), op.limits)
+
+    def record_staged(self, context: Context, op: imports.RecordStaged) -> Image:
+        return self._jobs.record_staged(op.transfer, op.staged, self._clock())
+
+    def get_staged(self, context: Context, op: imports.GetStaged) -> StagedData | None:
+        return self._jobs.get_staged(op.image_id)
+
+    def forget_staged(self, context: Context, op: imports.ForgetStaged) -> None:
+        self._jobs.forget_staged(op.image_id)
+
+    def begin_import(self, context: Context, op: imports.BeginImport) -> Image:
+        return self._jobs.begin_import(op.job, op.expect, op.status, op.properties, self._clock(), op.limits)
+
+    def record_import(self, context: Context, op: imports.RecordImport) -> Image:
+        return self._jobs.record_import(op.job, op.data, op.properties, op.status, self._clock(), op.limits)
+
+    def end_import(self, context: Context, op: imports.EndImport) -> Image:
+        return self._jobs.end_import(op.job, op.properties, op.status, op.drop_urls, self._clock())
+
+    def get_locations(self, context: Context, op: imports.GetLocations) -> tuple[Location, ...]:
+        return op.target.locations
+
+    def list_image_tasks(self, context: Context, op: imports.ListImageTasks) -> tuple[Job, ...]:
+        return tuple(self._jobs.list_jobs(JobQuery(image_id=op.image_id, limit=_ALL_TASKS)))
+
+    def list_tasks(self, context: Context, op: tasks.ListTasks) -> tuple[Job, ...]:
+        return tuple(self._jobs.list_jobs(op.query))
+
+    def get_task(self, context: Context, op: tasks.GetTask) -> Job:
+        job = self._jobs.get_job(op.task_id)
+        if job.kind not in TASK_KINDS:
+            raise NotFound(kind="task", id=op.task_id)
+        return job
+
+    def create_task(self, context: Context, op: tasks.CreateTask) -> Job:
+        return self._jobs.add_job(new_job(context, op.type, op.input, self._clock()))
 
     def _switch(self, image: Image, old: str, new: str) -> Image:
         """Move between active and deactivated; any other status answers 403 (reference 7)."""

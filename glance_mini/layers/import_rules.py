@@ -22,6 +22,7 @@ from glance_mini.domain.imports import (
 from glance_mini.domain.job import Job
 from glance_mini.layers.new_jobs import new_job
 from glance_mini.operations.imports import BeginImport, ImportImage
+from glance_mini.operations.tasks import CreateTask
 from glance_mini_store.registry import Stores
 
 KIND = "api_image_import"
@@ -75,6 +76,18 @@ def prepare_import(context: Context, op: ImportImage, stores: Stores, rules: Imp
     progress = {TASK_PROPERTY: job.id, IMPORTING_PROPERTY: ",".join(sorted(chosen)), FAILED_PROPERTY: ""}
     status = image.status if request.name == COPY_IMAGE else "importing"
     return BeginImport(job, image.status, status, progress, op.limits)
+
+
+def check_task(op: CreateTask, rules: ImportRules) -> None:
+    """Return where the old kind of task may begin; raises Invalid for an input that it cannot work with."""
+    source = op.input.get("import_from")
+    if not isinstance(source, str) or not source.startswith(("http://", "https://")):
+        raise Invalid(reason="import_from must be a web address, of the scheme http or https.")
+    if not isinstance(op.input.get("import_from_format", ""), str):
+        raise Invalid(reason="import_from_format must be a text.")
+    if not isinstance(op.input.get("image_properties", {}), Mapping):
+        raise Invalid(reason="image_properties must be an object.")
+    rules.check_uri(source)
 
 
 def _check_image(image: Image, request: ImportRequest) -> None:

@@ -12,26 +12,25 @@ from oslo_config import cfg
 
 from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import Conflict, Forbidden, GlanceMiniError, Invalid, NotFound, StatusConflict
+from glance_mini.domain.errors import Conflict, Forbidden, GlanceMiniError, Invalid, NotFound
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 from glance_mini.domain.quota import NO_LIMITS
 from glance_mini.domain.staging import STAGING_STORE
-from glance_mini.domain.status import IN_TRANSFER, check_transition
-from glance_mini.domain.transfer import Deletion
+from glance_mini.domain.status import check_transition
 from glance_mini.inspection import InspectionRules
 from glance_mini.layers.base import Layer, Services
 from glance_mini.layers.data_ranges import resolve_range
 from glance_mini.layers.failover import FailoverChunks
-from glance_mini.layers.import_rules import ImportRules, prepare_import
+from glance_mini.layers.import_rules import ImportRules, check_task, prepare_import
 from glance_mini.layers.location_changes import resolve_changes
 from glance_mini.layers.new_locations import adding, check_new_location, reading
+from glance_mini.layers.removal import Removal
 from glance_mini.layers.uploads import Uploads
 from glance_mini.layers.watched import WatchedChunks
 from glance_mini.metrics import Metrics
 from glance_mini.operations import data, images, imports, info, members, tasks
-from glance_mini.transfers.deletion import remove_data
 from glance_mini.transfers.leases import LeaseKeeper
 from glance_mini_store import capabilities
 from glance_mini_store import errors as store_errors
@@ -39,6 +38,9 @@ from glance_mini_store.registry import Stores
 from glance_mini_store.store import Store
 
 LOG = logging.getLogger(__name__)
+
+_STAGED = ("uploading", "importing")
+"""Statuses of images that may have staged data."""
 
 
 class LocationLayer(Layer):
@@ -73,6 +75,7 @@ class LocationLayer(Layer):
         self._uploads = Uploads(self.below, leases, metrics, hash_algorithm, inspection or InspectionRules())
         self._changeable = changeable
         self._rules = rules or ImportRules()
+        self._removal = Removal(self.below, stores, self._rules.staging_host)
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
@@ -173,55 +176,18 @@ class LocationLayer(Layer):
     def delete_image(self, context: Context, op: images.DeleteImage) -> Image:
         """Delete the record, then the bytes; a store that refuses brings the image back (409)."""
         deleted: Image = self.below(context, op)
-        if deleted.deleted_at is not None and deleted.status == "pending_delete":
+        if deleted.status == "pending_delete":
             return deleted
-        if op.target.locations or op.target.status in IN_TRANSFER:
+        if op.target.locations or op.target.status in _STAGED:
             try:
-                self._delete_pending(context, op.image_id)
+                self._removal.delete_pending(context, op.image_id)
             except store_errors.InUseByStore as error:
                 self.below(context, data.RestoreImage(op.target))
                 raise Conflict(reason=f"Image {op.image_id} could not be deleted: {error}") from error
         return deleted
 
-    def _delete_pending(self, context: Context, image_id: str) -> None:
-        """Delete the data whose deletion is recorded; what fails for another reason is tried again by the reaper."""
-        pending: list[Deletion] = self.below(context, data.ListDeletions(image_id))
-        for deletion in pending:
-            if deletion.metadata.get("host") not in (None, self._rules.staging_host):
-                continue
-            try:
-                remove_data(self._stores, deletion)
-            except store_errors.InUseByStore:
-                raise
-            except store_errors.StoreError as error:
-                LOG.warning("Data of image %s could not be deleted yet: %s", image_id, error)
-                continue
-            self.below(context, data.FinishDeletion(deletion.id))
-
     def delete_from_store(self, context: Context, op: imports.DeleteFromStore) -> Image:
-        """Remove what the image has in one store; a store that refuses keeps it (409)."""
-        gone = self._locations_in(op.store, op.target)
-        changes = tuple(LocationChange("remove", locations=(location,)) for location in gone)
-        image: Image = self.below(context, images.UpdateImage(op.image_id, op.target, changes))
-        try:
-            self._delete_pending(context, op.image_id)
-        except store_errors.InUseByStore as error:
-            back = tuple(LocationChange("add", locations=(replace(location, id=None),)) for location in gone)
-            self.below(context, images.UpdateImage(op.image_id, image, back))
-            raise Conflict(reason=f"The data of image {op.image_id} in {op.store} stays: {error}") from error
-        return image
-
-    def _locations_in(self, store_id: str, image: Image) -> list[Location]:
-        if not self._stores.multi:
-            raise NotFound(kind="store", id=store_id)
-        if store_id not in self._stores.ids():
-            raise Conflict(reason=f"There is no store {store_id}.")
-        if image.status != "active":
-            raise StatusConflict(id=image.id, status=image.status, wanted="active")
-        found = [location for location in image.locations if location.store == store_id]
-        if not found:
-            raise NotFound(kind="location in that store of image", id=image.id)
-        return found
+        return self._removal.delete_from_store(context, op.target, op.store)
 
     # locations and access lists
 
@@ -254,17 +220,10 @@ class LocationLayer(Layer):
             op = replace(op, changes=resolve_changes(self._stores, op.changes, op.target))
         image: Image = self.below(context, op)
         if any(isinstance(change, LocationChange) and change.action == "remove" for change in op.changes):
-            self._delete_removed(context, op.image_id)
+            self._removal.delete_removed(context, op.image_id)
         if image.visibility != op.target.visibility or image.locations != op.target.locations:
             self._keep_acls(context, image)
         return image
-
-    def _delete_removed(self, context: Context, image_id: str) -> None:
-        """Delete the data of locations that the image has lost; what is in use is tried again by the reaper."""
-        try:
-            self._delete_pending(context, image_id)
-        except store_errors.InUseByStore as error:
-            LOG.warning("Data that image %s has lost could not be deleted yet: %s", image_id, error)
 
     def add_member(self, context: Context, op: members.AddMember) -> Member:
         return self._change_member(context, op)

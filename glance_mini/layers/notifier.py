@@ -13,12 +13,14 @@ from oslo_config import cfg
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import GlanceMiniError, NotFound, Unavailable
 from glance_mini.domain.image import Image
+from glance_mini.domain.imports import FAILED_PROPERTY, IMPORTING_PROPERTY
+from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 from glance_mini.layers.base import Layer, Services
 from glance_mini.layers.watched import WatchedChunks
 from glance_mini.notifications import payloads
 from glance_mini.notifications.publisher import Event, Publisher
-from glance_mini.operations import data, images, members
+from glance_mini.operations import data, images, imports, members, tasks
 from glance_mini.operations.base import ImageOperation, Operation
 from glance_mini_store.errors import StoreError
 
@@ -30,6 +32,10 @@ _EVENTS: Mapping[type[Operation], str] = {
     images.ReactivateImage: "image.update",
     data.UploadData: "image.upload",
     data.DownloadData: "image.send",
+    imports.StageData: "image.update",
+    imports.AddLocation: "image.update",
+    imports.DeleteFromStore: "image.update",
+    tasks.CreateTask: "task.create",
     members.AddMember: "image.member.create",
     members.UpdateMember: "image.member.update",
     members.DeleteMember: "image.member.delete",
@@ -58,6 +64,8 @@ class NotifierLayer(Layer):
             self._publish(context, event, payloads.image_payload(result))
         elif event and isinstance(result, Member):
             self._publish(context, event, payloads.member_payload(result))
+        elif event and isinstance(result, Job):
+            self._publish(context, event, payloads.task_payload(result))
         return result
 
     def upload_data(self, context: Context, op: data.UploadData) -> Image:
@@ -66,6 +74,37 @@ class NotifierLayer(Layer):
         self._publish(context, "image.activate", payloads.image_payload(image))
         self._publish(context, "image.update", payloads.image_payload(image))
         return image
+
+    def import_image(self, context: Context, op: imports.ImportImage) -> Job | None:
+        job: Job | None = self._below_reporting(context, op)
+        if job is not None:
+            self._publish(context, "task.create", payloads.task_payload(job))
+            self._publish(context, "image.prepare", _prepared_for(op.target, job))
+        return job
+
+    def add_location(self, context: Context, op: imports.AddLocation) -> Image:
+        image: Image = self._below_reporting(context, op)
+        if image.status == "active":
+            self._publish(context, "image.activate", payloads.image_payload(image))
+        self._publish(context, "image.update", payloads.image_payload(image))
+        return image
+
+    def record_import(self, context: Context, op: imports.RecordImport) -> Image:
+        """Tell of data that an import has brought into a store."""
+        image: Image = self.below(context, op)
+        self._publish(context, "image.upload", payloads.transfer_payload(image))
+        self._tell_of_import(context, image, op.status)
+        return image
+
+    def end_import(self, context: Context, op: imports.EndImport) -> Image:
+        image: Image = self.below(context, op)
+        self._tell_of_import(context, image, op.status)
+        return image
+
+    def _tell_of_import(self, context: Context, image: Image, status: str | None) -> None:
+        if status == "active":
+            self._publish(context, "image.activate", payloads.image_payload(image))
+        self._publish(context, "image.update", payloads.image_payload(image))
 
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
         found: data.ImageData | None = self._below_reporting(context, op)
@@ -120,3 +159,10 @@ class NotifierLayer(Layer):
             "roles": list(context.roles),
         }
         self._publisher.publish(Event(event, payload, priority, caller))
+
+
+def _prepared_for(image: Image, job: Job) -> dict[str, object]:
+    """Return what ``image.prepare`` says of an image whose data ``job`` is about to bring."""
+    status = image.status if image.status == "active" else "importing"
+    stores = {IMPORTING_PROPERTY: job.input["backend"], FAILED_PROPERTY: []}
+    return {**payloads.transfer_payload(image), "status": status, **stores}

@@ -14,10 +14,11 @@ from glance_mini.domain.changes import LocationChange, PropertyChange
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import NotFound, PolicyRefused
 from glance_mini.domain.image import Image, is_member_view
+from glance_mini.domain.imports import COPY_IMAGE
 from glance_mini.domain.member import Member
 from glance_mini.domain.query import Page
 from glance_mini.layers.base import Layer, Services
-from glance_mini.operations import data, images, info, members
+from glance_mini.operations import data, images, imports, info, members, tasks
 from glance_mini.operations.base import ImageOperation, Operation
 from glance_mini.policies.enforcer import Enforcer
 
@@ -57,6 +58,10 @@ def _of_download(op: data.DownloadData) -> Iterator[str]:
         yield "download_from_store"
 
 
+def _of_import(op: imports.ImportImage) -> Iterator[str]:
+    yield "copy_image" if op.request.name == COPY_IMAGE else "modify_image"
+
+
 def _of_stores(op: info.ListStores) -> Iterator[str]:
     if op.detail:
         yield "stores_info_detail"
@@ -72,6 +77,12 @@ RULES: Mapping[type[Operation], Rules] = {
     images.ReactivateImage: _only("reactivate"),
     data.UploadData: _only("upload_image"),
     data.DownloadData: _of_download,
+    imports.StageData: _only("modify_image"),
+    imports.ImportImage: _of_import,
+    imports.ListImageTasks: _only("get_image"),
+    imports.GetLocations: _only("fetch_image_location"),
+    imports.AddLocation: _only("add_image_location"),
+    imports.DeleteFromStore: _only("get_image_location", "delete_image_location"),
     members.ListMembers: _only("get_members"),
     members.GetMember: _only("get_member"),
     members.AddMember: _only("add_member"),
@@ -79,6 +90,9 @@ RULES: Mapping[type[Operation], Rules] = {
     members.DeleteMember: _only("get_member", "delete_member"),
     info.ListStores: _of_stores,
     info.GetUsage: _only(),
+    tasks.ListTasks: _only("tasks_api_access"),
+    tasks.GetTask: _only("tasks_api_access"),
+    tasks.CreateTask: _only("tasks_api_access"),
 }
 """The rules that must all allow an operation; an operation that is not here is refused."""
 

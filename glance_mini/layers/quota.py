@@ -14,18 +14,21 @@ from oslo_config import cfg
 
 from glance_mini.domain import quota
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import LimitExceeded
+from glance_mini.domain.errors import LimitExceeded, NotFound
 from glance_mini.domain.image import Image, is_internal
+from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 from glance_mini.domain.quota import Limits
 from glance_mini.layers.base import Layer, Services
 from glance_mini.limits import MIB, LimitSource, limit_source
 from glance_mini.metrics import Metrics
-from glance_mini.operations import data, images, info, members
+from glance_mini.operations import data, images, imports, info, members
 from glance_mini.operations.base import Operation
 
 SCARCE_STEPS = 16
 """Below this many steps of free room an upload of unknown size takes only what it is about to write."""
+
+Incoming = data.UploadData | imports.StageData
 
 _RETRY_SECONDS = 0.1
 _MAX_WAIT_SECONDS = 60.0
@@ -40,6 +43,17 @@ class ImageLimits:
     members: int | None = None
     locations: int | None = None
     size: int = 1024**4
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """The limit of one resource, in bytes."""
+
+    resource: str
+    limit: int
+
+    def less(self, amount: int) -> "_Room":
+        return _Room(self.resource, self.limit - amount)
 
 
 class QuotaLayer(Layer):
@@ -91,12 +105,43 @@ class QuotaLayer(Layer):
         return member
 
     def upload_data(self, context: Context, op: data.UploadData) -> Image:
+        return self._take_data(context, op, quota.IMAGE_SIZE_TOTAL)
+
+    def stage_data(self, context: Context, op: imports.StageData) -> Image:
+        return self._take_data(context, op, quota.IMAGE_STAGE_TOTAL)
+
+    def import_image(self, context: Context, op: imports.ImportImage) -> Job | None:
+        """Refuse at once where nothing more can be stored; what is stored is counted when it is recorded."""
+        owner = op.target.owner
+        limits = self._limits(owner)
+        limit = limits.project.get(quota.IMAGE_SIZE_TOTAL)
+        if owner is not None and limit is not None:
+            used: dict[str, int] = self.below(context, info.CountUsage(owner))
+            self._require(quota.IMAGE_SIZE_TOTAL, limit, used[quota.IMAGE_SIZE_TOTAL] + 1)
+        job: Job | None = self._below_counting(context, replace(op, limits=limits))
+        return job
+
+    def add_location(self, context: Context, op: imports.AddLocation) -> Image:
+        image: Image = self._below_counting(context, replace(op, limits=self._limits(op.target.owner)))
+        return image
+
+    def record_import(self, context: Context, op: imports.RecordImport) -> Image:
+        """Count what an import has written for the owner of the image, whoever began it."""
+        try:
+            owner = self.below(context, images.LoadImage(str(op.job.image_id))).owner
+        except NotFound:
+            owner = None
+        image: Image = self._below_counting(context, replace(op, limits=self._limits(owner)))
+        return image
+
+    def _take_data(self, context: Context, op: Incoming, resource: str) -> Image:
+        """Hand data on, bounded by the size that an image may have and by the room for ``resource``."""
         cap = self._per_image.size
         self._require("image_size_cap", cap, op.size or 0)
         op = replace(op, limits=self._limits(op.target.owner), transfer_id=op.transfer_id or str(uuid4()))
         chunks = _capped(op.chunks, cap)
-        if op.size is None and quota.IMAGE_SIZE_TOTAL in op.limits.project:
-            chunks = self._reserving(context, op, chunks)
+        if op.size is None and resource in op.limits.project:
+            chunks = self._reserving(context, op, chunks, resource)
         image: Image = self._below_counting(context, replace(op, chunks=chunks))
         return image
 
@@ -115,47 +160,49 @@ class QuotaLayer(Layer):
             locations=self._per_image.locations,
         )
 
-    def _reserving(self, context: Context, op: data.UploadData, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def _reserving(
+        self, context: Context, op: Incoming, chunks: Iterable[bytes], resource: str
+    ) -> Iterator[bytes]:
         """Take room for data of unknown size while it flows: in steps while there is plenty, else block by block."""
         reserved = written = 0
         for chunk in chunks:
             written += len(chunk)
             if written > reserved:
-                reserved += self._reserve(context, op, reserved, written - reserved)
+                reserved += self._reserve(context, op, resource, reserved, written - reserved)
             yield chunk
 
-    def _reserve(self, context: Context, op: data.UploadData, reserved: int, needed: int) -> int:
+    def _reserve(self, context: Context, op: Incoming, resource: str, reserved: int, needed: int) -> int:
         """Return how many bytes were taken beside those ``reserved``, at least ``needed``.
 
         Where there is no room the youngest upload of the project gives way, so that of several at once as many
         finish as there is room for; an older one waits for that.
         """
-        step, limit = max(needed, self._step), op.limits.project[quota.IMAGE_SIZE_TOTAL]
-        if step > needed and self._take(context, op, step, limit - SCARCE_STEPS * self._step):
+        step, room = max(needed, self._step), _Room(resource, op.limits.project[resource])
+        if step > needed and self._take(context, op, step, room.less(SCARCE_STEPS * self._step)):
             return step
         waited = 0.0
-        while not self._take(context, op, needed, limit):
+        while not self._take(context, op, needed, room):
             if waited >= _MAX_WAIT_SECONDS or self.below(context, data.IsYoungestTransfer(str(op.transfer_id))):
-                self._give_way(context, op, reserved, needed, limit)
+                self._give_way(context, op, reserved, needed, room)
                 break
             self._sleep(_RETRY_SECONDS)
             waited += _RETRY_SECONDS
         return needed
 
-    def _give_way(self, context: Context, op: data.UploadData, reserved: int, needed: int, limit: int) -> None:
+    def _give_way(self, context: Context, op: Incoming, reserved: int, needed: int, room: _Room) -> None:
         """Give back what is ``reserved``, then try for all of it once more; LimitExceeded.
 
         Who decides to give up holds nothing meanwhile: else two of which one has to go would both go, each because of
         what the other holds.
         """
         if reserved:
-            self._take(context, op, -reserved, limit)
-        if not self._take(context, op, reserved + needed, limit):
-            raise LimitExceeded(resource=quota.IMAGE_SIZE_TOTAL, limit=limit, wanted=f"{needed} bytes more")
+            self._take(context, op, -reserved, room)
+        if not self._take(context, op, reserved + needed, room):
+            raise LimitExceeded(resource=room.resource, limit=room.limit, wanted=f"{needed} bytes more")
 
-    def _take(self, context: Context, op: data.UploadData, amount: int, limit: int) -> bool:
+    def _take(self, context: Context, op: Incoming, amount: int, room: _Room) -> bool:
         assert op.transfer_id is not None
-        limits = Limits(project={quota.IMAGE_SIZE_TOTAL: limit})
+        limits = Limits(project={room.resource: room.limit})
         try:
             self.below(context, data.ReserveSpace(op.transfer_id, amount, limits))
         except LimitExceeded:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from glance_mini.domain.image import Image
+from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 
 Payload = dict[str, object]
@@ -67,6 +68,23 @@ def member_payload(member: Member) -> Payload:
         "updated_at": _time(member.updated_at),
         "deleted": member.deleted_at is not None,
         "deleted_at": _time(member.deleted_at),
+    }
+
+
+def task_payload(job: Job) -> Payload:
+    """Return what a ``task.*`` event says of ``job``: never its input, nor what came of it."""
+    return {
+        "id": job.id,
+        "type": job.kind,
+        "status": job.state,
+        "owner": job.project_id,
+        "result": None,
+        "message": None,
+        "expires_at": _time(job.expires_at),
+        "created_at": _time(job.created_at),
+        "updated_at": _time(job.updated_at),
+        "deleted": False,
+        "deleted_at": None,
     }
 
 

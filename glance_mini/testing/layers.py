@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from glance_mini.domain.context import Context
 from glance_mini.domain.image import Image
+from glance_mini.domain.imports import WEB_DOWNLOAD, ImportRequest
 from glance_mini.domain.member import Member
 from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.base import CONTRACT, Layer
@@ -21,7 +22,7 @@ from glance_mini.operations import OPERATIONS, ImageOperation, Operation
 from glance_mini.operations import data as data_ops
 from glance_mini.operations.images import CreateImage, ListImages
 from glance_mini.testing.recorder import Recorder, recorder_below
-from glance_mini.testing.samples import IMAGE_ID, TIME, make_context, make_image
+from glance_mini.testing.samples import IMAGE_ID, TIME, make_context, make_image, make_job
 
 
 class LayerContract:
@@ -110,6 +111,8 @@ class LayerContract:
 
 ADMIN = make_context("admin")
 
+SOURCE = "http://images.example.org/image.raw"
+
 _MEMBER = Member(image_id=IMAGE_ID, member_id="p2", status="pending", created_at=TIME, updated_at=TIME)
 
 _ANSWERS: dict[str, Any] = {
@@ -122,6 +125,20 @@ _ANSWERS: dict[str, Any] = {
     "reactivate_image": make_image(),
     "upload_data": lambda context, op: (list(op.chunks), make_image())[1],
     "list_images": Page(images=(make_image(),)),
+    "stage_data": lambda context, op: (list(op.chunks), make_image(status="uploading"))[1],
+    "import_image": make_job(),
+    "list_image_tasks": (make_job(),),
+    "get_locations": make_image().locations,
+    "add_location": make_image(),
+    "delete_from_store": make_image(),
+    "begin_staging": make_image(status="uploading"),
+    "record_staged": make_image(status="uploading"),
+    "begin_import": make_image(status="importing"),
+    "record_import": make_image(),
+    "end_import": make_image(),
+    "list_tasks": (make_job(),),
+    "get_task": make_job(),
+    "create_task": make_job(),
     "list_members": (_MEMBER,),
     "get_member": _MEMBER,
     "add_member": _MEMBER,
@@ -161,4 +178,13 @@ _FIELDS: dict[str, Any] = {
     "deletion_id": 1,
     "image": make_image(),
     "project_id": "p1",
+    "request": ImportRequest(method={"name": WEB_DOWNLOAD, "uri": SOURCE}),
+    "url": SOURCE,
+    "store": "fast",
+    "staged": None,
+    "job": make_job(),
+    "properties": {},
+    "task_id": "t1",
+    "type": "import",
+    "input": {"import_from": SOURCE},
 }

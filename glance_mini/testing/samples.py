@@ -5,6 +5,7 @@ from typing import Any
 
 from glance_mini.domain.context import Context
 from glance_mini.domain.image import Image, Location
+from glance_mini.domain.job import Job
 
 IMAGE_ID = "1c0de5a9-8d2f-4b0c-9d9e-3f9d2f4f7a11"
 TIME = datetime(2026, 1, 2, 3, 4, 5)
@@ -34,3 +35,20 @@ def make_image(**values: Any) -> Image:
         "locations": (Location(url=f"memory://{IMAGE_ID}"),),
     }
     return Image(**{**defaults, **values})
+
+
+def make_job(**values: Any) -> Job:
+    """Return a pending import of the sample image into two stores; ``values`` replace fields."""
+    defaults: dict[str, Any] = {
+        "id": "7c9f4c1e-5a55-4f0e-9a52-1f2d3c4b5a69",
+        "kind": "api_image_import",
+        "created_at": TIME,
+        "updated_at": TIME,
+        "due_at": TIME,
+        "image_id": IMAGE_ID,
+        "project_id": "p1",
+        "user_id": "u1",
+        "request_id": "req-1",
+        "input": {"image_id": IMAGE_ID, "import_req": {}, "backend": ["fast", "cheap"]},
+    }
+    return Job(**{**defaults, **values})

@@ -29,14 +29,18 @@ class JobStopped(GlanceMiniError):
 
 
 class Control(Protocol):
-    """What the worker offers a running job."""
+    """What the worker offers a running job; any of its threads may call it."""
 
     def check(self) -> None:
         """Return while the job may go on; raises JobStopped. Cheap: call it for every block."""
         ...
 
     def checkpoint(self, values: Mapping[str, object], message: str = "") -> None:
-        """Note how far the job came, and ``message`` for the task; raises JobStopped."""
+        """Note how far the job came, and ``message`` for the task where there is one; raises JobStopped.
+
+        ``values`` take the place of the checkpoint before. The next run of the job finds them in ``job.checkpoint``,
+        beside names with an underscore, which are the worker's own.
+        """
         ...
 
 
@@ -44,8 +48,9 @@ class JobType:
     """Base of all job types. One object serves all jobs of its kind; state of a job stays in locals.
 
     ``run`` may be called again for the same job, after a crash at any moment: it must look at ``job.checkpoint`` and
-    at what is really there. Errors that may pass are raised as they are and bring a retry with a growing delay;
-    JobFailed ends the job; JobStopped hands it back.
+    at what is really there. Errors that may pass are raised as they are and bring a retry with a growing delay, up to
+    ``max_attempts``. JobFailed ends the job, and so does what the service itself refuses for good (``loop.FINAL``).
+    JobStopped is let through.
     """
 
     kind: ClassVar[str]
@@ -62,4 +67,7 @@ class JobType:
         raise NotImplementedError
 
     def give_up(self, job: Job, reason: str) -> None:
-        """Put right what a job that failed or was cancelled leaves behind; called once, before it ends."""
+        """Put right what a job that failed or was cancelled leaves behind, before it ends.
+
+        Called again, after another run of the job, where it raises or the worker dies in it.
+        """

@@ -66,14 +66,14 @@ class MessagingWaker:
 
 
 class MessagingListener:
-    """Calls ``wake`` for each cast that arrives."""
+    """Calls ``wake`` for each cast that arrives, once ``listening`` is set."""
 
     def __init__(self, conf: cfg.ConfigOpts, wake: Callable[[], None]) -> None:
         """Connect to nothing yet."""
         server = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         target = oslo_messaging.Target(exchange=EXCHANGE, topic=TOPIC, server=server)
         self._server = oslo_messaging.get_rpc_server(_transport(conf), target, [_Endpoint(wake)], executor="threading")
-        self._is_listening = False
+        self.listening = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="wakeup", daemon=True)
 
     def start(self) -> None:
@@ -82,7 +82,7 @@ class MessagingListener:
 
     def close(self) -> None:
         """Stop listening, without waiting for a broker that is down."""
-        if self._is_listening:
+        if self.listening.is_set():
             self._server.stop()
 
     def _listen(self) -> None:
@@ -91,7 +91,7 @@ class MessagingListener:
         except Exception as error:
             LOG.warning("This worker cannot be woken and looks for jobs by itself: %s", error)
         else:
-            self._is_listening = True
+            self.listening.set()
 
 
 class _Endpoint:
@@ -102,7 +102,7 @@ class _Endpoint:
         self._wake()
 
 
-def _transport(conf: cfg.ConfigOpts) -> oslo_messaging.RPCTransport:
+def _transport(conf: cfg.ConfigOpts) -> oslo_messaging.Transport:
     for group, name in _UNREGISTERED.items():
         conf.register_opt(cfg.BoolOpt(name, default=False), group=group)
         conf.set_override(name, False, group=group)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import fixtures
 import testtools
+from testtools.content import content_from_file
 
+from glance_mini import conf as configuration
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
@@ -19,7 +22,8 @@ from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.job import Job
 from glance_mini.state import StateDirectory
-from tests.functional.service import STOP_SECONDS, Service
+from glance_mini.workers.wakeup import open_waker
+from tests.functional.service import STOP_SECONDS, Service, free_port
 
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 60
@@ -29,6 +33,15 @@ CONFIGURATION = """
 lease_seconds = 2
 poll_interval = 0.2
 """
+
+
+def is_reachable(port):
+    """Tell whether somebody listens on a port of this machine."""
+    try:
+        socket.create_connection(("127.0.0.1", port), WAIT_SECONDS).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 class InstalledJobs(fixtures.Fixture):
@@ -62,6 +75,7 @@ class WorkerProcess(fixtures.Fixture):
         self.log = Path(self.useFixture(fixtures.TempDir()).path) / "log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log)
+        self.addDetail("worker", content_from_file(self.log, buffer_now=False))
         self.addCleanup(self.end, signal.SIGKILL)
 
     def end(self, number=signal.SIGTERM):
@@ -166,6 +180,28 @@ class LifeTest(WorkerTestCase):
         self.assertIn("glance-mini-worker: ", worker.log.read_text())
 
 
+class BrokerTest(WorkerTestCase):
+    def assert_works_without(self, port):
+        """A worker whose broker should be at ``port`` does a job and ends in order."""
+        text = self.state.config_file.read_text()
+        url = f"[DEFAULT]\ntransport_url = rabbit://guest:guest@127.0.0.1:{port}/\n"
+        self.state.config_file.write_text(text.replace("[DEFAULT]\n", url))
+        waker = open_waker(configuration.load(files=[self.state.config_file]))
+        self.addCleanup(waker.close)
+        job_id = self.add()
+        worker = self.start()
+        waker.wake()
+        self.wait_until(lambda: self.state_of(job_id) == "success")
+        self.assertEqual(0, worker.end())
+
+    def test_worker_without_a_broker_finds_its_jobs_and_ends_in_order(self):
+        self.assert_works_without(free_port())
+
+    def test_worker_with_a_broker_that_says_nothing_finds_its_jobs_and_ends_in_order(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            self.assert_works_without(silent.getsockname()[1])
+
+
 class ManyTest(WorkerTestCase):
     def test_thousand_jobs_and_four_workers_one_of_them_killed(self):
         ids = {self.add() for _ in range(1000)}
@@ -208,6 +244,26 @@ class ServeTest(WorkerTestCase):
         self.wait_until(lambda: self.state_of(job_id) == "success")
         self.assertEqual(2, len({pid for _, pid, _ in self.noted("begin")}))
         self.assertEqual(200, service.request("GET", "/v2/images").status_code)
+
+    def test_second_interrupt_does_not_wait_for_a_job_that_does_not_stop(self):
+        with open(self.state.config_file, "a", encoding="utf-8") as file:
+            file.write("graceful_timeout = 3600\n[server]\ngraceful_timeout = 3600\n")
+        self.add(steps=2, seconds=600)
+        service = self.useFixture(Service(self.state.path))
+        self.wait_until(lambda: self.noted("begin"))
+        service.process.send_signal(signal.SIGINT)
+        self.wait_until(lambda: not is_reachable(service.port))
+        self.assertEqual(0, service.stop(signal.SIGINT))
+
+    def test_hangup_replaces_the_worker(self):
+        service = self.useFixture(Service(self.state.path))
+        first = self.add()
+        self.wait_until(lambda: self.state_of(first) == "success")
+        service.process.send_signal(signal.SIGHUP)
+        worker = self.jobs.get_job(first).result["pid"]
+        self.wait_until(lambda: not Path(f"/proc/{worker}").exists())
+        second = self.add()
+        self.wait_until(lambda: self.state_of(second) == "success")
 
     def test_worker_ends_when_the_service_is_gone(self):
         self.add(steps=600, seconds=0.1)

@@ -23,6 +23,17 @@ ROWS = {
         f" VALUES ('{IMAGE_ID}', 'old', 'active', 'shared', 'mine', '2026-01-02 03:04:05', '2026-01-02 03:04:05')",
         f"INSERT INTO image_tags (image_id, value, image_created_at) VALUES ('{IMAGE_ID}', 't', '2026-01-02 03:04:05')",
     ),
+    "0002": (
+        "INSERT INTO jobs (id, kind, created_at, updated_at, due_at, roles, input, state, priority, rank, checkpoint,"
+        " message, attempts) VALUES ('j', 'hash', '2026-01-02 03:04:05', '2026-01-02 03:04:05', '2026-01-02 03:04:05',"
+        " '[]', '{}', 'pending', 0, 0, '{}', '', 0)",
+        "INSERT INTO staged_data (image_id, store, value, size, created_at)"
+        f" VALUES ('{IMAGE_ID}', 'os_glance_staging_store', 'file:///x', 1, '2026-01-02 03:04:05')",
+        "INSERT INTO pending_deletes (image_id, status, scrub_at)"
+        f" VALUES ('{IMAGE_ID}', 'active', '2026-01-02 03:04:05')",
+        "INSERT INTO outbox (event, priority, payload, caller, created_at)"
+        " VALUES ('image.create', 'info', '{}', '{}', '2026-01-02 03:04:05')",
+    ),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

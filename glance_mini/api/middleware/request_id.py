@@ -10,6 +10,8 @@ from oslo_context.context import RequestContext
 from glance_mini.api.errors import RequestIdTooLong
 from glance_mini.domain.context import Context
 
+HEADER = "x-openstack-request-id"
+
 _USABLE = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
@@ -22,10 +24,11 @@ def take_request_id(environ: Mapping[str, Any], max_length: int) -> tuple[str, s
 
 
 def answering_with(request_id: str, start_response: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a ``start_response`` that adds the header ``x-openstack-request-id``."""
+    """Return a ``start_response`` that adds the header ``x-openstack-request-id``, unless another node has given it."""
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        headers = [*headers, ("x-openstack-request-id", request_id)]
+        if not any(name.lower() == HEADER for name, _ in headers):
+            headers = [*headers, (HEADER, request_id)]
         return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
     return start

@@ -2,39 +2,33 @@
 
 from collections.abc import Callable
 
-from oslo_config import cfg
-
-from glance_mini.api.body import content_length, read_chunks
+from glance_mini.api.body import read_chunks
 from glance_mini.api.download import download_body
-from glance_mini.api.errors import UnsupportedMediaType
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response
 from glance_mini.api.transfer_slots import TransferSlots
 from glance_mini.api.v2.byte_range import WHOLE, parse_byte_range
-from glance_mini.conf.server import max_transfers
+from glance_mini.api.v2.upload_body import MEDIA_TYPE, check_media_type, declared_size
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.image import Image
 from glance_mini.layers.base import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.data import DownloadData, ImageData, UploadData
 
-MEDIA_TYPE = "application/octet-stream"
-
 
 class ImageDataController:
     """Answers ``/v2/images/{image_id}/file``."""
 
-    def __init__(self, conf: cfg.ConfigOpts, domain: Stack, services: Services) -> None:
+    def __init__(self, domain: Stack, services: Services, slots: TransferSlots) -> None:
         self.domain = domain
         self._several_stores = services.stores.multi
-        self._slots = TransferSlots(max_transfers(conf))
+        self._slots = slots
 
     def upload(self, request: Request, image_id: str) -> Response:
         """Take the data of an image; nothing is read before the layers ask for it."""
-        if request.environ.get("CONTENT_TYPE", "").lower() != MEDIA_TYPE:
-            raise UnsupportedMediaType(wanted=MEDIA_TYPE)
+        check_media_type(request)
         store = request.headers.get("x-image-meta-store") if self._several_stores else None
-        size = _declared_size(request)
+        size = declared_size(request)
         release = self._slots.take()
         try:
             chunks = read_chunks(request.environ)
@@ -75,16 +69,6 @@ class ImageDataController:
         if not self._several_stores:
             raise Invalid(reason="Stores can be preferred only where there are several.")
         return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _declared_size(request: Request) -> int | None:
-    """Return the bytes that the client announces, by a header of this API or by Content-Length."""
-    text = request.headers.get("x-openstack-image-size")
-    if text is None:
-        return content_length(request.environ)
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
-        raise Invalid(reason="x-openstack-image-size must be a number of bytes.")
-    return int(text)
 
 
 def _answer_with(data: ImageData, request: Request, whole: bool, on_close: Callable[[], None]) -> Response:

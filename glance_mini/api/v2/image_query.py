@@ -60,7 +60,7 @@ def parse_image_query(parameters: Parameters, default_limit: int, max_limit: int
         os_hidden=filters.os_hidden,
         sort=_parse_sort(parameters),
         marker=last.get("marker"),
-        limit=_parse_limit(last.get("limit"), default_limit, max_limit),
+        limit=parse_limit(last.get("limit"), default_limit, max_limit),
     )
 
 
@@ -82,13 +82,13 @@ class _Filters:
             case "tag":
                 pass
             case "visibility":
-                self.visibility = _choice(name, value, (*VISIBILITIES, "all"))
+                self.visibility = choice(name, value, (*VISIBILITIES, "all"))
             case "member_status":
-                self.member_status = _choice(name, value, (*MEMBER_STATUSES, "all"))
+                self.member_status = choice(name, value, (*MEMBER_STATUSES, "all"))
             case "os_hidden":
-                self.os_hidden = _choice(name, value.lower(), ("true", "false")) == "true"
+                self.os_hidden = choice(name, value.lower(), ("true", "false")) == "true"
             case "protected":
-                self.one_of[name] = (_choice(name, value, ("true", "false")) == "true",)
+                self.one_of[name] = (choice(name, value, ("true", "false")) == "true",)
             case "changes-since":
                 raise Invalid(reason="The filter changes-since is gone; use updated_at=gte:<time>.")
             case _:
@@ -110,7 +110,8 @@ class _Filters:
             self.properties[name] = value
 
 
-def _choice(name: str, value: str, choices: Iterable[str]) -> str:
+def choice(name: str, value: str, choices: Iterable[str]) -> str:
+    """Return ``value``; Invalid, with ``name``, where it is none of ``choices``."""
     if value not in choices:
         raise Invalid(reason=f"{name} must be one of {', '.join(choices)}, not '{value}'.")
     return value
@@ -180,7 +181,8 @@ def _parse_time(name: str, text: str) -> datetime:
         raise Invalid(reason=f"{name} must be an ISO 8601 time with one of {', '.join(OPERATORS)} before it.") from None
 
 
-def _parse_limit(text: str | None, default: int, maximum: int) -> int:
+def parse_limit(text: str | None, default: int, maximum: int) -> int:
+    """Return how many items a page holds at most; Invalid."""
     limit = default if text is None else _parse_number("limit", text)
     if limit < 0:
         raise Invalid(reason=f"limit must not be negative, not {limit}.")
@@ -196,8 +198,8 @@ def _parse_sort(parameters: Parameters) -> tuple[tuple[str, str], ...]:
         raise Invalid(reason="sort cannot be used together with sort_key or sort_dir.")
     pairs = _parse_new_sort(new_style[-1]) if new_style else _pair_old_sort(keys or ["created_at"], directions)
     for key, direction in pairs:
-        _choice("A sort key", key, SORT_KEYS)
-        _choice("A sort direction", direction, DIRECTIONS)
+        choice("A sort key", key, SORT_KEYS)
+        choice("A sort direction", direction, DIRECTIONS)
     order = dict(reversed(pairs))
     pairs = [(key, order[key]) for key in dict.fromkeys(key for key, _ in pairs)]
     return tuple(pairs + [(key, pairs[0][1]) for key in _TIE_BREAKERS if key not in order])

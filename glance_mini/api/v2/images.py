@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from oslo_config import cfg
 
+from glance_mini.api.forwarding import Forwarding
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response, json_response
 from glance_mini.api.v2.image_patch import ImagePatch, check_patch_type
@@ -38,6 +39,7 @@ class ImagesController:
         self._limits = (conf.limit_param_default, conf.api_limit_max)
         self._big_lists = threading.BoundedSemaphore(conf.server.max_lists_in_flight)
         self._created_headers = _created_headers(conf, services)
+        self._forwarding = Forwarding(services.address, domain)
 
     def create(self, request: Request) -> Response:
         """Create an image."""
@@ -70,9 +72,12 @@ class ImagesController:
         return json_response(self._views.show(image))
 
     def delete(self, request: Request, image_id: str) -> Response:
-        """Delete an image and its data."""
-        self.domain.call(request.context, DeleteImage(image_id))
-        return empty_response()
+        """Delete an image and its data; staged data is best deleted by the node that has it."""
+        answer = self._forwarding.forward_if_possible(request, image_id)
+        if answer is None:
+            self.domain.call(request.context, DeleteImage(image_id))
+            answer = empty_response()
+        return answer
 
     def _turn(self, limit: int) -> AbstractContextManager[object]:
         return self._big_lists if limit > BIG_LIST else nullcontext()

@@ -76,13 +76,6 @@ class Companion:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
-    def end(self, deadline: float) -> None:
-        """Wait for the end of the child, and make an end of it at ``deadline`` (monotonic seconds)."""
-        while self.pid and time.monotonic() < deadline:
-            self.reap()
-            time.sleep(0.05)
-        self.tell(signal.SIGKILL)
-
 
 def leave(code: int) -> None:
     """End this process, a child, without what its parent would do at its own end, nor waiting for threads."""

@@ -7,6 +7,7 @@ fork.
 import contextlib
 import glob
 import os
+import queue
 import signal
 import ssl
 import sys
@@ -149,6 +150,7 @@ class _Master(Arbiter):
     """gunicorn's master, which stops in order for Ctrl-C too and tells when it is ready."""
 
     _is_halting = False
+    _has_been_hurried = False
 
     def __init__(self, service: _Service, companion: Companion) -> None:
         super().__init__(service)
@@ -187,11 +189,26 @@ class _Master(Arbiter):
         self._companion.tell(signal.SIGTERM)
 
     def stop(self, graceful: bool = True) -> None:
-        """Stop all children, within the grace time."""
+        """Stop all children, within the grace time; a second SIGINT ends it."""
         deadline = time.monotonic() + self.cfg.graceful_timeout
         self._companion.tell(signal.SIGTERM)
         super().stop(graceful)
-        self._companion.end(deadline)
+        while self._companion.pid and time.monotonic() < deadline and not self._is_hurried():
+            self.reap_workers()
+            time.sleep(0.05)
+        self._companion.tell(signal.SIGKILL)
+
+    def kill_workers(self, sig: int) -> None:
+        """Send a signal to all workers; SIGQUIT is the one for a quick end."""
+        self._has_been_hurried = self._has_been_hurried or sig == signal.SIGQUIT
+        super().kill_workers(sig)
+
+    def _is_hurried(self) -> bool:
+        with contextlib.suppress(queue.Empty):
+            while self.SIG_QUEUE.get_nowait() not in (signal.SIGINT, signal.SIGQUIT):
+                pass
+            self._has_been_hurried = True
+        return self._has_been_hurried
 
     def spawn_worker(self) -> Any:
         """Start a worker. It cannot miss a signal to stop: it unblocks them when it has its own handlers."""

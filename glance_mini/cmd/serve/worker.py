@@ -187,5 +187,3 @@ def announce_ready(descriptor: int, master: int) -> None:
     with contextlib.suppress(OSError):
         os.write(descriptor, b".")
         os.kill(master, signal.SIGCHLD)
-
-

@@ -1,20 +1,19 @@
 """Gives jobs out, each to one worker: by priority, then fairly between projects, within limits (DESIGN, jobs are rows).
 
-Claims take turns. Only so do limits hold and is the share fair: two claims at once would each count without the other,
-whichever rows they lock. A turn lasts a few statements, none of which looks at a job that has ended or sorts the queue;
-a worker that finds nothing due waits for no turn.
+A claim is a few statements, none of which looks at a job that has ended or sorts the queue. Claims at the same moment
+pass over each other's rows; with limits they take turns, for two of them would each count without the other, whichever
+rows they lock. A worker that finds nothing due waits for no turn.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, case, func, or_, select, update
 
 from glance_mini.db.sqlalchemy import turns
-from glance_mini.db.sqlalchemy.jobs import COLUMNS, to_job
+from glance_mini.db.sqlalchemy.jobs import COLUMNS, change, to_job
 from glance_mini.db.sqlalchemy.models import jobs
 from glance_mini.domain.job import PENDING, PROCESSING, Job, JobLimits
 
@@ -37,11 +36,13 @@ _FIRST = (
     .where(*_DUE, or_(jobs.c.store.is_(None), jobs.c.store.not_in(bindparam("full_stores", expanding=True))))
     .order_by(jobs.c.rank, jobs.c.due_at, jobs.c.id)
     .limit(1)
+    .with_for_update(skip_locked=True)
 )
-_PROJECTS = bindparam("projects", expanding=True)
+_PROJECTS: Any = bindparam("projects", expanding=True)
 _FIRST_OF = _FIRST.where(jobs.c.project_id.in_(_PROJECTS))
 _FIRST_OF_OTHERS = _FIRST.where(or_(jobs.c.project_id.is_(None), jobs.c.project_id.not_in(_PROJECTS)))
-_TAKE = update(jobs).where(jobs.c.id == bindparam("job"), jobs.c.state == PENDING)
+
+NO_LIMITS = JobLimits()
 
 Counts = Counter[str]
 
@@ -66,26 +67,27 @@ def claim(
     others, so that what it left is put right: the worker sees ``is_cancelled`` and gives it up. Jobs without a project
     or a store are not limited by one.
     """
-    turns.wait(connection, turns.CLAIM_JOB)
+    if limits != NO_LIMITS:
+        turns.wait(connection, turns.CLAIM_JOB)
     projects, stores = _count_running(connection, now)
     full_stores = [store for store, count in stores.items() if not _is_below(count, limits.per_store)]
     values = {"kinds": list(kinds), "now": now, "full_stores": full_stores}
-    # Whoever cancels a job that never began waits for no turn and may take it away in between.
-    while (job := _next(connection, projects, values, limits)) is not None:
-        changes: dict[str, Any] = {
-            "state": PROCESSING,
-            "process": process,
-            "lease_until": lease_until,
-            "attempts": job.attempts + 1,
-            "updated_at": now,
-        }
-        if connection.execute(_TAKE, {"job": job.id} | changes).rowcount:
-            return replace(job, **changes)
-    return None
+    job = _next(connection, projects, values, limits)
+    if job is None:
+        return None
+    return change(
+        connection,
+        job,
+        state=PROCESSING,
+        process=process,
+        lease_until=lease_until,
+        attempts=job.attempts + 1,
+        updated_at=now,
+    )
 
 
 def _count_running(connection: Connection, now: datetime) -> tuple[Counts, Counts]:
-    """Return the numbers of running jobs by project and by store; jobs whose lease has ended are pending from here on."""
+    """Return how many jobs run, by project and by store; those whose lease has ended are pending from here on."""
     projects, stores = Counts(), Counts()
     rows = connection.execute(_RUNNING, {"now": now}).all()
     if any(is_lapsed for _, _, is_lapsed, _ in rows):
@@ -102,7 +104,7 @@ def _count_running(connection: Connection, now: datetime) -> tuple[Counts, Count
 def _next(
     connection: Connection, projects: Counts, values: dict[str, Any], limits: JobLimits
 ) -> Job | None:
-    """Return the job whose turn it is: the first by rank, by running jobs of its project, and by age."""
+    """Return the job whose turn it is, locked: the first by rank, by running jobs of its project, and by age."""
     found = []
     for count, statement, names in _levels(projects, limits):
         row = connection.execute(statement, values | {"projects": names}).first()

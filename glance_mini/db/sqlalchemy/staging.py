@@ -24,7 +24,7 @@ def begin(connection: Connection, transfer: Transfer, now: datetime, limits: Lim
 def record(connection: Connection, transfer: Transfer, data: StagedData, now: datetime) -> Image:
     """End the transfer, keep ``data`` and set the image's size, which stays ``uploading``; return the image.
 
-    Gone where the image was deleted, or the transfer has ended or is another process's now.
+    Gone where the image was deleted, TransferLost where the transfer has ended or is another process's now.
     """
     before = images.find_locked(connection, transfer.image_id)
     if before is None:

@@ -166,11 +166,11 @@ def take_expired(
 def end(connection: Connection, transfer: Transfer) -> usage.Usage:
     """Remove the row and return what the transfer used, which the caller counts out.
 
-    Gone where it has ended or is another process's now. The caller has locked its image.
+    TransferLost where it has ended or is another process's now. The caller has locked its image.
     """
     held = _lock(connection, transfer.id)
     if held.process != transfer.process:
-        raise errors.Gone(kind="transfer", id=transfer.id)
+        raise errors.TransferLost(id=transfer.id)
     connection.execute(_DELETE, {"transfer": transfer.id})
     return usage.of_transfer(held)
 

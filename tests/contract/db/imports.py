@@ -88,8 +88,7 @@ class ImportLockContract(JobContractBase):
     def test_lock_of_a_job_that_is_gone_is_broken_and_its_image_queued_again(self):
         image = self.create()
         self.begin_import(image)
-        for name, value in ((TASK_PROPERTY, "no job"),):
-            self.data.update_image(image.id, (PropertyChange("add", name, value),), NOW, NO_LIMITS)
+        self.data.update_image(image.id, (PropertyChange("add", TASK_PROPERTY, "no job"),), NOW, NO_LIMITS)
         self.begin_import(image)
         self.assertEqual("importing", self.image(image).status)
 

@@ -1,7 +1,5 @@
 """The contract for stored events: there with their change or not at all, given out once and in order (DESIGN)."""
 
-from dataclasses import replace
-
 from glance_mini.db.outbox_interface import OutboxEvent
 from glance_mini.domain import errors
 from glance_mini.domain.changes import PropertyChange
@@ -117,4 +115,4 @@ class OutboxContract(JobContractBase):
         return self.data.with_events(tell)
 
     def take(self, process="dispatcher", now=NOW, rows=100):
-        return [replace(one) for one in self.outbox.take_events(process, now, LEASE, rows)]
+        return list(self.outbox.take_events(process, now, LEASE, rows))

@@ -20,7 +20,7 @@ class PendingContract(JobContractBase):
         self.assertEqual((), self.data.list_images(ImageQuery(tags=("t",)), EVERYTHING).images)
         self.assertRaises(errors.NotFound, self.mark, image)
         self.assertRaises(errors.Duplicate, self.data.create_image, image, NO_LIMITS)
-        self.assertEqual((0, 0), self.counts())
+        self.assertEqual((0, 0), self.counted())
 
     def test_restored_image_is_as_it_was(self):
         for status in ("active", "deactivated"):
@@ -29,7 +29,7 @@ class PendingContract(JobContractBase):
             restored = self.data.restore_pending(image.id, LATER)
             self.assertEqual(replace(image, updated_at=LATER), restored)
             self.assertEqual(restored, self.image(image))
-            self.assertEqual((1, 100), self.counts())
+            self.assertEqual((1, 100), self.counted())
             self.data.delete_image(image.id, LATER)
 
     def test_what_cannot_be_restored_is_not_found(self):
@@ -60,7 +60,7 @@ class PendingContract(JobContractBase):
         self.assertEqual([], list(self.data.due_pending(MUCH_LATER)))
         self.assertRaises(errors.NotFound, self.data.restore_pending, image.id, LATER)
         self.assertRaises(errors.NotFound, self.data.get_image, image.id, EVERYTHING)
-        self.assertEqual((0, 0), self.counts())
+        self.assertEqual((0, 0), self.counted())
 
     def test_image_that_can_be_restored_is_not_purged(self):
         image = self.store()
@@ -85,5 +85,5 @@ class PendingContract(JobContractBase):
     def mark(self, image, scrub_at=LATER):
         return self.data.mark_pending_delete(image.id, SOON, scrub_at)
 
-    def counts(self):
+    def counted(self):
         return self.used(IMAGE_COUNT_TOTAL), self.used(IMAGE_SIZE_TOTAL)

@@ -10,9 +10,11 @@ from glance_mini import conf as configuration
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
+from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
 from glance_mini.domain.context import Context
 from glance_mini.domain.member import Member
 from glance_mini.layers.base import Layer
+from glance_mini.layers.database import DatabaseLayer
 from glance_mini.layers.stack import Stack
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.testing.recorder import Recorder, recorder_below
@@ -40,6 +42,11 @@ def make_database(test: testtools.TestCase, connection: str = "sqlite://") -> Sq
     data = SqlDataAccess(engine)
     test.addCleanup(data.close)
     return data
+
+
+def make_database_layer(data: SqlDataAccess, **values: Any) -> DatabaseLayer:
+    """Return the innermost layer on ``data``, with further arguments ``values``."""
+    return DatabaseLayer(data, SqlJobAccess(data.database), **values)
 
 
 def make_member(member_id: str = "p2", status: str = "pending") -> Member:

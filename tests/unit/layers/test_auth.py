@@ -56,7 +56,8 @@ class TestReading(AuthCase):
         }
         for context, scope in scopes.items():
             loaded = self.call(context, images.GetImage(IMAGE_ID), load_image=IMAGE)
-            self.assertEqual([images.LoadImage(IMAGE_ID, scope), images.GetImage(IMAGE_ID, IMAGE)], loaded.seen)
+            load = images.LoadImage(IMAGE_ID, scope, "get_image")
+            self.assertEqual([load, images.GetImage(IMAGE_ID, IMAGE)], loaded.seen)
             listed = self.call(context, images.ListImages(ImageQuery()), list_images=Page(()))
             self.assertEqual([images.ListImages(ImageQuery(), scope)], listed.seen)
 

@@ -7,7 +7,7 @@ import testtools
 from glance_mini.domain.property_rules import parse
 from glance_mini.layers.auth import AuthLayer
 from glance_mini.layers.base import Layer
-from glance_mini.layers.database import DatabaseLayer
+from glance_mini.layers.import_rules import ImportRules
 from glance_mini.layers.location import LocationLayer
 from glance_mini.layers.notifier import NotifierLayer
 from glance_mini.layers.policy import PolicyLayer
@@ -21,7 +21,7 @@ from glance_mini.testing.layers import LayerContract
 from glance_mini.testing.recorder import Recorder
 from glance_mini.transfers.leases import LeaseKeeper
 from tests.unit.layers.stores import FailingDriver, one_store
-from tests.unit.layers.support import make_database, make_enforcer
+from tests.unit.layers.support import make_database, make_database_layer, make_enforcer
 
 EVERYTHING_TO_EVERYBODY = "[.*]\ncreate = @\nread = @\nupdate = @\ndelete = @\n"
 
@@ -57,7 +57,8 @@ class TestLocation(LayerContract, testtools.TestCase):
         self.leases = LeaseKeeper(make_database(self), 60)
 
     def make_layer(self) -> Layer:
-        return LocationLayer(one_store(FailingDriver()), self.leases, Metrics())
+        rules = ImportRules(check_uri=lambda uri: None)
+        return LocationLayer(one_store(FailingDriver()), self.leases, Metrics(), rules=rules)
 
     def make_stack(self, **answers_with: Any) -> tuple[Stack, Recorder]:
         return super().make_stack(**{"list_deletions": (), **answers_with})
@@ -69,4 +70,4 @@ class TestDatabase(LayerContract, testtools.TestCase):
         self.data = make_database(self)
 
     def make_layer(self) -> Layer:
-        return DatabaseLayer(self.data)
+        return make_database_layer(self.data)

@@ -6,17 +6,16 @@ import testtools
 
 from glance_mini.domain.changes import PropertyChange
 from glance_mini.domain.errors import Forbidden, StatusConflict
-from glance_mini.layers.database import DatabaseLayer
 from glance_mini.operations import images, members
 from glance_mini.testing.samples import TIME, make_image
-from tests.unit.layers.support import ADMIN, make_database, stand
+from tests.unit.layers.support import ADMIN, make_database, make_database_layer, stand
 
 
 class DatabaseCase(testtools.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.now = TIME
-        self.stack, _ = stand(DatabaseLayer(make_database(self), self.clock))
+        self.stack, _ = stand(make_database_layer(make_database(self), clock=self.clock))
 
     def clock(self) -> datetime:
         return self.now

@@ -54,6 +54,7 @@ from tests.unit.layers.support import OWNER, count, make_member, stand
 
 DATA = b"0123456789abcdefghij"
 QUEUED = make_image(status="queued", size=None, locations=())
+DELETED = make_image(status="deleted", locations=())
 NOTHING_LEFT = ["begin_transfer", "abort_transfer"]
 TRANSFER_ID = "7d9a4f0e-0000-4000-8000-000000000000"
 NAME = f"{IMAGE_ID}.7d9a4f0e"
@@ -75,7 +76,7 @@ class LocationCase(testtools.TestCase):
         self.metrics = Metrics()
         self.leases = LeaseKeeper(cast(DataAccess, None), 60)
         layer = LocationLayer(stores, self.leases, self.metrics, "sha256", InspectionRules(), changeable)
-        stack, self.recorder = stand(layer, **answers_with)
+        stack, self.recorder = stand(layer, **{"delete_image": DELETED, **answers_with})
         return stack
 
     def only(self, operation: str) -> Any:

@@ -11,13 +11,12 @@ from glance_mini.domain.errors import PropertyProtected
 from glance_mini.domain.property_rules import parse
 from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.auth import AuthLayer
-from glance_mini.layers.database import DatabaseLayer
 from glance_mini.layers.property_protection import PropertyProtectionLayer
 from glance_mini.layers.stack import Stack
 from glance_mini.operations import data, images
 from glance_mini.testing.recorder import Recorder, recorder_below
 from glance_mini.testing.samples import IMAGE_ID, make_context, make_image
-from tests.unit.layers.support import make_database, make_enforcer, stand
+from tests.unit.layers.support import make_database, make_database_layer, make_enforcer, stand
 
 BY_ROLE = """
 [^open_]
@@ -199,7 +198,7 @@ class TestReading(ProtectionCase):
 
 class TestKeeping(ProtectionCase):
     def make_stack(self) -> Stack:
-        layers = (AuthLayer(), self.make_layer(), DatabaseLayer(make_database(self)))
+        layers = (AuthLayer(), self.make_layer(), make_database_layer(make_database(self)))
         return Stack([*layers, recorder_below(*layers)])
 
     def test_renaming_an_image_keeps_properties_the_caller_cannot_see(self) -> None:

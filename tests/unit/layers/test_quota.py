@@ -15,7 +15,6 @@ from glance_mini.domain.context import Context
 from glance_mini.domain.errors import GlanceMiniError, Gone, LimitExceeded
 from glance_mini.domain.query import EVERYTHING, ImageQuery
 from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_COUNT_UPLOADING, IMAGE_SIZE_TOTAL, NO_LIMITS, Limits
-from glance_mini.layers.database import DatabaseLayer
 from glance_mini.layers.location import LocationLayer
 from glance_mini.layers.quota import SCARCE_STEPS, ImageLimits, QuotaLayer
 from glance_mini.layers.stack import Stack
@@ -28,7 +27,16 @@ from glance_mini.transfers.leases import LeaseKeeper
 from glance_mini_store.drivers.memory import MemoryDriver
 from glance_mini_store.registry import Stores
 from glance_mini_store.store import Store
-from tests.unit.layers.support import ADMIN, CLOUDLESS_ADMIN, OWNER, count, make_database, make_member, stand
+from tests.unit.layers.support import (
+    ADMIN,
+    CLOUDLESS_ADMIN,
+    OWNER,
+    count,
+    make_database,
+    make_database_layer,
+    make_member,
+    stand,
+)
 
 QUEUED = make_image(status="queued", size=None, locations=())
 PER_IMAGE = ImageLimits(properties=2, tags=3, members=4, locations=5, size=100)
@@ -287,7 +295,7 @@ class TestAtOnce(testtools.TestCase):
         layers = (
             QuotaLayer(source, ImageLimits(), metrics, step, sleep=lambda seconds: time.sleep(seconds / 20)),
             LocationLayer(Stores([Store(self.driver, is_default=True)], multi=False), leases, metrics),
-            DatabaseLayer(self.data),
+            make_database_layer(self.data),
         )
         return Stack([*layers, recorder_below(*layers)])
 

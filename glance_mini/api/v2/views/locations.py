@@ -1,0 +1,11 @@
+"""The locations of an image as services see them (reference 10.3)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from glance_mini.domain.image import Location
+
+
+def index(locations: Iterable[Location]) -> list[dict[str, Any]]:
+    """Return the view of the locations, which is a list and no object."""
+    return [{"url": location.url, "metadata": location.metadata} for location in locations]

@@ -1,0 +1,88 @@
+"""Tasks as clients see them (reference 4.9, section 13)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from glance_mini.domain.job import Job
+from glance_mini_store.redaction import redact
+
+View = dict[str, Any]
+
+
+def show(job: Job) -> View:
+    """Return the view of one task; times in it are datetimes for ``dump_json``."""
+    return {
+        **_stub(job),
+        "input": _input(job),
+        "result": job.result,
+        "message": job.message,
+        "image_id": job.image_id,
+        "user_id": job.user_id,
+        "request_id": job.request_id,
+    }
+
+
+def page(jobs: Sequence[Job], parameters: Iterable[tuple[str, str]], limit: int) -> View:
+    """Return the view of a page; ``parameters`` are those of the request, for the links."""
+    kept = [(name, value) for name, value in parameters if name != "marker"]
+    view: View = {"tasks": [_stub(job) for job in jobs], "first": _link(kept), "schema": "/v2/schemas/tasks"}
+    if jobs and len(jobs) == limit:
+        view["next"] = _link([*kept, ("marker", jobs[-1].id)])
+    return view
+
+
+def of_image(jobs: Iterable[Job]) -> View:
+    """Return the view of the tasks of an image, whose times are written unlike all others."""
+    return {"tasks": [_of_image(job) for job in jobs]}
+
+
+def _stub(job: Job) -> View:
+    path = f"/v2/tasks/{job.id}"
+    return {
+        "id": job.id,
+        "type": job.kind,
+        "status": job.state,
+        "owner": job.project_id,
+        "expires_at": job.expires_at,
+        "created_at": job.created_at,
+        "updated_at": job.updated_at,
+        "self": path,
+        "schema": "/v2/schemas/task",
+    }
+
+
+def _of_image(job: Job) -> View:
+    return {
+        "id": job.id,
+        "image_id": job.image_id,
+        "request_id": job.request_id,
+        "user_id": job.user_id,
+        "type": job.kind,
+        "status": job.state,
+        "owner": job.project_id,
+        "expires_at": _raw_time(job.expires_at),
+        "created_at": _raw_time(job.created_at),
+        "updated_at": _raw_time(job.updated_at),
+        "deleted_at": None,
+        "deleted": False,
+        "input": _input(job),
+        "result": job.result,
+        "message": job.message,
+    }
+
+
+def _input(job: Job) -> Mapping[str, object]:
+    """Return the input without what a location may hold of credentials."""
+    if "loc_url" not in job.input:
+        return job.input
+    return {**job.input, "loc_url": redact(str(job.input["loc_url"]))}
+
+
+def _raw_time(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat(timespec="microseconds")
+
+
+def _link(parameters: list[tuple[str, str]]) -> str:
+    return f"/v2/tasks?{urlencode(parameters)}" if parameters else "/v2/tasks"

@@ -1,0 +1,56 @@
+"""What a claim costs: statements of which each is led by the index of the queue, however many jobs have ended."""
+
+from testtools import TestCase
+from testtools.matchers import Contains, HasLength, LessThan, MatchesAll, Not
+
+from glance_mini.domain.job import JobLimits
+from glance_mini.testing.statements import count_statements
+from tests.contract.db.job_samples import KINDS, LEASE, job
+from tests.contract.db.samples import LATER, NOW
+from tests.unit.db.test_jobs_on_sqlite import open_on
+
+PROJECTS = 3
+
+
+class TestClaimStatements(TestCase):
+    def setUp(self):
+        super().setUp()
+        access = open_on("sqlite://")
+        self.addCleanup(access.data.close)
+        self.engine, self.jobs = access.data.engine, access.jobs
+        for number in range(60):
+            self.jobs.add_job(job(project_id=f"p{number % PROJECTS}", store="fast"))
+        for _ in range(30):
+            self.jobs.finish_job(self.claim(), "success", {}, "", NOW, LATER)
+
+    def test_claim_is_few_statements_however_many_jobs_there_are(self):
+        for _ in range(10):
+            with count_statements(self.engine) as statements:
+                self.assertIsNotNone(self.claim())
+            # Whether any is due, what runs, the first of the idle projects and of each level of busy ones, the taking.
+            self.assertThat(len(statements), LessThan(4 + PROJECTS + 1))
+
+    def test_worker_without_work_asks_twice_and_writes_nothing(self):
+        with count_statements(self.engine) as statements:
+            self.assertIsNone(self.jobs.claim_job("w", ("other",), NOW, LEASE, JobLimits()))
+        self.assertThat(statements, HasLength(2))
+        self.assertEqual([], [one for one in statements if not one.startswith("SELECT")])
+
+    def test_no_statement_of_a_claim_reads_the_table_or_sorts_the_queue(self):
+        self.claim()
+        found = []
+        with count_statements(self.engine, found.append):
+            self.claim()
+        for statement, values in found:
+            plan = self.plan(statement, values)
+            self.assertThat(plan, Contains("SEARCH jobs USING"))
+            self.assertThat(plan, MatchesAll(Not(Contains("SCAN jobs")), Not(Contains("FOR ORDER BY"))))
+
+    def plan(self, statement, values):
+        """Return how SQLite would answer a statement."""
+        with self.engine.connect() as connection:
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            return "\n".join(row[3] for row in rows)
+
+    def claim(self):
+        return self.jobs.claim_job("w", KINDS, NOW, LEASE, JobLimits(per_project=50, per_store=50))

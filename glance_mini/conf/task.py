@@ -1,10 +1,10 @@
-"""Options of [task]: the records of jobs, which the API shows as tasks."""
+"""Options of [task]: jobs as the API shows them, and where they work."""
 
 from copy import deepcopy
 
 from oslo_config import cfg
 
-GROUP = cfg.OptGroup("task", help="Tasks: what the API shows of jobs.")
+GROUP = cfg.OptGroup("task", help="Tasks: what the API shows of jobs, and where these work.")
 
 OPTS = [
     cfg.IntOpt(
@@ -12,6 +12,12 @@ OPTS = [
         default=48,
         min=0,
         help="Hours that the record of a task stays after its end.",
+    ),
+    cfg.StrOpt(
+        "work_dir",
+        default="/var/lib/glance-mini/work",
+        help="Directory for files that a worker makes on the way, such as an image that is converted. Best on the file "
+        "system of a store, and for nobody else to read.",
     ),
 ]
 

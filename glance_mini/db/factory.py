@@ -32,11 +32,6 @@ def open_access(conf: "cfg.ConfigOpts") -> Access:
     return Access(data, SqlJobAccess(data.database), SqlOutboxAccess(data.database))
 
 
-def open_data_access(conf: "cfg.ConfigOpts") -> DataAccess:
-    """Return the data access alone, for a program that asks for nothing else; as ``open_access``."""
-    return open_access(conf).data
-
-
 def open_engine(conf: "cfg.ConfigOpts") -> "Engine":
     """Return the engine for ``[database] connection``; ConfigurationError where none is named or it makes no sense."""
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError

@@ -30,6 +30,7 @@ WRONG = (
     ("server", "threads", "1", "greater than or equal to 2"),
     ("server", "max_transfers", "64", "64 transfers would take all of the 64 threads"),
     ("server", "tls_key", "key.pem", "one is of no use without the other"),
+    ("workers", "priorities", "import:high", "'high' for import is no number"),
 )
 
 

@@ -5,9 +5,13 @@ from datetime import datetime, timedelta
 import testtools
 
 from glance_mini.domain.changes import PropertyChange
-from glance_mini.domain.errors import Forbidden, StatusConflict
-from glance_mini.operations import images, members
-from glance_mini.testing.samples import TIME, make_image
+from glance_mini.domain.errors import Forbidden, Gone, NotFound, StatusConflict
+from glance_mini.domain.image import Location
+from glance_mini.domain.job import JobQuery
+from glance_mini.domain.staging import STAGING_STORE, StagedData
+from glance_mini.domain.transfer import StoredData, Transfer
+from glance_mini.operations import data, images, imports, members, tasks
+from glance_mini.testing.samples import TIME, make_context, make_image, make_job
 from tests.unit.layers.support import ADMIN, make_database, make_database_layer, stand
 
 
@@ -86,6 +90,83 @@ class TestImages(DatabaseCase):
         self.now = TIME + timedelta(hours=1)
         deleted = self.stack.call(ADMIN, images.DeleteImage(image_id))
         self.assertEqual(("deleted", "gone", self.now), (deleted.status, deleted.name, deleted.deleted_at))
+
+
+class TestDelayedDeletion(DatabaseCase):
+    def delete(self, **values: object) -> str:
+        layer = make_database_layer(make_database(self), clock=self.clock, scrub_after=timedelta(hours=1))
+        self.stack, _ = stand(layer)
+        return str(self.stack.call(ADMIN, images.DeleteImage(self.create(**values))).status)
+
+    def test_an_image_with_data_can_be_wanted_back(self) -> None:
+        for status in ("active", "deactivated"):
+            self.assertEqual("pending_delete", self.delete(status=status))
+
+    def test_an_image_without_data_is_gone(self) -> None:
+        for status in ("queued", "uploading", "importing"):
+            self.assertEqual("deleted", self.delete(status=status))
+
+
+class TestImports(DatabaseCase):
+    formats = {"disk_format": "raw", "container_format": "bare"}
+
+    def stage(self, image_id: str) -> None:
+        transfer = Transfer("t1", image_id, "p1", "process", STAGING_STORE, "name", 4, TIME, TIME)
+        begun = self.stack.call(ADMIN, imports.BeginStaging(transfer))
+        self.assertEqual("uploading", begun.status)
+        staged = StagedData(image_id, STAGING_STORE, "file:///staging/x", 4, "https://node1", TIME)
+        self.assertEqual(4, self.stack.call(ADMIN, imports.RecordStaged(transfer, staged)).size)
+        self.assertEqual(staged, self.stack.call(ADMIN, imports.GetStaged(image_id)))
+
+    def test_staged_data_is_known_until_it_is_forgotten(self) -> None:
+        image_id = self.create()
+        self.assertIsNone(self.stack.call(ADMIN, imports.GetStaged(image_id)))
+        self.stage(image_id)
+        self.stack.call(ADMIN, imports.ForgetStaged(image_id))
+        self.assertIsNone(self.stack.call(ADMIN, imports.GetStaged(image_id)))
+
+    def test_a_deleted_image_leaves_its_staged_data_to_be_deleted(self) -> None:
+        image_id = self.create()
+        self.stage(image_id)
+        self.stack.call(ADMIN, images.DeleteImage(image_id))
+        (pending,) = self.stack.call(ADMIN, data.ListDeletions(image_id))
+        self.assertEqual({"store": STAGING_STORE, "host": "https://node1"}, pending.metadata)
+
+    def test_the_jobs_of_an_image_are_its_tasks(self) -> None:
+        image_id = self.create(**self.formats)
+        job = make_job(image_id=image_id)
+        begin = imports.BeginImport(job, "queued", "importing", {"os_glance_import_task": job.id})
+        self.assertEqual("importing", self.stack.call(ADMIN, begin).status)
+        self.assertEqual([job.id], [one.id for one in self.stack.call(ADMIN, imports.ListImageTasks(image_id))])
+        self.assertEqual((), self.stack.call(ADMIN, imports.ListImageTasks(self.create())))
+
+    def test_the_locations_of_an_image_are_those_it_has(self) -> None:
+        image = make_image()
+        self.assertEqual(image.locations, self.stack.call(ADMIN, imports.GetLocations(image.id, image)))
+
+    def test_a_copy_that_no_worker_holds_is_not_recorded(self) -> None:
+        image_id = self.create(**self.formats)
+        job = make_job(image_id=image_id)
+        self.stack.call(ADMIN, imports.BeginImport(job, "queued", "importing", {"os_glance_import_task": job.id}))
+        stored = StoredData(Location("memory://fast/x"), 4, None, None, None, None)
+        self.assertRaises(Gone, self.stack.call, ADMIN, imports.RecordImport(job, stored, {}, "active"))
+        self.assertRaises(Gone, self.stack.call, ADMIN, imports.EndImport(job, {}, "queued"))
+        self.assertEqual("importing", self.stack.call(ADMIN, images.GetImage(image_id)).status)
+
+
+class TestTasks(DatabaseCase):
+    def test_a_task_is_a_job_of_its_caller(self) -> None:
+        caller = make_context(user_id="u7", project_id="p7", request_id="req-7")
+        job = self.stack.call(caller, tasks.CreateTask("import", {"import_from": "http://x/"}))
+        self.assertEqual(("import", "pending", {"import_from": "http://x/"}), (job.kind, job.state, job.input))
+        self.assertEqual(("p7", "u7", "req-7", TIME), (job.project_id, job.user_id, job.request_id, job.due_at))
+        self.assertEqual(job, self.stack.call(ADMIN, tasks.GetTask(job.id)))
+        self.assertEqual((job,), self.stack.call(ADMIN, tasks.ListTasks(JobQuery())))
+
+    def test_work_of_the_service_itself_is_no_task(self) -> None:
+        job = self.stack.call(ADMIN, tasks.CreateTask("scrub"))
+        self.assertRaises(NotFound, self.stack.call, ADMIN, tasks.GetTask(job.id))
+        self.assertEqual((), self.stack.call(ADMIN, tasks.ListTasks(JobQuery())))
 
 
 class TestMembers(DatabaseCase):

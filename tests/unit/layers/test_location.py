@@ -418,8 +418,9 @@ class TestDeletion(LocationCase):
         return [op.deletion_id for op in self.recorder.seen if isinstance(op, data.FinishDeletion)]
 
     def test_the_record_goes_before_the_bytes_and_the_bytes_before_their_rows(self) -> None:
-        def see(context: Context, op: Operation) -> None:
+        def see(context: Context, op: Operation) -> Image:
             order.append((op.name, self.left()))
+            return DELETED
 
         order: list[tuple[str, list[str]]] = []
         stack = self.stand(

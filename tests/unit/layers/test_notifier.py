@@ -18,13 +18,14 @@ from glance_mini.domain.errors import (
     Unavailable,
 )
 from glance_mini.domain.image import Location
+from glance_mini.domain.imports import ImportRequest
 from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.notifier import NotifierLayer
 from glance_mini.metrics import Metrics
 from glance_mini.notifications.publisher import Event, Publisher
-from glance_mini.operations import data, images, info, members
+from glance_mini.operations import data, images, imports, info, members, tasks
 from glance_mini.operations.base import Operation
-from glance_mini.testing.samples import IMAGE_ID, TIME, make_context, make_image
+from glance_mini.testing.samples import IMAGE_ID, TIME, make_context, make_image, make_job
 from glance_mini_store import errors as store_errors
 from tests.unit.layers.support import make_member, stand
 
@@ -47,6 +48,10 @@ IMAGE_KEYS = {
 }  # fmt: skip
 TRANSFER_KEYS = IMAGE_KEYS | {"os_glance_importing_to_stores", "os_glance_failed_import"}
 MEMBER_KEYS = {"image_id", "member_id", "status", "created_at", "updated_at", "deleted", "deleted_at"}
+TASK_KEYS = {
+    "id", "type", "status", "owner", "result", "message", "expires_at", "created_at", "updated_at", "deleted",
+    "deleted_at",
+}  # fmt: skip
 SEND_KEYS = {"bytes_sent", "image_id", "owner_id", "receiver_tenant_id", "receiver_user_id"}
 FAILURE_KEYS = {"operation", "image_id", "request_id", "code", "message"}
 
@@ -95,6 +100,9 @@ class TestChanges(NotifierCase):
             (images.DeleteImage(IMAGE_ID, IMAGE), DELETED, "image.delete", IMAGE_KEYS),
             (images.DeactivateImage(IMAGE_ID, IMAGE), replace(IMAGE, status="deactivated"), "image.update", IMAGE_KEYS),
             (images.ReactivateImage(IMAGE_ID, replace(IMAGE, status="deactivated")), IMAGE, "image.update", IMAGE_KEYS),
+            (imports.StageData(IMAGE_ID, IMAGE), CHANGED, "image.update", IMAGE_KEYS),
+            (imports.DeleteFromStore(IMAGE_ID, IMAGE), CHANGED, "image.update", IMAGE_KEYS),
+            (tasks.CreateTask("import"), make_job(), "task.create", TASK_KEYS),
             (members.AddMember(IMAGE_ID, IMAGE, "p2"), MEMBER, "image.member.create", MEMBER_KEYS),
             (members.UpdateMember(IMAGE_ID, IMAGE, "p2", "accepted"), MEMBER, "image.member.update", MEMBER_KEYS),
             (members.DeleteMember(IMAGE_ID, IMAGE, "p2"), MEMBER, "image.member.delete", MEMBER_KEYS),
@@ -113,6 +121,10 @@ class TestChanges(NotifierCase):
             (members.GetMember(IMAGE_ID, IMAGE, "p2"), MEMBER),
             (info.ListStores(), ()),
             (info.GetUsage(), {}),
+            (imports.ListImageTasks(IMAGE_ID, IMAGE), (make_job(),)),
+            (imports.GetLocations(IMAGE_ID, IMAGE), IMAGE.locations),
+            (tasks.ListTasks(), (make_job(),)),
+            (tasks.GetTask("t1"), make_job()),
         ]
         for op, result in table:
             self.assertEqual([], self.call(op, **{op.name: result}), op.name)
@@ -155,6 +167,50 @@ class TestChanges(NotifierCase):
             stack.call(CALLER, images.UpdateImage(IMAGE_ID, IMAGE, RENAME))
             stack.call(CALLER, images.CreateImage())
             self.assertEqual(left, {event.type for event in self.heard()})
+
+
+class TestImports(NotifierCase):
+    def types(self, op: Operation, result: Any) -> list[str]:
+        heard = self.call(op, **{op.name: result})
+        self.assertEqual({"info"}, {event.priority for event in heard})
+        return [event.type for event in heard]
+
+    def test_an_import_is_told_when_it_begins_and_its_input_never(self) -> None:
+        target = replace(IMAGE, status="uploading", properties={})
+        op = imports.ImportImage(IMAGE_ID, target, ImportRequest({"name": "web-download", "uri": "http://secret/"}))
+        job = make_job(input={"import_req": {"uri": "http://secret/"}, "backend": ["b", "a"]}, result={"image_id": "x"})
+        task, prepare = self.call(op, import_image=job)
+        self.assertEqual(("task.create", TASK_KEYS), (task.type, set(task.payload)))
+        self.assertEqual((None, "pending", "p1"), tuple(task.payload[name] for name in ("result", "status", "owner")))
+        self.assertEqual(("image.prepare", TRANSFER_KEYS), (prepare.type, set(prepare.payload)))
+        self.assertEqual(("importing", ["b", "a"], []), tuple(
+            prepare.payload[name] for name in ("status", "os_glance_importing_to_stores", "os_glance_failed_import")
+        ))
+        self.assertNotIn("secret", repr((task, prepare)))
+
+    def test_an_import_with_nothing_to_do_tells_nothing(self) -> None:
+        self.assertEqual([], self.call(imports.ImportImage(IMAGE_ID, IMAGE), import_image=None))
+
+    def test_each_copy_is_told_and_the_last_makes_active(self) -> None:
+        for status, events in (
+            (None, ["image.upload", "image.update"]),
+            ("active", ["image.upload", "image.activate", "image.update"]),
+        ):
+            op = imports.RecordImport(make_job(), None, {}, status)  # type: ignore[arg-type]
+            self.assertEqual(events, self.types(op, IMAGE))
+
+    def test_the_end_of_an_import_is_told(self) -> None:
+        for status, events in (
+            (None, ["image.update"]),
+            ("queued", ["image.update"]),
+            ("active", ["image.activate", "image.update"]),
+        ):
+            self.assertEqual(events, self.types(imports.EndImport(make_job(), {}, status), IMAGE))
+
+    def test_a_location_is_told_and_may_make_active(self) -> None:
+        op = imports.AddLocation(IMAGE_ID, replace(IMAGE, status="queued"), url="swift://user:passw0rd@host/c/o")
+        self.assertEqual(["image.activate", "image.update"], self.types(op, IMAGE))
+        self.assertEqual(["image.update"], self.types(op, replace(IMAGE, status="importing")))
 
 
 class TestTransfers(NotifierCase):

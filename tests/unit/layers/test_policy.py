@@ -10,9 +10,10 @@ from glance_mini.domain.changes import LocationChange, PropertyChange, TagChange
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, NotFound, PolicyRefused
 from glance_mini.domain.image import Image
+from glance_mini.domain.imports import ImportRequest
 from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.policy import RULES, PolicyLayer
-from glance_mini.operations import OPERATIONS, data, images, info, members
+from glance_mini.operations import OPERATIONS, data, images, imports, info, members, tasks
 from glance_mini.operations.base import Operation
 from glance_mini.policies import list_rules
 from glance_mini.testing.layers import make_operation
@@ -97,6 +98,18 @@ class TestTable(PolicyCase):
             (data.UploadData(IMAGE_ID, IMAGE), ["upload_image"]),
             (data.DownloadData(IMAGE_ID, IMAGE), ["download_image"]),
             (data.DownloadData(IMAGE_ID, IMAGE, prefer=("a",)), ["download_image", "download_from_store"]),
+            (imports.StageData(IMAGE_ID, IMAGE), ["modify_image"]),
+            (imports.ImportImage(IMAGE_ID, IMAGE, ImportRequest({"name": "glance-direct"})), ["modify_image"]),
+            (imports.ImportImage(IMAGE_ID, IMAGE, ImportRequest({"name": "web-download"})), ["modify_image"]),
+            (imports.ImportImage(IMAGE_ID, IMAGE, ImportRequest({"name": "glance-download"})), ["modify_image"]),
+            (imports.ImportImage(IMAGE_ID, IMAGE, ImportRequest({"name": "copy-image"})), ["copy_image"]),
+            (imports.ListImageTasks(IMAGE_ID, IMAGE), ["get_image"]),
+            (imports.GetLocations(IMAGE_ID, IMAGE), ["fetch_image_location"]),
+            (imports.AddLocation(IMAGE_ID, IMAGE), ["add_image_location"]),
+            (imports.DeleteFromStore(IMAGE_ID, IMAGE), ["get_image_location", "delete_image_location"]),
+            (tasks.ListTasks(), ["tasks_api_access"]),
+            (tasks.GetTask(), ["tasks_api_access"]),
+            (tasks.CreateTask(), ["tasks_api_access"]),
             (members.ListMembers(IMAGE_ID, IMAGE), ["get_members"]),
             (members.GetMember(IMAGE_ID, IMAGE, "p2"), ["get_member"]),
             (members.AddMember(IMAGE_ID, IMAGE, "p2"), ["add_member"]),

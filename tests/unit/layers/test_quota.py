@@ -12,17 +12,17 @@ import testtools
 from glance_mini.domain import quota
 from glance_mini.domain.changes import PropertyChange
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import GlanceMiniError, Gone, LimitExceeded
+from glance_mini.domain.errors import GlanceMiniError, Gone, LimitExceeded, NotFound
 from glance_mini.domain.query import EVERYTHING, ImageQuery
-from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_COUNT_UPLOADING, IMAGE_SIZE_TOTAL, NO_LIMITS, Limits
+from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_COUNT_UPLOADING, IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL, NO_LIMITS, Limits
 from glance_mini.layers.location import LocationLayer
 from glance_mini.layers.quota import SCARCE_STEPS, ImageLimits, QuotaLayer
 from glance_mini.layers.stack import Stack
 from glance_mini.limits import OptionLimits
 from glance_mini.metrics import Metrics
-from glance_mini.operations import data, images, info, members
+from glance_mini.operations import data, images, imports, info, members
 from glance_mini.testing.recorder import Recorder, recorder_below
-from glance_mini.testing.samples import IMAGE_ID, make_context, make_image
+from glance_mini.testing.samples import IMAGE_ID, make_context, make_image, make_job
 from glance_mini.transfers.leases import LeaseKeeper
 from glance_mini_store.drivers.memory import MemoryDriver
 from glance_mini_store.registry import Stores
@@ -158,6 +158,56 @@ class Room:
 
 def take_all(context: Context, op: data.UploadData) -> list[bytes]:
     return list(op.chunks)
+
+
+class TestImports(QuotaCase):
+    def test_what_an_import_writes_carries_the_limits_of_the_images_owner(self) -> None:
+        source = ByProject({"p1": {IMAGE_SIZE_TOTAL: 7}, "p7": {IMAGE_SIZE_TOTAL: 8}})
+        expected = Limits({IMAGE_SIZE_TOTAL: 7}, properties=2, tags=3, locations=5)
+        target = make_image(status="queued")
+        stack, recorder = self.stand(source, load_image=target, count_usage={IMAGE_SIZE_TOTAL: 0})
+        for op in (
+            imports.StageData(IMAGE_ID, target),
+            imports.AddLocation(IMAGE_ID, target),
+            imports.ImportImage(IMAGE_ID, target),
+            imports.RecordImport(make_job(project_id="p7"), None, {}),  # type: ignore[arg-type]
+        ):
+            stack.call(OWNER, op)
+            self.assertEqual((op.name, expected), (recorder.seen[-1].name, recorder.seen[-1].limits))
+
+    def test_the_copy_of_an_image_that_was_deleted_goes_on_to_where_it_is_noticed(self) -> None:
+        def missing(context: Context, op: images.LoadImage) -> None:
+            raise NotFound(kind="image", id=op.image_id)
+
+        stack, recorder = self.stand(load_image=missing)
+        stack.call(OWNER, imports.RecordImport(make_job(), None, {}))  # type: ignore[arg-type]
+        self.assertEqual(["load_image", "record_import"], recorder.names)
+
+    def test_an_import_wants_room_for_one_byte_at_least(self) -> None:
+        for used, is_room in ((999, True), (1000, False), (1001, False)):
+            stack, recorder = self.stand(count_usage={IMAGE_SIZE_TOTAL: used})
+            op = imports.ImportImage(IMAGE_ID, QUEUED)
+            if is_room:
+                stack.call(OWNER, op)
+            else:
+                self.assertRaises(LimitExceeded, stack.call, OWNER, op)
+                self.assertEqual(1, self.refusals(IMAGE_SIZE_TOTAL))
+            self.assertEqual(is_room, "import_image" in recorder.names)
+
+    def test_staging_is_bounded_by_its_own_limit(self) -> None:
+        source = ByProject({"p1": {IMAGE_STAGE_TOTAL: 64, IMAGE_SIZE_TOTAL: 1}})
+        taken: list[Any] = []
+        stack, _ = self.stand(source, step=1, reserve_space=lambda context, op: taken.append(op), stage_data=take_all)
+        stack.call(OWNER, imports.StageData(IMAGE_ID, QUEUED, chunks=[b"x" * 30, b"x" * 34]))
+        self.assertEqual([30, 34], [op.amount for op in taken])
+        self.assertEqual({IMAGE_STAGE_TOTAL: 64}, taken[0].limits.project)
+
+    def test_staged_data_may_not_be_larger_than_an_image(self) -> None:
+        stack, recorder = self.stand(stage_data=take_all)
+        self.assertRaises(LimitExceeded, stack.call, OWNER, imports.StageData(IMAGE_ID, QUEUED, size=101))
+        self.assertEqual([], recorder.names)
+        op = imports.StageData(IMAGE_ID, QUEUED, chunks=[b"x" * 60, b"x" * 41])
+        self.assertRaises(LimitExceeded, stack.call, OWNER, op)
 
 
 class TestUploads(QuotaCase):

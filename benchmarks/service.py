@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
+from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.users import User, change_users
 
 _PROJECT = "bench"
@@ -60,7 +61,7 @@ def database(server: str) -> Iterator[str]:
         yield server
         return
     name = f"glance_mini_bench_{uuid4().hex[:12]}"
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    engine = make_engine(server)
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     try:

@@ -6,6 +6,7 @@ Only the limits: the counting is the data access layer's, in the statement that 
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 from oslo_config import cfg
@@ -57,24 +58,42 @@ class UnifiedLimits:
         self._enforcer: Any = None
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, Mapping[str, int]]] = {}
+        self._asking: dict[str, Future[Mapping[str, int]]] = {}
 
     def project_limits(self, project_id: str) -> Mapping[str, int]:
+        limits = self._remembered(project_id)
+        return self._ask_together(project_id) if limits is None else limits
+
+    def _remembered(self, project_id: str) -> Mapping[str, int] | None:
         until, limits = self._known.get(project_id, (0.0, {}))
-        if self._clock() >= until:
-            limits = self._ask(project_id)
-            self._known[project_id] = (self._clock() + _REMEMBER_SECONDS, limits)
-        return limits
+        return limits if self._clock() < until else None
+
+    def _ask_together(self, project_id: str) -> Mapping[str, int]:
+        """Ask, or share the answer, or the error, of a thread that asks already: many requests at once cost one."""
+        mine: Future[Mapping[str, int]] = Future()
+        asking = self._asking.setdefault(project_id, mine)
+        if asking is mine:
+            try:
+                # Another thread may have got the answer since this one looked.
+                mine.set_result(self._remembered(project_id) or self._ask(project_id))
+            except BaseException as error:
+                mine.set_exception(error)
+            finally:
+                del self._asking[project_id]
+        return asking.result()
 
     def _ask(self, project_id: str) -> Mapping[str, int]:
         with self._lock:
             if self._enforcer is None:
                 self._enforcer = self._open_enforcer()
         found = self._enforcer.calculate_usage(project_id, list(quota.RESOURCES))
-        return {
+        limits = {
             resource: each.limit * (MIB if resource in _IN_MIB else 1)
             for resource, each in found.items()
             if each.limit >= 0
         }
+        self._known[project_id] = (self._clock() + _REMEMBER_SECONDS, limits)
+        return limits
 
 
 def limit_source(conf: cfg.ConfigOpts) -> LimitSource:

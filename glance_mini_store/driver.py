@@ -76,6 +76,7 @@ class Driver(abc.ABC):
     def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
         """Store ``chunks`` under ``name`` and return where; if it raises, nothing readable is left.
 
+        ``name`` has 1 to 200 letters, digits, hyphens and underscores of ASCII, no hyphen first.
         ``size`` (bytes, None: unknown) is what ``chunks`` will deliver; they raise if they cannot, and what
         they raise goes through unchanged. Data is published in one step after the last chunk, durable when
         this returns, and never replaces other data: Duplicate. Raises StorageFull, StorageWriteDenied,

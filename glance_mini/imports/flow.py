@@ -85,7 +85,7 @@ class Plan:
         return [store for store in self.stores if store not in have]
 
     def _name(self, attempt: int) -> str:
-        return f"{self.job.image_id}.{self.job.id[:8]}-{attempt}"
+        return f"{self.job.image_id}-{self.job.id[:8]}-{attempt}"
 
 
 class ImportJob(JobType):

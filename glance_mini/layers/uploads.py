@@ -86,7 +86,7 @@ class Uploads:
             process=self._leases.process,
             store=store.id,
             # Of this transfer alone: whoever clears it away, however late, cannot meet the data of another one.
-            name=f"{op.image_id}.{transfer_id[:8]}",
+            name=f"{op.image_id}-{transfer_id[:8]}",
             reserved=op.size or 0,
             started_at=utcnow(),
             lease_until=self._leases.lease_until(),

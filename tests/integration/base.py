@@ -10,7 +10,9 @@ import uuid
 from pathlib import Path
 
 import testtools
-from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy import URL, make_url, text
+
+from glance_mini.db.sqlalchemy.engine import make_engine
 
 SERVICES = Path(__file__).parent / "services"
 
@@ -47,7 +49,7 @@ def _run(name: str, action: str) -> "subprocess.CompletedProcess[str]":
 
 
 def _execute(server: URL, statement: str) -> None:
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    engine = make_engine(server.render_as_string(hide_password=False))
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()

@@ -27,6 +27,7 @@ www_authenticate_uri = {url}
 service_token_roles = service
 service_token_roles_required = true
 region_name = {region}
+interface = public
 {credentials}
 """
 _CREDENTIALS = """\
@@ -59,11 +60,9 @@ class Cloud(fixtures.Fixture):
         self._publish(self.image_service, self._image_url)
 
     def _publish(self, service, url):
-        for interface in ("public", "internal"):
-            endpoint = self.identity.create_endpoint(
-                service_id=service.id, interface=interface, url=url, region_id=self.region
-            )
-            self.addCleanup(self.identity.delete_endpoint, endpoint)
+        place = {"service_id": service.id, "region_id": self.region}
+        endpoint = self.identity.create_endpoint(interface="public", url=url, **place)
+        self.addCleanup(self.identity.delete_endpoint, endpoint)
 
     def login(self, user):
         """Return what ``auth`` of a clouds.yaml says for ``user``."""

@@ -58,6 +58,8 @@ class Served(fixtures.Fixture):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "glance_mini.cmd.main", "serve", "--config-file", str(self.config_file)],
+                # What it leaves when it is killed goes with the rest.
+                env={**os.environ, "TMPDIR": str(self.root)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import make_url, text
 
 from glance_mini.db.interface import DataAccess
 from glance_mini.db.sqlalchemy import schema
@@ -47,8 +47,7 @@ class _OnServer(DataAccessContract):
 
     def administer(self, *statements):
         """Run statements as the administrator of the server; return the rows of the last one."""
-        server = make_url(self.service(self.server)[f"TEST_{self.server.upper()}_URL"])
-        engine = create_engine(server, isolation_level="AUTOCOMMIT")
+        engine = make_engine(self.service(self.server)[f"TEST_{self.server.upper()}_URL"])
         try:
             with engine.connect() as connection:
                 for statement in statements:

@@ -15,6 +15,7 @@ endpoint_service_name = {service}
 endpoint_region_name = {region}
 endpoint_interface = public
 region_name = {region}
+valid_interfaces = public
 system_scope = all
 {credentials}
 """

@@ -1,5 +1,8 @@
 """Where the limits of a project come from (reference 18)."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,3 +123,21 @@ class TestUnified(testtools.TestCase):
 
         UnifiedLimits(Asking).project_limits("p1")
         self.assertEqual(list(quota.RESOURCES), asked)
+
+    def test_many_requests_at_once_ask_once(self) -> None:
+        everybody_is_here = threading.Event()
+
+        class Slow(Keystone):
+            def calculate_usage(self, project_id: str, resources: list[str]) -> dict[str, Usage]:
+                everybody_is_here.wait(30)
+                return super().calculate_usage(project_id, resources)
+
+        keystone = Slow(image_count_total=7)
+        source = UnifiedLimits(keystone.open)
+        with ThreadPoolExecutor(8) as pool:
+            waiting = [pool.submit(source.project_limits, "p1") for _ in range(8)]
+            while not all(each.running() for each in waiting):
+                time.sleep(0.01)
+            everybody_is_here.set()
+        self.assertEqual([{IMAGE_COUNT_TOTAL: 7}] * 8, [each.result() for each in waiting])
+        self.assertEqual(["p1"], keystone.asked)

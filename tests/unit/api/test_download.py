@@ -9,6 +9,7 @@ from wsgiref.util import FileWrapper
 import testtools
 
 from glance_mini.api.download import SentChunks, download_body
+from glance_mini.layers.watched import WatchedChunks
 from glance_mini_store.streams import FileRange
 
 
@@ -59,6 +60,15 @@ class TestDownloadBody(testtools.TestCase):
         body.close()
         self.assertEqual(["end"], self.ended)
         self.assertTrue(file.closed)
+
+    def test_bytes_of_a_file_that_a_server_sent_count_also_where_it_puts_the_descriptor_back(self) -> None:
+        told: list[int] = []
+        chunks = WatchedChunks(FileRange(self._file(b"0123456789"), 0, 10), told.append)
+        body = download_body({"wsgi.file_wrapper": FileWrapper}, chunks, True, self._end)
+        body.filelike.seek(4)  # as socket.sendfile tells how far it came
+        os.lseek(body.filelike.fileno(), 0, os.SEEK_SET)  # as gunicorn does afterwards
+        body.close()
+        self.assertEqual([4], told)
 
     def test_a_part_of_a_file_is_sent_block_by_block(self) -> None:
         file = self._file(b"0123456789")

@@ -57,7 +57,7 @@ QUEUED = make_image(status="queued", size=None, locations=())
 DELETED = make_image(status="deleted", locations=())
 NOTHING_LEFT = ["begin_transfer", "abort_transfer"]
 TRANSFER_ID = "7d9a4f0e-0000-4000-8000-000000000000"
-NAME = f"{IMAGE_ID}.7d9a4f0e"
+NAME = f"{IMAGE_ID}-7d9a4f0e"
 HERE = f"memory://default/{NAME}"
 RECORDED = make_image(size=len(DATA), locations=(Location(HERE),))
 

@@ -19,6 +19,12 @@ REFERENCE = {
     ("DEFAULT", "show_image_direct_url"): False,
     ("DEFAULT", "show_multiple_locations"): False,
     ("DEFAULT", "enabled_import_methods"): ["glance-direct", "web-download", "copy-image"],
+    ("DEFAULT", "do_secure_hash"): True,
+    ("DEFAULT", "http_retries"): 3,
+    ("DEFAULT", "node_staging_uri"): "file:///tmp/staging/",
+    ("DEFAULT", "worker_self_reference_url"): None,
+    ("DEFAULT", "delayed_delete"): False,
+    ("DEFAULT", "scrub_time"): 0,
     ("DEFAULT", "public_endpoint"): None,
     ("DEFAULT", "allow_anonymous_access"): False,
     ("DEFAULT", "max_request_id_length"): 64,
@@ -37,6 +43,8 @@ REFERENCE = {
 }
 
 OWN = {
+    ("DEFAULT", "staging_store_driver"): "file",
+    ("DEFAULT", "staging_is_shared"): False,
     ("paste_deploy", "flavor"): "token",
     ("domain", "layers"): ["auth", "notifier", "policy", "quota", "location", "database"],
     ("server", "bind"): "127.0.0.1:9292",

@@ -232,6 +232,13 @@ class TestLocations(ChangesCase):
         self.assertEqual(["1"], self.urls(self.apply(self.ACTIVE, LocationChange("remove", 1))))
         self.refused(Invalid, self.ACTIVE, LocationChange("remove", 2))
 
+    def test_a_location_is_removed_wherever_it_is_now(self) -> None:
+        self.assertEqual(["2"], self.urls(self.apply(self.ACTIVE, LocationChange("remove", locations=(KEPT,)))))
+        self.assertEqual(["1"], self.urls(self.apply(self.ACTIVE, LocationChange("remove", locations=(OTHER,)))))
+        both = [LocationChange("remove", locations=(location,)) for location in (KEPT, OTHER)]
+        self.refused(Forbidden, self.ACTIVE, *both)
+        self.refused(Conflict, self.ACTIVE, LocationChange("remove", locations=(Location("memory://gone"),)))
+
     def test_the_last_location_stays(self) -> None:
         self.refused(Forbidden, make_image(locations=(KEPT,)), LocationChange("remove", 0))
         self.refused(Forbidden, self.ACTIVE, LocationChange("remove", 0), LocationChange("remove", 0))

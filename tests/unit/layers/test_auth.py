@@ -8,12 +8,14 @@ import testtools
 from glance_mini.domain.changes import PropertyChange
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, NotFound
-from glance_mini.domain.query import ImageQuery, Page, Scope
+from glance_mini.domain.imports import ImportRequest
+from glance_mini.domain.job import JobQuery
+from glance_mini.domain.query import EVERYTHING, ImageQuery, Page, Scope
 from glance_mini.layers.auth import AuthLayer
-from glance_mini.operations import data, images, members
+from glance_mini.operations import data, images, imports, members, tasks
 from glance_mini.operations.base import Operation
 from glance_mini.testing.recorder import Recorder
-from glance_mini.testing.samples import IMAGE_ID, make_image
+from glance_mini.testing.samples import IMAGE_ID, make_context, make_image, make_job
 from tests.unit.layers.support import ADMIN, ANONYMOUS, CLOUDLESS_ADMIN, MEMBER, OTHER, OWNER, stand
 
 IMAGE = make_image()
@@ -25,6 +27,9 @@ CHANGES = (
     images.DeactivateImage(IMAGE_ID, IMAGE),
     images.ReactivateImage(IMAGE_ID, IMAGE),
     data.UploadData(IMAGE_ID, IMAGE),
+    imports.StageData(IMAGE_ID, IMAGE),
+    imports.ImportImage(IMAGE_ID, IMAGE, ImportRequest({"name": "web-download"})),
+    imports.DeleteFromStore(IMAGE_ID, IMAGE),
     members.AddMember(IMAGE_ID, IMAGE, "p3"),
     members.DeleteMember(IMAGE_ID, IMAGE, "p2"),
 )
@@ -83,6 +88,51 @@ class TestReading(AuthCase):
         for context in (OWNER, MEMBER, OTHER, ANONYMOUS):
             self.refused(Forbidden, context, op)
         self.assertEqual(["download_data"], self.call(ADMIN, op).names)
+
+
+class TestServices(AuthCase):
+    service = make_context("service", "p9")
+
+    def test_services_see_every_image_for_its_locations_only(self) -> None:
+        for op, scope in (
+            (imports.GetLocations(IMAGE_ID), EVERYTHING),
+            (imports.AddLocation(IMAGE_ID), EVERYTHING),
+            (imports.ListImageTasks(IMAGE_ID), Scope("p9")),
+            (images.GetImage(IMAGE_ID), Scope("p9")),
+        ):
+            load, arrived = self.call(self.service, op, load_image=IMAGE).seen
+            self.assertEqual((images.LoadImage(IMAGE_ID, scope, op.name), op.name), (load, arrived.name))
+
+    def test_a_service_token_sent_along_makes_no_service(self) -> None:
+        caller = make_context("member", "p3", service_roles=("service",))
+        load = self.call(caller, imports.GetLocations(IMAGE_ID), load_image=IMAGE).seen[0]
+        self.assertEqual(Scope("p3"), load.scope)  # type: ignore[attr-defined]
+
+    def test_who_may_copy_and_add_locations_is_left_to_the_rules(self) -> None:
+        copy = imports.ImportImage(IMAGE_ID, IMAGE, ImportRequest({"name": "copy-image"}))
+        for op in (copy, imports.AddLocation(IMAGE_ID, IMAGE)):
+            self.assertEqual([op], self.call(OTHER, op).seen)
+            self.refused(Forbidden, ANONYMOUS, op)
+
+
+class TestTasks(AuthCase):
+    def test_administrators_see_all_tasks_and_others_their_own(self) -> None:
+        query = JobQuery(state="pending", project_id="p5")
+        for context, project in ((OWNER, "p1"), (ANONYMOUS, ""), (ADMIN, "p5")):
+            arrived = self.call(context, tasks.ListTasks(query)).seen[0]
+            self.assertEqual(replace(query, project_id=project), arrived.query)  # type: ignore[attr-defined]
+
+    def test_a_task_of_another_project_does_not_exist(self) -> None:
+        stack, _ = stand(AuthLayer(), get_task=make_job())
+        for context in (OWNER, ADMIN):
+            self.assertEqual(make_job(), stack.call(context, tasks.GetTask("t1")))
+        for context in (OTHER, ANONYMOUS):
+            self.assertRaises(NotFound, stack.call, context, tasks.GetTask("t1"))
+        stack, _ = stand(AuthLayer(), get_task=make_job(project_id=None))
+        self.assertRaises(NotFound, stack.call, ANONYMOUS, tasks.GetTask("t1"))
+
+    def test_anonymous_callers_begin_no_task(self) -> None:
+        self.refused(Forbidden, ANONYMOUS, tasks.CreateTask("import"))
 
 
 class TestCreation(AuthCase):

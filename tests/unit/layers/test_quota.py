@@ -14,7 +14,14 @@ from glance_mini.domain.changes import PropertyChange
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import GlanceMiniError, Gone, LimitExceeded, NotFound
 from glance_mini.domain.query import EVERYTHING, ImageQuery
-from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_COUNT_UPLOADING, IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL, NO_LIMITS, Limits
+from glance_mini.domain.quota import (
+    IMAGE_COUNT_TOTAL,
+    IMAGE_COUNT_UPLOADING,
+    IMAGE_SIZE_TOTAL,
+    IMAGE_STAGE_TOTAL,
+    NO_LIMITS,
+    Limits,
+)
 from glance_mini.layers.location import LocationLayer
 from glance_mini.layers.quota import SCARCE_STEPS, ImageLimits, QuotaLayer
 from glance_mini.layers.stack import Stack

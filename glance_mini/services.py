@@ -10,7 +10,7 @@ from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.imports.uri_filter import UriFilter
 from glance_mini.layers.base import Services
 from glance_mini.metrics import Metrics
-from glance_mini.notifications.publisher import Publisher
+from glance_mini.notifications.outbox import open_publisher
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.transfers.leases import LeaseKeeper
 from glance_mini.workers.wakeup import open_waker
@@ -31,7 +31,7 @@ def open_services(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None
     undo.callback(stores.close)
     for store in stores:
         metrics.store_available.labels(store.id).set(store.available)
-    publisher = Publisher.from_config(conf, metrics)
+    publisher = open_publisher(conf, access.outbox, metrics)
     undo.callback(publisher.close)
     leases = LeaseKeeper(access.data, conf.transfers.lease_seconds)
     undo.callback(leases.close)
@@ -44,6 +44,7 @@ def open_services(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None
     return Services(
         data=access.data,
         jobs=access.jobs,
+        outbox=access.outbox,
         wake_workers=waker.wake,
         stores=stores,
         enforcer=Enforcer.from_config(conf, count),

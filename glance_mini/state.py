@@ -40,6 +40,9 @@ filesystem_store_datadir = {images}
 [database]
 connection = sqlite:///{database}
 
+[task]
+work_dir = {work}
+
 [paste_deploy]
 flavor = token
 
@@ -90,6 +93,7 @@ class StateDirectory:
         paths = {
             "images": self.path / "images",
             "staging": self.path / "staging",
+            "work": self.path / "work",
             "database": self.path / "glance-mini.db",
             "users": self.users_file,
         }

@@ -69,7 +69,12 @@ def load_application(conf: cfg.ConfigOpts, pipe: int | None = None) -> LoadedApp
         undo.callback(stack.close)
         app = compose(conf, services, stack)
         reaper = Reaper(
-            services.data, services.stores, services.leases, services.metrics, conf.transfers.reaper_interval
+            services.data,
+            services.stores,
+            services.leases,
+            services.metrics,
+            conf.transfers.reaper_interval,
+            host=services.address,
         )
         undo.callback(reaper.close)
         for part in (services.publisher, services.leases, reaper):

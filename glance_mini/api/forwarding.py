@@ -1,7 +1,7 @@
 """Hands requests for staged data on to the node whose own disk holds it (reference 6.9).
 
-That node judges the caller anew, by the credentials that came with the request. The record of the staged data says which
-node it is.
+That node judges the caller anew, by the credentials that came with the request. Which node it is stands in the record
+of the staged data.
 """
 
 import logging

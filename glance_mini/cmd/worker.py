@@ -63,12 +63,16 @@ def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None)
     store that is not optional raises.
     """
     from glance_mini.layers.stack import load_stack
+    from glance_mini.notifications.outbox import OutboxPublisher
     from glance_mini.services import open_services
     from glance_mini.transfers.reaper import Reaper
     from glance_mini.workers.cleaning import Cleaner
+    from glance_mini.workers.dispatch import open_dispatcher
     from glance_mini.workers.loop import Worker
+    from glance_mini.workers.scrubbing import Scrubber
     from glance_mini.workers.settings import WorkerSettings
     from glance_mini.workers.types import load_job_types
+    from glance_mini.workers.wakeup import Listener as Part
     from glance_mini.workers.wakeup import Wakeup, open_listener
 
     services = open_services(conf, undo)
@@ -78,11 +82,20 @@ def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None)
     wakeup = Wakeup()
     worker = Worker(services.jobs, types, wakeup, WorkerSettings.from_config(conf), services.metrics)
     listener = open_listener(conf, wakeup.wake, pipe)
-    reaper = Reaper(services.data, services.stores, services.leases, services.metrics, conf.transfers.reaper_interval)
-    cleaner = Cleaner(services.jobs)
+    reaper = Reaper(
+        services.data,
+        services.stores,
+        services.leases,
+        services.metrics,
+        conf.transfers.reaper_interval,
+        host=services.address,
+    )
+    parts: list[Part] = [reaper, Cleaner(services.jobs), Scrubber(services.data, conf.wakeup_time), listener]
+    if isinstance(services.publisher, OutboxPublisher):
+        parts.append(open_dispatcher(conf, services))
     services.publisher.start()
     services.leases.start()
-    for part in (reaper, cleaner, listener):
+    for part in parts:
         undo.callback(part.close)
         part.start()
     worker.start()

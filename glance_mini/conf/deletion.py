@@ -17,6 +17,12 @@ OPTS = [
         min=0,
         help="Seconds from the deletion of an image to that of its data, with ``delayed_delete``.",
     ),
+    cfg.IntOpt(
+        "wakeup_time",
+        default=300,
+        min=1,
+        help="Seconds between two looks of a worker for images whose ``scrub_time`` is over.",
+    ),
 ]
 
 

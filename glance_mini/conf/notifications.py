@@ -13,15 +13,19 @@ OPTS = [
     cfg.StrOpt(
         "delivery",
         default="direct",
-        choices=[("direct", "through a queue in the memory of the process, emptied by a thread")],
-        help="How notifications leave the service. No request ever waits for the broker.",
+        choices=[
+            ("direct", "through a queue in the memory of the process, emptied by a thread"),
+            ("outbox", "through the database, stored with the change they tell of and published by the workers"),
+        ],
+        help="How notifications leave the service. No request ever waits for the broker. With ``outbox`` none is lost "
+        "and some may come twice; a worker must run.",
     ),
     cfg.IntOpt(
         "queue_size",
         default=10000,
         min=1,
         help="How many notifications may wait in the memory of one process while the broker is slow or "
-        "down. Further ones are dropped, counted and logged.",
+        "down. Further ones are dropped, counted and logged. Not used with ``delivery = outbox``.",
     ),
 ]
 

@@ -17,7 +17,7 @@ from glance_mini.domain.image import Image
 from glance_mini.domain.member import Member
 from glance_mini.domain.query import ImageQuery, Page, Scope
 from glance_mini.domain.quota import Limits
-from glance_mini.domain.transfer import Deletion, StoredData, Transfer
+from glance_mini.domain.transfer import Deletion, PendingImage, StoredData, Transfer
 
 
 class DataAccess(TellsEvents):
@@ -72,6 +72,10 @@ class DataAccess(TellsEvents):
     @abstractmethod
     def get_pending(self, image_id: str) -> Image:
         """Return an image that can be restored; NotFound."""
+
+    @abstractmethod
+    def list_pending(self, max_rows: int) -> Sequence[PendingImage]:
+        """Return up to ``max_rows`` images that can be restored, those that have the least time left first."""
 
     @abstractmethod
     def restore_pending(self, image_id: str, now: datetime) -> Image:

@@ -3,8 +3,9 @@
 A value without behaviour beyond its own fields; what it may do is decided by the auth and policy layers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,9 @@ class Context:
     ``roles`` and ``service_roles`` are lower case. ``project_id`` None: a caller without project, such as the
     administrator of a pipeline without authentication. ``domain_id`` and ``system_scope``: the domain or the system
     that a caller without project has roles in. ``read_only``: anonymous, may change nothing.
+
+    ``tell`` makes, of an operation that writes and its result, the events that are stored in the same transaction; None
+    where nothing is told that way.
     """
 
     user_id: str | None = None
@@ -29,6 +33,7 @@ class Context:
     domain_id: str | None = None
     system_scope: str | None = None
     auth_token: str | None = field(default=None, repr=False)
+    tell: Callable[[Any, Any], Iterable[Any]] | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_beyond_projects(self) -> bool:

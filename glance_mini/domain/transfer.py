@@ -51,3 +51,14 @@ class Deletion:
     image_id: str
     url: str = field(repr=False)
     metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingImage:
+    """A deleted image that can be restored until ``scrub_at``; ``size`` in bytes."""
+
+    id: str
+    name: str | None
+    owner: str | None
+    size: int | None
+    scrub_at: datetime

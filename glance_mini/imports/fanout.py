@@ -86,6 +86,8 @@ def _feed(
     with closing(Hashes(algorithms)) as hashes:
         for chunk in chunks:
             count += len(chunk)
+            if size is not None and count > size:
+                raise store_errors.SizeMismatch(expected=size, received=count)
             for lane in lanes:
                 lane.put(chunk)
             _check_failures(lanes, may_fail)

@@ -23,6 +23,8 @@ from glance_mini.domain.imports import COPY_IMAGE, FAILED_PROPERTY, IMPORTING_PR
 from glance_mini.domain.job import Job
 from glance_mini.domain.transfer import StoredData
 from glance_mini.imports.copying import Copied, Copier, read_file
+from glance_mini.imports.expected_hashes import ExpectedHashes
+from glance_mini.imports.fanout import NotWritten
 from glance_mini.imports.methods import ImportMethod, Source, load_methods
 from glance_mini.imports.plugins.base import ImportPlugin, StagedFile
 from glance_mini.imports.plugins.pipeline import load_plugins, run_plugins
@@ -31,14 +33,14 @@ from glance_mini.layers.base import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.images import LoadImage
 from glance_mini.operations.imports import EndImport, RecordImport
-from glance_mini.workers.base import Control, JobFailed, JobType
+from glance_mini.workers.base import Control, JobFailed, JobStopped, JobType
 from glance_mini_store import errors as store_errors
 from glance_mini_store.registry import Stores
-from glance_mini_store.store import Stored
+from glance_mini_store.streams import close
 
 LOG = logging.getLogger(__name__)
 
-_MIB = 1024 * 1024
+_FORMATS = ("disk_format", "container_format")
 
 _FINAL = (Invalid, UnsafeContent, LimitExceeded, Conflict)
 """Errors that no further attempt can mend."""
@@ -78,11 +80,6 @@ class Plan:
     def names(self) -> list[str]:
         """The names of everything that was written for the job."""
         return [self._name(attempt) for attempt in range(1, self.job.attempts + 1)]
-
-    def missing(self, image: Image) -> list[str]:
-        """Return the stores in which the image has no data yet, in their order."""
-        have = {location.store for location in image.locations}
-        return [store for store in self.stores if store not in have]
 
     def _name(self, attempt: int) -> str:
         return f"{self.job.image_id}-{self.job.id[:8]}-{attempt}"
@@ -139,35 +136,52 @@ class ImportJob(JobType):
         shutil.rmtree(self._work_directory / job.id, ignore_errors=True)
         try:
             image = self._load(caller, job)
-            self._discard(plan.names, plan.missing(image))
-            self._undo(caller, plan, image)
+            self._copier.discard(plan.names, self._missing(plan, image))
+            if _is_locked(image, job):
+                self._drop_staged(job)
+                self._undo(caller, plan, image)
         except (Gone, NotFound):
             LOG.info("Image %s was deleted during its import.", job.image_id)
-            self._discard(plan.names, plan.stores)
-        self._drop_staged(job)
+            self._copier.discard(plan.names, plan.stores)
 
     def _undo(self, caller: Context, plan: Plan, image: Image) -> None:
-        mine = [each for each in image.locations if each.store in plan.stores]
-        undone = tuple(each.url for each in mine) if plan.request.all_stores_must_succeed else ()
-        keeps = plan.is_copy or len(undone) < len(mine)
-        failed = plan.stores if undone else plan.missing(image)
-        self._end(caller, plan, failed, None if keeps else "queued", undone)
+        # An image that this import has made active already is left to its users.
+        is_open = plan.is_copy or image.status == "importing"
+        is_undone = is_open and plan.request.all_stores_must_succeed
+        undone = tuple(each.url for each in image.locations if is_undone and self._store_of(each) in plan.stores)
+        failed = plan.stores if undone else self._missing(plan, image)
+        self._end(caller, plan, failed, "queued" if image.status == "importing" else None, undone)
 
     def _run(self, plan: Plan, control: Control) -> Mapping[str, object]:
         job, caller = plan.job, context_of(plan.job)
         image = self._load(caller, job)
-        failed: list[str] = []
-        if missing := plan.missing(image):
-            self._discard(plan.names[:-1], missing)
+        missing = self._missing(plan, image)
+        if not _is_locked(image, job):
+            return _earlier_end(plan, missing)
+        failed: Sequence[str] = ()
+        if missing:
+            self._copier.discard(plan.names[:-1], missing)
             method = self._method(plan)
             with self._workspace(job) as directory:
                 source = method.open(job, plan.request, image, lambda seconds: _pause(seconds, control))
                 if self._plugins and method.has_plugins:
                     source = self._apply_plugins(job, source, image, directory, control)
                 failed = self._store(caller, plan, source, image, missing, control)
-        self._end(caller, plan, failed, None)
+        # Once the lock is given back, what is staged may be that of the next import.
         self._drop_staged(job)
+        self._end(caller, plan, failed, None)
         return {"image_id": job.image_id}
+
+    def _missing(self, plan: Plan, image: Image) -> list[str]:
+        """Return the stores in which the image has no data yet, in their order."""
+        have = {self._store_of(location) for location in image.locations}
+        return [store for store in plan.stores if store not in have]
+
+    def _store_of(self, location: Location) -> str | None:
+        try:
+            return self._stores.for_location(location.url, location.store).id
+        except store_errors.StoreError:
+            return location.store
 
     def _load(self, caller: Context, job: Job) -> Image:
         image: Image = self._stack.call(caller, LoadImage(str(job.image_id)))
@@ -194,7 +208,10 @@ class ImportJob(JobType):
 
     def _apply_plugins(self, job: Job, source: Source, image: Image, directory: Path, control: Control) -> Source:
         """Return the source that the plugins make of ``source``, which is brought into a local file first."""
-        path = source.path or _fetch(source, directory / "source", control)
+        try:
+            path = source.path or _fetch(source, directory / "source", control)
+        finally:
+            close(source.chunks)
         attributes: dict[str, Any] = {"properties": {**image.properties, **source.properties}, **source.attributes}
         staged = StagedFile(path, directory, replace(image, **attributes), self._size_cap)
         result = run_plugins(self._plugins, staged, job.roles, control.check)
@@ -210,46 +227,55 @@ class ImportJob(JobType):
 
     def _store(
         self, caller: Context, plan: Plan, source: Source, image: Image, missing: Sequence[str], control: Control
-    ) -> list[str]:
+    ) -> Sequence[str]:
         """Bring the data to the stores ``missing`` and record each copy; return the stores that failed."""
+        # What earlier attempts have stored counts: with it all stores of this one may fail.
+        most = len(missing) - (len(missing) == len(plan.stores))
+        may_fail = 0 if plan.request.all_stores_must_succeed else most
+        expected = plan.request.expected_hashes
+        try:
+            copied = self._copier.copy(source, image, plan.name, missing, expected, may_fail, control)
+        except NotWritten as error:
+            raise _cause(error) from error
+        for store, failure in copied.failures.items():
+            LOG.warning("Import %s could not write to store %s: %s", plan.job.id, store, failure)
+        self._record(caller, plan, source, copied, control)
+        return list(copied.failures)
 
-        def tell(count: int) -> None:
-            control.checkpoint({}, f"Copied {count // _MIB} MiB")
-
-        copied = self._copier.copy(source, image, plan.name, missing, plan.request.expected_hashes, tell)
-        for store in copied.failed:
-            LOG.warning("Import %s could not write to store %s: %s", plan.job.id, store, copied.outcomes[store])
-        if copied.failed and (plan.request.all_stores_must_succeed or len(copied.failed) == len(missing)):
-            self._discard([plan.name], missing)
-            raise _cause(copied)
-        control.check()
-        self._record(caller, plan, source, copied)
-        return copied.failed
-
-    def _record(self, caller: Context, plan: Plan, source: Source, copied: Copied) -> None:
+    def _record(self, caller: Context, plan: Plan, source: Source, copied: Copied, control: Control) -> None:
         """Record the copies one by one: the image becomes active with the last, or with the first where it may."""
-        done = [store for store in copied.outcomes if store not in copied.failed]
-        for number, store in enumerate(done, start=1):
-            left = done[number:]
-            is_active = not plan.is_copy and (not left or not plan.request.all_stores_must_succeed)
-            progress = {IMPORTING_PROPERTY: ",".join(left), FAILED_PROPERTY: ",".join(copied.failed)}
-            properties = {**source.properties, **progress}
-            data = self._stored_data(source, copied, store)
-            self._stack.call(caller, RecordImport(plan.job, data, properties, "active" if is_active else None))
+        left = list(copied.stored)
+        try:
+            while left:
+                control.check()
+                self._record_one(caller, plan, source, copied, left)
+                del left[0]
+        except (JobStopped, Gone):
+            # Whoever has the job now cannot know when this attempt will have come to its end.
+            self._copier.discard([plan.name], left)
+            raise
 
-    def _stored_data(self, source: Source, copied: Copied, store: str) -> StoredData:
-        stored = copied.outcomes[store]
-        assert isinstance(stored, Stored)
-        algorithm = self._copier.hash_algorithm
+    def _record_one(self, caller: Context, plan: Plan, source: Source, copied: Copied, left: Sequence[str]) -> None:
+        rest = left[1:]
+        is_active = not plan.is_copy and (not rest or not plan.request.all_stores_must_succeed)
+        progress = {IMPORTING_PROPERTY: ",".join(rest), FAILED_PROPERTY: ",".join(copied.failures)}
+        data = self._stored_data(copied, left[0])
+        if is_active:
+            # An import that fails before leaves nothing that its source or its plugins have told.
+            formats: dict[str, Any] = {name: source.attributes.get(name) for name in _FORMATS}
+            data, progress = replace(data, **formats), {**source.properties, **progress}
+        self._stack.call(caller, RecordImport(plan.job, data, progress, "active" if is_active else None))
+
+    def _stored_data(self, copied: Copied, store: str) -> StoredData:
+        stored, algorithm = copied.stored[store], self._copier.hash_algorithm
+        named = {"store": store} if self._stores.multi else {}
         return StoredData(
-            location=Location(stored.location, {**stored.metadata, "store": store}),
+            location=Location(stored.location, {**stored.metadata, **named}),
             size=copied.size,
             virtual_size=copied.virtual_size,
             checksum=copied.digests["md5"],
             os_hash_algo=algorithm,
             os_hash_value=copied.digests[algorithm],
-            disk_format=source.attributes.get("disk_format"),
-            container_format=source.attributes.get("container_format"),
         )
 
     def _end(
@@ -257,15 +283,6 @@ class ImportJob(JobType):
     ) -> None:
         properties = {TASK_PROPERTY: None, IMPORTING_PROPERTY: "", FAILED_PROPERTY: ",".join(failed)}
         self._stack.call(caller, EndImport(plan.job, properties, status, drop))
-
-    def _discard(self, names: Sequence[str], stores: Sequence[str]) -> None:
-        """Remove what was written to ``stores`` and never recorded; a store that fails is logged."""
-        for store in stores:
-            for name in names:
-                try:
-                    self._stores.get(store).discard(name)
-                except store_errors.StoreError as error:
-                    LOG.warning("The remains of an import, %s, could not be removed: %s", name, error)
 
     def _drop_staged(self, job: Job) -> None:
         """Remove the staged data of the image, first the bytes and then their record; may be repeated."""
@@ -293,20 +310,35 @@ def context_of(job: Job) -> Context:
     )
 
 
-def _cause(copied: Copied) -> Exception:
-    """Return why a store failed: one failure that may pass makes the whole worth another attempt."""
-    failures = [outcome for outcome in copied.outcomes.values() if isinstance(outcome, Exception)]
-    passing = [each for each in failures if isinstance(each, store_errors.RemoteServiceUnavailable)]
-    if passing or not all(isinstance(each, store_errors.StoreError | GlanceMiniError) for each in failures):
-        return (passing or failures)[0]
-    return JobFailed(reason="; ".join(str(each) for each in failures))
+def _is_locked(image: Image, job: Job) -> bool:
+    return image.properties.get(TASK_PROPERTY) == job.id
+
+
+def _earlier_end(plan: Plan, missing: Sequence[str]) -> Mapping[str, object]:
+    """Return the result of an import that ended in an attempt before, whose worker could not write it down."""
+    if missing and (plan.request.all_stores_must_succeed or len(missing) == len(plan.stores)):
+        raise JobFailed(reason="The import was undone.")
+    return {"image_id": plan.job.image_id}
+
+
+def _cause(error: NotWritten) -> Exception:
+    """Return what ends the attempt: one failure that may pass makes the whole worth another one."""
+    for failure in error.failures.values():
+        is_known = isinstance(failure, store_errors.StoreError | GlanceMiniError)
+        if not is_known or isinstance(failure, store_errors.RemoteServiceUnavailable):
+            return failure
+    return JobFailed(reason=str(error))
 
 
 def _fetch(source: Source, path: Path, control: Control) -> Path:
+    """Write the data of ``source`` to ``path``; raises HashMismatch."""
+    expected = ExpectedHashes(source.expected_hashes)
     with path.open("wb", buffering=0) as file:
         for chunk in source.chunks:
             control.check()
+            expected.update(chunk)
             file.write(chunk)
+    expected.finish()
     return path
 
 

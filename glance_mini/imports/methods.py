@@ -1,7 +1,7 @@
 """Where the data of an import comes from: one class for each method (reference 6.2).
 
-A method opens a ``Source``; what is done with it is the flow's business. A third party may bring a method of its own as
-an entry point of the group ``glance_mini.import_methods``.
+A method opens a ``Source``; what is done with it is the flow's business. Methods are entry points of the group
+``glance_mini.import_methods``.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,14 +14,17 @@ from oslo_config import cfg
 from stevedore.named import NamedExtensionManager
 
 from glance_mini.db.job_interface import JobAccess
-from glance_mini.domain.errors import ConfigurationError
+from glance_mini.domain.errors import ConfigurationError, Unavailable
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE, GLANCE_DIRECT, GLANCE_DOWNLOAD, WEB_DOWNLOAD, ImportRequest
 from glance_mini.domain.job import Job
 from glance_mini.imports.glance_source import GlanceSource
 from glance_mini.imports.web_client import WebClient
 from glance_mini.layers.base import Services
+from glance_mini.layers.failover import FailoverChunks
+from glance_mini.metrics import Metrics
 from glance_mini.workers.base import JobFailed
+from glance_mini_store import errors as store_errors
 from glance_mini_store.registry import Stores
 
 NAMESPACE = "glance_mini.import_methods"
@@ -68,21 +71,28 @@ class GlanceDirect(ImportMethod):
 
     name = GLANCE_DIRECT
 
-    def __init__(self, stores: Stores, jobs: JobAccess) -> None:
+    def __init__(self, stores: Stores, jobs: JobAccess, host: str | None = None) -> None:
+        """``host`` is the address of this node where the staging area is its own, None where all share it."""
         self._stores = stores
         self._jobs = jobs
+        self._host = host
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
-        return cls(services.stores, services.jobs)
+        return cls(services.stores, services.jobs, None if conf.staging_is_shared else services.address)
 
     def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
         staged = self._jobs.get_staged(image.id)
         if staged is None:
             raise JobFailed(reason="The staged data is gone.")
+        if staged.host not in (None, self._host):
+            raise Unavailable(reason=f"The staged data is on another node, {staged.host}.")
         store = self._stores.get(staged.store)
-        path = store.local_path(staged.url)
-        return Source(store.read(staged.url), staged.size, Path(path) if path else None)
+        try:
+            path = store.local_path(staged.url)
+            return Source(store.read(staged.url), staged.size, Path(path) if path else None)
+        except store_errors.NotFound as error:
+            raise JobFailed(reason="The staged data is gone.") from error
 
 
 class WebDownload(ImportMethod):
@@ -108,20 +118,25 @@ class CopyImage(ImportMethod):
     name = COPY_IMAGE
     has_plugins = False
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, metrics: Metrics) -> None:
         self._stores = stores
+        self._metrics = metrics
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
-        return cls(services.stores)
+        return cls(services.stores, services.metrics)
 
     def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
-        if not image.locations:
+        if not image.locations or image.size is None:
             raise JobFailed(reason="The image has no data to copy.")
-        location = self._stores.order(image.locations)[0]
-        store = self._stores.for_location(location.url, location.store)
+        locations = self._stores.order(image.locations)
+        chunks = FailoverChunks(self._stores, locations, 0, image.size, False, self._metrics)
+        try:
+            chunks.open()
+        except store_errors.NotFound as error:
+            raise JobFailed(reason="The data of the image is in none of its locations.") from error
         hashes = {str(image.os_hash_algo): str(image.os_hash_value)} if image.os_hash_value else {}
-        return Source(store.read(location.url), image.size, expected_hashes=hashes)
+        return Source(chunks, image.size, expected_hashes=hashes)
 
 
 class GlanceDownload(ImportMethod):

@@ -44,9 +44,7 @@ class LocationJob(JobType):
 
     def run(self, job: Job, control: Control) -> Mapping[str, object]:
         image = self._load(job)
-        location = next((each for each in image.locations if each.url == job.input["loc_url"]), None)
-        if location is None:
-            raise JobFailed(reason="The location was removed from the image.")
+        location = self._location(image, str(job.input["loc_url"]))
         claim: Any = job.input["validation_data"]
         data = self._read(location, claim.get("os_hash_algo", self._hash_algorithm), control)
         if claim and not hmac.compare_digest(str(data.os_hash_value), str(claim["os_hash_value"]).lower()):
@@ -68,8 +66,18 @@ class LocationJob(JobType):
         except (Gone, NotFound):
             return
 
+    def _location(self, image: Image, url: str) -> Location:
+        """Return the location at ``url``: one of an active image, or the one that a new image is to get."""
+        for each in image.locations:
+            if each.url == url:
+                return each
+        if image.status != "importing":
+            raise JobFailed(reason="The location was removed from the image.")
+        metadata = {"store": self._stores.for_location(url).id} if self._stores.multi else {}
+        return Location(url, metadata)
+
     def _load(self, job: Job) -> Image:
-        image: Image = self._stack.call(context_of(job), LoadImage(str(job.image_id)))
+        image: Image = self._stack.call(context_of(job), LoadImage(str(job.image_id), purpose="add_location"))
         return image
 
     def _read(self, location: Location, algorithm: str, control: Control) -> StoredData:

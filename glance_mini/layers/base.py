@@ -11,8 +11,10 @@ from oslo_config import cfg
 
 from glance_mini.db.interface import DataAccess
 from glance_mini.db.job_interface import JobAccess
+from glance_mini.db.outbox_interface import OutboxAccess
 from glance_mini.domain.context import Context
 from glance_mini.metrics import Metrics
+from glance_mini.notifications.outbox import OutboxPublisher
 from glance_mini.notifications.publisher import Publisher
 from glance_mini.operations.base import Operation
 from glance_mini.policies.enforcer import Enforcer
@@ -36,10 +38,11 @@ class Services:
 
     data: DataAccess
     jobs: JobAccess
+    outbox: OutboxAccess
     wake_workers: Callable[[], None]
     stores: Stores
     enforcer: Enforcer
-    publisher: Publisher
+    publisher: Publisher | OutboxPublisher
     leases: LeaseKeeper
     metrics: Metrics
     check_uri: Callable[[str], object]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Self, cast
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from glance_mini.layers.base import Layer, Services
 from glance_mini.layers.new_jobs import new_job
 from glance_mini.operations import data as data_ops
 from glance_mini.operations import images, imports, info, members, tasks
+from glance_mini.operations.base import ImageOperation, Operation
 
 _ALL_TASKS = 1000
 """How many tasks of one image are shown at most."""
@@ -77,30 +79,30 @@ class DatabaseLayer(Layer):
         image = Image(
             id=op.id or str(uuid4()), created_at=now, updated_at=now, properties=op.properties, **base  # type: ignore[arg-type]
         )
-        return self._data.create_image(image, op.limits)
+        return self._telling(context, op).create_image(image, op.limits)
 
     def update_image(self, context: Context, op: images.UpdateImage) -> Image:
         if not op.changes:
             return op.target
-        return self._data.update_image(op.image_id, op.changes, self._clock(), op.limits)
+        return self._telling(context, op).update_image(op.image_id, op.changes, self._clock(), op.limits)
 
     def delete_image(self, context: Context, op: images.DeleteImage) -> Image:
         now = self._clock()
         if self._scrub_after is not None and op.target.status in _WITH_DATA:
-            return self._data.mark_pending_delete(op.image_id, now, now + self._scrub_after)
-        return self._data.delete_image(op.image_id, now)
+            return self._telling(context, op).mark_pending_delete(op.image_id, now, now + self._scrub_after)
+        return self._telling(context, op).delete_image(op.image_id, now)
 
     def deactivate_image(self, context: Context, op: images.DeactivateImage) -> Image:
-        return self._switch(op.target, "active", "deactivated")
+        return self._switch(context, op, "active", "deactivated")
 
     def reactivate_image(self, context: Context, op: images.ReactivateImage) -> Image:
-        return self._switch(op.target, "deactivated", "active")
+        return self._switch(context, op, "deactivated", "active")
 
     def set_status(self, context: Context, op: images.SetStatus) -> Image:
         return self._data.set_status(op.image_id, op.status, op.expect, self._clock())
 
     def begin_transfer(self, context: Context, op: data_ops.BeginTransfer) -> Image:
-        return self._data.begin_transfer(op.transfer, self._clock(), op.limits)
+        return self._telling(context, op).begin_transfer(op.transfer, self._clock(), op.limits)
 
     def reserve_space(self, context: Context, op: data_ops.ReserveSpace) -> None:
         self._data.reserve_space(op.transfer_id, op.amount, op.limits)
@@ -109,7 +111,7 @@ class DatabaseLayer(Layer):
         return self._data.is_youngest_transfer(op.transfer_id)
 
     def record_data(self, context: Context, op: data_ops.RecordData) -> Image:
-        return self._data.record_data(op.transfer, op.data, self._clock())
+        return self._telling(context, op).record_data(op.transfer, op.data, self._clock())
 
     def abort_transfer(self, context: Context, op: data_ops.AbortTransfer) -> None:
         self._data.abort_transfer(op.transfer, self._clock())
@@ -121,7 +123,7 @@ class DatabaseLayer(Layer):
         self._data.finish_deletion(op.deletion_id)
 
     def restore_image(self, context: Context, op: data_ops.RestoreImage) -> Image:
-        return self._data.restore_image(op.image, self._clock())
+        return self._telling(context, op).restore_image(op.image, self._clock())
 
     def list_members(self, context: Context, op: members.ListMembers) -> Sequence[Member]:
         return self._data.list_members(op.image_id, op.member_id)
@@ -130,13 +132,13 @@ class DatabaseLayer(Layer):
         return self._data.get_member(op.image_id, op.member_id)
 
     def add_member(self, context: Context, op: members.AddMember) -> Member:
-        return self._data.add_member(op.image_id, op.member_id, self._clock(), op.limit)
+        return self._telling(context, op).add_member(op.image_id, op.member_id, self._clock(), op.limit)
 
     def update_member(self, context: Context, op: members.UpdateMember) -> Member:
-        return self._data.update_member(op.image_id, op.member_id, op.status, self._clock())
+        return self._telling(context, op).update_member(op.image_id, op.member_id, op.status, self._clock())
 
     def delete_member(self, context: Context, op: members.DeleteMember) -> Member:
-        return self._data.delete_member(op.image_id, op.member_id, self._clock())
+        return self._telling(context, op).delete_member(op.image_id, op.member_id, self._clock())
 
     def count_usage(self, context: Context, op: info.CountUsage) -> dict[str, int]:
         return self._data.get_usage(op.project_id)
@@ -145,7 +147,7 @@ class DatabaseLayer(Layer):
         return self._jobs.begin_staging(op.transfer, self._clock(), op.limits)
 
     def record_staged(self, context: Context, op: imports.RecordStaged) -> Image:
-        return self._jobs.record_staged(op.transfer, op.staged, self._clock())
+        return self._telling_jobs(context, op).record_staged(op.transfer, op.staged, self._clock())
 
     def get_staged(self, context: Context, op: imports.GetStaged) -> StagedData | None:
         return self._jobs.get_staged(op.image_id)
@@ -154,13 +156,15 @@ class DatabaseLayer(Layer):
         self._jobs.forget_staged(op.image_id)
 
     def begin_import(self, context: Context, op: imports.BeginImport) -> Image:
-        return self._jobs.begin_import(op.job, op.expect, op.status, op.properties, self._clock(), op.limits)
+        jobs, now = self._telling_jobs(context, op), self._clock()
+        return jobs.begin_import(op.job, op.expect, op.status, op.properties, now, op.limits)
 
     def record_import(self, context: Context, op: imports.RecordImport) -> Image:
-        return self._jobs.record_import(op.job, op.data, op.properties, op.status, self._clock(), op.limits)
+        jobs, now = self._telling_jobs(context, op), self._clock()
+        return jobs.record_import(op.job, op.data, op.properties, op.status, now, op.limits)
 
     def end_import(self, context: Context, op: imports.EndImport) -> Image:
-        return self._jobs.end_import(op.job, op.properties, op.status, op.drop_urls, self._clock())
+        return self._telling_jobs(context, op).end_import(op.job, op.properties, op.status, op.drop_urls, self._clock())
 
     def get_locations(self, context: Context, op: imports.GetLocations) -> tuple[Location, ...]:
         return op.target.locations
@@ -178,12 +182,20 @@ class DatabaseLayer(Layer):
         return job
 
     def create_task(self, context: Context, op: tasks.CreateTask) -> Job:
-        return self._jobs.add_job(new_job(context, op.type, op.input, self._clock()))
+        return self._telling_jobs(context, op).add_job(new_job(context, op.type, op.input, self._clock()))
 
-    def _switch(self, image: Image, old: str, new: str) -> Image:
+    def _switch(self, context: Context, op: ImageOperation, old: str, new: str) -> Image:
         """Move between active and deactivated; any other status answers 403 (reference 7)."""
+        image = op.target
         if image.status == new:
             return image
         if image.status != old:
             raise Forbidden(reason=f"Image {image.id} is {image.status}; this needs status {old}.")
-        return self._data.set_status(image.id, new, frozenset({old}), self._clock())
+        return self._telling(context, op).set_status(image.id, new, frozenset({old}), self._clock())
+
+    def _telling(self, context: Context, op: Operation) -> DataAccess:
+        """Return the data access that stores the events which tell of ``op`` with what it writes."""
+        return self._data if context.tell is None else self._data.with_events(partial(context.tell, op))
+
+    def _telling_jobs(self, context: Context, op: Operation) -> JobAccess:
+        return self._jobs if context.tell is None else self._jobs.with_events(partial(context.tell, op))

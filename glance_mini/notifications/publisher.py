@@ -7,7 +7,7 @@ drops events and counts them. oslo.messaging is imported only where a driver is 
 import logging
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,12 +23,16 @@ _FOREVER = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One notification: ``priority`` is a method of oslo.messaging's notifier, ``caller`` who caused it."""
+    """One notification: ``priority`` is a method of oslo.messaging's notifier, ``caller`` who caused it.
+
+    ``image_id`` is the image whose events keep their order where they are stored.
+    """
 
     type: str
     payload: Mapping[str, object]
     priority: str = "info"
     caller: Mapping[str, object] = field(default_factory=dict)
+    image_id: str | None = field(default=None, compare=False)
 
 
 Send = Callable[[Event], None]
@@ -48,7 +52,7 @@ class Publisher:
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, metrics: Metrics) -> "Publisher":
         """Return the publisher that ``[oslo_messaging_notifications]`` and ``[notifications]`` ask for."""
-        send = _make_send(conf) if _configured_drivers(conf) else None
+        send = _make_send(conf) if configured_drivers(conf) else None
         disabled = frozenset(conf.disabled_notifications)
         return cls(send, metrics, conf.notifications.queue_size, disabled)
 
@@ -59,7 +63,7 @@ class Publisher:
 
     def publish(self, event: Event) -> None:
         """Queue ``event``; never blocks and never raises."""
-        if self._send is None or event.type in self._disabled or event.type.split(".")[0] in self._disabled:
+        if self._send is None or is_disabled(event.type, self._disabled):
             return
         try:
             self._queue.put_nowait(event)
@@ -91,7 +95,12 @@ class Publisher:
             self._metrics.events.labels("sent").inc()
 
 
-def _configured_drivers(conf: cfg.ConfigOpts) -> list[str]:
+def is_disabled(event_type: str, disabled: Collection[str]) -> bool:
+    """Tell whether an event is left out: its type is in ``disabled``, or the group before its first dot."""
+    return event_type in disabled or event_type.split(".")[0] in disabled
+
+
+def configured_drivers(conf: cfg.ConfigOpts) -> list[str]:
     """Return the notification drivers that the configuration files name, without importing oslo.messaging."""
     probe = cfg.ConfigOpts()
     probe.register_opt(cfg.MultiStrOpt("driver", default=[]), group="oslo_messaging_notifications")
@@ -99,18 +108,28 @@ def _configured_drivers(conf: cfg.ConfigOpts) -> list[str]:
     return [driver for driver in probe.oslo_messaging_notifications.driver if driver not in ("", "noop")]
 
 
-def _make_send(conf: cfg.ConfigOpts) -> Send:
+def open_transport(conf: cfg.ConfigOpts) -> Any:
+    """Return oslo.messaging's transport for notifications; it connects to nothing yet."""
     import oslo_messaging
 
     oslo_messaging.set_transport_defaults(control_exchange="glance")
-    transport = oslo_messaging.get_notification_transport(conf)
-    retry = conf.oslo_messaging_notifications.retry
-    notifier = oslo_messaging.Notifier(
-        transport, publisher_id=conf.default_publisher_id, retry=_FOREVER if retry == -1 else retry
-    )
+    return oslo_messaging.get_notification_transport(conf)
+
+
+def make_notify(conf: cfg.ConfigOpts, transport: Any, retry: int) -> Send:
+    """Return what gives an event to the configured drivers; it waits for them and raises nothing."""
+    import oslo_messaging
+
+    notifier = oslo_messaging.Notifier(transport, publisher_id=conf.default_publisher_id, retry=retry)
 
     def send(event: Event) -> None:
         notify: Callable[[dict[str, Any], str, dict[str, Any]], None] = getattr(notifier, event.priority)
         notify(dict(event.caller), event.type, dict(event.payload))
 
     return send
+
+
+def _make_send(conf: cfg.ConfigOpts) -> Send:
+    transport = open_transport(conf)
+    retry = conf.oslo_messaging_notifications.retry
+    return make_notify(conf, transport, _FOREVER if retry == -1 else retry)

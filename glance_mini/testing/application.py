@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from glance_mini.api.app import compose
 from glance_mini.conf.validation import validate
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
+from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
 from glance_mini.layers.stack import load_stack
+from glance_mini.notifications.outbox import OutboxPublisher
 from glance_mini.notifications.publisher import Event, Publisher
 from glance_mini.services import open_services
 from glance_mini.users import User, Users, change_users
@@ -64,7 +67,11 @@ class ApplicationFixture(fixtures.Fixture):
         assert isinstance(services.data, SqlDataAccess)
         schema.sync(services.data.engine)
         disabled = frozenset(self.conf.disabled_notifications)
-        publisher = Publisher(self._events.append, services.metrics, 10_000, disabled)
+        publisher: Publisher | OutboxPublisher
+        if self.conf.notifications.delivery == "outbox":
+            publisher = OutboxPublisher(services.outbox, services.metrics, disabled)
+        else:
+            publisher = Publisher(self._events.append, services.metrics, 10_000, disabled)
         self.services = replace(services, publisher=publisher)
         publisher.start()
         undo.callback(publisher.close)
@@ -73,9 +80,11 @@ class ApplicationFixture(fixtures.Fixture):
         self.app: Callable[..., Iterable[bytes]] = compose(self.conf, self.services, self.stack)
 
     def events(self) -> list[Event]:
-        """Return the events published so far and stop publishing."""
+        """Return the events published so far, or stored with ``delivery = outbox``, and stop publishing."""
         self.services.publisher.close()
-        return self._events
+        now = utcnow()
+        stored = self.services.outbox.take_events("test", now, now + timedelta(hours=1), 10_000)
+        return self._events + [Event(one.type, one.payload, one.priority, one.caller) for one in stored]
 
     def context(self, caller: str) -> Context:
         """Return the context of one of ``CALLERS``, for calls of the stack without HTTP."""

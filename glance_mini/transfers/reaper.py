@@ -27,7 +27,10 @@ _STOP_SECONDS = 5.0
 
 
 class Reaper:
-    """Takes expired rows over and finishes them; ``reap`` is one round."""
+    """Takes expired rows over and finishes them; ``reap`` is one round.
+
+    ``host`` is the address of this node, None for the only one: what is on another node's own disk is left to that one.
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class Reaper:
         metrics: Metrics,
         interval: float,
         clock: Callable[[], datetime] = utcnow,
+        host: str | None = None,
     ) -> None:
         self._data = data
         self._stores = stores
@@ -44,6 +48,7 @@ class Reaper:
         self._metrics = metrics
         self._interval = interval
         self._clock = clock
+        self._host = host
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
 
@@ -86,6 +91,8 @@ class Reaper:
         LOG.warning("Transfer %s of image %s was given up: its lease had ended.", transfer.id, transfer.image_id)
 
     def _delete(self, deletion: Deletion) -> None:
+        if deletion.metadata.get("host") not in (None, self._host):
+            return
         try:
             remove_data(self._stores, deletion)
         except Exception as error:

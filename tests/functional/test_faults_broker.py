@@ -50,7 +50,14 @@ class SilentBrokerTest(testtools.TestCase):
         self.broker = self.useFixture(SilentBroker())
 
     def test_no_request_waits_for_a_silent_broker_nor_does_the_end(self):
-        service = start_service(self, self.broker.options())
+        self.check(self.broker.options())
+
+    def test_nor_where_events_are_stored_and_a_worker_publishes_them(self):
+        self.check({**self.broker.options(), "notifications": {"delivery": "outbox"}})
+
+    def check(self, options):
+        """Start a service, let images live their lives and end it."""
+        service = start_service(self, options)
         self.assertLess(max(at_once(8, lambda number: longest_request(service))), HANG_SECONDS)
         self.assertNotEqual([], self.broker.taken)
         begun = time.monotonic()

@@ -23,7 +23,7 @@ ARROWS = {
     "clouds": {"domain", "files"},
     "users": {"domain", "files"},
     "state": {"domain", "files", "clouds", "users", "conf"},
-    "notifications": {"domain", "metrics"},
+    "notifications": {"domain", "db", "metrics"},
     "db": {"domain"},
     "transfers": {"domain", "metrics", "db", STORE},
     "layers": {
@@ -39,7 +39,7 @@ ARROWS = {
         STORE,
     },
     "imports": {"domain", "operations", "db", "layers", "workers", "inspection", "metrics", STORE},
-    "workers": {"domain", "db", "layers", "services", "transfers", "metrics", STORE},
+    "workers": {"domain", "db", "layers", "notifications", "services", "transfers", "metrics", STORE},
     "services": {
         "domain",
         "layers",

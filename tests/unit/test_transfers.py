@@ -312,10 +312,10 @@ class TestTwoReapers(DatabaseCase):
 
 
 class TestDeletions(DatabaseCase):
-    def delete(self, image_id: str = IMAGE_ID) -> str:
+    def delete(self, image_id: str = IMAGE_ID, **metadata: str) -> str:
         """Return where the data of an image was, whose record is deleted."""
         url = self.driver.put(image_id, b"data")
-        location = Location(url, {"store": "a"})
+        location = Location(url, {"store": "a", **metadata})
         self.data.create_image(make_image(id=image_id, locations=(location,)), NO_LIMITS)
         self.data.delete_image(image_id, self.clock())
         return url
@@ -326,6 +326,14 @@ class TestDeletions(DatabaseCase):
         self.assertEqual(1, self.make_reaper().reap())
         self.assertFalse(self.driver.holds(url))
         self.assertEqual([], list(self.data.list_deletions(IMAGE_ID)))
+
+    def test_data_on_another_nodes_own_disk_is_left_to_that_node(self) -> None:
+        url = self.delete(host="https://node2")
+        for address, is_left in (("https://node1", True), (None, True), ("https://node2", False)):
+            self.die()
+            Reaper(self.data, self.stores, self.leases, self.metrics, 20, self.clock, host=address).reap()
+            self.assertEqual(is_left, self.driver.holds(url))
+            self.assertEqual(int(is_left), len(self.data.list_deletions(IMAGE_ID)))
 
     def test_a_new_deletion_is_first_left_to_the_request_that_made_it(self) -> None:
         url = self.delete()

@@ -16,7 +16,7 @@ from glance_mini.domain.image import Image
 from glance_mini.domain.member import Member
 from glance_mini.domain.query import ImageQuery, Page, Scope
 from glance_mini.domain.quota import Limits
-from glance_mini.domain.transfer import Deletion, StoredData, Transfer
+from glance_mini.domain.transfer import Deletion, PendingImage, StoredData, Transfer
 
 T = TypeVar("T")
 
@@ -60,6 +60,9 @@ class SqlDataAccess(DataAccess):
 
     def get_pending(self, image_id: str) -> Image:
         return self.database.read(lambda c: pending.get(c, image_id))
+
+    def list_pending(self, max_rows: int) -> Sequence[PendingImage]:
+        return self.database.read(lambda c: pending.list_all(c, max_rows))
 
     def restore_pending(self, image_id: str, now: datetime) -> Image:
         return self._write(lambda c: pending.restore(c, image_id, now))

@@ -20,7 +20,7 @@ from glance_mini.domain import changes, errors
 from glance_mini.domain.image import NO_PROPERTIES, Image
 from glance_mini.domain.query import EVERYTHING, Scope
 from glance_mini.domain.quota import NO_LIMITS, Limits
-from glance_mini.domain.status import check_transition
+from glance_mini.domain.status import IN_TRANSFER, check_transition
 
 ID_LENGTH = 36
 
@@ -140,7 +140,10 @@ def delete(connection: Connection, image_id: str, now: datetime) -> Image:
     update_row(connection, before, after, deleted=True, deleted_at=now)
     bare = replace(after, properties=NO_PROPERTIES, tags=())
     image_children.store_difference(connection, before, bare, now)
-    usage.change(connection, usage.of_image(before) + staged.discard(connection, image_id, now), Counter())
+    used = usage.of_image(before)
+    if before.status in IN_TRANSFER:
+        used += staged.discard(connection, image_id, now)
+    usage.change(connection, used, Counter())
     return after
 
 

@@ -11,10 +11,12 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from glance_mini.db.sqlalchemy import image_children, images, usage
+from glance_mini.db.sqlalchemy.models import images as image_rows
 from glance_mini.db.sqlalchemy.models import pending_deletes
 from glance_mini.domain import errors
 from glance_mini.domain.image import NO_PROPERTIES, Image
 from glance_mini.domain.status import check_transition
+from glance_mini.domain.transfer import PendingImage
 
 BATCH = 100
 
@@ -29,6 +31,12 @@ _DUE = (
     .where(pending_deletes.c.scrub_at <= bindparam("now", type_=pending_deletes.c.scrub_at.type))
     .order_by(pending_deletes.c.scrub_at, pending_deletes.c.image_id)
     .limit(BATCH)
+)
+_LIST = (
+    select(image_rows.c.id, image_rows.c.name, image_rows.c.owner, image_rows.c.size, pending_deletes.c.scrub_at)
+    .join_from(pending_deletes, image_rows, image_rows.c.id == pending_deletes.c.image_id)
+    .order_by(pending_deletes.c.scrub_at, pending_deletes.c.image_id)
+    .limit(bindparam("rows"))
 )
 
 
@@ -72,6 +80,11 @@ def finish(connection: Connection, image_id: str, now: datetime) -> Image:
 def due(connection: Connection, now: datetime) -> Sequence[str]:
     """Return the ids of up to ``BATCH`` images whose time to be restored has ended, the longest first."""
     return connection.execute(_DUE, {"now": now}).scalars().all()
+
+
+def list_all(connection: Connection, max_rows: int) -> Sequence[PendingImage]:
+    """Return up to ``max_rows`` images that can be restored, those that have the least time left first."""
+    return [PendingImage(*row) for row in connection.execute(_LIST, {"rows": max_rows})]
 
 
 def _take(connection: Connection, image_id: str) -> tuple[Image, str]:

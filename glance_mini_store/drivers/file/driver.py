@@ -25,6 +25,8 @@ from glance_mini_store.streams import FileRange
 LOG = logging.getLogger(__name__)
 
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+_NOT_LINKED = {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
+"""A file system, or two mounts of it, that has no second name to give."""
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR}
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _NAME_MAX = 200
@@ -101,18 +103,24 @@ class FileDriver(Driver):
         """Give the file a second name in the first directory on its file system, once it is on disk."""
         _check_name(name)
         self._refuse_duplicate(name)
-        device = os.stat(path).st_dev
-        directory = next((each for each in self._directories if os.stat(each.path).st_dev == device), None)
-        if directory is None:
-            return None
-        target = os.path.join(directory.path, name)
-        with _translated(directory.path):
-            size = publish_link(path, target, self._permissions)
+        with _translated(path):
+            device = os.stat(path).st_dev
+            directory = next((each for each in self._directories if os.stat(each.path).st_dev == device), None)
+            if directory is None:
+                return None
+            target = os.path.join(directory.path, name)
+            try:
+                size = publish_link(path, target, self._permissions)
+            except OSError as error:
+                if error.errno in _NOT_LINKED:
+                    return None
+                raise
         return Written(f"file://{target}", size, directory.metadata)
 
     def devices(self) -> frozenset[int]:
         """Return the file systems of the directories."""
-        return frozenset(os.stat(directory.path).st_dev for directory in self._directories)
+        with _translated(", ".join(directory.path for directory in self._directories)):
+            return frozenset(os.stat(directory.path).st_dev for directory in self._directories)
 
     def local_path(self, location: str) -> str | None:
         """Return the path that the location names."""

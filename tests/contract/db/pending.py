@@ -6,6 +6,7 @@ from datetime import timedelta
 from glance_mini.domain import errors
 from glance_mini.domain.query import EVERYTHING, ImageQuery
 from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_SIZE_TOTAL, NO_LIMITS
+from glance_mini.domain.transfer import PendingImage
 from tests.contract.db.job_samples import SOON, JobContractBase
 from tests.contract.db.samples import LATER, MUCH_LATER, NOW, sample, stored
 
@@ -50,6 +51,21 @@ class PendingContract(JobContractBase):
         self.assertEqual([], list(self.data.due_pending(NOW)))
         self.assertEqual([first.id], list(self.data.due_pending(LATER)))
         self.assertEqual([first.id, second.id], list(self.data.due_pending(MUCH_LATER)))
+
+    def test_images_that_can_be_restored_are_listed_by_the_time_that_they_have_left(self):
+        self.assertEqual([], list(self.data.list_pending(10)))
+        later, sooner = self.store(), self.store()
+        self.create()
+        self.mark(later, MUCH_LATER)
+        self.mark(sooner, LATER)
+        found = [
+            PendingImage(image.id, image.name, image.owner, image.size, at)
+            for image, at in ((sooner, LATER), (later, MUCH_LATER))
+        ]
+        self.assertEqual(found, list(self.data.list_pending(10)))
+        self.assertEqual(found[:1], list(self.data.list_pending(1)))
+        self.data.restore_pending(sooner.id, LATER)
+        self.assertEqual(found[1:], list(self.data.list_pending(10)))
 
     def test_image_deleted_for_good_leaves_pending_deletions(self):
         image = self.store()

@@ -25,6 +25,7 @@ REFERENCE = {
     ("DEFAULT", "worker_self_reference_url"): None,
     ("DEFAULT", "delayed_delete"): False,
     ("DEFAULT", "scrub_time"): 0,
+    ("DEFAULT", "wakeup_time"): 300,
     ("DEFAULT", "public_endpoint"): None,
     ("DEFAULT", "allow_anonymous_access"): False,
     ("DEFAULT", "max_request_id_length"): 64,

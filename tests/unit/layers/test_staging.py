@@ -31,7 +31,7 @@ DATA = b"0123456789"
 QUEUED = make_image(status="queued", size=None, locations=(), disk_format=None, container_format=None)
 STAGED = make_image(status="uploading", size=10, locations=())
 TRANSFER_ID = "7d9a4f0e-0000-4000-8000-000000000000"
-HERE = f"memory://{STAGING_STORE}/{IMAGE_ID}.7d9a4f0e"
+HERE = f"memory://{STAGING_STORE}/{IMAGE_ID}-7d9a4f0e"
 OURS = "https://node1"
 
 
@@ -131,7 +131,7 @@ class TestDeletion(StagingCase):
 
     def staged(self, host: str | None) -> Deletion:
         metadata = {"store": STAGING_STORE} | ({"host": host} if host else {})
-        return Deletion(1, IMAGE_ID, self.driver.put(f"{IMAGE_ID}.7d9a4f0e", DATA), metadata)
+        return Deletion(1, IMAGE_ID, self.driver.put(f"{IMAGE_ID}-7d9a4f0e", DATA), metadata)
 
     def test_staged_data_goes_with_its_image(self) -> None:
         for host in (OURS, None):

@@ -1,7 +1,10 @@
 """The driver contract finds the faults it is there for: a faulty driver fails the test that names the fault."""
 
+import os
+import tempfile
 import unittest
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from testtools import TestCase
 
@@ -84,6 +87,39 @@ class Misreports(MemoryDriver):
         return super().size(location) + 1
 
 
+class _Adopting(MemoryDriver):
+    """Takes over files by a copy of them."""
+
+    def adopt(self, name: str, path: str) -> Written | None:
+        return super().write(name, [Path(path).read_bytes()])
+
+    def devices(self) -> frozenset[int]:
+        return frozenset({os.stat(tempfile.gettempdir()).st_dev})
+
+
+class ClaimsDevices(MemoryDriver):
+    def devices(self) -> frozenset[int]:
+        return frozenset({os.stat(tempfile.gettempdir()).st_dev})
+
+
+class MovesAdopted(_Adopting):
+    def adopt(self, name: str, path: str) -> Written | None:
+        written = super().adopt(name, path)
+        Path(path).write_bytes(b"")
+        return written
+
+
+class AdoptsOverData(_Adopting):
+    def adopt(self, name: str, path: str) -> Written | None:
+        self.discard(name)
+        return super().adopt(name, path)
+
+
+class NamesAnotherFile(MemoryDriver):
+    def local_path(self, location: str) -> str | None:
+        return os.devnull
+
+
 FAULTS: dict[type[Driver], str] = {
     KeepsPartialData: "test_source_that_raises_leaves_nothing",
     Overwrites: "test_second_write_under_a_name_is_a_duplicate_and_changes_nothing",
@@ -96,6 +132,10 @@ FAULTS: dict[type[Driver], str] = {
     DiscardsNothing: "test_discard_removes_what_was_published_and_may_be_repeated",
     ClaimsAcl: "test_acl_can_be_set_and_set_again",
     HidesDelete: "test_what_is_not_claimed_is_refused",
+    ClaimsDevices: "test_adopted_file_is_data_of_its_own",
+    MovesAdopted: "test_adopted_file_is_data_of_its_own",
+    AdoptsOverData: "test_file_is_not_adopted_under_a_taken_name",
+    NamesAnotherFile: "test_local_path_is_a_file_with_the_same_data",
     Misreports: "test_data_of_every_size_comes_back",
 }
 

@@ -1,0 +1,175 @@
+"""Imports by the unmodified clients into the real service, and by workers that are killed (appendix B 42 to 45)."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import fixtures
+import testtools
+from testtools.content import text_content
+
+from glance_mini.state import StateDirectory
+from tests.functional.service import Client, Service
+from tests.functional.test_worker import WorkerProcess
+from tests.unit.store.web import Page, WebServer
+
+WAIT_SECONDS = 60
+
+CONFIGURATION = """
+[workers]
+lease_seconds = 2
+poll_interval = 0.2
+
+[import_filtering_opts]
+allowed_hosts = 127.0.0.1
+allowed_ports = {port}
+"""
+
+
+class ImportTestCase(testtools.TestCase):
+    """A state directory whose service may fetch from a web server of the test, and an image's content in a file."""
+
+    content = os.urandom(2_500_000)
+
+    def setUp(self):
+        super().setUp()
+        self.digest = hashlib.sha512(self.content).hexdigest()
+        root = Path(self.useFixture(fixtures.TempDir()).path)
+        self.web = self.useFixture(WebServer())
+        self.web.pages["/disk.raw"] = Page(self.content)
+        self.file = root / "disk.raw"
+        self.file.write_bytes(self.content)
+        self.state = StateDirectory(root / "state")
+        self.state.create()
+        with open(self.state.config_file, "a", encoding="utf-8") as file:
+            file.write(CONFIGURATION.format(port=self.web.port))
+
+    def start(self, *words):
+        """Return the running service."""
+        service = self.useFixture(Service(self.state.path, *words))
+        self.addCleanup(lambda: self.addDetail("service", text_content(service.log.read_text())))
+        return service
+
+    def wait_for(self, service, image_id):
+        """Return the image once its import has ended."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            image = service.request("GET", f"/v2/images/{image_id}").json()
+            if "os_glance_import_task" not in image and image["status"] in ("active", "queued"):
+                return image
+            self.assertLess(time.monotonic(), deadline, f"the import does not end: {image}")
+            time.sleep(0.1)
+
+    def assertImported(self, service, image_id):
+        """Fail unless the image is there, whole and alone."""
+        image = self.wait_for(service, image_id)
+        self.assertEqual("active", image["status"])
+        self.assertEqual((len(self.content), self.digest), (image["size"], image["os_hash_value"]))
+        self.assertEqual("", image["os_glance_importing_to_stores"])
+        self.assertEqual("", image["os_glance_failed_import"])
+
+    def files(self, name):
+        """Return the files below a directory of the state directory."""
+        return [path for path in (self.state.path / name).rglob("*") if path.is_file()]
+
+
+class ClientImportTest(ImportTestCase):
+    def setUp(self):
+        super().setUp()
+        self.service = self.start()
+        self.client = self.useFixture(Client(self.state.clouds_file))
+
+    def glance(self, *words):
+        """Return what ``glance`` printed. It takes any input that is no terminal for data, so it gets none."""
+        program = str(Path(sys.executable).parent / "glance")
+        url = self.service.cloud["image_endpoint_override"]
+        access = ("--os-auth-token", self.service.token, "--os-image-url", url)
+        return self.client.call("/bin/sh", "-c", 'exec "$@" <&-', "sh", program, *access, *words)
+
+    def image_id(self):
+        """Return the id of the one image there is."""
+        (image,) = self.service.request("GET", "/v2/images").json()["images"]
+        return image["id"]
+
+    def test_glance_imports_a_file(self):
+        formats = ("--disk-format", "raw", "--container-format", "bare")
+        self.glance("image-create-via-import", *formats, "--name", "d", "--file", str(self.file))
+        self.assertImported(self.service, self.image_id())
+        self.assertEqual((1, 0, 0), tuple(len(self.files(name)) for name in ("images", "staging", "work")))
+
+    def test_glance_imports_from_a_web_server(self):
+        source = ("--import-method", "web-download", "--uri", self.web.url("/disk.raw"))
+        formats = ("--disk-format", "raw", "--container-format", "bare")
+        self.glance("image-create-via-import", *formats, "--name", "d", *source)
+        self.assertImported(self.service, self.image_id())
+
+    def test_openstack_stages_and_imports_a_file(self):
+        image_id = self.service.create_image()
+        self.client.openstack("image", "stage", image_id, "--file", str(self.file))
+        self.client.openstack("image", "import", image_id)
+        self.assertImported(self.service, image_id)
+        tasks = self.client.openstack("image", "task", "list", "-f", "json")
+        self.assertEqual(["success"], [task["Status"] for task in json.loads(tasks)])
+
+    def test_openstack_imports_from_a_web_server_and_waits_for_it(self):
+        image_id = self.service.create_image()
+        words = ("--method", "web-download", "--uri", self.web.url("/disk.raw"), "--wait")
+        self.client.openstack("image", "import", image_id, *words)
+        self.assertImported(self.service, image_id)
+
+    def test_openstack_is_told_that_a_web_server_has_no_such_file(self):
+        image_id = self.service.create_image()
+        self.client.openstack("image", "import", image_id, "--method", "web-download", "--uri", self.web.url("/none"))
+        image = self.wait_for(self.service, image_id)
+        self.assertEqual(("queued", "images"), (image["status"], image["os_glance_failed_import"]))
+
+
+class KilledImportTest(ImportTestCase):
+    content = os.urandom(16_000_000)
+
+    def test_imports_outlive_workers_that_are_killed(self):
+        service = self.start("--no-worker")
+        images = [self.begin(service, number) for number in range(10)]
+        hits = 0
+        while hits < 6 and self.tasks(service, "pending"):
+            worker = self.useFixture(WorkerProcess(self.state.path, "--threads", "2"))
+            self.wait_until(lambda: self.tasks(service, "processing") or not self.tasks(service, "pending"))
+            time.sleep(random.uniform(0, 0.3))
+            worker.end(signal.SIGKILL)
+            hits += bool(self.tasks(service, "processing"))
+        self.assertNotEqual(0, hits)
+        self.useFixture(WorkerProcess(self.state.path))
+        for image_id in images:
+            self.assertImported(service, image_id)
+            data = service.request("GET", f"/v2/images/{image_id}/file").content
+            self.assertEqual(self.digest, hashlib.sha512(data).hexdigest())
+        self.wait_until(lambda: len(self.tasks(service, "success")) == len(images))
+        self.assertEqual((10, 0, 0), tuple(len(self.files(name)) for name in ("images", "staging", "work")))
+
+    def tasks(self, service, status):
+        """Return the tasks in one status."""
+        return service.request("GET", f"/v2/tasks?status={status}").json()["tasks"]
+
+    def wait_until(self, is_so):
+        """Wait until that is so."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not is_so():
+            self.assertLess(time.monotonic(), deadline, "it did not happen")
+            time.sleep(0.02)
+
+    def begin(self, service, number):
+        """Return the id of an image whose import has begun, from a file or from the web."""
+        image_id = service.create_image()
+        method = {"name": "web-download", "uri": self.web.url("/disk.raw")}
+        if number % 2:
+            method = {"name": "glance-direct"}
+            headers = {"Content-Type": "application/octet-stream"}
+            staged = service.request("PUT", f"/v2/images/{image_id}/stage", data=self.content, headers=headers)
+            staged.raise_for_status()
+        service.request("POST", f"/v2/images/{image_id}/import", json={"method": method}).raise_for_status()
+        return image_id

@@ -1,0 +1,131 @@
+"""Requests that are handed on to the node with the staged data (reference 6.9, appendix B 51)."""
+
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import fixtures
+
+from glance_mini.api.forwarding import FORWARDED
+from glance_mini.domain.staging import STAGING_STORE, StagedData
+from glance_mini.domain.transfer import Transfer
+from glance_mini.operations.imports import BeginStaging, RecordStaged
+from glance_mini.testing.samples import TIME
+from tests.http.client import ApplicationTest
+
+IMPORT = {"method": {"name": "glance-direct"}, "stores": ["cheap"]}
+
+
+class _Node(BaseHTTPRequestHandler):
+    """Another node, which keeps what it was asked and answers everything in the same way."""
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.asked.append((self.command, self.path, dict(self.headers), body))  # type: ignore[attr-defined]
+        answer = b"so it is"
+        self.send_response(418)
+        self.send_header("Content-Type", "text/tea")
+        self.send_header("x-openstack-request-id", "req-of-the-other")
+        self.send_header("Set-Cookie", "a=b")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_POST = do_DELETE = _answer
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+class ForwardingTest(ApplicationTest):
+    options = {"DEFAULT": {"worker_self_reference_url": "http://node1"}}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.useFixture(fixtures.FakeLogger())
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _Node)
+        self.asked: list[Any] = []
+        server.asked = self.asked  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.other = f"http://127.0.0.1:{server.server_port}/"
+
+    def staged_on(self, host: str | None) -> str:
+        """Create an image whose data was staged on the node ``host`` and return the path of the image."""
+        image_id = self.create()
+        now = self.service.services.leases.lease_until()
+        transfer = Transfer("t1", image_id, "p1", "p", STAGING_STORE, "n", 4, TIME, now)
+        staged = StagedData(image_id, STAGING_STORE, "file:///elsewhere/x", 4, host, TIME)
+        for op in (BeginStaging(transfer), RecordStaged(transfer, staged)):
+            self.service.stack.call(self.service.context("member"), op)
+        return f"/v2/images/{image_id}"
+
+    def unreachable(self) -> str:
+        """Return the address of a node that is down."""
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            return f"http://127.0.0.1:{sock.getsockname()[1]}"
+
+
+class TestForwarding(ForwardingTest):
+    def test_an_import_is_answered_by_the_node_with_the_data(self) -> None:
+        path = self.staged_on(self.other)
+        answer = self.send("POST", f"{path}/import", IMPORT, X_Image_Meta_Store="cheap", X_Unheard="of")
+        self.assertEqual((418, b"so it is", "text/tea"), (answer.status_int, answer.body, answer.content_type))
+        self.assertEqual(["req-of-the-other"], answer.headers.getall("x-openstack-request-id"))
+        self.assertNotIn("Set-Cookie", answer.headers)
+        ((method, asked_path, headers, body),) = self.asked
+        self.assertEqual(("POST", f"{path}/import"), (method, asked_path))
+        sent = tuple(headers[name] for name in ("X-Auth-Token", "X-Image-Meta-Store", FORWARDED))
+        self.assertEqual(("member", "cheap", "1"), sent)
+        self.assertNotIn("X-Unheard", headers)
+        self.assertIn(b'"stores":["cheap"]', body)
+        self.assertEqual("uploading", self.status_of(path.rpartition("/")[2]))
+
+    def test_so_is_a_deletion(self) -> None:
+        path = self.staged_on(self.other)
+        self.assertEqual(418, self.send("DELETE", path).status_int)
+        self.assertEqual([("DELETE", path)], [asked[:2] for asked in self.asked])
+        self.assertEqual(200, self.send("GET", path).status_int)
+
+    def test_other_methods_need_no_staged_data(self) -> None:
+        path = self.staged_on(self.other)
+        body = {"method": {"name": "web-download", "uri": "http://203.0.113.1/"}}
+        self.assertEqual((409, []), (self.send("POST", f"{path}/import", body).status_int, self.asked))
+
+    def test_what_was_staged_here_or_for_all_is_done_here(self) -> None:
+        for host in ("http://node1", None):
+            path = self.staged_on(host)
+            self.assertEqual(202, self.send("POST", f"{path}/import", IMPORT).status_int)
+            self.assertEqual((204, []), (self.send("DELETE", path).status_int, self.asked))
+
+    def test_a_node_that_is_down_is_told_by_an_import(self) -> None:
+        path = self.staged_on(self.unreachable())
+        self.assertEqual(504, self.send("POST", f"{path}/import", IMPORT).status_int)
+
+    def test_a_deletion_goes_on_without_a_node_that_is_down(self) -> None:
+        path = self.staged_on(self.unreachable())
+        self.assertEqual(204, self.send("DELETE", path).status_int)
+        self.assertEqual(404, self.send("GET", path).status_int)
+
+    def test_a_request_is_handed_on_once(self) -> None:
+        path = self.staged_on(self.other)
+        headers = {FORWARDED.replace("-", "_"): "1"}
+        self.assertEqual(502, self.send("POST", f"{path}/import", IMPORT, **headers).status_int)
+        self.assertEqual((204, []), (self.send("DELETE", path, **headers).status_int, self.asked))
+
+    def test_a_body_that_is_no_import_goes_nowhere(self) -> None:
+        path = self.staged_on(self.other)
+        self.assertEqual((400, []), (self.send("POST", f"{path}/import", {}).status_int, self.asked))
+
+
+class TestAlone(ForwardingTest):
+    options = {}
+
+    def test_a_node_without_an_address_asks_nobody(self) -> None:
+        path = self.staged_on(self.other)
+        self.assertEqual((204, []), (self.send("DELETE", path).status_int, self.asked))

@@ -1,0 +1,40 @@
+"""``glance-mini-manage images`` as an operator types it."""
+
+from datetime import timedelta
+
+from glance_mini.db.sqlalchemy import schema
+from glance_mini.db.sqlalchemy.access import SqlDataAccess
+from glance_mini.db.sqlalchemy.engine import make_engine
+from glance_mini.domain.query import EVERYTHING
+from glance_mini.domain.quota import NO_LIMITS
+from glance_mini.testing.samples import IMAGE_ID, TIME, make_image
+from tests.unit.cmd.test_commands import CommandTestCase
+
+
+class ImageCommandsTest(CommandTestCase):
+    def setUp(self):
+        super().setUp()
+        engine = make_engine(f"sqlite:///{self.state.path}/glance-mini.db")
+        schema.sync(engine)
+        self.data = SqlDataAccess(engine)
+        self.addCleanup(self.data.close)
+        self.data.create_image(make_image(), NO_LIMITS)
+
+    def test_deleted_image_is_listed_with_the_end_of_its_time(self):
+        self.data.mark_pending_delete(IMAGE_ID, TIME, TIME + timedelta(hours=1))
+        code, out, _ = self.manage("images", "deleted")
+        self.assertEqual(0, code)
+        head, row = (line.split() for line in out.splitlines())
+        self.assertEqual(["ID", "NAME", "OWNER", "SIZE", "RESTORABLE_UNTIL"], head)
+        self.assertEqual([IMAGE_ID, "sample", "p1", "4", "2026-01-02T04:04:05Z"], row)
+
+    def test_restored_image_is_seen_again_and_listed_no_more(self):
+        self.data.mark_pending_delete(IMAGE_ID, TIME, TIME)
+        self.assertEqual((0, "active\n"), self.manage("images", "restore", IMAGE_ID)[:2])
+        self.assertEqual("active", self.data.get_image(IMAGE_ID, EVERYTHING).status)
+        self.assertEqual(1, len(self.manage("images", "deleted")[1].splitlines()))
+
+    def test_image_that_was_not_deleted_is_not_restored(self):
+        code, _, err = self.manage("images", "restore", IMAGE_ID)
+        self.assertEqual(1, code)
+        self.assertIn(IMAGE_ID, err)

@@ -1,0 +1,137 @@
+"""Where the data of an import comes from, and what an image gets with it (reference 6.2, 6.4)."""
+
+import gzip
+import hashlib
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import testtools
+
+from glance_mini.domain.errors import ConfigurationError
+from glance_mini.imports.methods import GlanceDirect, load_methods
+from glance_mini.imports.plugins.decompression import ImageDecompression
+from glance_mini_store.streams import BLOCK
+from tests.unit.disk_images import qcow2
+from tests.unit.imports.raw_server import RawServer, response
+from tests.unit.imports.support import ImportCase
+
+DISK = qcow2(size=48 * BLOCK)
+OTHER_ID = "5b1cc7c5-7c0d-4c6e-9a2f-2f6d2b3c4d5e"
+RECORD = {
+    "id": OTHER_ID,
+    "status": "active",
+    "size": len(DISK),
+    "disk_format": "qcow2",
+    "container_format": "bare",
+    "os_hash_algo": "sha512",
+    "os_hash_value": hashlib.sha512(DISK).hexdigest(),
+    "hw_disk_bus": "scsi",
+    "color": "red",
+}
+
+
+class GlanceDownloadCase(ImportCase):
+    def settings(self):
+        self.server = self.useFixture(RawServer())
+        return {
+            "DEFAULT": {"enabled_import_methods": "glance-download"},
+            "import_filtering_opts": {"allowed_hosts": "127.0.0.1", "allowed_ports": self.server.port},
+        }
+
+    def download(self, record=RECORD, data=DISK, **values):
+        """Return a new image with what the other image service gives."""
+        self.server.answers = (response(json.dumps(record).encode()), response(data))
+        self.caller = replace(self.caller, auth_token="secret")
+        method = {"glance_region": "north", "glance_image_id": OTHER_ID, "endpoint": self.server.url("")}
+        return self.run_import(self.create(), name="glance-download", method=method, **values)
+
+
+class TestGlanceDownload(GlanceDownloadCase):
+    def test_the_image_gets_data_formats_and_chosen_properties(self):
+        image = self.download()
+        self.assertEqual(("active", "qcow2", "bare"), (image.status, image.disk_format, image.container_format))
+        self.assertEqual((len(DISK), 48 * BLOCK), (image.size, image.virtual_size))
+        self.assertEqual(("scsi", None), (image.properties.get("hw_disk_bus"), image.properties.get("color")))
+        self.assertEqual(DISK, self.data_of(image, "disk"))
+
+    def test_the_other_service_sees_the_token_of_the_caller_and_the_task_does_not_show_it(self):
+        image = self.download()
+        self.assertTrue(all("X-Auth-Token: secret" in head for head in self.server.asked))
+        self.assertNotIn("secret", repr(self.task(image.id)))
+
+    def test_an_image_that_failed_got_nothing(self):
+        for record, data in (
+            (RECORD | {"status": "queued"}, DISK),
+            (RECORD | {"size": len(DISK) + 1}, DISK),
+            (RECORD | {"os_hash_value": "a" * 128}, DISK),
+        ):
+            image = self.download(record, data)
+            self.assertEqual(("queued", "raw", "bare"), (image.status, image.disk_format, image.container_format))
+            self.assertNotIn("hw_disk_bus", image.properties)
+            self.assertEqual(({}, "failure"), (self.kept(), self.task(image.id).state))
+
+
+class TestGlanceDownloadWithPlugins(GlanceDownloadCase):
+    plugins = (ImageDecompression(64 * BLOCK),)
+
+    def test_data_is_compared_with_what_the_other_service_told_before_it_is_changed(self):
+        packed = gzip.compress(DISK)
+        record = RECORD | {"size": len(packed), "os_hash_value": hashlib.sha512(packed).hexdigest()}
+        self.assertEqual(("active", len(DISK)), ((image := self.download(record, packed)).status, image.size))
+        other = gzip.compress(DISK + b"x")
+        image = self.download(record | {"size": len(other)}, other)
+        self.assertEqual(("queued", "failure"), (image.status, self.task(image.id).state))
+
+
+class TestMissingSources(ImportCase):
+    def failure(self, image_id):
+        """Return why the newest import of the image failed, at its first attempt."""
+        self.run_jobs()
+        task = self.task(image_id)
+        self.assertEqual(("failure", 1), (task.state, task.attempts))
+        return task.message
+
+    def test_an_image_whose_data_is_nowhere_cannot_be_copied(self):
+        image_id = self.create()
+        self.upload(image_id, "fast")
+        self.stores.get("fast").driver._data.clear()
+        self.request(image_id, "cheap", name="copy-image")
+        self.assertIn("in none of its locations", self.failure(image_id))
+        self.assertEqual("active", self.image(image_id).status)
+
+    def test_a_method_that_was_disabled_meanwhile_fails(self):
+        image_id = self.create()
+        self.stage(image_id)
+        self.request(image_id)
+        self.job_types["api_image_import"]._methods.clear()
+        self.assertIn("glance-direct", self.failure(image_id))
+        self.assertEqual(("queued", {}), (self.image(image_id).status, self.kept()))
+
+
+class TestStagedElsewhere(ImportCase):
+    def settings(self):
+        return {"DEFAULT": {"worker_self_reference_url": "http://node1:9292"}}
+
+    def test_data_that_another_node_has_staged_is_left_for_a_worker_there(self):
+        image_id = self.create()
+        self.stage(image_id)
+        self.request(image_id)
+        self.run_jobs()
+        task = self.task(image_id)
+        self.assertEqual("pending", task.state)
+        self.assertIn("http://node1:9292", task.message)
+        self.assertEqual({"staging": 1}, self.kept())
+        services = self.services
+        self.job_types["api_image_import"]._methods["glance-direct"] = GlanceDirect(
+            services.stores, services.jobs, "http://node1:9292"
+        )
+        self.run_to_the_end()
+        self.assertEqual(("active", {"disk": 1}), (self.image(image_id).status, self.kept()))
+
+
+class TestLoading(testtools.TestCase):
+    def test_a_method_that_is_not_installed_stops_the_start(self):
+        conf = SimpleNamespace(enabled_import_methods=["by-post"])
+        error = self.assertRaises(ConfigurationError, load_methods, conf, None)
+        self.assertIn("by-post", str(error))

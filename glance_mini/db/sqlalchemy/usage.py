@@ -76,16 +76,14 @@ def _add(connection: Connection, project: str, resource: str, amount: int, limit
     key = {"project": project, "of": resource}
     values = key | {"amount": amount} | ({} if limit is None else {"limit": limit})
     statement = _ADD if limit is None else _ADD_WITHIN
-    if connection.execute(statement, values).rowcount:
-        return
-    used = connection.execute(_USED, key).scalar()
-    if used is None:
-        used = connection.execute(_SUMS[resource], {"project": project}).scalar_one() - amount
-        _insert_missing(connection, {"project_id": project, "resource": resource, "used": max(used, 0)})
-        if connection.execute(statement, values).rowcount:
-            return
-        used = connection.execute(_USED, key).scalar_one()
-    raise errors.LimitExceeded(resource=resource, limit=limit, wanted=used + amount)
+    while not connection.execute(statement, values).rowcount:
+        used = connection.execute(_USED, key).scalar()
+        if used is None:
+            before = connection.execute(_SUMS[resource], {"project": project}).scalar_one() - amount
+            _insert_missing(connection, {"project_id": project, "resource": resource, "used": max(before, 0)})
+        elif limit is not None and used + amount > limit:
+            raise errors.LimitExceeded(resource=resource, limit=limit, wanted=used + amount)
+        # Otherwise another transaction has made the row, or made room, between the two statements.
 
 
 def _insert_missing(connection: Connection, row: dict[str, Any]) -> None:

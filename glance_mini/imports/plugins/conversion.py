@@ -148,7 +148,8 @@ class ImageConversion(ImportPlugin):
     def _run(self, command: Sequence[str], errors: IO[bytes], check: Check) -> int:
         """Return the exit status of ``command``, which does not outlive this call or this thread."""
         end = time.monotonic() + self._limits.seconds
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+        # With an arena for each of its threads the program aborts now and then at its limit of address space.
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, env=environment
         )

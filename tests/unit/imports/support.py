@@ -266,3 +266,22 @@ class _Counting:
 
     def checkpoint(self, values, message=""):
         self._control.checkpoint(values, message)
+
+
+class Death(BaseException):
+    """The end of a worker, as far as one can meet it in a test."""
+
+
+class Dying(JobType):
+    """Does the work of another type of job, or gives it up, and dies before that is written down."""
+
+    def __init__(self, job_type):
+        self._job_type = job_type
+
+    def run(self, job, control):
+        self._job_type.run(job, control)
+        raise Death
+
+    def give_up(self, job, reason):
+        self._job_type.give_up(job, reason)
+        raise Death

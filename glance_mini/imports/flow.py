@@ -160,17 +160,29 @@ class ImportJob(JobType):
             return _earlier_end(plan, missing)
         failed: Sequence[str] = ()
         if missing:
-            self._copier.discard(plan.names[:-1], missing)
-            method = self._method(plan)
-            with self._workspace(job) as directory:
-                source = method.open(job, plan.request, image, lambda seconds: _pause(seconds, control))
-                if self._plugins and method.has_plugins:
-                    source = self._apply_plugins(job, source, image, directory, control)
-                failed = self._store(caller, plan, source, image, missing, control)
+            try:
+                failed = self._import(caller, plan, image, missing, control)
+            except JobFailed:
+                if plan.is_copy or image.status == "importing":
+                    raise
+                # An earlier attempt has made the image active, which is enough; its source may be gone by now.
+                failed = missing
         # Once the lock is given back, what is staged may be that of the next import.
         self._drop_staged(job)
         self._end(caller, plan, failed, None)
         return {"image_id": job.image_id}
+
+    def _import(
+        self, caller: Context, plan: Plan, image: Image, missing: Sequence[str], control: Control
+    ) -> Sequence[str]:
+        """Bring the data to the stores ``missing``; return those that failed."""
+        self._copier.discard(plan.names[:-1], missing)
+        method = self._method(plan)
+        with self._workspace(plan.job) as directory:
+            source = method.open(plan.job, plan.request, image, lambda seconds: _pause(seconds, control))
+            if self._plugins and method.has_plugins:
+                source = self._apply_plugins(plan.job, source, image, directory, control)
+            return self._store(caller, plan, source, image, missing, control)
 
     def _missing(self, plan: Plan, image: Image) -> list[str]:
         """Return the stores in which the image has no data yet, in their order."""

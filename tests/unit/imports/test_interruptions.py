@@ -92,6 +92,16 @@ class TestInterruptions(ImportCase):
         self.assertEqual(("uploading", {"staging": 1}), (self.image(image_id).status, self.kept()))
         self.assertEqual("active", self.run_import(image_id).status)
 
+    def test_an_image_that_is_active_already_does_not_need_its_source_any_more(self):
+        image_id = self.begun("fast", "cheap", all_stores_must_succeed=False)
+        dying = Interrupted(self.job_types["api_image_import"], checks=6, error=Death)
+        self.assertRaises(Death, self.worker(api_image_import=dying).run_one)
+        self.assertEqual("active", self.image(image_id).status)
+        self.services.jobs.forget_staged(image_id)
+        self.run_to_the_end()
+        self.assertEqual((None, "", "cheap"), self.progress(self.image(image_id)))
+        self.assertEqual(("success", 1), (self.task(image_id).state, self.kept()["fast"]))
+
     def test_a_worker_that_dies_leaves_a_job_that_another_one_finishes(self):
         for checks in range(1, 8):
             image_id = self.begun("fast", "slow", "disk")

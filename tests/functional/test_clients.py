@@ -7,9 +7,12 @@ import os
 from pathlib import Path
 
 import fixtures
+import glanceclient
 import openstack
 import testtools
 import yaml
+from keystoneauth1.http_basic import HTTPBasicAuth
+from keystoneauth1.session import Session
 
 from glance_mini.state import StateDirectory
 from glance_mini.users import User, change_users
@@ -97,6 +100,22 @@ class GlanceClientTest(ClientTestCase):
         self.assertEqual(CONTENT, self.saved.read_bytes())
         glance("image-delete", image["id"])
         self.assertEqual([], service.request("GET", "/v2/images").json()["images"])
+
+
+    def test_by_password_its_library_does_the_same(self):
+        """The command itself knows no authentication but Keystone's and a token."""
+        service, _ = self.start_with_password()
+        session = Session(HTTPBasicAuth(service.lines[-1], "ann", "correct horse"))
+        glance = glanceclient.Client("2", session=session, endpoint_override=service.lines[-1])
+        image = glance.images.create(name="disk", disk_format="raw", container_format="bare")
+        glance.images.upload(image.id, io.BytesIO(CONTENT))
+        glance.images.update(image.id, os_distro="leap")
+        self.assertEqual(["leap"], [each.os_distro for each in glance.images.list()])
+        glance.image_members.create(image.id, "other")
+        self.assertEqual(["other"], [member.member_id for member in glance.image_members.list(image.id)])
+        self.assertEqual(CONTENT, b"".join(glance.images.data(image.id)))
+        glance.images.delete(image.id)
+        self.assertEqual([], list(glance.images.list()))
 
 
 class SDKTest(ClientTestCase):

@@ -81,8 +81,8 @@ def run_start(arguments: argparse.Namespace) -> None:
     with database(arguments.server) as connection:
         with service(connection, arguments.workers):
             pass
-        begin = time.perf_counter()
         with service(connection, arguments.workers) as running:
+            print(f"time to the first answer   {running.ready_seconds:6.2f} s")
             print(f"memory when it is idle     {processes.pss_mib(running.pid):6.0f} MiB (PSS)")
 
 

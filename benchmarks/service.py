@@ -44,13 +44,17 @@ filesystem_store_datadir = {folder}/images
 
 @dataclass(frozen=True)
 class Service:
-    """A running service: where it is, a token of a plain member of ``project``, its top process, its folder."""
+    """A running service: where it is, a token of a plain member of ``project``, its top process, its folder.
+
+    ``ready_seconds`` is how long it took from its start to its first answer.
+    """
 
     url: str
     token: str
     project: str
     pid: int
     folder: Path
+    ready_seconds: float
 
 
 @contextlib.contextmanager
@@ -91,8 +95,8 @@ def service(connection: str, workers: int = 2, options: str = "", folder: str | 
             )
         try:
             url = f"http://127.0.0.1:{port}"
-            wait_until_ready(url, process)
-            yield Service(url, token, _PROJECT, process.pid, home)
+            ready_seconds = wait_until_ready(url, process)
+            yield Service(url, token, _PROJECT, process.pid, home, ready_seconds)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(90)

@@ -66,6 +66,11 @@ class MemoryDriver(Driver):
         with self._lock:
             self._data.pop(self._prefix + name, None)
 
+    def locations(self) -> list[str]:
+        """Return the locations of everything that is kept, in the order in which it came."""
+        with self._lock:
+            return list(self._data)
+
     def _get(self, location: str) -> bytes:
         if not location.startswith("memory://"):
             raise errors.BadStoreUri(location=location, reason="it must begin with memory://")

@@ -36,6 +36,7 @@ class TestRoundTrips(ApplicationTest):
         self.assertEqual(image["checksum"], answer.headers["Content-MD5"])
         self.assertEqual(hashlib.sha512(data).hexdigest(), image["os_hash_value"])
         self.assertEqual(len(data), image["size"])
+        self.assertTrue(self.is_stored(image_id))
 
     def test_ranges_cut_where_they_say(self) -> None:
         data = pattern(3 * KIB * KIB)

@@ -60,11 +60,14 @@ class Proxy(fixtures.Fixture):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with self._lock:
+            # One that is only being set up is in nobody's list yet.
+            self._is_stopped = True
             for connection in self._open:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def _serve(self):
+        self._is_stopped = False
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def _accept(self, listener):
@@ -77,6 +80,8 @@ class Proxy(fixtures.Fixture):
         with client, socket.create_connection(self._target) as server:
             pair = {client: server, server: client}
             with self._lock:
+                if self._is_stopped:
+                    return
                 self._open |= set(pair)
             with contextlib.suppress(OSError):
                 while all(self._move(source, pair[source]) for source in select.select([*pair], [], [])[0]):

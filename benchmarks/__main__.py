@@ -4,8 +4,9 @@ import argparse
 import subprocess
 import sys
 import time
+from statistics import median
 
-from benchmarks import crowd, processes, scenarios
+from benchmarks import crowd, imports, processes, scenarios
 from benchmarks.seed import seed
 from benchmarks.service import Service, database, service
 
@@ -25,6 +26,10 @@ def main() -> None:
     data = commands.add_parser("data", help="CPU of transfers and the memory of several at once")
     data.add_argument("--mib", type=int, default=1024)
     data.add_argument("--memory", help="a folder in memory for the source, such as /dev/shm")
+    imports = commands.add_parser("imports", help="time of imports against hashing alone and curl")
+    imports.add_argument("--mib", type=int, default=1024)
+    imports.add_argument("--rounds", type=int, default=5)
+    imports.add_argument("--memory", help="a folder in memory for the source, such as /dev/shm")
     growth = commands.add_parser("growth", help="time of lists in a small and a large catalogue")
     growth.add_argument("--sizes", default="1000,200000")
     commands.add_parser("crowd", help="small requests among slow and half-open connections")
@@ -50,6 +55,23 @@ def run_data(arguments: argparse.Namespace) -> None:
             print(figure, flush=True)
         before, peak = scenarios.memory_of_uploads(running, 8, size // 4)
         print(f"memory: {before:.0f} MiB before, {peak:.0f} MiB at most during 8 uploads at once (PSS)")
+
+
+def run_imports(arguments: argparse.Namespace) -> None:
+    """Print the times of imports and their ratios."""
+    size = arguments.mib * scenarios.MIB
+    with (
+        imports.web_server(size, arguments.memory) as (source, url),
+        database(arguments.server) as connection,
+        service(connection, arguments.workers, imports.STORES, imports.options(url)) as running,
+    ):
+        times, written = imports.rounds(running, source, url, arguments.rounds)
+    for name, seconds in times.seconds.items():
+        print(f"{name:24} {median(seconds):6.2f} s")
+    print(f"glance-direct / hash once              {times.ratio('glance-direct', 'hash once'):5.2f}")
+    print(f"glance-direct, bytes written           {written:5.2f} of the image's size")
+    print(f"web-download to 1 / curl               {times.ratio('web-download to 1', 'curl and two hashes'):5.2f}")
+    print(f"web-download to 3 / web-download to 1  {times.ratio('web-download to 3', 'web-download to 1'):5.2f}")
 
 
 def run_growth(arguments: argparse.Namespace) -> None:

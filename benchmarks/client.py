@@ -32,11 +32,18 @@ class Client:
         answer = self._answer()
         return json.loads(answer) if answer else None
 
+    def stage(self, image_id: str, source: Path, size: int) -> None:
+        """Send ``size`` bytes of ``source`` to the staging area."""
+        self._put(f"/v2/images/{image_id}/stage", source, size, chunked=False)
+
     def upload(self, image_id: str, source: Path, size: int, chunked: bool = False) -> None:
         """Send ``size`` bytes of ``source`` as the data of an image."""
+        self._put(f"/v2/images/{image_id}/file", source, size, chunked)
+
+    def _put(self, path: str, source: Path, size: int, chunked: bool) -> None:
         headers: dict[str, object] = {"Content-Type": "application/octet-stream"}
         headers |= {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": size}
-        self._send("PUT", f"/v2/images/{image_id}/file", headers)
+        self._send("PUT", path, headers)
         assert self._socket is not None
         with source.open("rb") as file:
             if chunked:

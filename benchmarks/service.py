@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -25,7 +25,8 @@ _PROJECT = "bench"
 
 _CONFIGURATION = """
 [DEFAULT]
-{options}
+node_staging_uri = file://{folder}/staging
+{backends}
 [database]
 connection = {connection}
 [paste_deploy]
@@ -35,6 +36,12 @@ users_file = {folder}/users.json
 [server]
 bind = 127.0.0.1:{port}
 workers = {workers}
+[task]
+work_dir = {folder}/work
+{sections}
+"""
+
+_ONE_STORE = """\
 [glance_store]
 stores = file,http
 default_store = file
@@ -78,15 +85,28 @@ def database(server: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def service(connection: str, workers: int = 2, options: str = "", folder: str | None = None) -> Iterator[Service]:
-    """Yield the service on the database ``connection``, started by ``glance-mini serve`` and stopped afterwards."""
-    with tempfile.TemporaryDirectory(dir=folder) as name:
+def service(
+    connection: str, workers: int = 2, stores: Sequence[str] = (), sections: str = ""
+) -> Iterator[Service]:
+    """Yield the service on the database ``connection``, started by ``glance-mini serve`` and stopped afterwards.
+
+    ``stores`` are the ids of file stores, one store without an id where there are none; ``sections`` further text of
+    the configuration file.
+    """
+    with tempfile.TemporaryDirectory() as name:
         home, port, token = Path(name), _free_port(), uuid4().hex
         user = User("bench").with_role(_PROJECT, ("member",)).with_token(token, _PROJECT)
         change_users(home / "users.json", lambda users: users.add(user))
         configuration = home / "glance-mini.conf"
         configuration.write_text(
-            _CONFIGURATION.format(connection=connection, folder=home, port=port, workers=workers, options=options)
+            _CONFIGURATION.format(
+                connection=connection,
+                folder=home,
+                port=port,
+                workers=workers,
+                backends=f"enabled_backends = {','.join(f'{store}:file' for store in stores)}" if stores else "",
+                sections=_store_sections(stores, home) + sections,
+            )
         )
         subprocess.run([*_command("manage"), "db", "sync", "--config-file", configuration], check=True)
         with (home / "log").open("wb") as log:
@@ -114,6 +134,13 @@ def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", seconds: floa
             return time.perf_counter() - begin
         time.sleep(0.01)
     raise RuntimeError("the service does not answer")
+
+
+def _store_sections(stores: Sequence[str], home: Path) -> str:
+    if not stores:
+        return _ONE_STORE.format(folder=home)
+    sections = [f"[{store}]\nfilesystem_store_datadir = {home}/{store}\n" for store in stores]
+    return f"[glance_store]\ndefault_backend = {stores[0]}\n" + "".join(sections)
 
 
 def _command(module: str) -> list[str]:

@@ -9,7 +9,8 @@ from glance_mini_store.location import redact
 from tests.unit.store.properties import UNTIMED
 
 SHOWN = {
-    "file:///var/images/abc": "file:///var/images/abc",
+    "file:///var/images/abc": "file://***/abc",
+    "filesystem:///var/images/abc?key=SECRET": "filesystem://***/abc",
     "http://user:secret@host:8080/path?token=secret#secret": "http://host:8080/path",
     "http://host/path?mail=a@b&token=secret": "http://***",
     "http://user:se?cret@host/path": "http://***",

@@ -7,11 +7,14 @@ from oslo_config import cfg
 from glance_mini.conf.staging import staging_directory
 from glance_mini.db.factory import open_access
 from glance_mini.domain.staging import STAGING_STORE
+from glance_mini.imports.method_rules import load_method_rules
 from glance_mini.imports.uri_filter import UriFilter
 from glance_mini.layers.base import Services
 from glance_mini.metrics import Metrics
 from glance_mini.notifications.outbox import open_publisher
+from glance_mini.notifications.task_events import TaskEvents
 from glance_mini.policies.enforcer import Enforcer
+from glance_mini.signatures import KeyManager
 from glance_mini.transfers.leases import LeaseKeeper
 from glance_mini.workers.wakeup import open_waker
 from glance_mini_store.drivers.file.options import OPTIONS as FILE_OPTIONS
@@ -43,7 +46,7 @@ def open_services(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None
 
     return Services(
         data=access.data,
-        jobs=access.jobs,
+        jobs=access.jobs.watched_by(TaskEvents(publisher)),
         outbox=access.outbox,
         wake_workers=waker.wake,
         stores=stores,
@@ -52,7 +55,9 @@ def open_services(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None
         leases=leases,
         metrics=metrics,
         check_uri=UriFilter.from_config(conf).check,
+        certificates=KeyManager(conf).certificates,
         address=conf.worker_self_reference_url or conf.public_endpoint,
+        import_methods=load_method_rules(conf),
     )
 
 

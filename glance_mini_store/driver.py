@@ -105,6 +105,13 @@ class Driver(abc.ABC):
         Called for writes that nobody recorded, also those of a killed process. May be repeated.
         """
 
+    def names(self) -> Iterable[str] | None:
+        """Return the names under which writes have left anything, published or not; None where it cannot be told.
+
+        Names of things that the driver did not write may be among them. Raises RemoteServiceUnavailable.
+        """
+        return None
+
     def delete(self, location: str) -> None:
         """Delete the data. Raises NotFound, InUseByStore, HasSnapshot, Forbidden, BadStoreUri."""
         raise errors.StoreDeleteNotSupported()

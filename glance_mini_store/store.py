@@ -160,6 +160,12 @@ class Store:
         with self._named():
             self.driver.discard(name)
 
+    def names(self) -> frozenset[str] | None:
+        """Return the names under which ``discard`` may find something; None where the driver cannot tell."""
+        with self._named():
+            found = self.driver.names()
+            return None if found is None else frozenset(found)
+
     def set_acl(self, location: str, public: bool, readers: Sequence[str]) -> None:
         """Let all (``public``) or ``readers`` read; does nothing in a store without access lists."""
         if capabilities.ACL in self.driver.capabilities:

@@ -16,7 +16,7 @@ from glance_mini.api.v2.schemas.shapes import Schema
 from glance_mini.api.v2.task_query import SORT_KEYS as TASK_SORT_KEYS
 from glance_mini.api.v2.task_query import TYPES as TASK_TYPES
 from glance_mini.api.v2.upload_body import MEDIA_TYPE
-from glance_mini.domain.imports import STATUS_FOR_METHOD
+from glance_mini.domain.imports import METHOD_RULES
 from glance_mini.domain.job import JOB_STATES
 from glance_mini.domain.member import MEMBER_STATUSES
 from glance_mini.domain.query import SORT_KEYS, VISIBILITIES
@@ -217,7 +217,7 @@ _IMPORT = {
     "properties": {
         "method": {
             "type": "object",
-            "properties": {"name": {"type": "string", "enum": list(STATUS_FOR_METHOD)}},
+            "properties": {"name": {"type": "string", "enum": list(METHOD_RULES)}},
             "additionalProperties": {"type": "string"},
             "required": ["name"],
         },
@@ -280,6 +280,7 @@ def _descriptions() -> dict[str, _Described]:
         "describe_data": _Described("What is known of the data of an image", others=(204,)),
         "deactivate_image": _Described("Forbid the download of an image", 204),
         "reactivate_image": _Described("Allow the download of an image again", 204),
+        "restore_image": _Described("Bring a deleted image back", 204),
         "add_tag": _Described("Put a tag on an image", 204),
         "delete_tag": _Described("Take a tag off an image", 204),
         "list_members": _Described("The members of an image", answer={_JSON: _ref("Members")}),

@@ -6,13 +6,15 @@ An operator's command: it asks no policy and no limit.
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import astuple
 
 from glance_mini.cmd.console import Subparsers, configuration_arguments, load_configuration, positive
+from glance_mini.cmd.tables import cell, print_table
 from glance_mini.conf.validation import validate
 from glance_mini.db.factory import open_access
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.clock import utcnow
-from glance_mini.domain.transfer import PendingImage
+from glance_mini.domain.quota import NO_LIMITS
 
 _HEAD = ("ID", "NAME", "OWNER", "SIZE", "RESTORABLE_UNTIL")
 
@@ -29,25 +31,27 @@ def add_parser(commands: Subparsers) -> None:
     restore = group.add_parser("restore", parents=[common], help="bring a deleted image back to the status it had")
     restore.add_argument("id", metavar="ID", help="the image")
     restore.set_defaults(command=_restore)
+    scrub = group.add_parser("scrub", parents=[common], help="delete a deleted image for good, before its time")
+    scrub.add_argument("id", metavar="ID", help="the image")
+    scrub.set_defaults(command=_scrub)
 
 
 def _deleted(arguments: argparse.Namespace) -> int:
     with _data(arguments) as data:
-        rows = [_HEAD, *(_row(image) for image in data.list_pending(arguments.limit))]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        rows = [tuple(cell(value) for value in astuple(image)) for image in data.list_pending(arguments.limit)]
+    print_table(_HEAD, rows)
     return 0
-
-
-def _row(image: PendingImage) -> tuple[str, ...]:
-    until = f"{image.scrub_at.isoformat(timespec='seconds')}Z"
-    return (image.id, image.name or "", image.owner or "", "" if image.size is None else str(image.size), until)
 
 
 def _restore(arguments: argparse.Namespace) -> int:
     with _data(arguments) as data:
-        print(data.restore_pending(arguments.id, utcnow()).status)
+        print(data.restore_pending(arguments.id, utcnow(), NO_LIMITS).status)
+    return 0
+
+
+def _scrub(arguments: argparse.Namespace) -> int:
+    with _data(arguments) as data:
+        print(data.delete_pending(arguments.id, utcnow()).status)
     return 0
 
 

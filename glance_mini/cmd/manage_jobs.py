@@ -7,14 +7,19 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from datetime import datetime
+
+from oslo_config import cfg
 
 from glance_mini.cmd.console import Subparsers, configuration_arguments, load_configuration, positive
+from glance_mini.cmd.tables import cell, print_table
 from glance_mini.conf.validation import validate
-from glance_mini.db.factory import open_access
+from glance_mini.db.factory import Access, open_access
 from glance_mini.db.job_interface import JobAccess
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.job import JOB_STATES, Job, JobQuery
+from glance_mini.metrics import Metrics
+from glance_mini.notifications.outbox import open_publisher
+from glance_mini.notifications.task_events import TaskEvents
 
 PAGE = 500
 
@@ -50,11 +55,8 @@ def _list(arguments: argparse.Namespace) -> int:
         project_id=arguments.project,
     )
     with _jobs(arguments) as jobs:
-        rows = [tuple(_text(getattr(job, name)) for name in _COLUMNS) for job in _pages(jobs, query, arguments.limit)]
-    rows.insert(0, tuple(name.upper() for name in _COLUMNS))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        rows = [tuple(cell(getattr(job, name)) for name in _COLUMNS) for job in _pages(jobs, query, arguments.limit)]
+    print_table(tuple(name.upper() for name in _COLUMNS), rows)
     return 0
 
 
@@ -73,7 +75,7 @@ def _show(arguments: argparse.Namespace) -> int:
         job = jobs.get_job(arguments.id)
     for field in fields(job):
         if field.name not in _HIDDEN:
-            print(f"{field.name}: {_text(getattr(job, field.name))}".rstrip())
+            print(f"{field.name}: {cell(getattr(job, field.name))}".rstrip())
     return 0
 
 
@@ -84,25 +86,29 @@ def _retry(arguments: argparse.Namespace) -> int:
 
 
 def _cancel(arguments: argparse.Namespace) -> int:
-    with _jobs(arguments) as jobs:
-        print(jobs.cancel_job(arguments.id, utcnow()).state)
+    with _access(arguments) as (conf, access):
+        publisher = open_publisher(conf, access.outbox, Metrics())
+        publisher.start()
+        jobs = access.jobs.watched_by(TaskEvents(publisher))
+        try:
+            print(jobs.cancel_job(arguments.id, utcnow()).state)
+        finally:
+            publisher.close()
     return 0
 
 
 @contextmanager
 def _jobs(arguments: argparse.Namespace) -> Iterator[JobAccess]:
+    with _access(arguments) as (_, access):
+        yield access.jobs
+
+
+@contextmanager
+def _access(arguments: argparse.Namespace) -> Iterator[tuple[cfg.ConfigOpts, Access]]:
     conf = load_configuration(arguments)
     validate(conf)
     access = open_access(conf)
     try:
-        yield access.jobs
+        yield conf, access
     finally:
         access.data.close()
-
-
-def _text(value: object) -> str:
-    if isinstance(value, datetime):
-        return f"{value.isoformat(timespec='seconds')}Z"
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return "" if value is None else str(value)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from glance_mini.cmd.console import Subparsers, configuration_arguments, load_configuration
+from glance_mini.cmd.tables import print_table
 from glance_mini.domain.errors import ConfigurationError, Invalid, NotFound
 from glance_mini.users import User, Users, change_users, make_token, read_users
 
@@ -62,14 +63,12 @@ def _add(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    rows = [("USER", "PROJECT", "ROLES", "TOKENS", "PASSWORD")]
+    rows = []
     for user in read_users(_users_file(arguments)).by_name.values():
         for project, roles in user.projects.items():
             tokens = list(user.tokens.values()).count(project)
             rows.append((user.name, project, ",".join(roles), str(tokens), "yes" if user.password else "no"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_table(("USER", "PROJECT", "ROLES", "TOKENS", "PASSWORD"), rows)
     return 0
 
 

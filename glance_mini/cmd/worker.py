@@ -69,8 +69,8 @@ def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None)
     from glance_mini.workers.cleaning import Cleaner
     from glance_mini.workers.dispatch import open_dispatcher
     from glance_mini.workers.loop import Worker
-    from glance_mini.workers.scrubbing import Scrubber
     from glance_mini.workers.settings import WorkerSettings
+    from glance_mini.workers.sweep import open_sweeps
     from glance_mini.workers.types import load_job_types
     from glance_mini.workers.wakeup import Listener as Part
     from glance_mini.workers.wakeup import Wakeup, open_listener
@@ -80,7 +80,8 @@ def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None)
     undo.callback(stack.close)
     types = load_job_types(conf, services, stack, services.jobs)
     wakeup = Wakeup()
-    worker = Worker(services.jobs, types, wakeup, WorkerSettings.from_config(conf), services.metrics)
+    settings = WorkerSettings.from_config(conf)
+    worker = Worker(services.jobs, types, wakeup, settings, services.metrics, host=services.address)
     listener = open_listener(conf, wakeup.wake, pipe)
     reaper = Reaper(
         services.data,
@@ -90,7 +91,7 @@ def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None)
         conf.transfers.reaper_interval,
         host=services.address,
     )
-    parts: list[Part] = [reaper, Cleaner(services.jobs), Scrubber(services.data, conf.wakeup_time), listener]
+    parts: list[Part] = [reaper, Cleaner(services.jobs, sweeps=open_sweeps(conf, services)), listener]
     if isinstance(services.publisher, OutboxPublisher):
         parts.append(open_dispatcher(conf, services))
     services.publisher.start()

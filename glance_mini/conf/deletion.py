@@ -1,27 +1,51 @@
-"""Options of deletion: whether it can be undone for a while (reference 22.1)."""
+"""Options of deletion: whether it can be undone for a while (reference 22.1).
+
+Those of a scrubber that is a program of its own are accepted and mean nothing: each image has a job of its own.
+"""
+
+from typing import Any
 
 from oslo_config import cfg
 
 GROUP = None
 
+_MEANS_NOTHING: dict[str, Any] = {
+    "deprecated_for_removal": True,
+    "deprecated_since": "0.1.0",
+    "deprecated_reason": "It has no effect: workers delete each image by a job of its own, when its time has come.",
+}
+
 OPTS = [
     cfg.BoolOpt(
         "delayed_delete",
         default=False,
-        help="Keep the data of a deleted image for ``scrub_time``, so that an operator can restore it. Nobody sees the "
-        "image any more, and it counts for no limit.",
+        help="Keep the data of a deleted image for ``scrub_time``, so that it can be restored, by its project or by an "
+        "operator. Only lists of deleted images show it, and it counts for no limit.",
     ),
     cfg.IntOpt(
         "scrub_time",
         default=0,
         min=0,
-        help="Seconds from the deletion of an image to that of its data, with ``delayed_delete``.",
+        help="Seconds from the deletion of an image to that of its data, with ``delayed_delete``. The job that deletes "
+        "the data, of the kind ``scrub``, is made with the deletion.",
     ),
     cfg.IntOpt(
         "wakeup_time",
         default=300,
-        min=1,
-        help="Seconds between two looks of a worker for images whose ``scrub_time`` is over.",
+        **_MEANS_NOTHING,
+        help="Seconds between two rounds of a scrubber.",
+    ),
+    cfg.IntOpt(
+        "scrub_pool_size",
+        default=1,
+        **_MEANS_NOTHING,
+        help="Images that a scrubber deletes at once. Workers have ``[workers] threads`` instead.",
+    ),
+    cfg.BoolOpt(
+        "daemon",
+        default=False,
+        **_MEANS_NOTHING,
+        help="Whether a scrubber goes on after one round.",
     ),
 ]
 

@@ -2,24 +2,17 @@
 
 from copy import deepcopy
 
-from oslo_config import cfg, types
+from oslo_config import cfg
 
 from glance_mini.conf.images import BracketedList
 
 GROUP = cfg.OptGroup("image_import_opts", help="What happens to the data of an import.")
 
 
-class PluginList(BracketedList):
-    """Names of plugins, with or without square brackets around the list and quotes around the names."""
-
-    def __init__(self) -> None:
-        types.List.__init__(self, item_type=types.String(quotes=True), type_name="list value")
-
-
 OPTS = [
     cfg.Opt(
         "image_import_plugins",
-        type=PluginList(),
+        type=BracketedList(quotes=True),
         default=[],
         help="The plugins that imported data passes, in this order: names of the entry-point group "
         "``glance_mini.image_imports.plugins``. Not for copy-image. Name ``image_decompression`` before "
@@ -28,9 +21,10 @@ OPTS = [
     ),
     cfg.IntOpt(
         "max_parallel_stores",
-        default=1,
-        min=1,
-        help="To how many stores an import writes at once. The data is read once for all of them.",
+        default=0,
+        min=0,
+        help="To how many stores an import writes at once; 0 for all of them. Data is fetched once in any case: beyond "
+        "the limit it is read again from a local file, or from a store that has it by then.",
     ),
 ]
 

@@ -4,15 +4,13 @@ from oslo_config import cfg, types
 
 GROUP = None
 
-IMPORT_METHODS = ("glance-direct", "web-download", "copy-image", "glance-download")
-"""The import methods of the API (reference 6.2)."""
-
 
 class BracketedList(types.List):
     """A list that may stand in square brackets, as the import methods do in existing configurations."""
 
-    def __init__(self, choices: tuple[str, ...]) -> None:
-        super().__init__(item_type=types.String(choices=choices), type_name="list value")
+    def __init__(self, quotes: bool = False) -> None:
+        """``quotes``: whether names may stand in quotes."""
+        super().__init__(item_type=types.String(quotes=quotes), type_name="list value")
 
     def __call__(self, value: object) -> list[str]:
         if isinstance(value, str):
@@ -48,10 +46,11 @@ OPTS = [
     ),
     cfg.Opt(
         "enabled_import_methods",
-        type=BracketedList(IMPORT_METHODS),
+        type=BracketedList(),
         default=["glance-direct", "web-download", "copy-image"],
-        help="The ways to import that clients may choose from, in the order shown to them. Square "
-        "brackets around the list are accepted.",
+        help="The ways to import that clients may choose from, in the order shown to them: names of the entry-point "
+        "group ``glance_mini.import_methods``. Square brackets around the list are accepted."
+        "\n\nShipped: ``glance-direct``, ``web-download``, ``copy-image``, ``glance-download``",
     ),
     cfg.BoolOpt(
         "do_secure_hash",
@@ -64,7 +63,8 @@ OPTS = [
         "http_retries",
         default=3,
         min=0,
-        help="How often the data of such a location is read again after an error, where no hash was told.",
+        help="How often the data of such a location is read at most, but once at least, where a store or a server "
+        "fails. ``[workers] max_attempts`` has precedence.",
     ),
 ]
 

@@ -21,7 +21,8 @@ OPTS = [
         "staging_is_shared",
         default=False,
         help="All nodes see the same staging area, because its driver or the file system under it is shared. Off: "
-        "requests for data that was staged on another node are handed on to that node.",
+        "requests for data that was staged on another node are handed on to that node, and its workers do the "
+        "imports. Each node then needs a ``worker_self_reference_url`` and a worker.",
     ),
 ]
 

@@ -98,6 +98,12 @@ def _flavor(conf: cfg.ConfigOpts) -> Iterator[str]:
         yield f"[paste_deploy] flavor: must be named; '{NO_AUTHENTICATION}' is the one without authentication"
 
 
+def _import_methods(conf: cfg.ConfigOpts) -> Iterator[str]:
+    names = conf.enabled_import_methods
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"[DEFAULT] enabled_import_methods: '{name}' comes more than once"
+
+
 def _priorities(conf: cfg.ConfigOpts) -> Iterator[str]:
     for kind, priority in conf.workers.priorities.items():
         try:
@@ -115,5 +121,6 @@ _RULES: tuple[Callable[[cfg.ConfigOpts], Iterator[str]], ...] = (
     _address,
     _tls,
     _transfers,
+    _import_methods,
     _priorities,
 )

@@ -1,6 +1,7 @@
 """Opens the data access layer that the configuration names. Connections are made at first use."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from glance_mini.db.interface import DataAccess
@@ -29,7 +30,8 @@ def open_access(conf: "cfg.ConfigOpts") -> Access:
     from glance_mini.db.sqlalchemy.outbox_access import SqlOutboxAccess
 
     data = SqlDataAccess(open_engine(conf), conflict_retries=conf.database.db_max_retries)
-    return Access(data, SqlJobAccess(data.database), SqlOutboxAccess(data.database))
+    jobs = SqlJobAccess(data.database, timedelta(hours=conf.task.task_time_to_live))
+    return Access(data, jobs, SqlOutboxAccess(data.database))
 
 
 def open_engine(conf: "cfg.ConfigOpts") -> "Engine":

@@ -14,6 +14,7 @@ from glance_mini.db.outbox_interface import TellsEvents
 from glance_mini.domain.changes import ImageChanges
 from glance_mini.domain.errors import NotFound
 from glance_mini.domain.image import Image
+from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 from glance_mini.domain.query import ImageQuery, Page, Scope
 from glance_mini.domain.quota import Limits
@@ -33,7 +34,8 @@ class DataAccess(TellsEvents):
     def list_images(self, query: ImageQuery, scope: Scope) -> Page:
         """Return one page within ``scope``; Invalid where the marker is no image that ``scope`` may see.
 
-        ``next_marker`` is set when the page is full and its limit not zero.
+        ``next_marker`` is set when the page is full and its limit not zero. Deleted images, where the query wants them,
+        have the property ``os_glance_scrub_at``.
         """
 
     @abstractmethod
@@ -63,34 +65,34 @@ class DataAccess(TellsEvents):
         """
 
     @abstractmethod
-    def mark_pending_delete(self, image_id: str, now: datetime, scrub_at: datetime) -> Image:
-        """Delete the image so that it can be restored until ``scrub_at``: ``pending_delete``, with all that it has.
+    def mark_pending_delete(self, image_id: str, now: datetime, job: Job) -> Image:
+        """Delete the image so that it can be restored until ``job`` is due: ``pending_delete``, with all that it has.
 
-        Nobody sees it any more and its quota is given back. NotFound, Forbidden (protected), StatusConflict.
+        ``job`` is inserted with it. Only lists of such images show it from then on, and its quota is given back.
+        NotFound, Forbidden (protected), StatusConflict.
         """
 
     @abstractmethod
-    def get_pending(self, image_id: str) -> Image:
-        """Return an image that can be restored; NotFound."""
+    def get_pending(self, image_id: str, scope: Scope) -> Image:
+        """Return an image that can be restored, by its own project or an administrator; NotFound."""
 
     @abstractmethod
     def list_pending(self, max_rows: int) -> Sequence[PendingImage]:
         """Return up to ``max_rows`` images that can be restored, those that have the least time left first."""
 
     @abstractmethod
-    def restore_pending(self, image_id: str, now: datetime) -> Image:
-        """Undo ``mark_pending_delete`` and return the image in the status that it had; no limit is asked. NotFound."""
+    def restore_pending(self, image_id: str, now: datetime, limits: Limits) -> Image:
+        """Undo ``mark_pending_delete`` and return the image in the status that it had; LimitExceeded, NotFound."""
 
     @abstractmethod
-    def due_pending(self, now: datetime) -> Sequence[str]:
-        """Return the ids of up to 100 images whose time to be restored has ended, the longest first."""
+    def delete_pending(self, image_id: str, now: datetime, due_by: datetime | None = None) -> Image:
+        """Delete an image that could be restored for good, as ``delete_image`` does, and return it.
+
+        NotFound, also where it can be restored for longer than ``due_by``; None: however long that is.
+        """
 
     @abstractmethod
-    def delete_pending(self, image_id: str, now: datetime) -> Image:
-        """Delete an image that could be restored for good, as ``delete_image`` does, and return it; NotFound."""
-
-    @abstractmethod
-    def restore_image(self, image: Image, now: datetime) -> Image:
+    def undo_deletion(self, image: Image, now: datetime) -> Image:
         """Undo ``delete_image`` for the locations that are still pending; ``image`` is the image before it.
 
         NotFound where no pending deletion is left.
@@ -130,12 +132,18 @@ class DataAccess(TellsEvents):
 
     @abstractmethod
     def take_expired_transfers(
-        self, process: str, held: Collection[str], now: datetime, lease_until: datetime
+        self,
+        process: str,
+        held: Collection[str],
+        now: datetime,
+        lease_until: datetime,
+        host: str | None = None,
     ) -> Sequence[Transfer]:
         """Return up to 100 transfers whose lease ended before ``now``, now held by ``process`` until ``lease_until``.
 
         ``held`` are the transfers that ``process`` itself still works on; it gets its other ones back as those of
-        any process. A transfer is given to one caller only.
+        any process. A transfer is given to one caller only. One that writes to the own disk of another node than
+        ``host`` is first left to that node; much later it is given to any, who can only free its image.
         """
 
     @abstractmethod
@@ -143,11 +151,15 @@ class DataAccess(TellsEvents):
         """Return the pending deletions of an image, oldest first."""
 
     @abstractmethod
-    def take_due_deletions(self, now: datetime, retry_at: datetime) -> Sequence[Deletion]:
+    def take_due_deletions(self, now: datetime, retry_at: datetime, host: str | None = None) -> Sequence[Deletion]:
         """Return up to 100 pending deletions due at ``now``; each comes again at ``retry_at`` unless finished.
 
-        A deletion is given to one caller only until then.
+        A deletion is given to one caller only until then; one on a node's own disk to ``host`` only.
         """
+
+    @abstractmethod
+    def hold_deletion(self, deletion_id: int, held: datetime, until: datetime) -> bool:
+        """Keep a deletion that was taken until ``held`` until later; False where it is gone or another one's by now."""
 
     @abstractmethod
     def finish_deletion(self, deletion_id: int) -> None:

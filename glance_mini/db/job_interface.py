@@ -4,10 +4,11 @@ Answered by ``glance_mini.db.sqlalchemy`` beside ``interface.DataAccess``, on th
 """
 
 from abc import abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol, Self
 
-from glance_mini.db.outbox_interface import TellsEvents
+from glance_mini.db.outbox_interface import OutboxEvent, TellsEvents
 from glance_mini.domain.image import Image
 from glance_mini.domain.job import Job, JobLimits, JobQuery
 from glance_mini.domain.quota import Limits
@@ -15,8 +16,24 @@ from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import StoredData, Transfer
 
 
+class JobWatcher(Protocol):
+    """Who is told of jobs that have begun or ended, as they are by then."""
+
+    def stored(self, changed: Iterable[Job]) -> Iterable[OutboxEvent]:
+        """Return the events that are stored in the transaction of the change; pure, for that may be begun anew."""
+        ...
+
+    def committed(self, changed: Iterable[Job]) -> None:
+        """Take note that the change was committed; never raises."""
+        ...
+
+
 class JobAccess(TellsEvents):
     """All reads and writes about jobs, staged data and imports."""
+
+    @abstractmethod
+    def watched_by(self, watcher: JobWatcher) -> Self:
+        """Return a copy on the same database that tells ``watcher`` of each job which it gives out or ends."""
 
     # jobs
 
@@ -34,11 +51,18 @@ class JobAccess(TellsEvents):
 
     @abstractmethod
     def claim_job(
-        self, process: str, kinds: Collection[str], now: datetime, lease_until: datetime, limits: JobLimits
+        self,
+        process: str,
+        kinds: Collection[str],
+        now: datetime,
+        lease_until: datetime,
+        limits: JobLimits,
+        host: str | None = None,
     ) -> Job | None:
         """Return a job of ``kinds`` that is due, now processing and held by ``process``; None where there is none.
 
-        Due are pending jobs and those whose lease has ended. A job is given to one caller only (compare and set).
+        Due are pending jobs and those whose lease has ended. A job is given to one caller only (compare and set). One
+        that is bound to a node is given to ``host`` only, unless it was cancelled and is only to be cleared away.
         """
 
     @abstractmethod
@@ -99,13 +123,25 @@ class JobAccess(TellsEvents):
         """Remove the record of staged data, whose bytes are gone, and give back its quota; nothing where none is."""
 
     @abstractmethod
+    def discard_staged(self, image_id: str, now: datetime) -> None:
+        """Make a pending deletion of staged data, for the node that has it; nothing where none is."""
+
+    @abstractmethod
+    def list_data_names(self, image_ids: Collection[str]) -> frozenset[str]:
+        """Return the names under which data of these images is, comes or waits for its deletion, in whatever store.
+
+        What the service has written for an upload or a staging under no such name is nobody's.
+        """
+
+    @abstractmethod
     def begin_import(
         self, job: Job, expect: str, status: str, properties: Mapping[str, str], now: datetime, limits: Limits
     ) -> Image:
         """Take the import lock of ``job.image_id``, move it from ``expect`` to ``status`` and insert ``job``, at once.
 
         ``properties`` (the progress properties, the lock among them) are set. Conflict where a job that has not ended
-        holds the lock; a lock whose job has ended or does not exist is broken. StatusConflict, LimitExceeded.
+        holds the lock; a lock whose job has ended or does not exist is broken. StatusConflict, LimitExceeded. Where
+        data was staged on a node's own disk, the job is bound to that node.
         """
 
     @abstractmethod

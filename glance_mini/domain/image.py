@@ -14,6 +14,9 @@ RESERVED_NAMESPACE = "os_glance"
 HIDDEN_PROPERTIES = frozenset({"os_glance_stage_host", "os_glance_hash_op_host"})
 """Internal properties that no response shows (reference 3.3)."""
 
+SCRUB_AT_PROPERTY = "os_glance_scrub_at"
+"""Until when a deleted image can be restored, as lists of such images show it; it is stored nowhere."""
+
 NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
 
 

@@ -8,13 +8,27 @@ WEB_DOWNLOAD = "web-download"
 COPY_IMAGE = "copy-image"
 GLANCE_DOWNLOAD = "glance-download"
 
-STATUS_FOR_METHOD = {
-    GLANCE_DIRECT: "uploading",
-    WEB_DOWNLOAD: "queued",
-    COPY_IMAGE: "active",
-    GLANCE_DOWNLOAD: "queued",
+
+@dataclass(frozen=True, slots=True)
+class MethodRule:
+    """What an import method asks for: the status in which an image must be, and fields that its user must give."""
+
+    image_status: str = "queued"
+    fields: tuple[str, ...] = ()
+
+    @property
+    def is_of_staged(self) -> bool:
+        """Whether the data is what users have staged before."""
+        return self.image_status == "uploading"
+
+
+METHOD_RULES: Mapping[str, MethodRule] = {
+    GLANCE_DIRECT: MethodRule("uploading"),
+    WEB_DOWNLOAD: MethodRule(),
+    COPY_IMAGE: MethodRule("active"),
+    GLANCE_DOWNLOAD: MethodRule(),
 }
-"""The status in which an image must be for each method (reference 6.2)."""
+"""The methods that come with the service (reference 6.2); what they ask of their fields is told where it is checked."""
 
 TASK_PROPERTY = "os_glance_import_task"
 IMPORTING_PROPERTY = "os_glance_importing_to_stores"

@@ -15,14 +15,18 @@ FINISHED = frozenset({SUCCESS, FAILURE})
 TASK_KINDS = ("import", "api_image_import", "location_import")
 """The kinds of job that the tasks API shows (reference 13)."""
 
+SCRUB = "scrub"
+"""The kind of job that deletes an image for good when it can be restored no longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One piece of work; times in UTC without a zone.
 
-    ``kind`` names its job type. A higher ``priority`` comes first; ``due_at`` is when it may run. ``store`` is the
-    store it writes to, where a limit for that store shall count it. ``attempts`` counts the beginnings. ``token`` is
-    the caller's, for work that acts in their name elsewhere; it is forgotten when the job ends.
+    ``kind`` names its job type. A higher ``priority`` comes first; ``due_at`` is when it may run. ``stores`` are those
+    that it writes to, where limits for stores shall count it. ``host`` is the address of the only node that can do it,
+    because the data is on that node's own disk; None: any can. ``attempts`` counts the beginnings. ``token`` is the
+    caller's, for work that acts in their name elsewhere; it is forgotten when the job ends.
     """
 
     id: str
@@ -38,7 +42,8 @@ class Job:
     input: Mapping[str, object] = field(default_factory=dict)
     state: str = PENDING
     priority: int = 0
-    store: str | None = None
+    stores: tuple[str, ...] = ()
+    host: str | None = None
     checkpoint: Mapping[str, object] = field(default_factory=dict)
     result: Mapping[str, object] | None = None
     message: str = ""

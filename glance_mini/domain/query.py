@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from glance_mini.domain.image import Image
+from glance_mini.domain.status import PENDING_DELETE
 
 SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
 
@@ -71,6 +72,11 @@ class ImageQuery:
     sort: tuple[tuple[str, str], ...] = (("created_at", "desc"), ("id", "desc"))
     marker: str | None = None
     limit: int = 25
+
+    @property
+    def wants_deleted(self) -> bool:
+        """Tell whether images are asked for that were deleted and can be restored, which no other list shows."""
+        return self.one_of.get("status") == (PENDING_DELETE,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,9 @@
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
 
+PENDING_DELETE = "pending_delete"
+"""The status of images that were deleted and can be restored for a while."""
+
 TRANSITIONS: dict[str, frozenset[str]] = {
     "queued": frozenset({"saving", "uploading", "importing", "active", "deleted"}),
     "saving": frozenset({"active", "queued", "killed", "deleted"}),

@@ -13,7 +13,10 @@ from glance_mini.domain.image import Location
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One upload in flight: ``name`` is what the store writes under, ``reserved`` the bytes of quota it holds."""
+    """One upload in flight: ``name`` is what the store writes under, ``reserved`` the bytes of quota it holds.
+
+    ``host`` is the address of the node on whose own disk it writes, None where all nodes can see what it wrote.
+    """
 
     id: str
     image_id: str
@@ -24,6 +27,7 @@ class Transfer:
     reserved: int
     started_at: datetime
     lease_until: datetime
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,16 @@ class StoredData:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """Data that no image refers to any more and that must leave its store."""
+    """Data that no image refers to any more and that must leave its store.
+
+    ``host`` is the address of the node on whose own disk it is, None where any node can delete it.
+    """
 
     id: int
     image_id: str
     url: str = field(repr=False)
     metadata: Mapping[str, object] = field(default_factory=dict)
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,25 @@
-"""Brings the data of a source into stores: read once, judged before anything of it counts, hashed once.
+"""Brings the data of a source into stores: fetched once, judged before anything of it counts.
 
-A local file that the service made itself is taken over by the first store that can do so without a copy.
+A local file that the service made itself is taken over by the first store that can do so without a copy. Where no more
+than some stores may be written at once, the others follow in groups, from that file or from a copy that is stored.
 """
 
 import logging
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from oslo_config import cfg
 
 from glance_mini.domain.image import Image
 from glance_mini.imports.expected_hashes import ExpectedHashes
 from glance_mini.imports.fanout import NotWritten, Outcome, write_to_stores
 from glance_mini.imports.methods import Source
+from glance_mini.imports.progress import TELL_SECONDS, Progress
 from glance_mini.inspection import Inspection, InspectionRules
+from glance_mini.signatures import SignatureCheck
 from glance_mini.workers.base import Control
 from glance_mini_store import errors as store_errors
 from glance_mini_store.intake import Observer
@@ -24,10 +28,6 @@ from glance_mini_store.store import Stored
 from glance_mini_store.streams import BLOCK, close
 
 LOG = logging.getLogger(__name__)
-
-_MIB = 1024 * 1024
-
-_TELL_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,32 @@ class Copied:
     @property
     def failures(self) -> dict[str, Exception]:
         """Why each of the others has nothing."""
-        return {store: outcome for store, outcome in self.outcomes.items() if isinstance(outcome, Exception)}
+        return _failures(self.outcomes)
 
 
 class Copier:
     """Copies for all imports of a process."""
 
-    def __init__(self, stores: Stores, rules: InspectionRules, hash_algorithm: str) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        rules: InspectionRules,
+        hash_algorithm: str,
+        at_once: int | None = None,
+        tell_seconds: float = TELL_SECONDS,
+    ) -> None:
+        """``at_once``: how many stores are written at the same time, None: all. ``tell_seconds`` as for Progress."""
         self._stores = stores
         self._rules = rules
+        self._at_once = at_once
+        self._tell_seconds = tell_seconds
         self.hash_algorithm = hash_algorithm
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, stores: Stores) -> Self:
+        """Return a copier for ``stores`` as configured."""
+        at_once = conf.image_import_opts.max_parallel_stores or None
+        return cls(stores, InspectionRules.from_config(conf), conf.hashing_algorithm, at_once)
 
     def copy(
         self,
@@ -70,32 +86,36 @@ class Copier:
     ) -> Copied:
         """Bring ``source``, which becomes the data of ``image``, into the stores under ``name``. Blocks.
 
-        Raises UnsafeContent, HashMismatch, NotWritten where more than ``may_fail`` stores failed, and what the source
-        and ``control`` raise; ``name`` is left in no store then that still answers. The source is closed in any case.
+        Raises UnsafeContent, HashMismatch, SignatureInvalid, NotWritten where more than ``may_fail`` stores failed, and
+        what the source and ``control`` raise; ``name`` is left in no store then that still answers. NotWritten comes
+        too where the first stores to be written have all failed and the others were not tried, for there is nothing
+        left to read. The source is closed in any case.
         """
-        with ExitStack() as closing:
-            closing.callback(close, source.chunks)
-            adopting = self._adopting_store(source.path, store_ids)
-            attributes: dict[str, Any] = dict(source.attributes)
-            inspection = self._inspection(replace(image, **attributes))
-            copies = write_to_stores(
-                [self._stores.get(store) for store in store_ids if store != adopting],
-                name,
-                _watched(source, control),
-                size=source.size,
-                algorithms=("md5", self.hash_algorithm),
-                observers=_observers(inspection, expected_hashes, source.expected_hashes),
-                may_fail=may_fail,
-            )
-        outcomes = dict(copies.outcomes)
-        if adopting is not None and source.path is not None:
-            outcomes[adopting] = self._adopt(adopting, name, source.path)
-        virtual_size = inspection.virtual_size if inspection else None
-        copied = Copied(copies.size, virtual_size, copies.digests, {store: outcomes[store] for store in store_ids})
-        if len(copied.failures) > may_fail:
+        adopting = self._adopting_store(source.path, store_ids)
+        first, *others = self._groups([store for store in store_ids if store != adopting])
+        progress = self.progress(control, "Copied", source.size and source.size * (1 + len(others)))
+        # The other groups need something to be read from, and the source is not read twice.
+        most = min(may_fail, len(first) - 1) if others and source.path is None else may_fail
+        copied = self._copy_first(source, image, name, first, expected_hashes, most, progress)
+        outcomes = dict(copied.outcomes)
+        try:
+            for group in others:
+                left = may_fail - len(_failures(outcomes))
+                outcomes |= self._copy_again(source.path, copied, name, group, left, progress)
+            if adopting is not None and source.path is not None:
+                outcomes[adopting] = self._adopt(adopting, name, source.path)
+            if len(failures := _failures(outcomes)) > may_fail:
+                raise NotWritten(failures)
+        except BaseException as error:
             self.discard([name], store_ids)
-            raise NotWritten(copied.failures)
-        return copied
+            if isinstance(error, NotWritten):
+                raise NotWritten({**_failures(outcomes), **error.failures}) from error
+            raise
+        return replace(copied, outcomes={store: outcomes[store] for store in store_ids})
+
+    def progress(self, control: Control, verb: str, size: int | None) -> Progress:
+        """Return what tells the task how much of ``size`` bytes, None: unknown, was done."""
+        return Progress(control, verb, size, self._tell_seconds)
 
     def discard(self, names: Iterable[str], store_ids: Sequence[str]) -> None:
         """Remove what was written under ``names`` and never recorded; a store that fails is logged."""
@@ -105,6 +125,65 @@ class Copier:
                     self._stores.get(store).discard(name)
                 except store_errors.StoreError as error:
                     LOG.warning("The remains of an import, %s, could not be removed: %s", name, error)
+
+    def _groups(self, store_ids: Sequence[str]) -> list[Sequence[str]]:
+        """Return the stores in groups that are written one after the other; there is one at least."""
+        size = self._at_once or len(store_ids) or 1
+        return [store_ids[start : start + size] for start in range(0, len(store_ids), size)] or [[]]
+
+    def _copy_first(
+        self,
+        source: Source,
+        image: Image,
+        name: str,
+        store_ids: Sequence[str],
+        expected_hashes: Mapping[str, str],
+        may_fail: int,
+        progress: Progress,
+    ) -> Copied:
+        """Judge and hash the data of ``source`` on its way into the first stores."""
+        with ExitStack() as closing:
+            closing.callback(close, source.chunks)
+            attributes: dict[str, Any] = dict(source.attributes)
+            inspection = self._inspection(replace(image, **attributes))
+            copies = write_to_stores(
+                [self._stores.get(store) for store in store_ids],
+                name,
+                progress.watch(source.chunks),
+                size=source.size,
+                algorithms=("md5", self.hash_algorithm),
+                observers=_observers(inspection, source.signature, expected_hashes, source.expected_hashes),
+                may_fail=may_fail,
+            )
+        virtual_size = inspection.virtual_size if inspection else None
+        return Copied(copies.size, virtual_size, copies.digests, copies.outcomes)
+
+    def _copy_again(
+        self,
+        path: Path | None,
+        copied: Copied,
+        name: str,
+        store_ids: Sequence[str],
+        may_fail: int,
+        progress: Progress,
+    ) -> Mapping[str, Outcome]:
+        """Write the data of ``path``, or of a store that has it, to further stores; raises HashMismatch."""
+        if path is not None:
+            chunks: Any = read_file(path)
+        else:
+            store, stored = next(iter(copied.stored.items()))
+            chunks = self._stores.get(store).read(stored.location)
+        with ExitStack() as closing:
+            closing.callback(close, chunks)
+            copies = write_to_stores(
+                [self._stores.get(store) for store in store_ids],
+                name,
+                progress.watch(chunks),
+                size=copied.size,
+                observers=[ExpectedHashes({self.hash_algorithm: copied.digests[self.hash_algorithm]})],
+                may_fail=may_fail,
+            )
+        return copies.outcomes
 
     def _adopting_store(self, path: Path | None, store_ids: Sequence[str]) -> str | None:
         """Return the first store on the file system of ``path`` that keeps its data in local files."""
@@ -139,22 +218,12 @@ def read_file(path: Path) -> Iterator[bytes]:
             yield block
 
 
-def _observers(inspection: Inspection | None, *expected: Mapping[str, str]) -> list[Observer]:
-    observers: list[Observer] = [inspection] if inspection else []
+def _failures(outcomes: Mapping[str, Outcome]) -> dict[str, Exception]:
+    return {store: outcome for store, outcome in outcomes.items() if isinstance(outcome, Exception)}
+
+
+def _observers(
+    inspection: Inspection | None, signature: SignatureCheck | None, *expected: Mapping[str, str]
+) -> list[Observer]:
+    observers: list[Observer] = [observer for observer in (inspection, signature) if observer is not None]
     return [*observers, *(ExpectedHashes(hashes) for hashes in expected if hashes)]
-
-
-def _watched(source: Source, control: Control) -> Iterator[bytes]:
-    """Yield the data of ``source`` as long as its job may go on, and tell every few seconds how far that came."""
-    count, due = 0, time.monotonic() + _TELL_SECONDS
-    for chunk in source.chunks:
-        control.check()
-        count += len(chunk)
-        if time.monotonic() >= due:
-            control.checkpoint({}, _progress(count, source.size))
-            due = time.monotonic() + _TELL_SECONDS
-        yield chunk
-
-
-def _progress(count: int, size: int | None) -> str:
-    return f"Copied {count * 100 // size} %" if size else f"Copied {count // _MIB} MiB"

@@ -6,15 +6,13 @@ A method opens a ``Source``; what is done with it is the flow's business. Method
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from oslo_config import cfg
-from stevedore.named import NamedExtensionManager
 
 from glance_mini.db.job_interface import JobAccess
-from glance_mini.domain.errors import ConfigurationError, Unavailable
+from glance_mini.domain.errors import Unavailable
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE, GLANCE_DIRECT, GLANCE_DOWNLOAD, WEB_DOWNLOAD, ImportRequest
 from glance_mini.domain.job import Job
@@ -23,11 +21,14 @@ from glance_mini.imports.web_client import WebClient
 from glance_mini.layers.base import Services
 from glance_mini.layers.failover import FailoverChunks
 from glance_mini.metrics import Metrics
+from glance_mini.plugins import PluginKind
+from glance_mini.signatures import SignatureCheck
 from glance_mini.workers.base import JobFailed
 from glance_mini_store import errors as store_errors
 from glance_mini_store.registry import Stores
 
 NAMESPACE = "glance_mini.import_methods"
+OPTION = "enabled_import_methods"
 
 Pause = Callable[[float], object]
 """Waits some seconds; raises where the job shall stop."""
@@ -39,6 +40,7 @@ class Source:
 
     ``path`` is a local file with the same bytes that a store may take over, where there is one. ``expected_hashes``
     are hex digests that the data must have; ``attributes`` and ``properties`` are what the image gets from its source.
+    ``signature`` judges the data where the image is signed and nobody has judged it yet.
     """
 
     chunks: Any
@@ -47,12 +49,19 @@ class Source:
     expected_hashes: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
+    signature: SignatureCheck | None = None
 
 
 class ImportMethod:
-    """Base of all methods; one object serves all imports."""
+    """Base of all methods; one object serves all imports.
+
+    An image must be in ``image_status`` (queued, or uploading: with staged data) for it, and its user must give the
+    ``fields``. Both are told to the API, where the methods that come with the service have rules of their own.
+    """
 
     name: ClassVar[str]
+    image_status: ClassVar[str] = "queued"
+    fields: ClassVar[tuple[str, ...]] = ()
     has_plugins: ClassVar[bool] = True
     """Whether plugins may change the data on its way."""
 
@@ -72,20 +81,21 @@ class GlanceDirect(ImportMethod):
     name = GLANCE_DIRECT
 
     def __init__(self, stores: Stores, jobs: JobAccess, host: str | None = None) -> None:
-        """``host`` is the address of this node where the staging area is its own, None where all share it."""
+        """``host`` is the address of this node, None for the only one."""
         self._stores = stores
         self._jobs = jobs
         self._host = host
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
-        return cls(services.stores, services.jobs, None if conf.staging_is_shared else services.address)
+        return cls(services.stores, services.jobs, services.address)
 
     def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
         staged = self._jobs.get_staged(image.id)
         if staged is None:
             raise JobFailed(reason="The staged data is gone.")
         if staged.host not in (None, self._host):
+            # The job is bound to that node; only a node that calls itself by another address now comes here.
             raise Unavailable(reason=f"The staged data is on another node, {staged.host}.")
         store = self._stores.get(staged.store)
         try:
@@ -167,18 +177,10 @@ class GlanceDownload(ImportMethod):
         )
 
 
+METHODS = PluginKind("Import method", NAMESPACE, ImportMethod)
+
+
 def load_methods(conf: cfg.ConfigOpts, services: Services) -> dict[str, ImportMethod]:
     """Return the methods that ``enabled_import_methods`` names, by name; raises ConfigurationError."""
-    names = list(conf.enabled_import_methods)
-    manager = NamedExtensionManager(
-        NAMESPACE, names, on_load_failure_callback=_refuse_failure, on_missing_entrypoints_callback=_refuse_missing
-    )
-    return {extension.name: extension.plugin.from_config(conf, services) for extension in manager}
-
-
-def _refuse_failure(manager: object, entry_point: EntryPoint, error: Exception) -> None:
-    raise ConfigurationError(reason=f"Import method {entry_point.name} could not be loaded: {error!r}") from error
-
-
-def _refuse_missing(names: set[str]) -> None:
-    raise ConfigurationError(reason=f"There is no import method {', '.join(sorted(names))}.")
+    classes = METHODS.load(conf.enabled_import_methods, OPTION)
+    return METHODS.build(classes, lambda method: method.from_config(conf, services))

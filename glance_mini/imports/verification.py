@@ -15,6 +15,7 @@ from glance_mini.domain.imports import TASK_PROPERTY
 from glance_mini.domain.job import Job
 from glance_mini.domain.transfer import StoredData
 from glance_mini.imports.flow import context_of
+from glance_mini.imports.progress import TELL_SECONDS, Progress
 from glance_mini.layers.base import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.images import LoadImage
@@ -33,20 +34,31 @@ class LocationJob(JobType):
 
     kind = "location_import"
 
-    def __init__(self, stack: Stack, stores: Stores, hash_algorithm: str) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        stores: Stores,
+        hash_algorithm: str,
+        max_attempts: int = 3,
+        tell_seconds: float = TELL_SECONDS,
+    ) -> None:
+        """``max_attempts``: how often the data is read where that fails. ``tell_seconds`` as for Progress."""
+        self.max_attempts = max_attempts
         self._stack = stack
         self._stores = stores
         self._hash_algorithm = hash_algorithm
+        self._tell_seconds = tell_seconds
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack, jobs: JobAccess) -> Self:
-        return cls(stack, services.stores, conf.hashing_algorithm)
+        return cls(stack, services.stores, conf.hashing_algorithm, max(1, conf.http_retries))
 
     def run(self, job: Job, control: Control) -> Mapping[str, object]:
         image = self._load(job)
         location = self._location(image, str(job.input["loc_url"]))
         claim: Any = job.input["validation_data"]
-        data = self._read(location, claim.get("os_hash_algo", self._hash_algorithm), control)
+        progress = Progress(control, "Read", image.size, self._tell_seconds)
+        data = self._read(location, claim.get("os_hash_algo", self._hash_algorithm), progress)
         if claim and not hmac.compare_digest(str(data.os_hash_value), str(claim["os_hash_value"]).lower()):
             raise JobFailed(reason=f"The {data.os_hash_algo} of the data is not the one that was given.")
         caller = context_of(job)
@@ -80,7 +92,7 @@ class LocationJob(JobType):
         image: Image = self._stack.call(context_of(job), LoadImage(str(job.image_id), purpose="add_location"))
         return image
 
-    def _read(self, location: Location, algorithm: str, control: Control) -> StoredData:
+    def _read(self, location: Location, algorithm: str, progress: Progress) -> StoredData:
         """Return what the data is, read once from its beginning to its end; store errors that may pass are raised."""
         store = self._stores.for_location(location.url, location.store)
         checksum = hashlib.md5(usedforsecurity=False)
@@ -90,8 +102,7 @@ class LocationJob(JobType):
             chunks = store.read(location.url)
             with ExitStack() as closing:
                 closing.callback(close, chunks)
-                for block in chunks:
-                    control.check()
+                for block in progress.watch(chunks):
                     size += len(block)
                     checksum.update(block)
                     digest.update(block)

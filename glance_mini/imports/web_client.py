@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Self
 from urllib.parse import urljoin
 
@@ -26,6 +26,12 @@ MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "glance-mini"}
 _NO_HEADERS: Mapping[str, str] = {}
+
+
+@cache
+def _system_tls() -> ssl.SSLContext:
+    """Return what checks servers against the CA certificates of the system; to read them once is enough."""
+    return ssl.create_default_context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class WebClient:
         """``tls`` None: servers are checked against the CA certificates of the system."""
         self._filter = uri_filter
         self._limits = limits
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or _system_tls()
         self._clock = clock
 
     @classmethod
@@ -66,7 +72,8 @@ class WebClient:
             retry_delay=group.retry_delay,
         )
         try:
-            tls = ssl.create_default_context(cafile=group.ca_certificates_file)
+            file = group.ca_certificates_file
+            tls = ssl.create_default_context(cafile=file) if file else _system_tls()
         except OSError as error:
             raise ConfigurationError(reason=f"[web_download] ca_certificates_file: {error}") from error
         return cls(UriFilter.from_config(conf), limits, tls)

@@ -64,6 +64,10 @@ class AuthLayer(Layer):
         image: Image = self._change(context, op)
         return image
 
+    def restore_image(self, context: Context, op: images.RestoreImage) -> Image:
+        image: Image = self._change(context, op)
+        return image
+
     def upload_data(self, context: Context, op: data.UploadData) -> Image:
         image: Image = self._change(context, op)
         return image

@@ -4,7 +4,7 @@ Composition and the checks at start are the stack's; see ``stack``.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from oslo_config import cfg
@@ -13,11 +13,13 @@ from glance_mini.db.interface import DataAccess
 from glance_mini.db.job_interface import JobAccess
 from glance_mini.db.outbox_interface import OutboxAccess
 from glance_mini.domain.context import Context
+from glance_mini.domain.imports import METHOD_RULES, MethodRule
 from glance_mini.metrics import Metrics
 from glance_mini.notifications.outbox import OutboxPublisher
 from glance_mini.notifications.publisher import Publisher
 from glance_mini.operations.base import Operation
 from glance_mini.policies.enforcer import Enforcer
+from glance_mini.signatures import Certificates
 from glance_mini.transfers.leases import LeaseKeeper
 from glance_mini_store.registry import Stores
 
@@ -32,8 +34,8 @@ class Services:
     """What layers are built from beside the configuration; one of each in a process.
 
     ``wake_workers`` is called after a job was added; it never blocks and never raises. ``check_uri`` raises Invalid for
-    an address that the service does not fetch from. ``address`` is where the other nodes reach this one, None where
-    there are none.
+    an address that the service does not fetch from. ``certificates`` are those of the key manager. ``address`` is where
+    the other nodes reach this one, None where there are none. ``import_methods`` are those that can be enabled.
     """
 
     data: DataAccess
@@ -46,7 +48,9 @@ class Services:
     leases: LeaseKeeper
     metrics: Metrics
     check_uri: Callable[[str], object]
+    certificates: Certificates
     address: str | None = None
+    import_methods: Mapping[str, MethodRule] = field(default_factory=lambda: METHOD_RULES)
 
 
 class Layer:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Self, cast
+from typing import Any, Self, cast
 from uuid import uuid4
 
 from oslo_config import cfg
@@ -12,12 +12,13 @@ from glance_mini.db.interface import DataAccess
 from glance_mini.db.job_interface import JobAccess
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import Forbidden, NotFound
+from glance_mini.domain.errors import Forbidden, NotFound, StatusConflict
 from glance_mini.domain.image import Image, Location
-from glance_mini.domain.job import TASK_KINDS, Job, JobQuery
+from glance_mini.domain.job import SCRUB, TASK_KINDS, Job, JobQuery
 from glance_mini.domain.member import Member
 from glance_mini.domain.query import Page
 from glance_mini.domain.staging import StagedData
+from glance_mini.domain.status import PENDING_DELETE
 from glance_mini.domain.transfer import Deletion
 from glance_mini.layers.base import Layer, Services
 from glance_mini.layers.new_jobs import new_job
@@ -29,6 +30,9 @@ _ALL_TASKS = 1000
 """How many tasks of one image are shown at most."""
 
 _WITH_DATA = ("active", "deactivated")
+
+SCRUB_PRIORITY = -10
+"""Nobody waits for what is deleted for good."""
 
 
 class DatabaseLayer(Layer):
@@ -52,20 +56,28 @@ class DatabaseLayer(Layer):
         jobs: JobAccess,
         clock: Callable[[], datetime] = utcnow,
         scrub_after: timedelta | None = None,
+        scrub_priority: int = SCRUB_PRIORITY,
     ) -> None:
         """``scrub_after``: how long a deleted image can be restored, None where it cannot."""
         self._data = data
         self._jobs = jobs
         self._clock = clock
         self._scrub_after = scrub_after
+        self._scrub_priority = scrub_priority
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
         scrub_after = timedelta(seconds=conf.scrub_time) if conf.delayed_delete else None
-        return cls(services.data, services.jobs, scrub_after=scrub_after)
+        priority = int(conf.workers.priorities.get(SCRUB, SCRUB_PRIORITY))
+        return cls(services.data, services.jobs, scrub_after=scrub_after, scrub_priority=priority)
 
     def load_image(self, context: Context, op: images.LoadImage) -> Image:
-        return self._data.get_image(op.image_id, op.scope)
+        try:
+            return self._data.get_image(op.image_id, op.scope)
+        except NotFound:
+            if not op.of_deleted:
+                raise
+        return self._data.get_pending(op.image_id, op.scope)
 
     def get_image(self, context: Context, op: images.GetImage) -> Image:
         return op.target
@@ -87,10 +99,17 @@ class DatabaseLayer(Layer):
         return self._telling(context, op).update_image(op.image_id, op.changes, self._clock(), op.limits)
 
     def delete_image(self, context: Context, op: images.DeleteImage) -> Image:
-        now = self._clock()
-        if self._scrub_after is not None and op.target.status in _WITH_DATA:
-            return self._telling(context, op).mark_pending_delete(op.image_id, now, now + self._scrub_after)
-        return self._telling(context, op).delete_image(op.image_id, now)
+        data, now = self._telling(context, op), self._clock()
+        if self._scrub_after is None or op.target.status not in _WITH_DATA:
+            return data.delete_image(op.image_id, now)
+        due_at = now + self._scrub_after
+        job = new_job(context, SCRUB, {}, now, due_at, image_id=op.image_id, priority=self._scrub_priority)
+        return data.mark_pending_delete(op.image_id, now, job)
+
+    def restore_image(self, context: Context, op: images.RestoreImage) -> Image:
+        if op.target.status != PENDING_DELETE:
+            raise StatusConflict(id=op.image_id, status=op.target.status, wanted=PENDING_DELETE)
+        return self._telling(context, op).restore_pending(op.image_id, self._clock(), op.limits)
 
     def deactivate_image(self, context: Context, op: images.DeactivateImage) -> Image:
         return self._switch(context, op, "active", "deactivated")
@@ -122,8 +141,8 @@ class DatabaseLayer(Layer):
     def finish_deletion(self, context: Context, op: data_ops.FinishDeletion) -> None:
         self._data.finish_deletion(op.deletion_id)
 
-    def restore_image(self, context: Context, op: data_ops.RestoreImage) -> Image:
-        return self._telling(context, op).restore_image(op.image, self._clock())
+    def undo_deletion(self, context: Context, op: data_ops.UndoDeletion) -> Image:
+        return self._telling(context, op).undo_deletion(op.image, self._clock())
 
     def list_members(self, context: Context, op: members.ListMembers) -> Sequence[Member]:
         return self._data.list_members(op.image_id, op.member_id)
@@ -182,7 +201,8 @@ class DatabaseLayer(Layer):
         return job
 
     def create_task(self, context: Context, op: tasks.CreateTask) -> Job:
-        return self._telling_jobs(context, op).add_job(new_job(context, op.type, op.input, self._clock()))
+        more: dict[str, Any] = {"stores": op.stores, "priority": op.priority, "token": op.token}
+        return self._telling_jobs(context, op).add_job(new_job(context, op.type, op.input, self._clock(), **more))
 
     def _switch(self, context: Context, op: ImageOperation, old: str, new: str) -> Image:
         """Move between active and deactivated; any other status answers 403 (reference 7)."""

@@ -2,27 +2,31 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Conflict, Invalid, StatusConflict
 from glance_mini.domain.image import Image
+from glance_mini.domain.image_values import split_values
+from glance_mini.domain.import_task import description_of, source_of
 from glance_mini.domain.imports import (
     COPY_IMAGE,
     FAILED_PROPERTY,
     GLANCE_DIRECT,
     GLANCE_DOWNLOAD,
     IMPORTING_PROPERTY,
-    STATUS_FOR_METHOD,
+    METHOD_RULES,
     TASK_PROPERTY,
     WEB_DOWNLOAD,
     ImportRequest,
+    MethodRule,
 )
 from glance_mini.domain.job import Job
 from glance_mini.layers.new_jobs import new_job
 from glance_mini.operations.imports import BeginImport, ImportImage
 from glance_mini.operations.tasks import CreateTask
+from glance_mini.signatures import is_signed
 from glance_mini_store.registry import Stores
 
 KIND = "api_image_import"
@@ -44,7 +48,7 @@ class ImportRules:
     ``check_uri`` raises Invalid for an address that the service does not fetch from. ``staging_host`` is the address of
     this node where the staging area is its own, None where all share it. ``reads_locations``: whether the hashes of new
     locations are computed. ``priorities`` are those of jobs by kind, 0 where there is none. ``wake_workers`` is called
-    after a job was added.
+    after a job was added. ``methods`` are the import methods that there are.
     """
 
     check_uri: Callable[[str], object] = _refuse
@@ -52,6 +56,7 @@ class ImportRules:
     reads_locations: bool = True
     priorities: Mapping[str, int] = field(default_factory=dict)
     wake_workers: Callable[[], None] = field(default=lambda: None)
+    methods: Mapping[str, MethodRule] = field(default_factory=lambda: METHOD_RULES)
 
     def priority(self, kind: str) -> int:
         """Return the priority of new jobs of ``kind``."""
@@ -64,44 +69,44 @@ def prepare_import(context: Context, op: ImportImage, stores: Stores, rules: Imp
     Raises Conflict (status, formats, unknown store) and Invalid.
     """
     image, request = op.target, op.request
-    _check_image(image, request)
-    _check_source(request)
+    _check_image(image, request, rules)
+    _check_source(request, rules)
     chosen = _choose_stores(op, stores)
     if not chosen:
         return None
     if not request.all_stores_must_succeed and not stores.multi:
         raise Invalid(reason="all_stores_must_succeed can be false only where there are several stores.")
-    _check_address(request, rules)
+    if op.job is None:
+        _check_address(request, rules)
     job = _make_job(context, op, chosen, rules)
     progress = {TASK_PROPERTY: job.id, IMPORTING_PROPERTY: ",".join(sorted(chosen)), FAILED_PROPERTY: ""}
     status = image.status if request.name == COPY_IMAGE else "importing"
     return BeginImport(job, image.status, status, progress, op.limits)
 
 
-def check_task(op: CreateTask, rules: ImportRules) -> None:
-    """Return where the old kind of task may begin; raises Invalid for an input that it cannot work with."""
-    source = op.input.get("import_from")
-    if not isinstance(source, str) or not source.startswith(("http://", "https://")):
-        raise Invalid(reason="import_from must be a web address, of the scheme http or https.")
-    if not isinstance(op.input.get("import_from_format", ""), str):
-        raise Invalid(reason="import_from_format must be a text.")
-    if not isinstance(op.input.get("image_properties", {}), Mapping):
-        raise Invalid(reason="image_properties must be an object.")
-    rules.check_uri(source)
+def prepare_task(context: Context, op: CreateTask, stores: Stores, rules: ImportRules) -> CreateTask:
+    """Return ``op`` with what its job gets beside the input; raises Invalid for one that it cannot work with."""
+    _, properties = split_values(description_of(op.input))
+    rules.check_uri(source_of(op.input))
+    token = context.auth_token if is_signed(properties) else None
+    return replace(op, stores=(stores.default.id,), priority=rules.priority(op.type), token=token)
 
 
-def _check_image(image: Image, request: ImportRequest) -> None:
-    wanted = STATUS_FOR_METHOD.get(request.name)
-    if wanted is None:
+def _check_image(image: Image, request: ImportRequest, rules: ImportRules) -> None:
+    rule = rules.methods.get(request.name)
+    if rule is None:
         raise Invalid(reason=f"There is no import method {request.name}.")
-    if image.status != wanted:
-        raise StatusConflict(id=image.id, status=image.status, wanted=wanted)
+    if image.status != rule.image_status:
+        raise StatusConflict(id=image.id, status=image.status, wanted=rule.image_status)
     missing = [name for name in ("container_format", "disk_format") if getattr(image, name) is None]
     if missing:
         raise Conflict(reason=f"Property {' and '.join(missing)} must be set before an import.")
 
 
-def _check_source(request: ImportRequest) -> None:
+def _check_source(request: ImportRequest, rules: ImportRules) -> None:
+    for name in rules.methods[request.name].fields:
+        if not request.method.get(name):
+            raise Invalid(reason=f"The method {request.name} needs the field {name}.")
     if request.name != GLANCE_DOWNLOAD:
         return
     if not request.method.get("glance_region"):
@@ -162,12 +167,13 @@ def _check_address(request: ImportRequest, rules: ImportRules) -> None:
 
 
 def _make_job(context: Context, op: ImportImage, chosen: tuple[str, ...], rules: ImportRules) -> Job:
+    if op.job is not None:
+        return replace(op.job, image_id=op.image_id)
     request = op.request
     values: dict[str, object] = {"image_id": op.image_id, "import_req": request.body, "backend": list(chosen)}
-    token = None
     if request.name == GLANCE_DOWNLOAD:
         values["endpoint"] = request.method["endpoint"]
-        token = context.auth_token
+    needs_token = request.name == GLANCE_DOWNLOAD or (request.name != COPY_IMAGE and is_signed(op.target.properties))
     return new_job(
         context,
         KIND,
@@ -175,6 +181,6 @@ def _make_job(context: Context, op: ImportImage, chosen: tuple[str, ...], rules:
         utcnow(),
         image_id=op.image_id,
         priority=rules.priority(KIND) + _URGENCY.get(request.name, 0),
-        store=chosen[0] if len(chosen) == 1 else None,
-        token=token,
+        stores=chosen,
+        token=context.auth_token if needs_token else None,
     )

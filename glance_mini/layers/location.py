@@ -18,12 +18,12 @@ from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 from glance_mini.domain.quota import NO_LIMITS
 from glance_mini.domain.staging import STAGING_STORE
-from glance_mini.domain.status import check_transition
+from glance_mini.domain.status import PENDING_DELETE, check_transition
 from glance_mini.inspection import InspectionRules
 from glance_mini.layers.base import Layer, Services
 from glance_mini.layers.data_ranges import resolve_range
 from glance_mini.layers.failover import FailoverChunks
-from glance_mini.layers.import_rules import ImportRules, check_task, prepare_import
+from glance_mini.layers.import_rules import ImportRules, prepare_import, prepare_task
 from glance_mini.layers.location_changes import resolve_changes
 from glance_mini.layers.new_locations import adding, check_new_location, reading
 from glance_mini.layers.removal import Removal
@@ -31,6 +31,7 @@ from glance_mini.layers.uploads import Uploads
 from glance_mini.layers.watched import WatchedChunks
 from glance_mini.metrics import Metrics
 from glance_mini.operations import data, images, imports, info, members, tasks
+from glance_mini.signatures import Certificates, no_certificates
 from glance_mini.transfers.leases import LeaseKeeper
 from glance_mini_store import capabilities
 from glance_mini_store import errors as store_errors
@@ -68,11 +69,13 @@ class LocationLayer(Layer):
         inspection: InspectionRules | None = None,
         changeable: bool = False,
         rules: ImportRules | None = None,
+        certificates: Certificates = no_certificates,
     ) -> None:
         """``changeable``: whether users may change locations themselves."""
         self._stores = stores
         self._metrics = metrics
-        self._uploads = Uploads(self.below, leases, metrics, hash_algorithm, inspection or InspectionRules())
+        inspection = inspection or InspectionRules()
+        self._uploads = Uploads(self.below, leases, metrics, hash_algorithm, inspection, certificates)
         self._changeable = changeable
         self._rules = rules or ImportRules()
         self._removal = Removal(self.below, stores, self._rules.staging_host)
@@ -85,6 +88,7 @@ class LocationLayer(Layer):
             reads_locations=conf.do_secure_hash,
             priorities={kind: int(priority) for kind, priority in conf.workers.priorities.items()},
             wake_workers=services.wake_workers,
+            methods=services.import_methods,
         )
         return cls(
             services.stores,
@@ -94,6 +98,7 @@ class LocationLayer(Layer):
             InspectionRules.from_config(conf),
             conf.show_multiple_locations,
             rules,
+            services.certificates,
         )
 
     def list_stores(self, context: Context, op: info.ListStores) -> tuple[Store, ...]:
@@ -128,12 +133,12 @@ class LocationLayer(Layer):
         if begin is None:
             return None
         self.below(context, begin)
-        self._rules.wake_workers()
+        if op.job is None:
+            self._rules.wake_workers()
         return begin.job
 
     def create_task(self, context: Context, op: tasks.CreateTask) -> Job:
-        check_task(op, self._rules)
-        job: Job = self.below(context, op)
+        job: Job = self.below(context, prepare_task(context, op, self._stores, self._rules))
         self._rules.wake_workers()
         return job
 
@@ -176,13 +181,14 @@ class LocationLayer(Layer):
     def delete_image(self, context: Context, op: images.DeleteImage) -> Image:
         """Delete the record, then the bytes; a store that refuses brings the image back (409)."""
         deleted: Image = self.below(context, op)
-        if deleted.status == "pending_delete":
+        if deleted.status == PENDING_DELETE:
+            self._rules.wake_workers()
             return deleted
         if op.target.locations or op.target.status in _STAGED:
             try:
                 self._removal.delete_pending(context, op.image_id)
             except store_errors.InUseByStore as error:
-                self.below(context, data.RestoreImage(op.target))
+                self.below(context, data.UndoDeletion(op.target))
                 raise Conflict(reason=f"Image {op.image_id} could not be deleted: {error}") from error
         return deleted
 
@@ -192,7 +198,7 @@ class LocationLayer(Layer):
     # locations and access lists
 
     def add_location(self, context: Context, op: imports.AddLocation) -> Image:
-        check_new_location(context, op, self._stores)
+        check_new_location(context, op, self._stores, self._rules)
         change = adding(op, self._stores, self._rules)
         if self._rules.reads_locations and op.hash_value is not None:
             importing: Image = self.below(context, reading(context, op, op.target, self._rules))

@@ -3,7 +3,7 @@
 from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import Forbidden, StatusConflict
+from glance_mini.domain.errors import Forbidden, Invalid, StatusConflict
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.imports import TASK_PROPERTY
 from glance_mini.domain.status import check_formats
@@ -12,6 +12,8 @@ from glance_mini.layers.location_changes import resolve_changes
 from glance_mini.layers.new_jobs import new_job
 from glance_mini.operations.images import UpdateImage
 from glance_mini.operations.imports import AddLocation, BeginImport
+from glance_mini_store.errors import BadStoreUri
+from glance_mini_store.locations.http import HttpLocation
 from glance_mini_store.registry import Stores
 
 KIND = "location_import"
@@ -19,12 +21,14 @@ KIND = "location_import"
 _WEB = ("http", "https")
 
 
-def check_new_location(context: Context, op: AddLocation, stores: Stores) -> None:
-    """Return where the caller may add a location of that scheme to the image now.
+def check_new_location(context: Context, op: AddLocation, stores: Stores, rules: ImportRules) -> None:
+    """Return where the caller may add that location to the image now.
 
-    Raises Forbidden, StatusConflict, Invalid (a format is missing).
+    A user reads through the service what stands there, so it must be an address that an import may read as well.
+    Raises Forbidden, StatusConflict, Invalid (a format is missing, an address that is refused).
     """
-    if not (context.is_admin or "service" in context.roles):
+    is_trusted = context.is_admin or "service" in context.roles
+    if not is_trusted:
         scheme = op.url.partition("://")[0]
         if scheme not in _WEB:
             raise Forbidden(reason="Only services may add locations that are no web addresses.")
@@ -33,6 +37,8 @@ def check_new_location(context: Context, op: AddLocation, stores: Stores) -> Non
     if op.target.status != "queued":
         raise StatusConflict(id=op.image_id, status=op.target.status, wanted="queued")
     check_formats(op.target)
+    if not is_trusted:
+        rules.check_uri(_public_uri(op.url))
 
 
 def adding(op: AddLocation, stores: Stores, rules: ImportRules) -> UpdateImage:
@@ -54,6 +60,16 @@ def reading(context: Context, op: AddLocation, image: Image, rules: ImportRules)
     job = new_job(context, KIND, values, utcnow(), image_id=op.image_id, priority=rules.priority(KIND))
     status = "active" if image.status == "active" else "importing"
     return BeginImport(job, image.status, status, {TASK_PROPERTY: job.id}, op.limits)
+
+
+def _public_uri(url: str) -> str:
+    """Return the address that is asked for on the network, as the store will read it; Invalid."""
+    location = HttpLocation(None, None)
+    try:
+        location.parse_uri(url)
+    except BadStoreUri as error:
+        raise Invalid(reason=str(error)) from error
+    return location.public_uri()
 
 
 def _told_hashes(op: AddLocation) -> dict[str, str]:

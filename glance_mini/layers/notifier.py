@@ -34,6 +34,7 @@ _EVENTS: Mapping[type[Operation], str] = {
     images.DeleteImage: "image.delete",
     images.DeactivateImage: "image.update",
     images.ReactivateImage: "image.update",
+    images.RestoreImage: "image.update",
     data.UploadData: "image.upload",
     data.DownloadData: "image.send",
     imports.StageData: "image.update",
@@ -83,7 +84,8 @@ class NotifierLayer(Layer):
     def import_image(self, context: Context, op: imports.ImportImage) -> Job | None:
         job: Job | None = self._below_reporting(context, op)
         if job is not None:
-            self._tell(context, "task.create", payloads.task_payload(job))
+            if op.job is None:
+                self._tell(context, "task.create", payloads.task_payload(job))
             self._tell(context, "image.prepare", prepared_for(op.target, job))
         return job
 

@@ -75,6 +75,7 @@ RULES: Mapping[type[Operation], Rules] = {
     images.DeleteImage: _only("delete_image"),
     images.DeactivateImage: _only("deactivate"),
     images.ReactivateImage: _only("reactivate"),
+    images.RestoreImage: _only("restore_image"),
     data.UploadData: _only("upload_image"),
     data.DownloadData: _of_download,
     imports.StageData: _only("modify_image"),

@@ -100,6 +100,10 @@ class QuotaLayer(Layer):
         image: Image = self._below_counting(context, replace(op, limits=self._limits(op.target.owner)))
         return image
 
+    def restore_image(self, context: Context, op: images.RestoreImage) -> Image:
+        image: Image = self._below_counting(context, replace(op, limits=self._limits(op.target.owner)))
+        return image
+
     def add_member(self, context: Context, op: members.AddMember) -> Member:
         member: Member = self._below_counting(context, replace(op, limit=self._per_image.members))
         return member

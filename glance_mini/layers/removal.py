@@ -36,14 +36,16 @@ class Removal:
     def delete_pending(self, context: Context, image_id: str) -> None:
         """Delete the data whose deletion is recorded; raises InUseByStore where a store needs it."""
         for deletion in self._pending(context, image_id):
-            if deletion.metadata.get("host") not in (None, self._host):
+            if deletion.host not in (None, self._host):
                 continue
             try:
                 remove_data(self._stores, deletion)
             except store_errors.InUseByStore:
                 raise
-            except store_errors.StoreError as error:
-                LOG.warning("Data of image %s could not be deleted yet: %s", image_id, error)
+            except Exception as error:
+                # Whatever a driver raises: the image is deleted, and its data will be.
+                reason = f"{type(error).__name__}: {error}"
+                LOG.warning("Data of image %s could not be deleted yet: %s", image_id, reason)
                 continue
             self._below(context, FinishDeletion(deletion.id))
 

@@ -6,19 +6,18 @@ method, because a layer that is silently missing is a hole.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import EntryPoint
 from typing import Any
 
 from oslo_config import cfg
-from stevedore.named import NamedExtensionManager
 
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.layers.base import CONTRACT, Handler, Layer, Services
 from glance_mini.operations import OPERATIONS, ImageOperation, Operation
 from glance_mini.operations.images import LoadImage
+from glance_mini.plugins import PluginKind
 
-NAMESPACE = "glance_mini.layers"
+LAYERS = PluginKind("Layer", "glance_mini.layers", Layer)
 REQUIRED = ("auth", "policy", "database")
 
 _BY_NAME = {operation.name: operation for operation in OPERATIONS}
@@ -44,7 +43,8 @@ class Stack:
         The target of an operation on an image is loaded first, as the caller may see it: NotFound otherwise.
         """
         if isinstance(op, ImageOperation) and op.image is None:
-            op = replace(op, image=self._first["load_image"](context, LoadImage(op.image_id, purpose=op.name)))
+            wanted = LoadImage(op.image_id, purpose=op.name, of_deleted=op.of_deleted)
+            op = replace(op, image=self._first["load_image"](context, wanted))
         return self._first[op.name](context, op)
 
     def path(self, name: str) -> tuple[str, ...]:
@@ -76,17 +76,8 @@ def load_stack(conf: cfg.ConfigOpts, services: Services) -> Stack:
     for name in REQUIRED:
         if name not in names:
             raise ConfigurationError(reason=f"[domain] layers must name {name}.")
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise ConfigurationError(reason=f"[domain] layers names {', '.join(doubled)} more than once.")
-    manager = NamedExtensionManager(
-        NAMESPACE,
-        names,
-        name_order=True,
-        on_load_failure_callback=_refuse_failure,
-        on_missing_entrypoints_callback=_refuse_missing,
-    )
-    return Stack([_build(extension, conf, services) for extension in manager])
+    classes = LAYERS.load(names, "[domain] layers")
+    return Stack(list(LAYERS.build(classes, lambda layer: layer.from_config(conf, services)).values()))
 
 
 def layer_names(conf: cfg.ConfigOpts) -> list[str]:
@@ -95,32 +86,6 @@ def layer_names(conf: cfg.ConfigOpts) -> list[str]:
     if conf.property_protection_file and "property_protection" not in names and "auth" in names:
         names.insert(names.index("auth") + 1, "property_protection")
     return names
-
-
-def _build(extension: Any, conf: cfg.ConfigOpts, services: Services) -> Layer:
-    where = f"Layer {extension.name} ({extension.entry_point_target})"
-    if not (isinstance(extension.plugin, type) and issubclass(extension.plugin, Layer)):
-        raise ConfigurationError(reason=f"{where} is no subclass of glance_mini.layers.base.Layer.")
-    if extension.plugin.name != extension.name:
-        raise ConfigurationError(reason=f"{where} calls itself {extension.plugin.name}.")
-    try:
-        return extension.plugin.from_config(conf, services)
-    except ConfigurationError:
-        raise
-    except Exception as error:
-        raise ConfigurationError(reason=f"{where} could not be built: {error!r}") from error
-
-
-def _refuse_failure(manager: object, entry_point: EntryPoint, error: Exception) -> None:
-    raise ConfigurationError(
-        reason=f"Layer {entry_point.name} ({entry_point.value}) could not be loaded: {error!r}"
-    ) from error
-
-
-def _refuse_missing(names: set[str]) -> None:
-    raise ConfigurationError(
-        reason=f"[domain] layers names {', '.join(sorted(names))}, which no installed package offers as {NAMESPACE}."
-    )
 
 
 def _check_layer(layer: Layer) -> None:

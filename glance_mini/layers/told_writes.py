@@ -29,7 +29,8 @@ _OF_IMAGE = {
     images.DeleteImage: "image.delete",
     images.DeactivateImage: "image.update",
     images.ReactivateImage: "image.update",
-    data.RestoreImage: "image.update",
+    images.RestoreImage: "image.update",
+    data.UndoDeletion: "image.update",
     imports.RecordStaged: "image.update",
 }
 
@@ -61,7 +62,7 @@ def prepared(image: Image, store: str | None) -> Payload:
 def prepared_for(image: Image, job: Job) -> Payload:
     """Return what ``image.prepare`` says of an image whose data ``job`` is about to bring."""
     status = image.status if image.status == "active" else "importing"
-    stores = {IMPORTING_PROPERTY: job.input["backend"], FAILED_PROPERTY: []}
+    stores = {IMPORTING_PROPERTY: list(job.stores), FAILED_PROPERTY: []}
     return {**transfer_payload(image), "status": status, **stores}
 
 
@@ -86,7 +87,8 @@ def _of_image(op: Operation, written: Operation, image: Image) -> list[Told]:
 
 def _of_beginning(op: Operation, written: imports.BeginImport, image: Image) -> list[Told]:
     if isinstance(op, imports.ImportImage):
-        return [_of_job(written.job), ("image.prepare", prepared_for(op.target, written.job), image.id)]
+        created = [_of_job(written.job)] if op.job is None else []
+        return [*created, ("image.prepare", prepared_for(op.target, written.job), image.id)]
     # What reads the data of an image that is active already changes nothing that is seen.
     return [_plain("image.update", image)] if image.status == "importing" else []
 

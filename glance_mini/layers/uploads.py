@@ -20,6 +20,7 @@ from glance_mini.metrics import Metrics
 from glance_mini.operations.base import Operation
 from glance_mini.operations.data import AbortTransfer, BeginTransfer, RecordData, UploadData
 from glance_mini.operations.imports import BeginStaging, RecordStaged, StageData
+from glance_mini.signatures import Certificates, signature_check
 from glance_mini.transfers.leases import LeaseKeeper
 from glance_mini_store import errors as store_errors
 from glance_mini_store.intake import Observer
@@ -35,19 +36,28 @@ class Uploads:
     """Uploads for the layer whose ``below`` this is."""
 
     def __init__(
-        self, below: Below, leases: LeaseKeeper, metrics: Metrics, hash_algorithm: str, rules: InspectionRules
+        self,
+        below: Below,
+        leases: LeaseKeeper,
+        metrics: Metrics,
+        hash_algorithm: str,
+        rules: InspectionRules,
+        certificates: Certificates,
     ) -> None:
         self._below = below
         self._leases = leases
         self._metrics = metrics
         self._hash_algorithm = hash_algorithm
         self._rules = rules
+        self._certificates = certificates
 
     def upload(self, context: Context, op: UploadData, store: Store, store_id: str | None) -> Image:
-        """Write the data of an image, hashed and inspected, and return the image, active.
+        """Write the data of an image, hashed, inspected and verified, and return the image, active.
 
         ``store_id`` is what the location names as its store.
         """
+        fetch_certificate = self._certificates(context.auth_token, context.project_id)
+        signature = signature_check(op.target.properties, fetch_certificate)
         transfer = self._new_transfer(op, store)
         inspection = Inspection(op.target, self._rules) if op.target.container_format == "bare" else None
 
@@ -65,11 +75,12 @@ class Uploads:
 
         begin = BeginTransfer(transfer, op.limits)
         algorithms = ("md5", self._hash_algorithm)
-        return self._carry(context, op, store, begin, record, algorithms, (inspection,) if inspection else ())
+        observers = [observer for observer in (inspection, signature) if observer is not None]
+        return self._carry(context, op, store, begin, record, algorithms, observers)
 
     def stage(self, context: Context, op: StageData, store: Store, host: str | None) -> Image:
         """Write data as it comes into the staging area of ``host`` and return the image, ``uploading``."""
-        transfer = self._new_transfer(op, store)
+        transfer = self._new_transfer(op, store, host)
 
         def record(stored: Stored) -> Operation:
             staged = StagedData(op.image_id, store.id, stored.location, stored.size, host, utcnow())
@@ -77,7 +88,7 @@ class Uploads:
 
         return self._carry(context, op, store, BeginStaging(transfer, op.limits), record)
 
-    def _new_transfer(self, op: UploadData | StageData, store: Store) -> Transfer:
+    def _new_transfer(self, op: UploadData | StageData, store: Store, host: str | None = None) -> Transfer:
         transfer_id = op.transfer_id or str(uuid4())
         return Transfer(
             id=transfer_id,
@@ -90,6 +101,7 @@ class Uploads:
             reserved=op.size or 0,
             started_at=utcnow(),
             lease_until=self._leases.lease_until(),
+            host=host,
         )
 
     def _carry(

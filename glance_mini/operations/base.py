@@ -20,7 +20,12 @@ class Operation:
 
 @dataclass(frozen=True)
 class ImageOperation(Operation):
-    """An operation on one image; ``Stack.call`` loads the complete target into ``image`` before the first layer."""
+    """An operation on one image; ``Stack.call`` loads the complete target into ``image`` before the first layer.
+
+    ``of_deleted``: the target may be an image that was deleted and can be restored; for all others there is none.
+    """
+
+    of_deleted: ClassVar[bool] = False
 
     image_id: str
     image: Image | None = None

@@ -135,10 +135,10 @@ class FinishDeletion(Operation):
 
 
 @dataclass(frozen=True)
-class RestoreImage(Operation):
+class UndoDeletion(Operation):
     """Undo a deletion that a store refused: the image is again what ``image`` says, with its pending locations."""
 
-    name: ClassVar[str] = "restore_image"
+    name: ClassVar[str] = "undo_deletion"
     internal: ClassVar[bool] = True
     image: Image
 
@@ -153,5 +153,5 @@ OPERATIONS: tuple[type[Operation], ...] = (
     AbortTransfer,
     ListDeletions,
     FinishDeletion,
-    RestoreImage,
+    UndoDeletion,
 )

@@ -14,7 +14,8 @@ from glance_mini.operations.base import ImageOperation, Operation
 class LoadImage(Operation):
     """Return the image of that id as ``scope`` may see it; NotFound otherwise. Deleted images are not found.
 
-    ``purpose`` is the name of the operation that wants it, empty where there is none.
+    ``purpose`` is the name of the operation that wants it, empty where there is none. ``of_deleted``: a deleted
+    image is found too where ``scope`` may restore it.
     """
 
     name: ClassVar[str] = "load_image"
@@ -22,6 +23,7 @@ class LoadImage(Operation):
     image_id: str
     scope: Scope = EVERYTHING
     purpose: str = ""
+    of_deleted: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,18 @@ class ReactivateImage(ImageOperation):
 
 
 @dataclass(frozen=True)
+class RestoreImage(ImageOperation):
+    """Undo the deletion of an image whose data is still kept and return the image, in the status that it had.
+
+    StatusConflict where it is not deleted; LimitExceeded where its project has no room for it any more.
+    """
+
+    name: ClassVar[str] = "restore_image"
+    of_deleted: ClassVar[bool] = True
+    limits: Limits = NO_LIMITS
+
+
+@dataclass(frozen=True)
 class SetStatus(Operation):
     """Move an image from one of the statuses ``expect`` to ``status`` and return it; StatusConflict otherwise."""
 
@@ -105,5 +119,6 @@ OPERATIONS: tuple[type[Operation], ...] = (
     DeleteImage,
     DeactivateImage,
     ReactivateImage,
+    RestoreImage,
     SetStatus,
 )

@@ -30,13 +30,15 @@ class StageData(ImageOperation):
 class ImportImage(ImageOperation):
     """Begin an import as a job and return the ``Job``; None where there is nothing to do.
 
-    ``header_store`` is the store named by a header instead of the body.
+    ``header_store`` is the store named by a header instead of the body. ``job`` is the one that has asked for the
+    import and does it itself, held by a worker; None: a new one is added.
     """
 
     name: ClassVar[str] = "import_image"
     request: ImportRequest = field(default_factory=lambda: ImportRequest(method={"name": ""}))
     header_store: str | None = None
     limits: Limits = NO_LIMITS
+    job: Job | None = None
 
 
 @dataclass(frozen=True)

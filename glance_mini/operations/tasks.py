@@ -26,11 +26,17 @@ class GetTask(Operation):
 
 @dataclass(frozen=True)
 class CreateTask(Operation):
-    """Begin a task of the old kind, ``import``, and return its job; Invalid."""
+    """Begin a task of the old kind, ``import``, and return its job; Invalid.
+
+    ``stores``, ``priority`` and ``token`` are those of the job.
+    """
 
     name: ClassVar[str] = "create_task"
     type: str = ""
     input: Mapping[str, object] = field(default_factory=dict)
+    stores: tuple[str, ...] = ()
+    priority: int = 0
+    token: str | None = field(default=None, repr=False)
 
 
 OPERATIONS: tuple[type[Operation], ...] = (ListTasks, GetTask, CreateTask)

@@ -14,6 +14,7 @@ IMAGE = "/v2/images/{image_id}"
 RULES = (
     rule("add_image", CREATE, "Create an image.", ("POST", IMAGES)),
     rule("delete_image", MEMBER, "Delete an image and its data.", ("DELETE", IMAGE)),
+    rule("restore_image", MEMBER, "Bring a deleted image back.", ("POST", f"{IMAGE}/actions/restore")),
     rule(
         "get_image",
         READ,

@@ -12,14 +12,15 @@ import fixtures
 from glance_mini import conf as configuration
 from glance_mini.api.app import compose
 from glance_mini.conf.validation import validate
-from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
 from glance_mini.layers.stack import load_stack
 from glance_mini.notifications.outbox import OutboxPublisher
 from glance_mini.notifications.publisher import Event, Publisher
+from glance_mini.notifications.task_events import TaskEvents
 from glance_mini.services import open_services
+from glance_mini.testing.tables import make_tables
 from glance_mini.users import User, Users, change_users
 
 CALLERS: Mapping[str, tuple[str, str]] = {
@@ -65,14 +66,15 @@ class ApplicationFixture(fixtures.Fixture):
         self.addCleanup(undo.close)
         services = open_services(self.conf, undo)
         assert isinstance(services.data, SqlDataAccess)
-        schema.sync(services.data.engine)
+        make_tables(services.data.engine)
         disabled = frozenset(self.conf.disabled_notifications)
         publisher: Publisher | OutboxPublisher
         if self.conf.notifications.delivery == "outbox":
             publisher = OutboxPublisher(services.outbox, services.metrics, disabled)
         else:
             publisher = Publisher(self._events.append, services.metrics, 10_000, disabled)
-        self.services = replace(services, publisher=publisher)
+        jobs = services.jobs.watched_by(TaskEvents(publisher))
+        self.services = replace(services, publisher=publisher, jobs=jobs)
         publisher.start()
         undo.callback(publisher.close)
         self.stack = load_stack(self.conf, self.services)

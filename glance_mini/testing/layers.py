@@ -123,6 +123,7 @@ _ANSWERS: dict[str, Any] = {
     "delete_image": make_image(status="deleted"),
     "deactivate_image": make_image(status="deactivated"),
     "reactivate_image": make_image(),
+    "restore_image": make_image(),
     "upload_data": lambda context, op: (list(op.chunks), make_image())[1],
     "list_images": Page(images=(make_image(),)),
     "stage_data": lambda context, op: (list(op.chunks), make_image(status="uploading"))[1],
@@ -186,5 +187,5 @@ _FIELDS: dict[str, Any] = {
     "properties": {},
     "task_id": "t1",
     "type": "import",
-    "input": {"import_from": SOURCE},
+    "input": {"import_from": SOURCE, "import_from_format": "raw"},
 }

@@ -65,20 +65,27 @@ class Reaper:
     def reap(self) -> int:
         """Finish everything that is due now; returns how many rows there were. Raises Unavailable."""
         transfers = self._data.take_expired_transfers(
-            self._leases.process, self._leases.held(), self._clock(), self._leases.lease_until()
+            self._leases.process, self._leases.held(), self._clock(), self._leases.lease_until(), self._host
         )
         for transfer in transfers:
             self._undo(transfer)
         now = self._clock()
-        deletions = self._data.take_due_deletions(now, now + RETRY_DELETION)
+        retry_at = now + RETRY_DELETION
+        deletions = self._data.take_due_deletions(now, retry_at, self._host)
         for deletion in deletions:
-            self._delete(deletion)
+            # Those before it may have taken long: by now it may be another one's, or the image was given its data back.
+            if self._data.hold_deletion(deletion.id, retry_at, self._clock() + RETRY_DELETION):
+                self._delete(deletion)
         return len(transfers) + len(deletions)
 
     def _undo(self, transfer: Transfer) -> None:
-        """Remove the data of a dead transfer first, so that its image is free only when nothing is left."""
+        """Remove the data of a dead transfer first, so that its image is free only when nothing is left.
+
+        What is on the own disk of a node that does not come back is left to the sweep of that node.
+        """
         try:
-            self._stores.get(transfer.store).discard(transfer.name)
+            if transfer.host in (None, self._host):
+                self._stores.get(transfer.store).discard(transfer.name)
         except store_errors.UnknownStore:
             LOG.error("Transfer %s may have left data in %s, which is no store now.", transfer.id, transfer.store)
         except Exception as error:
@@ -91,8 +98,6 @@ class Reaper:
         LOG.warning("Transfer %s of image %s was given up: its lease had ended.", transfer.id, transfer.image_id)
 
     def _delete(self, deletion: Deletion) -> None:
-        if deletion.metadata.get("host") not in (None, self._host):
-            return
         try:
             remove_data(self._stores, deletion)
         except Exception as error:

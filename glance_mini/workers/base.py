@@ -43,6 +43,10 @@ class Control(Protocol):
         """
         ...
 
+    def tell(self, message: str) -> None:
+        """Let the task say ``message``, and leave the checkpoint as it is; raises JobStopped."""
+        ...
+
 
 class JobType:
     """Base of all job types. One object serves all jobs of its kind; state of a job stays in locals.
@@ -55,7 +59,7 @@ class JobType:
 
     kind: ClassVar[str]
     priority: ClassVar[int] = 0
-    max_attempts: ClassVar[int] = 5
+    max_attempts: int = 5
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack, jobs: JobAccess) -> Self:

@@ -1,11 +1,11 @@
-"""Removes the records of jobs that ended long ago, from a thread of its own.
+"""Removes the records of jobs that ended long ago, and whatever else is left over, from a thread of its own.
 
 It is no job itself: any number of workers may do it at once, and what one leaves the next takes.
 """
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from glance_mini.db.job_interface import JobAccess
@@ -19,10 +19,17 @@ BATCH = 1000
 
 
 class Cleaner:
-    """Removes expired records every ``interval`` seconds; ``clean`` is one round."""
+    """Removes expired records every ``interval`` seconds, and calls ``sweeps``; ``clean`` removes the records."""
 
-    def __init__(self, jobs: JobAccess, interval: float = INTERVAL, clock: Callable[[], datetime] = utcnow) -> None:
+    def __init__(
+        self,
+        jobs: JobAccess,
+        interval: float = INTERVAL,
+        clock: Callable[[], datetime] = utcnow,
+        sweeps: Sequence[Callable[[], int]] = (),
+    ) -> None:
         self._jobs = jobs
+        self._works = (self.clean, *sweeps)
         self._interval = interval
         self._clock = clock
         self._closed = threading.Event()
@@ -48,8 +55,9 @@ class Cleaner:
 
     def _run(self) -> None:
         while not self._closed.is_set():
-            try:
-                self.clean()
-            except Exception as error:
-                LOG.warning("Old jobs were not removed: %s", error)
+            for work in self._works:
+                try:
+                    work()
+                except Exception as error:
+                    LOG.warning("What is left over was not removed: %s", error)
             self._closed.wait(self._interval)

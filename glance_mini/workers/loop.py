@@ -61,8 +61,12 @@ class Worker:
         settings: WorkerSettings,
         metrics: Metrics,
         clock: Callable[[], datetime] = utcnow,
+        host: str | None = None,
     ) -> None:
-        """``types`` has a job type for each kind; jobs of other kinds are left to other workers."""
+        """``types`` has a job type for each kind; jobs of other kinds are left to other workers.
+
+        ``host`` is the address of this node, None for the only one: jobs that are bound to others are left to those.
+        """
         self.process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.leases = JobLeases(jobs, self.process, settings.lease_seconds, clock)
         self._jobs = jobs
@@ -71,6 +75,7 @@ class Worker:
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
+        self._host = host
         self._stopped = threading.Event()
         self._asking = threading.Lock()
         self._threads = [
@@ -120,7 +125,7 @@ class Worker:
     def _claim(self) -> Run | None:
         now, until = self._clock(), self.leases.lease_until()
         try:
-            job = self._jobs.claim_job(self.process, self._types, now, until, self._settings.limits)
+            job = self._jobs.claim_job(self.process, self._types, now, until, self._settings.limits, self._host)
             if job is None:
                 return None
             run = self.leases.hold(job, until)
@@ -175,7 +180,7 @@ class Worker:
         return self._fail(run, text) if run.failures + 1 >= most else self._retry(run, text)
 
     def _retry(self, run: Run, text: str) -> str:
-        delay = min(FIRST_DELAY * 2 ** min(run.failures + 1, 16), LONGEST_DELAY) * random.uniform(0.8, 1.2)
+        delay = min(FIRST_DELAY * 2 ** min(run.failures, 16), LONGEST_DELAY) * random.uniform(0.8, 1.2)
         try:
             run.note_failure(text)
         except errors.Gone:
@@ -190,6 +195,7 @@ class Worker:
         """End a job that will not succeed, once its type has put right what it leaves behind."""
         if not run.look():
             return "lost"
+        LOG.warning("Job %s (%s) fails: %s", run.job.id, run.job.kind, reason)
         try:
             self._types[run.job.kind].give_up(run.job, reason)
         except Exception:

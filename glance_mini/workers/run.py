@@ -55,13 +55,11 @@ class Run:
 
     def checkpoint(self, values: Mapping[str, object], message: str = "") -> None:
         """Note how far the job came, and ``message`` where there is one; raises JobStopped, Unavailable."""
-        self.check()
-        with self._saving:
-            try:
-                self._save(values, message or self.job.message, self.failures)
-            except Gone as error:
-                self.look()
-                raise JobStopped(reason=(self.stopped or Stop.LOST).value) from error
+        self._note(values, message or self.job.message)
+
+    def tell(self, message: str) -> None:
+        """Let the task say ``message``; raises JobStopped, Unavailable."""
+        self._note(None, message)
 
     def note_failure(self, message: str) -> None:
         """Count an error that brings a retry; Gone where the job is lost or cancelled."""
@@ -89,6 +87,15 @@ class Run:
         if now.is_cancelled:
             self.stop(Stop.CANCELLED)
         return True
+
+    def _note(self, values: Mapping[str, object] | None, message: str) -> None:
+        self.check()
+        with self._saving:
+            try:
+                self._save(self.job.checkpoint if values is None else values, message, self.failures)
+            except Gone as error:
+                self.look()
+                raise JobStopped(reason=(self.stopped or Stop.LOST).value) from error
 
     def _save(self, values: Mapping[str, object], message: str, failures: int) -> None:
         counted = {**values, FAILURES: failures} if failures else values

@@ -61,6 +61,10 @@ class MemoryDriver(Driver):
             self._get(location)
             del self._data[location]
 
+    def names(self) -> list[str]:
+        """Return the names of everything that is kept."""
+        return [location.removeprefix(self._prefix) for location in self.locations()]
+
     def discard(self, name: str) -> None:
         """Forget the data under ``name``."""
         with self._lock:

@@ -384,6 +384,23 @@ class DriverContract(_Mixin):
         self.assertEqual(before, self.leftovers())
         self.assertEqual(b"data", self.content(self.put(name, b"data")))
 
+    def test_names_tell_what_writes_have_left(self) -> None:
+        self.needs(capabilities.WRITE)
+        if self.driver.names() is None:
+            self.skipTest("the driver cannot tell its names")
+        before = self.leftovers()
+        published, killed, gone = new_name(), new_name(), new_name()
+        self.put(published, b"data")
+        in_killed_process(lambda source: self.driver.write(killed, source, None))
+        self.put(gone, b"data")
+        self.driver.discard(gone)
+        found = set(self.driver.names() or ())
+        self.assertIn(published, found)
+        self.assertNotIn(gone, found)
+        for name in found:
+            self.driver.discard(name)
+        self.assertEqual((set(), before), (set(self.driver.names() or ()), self.leftovers()))
+
     def used_name(self) -> tuple[str, str]:
         """Return a name and the location that data under it had; there is none now."""
         name = new_name()

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import fixtures
+from testtools.content import content_from_file
 
 from glance_mini.state import StateDirectory
 from tests.functional.service import Service
@@ -35,6 +36,18 @@ def start_service(test, *options, state=None, **arguments):
     return test.useFixture(Service(state, **arguments))
 
 
+def use_for_class(case, fixture):
+    """Return ``fixture`` in use until all tests of the class ``case`` are over."""
+    fixture.setUp()
+    case.addClassCleanup(fixture.cleanUp)
+    return fixture
+
+
+def show_log(test, service):
+    """Show the log of a service that outlives ``test`` where that fails."""
+    test.addDetail("service", content_from_file(service.log, buffer_now=False))
+
+
 class SharedService:
     """A mix-in: one service, with the ``options`` of the class, for all tests of a class."""
 
@@ -44,12 +57,13 @@ class SharedService:
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        folder = fixtures.TempDir()
-        folder.setUp()
-        cls.addClassCleanup(folder.cleanUp)
-        cls.service = Service(make_state(folder.join("state"), SHORT_LEASES, cls.options), *cls.words)
-        cls.service.setUp()
-        cls.addClassCleanup(cls.service.cleanUp)
+        folder = use_for_class(cls, fixtures.TempDir())
+        state = make_state(folder.join("state"), SHORT_LEASES, cls.options)
+        cls.service = use_for_class(cls, Service(state, *cls.words))
+
+    def setUp(self):
+        super().setUp()
+        show_log(self, self.service)
 
     def upload(self, image, *headers):
         """Return a connection on which the head of an upload has been sent."""

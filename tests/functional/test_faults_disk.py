@@ -24,6 +24,26 @@ from tests.functional.faults import (
 DISK_MIB = 8
 
 
+class SmallDisk(fixtures.Fixture):
+    """A disk of ``DISK_MIB`` at ``directory``, where the machine lets us have one."""
+
+    def __init__(self, directory):
+        super().__init__()
+        self._directory = directory
+
+    def _setUp(self):
+        self._directory.mkdir(exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(self._directory)]
+        self._done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if not self._done.returncode:
+            self.addCleanup(subprocess.run, ["umount", "--lazy", str(self._directory)], check=True)
+
+    def require(self, test):
+        """Skip ``test`` where there is none."""
+        if self._done.returncode:
+            test.skipTest(f"no file system can be mounted here: {self._done.stderr.strip()}")
+
+
 class FullDiskTest(SharedService, testtools.TestCase):
     def test_file_system_that_takes_no_more_is_413(self):
         for worker in workers_of(self.service):
@@ -41,16 +61,8 @@ class FullDiskTest(SharedService, testtools.TestCase):
 class SmallDiskTest(testtools.TestCase):
     def test_disk_that_runs_full_is_413(self):
         state = make_state(self.useFixture(fixtures.TempDir()).join("state"))
-        self._mount_small_disk(state / "images")
+        self.useFixture(SmallDisk(state / "images")).require(self)
         assert_full(self, start_service(self, state=state))
-
-    def _mount_small_disk(self, directory):
-        directory.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(directory)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            self.skipTest(f"no file system can be mounted here: {done.stderr.strip()}")
-        self.addCleanup(subprocess.run, ["umount", "--lazy", str(directory)], check=True)
 
 
 class UnwritableStoreTest(testtools.TestCase):

@@ -1,10 +1,8 @@
-"""Imports by the unmodified clients into the real service, and by workers that are killed (appendix B 42 to 45)."""
+"""Imports by the unmodified clients into the real service (appendix B 42 to 45)."""
 
 import hashlib
 import json
 import os
-import random
-import signal
 import sys
 import time
 from pathlib import Path
@@ -15,7 +13,6 @@ from testtools.content import text_content
 
 from glance_mini.state import StateDirectory
 from tests.functional.service import Client, Service
-from tests.functional.test_worker import WorkerProcess
 from tests.unit.store.web import Page, WebServer
 
 WAIT_SECONDS = 60
@@ -127,49 +124,3 @@ class ClientImportTest(ImportTestCase):
         self.client.openstack("image", "import", image_id, "--method", "web-download", "--uri", self.web.url("/none"))
         image = self.wait_for(self.service, image_id)
         self.assertEqual(("queued", "images"), (image["status"], image["os_glance_failed_import"]))
-
-
-class KilledImportTest(ImportTestCase):
-    content = os.urandom(16_000_000)
-
-    def test_imports_outlive_workers_that_are_killed(self):
-        service = self.start("--no-worker")
-        images = [self.begin(service, number) for number in range(10)]
-        hits = 0
-        while hits < 6 and self.tasks(service, "pending"):
-            worker = self.useFixture(WorkerProcess(self.state.path, "--threads", "2"))
-            self.wait_until(lambda: self.tasks(service, "processing") or not self.tasks(service, "pending"))
-            time.sleep(random.uniform(0, 0.3))
-            worker.end(signal.SIGKILL)
-            hits += bool(self.tasks(service, "processing"))
-        self.assertNotEqual(0, hits)
-        self.useFixture(WorkerProcess(self.state.path))
-        for image_id in images:
-            self.assertImported(service, image_id)
-            data = service.request("GET", f"/v2/images/{image_id}/file").content
-            self.assertEqual(self.digest, hashlib.sha512(data).hexdigest())
-        self.wait_until(lambda: len(self.tasks(service, "success")) == len(images))
-        self.assertEqual((10, 0, 0), tuple(len(self.files(name)) for name in ("images", "staging", "work")))
-
-    def tasks(self, service, status):
-        """Return the tasks in one status."""
-        return service.request("GET", f"/v2/tasks?status={status}").json()["tasks"]
-
-    def wait_until(self, is_so):
-        """Wait until that is so."""
-        deadline = time.monotonic() + WAIT_SECONDS
-        while not is_so():
-            self.assertLess(time.monotonic(), deadline, "it did not happen")
-            time.sleep(0.02)
-
-    def begin(self, service, number):
-        """Return the id of an image whose import has begun, from a file or from the web."""
-        image_id = service.create_image()
-        method = {"name": "web-download", "uri": self.web.url("/disk.raw")}
-        if number % 2:
-            method = {"name": "glance-direct"}
-            headers = {"Content-Type": "application/octet-stream"}
-            staged = service.request("PUT", f"/v2/images/{image_id}/stage", data=self.content, headers=headers)
-            staged.raise_for_status()
-        service.request("POST", f"/v2/images/{image_id}/import", json={"method": method}).raise_for_status()
-        return image_id

@@ -23,9 +23,9 @@ from glance_mini.domain.clock import utcnow
 from glance_mini.domain.job import Job
 from glance_mini.state import StateDirectory
 from glance_mini.workers.wakeup import open_waker
+from tests.functional.entry_points import EntryPoints
 from tests.functional.service import STOP_SECONDS, Service, free_port
 
-ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 60
 
 CONFIGURATION = """
@@ -42,24 +42,6 @@ def is_reachable(port):
     except ConnectionRefusedError:
         return False
     return True
-
-
-class InstalledJobs(fixtures.Fixture):
-    """Entry points of ``glance_mini.jobs``, ``names`` of the types in ``slow_jobs``, for all processes of the test."""
-
-    def __init__(self, **names):
-        super().__init__()
-        self._names = names
-
-    def _setUp(self):
-        directory = Path(self.useFixture(fixtures.TempDir()).path)
-        package = directory / "slow_jobs-1.0.dist-info"
-        package.mkdir()
-        (package / "METADATA").write_text("Metadata-Version: 2.1\nName: slow-jobs\nVersion: 1.0\n")
-        lines = [f"{kind} = tests.functional.slow_jobs:{name}" for kind, name in self._names.items()]
-        (package / "entry_points.txt").write_text("\n".join(["[glance_mini.jobs]", *lines, ""]))
-        path = os.pathsep.join([str(directory), str(ROOT)])
-        self.useFixture(fixtures.EnvironmentVariable("PYTHONPATH", path))
 
 
 class WorkerProcess(fixtures.Fixture):
@@ -92,7 +74,8 @@ class WorkerTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.useFixture(InstalledJobs(**self.kinds))
+        targets = {kind: f"tests.functional.slow_jobs:{name}" for kind, name in self.kinds.items()}
+        self.useFixture(EntryPoints("glance_mini.jobs", **targets))
         self.state = StateDirectory(Path(self.useFixture(fixtures.TempDir()).path) / "state")
         self.state.create()
         with open(self.state.config_file, "a", encoding="utf-8") as file:

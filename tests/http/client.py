@@ -14,13 +14,18 @@ FORMATS = {"disk_format": "raw", "container_format": "bare"}
 
 
 class ApplicationTest(testtools.TestCase):
-    """A test with an application of its own; ``options`` are those of the fixture."""
+    """A test with an application of its own; ``options`` and ``policy`` are those of the fixture."""
 
     options: dict[str, dict[str, object]] = {}
+    policy = ""
 
     def setUp(self) -> None:
         super().setUp()
-        self.service = self.useFixture(ApplicationFixture(options=self.options))
+        self.service = self.useFixture(ApplicationFixture(self.settings(), self.policy))
+
+    def settings(self) -> dict[str, dict[str, object]]:
+        """Return the options of the application."""
+        return self.options
 
     def send(self, method: str, path: str, body: Any = None, caller: str = "member", **headers: object) -> Response:
         """Return the answer; ``body`` is bytes, or anything that JSON can hold. Underscores in headers are hyphens."""

@@ -32,7 +32,6 @@ class _Files(BaseHTTPRequestHandler):
 
 class LocationsTest(ApplicationTest):
     def setUp(self) -> None:
-        super().setUp()
         server = ThreadingHTTPServer(("127.0.0.1", 0), _Files)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -40,6 +39,8 @@ class LocationsTest(ApplicationTest):
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
         self.web = f"http://127.0.0.1:{server.server_port}"
+        # The application may want to know the address.
+        super().setUp()
 
     def patch(self, image_id: str, *steps: dict[str, Any], caller: str = "member") -> Any:
         return self.send("PATCH", f"/v2/images/{image_id}", list(steps), caller=caller, Content_Type=PATCH_TYPE)

@@ -1,12 +1,8 @@
-"""Imports, staging and deletion over HTTP, where a table cannot look (reference 4.9, 5.3, 6, 11)."""
+"""Imports and staging over HTTP, where a table cannot look; no worker runs (reference 4.9, 5.3, 6)."""
 
 import json
 from pathlib import Path
 
-from glance_mini.domain.changes import LocationChange
-from glance_mini.domain.clock import utcnow
-from glance_mini.domain.image import Location
-from glance_mini.domain.quota import NO_LIMITS
 from tests.http.client import DATA_TYPE, ApplicationTest
 
 CATALOGUE = [
@@ -66,36 +62,3 @@ class TestImportCalls(ApplicationTest):
         answer = self.send("POST", f"{self.path}/import", {"method": method}, X_Service_Catalog=catalogue)
         self.assertEqual(400, answer.status_int)
         self.assertIn("catalogue", answer.text)
-
-
-class TestCopies(ApplicationTest):
-    def test_a_copy_leaves_its_store_and_the_image_stays(self) -> None:
-        image_id = self.create()
-        path = f"/v2/images/{image_id}"
-        self.send("PUT", f"{path}/file", b"abc", Content_Type=DATA_TYPE)
-        cheap = self.service.services.stores.get("cheap")
-        copy = cheap.write("copy", [b"abc"])
-        location = Location(copy.location, {"store": "cheap"})
-        change = LocationChange("add", locations=(location,))
-        self.service.services.data.update_image(image_id, (change,), utcnow(), NO_LIMITS)
-        self.assertEqual("cheap,fast", self.send("GET", path).json["stores"])
-        self.assertEqual(204, self.send("DELETE", f"/v2/stores/fast/{image_id}", caller="admin").status_int)
-        self.assertEqual("cheap", self.send("GET", path).json["stores"])
-        self.assertEqual(b"abc", self.send("GET", f"{path}/file").body)
-        self.assertEqual(403, self.send("DELETE", f"/v2/stores/cheap/{image_id}", caller="admin").status_int)
-
-
-class TestDelayedDeletion(ApplicationTest):
-    options = {"DEFAULT": {"delayed_delete": True, "scrub_time": 60}}
-
-    def test_a_deleted_image_is_gone_for_users_and_can_be_restored(self) -> None:
-        image_id = self.create()
-        path = f"/v2/images/{image_id}"
-        self.send("PUT", f"{path}/file", b"abc", Content_Type=DATA_TYPE)
-        self.assertEqual(204, self.send("DELETE", path).status_int)
-        for caller in ("member", "admin"):
-            self.assertEqual(404, self.send("GET", path, caller=caller).status_int)
-        data = self.service.services.data
-        self.assertEqual("pending_delete", data.get_pending(image_id).status)
-        data.restore_pending(image_id, utcnow())
-        self.assertEqual(b"abc", self.send("GET", f"{path}/file").body)

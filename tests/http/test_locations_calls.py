@@ -9,6 +9,10 @@ RIGHT = {"os_hash_algo": "sha256", "os_hash_value": hashlib.sha256(BODY).hexdige
 
 
 class CallsTest(LocationsTest):
+    def settings(self) -> dict[str, dict[str, object]]:
+        port = self.web.rpartition(":")[2]
+        return {**self.options, "import_filtering_opts": {"allowed_hosts": "127.0.0.1", "allowed_ports": port}}
+
     def setUp(self) -> None:
         super().setUp()
         self.path = f"/v2/images/{self.create()}"
@@ -68,6 +72,25 @@ class TestReading(CallsTest):
         self.assertNotIn("passw0rd", self.send("GET", f"{self.path}/tasks").text)
         (task,) = self.tasks()
         self.assertNotIn("passw0rd", self.send("GET", f"/v2/tasks/{task['id']}", caller="admin").text)
+
+
+class TestRefusedAddresses(LocationsTest):
+    """Nothing is configured: what a user adds must be public, what a service adds need not."""
+
+    def test_a_user_cannot_read_the_network_of_the_service_through_a_location(self) -> None:
+        path = f"/v2/images/{self.create()}/locations"
+        port = self.web.rpartition(":")[2]
+        for url in (
+            f"{self.web}/a",
+            f"http://user:secret@127.0.0.1:{port}/a",
+            f"http://2130706433:{port}/a",
+            "http://169.254.169.254/latest/meta-data",
+            "http://[::1]/a",
+        ):
+            answer = self.send("POST", path, {"url": url})
+            self.assertEqual(400, answer.status_int, url)
+            self.assertNotIn("secret", answer.text)
+        self.assertEqual(202, self.send("POST", path, {"url": f"{self.web}/a"}, caller="service").status_int)
 
 
 class TestBelieving(CallsTest):

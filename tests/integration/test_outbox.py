@@ -83,6 +83,22 @@ class OutboxTest(NotificationTestCase):
             for names, turn in zip(parts, (self.wire.cut, self.wire.join, lambda: None), strict=True):
                 list(pool.map(lambda path, names=names: self.rename(path, names), paths))
                 turn()
+        self.assert_all_heard()
+
+    def test_a_thousand_events_arrive_in_order_when_the_broker_comes_at_last(self):
+        self.begin()
+        paths = [self.create(name="0") for _ in range(IMAGES)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda path: self.rename(path, range(1, RENAMES + 1)), paths))
+        self.assertEqual([], list(self.listener.heard.queue))
+        with sqlite3.connect(self.listener.database) as database:
+            self.assertEqual((IMAGES * (RENAMES + 1),), database.execute("SELECT count(*) FROM outbox").fetchone())
+        database.close()
+        self.wire.join()
+        self.assert_all_heard()
+
+    def assert_all_heard(self):
+        """Every event comes, those of an image in their order, and none before its change is seen."""
         names = self.heard(IMAGES * (RENAMES + 1))
         for told in names.values():
             # The broker may have taken an event without our hearing of it; then it comes twice.

@@ -11,7 +11,9 @@ from sqlalchemy import Engine, text
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
+from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
 from glance_mini.db.sqlalchemy.models import metadata
+from glance_mini.domain.job import JobQuery
 from glance_mini.domain.query import ImageQuery, Scope
 from glance_mini.testing.statements import count_statements
 
@@ -34,6 +36,12 @@ ROWS = {
         "INSERT INTO outbox (event, priority, payload, caller, created_at)"
         " VALUES ('image.create', 'info', '{}', '{}', '2026-01-02 03:04:05')",
     ),
+    "0003": (
+        "UPDATE jobs SET host = 'http://node', stores = ',fast,cheap,' WHERE id = 'j'",
+        "INSERT INTO deletions (image_id, value, meta_data, due_at, host)"
+        f" VALUES ('{IMAGE_ID}', 'file:///y', '{{}}', '2026-01-02 03:04:05', 'http://node')",
+    ),
+    "0004": (),
 }
 """What stands in the tables after a revision, before the next one comes."""
 
@@ -73,6 +81,41 @@ class MigrationContract:
         self.assertIsNone(schema.check(self.engine))
         (image,) = SqlDataAccess(self.engine).list_images(ImageQuery(tags=("t",)), Scope("mine")).images
         self.assertEqual((IMAGE_ID, "old"), (image.id, image.name))
+
+    def test_stores_and_hosts_are_taken_from_where_they_stood_before(self):
+        metadata = '{"store":"os_glance_staging_store","host":"http://node"}'
+        with self.engine.connect() as connection, schema.alone(connection):
+            schema.upgrade(connection, "0002")
+            for statement in (*ROWS["0001"], *ROWS["0002"]):
+                connection.execute(text(statement))
+            connection.execute(text(f"UPDATE jobs SET store = 'fast', image_id = '{IMAGE_ID}'"))
+            connection.execute(text("UPDATE staged_data SET host = 'http://node'"))
+            connection.execute(
+                text(
+                    "INSERT INTO deletions (image_id, value, meta_data, due_at)"
+                    f" VALUES ('{IMAGE_ID}', 'file:///y', :metadata, '2026-01-02 03:04:05')"
+                ),
+                {"metadata": metadata},
+            )
+        schema.sync(self.engine)
+        with self.engine.connect() as connection:
+            job = connection.execute(text("SELECT stores, host FROM jobs WHERE id = 'j'")).one()
+            self.assertEqual((",fast,", "http://node"), tuple(job))
+            self.assertEqual("http://node", connection.execute(text("SELECT host FROM deletions")).scalar())
+
+    def test_images_that_wait_for_their_deletion_get_a_job(self):
+        with self.engine.connect() as connection, schema.alone(connection):
+            schema.upgrade(connection, "0003")
+            for statement in (*ROWS["0001"], *ROWS["0002"]):
+                connection.execute(text(statement))
+        schema.sync(self.engine)
+        access = SqlDataAccess(self.engine)
+        (job,) = SqlJobAccess(access.database).list_jobs(JobQuery(kinds=("scrub",)))
+        self.assertEqual((IMAGE_ID, "mine", "pending", -10), (job.image_id, job.project_id, job.state, job.priority))
+        self.assertEqual([job.due_at], [image.scrub_at for image in access.list_pending(2)])
+        rank = text("SELECT rank FROM jobs ORDER BY rank DESC")
+        with self.engine.connect() as connection:
+            self.assertEqual([10, 0], list(connection.execute(rank).scalars()))
 
     def test_second_sync_does_nothing(self):
         self.assertEqual(schema.HEAD, schema.sync(self.engine))

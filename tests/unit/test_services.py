@@ -65,6 +65,10 @@ class ServicesTest(testtools.TestCase):
         self.assertRaises(UnknownStore, services.stores.get, STAGING_STORE)
         self.assertFalse((self.folder / "by-uri").exists())
 
+    def test_an_import_method_that_is_not_installed_stops_the_start(self) -> None:
+        error = self.assertRaises(ConfigurationError, self.open, "enabled_import_methods = web-download,by-pigeon")
+        self.assertIn("enabled_import_methods names by-pigeon", str(error))
+
     def test_a_node_is_known_by_its_own_address_or_by_that_of_all(self) -> None:
         both = "worker_self_reference_url = http://node1\npublic_endpoint = http://all"
         for more, address in (("", None), ("public_endpoint = http://all", "http://all"), (both, "http://node1")):

@@ -8,13 +8,15 @@ from typing import Any
 import fixtures
 import testtools
 
-from glance_mini.db.interface import DataAccess
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
+from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
+from glance_mini.db.sqlalchemy.transfers import ABANDONED
 from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.errors import GlanceMiniError, TransferLost, Unavailable
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.query import EVERYTHING
 from glance_mini.domain.quota import IMAGE_COUNT_UPLOADING, IMAGE_SIZE_TOTAL, NO_LIMITS
+from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import Deletion, StoredData, Transfer
 from glance_mini.metrics import Metrics
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_image
@@ -130,22 +132,26 @@ class DatabaseCase(testtools.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.clock = Clock()
-        self.data: DataAccess = self.open_database()
+        self.data: SqlDataAccess = self.open_database()
         self.driver = FailingDriver("a")
         self.stores = several_stores(a=self.driver)
         self.metrics = Metrics()
         self.leases = self.make_leases()
 
-    def open_database(self) -> DataAccess:
+    def open_database(self) -> SqlDataAccess:
         return make_database(self)
 
     def make_leases(self) -> LeaseKeeper:
         return LeaseKeeper(self.data, 60, self.clock)
 
-    def make_reaper(self, leases: LeaseKeeper | None = None, stores: Stores | None = None) -> Reaper:
-        return Reaper(self.data, stores or self.stores, leases or self.leases, self.metrics, 20, self.clock)
+    def make_reaper(
+        self, leases: LeaseKeeper | None = None, stores: Stores | None = None, host: str | None = None
+    ) -> Reaper:
+        return Reaper(self.data, stores or self.stores, leases or self.leases, self.metrics, 20, self.clock, host)
 
-    def begin(self, image_id: str = IMAGE_ID, leases: LeaseKeeper | None = None, store: str = "a") -> Transfer:
+    def begin(
+        self, image_id: str = IMAGE_ID, leases: LeaseKeeper | None = None, store: str = "a", host: str | None = None
+    ) -> Transfer:
         """Return a transfer of a new image that another process, or that of ``leases``, has begun."""
         image = make_image(id=image_id, status="queued", size=None, locations=())
         self.data.create_image(image, NO_LIMITS)
@@ -160,6 +166,7 @@ class DatabaseCase(testtools.TestCase):
             reserved=10,
             started_at=self.clock(),
             lease_until=holder.lease_until(),
+            host=host,
         )
         self.data.begin_transfer(transfer, self.clock(), NO_LIMITS)
         return transfer
@@ -248,6 +255,24 @@ class TestExpiredTransfers(DatabaseCase):
             self.leases.renew()
         self.assertEqual("saving", self.image().status)
 
+    def test_the_bytes_on_another_nodes_own_disk_are_left_to_that_node_and_its_image_is_freed_at_last(self) -> None:
+        transfer = self.begin(host="https://node1")
+        location = self.driver.put(transfer.name, b"half")
+        self.die()
+        for moment, is_freed in ((timedelta(0), False), (ABANDONED - timedelta(seconds=2), False), (LEASE, True)):
+            self.clock.move(moment)
+            for host in ("https://node2", None):
+                self.make_reaper(host=host).reap()
+            self.assertEqual("queued" if is_freed else "saving", self.image().status)
+        self.assertTrue(self.driver.holds(location))
+
+    def test_the_bytes_on_a_nodes_own_disk_are_removed_by_that_node(self) -> None:
+        transfer = self.begin(host="https://node1")
+        location = self.driver.put(transfer.name, b"half")
+        self.die()
+        self.assertEqual(1, self.make_reaper(host="https://node1").reap())
+        self.assertEqual(("queued", False), (self.image().status, self.driver.holds(location)))
+
     def test_what_this_process_gave_up_is_taken_back(self) -> None:
         transfer = self.begin(leases=self.leases)
         with self.leases.holding(transfer.id):
@@ -276,7 +301,7 @@ class TestExpiredTransfers(DatabaseCase):
 
 
 class TestTwoReapers(DatabaseCase):
-    def open_database(self) -> DataAccess:
+    def open_database(self) -> SqlDataAccess:
         folder = self.useFixture(fixtures.TempDir()).path
         return make_database(self, f"sqlite:///{folder}/test.db")
 
@@ -328,12 +353,51 @@ class TestDeletions(DatabaseCase):
         self.assertEqual([], list(self.data.list_deletions(IMAGE_ID)))
 
     def test_data_on_another_nodes_own_disk_is_left_to_that_node(self) -> None:
-        url = self.delete(host="https://node2")
-        for address, is_left in (("https://node1", True), (None, True), ("https://node2", False)):
+        transfer = self.begin(host="https://node2")
+        url = self.driver.put(transfer.name, b"data")
+        jobs = SqlJobAccess(self.data.database)
+        jobs.record_staged(transfer, StagedData(IMAGE_ID, "a", url, 4, "https://node2", self.clock()), self.clock())
+        jobs.discard_staged(IMAGE_ID, self.clock())
+        for host, is_left in (("https://node1", True), (None, True), ("https://node2", False)):
             self.die()
-            Reaper(self.data, self.stores, self.leases, self.metrics, 20, self.clock, host=address).reap()
+            self.assertEqual(int(not is_left), self.make_reaper(host=host).reap())
             self.assertEqual(is_left, self.driver.holds(url))
             self.assertEqual(int(is_left), len(self.data.list_deletions(IMAGE_ID)))
+
+    def test_host_in_the_metadata_of_a_users_location_binds_nobody(self) -> None:
+        url = self.delete(host="https://node2")
+        self.die()
+        self.assertEqual(1, self.make_reaper(host="https://node1").reap())
+        self.assertFalse(self.driver.holds(url))
+
+    def test_data_that_its_image_was_given_back_while_others_were_deleted_stays(self) -> None:
+        first, second = self.delete("image-1"), self.delete("image-2")
+        images = {url: make_image(id=url[-7:], locations=(Location(url, {"store": "a"}),)) for url in (first, second)}
+
+        class GivingBack(FailingDriver):
+            def delete(driver, location: str) -> None:
+                self.driver.delete(location)
+                for url in {first, second} - {location}:
+                    self.data.undo_deletion(images[url], self.clock())
+
+        self.die()
+        self.assertEqual(2, self.make_reaper(stores=several_stores(a=GivingBack("a"))).reap())
+        self.assertEqual([False, True], [self.driver.holds(url) for url in (first, second)])
+
+    def test_deletion_that_another_one_has_taken_while_others_were_deleted_is_left_to_it(self) -> None:
+        urls = [self.delete("image-1"), self.delete("image-2")]
+        self.die()
+        deleted: list[str] = []
+
+        class Slow(FailingDriver):
+            def delete(driver, location: str) -> None:
+                deleted.append(location)
+                self.clock.move(RETRY_DELETION)
+                self.data.take_due_deletions(self.clock(), self.clock() + RETRY_DELETION)
+
+        self.make_reaper(stores=several_stores(a=Slow("a"))).reap()
+        self.assertEqual(urls[:1], deleted)
+        self.assertEqual(1, len(self.data.list_deletions("image-2")))
 
     def test_a_new_deletion_is_first_left_to_the_request_that_made_it(self) -> None:
         url = self.delete()

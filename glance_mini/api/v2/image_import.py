@@ -8,7 +8,7 @@ from glance_mini.api.forwarding import Forwarding
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, accepted_response, dump_json
 from glance_mini.api.v2.import_request import endpoint_of, parse_import
-from glance_mini.domain.imports import GLANCE_DIRECT, GLANCE_DOWNLOAD, ImportRequest
+from glance_mini.domain.imports import GLANCE_DOWNLOAD, ImportRequest
 from glance_mini.layers.base import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.imports import ImportImage
@@ -20,6 +20,7 @@ class ImageImportController:
     def __init__(self, conf: cfg.ConfigOpts, domain: Stack, services: Services) -> None:
         self.domain = domain
         self._methods = tuple(conf.enabled_import_methods)
+        self._rules = services.import_methods
         self._several_stores = services.stores.multi
         self._forwarding = Forwarding(services.address, domain)
 
@@ -27,7 +28,7 @@ class ImageImportController:
         """Begin an import."""
         body = request.json_object()
         wanted = _with_endpoint(request, parse_import(body, self._methods))
-        if wanted.name == GLANCE_DIRECT:
+        if self._rules[wanted.name].is_of_staged:
             answer = self._forwarding.forward(request, image_id, dump_json(body))
             if answer is not None:
                 return answer

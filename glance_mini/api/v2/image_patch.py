@@ -10,9 +10,10 @@ from typing import Any
 
 from glance_mini.api.errors import UnsupportedPatchType
 from glance_mini.api.v2.image_locations import add_locations, remove_location, replace_locations
-from glance_mini.api.v2.image_rules import ImageRules, domain_value
+from glance_mini.api.v2.image_rules import ImageRules
 from glance_mini.domain.changes import Change, ImageChanges, PropertyChange
 from glance_mini.domain.errors import Forbidden, Invalid
+from glance_mini.domain.image_values import domain_value
 
 OLD_TYPE = "application/openstack-images-v2.0-json-patch"
 NEW_TYPE = "application/openstack-images-v2.1-json-patch"

@@ -8,7 +8,6 @@ from jsonschema.protocols import Validator
 
 from glance_mini.api.v2.schemas.images import MAX_TEXT
 from glance_mini.api.v2.schemas.shapes import Schema
-from glance_mini.domain.changes import SETTABLE
 from glance_mini.domain.errors import Forbidden, Invalid
 from glance_mini.domain.image import is_internal
 
@@ -66,27 +65,6 @@ class ImageRules:
                 _check_by_schema(name, value, validator)
             else:
                 _check_custom(name, value)
-
-
-def split_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the base properties and the custom ones among checked ``values``, as the domain holds them."""
-    base: dict[str, Any] = {}
-    custom: dict[str, str] = {}
-    for name, value in values.items():
-        if name in SETTABLE:
-            base[name] = domain_value(name, value)
-        else:
-            custom[name] = domain_value(name, value)
-    return base, custom
-
-
-def domain_value(name: str, value: Any) -> Any:
-    """Return a checked value as the domain holds it: tags without repetition, custom properties as text."""
-    if name == "tags":
-        return tuple(dict.fromkeys(value))
-    if name in SETTABLE:
-        return value
-    return "" if value is None else str(value)
 
 
 def _check_reserved(name: str) -> None:

@@ -8,7 +8,7 @@ from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response
 from glance_mini.api.transfer_slots import TransferSlots
 from glance_mini.api.v2.upload_body import check_media_type, declared_size
-from glance_mini.domain.imports import GLANCE_DIRECT
+from glance_mini.layers.base import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.imports import StageData
 
@@ -16,9 +16,9 @@ from glance_mini.operations.imports import StageData
 class ImageStageController:
     """Answers ``/v2/images/{image_id}/stage``."""
 
-    def __init__(self, conf: cfg.ConfigOpts, domain: Stack, slots: TransferSlots) -> None:
+    def __init__(self, conf: cfg.ConfigOpts, domain: Stack, services: Services, slots: TransferSlots) -> None:
         self.domain = domain
-        self._is_enabled = GLANCE_DIRECT in conf.enabled_import_methods
+        self._is_enabled = any(services.import_methods[name].is_of_staged for name in conf.enabled_import_methods)
         self._slots = slots
 
     def update(self, request: Request, image_id: str) -> Response:

@@ -10,9 +10,10 @@ from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response, json_response
 from glance_mini.api.v2.image_patch import ImagePatch, check_patch_type
 from glance_mini.api.v2.image_query import parse_image_query, parse_parameters
-from glance_mini.api.v2.image_rules import ImageRules, split_values
+from glance_mini.api.v2.image_rules import ImageRules
 from glance_mini.api.v2.schemas.shapes import Schema
 from glance_mini.api.v2.views.images import ImageViews
+from glance_mini.domain.image_values import split_values
 from glance_mini.layers.base import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.images import CreateImage, DeleteImage, GetImage, ListImages, UpdateImage

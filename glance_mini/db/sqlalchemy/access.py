@@ -13,6 +13,7 @@ from glance_mini.db.sqlalchemy import deletions, image_list, images, members, ou
 from glance_mini.db.sqlalchemy.database import Database, Then
 from glance_mini.domain.changes import ImageChanges
 from glance_mini.domain.image import Image
+from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 from glance_mini.domain.query import ImageQuery, Page, Scope
 from glance_mini.domain.quota import Limits
@@ -55,25 +56,22 @@ class SqlDataAccess(DataAccess):
     def delete_image(self, image_id: str, now: datetime) -> Image:
         return self._write(lambda c: images.delete(c, image_id, now))
 
-    def mark_pending_delete(self, image_id: str, now: datetime, scrub_at: datetime) -> Image:
-        return self._write(lambda c: pending.mark(c, image_id, now, scrub_at))
+    def mark_pending_delete(self, image_id: str, now: datetime, job: Job) -> Image:
+        return self._write(lambda c: pending.mark(c, image_id, now, job))
 
-    def get_pending(self, image_id: str) -> Image:
-        return self.database.read(lambda c: pending.get(c, image_id))
+    def get_pending(self, image_id: str, scope: Scope) -> Image:
+        return self.database.read(lambda c: pending.get(c, image_id, scope))
 
     def list_pending(self, max_rows: int) -> Sequence[PendingImage]:
         return self.database.read(lambda c: pending.list_all(c, max_rows))
 
-    def restore_pending(self, image_id: str, now: datetime) -> Image:
-        return self._write(lambda c: pending.restore(c, image_id, now))
+    def restore_pending(self, image_id: str, now: datetime, limits: Limits) -> Image:
+        return self._write(lambda c: pending.restore(c, image_id, now, limits))
 
-    def due_pending(self, now: datetime) -> Sequence[str]:
-        return self.database.read(lambda c: pending.due(c, now))
+    def delete_pending(self, image_id: str, now: datetime, due_by: datetime | None = None) -> Image:
+        return self._write(lambda c: pending.finish(c, image_id, now, due_by))
 
-    def delete_pending(self, image_id: str, now: datetime) -> Image:
-        return self._write(lambda c: pending.finish(c, image_id, now))
-
-    def restore_image(self, image: Image, now: datetime) -> Image:
+    def undo_deletion(self, image: Image, now: datetime) -> Image:
         return self._write(lambda c: images.restore(c, image, now))
 
     def begin_transfer(self, transfer: Transfer, now: datetime, limits: Limits) -> Image:
@@ -95,15 +93,23 @@ class SqlDataAccess(DataAccess):
         self._write(lambda c: transfers.renew(c, process, transfer_ids, lease_until))
 
     def take_expired_transfers(
-        self, process: str, held: Collection[str], now: datetime, lease_until: datetime
+        self,
+        process: str,
+        held: Collection[str],
+        now: datetime,
+        lease_until: datetime,
+        host: str | None = None,
     ) -> Sequence[Transfer]:
-        return self._write(lambda c: transfers.take_expired(c, process, held, now, lease_until))
+        return self._write(lambda c: transfers.take_expired(c, process, held, now, lease_until, host))
 
     def list_deletions(self, image_id: str) -> Sequence[Deletion]:
         return self.database.read(lambda c: deletions.of_image(c, image_id))
 
-    def take_due_deletions(self, now: datetime, retry_at: datetime) -> Sequence[Deletion]:
-        return self._write(lambda c: deletions.take_due(c, now, retry_at))
+    def take_due_deletions(self, now: datetime, retry_at: datetime, host: str | None = None) -> Sequence[Deletion]:
+        return self._write(lambda c: deletions.take_due(c, now, retry_at, host))
+
+    def hold_deletion(self, deletion_id: int, held: datetime, until: datetime) -> bool:
+        return self._write(lambda c: deletions.hold(c, deletion_id, held, until))
 
     def finish_deletion(self, deletion_id: int) -> None:
         self._write(lambda c: deletions.remove(c, [deletion_id]))

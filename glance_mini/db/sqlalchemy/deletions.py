@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from glance_mini.db.sqlalchemy.models import deletions
 from glance_mini.domain.image import Location
@@ -16,17 +16,23 @@ GRACE = timedelta(seconds=60)
 
 BATCH = 100
 
-_COLUMNS = (deletions.c.id, deletions.c.image_id, deletions.c.value, deletions.c.meta_data)
+_COLUMNS = tuple(deletions.c[name] for name in ("id", "image_id", "value", "meta_data", "host"))
 _OF_IMAGE = select(*_COLUMNS).where(deletions.c.image_id == bindparam("image")).order_by(deletions.c.id)
 _DUE = (
     select(*_COLUMNS)
-    .where(deletions.c.due_at <= bindparam("now", type_=deletions.c.due_at.type))
+    .where(
+        deletions.c.due_at <= bindparam("now", type_=deletions.c.due_at.type),
+        or_(deletions.c.host.is_(None), deletions.c.host == bindparam("node")),
+    )
     .order_by(deletions.c.due_at, deletions.c.id)
     .limit(BATCH)
     .with_for_update(skip_locked=True)
 )
 _CHOSEN = deletions.c.id.in_(bindparam("ids", expanding=True))
 _POSTPONE = update(deletions).where(_CHOSEN)
+_HOLD = update(deletions).where(
+    deletions.c.id == bindparam("deletion"), deletions.c.due_at == bindparam("held", type_=deletions.c.due_at.type)
+)
 _DELETE = delete(deletions).where(_CHOSEN)
 _INSERT = insert(deletions)
 
@@ -36,14 +42,20 @@ def of_image(connection: Connection, image_id: str) -> Sequence[Deletion]:
     return [_to_deletion(row) for row in connection.execute(_OF_IMAGE, {"image": image_id})]
 
 
-def add(connection: Connection, image_id: str, locations: Iterable[Location], now: datetime) -> None:
-    """Make pending deletions of ``locations``, due to others after ``GRACE``."""
+def add(
+    connection: Connection, image_id: str, locations: Iterable[Location], now: datetime, host: str | None = None
+) -> None:
+    """Make pending deletions of ``locations``, due to others after ``GRACE``.
+
+    Where ``host`` is given, they are due at once and to that node only: the request may have come to another one.
+    """
     rows = [
         {
             "image_id": image_id,
             "value": location.url,
             "meta_data": orjson.dumps(location.metadata).decode(),
-            "due_at": now + GRACE,
+            "due_at": now if host else now + GRACE,
+            "host": host,
         }
         for location in locations
     ]
@@ -51,12 +63,21 @@ def add(connection: Connection, image_id: str, locations: Iterable[Location], no
         connection.execute(_INSERT, rows)
 
 
-def take_due(connection: Connection, now: datetime, retry_at: datetime) -> Sequence[Deletion]:
-    """Return deletions due at ``now`` and postpone them to ``retry_at``, so that nobody else is given them."""
-    found = [_to_deletion(row) for row in connection.execute(_DUE, {"now": now})]
+def take_due(connection: Connection, now: datetime, retry_at: datetime, host: str | None) -> Sequence[Deletion]:
+    """Return deletions due at ``now`` and postpone them to ``retry_at``, so that nobody else is given them.
+
+    Those on a node's own disk are left to it; ``host`` is the node that asks, None for the only one.
+    """
+    found = [_to_deletion(row) for row in connection.execute(_DUE, {"now": now, "node": host})]
     if found:
         connection.execute(_POSTPONE, {"ids": [one.id for one in found], "due_at": retry_at})
     return found
+
+
+def hold(connection: Connection, deletion_id: int, held: datetime, until: datetime) -> bool:
+    """Postpone a deletion from ``held`` to ``until``; False where it is gone or another one's by now."""
+    values = {"deletion": deletion_id, "held": held, "due_at": until}
+    return connection.execute(_HOLD, values).rowcount == 1
 
 
 def remove(connection: Connection, ids: Sequence[int]) -> None:
@@ -65,4 +86,4 @@ def remove(connection: Connection, ids: Sequence[int]) -> None:
 
 
 def _to_deletion(row: Any) -> Deletion:
-    return Deletion(id=row[0], image_id=row[1], url=row[2], metadata=orjson.loads(row[3]))
+    return Deletion(id=row[0], image_id=row[1], url=row[2], metadata=orjson.loads(row[3]), host=row[4])

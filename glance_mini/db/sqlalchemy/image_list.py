@@ -8,19 +8,20 @@ page reaches. Statements are made once for each shape of a query, values are bou
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, false, select, union
+from sqlalchemy import Connection, Select, bindparam, false, select, true, union
 
-from glance_mini.db.sqlalchemy import visibility
+from glance_mini.db.sqlalchemy import pending, visibility
 from glance_mini.db.sqlalchemy.image_filters import Condition, children, filters, is_child
 from glance_mini.db.sqlalchemy.image_order import SORT_COLUMNS, after, ordering
 from glance_mini.db.sqlalchemy.image_shape import Shape, shape_of, values_of
 from glance_mini.db.sqlalchemy.joins import InOrder
-from glance_mini.db.sqlalchemy.models import image_members, images
+from glance_mini.db.sqlalchemy.models import image_members, images, pending_deletes
 from glance_mini.db.sqlalchemy.rows import image_columns, to_image
 from glance_mini.domain import errors
 from glance_mini.domain.query import ImageQuery, Page, Scope
+from glance_mini.domain.status import PENDING_DELETE
 
-_LISTED = (images.c.deleted == false(), images.c.os_hidden == bindparam("hidden"), images.c.status != "killed")
+_LISTED = (images.c.os_hidden == bindparam("hidden"), images.c.status != "killed")
 
 _INDEXES = {
     "all": "created_at",
@@ -41,16 +42,16 @@ _INDEXES_BY_VISIBILITY = _INDEXES | {
 def list_images(connection: Connection, query: ImageQuery, scope: Scope) -> Page:
     """Return one page; Invalid where the marker is no image that ``scope`` may see."""
     shape = shape_of(query, scope, compares_rows=connection.dialect.name != "mysql")
-    marker = {} if query.marker is None else _marker_values(connection, query.marker, scope)
+    marker = {} if query.marker is None else _marker_values(connection, query.marker, scope, shape.deleted)
     if not query.limit or not shape.parts:
         return Page(())
     rows = connection.execute(_statement(shape), marker | values_of(query, scope)).all()
-    found = tuple(map(to_image, rows))
+    found = tuple(map(pending.to_image if shape.deleted else to_image, rows))
     return Page(found, found[-1].id if len(found) == query.limit else None)
 
 
-def _marker_values(connection: Connection, marker: str, scope: Scope) -> dict[str, Any]:
-    statement = _marker_statement(scope.is_admin, scope.project_id is not None)
+def _marker_values(connection: Connection, marker: str, scope: Scope, deleted: bool) -> dict[str, Any]:
+    statement = _marker_statement(scope.is_admin, scope.project_id is not None, deleted)
     row = connection.execute(statement, {"marker": marker, "project": scope.project_id}).first()
     if row is None:
         raise errors.Invalid(reason=f"The marker {marker} is no image.")
@@ -58,21 +59,30 @@ def _marker_values(connection: Connection, marker: str, scope: Scope) -> dict[st
 
 
 @lru_cache
-def _marker_statement(is_admin: bool, has_project: bool) -> Select[Any]:
+def _marker_statement(is_admin: bool, has_project: bool, deleted: bool) -> Select[Any]:
+    known = visibility.may_restore if deleted else visibility.may_see
     return select(*(column.label(key) for key, column in SORT_COLUMNS.items())).where(
-        images.c.id == bindparam("marker"),
-        images.c.deleted == false(),
-        visibility.may_see(is_admin, has_project),
+        images.c.id == bindparam("marker"), *_kind(deleted), known(is_admin, has_project)
     )
+
+
+def _kind(deleted: bool) -> list[Condition]:
+    """Return the conditions for images that can be restored, where ``deleted``, else for those that are there."""
+    return [images.c.deleted == true(), images.c.status == PENDING_DELETE] if deleted else [images.c.deleted == false()]
 
 
 @lru_cache(maxsize=512)
 def _statement(shape: Shape) -> Select[Any]:
     branches = [_branch(part, shape).subquery() for part in shape.parts]
     page = branches[0] if len(branches) == 1 else _merged(branches, shape).subquery("page")
+    columns: tuple[Any, ...] = image_columns()
+    source = page.join(images, images.c.id == page.c.id)
+    if shape.deleted:
+        columns += (pending_deletes.c.scrub_at,)
+        source = source.join(pending_deletes, pending_deletes.c.image_id == page.c.id)
     return (
-        select(*image_columns())
-        .select_from(page.join(images, images.c.id == page.c.id))
+        select(*columns)
+        .select_from(source)
         .order_by(*ordering({key: page.c[key] for key, _ in shape.order}, shape))
     )
 
@@ -119,7 +129,7 @@ def _led(table: Any, conditions: list[Condition], shape: Shape) -> Select[Any]:
 
 def _page(columns: Any, conditions: list[Condition], shape: Shape) -> Select[Any]:
     keys = {key: columns[key].label(key) for key, _ in shape.order} | {"id": columns["id"].label("id")}
-    where = [*_LISTED, *conditions]
+    where = [*_kind(shape.deleted), *_LISTED, *conditions]
     if shape.after:
         where.append(after(columns, shape))
     return select(*keys.values()).where(*where).order_by(*ordering(columns, shape)).limit(bindparam("limit"))

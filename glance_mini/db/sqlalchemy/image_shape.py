@@ -21,6 +21,7 @@ class Shape(NamedTuple):
     """
 
     parts: tuple[str, ...]
+    deleted: bool
     visibility: bool
     fields: tuple[tuple[str, bool], ...]
     times: tuple[tuple[str, str], ...]
@@ -37,6 +38,7 @@ def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool) -> Shape:
     order = _order(query.sort)
     return Shape(
         parts=visibility.parts(query, scope),
+        deleted=query.wants_deleted,
         visibility=query.visibility not in (None, "all"),
         fields=tuple((name, len(allowed) == 1) for name, allowed in query.one_of.items()),
         times=tuple((time.field, time.operator) for time in query.times),

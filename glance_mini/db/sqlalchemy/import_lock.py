@@ -9,11 +9,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select
 
-from glance_mini.db.sqlalchemy import images, staged, usage
+from glance_mini.db.sqlalchemy import images, jobs, staged, usage
 from glance_mini.db.sqlalchemy.models import image_properties
+from glance_mini.domain import errors
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import FAILED_PROPERTY, IMPORTING_PROPERTY, TASK_PROPERTY
-from glance_mini.domain.job import Job
+from glance_mini.domain.job import FINISHED, Job
 
 _HOLDER = select(image_properties.c.value).where(
     image_properties.c.image_id == bindparam("image"), image_properties.c.name == TASK_PROPERTY
@@ -23,7 +24,8 @@ _HOLDER = select(image_properties.c.value).where(
 def lock_image_of(connection: Connection, job: Job) -> Image | None:
     """Return the image whose import lock ``job`` holds, its row locked; None where it holds none.
 
-    A job gets its import lock when it is inserted and never later, so None stays true.
+    A job gets its import lock when it is inserted, or from the worker that runs it and ends it too; so None stays true
+    for a job that nobody runs.
     """
     if job.image_id is None or connection.execute(_HOLDER, {"image": job.image_id}).scalar() != job.id:
         return None
@@ -45,6 +47,18 @@ def let_go(connection: Connection, image: Image, now: datetime) -> Image:
         after = replace(emptied(after), locations=())
         usage.change(connection, staged.discard(connection, image.id, now), usage.Usage())
     return images.store(connection, image, after, now)
+
+
+def without_ended_holder(connection: Connection, image: Image, now: datetime) -> Image:
+    """Return ``image`` without the lock of a job that has ended while nobody could see the image."""
+    holder = image.properties.get(TASK_PROPERTY)
+    if holder is None:
+        return image
+    try:
+        is_over = jobs.get(connection, holder).state in FINISHED
+    except errors.NotFound:
+        is_over = True
+    return let_go(connection, image, now) if is_over else image
 
 
 def emptied(image: Image) -> Image:

@@ -40,22 +40,32 @@ def begin(
     properties: Mapping[str, str],
     now: datetime,
     limits: Limits,
+    expires_at: datetime,
+    broken: list[Job],
 ) -> Image:
     """Take the import lock for ``job``, insert it and move the image from ``expect`` to ``status``; return the image.
 
-    The job counts as an upload of the image's owner, unless staged data does so already. Conflict where a live job
-    holds the lock or a format is missing, StatusConflict, NotFound, LimitExceeded.
+    Where data was staged, the job is bound to the node whose own disk has it. It counts as an upload of the image's
+    owner, unless the staged data does so already. A job that a worker holds is not inserted: it gets the image. A dead
+    job that holds the lock fails, expires at ``expires_at`` and is added to ``broken``. Conflict where a live one holds
+    it or a format is missing, StatusConflict, NotFound, LimitExceeded; Gone where ``job`` was lost or cancelled.
     """
     assert job.image_id is not None
-    before = _without_dead_lock(connection, images.lock(connection, job.image_id), now)
+    before = _without_dead_lock(connection, images.lock(connection, job.image_id), now, expires_at, broken)
     if before.status != expect:
         raise errors.StatusConflict(id=before.id, status=before.status, wanted=expect)
     _check_formats(before)
     after = replace(before, status=status, properties={**before.properties, **properties}, updated_at=now)
-    project = None if staged.get(connection, before.id) else before.owner
-    jobs.add(connection, job, counted_for=project)
+    source = staged.get(connection, before.id)
+    project = None if source else before.owner
+    counted = None
+    if job.process is None:
+        jobs.add(connection, replace(job, host=source.host if source else None), counted_for=project)
+    else:
+        counted = jobs.set_image(connection, job, counted_for=project)
     stored = images.store(connection, before, after, now)
-    usage.change(connection, usage.Usage(), usage.Usage({(project, IMAGE_COUNT_UPLOADING): 1}), limits)
+    old, new = (usage.Usage({(each, IMAGE_COUNT_UPLOADING): 1}) for each in (counted, project))
+    usage.change(connection, old, new, limits)
     return stored
 
 
@@ -110,7 +120,9 @@ def end(
     return images.store(connection, before, after, now)
 
 
-def _without_dead_lock(connection: Connection, image: Image, now: datetime) -> Image:
+def _without_dead_lock(
+    connection: Connection, image: Image, now: datetime, expires_at: datetime, broken: list[Job]
+) -> Image:
     """Return ``image`` without the lock of a job that is dead, which fails; Conflict where the job lives."""
     holder = image.properties.get(TASK_PROPERTY)
     if holder is None:
@@ -122,7 +134,7 @@ def _without_dead_lock(connection: Connection, image: Image, now: datetime) -> I
     if job.state not in FINISHED:
         if _is_alive(job, now):
             raise errors.Conflict(reason=f"Image {image.id} is being imported by task {job.id}.")
-        job_ends.fail(connection, job, _BROKEN, now)
+        broken.append(job_ends.fail(connection, job, _BROKEN, now, expires_at))
     return import_lock.let_go(connection, image, now)
 
 

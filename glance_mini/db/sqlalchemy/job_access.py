@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
-from glance_mini.db.job_interface import JobAccess
+from glance_mini.db.job_interface import JobAccess, JobWatcher
 from glance_mini.db.outbox_interface import EventsOf
 from glance_mini.db.sqlalchemy import claims, imports, job_ends, job_list, jobs, outbox, staged, staging
 from glance_mini.db.sqlalchemy.database import Database, Then
 from glance_mini.domain.image import Image
-from glance_mini.domain.job import Job, JobLimits, JobQuery
+from glance_mini.domain.job import FINISHED, Job, JobLimits, JobQuery
 from glance_mini.domain.quota import Limits
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import StoredData, Transfer
@@ -20,12 +20,32 @@ from glance_mini.domain.transfer import StoredData, Transfer
 T = TypeVar("T")
 
 
+def _none(result: object) -> Sequence[Job]:
+    return ()
+
+
+def _each(job: Job | None) -> Sequence[Job]:
+    return () if job is None else (job,)
+
+
+def _each_ended(job: Job) -> Sequence[Job]:
+    return (job,) if job.state in FINISHED else ()
+
+
 class SqlJobAccess(JobAccess):
     """Answers on ``database``, which ``SqlDataAccess`` has opened and closes; safe to share by threads."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keep_ended: timedelta = timedelta(hours=48)) -> None:
+        """``keep_ended``: how long the record of a job stays that no worker has ended."""
         self._database = database
+        self._keep_ended = keep_ended
         self._then: Then | None = None
+        self._watcher: JobWatcher | None = None
+
+    def watched_by(self, watcher: JobWatcher) -> Self:
+        watched = copy(self)
+        watched._watcher = watcher
+        return watched
 
     def with_events(self, events_of: EventsOf) -> Self:
         telling = copy(self)
@@ -42,12 +62,20 @@ class SqlJobAccess(JobAccess):
         return self._database.read(lambda c: job_list.list_jobs(c, query))
 
     def claim_job(
-        self, process: str, kinds: Collection[str], now: datetime, lease_until: datetime, limits: JobLimits
+        self,
+        process: str,
+        kinds: Collection[str],
+        now: datetime,
+        lease_until: datetime,
+        limits: JobLimits,
+        host: str | None = None,
     ) -> Job | None:
+        queue = claims.Queue(kinds, host, now)
         # A worker without work costs one read and waits for nobody.
-        if not self._database.read(lambda c: claims.is_any_due(c, kinds, now)):
+        running = self._database.read(lambda c: claims.look(c, queue))
+        if running is None:
             return None
-        return self._write(lambda c: claims.claim(c, process, kinds, now, lease_until, limits))
+        return self._write(lambda c: claims.claim(c, queue, running, process, lease_until, limits), _each)
 
     def renew_jobs(self, process: str, job_ids: Collection[str], lease_until: datetime) -> frozenset[str]:
         return self._write(lambda c: jobs.renew(c, process, job_ids, lease_until))
@@ -64,13 +92,14 @@ class SqlJobAccess(JobAccess):
         now: datetime,
         expires_at: datetime,
     ) -> Job:
-        return self._write(lambda c: job_ends.finish(c, job, state, result, message, now, expires_at))
+        return self._write(lambda c: job_ends.finish(c, job, state, result, message, now, expires_at), _each)
 
     def release_job(self, job: Job, due_at: datetime, message: str, now: datetime) -> None:
         self._write(lambda c: jobs.release(c, job, due_at, message, now))
 
     def cancel_job(self, job_id: str, now: datetime) -> Job:
-        return self._write(lambda c: job_ends.cancel(c, job_id, now))
+        expires_at = now + self._keep_ended
+        return self._write(lambda c: job_ends.cancel(c, job_id, now, expires_at), _each_ended)
 
     def retry_job(self, job_id: str, now: datetime) -> Job:
         return self._write(lambda c: jobs.retry(c, job_id, now))
@@ -90,10 +119,22 @@ class SqlJobAccess(JobAccess):
     def forget_staged(self, image_id: str) -> None:
         self._write(lambda c: staging.forget(c, image_id))
 
+    def discard_staged(self, image_id: str, now: datetime) -> None:
+        self._write(lambda c: staging.discard(c, image_id, now))
+
+    def list_data_names(self, image_ids: Collection[str]) -> frozenset[str]:
+        return self._database.read(lambda c: staging.list_names(c, image_ids))
+
     def begin_import(
         self, job: Job, expect: str, status: str, properties: Mapping[str, str], now: datetime, limits: Limits
     ) -> Image:
-        return self._write(lambda c: imports.begin(c, job, expect, status, properties, now, limits))
+        expires_at, broken = now + self._keep_ended, list[Job]()
+
+        def begin(connection: Connection) -> Image:
+            broken.clear()
+            return imports.begin(connection, job, expect, status, properties, now, limits, expires_at, broken)
+
+        return self._write(begin, lambda image: broken)
 
     def record_import(
         self,
@@ -116,5 +157,18 @@ class SqlJobAccess(JobAccess):
     ) -> Image:
         return self._write(lambda c: imports.end(c, job, properties, status, drop_urls, now))
 
-    def _write(self, work: Callable[[Connection], T]) -> T:
-        return self._database.write(work, self._then)
+    def _write(self, work: Callable[[Connection], T], changed: Callable[[T], Sequence[Job]] = _none) -> T:
+        """Return what ``work`` returns, committed with the events of it and of the jobs that ``changed`` finds."""
+        jobs_of: list[Job] = []
+
+        def then(connection: Connection, result: T) -> None:
+            jobs_of[:] = changed(result)
+            if jobs_of and self._watcher is not None:
+                outbox.add(connection, self._watcher.stored(jobs_of))
+            if self._then is not None:
+                self._then(connection, result)
+
+        result = self._database.write(work, then)
+        if jobs_of and self._watcher is not None:
+            self._watcher.committed(jobs_of)
+        return result

@@ -5,7 +5,7 @@ Locks are taken in one order everywhere: the image first, then the job, then the
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -14,9 +14,6 @@ from glance_mini.db.sqlalchemy import import_lock, jobs, usage
 from glance_mini.domain import errors
 from glance_mini.domain.job import FAILURE, FINISHED, PENDING, Job
 from glance_mini.domain.quota import IMAGE_COUNT_UPLOADING
-
-KEPT = timedelta(hours=48)
-"""How long the record of a job stays that no worker has ended (reference 13, the default of task_time_to_live)."""
 
 
 def finish(
@@ -32,20 +29,20 @@ def finish(
 
     The worker has given the import lock back itself; a failure in which it could not is put right here.
     """
-    image = import_lock.lock_image_of(connection, job) if state == FAILURE else None
+    image = import_lock.lock_image_of(connection, _as_it_is(connection, job)) if state == FAILURE else None
     held = jobs.lock_held(connection, job)
     if image is not None:
         import_lock.let_go(connection, image, now)
     return _end(connection, held, now, state=state, result=result, message=message, expires_at=expires_at)
 
 
-def fail(connection: Connection, job: Job, message: str, now: datetime) -> Job:
+def fail(connection: Connection, job: Job, message: str, now: datetime, expires_at: datetime) -> Job:
     """End ``job``, whose row is locked, for a reason that lies outside it; its import lock is the caller's business."""
-    values = {"state": FAILURE, "is_cancelled": job.is_cancelled, "message": message, "expires_at": now + KEPT}
+    values = {"state": FAILURE, "is_cancelled": job.is_cancelled, "message": message, "expires_at": expires_at}
     return _end(connection, job, now, **values)
 
 
-def cancel(connection: Connection, job_id: str, now: datetime) -> Job:
+def cancel(connection: Connection, job_id: str, now: datetime, expires_at: datetime) -> Job:
     """Mark a job cancelled and return it; Conflict where it has ended, NotFound.
 
     A job that was never begun has left nothing behind but its import lock, and fails at once. One that was begun and
@@ -62,7 +59,15 @@ def cancel(connection: Connection, job_id: str, now: datetime) -> Job:
         return jobs.change(connection, job, is_cancelled=True, due_at=min(job.due_at, now), updated_at=now)
     if image is not None:
         import_lock.let_go(connection, image, now)
-    return fail(connection, replace(job, is_cancelled=True), "The job was cancelled.", now)
+    return fail(connection, replace(job, is_cancelled=True), "The job was cancelled.", now, expires_at)
+
+
+def _as_it_is(connection: Connection, job: Job) -> Job:
+    """Return ``job`` with the image that it may have got since its holder took it; Gone where it was removed."""
+    try:
+        return jobs.get(connection, job.id)
+    except errors.NotFound as error:
+        raise jobs.gone(job) from error
 
 
 def _end(connection: Connection, job: Job, now: datetime, **values: Any) -> Job:

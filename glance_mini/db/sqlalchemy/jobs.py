@@ -23,6 +23,7 @@ COLUMNS = tuple(jobs.c[name] for name in FIELDS)
 _JSON = ("roles", "input", "checkpoint", "result")
 _JSON_POSITIONS = tuple(FIELDS.index(name) for name in _JSON)
 _ROLES = FIELDS.index("roles")
+_STORES = FIELDS.index("stores")
 
 _ID = jobs.c.id == bindparam("job")
 _ONE = select(*COLUMNS).where(_ID)
@@ -117,6 +118,18 @@ def save_checkpoint(
     return replace(job, checkpoint=checkpoint, message=message, updated_at=now)
 
 
+def set_image(connection: Connection, job: Job, counted_for: str | None) -> str | None:
+    """Write the image that the holder of ``job`` has made for it; Gone where it was lost or cancelled.
+
+    ``counted_for`` as for ``add``; returns the one before.
+    """
+    before = connection.execute(_COUNTED_FOR, {"job": job.id}).scalar()
+    values = {"image_id": job.image_id, "counted_for": counted_for}
+    if not connection.execute(_UPDATE_GOING_ON, _holder(job) | values).rowcount:
+        raise gone(job)
+    return before
+
+
 def release(connection: Connection, job: Job, due_at: datetime, message: str, now: datetime) -> None:
     """Give ``job`` back to be taken again from ``due_at`` on; nothing where it was lost."""
     values = {
@@ -170,7 +183,13 @@ def to_job(row: Any) -> Job:
     for position in _JSON_POSITIONS:
         values[position] = None if values[position] is None else orjson.loads(values[position])
     values[_ROLES] = tuple(values[_ROLES])
+    values[_STORES] = to_stores(values[_STORES])
     return Job(*values)
+
+
+def to_stores(text: str | None) -> tuple[str, ...]:
+    """Return the ids in the column ``stores``, each of which has a comma before and after it; None: there are none."""
+    return tuple(text.strip(",").split(",")) if text else ()
 
 
 def _found(row: Any, job_id: str) -> Job:
@@ -189,7 +208,10 @@ def _holder(job: Job) -> dict[str, Any]:
 
 
 def _values(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _to_json(value) if name in _JSON else value for name, value in values.items()}
+    row = {name: _to_json(value) if name in _JSON else value for name, value in values.items()}
+    if "stores" in row:
+        row["stores"] = f",{','.join(row['stores'])}," if row["stores"] else None
+    return row
 
 
 def _to_json(value: Any) -> str | None:

@@ -200,6 +200,7 @@ transfers = Table(
     Column("reserved", BigInteger, nullable=False),
     Column("started_at", moment(), nullable=False),
     Column("lease_until", moment(), nullable=False),
+    Column("host", exact(255)),
     Index("ix_transfers_image_id", "image_id"),
     Index("ix_transfers_process", "process"),
     Index("ix_transfers_project_id", "project_id", "started_at"),
@@ -215,6 +216,7 @@ deletions = Table(
     Column("value", long_text(), nullable=False),
     Column("meta_data", long_text(), nullable=False),
     Column("due_at", moment(), nullable=False),
+    Column("host", exact(255)),
     Index("ix_deletions_image_id", "image_id"),
     Index("ix_deletions_due_at", "due_at"),
     **MYSQL,
@@ -257,6 +259,8 @@ jobs = Table(
     Column("token", long_text()),
     Column("rank", Integer, nullable=False),
     Column("counted_for", exact(255)),
+    Column("host", exact(255)),
+    Column("stores", long_text()),
     Index("ix_jobs_queue", "state", "rank", "due_at", "id"),
     Index("ix_jobs_created_at", "created_at", "id"),
     Index("ix_jobs_image_id", "image_id", "created_at"),
@@ -264,7 +268,8 @@ jobs = Table(
     **MYSQL,
 )
 """The lowest ``rank`` is given out first: priorities turned round, so that an index backs the order. ``counted_for`` is
-the project whose ``image_count_uploading`` the job is part of, until it ends."""
+the project whose ``image_count_uploading`` the job is part of, until it ends. ``stores`` has a comma before and after
+each id; ``store`` is what it was before revision 0003, and nobody's any more."""
 
 staged_data = Table(
     "staged_data",

@@ -45,12 +45,12 @@ def remove(connection: Connection, image_id: str) -> tuple[StagedData | None, Us
 def discard(connection: Connection, image_id: str, now: datetime) -> Usage:
     """Make a pending deletion of the staged data, where there is any; return what it used, as ``remove`` does.
 
-    The deletion's metadata names the ``host`` on whose own disk the data is, where it is not shared.
+    The deletion is for the node on whose own disk the data is, where it is not shared.
     """
     staged, used = remove(connection, image_id)
     if staged is not None:
-        metadata = {"store": staged.store} | ({"host": staged.host} if staged.host else {})
-        deletions.add(connection, image_id, [Location(staged.url, metadata)], now)
+        location = Location(staged.url, {"store": staged.store})
+        deletions.add(connection, image_id, [location], now, staged.host)
     return used
 
 

@@ -1,16 +1,29 @@
 """Uploads into the staging area: transfers that leave an image ``uploading`` (reference 5.3)."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, select, union_all
 
-from glance_mini.db.sqlalchemy import images, staged, transfers, usage
+from glance_mini.db.sqlalchemy import images, models, staged, transfers, usage
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
 from glance_mini.domain.quota import Limits
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import Transfer
+
+_IDS: Any = bindparam("ids", expanding=True)
+_TRANSFERS, _STAGED, _DELETIONS = models.transfers.c, models.staged_data.c, models.deletions.c
+_LOCATIONS = models.image_locations.c
+# One statement sees one moment, so that what goes from one table to another meanwhile is in one of them.
+_NAMED = union_all(
+    select(_TRANSFERS.name).where(_TRANSFERS.image_id.in_(_IDS)),
+    select(_STAGED.value).where(_STAGED.image_id.in_(_IDS)),
+    select(_LOCATIONS.value).where(_LOCATIONS.image_id.in_(_IDS)),
+    select(_DELETIONS.value).where(_DELETIONS.image_id.in_(_IDS)),
+)
 
 
 def begin(connection: Connection, transfer: Transfer, now: datetime, limits: Limits) -> Image:
@@ -41,3 +54,14 @@ def forget(connection: Connection, image_id: str) -> None:
     """Remove the record of staged data, whose bytes are gone; nothing where there is none."""
     _, used = staged.remove(connection, image_id)
     usage.change(connection, used, usage.Usage())
+
+
+def discard(connection: Connection, image_id: str, now: datetime) -> None:
+    """Make a pending deletion of staged data, for the node that has it; nothing where there is none."""
+    usage.change(connection, staged.discard(connection, image_id, now), usage.Usage())
+
+
+def list_names(connection: Connection, image_ids: Collection[str]) -> frozenset[str]:
+    """Return the names that transfers, staged data, data and pending deletions of the images have in their stores."""
+    rows = connection.execute(_NAMED, {"ids": list(image_ids)}).scalars()
+    return frozenset(value.rpartition("/")[2] for value in rows)

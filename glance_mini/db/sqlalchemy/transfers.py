@@ -6,10 +6,10 @@ so that an end, a deletion and a taking-over of the same image come one after th
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, not_, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, not_, or_, select, tuple_, update
 
 from glance_mini.db.sqlalchemy import images, staged, usage
 from glance_mini.db.sqlalchemy.models import transfers
@@ -21,7 +21,13 @@ from glance_mini.domain.transfer import StoredData, Transfer
 
 BATCH = 100
 
-_FIELDS = ("id", "image_id", "project_id", "process", "store", "name", "reserved", "started_at", "lease_until")
+ABANDONED = timedelta(minutes=15)
+"""How long after its lease has ended a transfer is left to the node on whose own disk it writes.
+
+A node that starts again clears away its own bytes; this is time for that. Its image is free for its users after it.
+"""
+
+_FIELDS = ("id", "image_id", "project_id", "process", "store", "name", "reserved", "started_at", "lease_until", "host")
 _COLUMNS = tuple(transfers.c[name] for name in _FIELDS)
 _ID = transfers.c.id == bindparam("transfer")
 _ONE = select(*_COLUMNS).where(_ID)
@@ -36,6 +42,11 @@ _EXPIRED = (
     .where(
         transfers.c.lease_until < bindparam("now", type_=transfers.c.lease_until.type),
         transfers.c.id.not_in(bindparam("held", expanding=True)),
+        or_(
+            transfers.c.host.is_(None),
+            transfers.c.host == bindparam("node"),
+            transfers.c.lease_until < bindparam("abandoned", type_=transfers.c.lease_until.type),
+        ),
     )
     .order_by(transfers.c.lease_until, transfers.c.id)
     .limit(BATCH)
@@ -152,10 +163,19 @@ def renew(connection: Connection, process: str, transfer_ids: Collection[str], l
 
 
 def take_expired(
-    connection: Connection, process: str, held: Collection[str], now: datetime, lease_until: datetime
+    connection: Connection,
+    process: str,
+    held: Collection[str],
+    now: datetime,
+    lease_until: datetime,
+    host: str | None,
 ) -> Sequence[Transfer]:
-    """Return transfers but ``held`` whose lease ended before ``now``, held by ``process`` until ``lease_until``."""
-    rows = connection.execute(_EXPIRED, {"now": now, "held": list(held)})
+    """Return transfers but ``held`` whose lease ended before ``now``, held by ``process`` until ``lease_until``.
+
+    Those to another node's own disk than that of ``host`` are among them only once they are ``ABANDONED``.
+    """
+    values = {"now": now, "held": list(held), "node": host, "abandoned": now - ABANDONED}
+    rows = connection.execute(_EXPIRED, values)
     found = [replace(Transfer(*row), process=process, lease_until=lease_until) for row in rows]
     if found:
         ids = [one.id for one in found]

@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from sqlalchemy import bindparam, exists, or_, true
+from sqlalchemy import bindparam, exists, false, or_, true
 from sqlalchemy.sql.elements import ColumnElement
 
 from glance_mini.db.sqlalchemy.models import image_members, images
@@ -30,11 +30,18 @@ def may_see(is_admin: bool, has_project: bool) -> Condition:
     return or_(anyone, images.c.owner == PROJECT, shared)
 
 
+def may_restore(is_admin: bool, has_project: bool) -> Condition:
+    """Return the condition for images that a caller may bring back, if they were deleted: those of the own project."""
+    return true() if is_admin else images.c.owner == PROJECT if has_project else false()
+
+
 def parts(query: ImageQuery, scope: Scope) -> tuple[str, ...]:
     """Return the names of the sets whose union a list shows; ``condition`` tells what is in each.
 
     Sets that cannot hold an image for the filters of ``query`` are left out; there may be none.
     """
+    if query.wants_deleted:
+        return ("all",) if scope.is_admin else ("own",) if scope.project_id is not None else ()
     if scope.is_admin:
         return ("all but community",) if query.visibility is None else ("all",)
     owners = query.one_of.get("owner")

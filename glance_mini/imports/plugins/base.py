@@ -50,6 +50,8 @@ class ImportPlugin:
     """Base of all import plugins. One object serves all imports; state of an import stays in locals."""
 
     name: ClassVar[str]
+    activity: ClassVar[str] = ""
+    """What the task says while the plugin works, where that takes long."""
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts) -> Self:

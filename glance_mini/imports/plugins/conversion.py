@@ -72,6 +72,7 @@ class ImageConversion(ImportPlugin):
     """Converts to ``output_format``; data that is not what it is declared, or is unsafe, raises UnsafeContent."""
 
     name = "image_conversion"
+    activity = "Converting"
 
     def __init__(
         self,

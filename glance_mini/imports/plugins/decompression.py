@@ -16,6 +16,7 @@ class ImageDecompression(ImportPlugin):
     """Unpacks one layer of compression, whatever the name of the image; writes at most ``max_size`` bytes."""
 
     name = "image_decompression"
+    activity = "Unpacking"
 
     def __init__(self, max_size: int) -> None:
         self._max_size = max_size

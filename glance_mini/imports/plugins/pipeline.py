@@ -1,66 +1,42 @@
 """The configured plugins: loaded once, at start, and run in their order for each import."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 from oslo_config import cfg
-from stevedore.named import NamedExtensionManager
 
-from glance_mini.domain.errors import ConfigurationError
 from glance_mini.imports.plugins.base import NAMESPACE, Check, ImportPlugin, PluginResult, StagedFile
+from glance_mini.plugins import PluginKind
+
+PLUGINS = PluginKind("Import plugin", NAMESPACE, ImportPlugin)
 
 
 def load_plugins(conf: cfg.ConfigOpts) -> tuple[ImportPlugin, ...]:
     """Return the plugins that ``image_import_plugins`` names, in that order; raises ConfigurationError."""
     names = conf.image_import_opts.image_import_plugins
-    if len(set(names)) < len(names):
-        raise ConfigurationError(reason="[image_import_opts] image_import_plugins names a plugin more than once.")
-    manager = NamedExtensionManager(
-        NAMESPACE,
-        names,
-        name_order=True,
-        on_load_failure_callback=_refuse_failure,
-        on_missing_entrypoints_callback=_refuse_missing,
-    )
-    return tuple(_build(extension, conf) for extension in manager)
-
-
-def _build(extension: Any, conf: cfg.ConfigOpts) -> ImportPlugin:
-    where = f"Import plugin {extension.name} ({extension.entry_point_target})"
-    if not (isinstance(extension.plugin, type) and issubclass(extension.plugin, ImportPlugin)):
-        raise ConfigurationError(reason=f"{where} is no subclass of glance_mini.imports.plugins.base.ImportPlugin.")
-    try:
-        return extension.plugin.from_config(conf)
-    except ConfigurationError:
-        raise
-    except Exception as error:
-        raise ConfigurationError(reason=f"{where} could not be built: {error!r}") from error
-
-
-def _refuse_failure(manager: object, entry_point: EntryPoint, error: Exception) -> None:
-    raise ConfigurationError(
-        reason=f"Import plugin {entry_point.name} ({entry_point.value}) could not be loaded: {error!r}"
-    ) from error
-
-
-def _refuse_missing(names: set[str]) -> None:
-    raise ConfigurationError(reason=f"There is no import plugin {', '.join(sorted(names))}.")
+    classes = PLUGINS.load(names, "[image_import_opts] image_import_plugins")
+    return tuple(PLUGINS.build(classes, lambda plugin: plugin.from_config(conf)).values())
 
 
 def run_plugins(
-    plugins: Sequence[ImportPlugin], staged: StagedFile, roles: Collection[str], check: Check
+    plugins: Sequence[ImportPlugin],
+    staged: StagedFile,
+    roles: Collection[str],
+    check: Check,
+    tell: Callable[[str], object] = lambda activity: None,
 ) -> PluginResult:
     """Return the file and all changes that ``plugins`` make, one after the other.
 
     Files between are removed as soon as the next one is there; ``staged.path`` never is. Raises what a plugin raises,
-    and then leaves no file of theirs.
+    and then leaves no file of theirs. ``tell`` gets what is being done, where that takes long.
     """
     result = PluginResult(staged.path)
     for plugin in plugins:
         check()
+        if plugin.activity:
+            tell(plugin.activity)
         current = replace(staged, path=result.path, image=_changed(staged, result))
         try:
             step = plugin.apply(current, roles, check)

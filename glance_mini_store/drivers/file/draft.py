@@ -8,6 +8,8 @@ import os
 import re
 import secrets
 
+_DRAFT = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.part", re.DOTALL)
+
 
 class Draft:
     """One unpublished file; ``write_at``, then ``publish``, and ``drop`` in any case."""
@@ -49,12 +51,26 @@ class Draft:
 
 def remove_all(directory: str, name: str) -> None:
     """Remove the file ``name`` and every draft of it from ``directory``."""
-    draft = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.part")
-    found = [entry for entry in os.listdir(directory) if entry == name or draft.fullmatch(entry)]
+    found = [entry for entry in os.listdir(directory) if name_of(entry) == name]
     for entry in found:
         remove(os.path.join(directory, entry))
     if found:
         sync_directory(directory)
+
+
+def name_of(entry: str) -> str | None:
+    """Return the name that a file or a draft is of; None for other hidden files."""
+    draft = _DRAFT.fullmatch(entry)
+    if draft is not None:
+        return draft["name"]
+    return None if entry.startswith(".") else entry
+
+
+def names_in(directory: str) -> set[str]:
+    """Return the names of all files in ``directory`` and of all drafts."""
+    with os.scandir(directory) as entries:
+        files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+    return {name for entry in files if (name := name_of(entry)) is not None}
 
 
 def remove(path: str) -> None:

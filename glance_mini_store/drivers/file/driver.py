@@ -15,7 +15,7 @@ from typing import Any, Self
 from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.file import placement
-from glance_mini_store.drivers.file.draft import Draft, publish_link, remove_all, sync_directory
+from glance_mini_store.drivers.file.draft import Draft, names_in, publish_link, remove_all, sync_directory
 from glance_mini_store.drivers.file.options import DEFAULT_DIRECTORY, OPTIONS
 from glance_mini_store.drivers.file.placement import Directory
 from glance_mini_store.drivers.file.sparse import data_runs
@@ -161,6 +161,14 @@ class FileDriver(Driver):
         for directory in self._directories:
             with _translated(directory.path):
                 remove_all(directory.path, name)
+
+    def names(self) -> set[str]:
+        """Return the names of all files, those on their way included."""
+        found: set[str] = set()
+        for directory in self._directories:
+            with _translated(directory.path):
+                found |= names_in(directory.path)
+        return found
 
     def properties(self) -> Mapping[str, object]:
         """Return directory (a list if there are several), size of a hole, and whether holes are made."""

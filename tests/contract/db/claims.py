@@ -87,12 +87,48 @@ class ClaimContract(JobContractBase):
         self.assertEqual("big", self.claim(limits=limits).project_id)
 
     def test_limit_of_a_store_passes_over_its_jobs(self):
-        for store in ("slow", "slow", "fast", None):
-            self.add(store=store)
+        for stores in (("slow",), ("slow",), ("fast",), ()):
+            self.add(stores=stores)
         limits = JobLimits(per_store=1)
         claimed = [self.claim(limits=limits) for _ in range(4)]
         self.assertIsNone(claimed[3])
-        self.assertEqual({"slow", "fast", None}, {one.store for one in claimed[:3]})
+        self.assertEqual({("slow",), ("fast",), ()}, {one.stores for one in claimed[:3]})
+
+    def test_job_to_several_stores_counts_for_each_of_them(self):
+        both = self.add(stores=("fast", "cheap"), priority=2)
+        self.add(stores=("cheap",), priority=1)
+        other = self.add(stores=("cheap_2", "Fast"))
+        limits = JobLimits(per_store=1)
+        self.assertEqual([both.id, other.id], self.claim_all(limits))
+        self.jobs.finish_job(self.jobs.get_job(both.id), "success", {}, "", NOW, EXPIRY)
+        self.assertEqual(("cheap",), self.claim(limits=limits).stores)
+
+    def test_job_to_several_stores_waits_for_room_in_each_of_them(self):
+        self.add(stores=("fast",), priority=2)
+        self.add(stores=("cheap", "fast", "far"), priority=1)
+        self.assertEqual(1, len(self.claim_all(JobLimits(per_store=1))))
+        self.assertEqual(1, len(self.claim_all(JobLimits(per_store=2))))
+
+    def test_job_that_is_bound_to_a_node_is_given_to_that_node_only(self):
+        bound, free = self.add(host="http://node1", priority=1), self.add()
+        self.assertEqual(free.id, self.claim(host="http://node2").id)
+        for host in ("http://node2", None):
+            self.assertIsNone(self.claim(host=host))
+        taken = self.claim(host="http://node1")
+        self.assertEqual((bound.id, "http://node1"), (taken.id, taken.host))
+
+    def test_job_of_a_dead_worker_goes_back_to_its_node_only(self):
+        bound = self.add(host="http://node1")
+        self.claim(host="http://node1")
+        self.assertIsNone(self.claim(now=LAPSED, host="http://node2"))
+        self.assertEqual(bound.id, self.claim(now=LAPSED, host="http://node1").id)
+
+    def test_cancelled_job_of_a_node_that_is_gone_is_given_to_any(self):
+        bound = self.add(host="http://node1")
+        self.claim(host="http://node1")
+        self.jobs.cancel_job(bound.id, NOW)
+        taken = self.claim(now=LAPSED, host="http://node2")
+        self.assertEqual((bound.id, True), (taken.id, taken.is_cancelled))
 
     def test_jobs_of_no_project_are_not_limited(self):
         for _ in range(3):
@@ -117,7 +153,7 @@ class ClaimContract(JobContractBase):
         self.assertEqual((added.id, True), (taken.id, taken.is_cancelled))
 
     def test_jobs_claimed_at_once_are_given_to_one_caller_each_and_none_is_lost(self):
-        queued = [job(project_id=f"p{number % 7}", store=f"s{number % 3}") for number in range(QUEUED)]
+        queued = [job(project_id=f"p{number % 7}", stores=(f"s{number % 3}",)) for number in range(QUEUED)]
         for one in queued:
             self.jobs.add_job(one)
         claimed = self.at_once(self.claim_all_as, [f"worker{number}" for number in range(CLAIMERS)])
@@ -133,12 +169,12 @@ class ClaimContract(JobContractBase):
 
     def test_limits_hold_for_claims_at_once(self):
         for number in range(60):
-            self.add(project_id=f"p{number % 3}", store=f"s{number % 2}")
+            self.add(project_id=f"p{number % 3}", stores=(f"s{number % 2}", f"t{number % 4}"))
         limits = JobLimits(per_project=4, per_store=5)
         claimed = list(filter(None, self.at_once(lambda name: self.claim(name, limits=limits), "abcdefghijklmnop")))
         self.assertEqual(10, len(claimed))
         self.assertLessEqual(max(Counter(one.project_id for one in claimed).values()), 4)
-        self.assertEqual({"s0": 5, "s1": 5}, Counter(one.store for one in claimed))
+        self.assertEqual({"s0": 5, "s1": 5}, Counter(one.stores[0] for one in claimed))
 
     def claim_all(self, limits=UNLIMITED):
         """Return the ids of all jobs in the order in which one worker gets them."""

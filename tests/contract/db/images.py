@@ -213,7 +213,7 @@ class ImageContract(ContractBase):
         self.data.add_member(image.id, "theirs", NOW, None)
         before = self.data.get_usage("mine")
         self.data.delete_image(image.id, NOW)
-        restored = self.data.restore_image(image, LATER)
+        restored = self.data.undo_deletion(image, LATER)
         same_ids = tuple(replace(one, id=old.id) for one, old in zip(restored.locations, image.locations, strict=True))
         self.assertEqual(replace(image, updated_at=LATER), replace(restored, locations=same_ids))
         self.assertEqual(restored, self.data.get_image(image.id, THEIRS))
@@ -225,14 +225,14 @@ class ImageContract(ContractBase):
         self.data.delete_image(image.id, NOW)
         first, second = self.data.list_deletions(image.id)
         self.data.finish_deletion(first.id)
-        self.assertEqual([second.url], [one.url for one in self.data.restore_image(image, NOW).locations])
+        self.assertEqual([second.url], [one.url for one in self.data.undo_deletion(image, NOW).locations])
 
     def test_image_whose_data_is_gone_is_not_restored(self):
         image = self.data.create_image(stored(), NO_LIMITS)
         self.data.delete_image(image.id, NOW)
         for deletion in self.data.list_deletions(image.id):
             self.data.finish_deletion(deletion.id)
-        self.assertRaises(errors.NotFound, self.data.restore_image, image, NOW)
+        self.assertRaises(errors.NotFound, self.data.undo_deletion, image, NOW)
 
     def test_due_deletion_is_given_to_one_caller_until_it_comes_again(self):
         image = self.data.create_image(stored(), NO_LIMITS)
@@ -245,6 +245,19 @@ class ImageContract(ContractBase):
         self.data.finish_deletion(taken[0].id)
         self.data.finish_deletion(taken[0].id)
         self.assertEqual([], list(self.data.take_due_deletions(MUCH_LATER, MUCH_LATER)))
+
+    def test_deletion_that_was_taken_is_held_by_its_taker_only_and_until_it_is_finished(self):
+        image = self.data.create_image(stored(), NO_LIMITS)
+        self.data.delete_image(image.id, NOW)
+        first, second = LATER + timedelta(minutes=1), LATER + timedelta(minutes=3)
+        (taken,) = self.data.take_due_deletions(LATER, first)
+        self.assertTrue(self.data.hold_deletion(taken.id, first, second))
+        self.assertFalse(self.data.hold_deletion(taken.id, first, MUCH_LATER))
+        self.assertEqual([], list(self.data.take_due_deletions(first, MUCH_LATER)))
+        self.assertEqual([taken], list(self.data.take_due_deletions(second, MUCH_LATER)))
+        self.assertFalse(self.data.hold_deletion(taken.id, second, MUCH_LATER))
+        self.data.undo_deletion(image, NOW)
+        self.assertFalse(self.data.hold_deletion(taken.id, MUCH_LATER, MUCH_LATER))
 
     def test_new_deletion_is_left_to_the_request_that_made_it(self):
         image = self.data.create_image(stored(), NO_LIMITS)

@@ -92,6 +92,38 @@ class ImportLockContract(JobContractBase):
         self.begin_import(image)
         self.assertEqual("importing", self.image(image).status)
 
+    def test_job_that_a_worker_holds_takes_the_lock_of_an_image_that_it_has_made(self):
+        added = self.add(kind="hash")
+        held = self.claim()
+        image = self.create()
+        with_image = replace(held, image_id=image.id)
+        self.assertRaises(errors.LimitExceeded, self.take_lock, with_image, Limits({IMAGE_COUNT_UPLOADING: 0}))
+        self.assertIsNone(self.jobs.get_job(added.id).image_id)
+        self.take_lock(with_image)
+        self.jobs.end_import(with_image, {TASK_PROPERTY: None}, "queued", (), SOON)
+        self.take_lock(with_image)
+        self.assertEqual(added.id, self.image(image).properties[TASK_PROPERTY])
+        self.assertEqual((image.id, "processing"), ((now := self.jobs.get_job(added.id)).image_id, now.state))
+        self.assertEqual(1, self.used(IMAGE_COUNT_UPLOADING))
+        # The worker that ends it may not have learned of the image.
+        self.jobs.finish_job(held, "failure", None, "", SOON, EXPIRY)
+        self.assertEqual("queued", self.image(image).status)
+        self.assertNotIn(TASK_PROPERTY, self.image(image).properties)
+        self.assertEqual(0, self.used(IMAGE_COUNT_UPLOADING))
+
+    def test_job_that_was_lost_or_cancelled_takes_no_lock(self):
+        image = self.create()
+        for lose in (lambda held: self.claim("other", LAPSED), lambda held: self.jobs.cancel_job(held.id, SOON)):
+            self.add(kind="hash")
+            held = self.claim()
+            lose(held)
+            self.assertRaises(errors.Gone, self.take_lock, replace(held, image_id=image.id))
+            self.assertEqual("queued", self.image(image).status)
+
+    def take_lock(self, held, limits=NO_LIMITS):
+        """Let a job that is running already import into its image."""
+        self.jobs.begin_import(held, "queued", "importing", progress(held), SOON, limits)
+
     def test_of_imports_begun_at_once_one_wins(self):
         image = self.create(status="active")
         tried = [job(image_id=image.id) for _ in range(20)]
@@ -121,6 +153,13 @@ class ImportLockContract(JobContractBase):
         self.assertEqual(1, self.used(IMAGE_COUNT_UPLOADING))
         self.jobs.forget_staged(image.id)
         self.assertEqual(0, self.used(IMAGE_COUNT_UPLOADING))
+
+    def test_import_of_data_on_a_nodes_own_disk_is_bound_to_that_node(self):
+        for host in ("http://node1", None):
+            image = self.create()
+            self.stage(image, host=host)
+            begun = self.begin_import(self.image(image))
+            self.assertEqual(host, self.jobs.get_job(begun.id).host)
 
     def succeed(self, begun):
         self.jobs.finish_job(self.claim(), "success", {}, "", NOW, EXPIRY)

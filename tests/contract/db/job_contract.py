@@ -6,6 +6,7 @@ from tests.contract.db.jobs import JobContract, JobListContract
 from tests.contract.db.outbox import OutboxContract
 from tests.contract.db.pending import PendingContract
 from tests.contract.db.staging import StagingContract
+from tests.contract.db.watched import WatchContract
 
 
 class JobAccessContract(
@@ -17,5 +18,6 @@ class JobAccessContract(
     ImportContract,
     PendingContract,
     OutboxContract,
+    WatchContract,
 ):
     """Mix into a ``testtools.TestCase`` and give it ``open_access``."""

@@ -54,8 +54,8 @@ class JobContractBase:
 
     def claim(self, process: str = "worker", now: datetime = NOW, limits: JobLimits = UNLIMITED, **values: Any) -> Any:
         """Claim a job until one minute after ``now``."""
-        kinds = values.get("kinds", KINDS)
-        return self.jobs.claim_job(process, kinds, now, now + timedelta(minutes=1), limits)
+        kinds, host = values.get("kinds", KINDS), values.get("host")
+        return self.jobs.claim_job(process, kinds, now, now + timedelta(minutes=1), limits, host)
 
     def stage(self, image: Image, size: int = 700, **values: Any) -> StagedData:
         """Stage data of an image and return what is known of it."""

@@ -13,7 +13,8 @@ class JobContract(JobContractBase):
     def test_job_comes_back_as_it_was_added(self):
         for added in (
             job(),
-            job(image_id="i", store="fast", priority=-3, checkpoint={"bytes": 2**40}, message="ü", result={"a": None}),
+            job(image_id="i", stores=("fast", "a_b"), host="http://h", priority=-3, result={"a": None}),
+            job(checkpoint={"bytes": 2**40}, message="ü"),
             job(project_id=None, user_id=None, request_id=None, roles=(), token=None, lease_until=LATER, process="p"),
         ):
             self.jobs.add_job(added)

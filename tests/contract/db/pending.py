@@ -1,14 +1,18 @@
 """The contract for images that were deleted and can be restored (reference 3.6, 4.8)."""
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 
 from glance_mini.domain import errors
+from glance_mini.domain.job import JobQuery
 from glance_mini.domain.query import EVERYTHING, ImageQuery
-from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_SIZE_TOTAL, NO_LIMITS
+from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_SIZE_TOTAL, NO_LIMITS, Limits
 from glance_mini.domain.transfer import PendingImage
-from tests.contract.db.job_samples import SOON, JobContractBase
-from tests.contract.db.samples import LATER, MUCH_LATER, NOW, sample, stored
+from tests.contract.db.job_samples import SOON, JobContractBase, job
+from tests.contract.db.samples import LATER, MINE, MUCH_LATER, NOBODY, NOW, THEIRS, sample, stored
+
+DELETED = ImageQuery(one_of={"status": ("pending_delete",)})
 
 
 class PendingContract(JobContractBase):
@@ -16,7 +20,7 @@ class PendingContract(JobContractBase):
         image = self.store()
         marked = self.mark(image)
         self.assertEqual(replace(image, status="pending_delete", updated_at=SOON, deleted_at=SOON), marked)
-        self.assertEqual(marked, self.data.get_pending(image.id))
+        self.assertEqual(marked, self.data.get_pending(image.id, EVERYTHING))
         self.assertRaises(errors.NotFound, self.data.get_image, image.id, EVERYTHING)
         self.assertEqual((), self.data.list_images(ImageQuery(tags=("t",)), EVERYTHING).images)
         self.assertRaises(errors.NotFound, self.mark, image)
@@ -27,7 +31,7 @@ class PendingContract(JobContractBase):
         for status in ("active", "deactivated"):
             image = self.store(status=status)
             self.mark(image)
-            restored = self.data.restore_pending(image.id, LATER)
+            restored = self.data.restore_pending(image.id, LATER, NO_LIMITS)
             self.assertEqual(replace(image, updated_at=LATER), restored)
             self.assertEqual(restored, self.image(image))
             self.assertEqual((1, 100), self.counted())
@@ -35,22 +39,50 @@ class PendingContract(JobContractBase):
 
     def test_what_cannot_be_restored_is_not_found(self):
         image = self.store()
-        for call in (self.data.restore_pending, self.data.delete_pending):
-            for other in (image, sample()):
-                self.assertRaises(errors.NotFound, call, other.id, NOW)
-        self.assertRaises(errors.NotFound, self.data.get_pending, image.id)
+        for other in (image, sample()):
+            self.assertRaises(errors.NotFound, self.restore, other)
+            self.assertRaises(errors.NotFound, self.data.delete_pending, other.id, NOW)
+            self.assertRaises(errors.NotFound, self.data.get_pending, other.id, EVERYTHING)
+
+    def test_image_is_restored_by_its_project_and_by_administrators_only(self):
+        image = self.store(visibility="public")
+        marked = self.mark(image)
+        for scope in (MINE, EVERYTHING):
+            self.assertEqual(marked, self.data.get_pending(image.id, scope))
+        for scope in (THEIRS, NOBODY):
+            self.assertRaises(errors.NotFound, self.data.get_pending, image.id, scope)
+
+    def test_image_for_which_there_is_no_room_any_more_stays_deleted(self):
+        image = self.store()
+        self.mark(image)
+        self.store()
+        for limits in ({IMAGE_COUNT_TOTAL: 1}, {IMAGE_SIZE_TOTAL: 199}):
+            self.assertRaises(errors.LimitExceeded, self.restore, image, limits=Limits(project=limits))
+            self.assertEqual("pending_delete", self.data.get_pending(image.id, MINE).status)
+        self.assertEqual((1, 100), self.counted())
+        self.restore(image, limits=Limits(project={IMAGE_COUNT_TOTAL: 2, IMAGE_SIZE_TOTAL: 200}))
+        self.assertEqual((2, 200), self.counted())
+
+    def test_job_comes_with_the_deletion(self):
+        image, protected = self.store(), self.store(protected=True)
+        self.mark(image)
+        self.assertRaises(errors.Forbidden, self.mark, protected)
+        (found,) = self.jobs.list_jobs(JobQuery(kinds=("scrub",)))
+        self.assertEqual((image.id, LATER), (found.image_id, found.due_at))
+        self.assertIsNone(self.claim(now=SOON, kinds=("scrub",)))
+        self.assertEqual(found.id, self.claim(now=LATER, kinds=("scrub",)).id)
 
     def test_protected_and_empty_images_are_refused(self):
         self.assertRaises(errors.Forbidden, self.mark, self.store(protected=True))
         self.assertRaises(errors.StatusConflict, self.mark, self.create())
 
-    def test_images_are_due_when_their_time_has_come(self):
-        first, second = self.store(), self.store()
-        self.mark(second, LATER + timedelta(seconds=1))
-        self.mark(first, LATER)
-        self.assertEqual([], list(self.data.due_pending(NOW)))
-        self.assertEqual([first.id], list(self.data.due_pending(LATER)))
-        self.assertEqual([first.id, second.id], list(self.data.due_pending(MUCH_LATER)))
+    def test_image_is_deleted_for_good_when_its_time_has_come(self):
+        image = self.store()
+        self.mark(image, LATER)
+        early = LATER - timedelta(microseconds=1)
+        self.assertRaises(errors.NotFound, self.data.delete_pending, image.id, early, early)
+        self.assertEqual("pending_delete", self.data.get_pending(image.id, MINE).status)
+        self.assertEqual("deleted", self.data.delete_pending(image.id, LATER, LATER).status)
 
     def test_images_that_can_be_restored_are_listed_by_the_time_that_they_have_left(self):
         self.assertEqual([], list(self.data.list_pending(10)))
@@ -64,8 +96,64 @@ class PendingContract(JobContractBase):
         ]
         self.assertEqual(found, list(self.data.list_pending(10)))
         self.assertEqual(found[:1], list(self.data.list_pending(1)))
-        self.data.restore_pending(sooner.id, LATER)
+        self.restore(sooner)
         self.assertEqual(found[1:], list(self.data.list_pending(10)))
+
+    def test_list_of_deleted_images_shows_those_that_the_caller_may_restore(self):
+        mine, theirs, nobodys = (self.store(owner=owner, visibility="public") for owner in ("mine", "theirs", None))
+        for image in (mine, theirs, nobodys):
+            self.mark(image)
+        self.restore(self.marked())
+        self.finish(self.marked())
+        everybody = {mine.id, theirs.id, nobodys.id}
+        for scope, expected in ((MINE, {mine.id}), (THEIRS, {theirs.id}), (NOBODY, set()), (EVERYTHING, everybody)):
+            self.assertEqual(expected, set(self.listed(scope)))
+        self.assertEqual([theirs.id], self.listed(EVERYTHING, one_of={"owner": ("theirs",)}))
+        self.assertEqual([], self.listed(MINE, one_of={"owner": ("theirs",)}))
+        self.assertEqual([], self.listed(MINE, visibility="private"))
+        for query in ({"visibility": "all"}, {"tags": ("t",)}, {"properties": {"a": "b"}}):
+            self.assertEqual({mine.id}, set(self.listed(MINE, **query)))
+        self.assertEqual([], self.listed(MINE, tags=("u",)))
+
+    def test_other_lists_do_not_show_deleted_images(self):
+        image = self.marked()
+        for status in (("active", "pending_delete"), ("deleted",)):
+            self.assertEqual([], self.listed(MINE, one_of={"status": status}))
+        query = ImageQuery(marker=image.id)
+        self.assertRaises(errors.Invalid, self.data.list_images, query, MINE)
+
+    def test_list_of_deleted_images_is_sorted_and_paged(self):
+        images = [self.marked(name=f"n{number}") for number in (2, 0, 1)]
+        names = {image.id: image.name for image in images}
+        for direction, expected in (("asc", ["n0", "n1", "n2"]), ("desc", ["n2", "n1", "n0"])):
+            query = {"sort": (("name", direction), ("created_at", direction), ("id", direction)), "limit": 1}
+            found = self.listed(MINE, **query)
+            while len(found) < 3:
+                found += self.listed(MINE, marker=found[-1], **query)
+            self.assertEqual(expected, [names[image_id] for image_id in found])
+            self.assertEqual([], self.listed(MINE, marker=found[-1], **query))
+        for marker, scope in ((self.store().id, MINE), (images[0].id, THEIRS)):
+            self.assertRaises(errors.Invalid, self.listed, scope, marker=marker)
+
+    def test_list_of_deleted_images_tells_until_when_they_can_be_restored(self):
+        image = self.marked(LATER)
+        (found,) = self.data.list_images(DELETED, MINE).images
+        until = {"os_glance_scrub_at": "2026-05-04T04:02:01Z"}
+        self.assertEqual(replace(image, properties={"a": "b", **until}), found)
+        self.assertEqual({"a": "b"}, self.restore(image).properties)
+
+    def test_import_that_ended_while_the_image_was_deleted_holds_it_no_longer(self):
+        image = self.store()
+        held = self.start_import(image)
+        self.mark(image)
+        self.assertEqual(held.id, self.restore(image).properties["os_glance_import_task"])
+        self.mark(image)
+        self.jobs.finish_job(held, "failure", None, "The image is gone.", LATER, MUCH_LATER)
+        restored = self.restore(image)
+        progress = {"os_glance_importing_to_stores": "", "os_glance_failed_import": "fast,cheap"}
+        self.assertEqual(("active", {"a": "b", **progress}), (restored.status, restored.properties))
+        self.assertEqual(restored, self.image(image))
+        self.assertEqual((1, 100), self.counted())
 
     def test_image_deleted_for_good_leaves_pending_deletions(self):
         image = self.store()
@@ -73,8 +161,8 @@ class PendingContract(JobContractBase):
         deleted = self.data.delete_pending(image.id, LATER)
         self.assertEqual(("deleted", LATER, ()), (deleted.status, deleted.deleted_at, deleted.locations))
         self.assertEqual([one.url for one in image.locations], [one.url for one in self.data.list_deletions(image.id)])
-        self.assertEqual([], list(self.data.due_pending(MUCH_LATER)))
-        self.assertRaises(errors.NotFound, self.data.restore_pending, image.id, LATER)
+        self.assertRaises(errors.NotFound, self.data.delete_pending, image.id, MUCH_LATER)
+        self.assertRaises(errors.NotFound, self.restore, image)
         self.assertRaises(errors.NotFound, self.data.get_image, image.id, EVERYTHING)
         self.assertEqual((0, 0), self.counted())
 
@@ -91,15 +179,37 @@ class PendingContract(JobContractBase):
         images = [self.store() for _ in range(8)]
         for image in images:
             self.mark(image)
-        calls = [(call, image.id) for image in images for call in (self.data.restore_pending, self.data.delete_pending)]
-        results = self.at_once(lambda one: one[0](one[1], LATER), calls)
+        calls = list(itertools.product((self.restore, self.finish), images))
+        results = self.at_once(lambda one: one[0](one[1]), calls)
         self.assertEqual(8, sum(isinstance(one, errors.NotFound) for one in results))
+
+    def test_image_is_restored_once(self):
+        images = [self.store() for _ in range(4)]
+        for image in images:
+            self.mark(image)
+        results = self.at_once(self.restore, 2 * images)
+        self.assertEqual(4, sum(isinstance(one, errors.NotFound) for one in results))
+        self.assertEqual((4, 400), self.counted())
 
     def store(self, **values):
         return self.data.create_image(stored(tags=("t",), properties={"a": "b"}, **values), NO_LIMITS)
 
     def mark(self, image, scrub_at=LATER):
-        return self.data.mark_pending_delete(image.id, SOON, scrub_at)
+        scrub = job(kind="scrub", image_id=image.id, due_at=scrub_at, token=None)
+        return self.data.mark_pending_delete(image.id, SOON, scrub)
+
+    def marked(self, scrub_at=LATER, **values):
+        return self.mark(self.store(**values), scrub_at)
+
+    def listed(self, scope, **values):
+        one_of = {**DELETED.one_of, **values.pop("one_of", {})}
+        return [image.id for image in self.data.list_images(replace(DELETED, one_of=one_of, **values), scope).images]
+
+    def restore(self, image, limits=NO_LIMITS):
+        return self.data.restore_pending(image.id, LATER, limits)
+
+    def finish(self, image):
+        return self.data.delete_pending(image.id, LATER)
 
     def counted(self):
         return self.used(IMAGE_COUNT_TOTAL), self.used(IMAGE_SIZE_TOTAL)

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from glance_mini.domain import errors
-from glance_mini.domain.image import Location
 from glance_mini.domain.quota import (
     IMAGE_COUNT_UPLOADING,
     IMAGE_SIZE_TOTAL,
@@ -12,7 +11,9 @@ from glance_mini.domain.quota import (
     Limits,
 )
 from tests.contract.db.job_samples import JobContractBase, staged, staging
-from tests.contract.db.samples import LATER, MUCH_LATER, NOW, sample, transfer
+from tests.contract.db.samples import LATER, MUCH_LATER, NOW, sample, stored, transfer
+
+NODE = "http://node1:9292"
 
 
 class StagingContract(JobContractBase):
@@ -118,14 +119,53 @@ class StagingContract(JobContractBase):
         self.assertEqual((0, 0, 0), self.counts())
 
     def test_deletion_makes_staged_data_a_pending_deletion_that_names_its_node(self):
-        for host, more in ((None, {}), ("http://node1:9292", {"host": "http://node1:9292"})):
+        for host in (None, NODE):
             image = self.create()
             data = self.stage(image, host=host)
             self.data.delete_image(image.id, NOW)
-            (pending,) = self.data.list_deletions(image.id)
-            self.assertEqual(Location(data.url, {"store": data.store, **more}), Location(pending.url, pending.metadata))
-            self.assertIsNone(self.jobs.get_staged(image.id))
+            self.assert_pending(image, data)
         self.assertEqual((0, 0, 0), self.counts())
+
+    def test_discarded_data_becomes_a_pending_deletion_of_its_node_and_counts_no_more(self):
+        image = self.create()
+        data = self.stage(image, host=NODE)
+        self.jobs.discard_staged(image.id, NOW)
+        self.jobs.discard_staged(image.id, NOW)
+        self.assert_pending(image, data)
+        self.assertEqual((0, 0, 0), self.counts())
+
+    def test_every_name_that_staging_uses_is_known_until_its_bytes_are_gone(self):
+        image, other = self.create(), self.create()
+        begun = staging(image, name="first", host=NODE)
+        self.jobs.begin_staging(begun, NOW, NO_LIMITS)
+        self.assertEqual({"first"}, self.jobs.list_data_names([image.id, other.id]))
+        self.jobs.record_staged(begun, staged(image, url="file:///staging/first"), NOW)
+        self.assertEqual({"first"}, self.jobs.list_data_names([image.id]))
+        self.jobs.discard_staged(image.id, NOW)
+        self.assertEqual({"first"}, self.jobs.list_data_names([image.id]))
+        self.assertEqual(frozenset(), self.jobs.list_data_names([other.id]))
+        (pending,) = self.data.list_deletions(image.id)
+        self.data.finish_deletion(pending.id)
+        self.assertEqual(frozenset(), self.jobs.list_data_names([image.id]))
+
+    def test_name_of_data_in_a_store_is_known_too(self):
+        image = self.data.create_image(stored(), NO_LIMITS)
+        self.assertEqual({"a"}, self.jobs.list_data_names([image.id]))
+
+    def test_deletion_on_a_nodes_own_disk_is_given_to_that_node_only_and_is_in_nobodys_way(self):
+        image = self.create()
+        self.stage(image, host=NODE)
+        self.jobs.discard_staged(image.id, NOW)
+        (pending,) = self.data.list_deletions(image.id)
+        for host in (None, "http://node2:9292"):
+            self.assertEqual([], list(self.data.take_due_deletions(LATER, MUCH_LATER, host)))
+        self.assertEqual([pending], list(self.data.take_due_deletions(LATER, MUCH_LATER, NODE)))
+
+    def assert_pending(self, image, data):
+        """Fail unless staged data waits for its deletion, on the node that has it."""
+        (pending,) = self.data.list_deletions(image.id)
+        self.assertEqual((data.url, {"store": data.store}, data.host), (pending.url, pending.metadata, pending.host))
+        self.assertIsNone(self.jobs.get_staged(image.id))
 
     def counts(self):
         """Return the bytes staged, the bytes stored and the uploads of the project."""

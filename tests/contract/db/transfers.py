@@ -94,6 +94,24 @@ class TransferContract(ContractBase):
         self.assertEqual([replace(begun, process="second", lease_until=lease)], list(taken))
         self.assertEqual([], list(self.data.take_expired_transfers("third", (), LATER, lease)))
 
+    def test_expired_transfer_to_a_nodes_own_disk_is_left_to_that_node(self):
+        begun = self.begin(self.create(), host="http://node1")
+        for host in ("http://node2", None):
+            self.assertEqual([], self.take(LATER - timedelta(minutes=45, seconds=1), host))
+        taken = self.take(LATER - timedelta(minutes=45, seconds=1), "http://node1")
+        self.assertEqual([(begun.id, "http://node1")], [(one.id, one.host) for one in taken])
+
+    def test_expired_transfer_of_a_node_that_stays_away_is_given_to_any_other(self):
+        long_ago = NOW - timedelta(minutes=14)
+        first, second = (self.begin(self.create(), host="http://node1", lease_until=long_ago) for _ in range(2))
+        self.assertEqual([], self.take(NOW, "http://node2"))
+        taken = self.take(NOW + timedelta(minutes=2), "http://node2")
+        self.assertEqual({first.id, second.id}, {one.id for one in taken})
+
+    def take(self, now, host):
+        """Return what another process on that node is given of the transfers whose lease has ended."""
+        return list(self.data.take_expired_transfers("second", (), now, now + timedelta(seconds=60), host))
+
     def test_process_that_lost_its_transfer_can_do_nothing_with_it(self):
         image = self.create()
         begun = self.begin(image)

@@ -7,7 +7,7 @@ from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.domain.query import EVERYTHING
 from glance_mini.domain.quota import NO_LIMITS
-from glance_mini.testing.samples import IMAGE_ID, TIME, make_image
+from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
 from tests.unit.cmd.test_commands import CommandTestCase
 
 
@@ -21,7 +21,7 @@ class ImageCommandsTest(CommandTestCase):
         self.data.create_image(make_image(), NO_LIMITS)
 
     def test_deleted_image_is_listed_with_the_end_of_its_time(self):
-        self.data.mark_pending_delete(IMAGE_ID, TIME, TIME + timedelta(hours=1))
+        self.delete(TIME + timedelta(hours=1))
         code, out, _ = self.manage("images", "deleted")
         self.assertEqual(0, code)
         head, row = (line.split() for line in out.splitlines())
@@ -29,12 +29,23 @@ class ImageCommandsTest(CommandTestCase):
         self.assertEqual([IMAGE_ID, "sample", "p1", "4", "2026-01-02T04:04:05Z"], row)
 
     def test_restored_image_is_seen_again_and_listed_no_more(self):
-        self.data.mark_pending_delete(IMAGE_ID, TIME, TIME)
+        self.delete()
         self.assertEqual((0, "active\n"), self.manage("images", "restore", IMAGE_ID)[:2])
         self.assertEqual("active", self.data.get_image(IMAGE_ID, EVERYTHING).status)
         self.assertEqual(1, len(self.manage("images", "deleted")[1].splitlines()))
 
-    def test_image_that_was_not_deleted_is_not_restored(self):
-        code, _, err = self.manage("images", "restore", IMAGE_ID)
-        self.assertEqual(1, code)
-        self.assertIn(IMAGE_ID, err)
+    def test_image_is_deleted_for_good_before_its_time(self):
+        self.delete(TIME + timedelta(days=365_000))
+        self.assertEqual((0, "deleted\n"), self.manage("images", "scrub", IMAGE_ID)[:2])
+        self.assertEqual(1, len(self.manage("images", "deleted")[1].splitlines()))
+        self.assertEqual(1, len(self.data.list_deletions(IMAGE_ID)))
+
+    def test_image_that_was_not_deleted_is_left_alone(self):
+        for command in ("restore", "scrub"):
+            code, _, err = self.manage("images", command, IMAGE_ID)
+            self.assertEqual(1, code)
+            self.assertIn(IMAGE_ID, err)
+        self.assertEqual("active", self.data.get_image(IMAGE_ID, EVERYTHING).status)
+
+    def delete(self, scrub_at=TIME):
+        self.data.mark_pending_delete(IMAGE_ID, TIME, make_job(kind="scrub", image_id=IMAGE_ID, due_at=scrub_at))

@@ -6,6 +6,7 @@ from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
+from glance_mini.db.sqlalchemy.outbox_access import SqlOutboxAccess
 from glance_mini.domain.job import JobLimits
 from glance_mini.testing.samples import TIME
 from tests.unit.cmd.test_commands import CommandTestCase
@@ -21,6 +22,7 @@ class JobCommandsTest(CommandTestCase):
         schema.sync(engine)
         data = SqlDataAccess(engine)
         self.addCleanup(data.close)
+        self.database = data.database
         self.jobs = SqlJobAccess(data.database)
 
     def add(self, **values):
@@ -53,11 +55,14 @@ class JobCommandsTest(CommandTestCase):
         self.assertEqual(ids, set(self.listed()))
 
     def test_show_tells_everything_but_what_may_be_secret(self):
-        job_id = self.add(input={"url": "http://me:pass@x/"}, token="the-token", roles=("member", "reader"))
+        where = {"host": "http://node1:9292", "stores": ("fast", "cheap")}
+        job_id = self.add(input={"url": "http://me:pass@x/"}, token="the-token", roles=("member", "reader"), **where)
         code, out, _ = self.manage("jobs", "show", job_id)
         self.assertEqual(0, code)
         self.assertIn("state: pending\n", out)
         self.assertIn("roles: member,reader\n", out)
+        self.assertIn("host: http://node1:9292\n", out)
+        self.assertIn("stores: fast,cheap\n", out)
         self.assertNotIn("pass", out)
         self.assertNotIn("the-token", out)
 
@@ -75,6 +80,15 @@ class JobCommandsTest(CommandTestCase):
         self.assertEqual((0, "failure\n"), self.manage("jobs", "cancel", job_id)[:2])
         code, _, err = self.manage("jobs", "cancel", job_id)
         self.assertEqual((1, 1), (code, err.count("\n")))
+
+    def test_the_failure_of_a_task_that_is_cancelled_is_told(self):
+        with self.state.config_file.open("a") as file:
+            file.write("[notifications]\ndelivery = outbox\n[oslo_messaging_notifications]\ndriver = log\n")
+        task, other = self.add(kind="import"), self.add()
+        for job_id in (task, other):
+            self.assertEqual((0, "failure\n"), self.manage("jobs", "cancel", job_id)[:2])
+        [event] = SqlOutboxAccess(self.database).take_events("test", TIME, LATER, 10)
+        self.assertEqual(("task.failure", task), (event.type, event.payload["id"]))
 
     def test_unknown_job_is_one_line(self):
         code, out, err = self.manage("jobs", "show", "nothing")

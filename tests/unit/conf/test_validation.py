@@ -19,7 +19,7 @@ WRONG = (
     ("DEFAULT", "image_tag_quota", "-2", "greater than or equal to -1"),
     ("DEFAULT", "limit_param_default", "0", "greater than or equal to 1"),
     ("DEFAULT", "api_limit_max", "many", "'many'"),
-    ("DEFAULT", "enabled_import_methods", "[web-download,magic]", "found 'magic'"),
+    ("DEFAULT", "enabled_import_methods", "[magic,web-download,magic]", "'magic' comes more than once"),
     ("DEFAULT", "property_protection_rule_format", "groups", "groups"),
     ("image_format", "disk_formats", "", "at least one format"),
     ("image_format", "require_image_format_match", "perhaps", "perhaps"),

@@ -6,16 +6,16 @@ from fixtures import TempDir
 from testtools import TestCase
 
 from glance_mini.db.interface import DataAccess
-from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
+from glance_mini.testing.tables import make_tables
 from tests.contract.db.contract import DataAccessContract
 
 
 def open_on(url: str) -> SqlDataAccess:
     """Return the data access on a database whose tables it makes."""
     engine = make_engine(url)
-    schema.sync(engine)
+    make_tables(engine)
     return SqlDataAccess(engine)
 
 

@@ -8,8 +8,9 @@ from testtools.matchers import Contains, HasLength
 
 from glance_mini.domain.query import EVERYTHING, SORT_KEYS, ImageQuery
 from glance_mini.domain.quota import NO_LIMITS
+from glance_mini.testing.samples import make_job
 from glance_mini.testing.statements import count_statements
-from tests.contract.db.samples import MINE, NOW, location, sample
+from tests.contract.db.samples import MINE, NOW, location, sample, stored
 from tests.unit.db.test_sqlite import open_on
 
 
@@ -54,6 +55,16 @@ class TestStatements(TestCase):
                 self.assertThat(plan, Contains(f"ix_images_list_{key} "))
                 # The page itself, of at most ``limit`` rows, is put in order again when it is joined.
                 self.assertEqual(1, plan.count("USE TEMP B-TREE FOR ORDER BY"), plan)
+
+    def test_list_of_deleted_images_is_one_statement_and_led_by_an_index(self):
+        image = self.data.create_image(stored(), NO_LIMITS)
+        self.data.mark_pending_delete(image.id, NOW, make_job(kind="scrub", image_id=image.id))
+        query = ImageQuery(one_of={"status": ("pending_delete",)})
+        for scope in (MINE, EVERYTHING):
+            with count_statements(self.data.engine) as statements:
+                self.assertThat(self.data.list_images(query, scope).images, HasLength(1))
+            self.assertThat(statements, HasLength(1))
+            self.assertThat(self.plan(query, scope), Contains("ix_images_list_status "))
 
     def test_filter_by_property_and_tag_is_led_by_its_index(self):
         for query, index in (

@@ -13,6 +13,7 @@ from glance_mini.domain.imports import ImportRequest
 from glance_mini.imports.copying import Copier
 from glance_mini.imports.flow import ImportJob
 from glance_mini.imports.methods import CopyImage, GlanceDirect, GlanceDownload, WebDownload
+from glance_mini.imports.staging import StagingArea
 from glance_mini.imports.verification import LocationJob
 from glance_mini.imports.web_client import WebClient
 from glance_mini.inspection import InspectionRules
@@ -51,7 +52,9 @@ class ImportCase(testtools.TestCase):
     """``disk`` and ``slow`` keep files, on the file system of the staging area; ``fast`` and ``cheap`` memory."""
 
     plugins = ()
+    at_once = None
     size_cap = 64 * BLOCK
+    tell_seconds = 60
 
     def setUp(self):
         super().setUp()
@@ -73,34 +76,41 @@ class ImportCase(testtools.TestCase):
         self.stores = self.services.stores
         self.caller = self.application.context("admin")
         self.clock = Clock()
-        self.job_types = {"api_image_import": self._import_job(), "location_import": self._location_job()}
+        imports = self.import_job(self.services.address)
+        self.job_types = {"api_image_import": imports, "location_import": self._location_job()}
 
     def settings(self):
         """Return further options by group and name."""
         return {}
 
-    def _import_job(self):
+    def import_job(self, host):
+        """Return the type of job as the node ``host`` has it."""
         services = self.services
         client = WebClient.from_config(self.application.conf)
         methods = (
-            GlanceDirect(services.stores, services.jobs),
+            GlanceDirect(services.stores, services.jobs, host),
             WebDownload(client),
             CopyImage(services.stores, services.metrics),
             GlanceDownload(client, ("hw_", "os_type")),
         )
-        copier = Copier(services.stores, InspectionRules(), "sha256")
+        copier = Copier(services.stores, InspectionRules(), "sha256", self.at_once, tell_seconds=self.tell_seconds)
         named = {method.name: method for method in methods}
         work = self.folder / "work"
-        return ImportJob(self.stack, services.jobs, services.stores, named, self.plugins, copier, work, self.size_cap)
+        staging = StagingArea(services.jobs, services.stores, host)
+        return ImportJob(
+            *(self.stack, staging, services.stores, named, self.plugins, copier, work, self.size_cap),
+            certificates=services.certificates,
+        )
 
     def _location_job(self):
         return LocationJob(self.stack, self.services.stores, "sha256")
 
-    def worker(self, **job_types):
-        """Return a worker that is not started."""
+    def worker(self, host=None, **job_types):
+        """Return a worker on the node ``host``, by default that of the test, which is not started."""
         settings = WorkerSettings(lease_seconds=60)
         types = {**self.job_types, **job_types}
-        return Worker(self.services.jobs, types, Wakeup(), settings, self.services.metrics, self.clock)
+        metrics, host = self.services.metrics, host or self.services.address
+        return Worker(self.services.jobs, types, Wakeup(), settings, metrics, self.clock, host)
 
     def create(self, **values):
         """Return the id of a new image."""
@@ -196,7 +206,8 @@ class ImportCase(testtools.TestCase):
         """Remove the data whose deletion was recorded."""
         services = self.services
         self.clock.move(1000)
-        Reaper(services.data, services.stores, services.leases, services.metrics, 60, self.clock).reap()
+        parts = (services.data, services.stores, services.leases, services.metrics)
+        Reaper(*parts, 60, self.clock, services.address).reap()
 
     def break_store(self, name, error=None):
         """Let a store fail after the first block of a write; returns what mends it."""
@@ -266,6 +277,9 @@ class _Counting:
 
     def checkpoint(self, values, message=""):
         self._control.checkpoint(values, message)
+
+    def tell(self, message):
+        self._control.tell(message)
 
 
 class Death(BaseException):

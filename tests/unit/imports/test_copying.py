@@ -39,6 +39,9 @@ class Going:
     def checkpoint(self, values, message=""):
         self.check()
 
+    def tell(self, message):
+        self.check()
+
 
 class Chunks:
     """A source that knows whether it was closed."""

@@ -212,7 +212,7 @@ class TestCopyImage(ImportCase):
         self.break_store("cheap")
         image = self.copy("fast", "cheap")
         self.assertEqual(("active", before.locations), (image.status, image.locations))
-        self.assertEqual((None, "", "fast,cheap"), self.progress(image))
+        self.assertEqual((None, "", "cheap"), self.progress(image))
         self.assertEqual({"disk": 1}, self.kept())
 
     def test_data_that_was_changed_in_its_store_is_not_copied(self):
@@ -235,7 +235,7 @@ class TestFailingStores(ImportCase):
             restore = self.break_store(broken)
             image = self.staged_import("disk", "fast")
             self.assertEqual(("queued", ()), (image.status, image.locations))
-            self.assertEqual((None, "", "disk,fast"), self.progress(image))
+            self.assertEqual((None, "", broken), self.progress(image))
             self.assertEqual({}, self.kept())
             self.assertIn(broken, self.task(image.id).message)
             restore()
@@ -254,7 +254,27 @@ class TestFailingStores(ImportCase):
         self.break_store("cheap")
         image = self.staged_import("disk", "fast", "cheap")
         self.assertEqual(("queued", ()), (image.status, image.locations))
+        self.assertEqual((None, "", "fast,cheap"), self.progress(image))
         self.assertEqual({}, self.kept())
+
+    def test_a_store_that_failed_in_an_earlier_attempt_is_not_at_fault_for_the_last_one(self):
+        restore = self.break_store("fast", FAILURE)
+        image_id = self.create()
+        self.stage(image_id)
+        self.request(image_id, "disk", "fast")
+        self.worker().run_one()
+        self.assertEqual("pending", self.task(image_id).state)
+        restore()
+        (staged,) = (path for path in (self.folder / "staging").rglob("*") if path.is_file())
+        staged.unlink()
+        self.run_to_the_end()
+        self.assertEqual((None, "", "disk,fast"), self.progress(self.image(image_id)))
+
+    def test_a_store_that_fails_in_all_attempts_is_the_one_at_fault(self):
+        self.break_store("fast", FAILURE)
+        image = self.staged_import("disk", "fast")
+        self.assertEqual(("failure", 5), ((task := self.task(image.id)).state, task.attempts))
+        self.assertEqual(("queued", (None, "", "fast")), (image.status, self.progress(image)))
 
     def test_two_of_three_failing_stores_are_listed_where_one_is_enough(self):
         self.break_store("disk")
@@ -282,6 +302,102 @@ class TestFailingStores(ImportCase):
         self.run_to_the_end()
         self.assertEqual("active", self.image(image_id).status)
         self.assertEqual({"disk": 1, "fast": 1}, self.kept())
+
+
+class TestOneStoreAfterTheOther(ImportCase):
+    at_once = 1
+
+    def settings(self):
+        self.server = self.useFixture(RawServer(response(DATA)))
+        return {"import_filtering_opts": {"allowed_hosts": "127.0.0.1", "allowed_ports": self.server.port}}
+
+    def download(self, *stores, **values):
+        return self.run_import(
+            self.create(), *stores, name="web-download", method={"uri": self.server.url()}, **values
+        )
+
+    def test_one_download_is_enough_for_all_stores(self):
+        image = self.download("fast", "disk", "cheap")
+        self.assertEqual(("active", *DONE), (image.status, *self.progress(image)))
+        self.assertEqual([DATA] * 3, [self.data_of(image, store) for store in ("fast", "disk", "cheap")])
+        self.assertEqual(1, len(self.server.asked))
+
+    def test_staged_data_is_taken_over_and_read_for_the_others(self):
+        image = self.staged_import("disk", "fast", "slow")
+        self.assertEqual([DATA] * 3, [self.data_of(image, store) for store in ("disk", "fast", "slow")])
+        self.assertEqual({"disk": 1, "fast": 1, "slow": 1}, self.kept())
+
+    def test_one_failing_store_undoes_all_where_all_must_succeed(self):
+        for broken in ("disk", "fast", "cheap"):
+            restore = self.break_store(broken)
+            for image in (self.download("fast", "disk", "cheap"), self.staged_import("fast", "disk", "cheap")):
+                self.assertEqual(("queued", ()), (image.status, image.locations))
+                self.assertEqual(((None, "", broken), {}), (self.progress(image), self.kept()))
+            restore()
+
+    def test_failing_stores_are_listed_where_one_is_enough(self):
+        stores = ("fast", "disk", "cheap")
+        for broken in (("fast",), ("cheap",), ("fast", "disk"), ("disk", "cheap")):
+            mending = [self.break_store(store) for store in broken]
+            image = self.download(*stores, all_stores_must_succeed=False)
+            works = [store for store in stores if store not in broken]
+            self.assertEqual(("active", works), (image.status, [each.store for each in image.locations]))
+            self.assertEqual((None, "", ",".join(broken)), self.progress(image))
+            for mend in mending:
+                mend()
+            self.call_delete(image.id)
+            self.assertEqual({}, self.kept())
+
+    def test_where_one_is_enough_and_none_works_the_image_is_queued(self):
+        for store in ("disk", "fast"):
+            self.break_store(store)
+        image = self.download("disk", "fast", all_stores_must_succeed=False)
+        self.assertEqual(("queued", (None, "", "disk,fast")), (image.status, self.progress(image)))
+
+
+class TestProgress(ImportCase):
+    tell_seconds = 0
+
+    def settings(self):
+        self.server = self.useFixture(RawServer(response(DATA)))
+        return {"import_filtering_opts": {"allowed_hosts": "127.0.0.1", "allowed_ports": self.server.port}}
+
+    def told(self, image_id):
+        """Return what the task said on the way, up to the last block of the data."""
+        told = []
+
+        class Listening(Interrupted):
+            def run(listening, job, control):
+                tell = control.tell
+                control.tell = lambda message: (tell(message), told.append(self.task(image_id).message))
+                return listening._job_type.run(job, control)
+
+        job_type = Listening(self.job_types["api_image_import"], checks=0)
+        self.worker(api_image_import=job_type).run_one()
+        self.assertEqual("success", self.task(image_id).state)
+        return told
+
+    def test_the_task_tells_of_all_methods_in_percent(self):
+        percent = ["Copied 33 %", "Copied 66 %", "Copied 99 %", "Copied 100 %"]
+        staged, downloaded = self.create(), self.create()
+        self.stage(staged)
+        self.request(staged, "fast")
+        self.assertEqual(percent, self.told(staged))
+        self.request(downloaded, "fast", name="web-download", method={"uri": self.server.url()})
+        self.assertEqual(percent, self.told(downloaded))
+        self.request(staged, "cheap", name="copy-image")
+        self.assertEqual("Copied 100 %", self.told(staged)[-1])
+
+
+class TestProgressOfPlugins(TestProgress):
+    plugins = (ImageDecompression(64 * BLOCK),)
+
+    def test_the_task_tells_of_all_methods_in_percent(self):
+        image_id = self.create()
+        self.request(image_id, "fast", name="web-download", method={"uri": self.server.url()})
+        told = self.told(image_id)
+        self.assertEqual(["Fetched 33 %", "Fetched 66 %", "Fetched 99 %", "Fetched 100 %", "Unpacking"], told[:5])
+        self.assertEqual("Copied 100 %", told[-1])
 
 
 class TestPlugins(ImportCase):

@@ -82,6 +82,16 @@ class TestInterruptions(ImportCase):
         self.assertEqual("success", self.task(image_id).state)
         self.assertEqual({"fast": 1, "disk": 1}, self.kept())
 
+    def test_files_of_a_worker_that_was_killed_after_its_last_record_are_removed(self):
+        image_id = self.begun("fast")
+        self.assertRaises(Death, self.worker(api_image_import=Dying(self.job_types["api_image_import"])).run_one)
+        left = self.folder / "work" / self.task(image_id).id / "1"
+        left.mkdir(parents=True)
+        (left / "source").write_bytes(DATA)
+        self.run_to_the_end()
+        self.assertEqual(("success", {"fast": 1}), (self.task(image_id).state, self.kept()))
+        self.assertFalse(left.parent.exists())
+
     def test_a_failure_that_was_not_written_down_leaves_the_next_import_alone(self):
         image_id = self.begun("fast", expected_hashes={"md5": "ab" * 16})
         self.assertRaises(Death, self.worker(api_image_import=Dying(self.job_types["api_image_import"])).run_one)

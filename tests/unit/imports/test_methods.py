@@ -8,13 +8,17 @@ from types import SimpleNamespace
 
 import testtools
 
-from glance_mini.domain.errors import ConfigurationError
-from glance_mini.imports.methods import GlanceDirect, load_methods
+from glance_mini.domain.errors import ConfigurationError, Unavailable
+from glance_mini.domain.imports import METHOD_RULES, MethodRule
+from glance_mini.imports.method_rules import load_method_rules
+from glance_mini.imports.methods import NAMESPACE, GlanceDirect, ImportMethod, load_methods
 from glance_mini.imports.plugins.decompression import ImageDecompression
+from glance_mini.workers.base import JobType
 from glance_mini_store.streams import BLOCK
 from tests.unit.disk_images import qcow2
+from tests.unit.entry_points import installed
 from tests.unit.imports.raw_server import RawServer, response
-from tests.unit.imports.support import ImportCase
+from tests.unit.imports.support import Death, Dying, ImportCase
 
 DISK = qcow2(size=48 * BLOCK)
 OTHER_ID = "5b1cc7c5-7c0d-4c6e-9a2f-2f6d2b3c4d5e"
@@ -41,6 +45,8 @@ class GlanceDownloadCase(ImportCase):
 
     def download(self, record=RECORD, data=DISK, **values):
         """Return a new image with what the other image service gives."""
+        # The answers are for the first request and the second.
+        self.server.asked.clear()
         self.server.answers = (response(json.dumps(record).encode()), response(data))
         self.caller = replace(self.caller, auth_token="secret")
         method = {"glance_region": "north", "glance_image_id": OTHER_ID, "endpoint": self.server.url("")}
@@ -113,25 +119,94 @@ class TestStagedElsewhere(ImportCase):
     def settings(self):
         return {"DEFAULT": {"worker_self_reference_url": "http://node1:9292"}}
 
-    def test_data_that_another_node_has_staged_is_left_for_a_worker_there(self):
+    def test_staged_data_is_imported_by_the_node_that_has_it_only(self):
+        image_id = self.staged()
+        self.assertEqual(0, self.run_jobs(self.elsewhere()))
+        self.assertEqual(1, self.run_jobs())
+        self.assertEqual(("active", {"disk": 1}), (self.image(image_id).status, self.kept()))
+
+    def test_cancelled_import_of_a_node_that_is_gone_is_cleared_away_and_its_data_when_it_is_back(self):
+        image_id = self.staged()
+        dying = Dying(Failing())
+        self.assertRaises(Death, self.worker(api_image_import=dying).run_one)
+        self.services.jobs.cancel_job(self.task(image_id).id, self.clock())
+        self.clock.move(100)
+        self.assertEqual(1, self.run_jobs(self.elsewhere()))
+        self.assertEqual(("queued", {"staging": 1}), (self.image(image_id).status, self.kept()))
+        self.assertIsNone(self.services.jobs.get_staged(image_id))
+        self.remove_pending()
+        self.assertEqual({}, self.kept())
+
+    def test_node_that_cannot_have_the_data_waits_for_the_one_that_has(self):
+        image_id = self.staged()
+        method = GlanceDirect(self.stores, self.services.jobs, "http://node2:9292")
+        job = self.task(image_id)
+        error = self.assertRaises(Unavailable, method.open, job, None, self.image(image_id), None)
+        self.assertIn("http://node1:9292", str(error))
+
+    def staged(self):
+        """Return the id of an image whose data is staged here and whose import was asked for."""
         image_id = self.create()
         self.stage(image_id)
         self.request(image_id)
-        self.run_jobs()
-        task = self.task(image_id)
-        self.assertEqual("pending", task.state)
-        self.assertIn("http://node1:9292", task.message)
-        self.assertEqual({"staging": 1}, self.kept())
-        services = self.services
-        self.job_types["api_image_import"]._methods["glance-direct"] = GlanceDirect(
-            services.stores, services.jobs, "http://node1:9292"
-        )
-        self.run_to_the_end()
-        self.assertEqual(("active", {"disk": 1}), (self.image(image_id).status, self.kept()))
+        return image_id
+
+    def elsewhere(self):
+        """Return a worker on another node."""
+        host = "http://node2:9292"
+        return self.worker(host, api_image_import=self.import_job(host))
+
+
+class Failing(JobType):
+    """Work that has done nothing yet."""
+
+    def run(self, job, control):
+        return {}
+
+
+class ByPost(ImportMethod):
+    name = "by-post"
+    image_status = "uploading"
+    fields = ("sender", "stamp")
+
+    @classmethod
+    def from_config(cls, conf, services):
+        return cls()
+
+
+class Telepathy(ByPost):
+    name = "telepathy"
+    image_status = "active"
 
 
 class TestLoading(testtools.TestCase):
-    def test_a_method_that_is_not_installed_stops_the_start(self):
-        conf = SimpleNamespace(enabled_import_methods=["by-post"])
-        error = self.assertRaises(ConfigurationError, load_methods, conf, None)
-        self.assertIn("by-post", str(error))
+    """A method of another package beside those that come with the service."""
+
+    def load(self, loader, *names):
+        conf = SimpleNamespace(enabled_import_methods=list(names))
+        with installed(NAMESPACE, ("by-post", f"{__name__}:ByPost"), ("telepathy", f"{__name__}:Telepathy")):
+            return loader(conf)
+
+    def methods(self, conf):
+        return load_methods(conf, None)
+
+    def test_a_worker_loads_the_methods_of_other_packages(self):
+        self.assertIsInstance(self.load(self.methods, "by-post")["by-post"], ByPost)
+
+    def test_the_api_learns_what_a_method_of_another_package_asks_for(self):
+        rules = self.load(load_method_rules, "web-download", "by-post")
+        self.assertEqual(MethodRule("uploading", ("sender", "stamp")), rules["by-post"])
+        self.assertEqual(MethodRule("queued"), rules["web-download"])
+
+    def test_the_api_loads_none_of_the_methods_that_come_with_the_service(self):
+        # None of them is installed here, so loading one would be refused.
+        self.assertEqual(METHOD_RULES, self.load(load_method_rules, *METHOD_RULES))
+
+    def test_a_method_that_is_not_installed_stops_the_start_of_workers_and_of_the_api(self):
+        for loader in (self.methods, load_method_rules):
+            error = self.assertRaises(ConfigurationError, self.load, loader, "by-post", "by-pigeon")
+            self.assertIn("enabled_import_methods names by-pigeon", str(error))
+
+    def test_a_method_for_images_that_have_data_already_is_refused(self):
+        error = self.assertRaises(ConfigurationError, self.load, load_method_rules, "telepathy")
+        self.assertIn("telepathy is for active images", str(error))

@@ -1,11 +1,8 @@
 """The configured plugins one after the other (reference 6.7)."""
 
 import gzip
-import importlib.metadata
-from unittest import mock
 
 import testtools
-from stevedore.extension import ExtensionManager
 
 from glance_mini import conf
 from glance_mini.domain.errors import ConfigurationError
@@ -14,6 +11,7 @@ from glance_mini.imports.plugins.decompression import ImageDecompression
 from glance_mini.imports.plugins.inject_metadata import InjectMetadata
 from glance_mini.imports.plugins.no_op import NoOp
 from glance_mini.imports.plugins.pipeline import load_plugins, run_plugins
+from tests.unit.entry_points import installed
 from tests.unit.imports.staged import MIB, StagedCase, Stopped, go_on, stop
 
 
@@ -93,13 +91,10 @@ class TestInjection(StagedCase):
 
 
 class TestLoading(testtools.TestCase):
-    """Entry points as installed packages have them; which ones are installed is the edge that is replaced."""
-
-    def load(self, names, **installed):
-        points = [importlib.metadata.EntryPoint(name, target, NAMESPACE) for name, target in installed.items()]
+    def load(self, names, **offers):
         configuration = conf.load()
         configuration.set_override("image_import_plugins", names, "image_import_opts")
-        with mock.patch.dict(ExtensionManager.ENTRY_POINT_CACHE, {NAMESPACE: points}):
+        with installed(NAMESPACE, *offers.items()):
             return load_plugins(configuration)
 
     def test_plugins_come_in_the_configured_order(self):
@@ -114,10 +109,11 @@ class TestLoading(testtools.TestCase):
 
     def test_what_cannot_be_loaded_stops_the_start(self):
         for names, target, text in (
-            (["absent"], "glance_mini.imports.plugins.no_op:NoOp", "no import plugin absent"),
+            (["absent"], "glance_mini.imports.plugins.no_op:NoOp", "image_import_plugins names absent"),
             (["mine"], "glance_mini.nonexistent:Mine", "could not be loaded"),
             (["mine"], "glance_mini.imports.plugins.base:StagedFile", "no subclass"),
             (["mine", "mine"], "glance_mini.imports.plugins.no_op:NoOp", "more than once"),
+            (["mine"], "glance_mini.imports.plugins.no_op:NoOp", "calls itself no_op"),
         ):
             error = self.assertRaises(ConfigurationError, self.load, names, mine=target)
             self.assertIn(text, str(error))

@@ -3,6 +3,7 @@
 import hashlib
 
 from glance_mini.domain.job import JobQuery
+from glance_mini.imports.verification import LocationJob
 from glance_mini.operations.imports import AddLocation
 from tests.unit.imports.support import DATA, SHA256, ImportCase, Interrupted
 from tests.unit.store.web import Page, WebServer
@@ -92,3 +93,26 @@ class TestBelievedLocations(LocationCase):
             image_id = self.add(**hashes)
             self.assertEqual(0, self.run_jobs())
             self.assertEqual(("active", value), (self.image(image_id).status, self.image(image_id).os_hash_value))
+
+
+class TestAttempts(LocationCase):
+    def settings(self):
+        return {"DEFAULT": {"http_retries": 2, "hashing_algorithm": "sha256"}}
+
+    def test_data_is_read_as_often_as_configured(self):
+        conf, services = self.application.conf, self.services
+        self.job_types["location_import"] = LocationJob.from_config(conf, services, self.stack, services.jobs)
+        image_id = self.add()
+        self.web.pages["/disk"].status = 503
+        self.run_to_the_end()
+        self.assertEqual(("failure", 2), ((task := self.task(image_id)).state, task.attempts))
+
+
+class TestProgress(LocationCase):
+    def test_the_task_tells_how_much_was_read(self):
+        image_id, told = self.add(), []
+        self.job_types["location_import"] = LocationJob(self.stack, self.stores, "sha256", tell_seconds=0)
+        interrupted = Interrupted(self.job_types["location_import"], 4)
+        interrupted.stop = lambda: told.append(self.task(image_id).message)
+        self.worker(location_import=interrupted).run_one()
+        self.assertRegex(told[0], r"^Read [1-9][0-9]? %$")

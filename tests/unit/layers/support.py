@@ -7,7 +7,6 @@ import fixtures
 import testtools
 
 from glance_mini import conf as configuration
-from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
@@ -19,6 +18,7 @@ from glance_mini.layers.stack import Stack
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.testing.recorder import Recorder, recorder_below
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_context
+from glance_mini.testing.tables import make_tables
 
 OWNER = make_context("member", "p1")
 MEMBER = make_context("member", "p2")
@@ -38,7 +38,7 @@ def stand(*layers: Layer, **answers_with: Any) -> tuple[Stack, Recorder]:
 def make_database(test: testtools.TestCase, connection: str = "sqlite://") -> SqlDataAccess:
     """Return the data access on a new database, in memory where nothing else is named."""
     engine = make_engine(connection)
-    schema.sync(engine)
+    make_tables(engine)
     data = SqlDataAccess(engine)
     test.addCleanup(data.close)
     return data

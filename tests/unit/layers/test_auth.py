@@ -26,6 +26,7 @@ CHANGES = (
     images.DeleteImage(IMAGE_ID, IMAGE),
     images.DeactivateImage(IMAGE_ID, IMAGE),
     images.ReactivateImage(IMAGE_ID, IMAGE),
+    images.RestoreImage(IMAGE_ID, IMAGE),
     data.UploadData(IMAGE_ID, IMAGE),
     imports.StageData(IMAGE_ID, IMAGE),
     imports.ImportImage(IMAGE_ID, IMAGE, ImportRequest({"name": "web-download"})),

@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 
 import testtools
 
+from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
 from glance_mini.domain.changes import PropertyChange
 from glance_mini.domain.errors import Forbidden, Gone, NotFound, StatusConflict
-from glance_mini.domain.image import Location
+from glance_mini.domain.image import Image, Location
 from glance_mini.domain.job import JobQuery
 from glance_mini.domain.staging import STAGING_STORE, StagedData
 from glance_mini.domain.transfer import StoredData, Transfer
@@ -93,18 +94,41 @@ class TestImages(DatabaseCase):
 
 
 class TestDelayedDeletion(DatabaseCase):
-    def delete(self, **values: object) -> str:
-        layer = make_database_layer(make_database(self), clock=self.clock, scrub_after=timedelta(hours=1))
-        self.stack, _ = stand(layer)
-        return str(self.stack.call(ADMIN, images.DeleteImage(self.create(**values))).status)
+    def setUp(self) -> None:
+        super().setUp()
+        data = make_database(self)
+        self.jobs = SqlJobAccess(data.database)
+        self.stack, _ = stand(make_database_layer(data, clock=self.clock, scrub_after=timedelta(hours=1)))
 
-    def test_an_image_with_data_can_be_wanted_back(self) -> None:
+    def delete(self, **values: object) -> Image:
+        deleted: Image = self.stack.call(ADMIN, images.DeleteImage(self.create(**values)))
+        return deleted
+
+    def test_an_image_with_data_is_restored_as_it_was(self) -> None:
         for status in ("active", "deactivated"):
-            self.assertEqual("pending_delete", self.delete(status=status))
+            deleted = self.delete(status=status)
+            self.assertEqual("pending_delete", deleted.status)
+            self.assertRaises(NotFound, self.stack.call, ADMIN, images.GetImage(deleted.id))
+            self.assertEqual(status, self.stack.call(ADMIN, images.RestoreImage(deleted.id)).status)
+            self.assertEqual(status, self.stack.call(ADMIN, images.GetImage(deleted.id)).status)
 
     def test_an_image_without_data_is_gone(self) -> None:
         for status in ("queued", "uploading", "importing"):
-            self.assertEqual("deleted", self.delete(status=status))
+            deleted = self.delete(status=status)
+            self.assertEqual("deleted", deleted.status)
+            self.assertRaises(NotFound, self.stack.call, ADMIN, images.RestoreImage(deleted.id))
+
+    def test_only_a_deleted_image_is_restored(self) -> None:
+        for status in ("queued", "active", "deactivated"):
+            op = images.RestoreImage(self.create(status=status))
+            self.assertRaises(StatusConflict, self.stack.call, ADMIN, op)
+        self.assertRaises(NotFound, self.stack.call, ADMIN, images.RestoreImage("nonesuch"))
+
+    def test_a_deletion_brings_a_job_that_is_due_when_the_image_cannot_be_restored_any_more(self) -> None:
+        deleted = self.delete(status="active")
+        (job,) = self.jobs.list_jobs(JobQuery(kinds=("scrub",)))
+        found = (job.image_id, job.created_at, job.due_at, job.user_id, job.token)
+        self.assertEqual((deleted.id, TIME, TIME + timedelta(hours=1), ADMIN.user_id, None), found)
 
 
 class TestImports(DatabaseCase):
@@ -130,7 +154,7 @@ class TestImports(DatabaseCase):
         self.stage(image_id)
         self.stack.call(ADMIN, images.DeleteImage(image_id))
         (pending,) = self.stack.call(ADMIN, data.ListDeletions(image_id))
-        self.assertEqual({"store": STAGING_STORE, "host": "https://node1"}, pending.metadata)
+        self.assertEqual(({"store": STAGING_STORE}, "https://node1"), (pending.metadata, pending.host))
 
     def test_the_jobs_of_an_image_are_its_tasks(self) -> None:
         image_id = self.create(**self.formats)

@@ -1,19 +1,21 @@
 """What is checked before an import begins, and the job that it becomes (reference 6.3, 6.5)."""
 
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any, ClassVar, cast
 
 import testtools
 
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.errors import Conflict, Invalid, StatusConflict
 from glance_mini.domain.image import Image, Location
-from glance_mini.domain.imports import ImportRequest
+from glance_mini.domain.imports import METHOD_RULES, ImportRequest, MethodRule
 from glance_mini.domain.quota import Limits
 from glance_mini.layers.import_rules import ImportRules
 from glance_mini.layers.location import LocationLayer
 from glance_mini.metrics import Metrics
 from glance_mini.operations.imports import ImportImage
 from glance_mini.operations.tasks import CreateTask
+from glance_mini.signatures import PROPERTIES
 from glance_mini.testing.samples import IMAGE_ID, make_context, make_image, make_job
 from glance_mini.transfers.leases import LeaseKeeper
 from glance_mini_store.registry import Stores
@@ -47,6 +49,8 @@ def several() -> Stores:
 
 
 class ImportCase(testtools.TestCase):
+    methods: ClassVar = METHOD_RULES
+
     def setUp(self) -> None:
         super().setUp()
         self.stores = several()
@@ -57,7 +61,12 @@ class ImportCase(testtools.TestCase):
         self.woken += 1
 
     def stand(self, **answers_with: Any) -> Any:
-        rules = ImportRules(check_uri=self.checked.append, priorities={"api_image_import": 5}, wake_workers=self.wake)
+        rules = ImportRules(
+            check_uri=self.checked.append,
+            priorities={"api_image_import": 5, "import": 7},
+            wake_workers=self.wake,
+            methods=self.methods,
+        )
         layer = LocationLayer(self.stores, LeaseKeeper(cast(DataAccess, None), 60), Metrics(), rules=rules)
         stack, self.recorder = stand(layer, **answers_with)
         return stack
@@ -106,8 +115,8 @@ class TestJobs(ImportCase):
         self.assertEqual(("active", "active"), (begun.expect, begun.status))
 
     def test_a_job_for_one_store_says_so(self) -> None:
-        self.assertEqual("b", self.begin(WEB, QUEUED, stores=("b",)).job.store)
-        self.assertIsNone(self.begin(WEB, QUEUED, stores=("a", "b")).job.store)
+        self.assertEqual(("b",), self.begin(WEB, QUEUED, stores=("b",)).job.stores)
+        self.assertEqual(("a", "b"), self.begin(WEB, QUEUED, stores=("a", "b")).job.stores)
 
     def test_staged_data_comes_first_and_copies_last(self) -> None:
         priorities = [
@@ -121,6 +130,15 @@ class TestJobs(ImportCase):
         self.assertEqual(("tOkEn", ENDPOINT), (job.token, job.input["endpoint"]))
         for method, image in ((DIRECT, UPLOADING), (WEB, QUEUED)):
             self.assertIsNone(self.begin(method, image).job.token)
+
+    def test_the_import_of_a_signed_image_keeps_the_token_for_the_key_manager(self) -> None:
+        names = dict.fromkeys(PROPERTIES, "x")
+        for method, image in ((DIRECT, UPLOADING), (WEB, QUEUED)):
+            self.assertEqual("tOkEn", self.begin(method, replace(image, properties=names)).job.token)
+            for name in PROPERTIES:
+                lacking = {other: "x" for other in PROPERTIES if other != name}
+                self.assertIsNone(self.begin(method, replace(image, properties=lacking)).job.token)
+        self.assertIsNone(self.begin(COPY, replace(ACTIVE, properties=names), stores=("b",)).job.token)
 
     def test_nobody_is_woken_for_an_import_that_did_not_begin(self) -> None:
         stack = self.stand(begin_import=raising(Conflict(reason="locked")))
@@ -205,16 +223,55 @@ class TestChecks(ImportCase):
 
 
 class TestTasks(ImportCase):
-    def test_a_task_wants_a_web_address(self) -> None:
+    def test_a_task_wants_a_web_address_and_formats(self) -> None:
         stack = self.stand(create_task=make_job())
-        stack.call(CALLER, CreateTask("import", {"import_from": SOURCE, "image_properties": {"name": "x"}}))
+        right = {"import_from": SOURCE, "import_from_format": "raw", "image_properties": {"name": "x"}}
+        stack.call(CALLER, CreateTask("import", right))
         self.assertEqual((["create_task"], [SOURCE], 1), (self.recorder.names, self.checked, self.woken))
-        for values in (
-            {},
+        wrong: tuple[dict[str, object], ...] = (
+            {"import_from": None},
             {"import_from": 5},
             {"import_from": "file:///etc/passwd"},
-            {"import_from": SOURCE, "import_from_format": 5},
-            {"import_from": SOURCE, "image_properties": []},
-        ):
+            {"import_from_format": 5},
+            {"import_from_format": None},
+            {"image_properties": []},
+            {"image_properties": {"id": IMAGE_ID}},
+            {"image_properties": {"disk_format": None}},
+            {"image_properties": {"container_format": None}},
+        )
+        for values in ({}, *(right | each for each in wrong)):
             self.assertRaises(Invalid, stack.call, CALLER, CreateTask("import", values))
         self.assertEqual(["create_task"], self.recorder.names)
+
+    def test_the_job_of_a_task_gets_priority_and_store_and_a_token_where_its_image_is_signed(self) -> None:
+        signed = dict.fromkeys(PROPERTIES, "x")
+        for properties, token in (({}, None), (signed, "tOkEn")):
+            stack = self.stand(create_task=make_job())
+            values = {"import_from": SOURCE, "image_properties": {"disk_format": "raw", **properties}}
+            stack.call(CALLER, CreateTask("import", values))
+            (op,) = self.recorder.seen
+            self.assertEqual((("a",), 7, token), (op.stores, op.priority, op.token))
+            self.assertEqual(values, op.input)
+
+    def test_a_worker_that_has_made_an_image_imports_into_it_as_the_same_job(self) -> None:
+        held = make_job(kind="import", process="worker", image_id=None, input={"import_from": SOURCE})
+        op = ImportImage(IMAGE_ID, QUEUED, ImportRequest(WEB, stores=("b",)), job=held)
+        job = self.stand(begin_import=QUEUED).call(CALLER, op)
+        (begun,) = self.recorder.seen
+        self.assertEqual((replace(held, image_id=IMAGE_ID), job), (job, begun.job))
+        self.assertEqual((held.id, "b"), tuple(begun.properties[name] for name in list(begun.properties)[:2]))
+        # The worker asks about the address itself, and needs no waking.
+        self.assertEqual(([], 0), (self.checked, self.woken))
+
+
+class TestFurtherMethods(ImportCase):
+    methods = {"by-post": MethodRule("uploading", ("sender",)), "by-hand": MethodRule()}
+
+    def test_a_method_of_another_package_has_rules_like_others(self) -> None:
+        self.assertEqual("importing", self.begin({"name": "by-post", "sender": "me"}, UPLOADING).status)
+        self.assertEqual("queued", self.begin({"name": "by-hand"}, QUEUED).expect)
+        self.woken = 0
+        self.fails(StatusConflict, {"name": "by-post", "sender": "me"}, QUEUED)
+        self.fails(StatusConflict, {"name": "by-hand"}, UPLOADING)
+        self.assertIn("sender", self.fails(Invalid, {"name": "by-post"}, UPLOADING))
+        self.fails(Invalid, {"name": "by-magic"}, QUEUED)

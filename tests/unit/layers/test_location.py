@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,6 +35,7 @@ from glance_mini.layers.stack import Stack
 from glance_mini.metrics import Metrics
 from glance_mini.operations import data, images, info, members
 from glance_mini.operations.base import Operation
+from glance_mini.signatures import Certificates, FetchCertificate, SignatureInvalid, no_certificates
 from glance_mini.testing.recorder import Recorder
 from glance_mini.testing.samples import IMAGE_ID, make_image
 from glance_mini.transfers.leases import LeaseKeeper
@@ -41,6 +43,7 @@ from glance_mini_store import errors as store_errors
 from glance_mini_store.drivers.file import FileDriver
 from glance_mini_store.registry import Stores
 from tests.unit import disk_images as disks
+from tests.unit.imports.certificates import make_certificate
 from tests.unit.layers.stores import (
     AclDriver,
     FailingDriver,
@@ -51,6 +54,7 @@ from tests.unit.layers.stores import (
     unavailable,
 )
 from tests.unit.layers.support import OWNER, count, make_member, stand
+from tests.unit.signed import RSA_KEY, signed
 
 DATA = b"0123456789abcdefghij"
 QUEUED = make_image(status="queued", size=None, locations=())
@@ -72,10 +76,13 @@ def raising(error: Exception) -> Callable[[Context, Operation], None]:
 
 
 class LocationCase(testtools.TestCase):
+    certificates: Certificates = staticmethod(no_certificates)
+
     def stand(self, stores: Stores, *, changeable: bool = False, **answers_with: Any) -> Stack:
         self.metrics = Metrics()
         self.leases = LeaseKeeper(cast(DataAccess, None), 60)
-        layer = LocationLayer(stores, self.leases, self.metrics, "sha256", InspectionRules(), changeable)
+        rules, certificates = InspectionRules(), self.certificates
+        layer = LocationLayer(stores, self.leases, self.metrics, "sha256", rules, changeable, certificates=certificates)
         stack, self.recorder = stand(layer, **{"delete_image": DELETED, **answers_with})
         return stack
 
@@ -145,6 +152,24 @@ class TestUploads(LocationCase):
     def test_only_bare_data_is_inspected(self) -> None:
         self.upload((disks.qcow2(backing_file="/etc/passwd"),), make_image(status="queued", container_format="ova"))
         self.assertIsNone(self.only("record_data").data.virtual_size)
+
+    def test_a_signature_is_looked_at_before_the_transfer_begins_and_its_data_before_it_is_published(self) -> None:
+        asked: list[object] = []
+
+        def certificates(token: str | None, project_id: str | None) -> FetchCertificate:
+            asked.append((token, project_id))
+            return lambda certificate_id: make_certificate(RSA_KEY)
+
+        self.certificates = certificates
+        caller = replace(OWNER, auth_token="tOkEn")
+        image = replace(QUEUED, properties=signed(DATA, TRANSFER_ID))
+        op = data.UploadData(IMAGE_ID, image, (DATA,), transfer_id=TRANSFER_ID)
+        self.assertEqual(RECORDED, self.stand(self.stores, record_data=RECORDED).call(caller, op))
+        self.assertEqual([("tOkEn", OWNER.project_id)], asked)
+        self.fails(SignatureInvalid, (DATA[1:],), image)
+        self.assertEqual(NOTHING_LEFT, self.recorder.names)
+        self.fails(SignatureInvalid, (DATA,), replace(image, properties={**image.properties, "img_signature": ""}))
+        self.assertEqual([], self.recorder.names)
 
     def test_data_goes_to_the_store_that_was_named_else_to_the_default_one(self) -> None:
         drivers = {"first": FailingDriver("first"), "second": FailingDriver("second")}
@@ -458,7 +483,7 @@ class TestDeletion(LocationCase):
         self.drivers["b"].fails["delete"] = lambda: store_errors.InUseByStore(location=self.locations[1].url)
         error = self.assertRaises(Conflict, self.delete)
         self.assertIn("in use", str(error))
-        self.assertEqual(self.image, self.only("restore_image").image)
+        self.assertEqual(self.image, self.only("undo_deletion").image)
         self.assertEqual([1], self.finished())
 
     def test_a_store_that_fails_is_left_to_the_reaper_and_holds_up_no_other(self) -> None:

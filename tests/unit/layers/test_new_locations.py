@@ -41,7 +41,12 @@ class NewLocationCase(testtools.TestCase):
     def add(self, context: Context = OWNER, image: Image = QUEUED, reads: bool = True, **values: Any) -> Any:
         answers = {"update_image": self.active, "begin_import": make_image(status="importing")}
         answers |= values.pop("answers", {})
-        rules = ImportRules(reads_locations=reads, priorities={"location_import": 3}, wake_workers=self.wake)
+        rules = ImportRules(
+            check_uri=lambda _url: None,
+            reads_locations=reads,
+            priorities={"location_import": 3},
+            wake_workers=self.wake,
+        )
         leases = LeaseKeeper(cast(DataAccess, None), 60)
         layer = LocationLayer(several_stores(**self.drivers), leases, Metrics(), rules=rules)
         stack, self.recorder = stand(layer, **answers)

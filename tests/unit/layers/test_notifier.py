@@ -100,6 +100,7 @@ class TestChanges(NotifierCase):
             (images.DeleteImage(IMAGE_ID, IMAGE), DELETED, "image.delete", IMAGE_KEYS),
             (images.DeactivateImage(IMAGE_ID, IMAGE), replace(IMAGE, status="deactivated"), "image.update", IMAGE_KEYS),
             (images.ReactivateImage(IMAGE_ID, replace(IMAGE, status="deactivated")), IMAGE, "image.update", IMAGE_KEYS),
+            (images.RestoreImage(IMAGE_ID, replace(IMAGE, status="pending_delete")), IMAGE, "image.update", IMAGE_KEYS),
             (imports.StageData(IMAGE_ID, IMAGE), CHANGED, "image.update", IMAGE_KEYS),
             (imports.DeleteFromStore(IMAGE_ID, IMAGE), CHANGED, "image.update", IMAGE_KEYS),
             (tasks.CreateTask("import"), make_job(), "task.create", TASK_KEYS),
@@ -178,7 +179,8 @@ class TestImports(NotifierCase):
     def test_an_import_is_told_when_it_begins_and_its_input_never(self) -> None:
         target = replace(IMAGE, status="uploading", properties={})
         op = imports.ImportImage(IMAGE_ID, target, ImportRequest({"name": "web-download", "uri": "http://secret/"}))
-        job = make_job(input={"import_req": {"uri": "http://secret/"}, "backend": ["b", "a"]}, result={"image_id": "x"})
+        values = {"import_req": {"uri": "http://secret/"}, "backend": ["b", "a"]}
+        job = make_job(input=values, stores=("b", "a"), result={"image_id": "x"})
         task, prepare = self.call(op, import_image=job)
         self.assertEqual(("task.create", TASK_KEYS), (task.type, set(task.payload)))
         self.assertEqual((None, "pending", "p1"), tuple(task.payload[name] for name in ("result", "status", "owner")))

@@ -88,7 +88,8 @@ class TestRecords(QuotaCase):
             stack.call(ADMIN, images.CreateImage(base={"owner": owner}))
             stack.call(ADMIN, images.UpdateImage(IMAGE_ID, target, (PropertyChange("replace", "name", "x"),)))
             stack.call(ADMIN, data.UploadData(IMAGE_ID, target))
-            self.assertEqual([expected] * 3, [op.limits for op in recorder.seen[-3:]], owner)
+            stack.call(ADMIN, images.RestoreImage(IMAGE_ID, target))
+            self.assertEqual([expected] * 4, [op.limits for op in recorder.seen[-4:]], owner)
 
     def test_without_limits_nothing_is_limited(self) -> None:
         per_image = ImageLimits(size=2**63)

@@ -130,8 +130,8 @@ class TestDeletion(StagingCase):
         return self.recorder.names
 
     def staged(self, host: str | None) -> Deletion:
-        metadata = {"store": STAGING_STORE} | ({"host": host} if host else {})
-        return Deletion(1, IMAGE_ID, self.driver.put(f"{IMAGE_ID}-7d9a4f0e", DATA), metadata)
+        url = self.driver.put(f"{IMAGE_ID}-7d9a4f0e", DATA)
+        return Deletion(1, IMAGE_ID, url, {"store": STAGING_STORE}, host)
 
     def test_staged_data_goes_with_its_image(self) -> None:
         for host in (OURS, None):

@@ -78,7 +78,7 @@ def live(service):
     protected = service.create(protected=True, name="protected")
     with contextlib.suppress(Forbidden):
         service.call(images.DeleteImage(protected.id))
-    service.call(tasks.CreateTask("import", {"import_from": SOURCE, "image_properties": {}}), "admin")
+    service.call(tasks.CreateTask("import", {"import_from": SOURCE, "import_from_format": "raw"}), "admin")
 
 
 class TestBothDeliveries(testtools.TestCase):
@@ -88,6 +88,16 @@ class TestBothDeliveries(testtools.TestCase):
             live(service)
         direct, stored = (service.told() for service in services)
         self.assertIn("image.prepare", [event for event, *_ in direct])
+        self.assertEqual(direct, stored)
+
+    def test_a_deletion_that_is_undone_is_told_alike(self):
+        services = [Service(self, *options, {"DEFAULT": {"delayed_delete": True}}) for options in ((), (STORED,))]
+        for service in services:
+            image = service.upload(service.create())
+            service.call(images.DeleteImage(image.id))
+            service.call(images.RestoreImage(image.id))
+        direct, stored = (service.told() for service in services)
+        self.assertEqual(["image.delete", "image.update"], [event for event, *_ in direct[-2:]])
         self.assertEqual(direct, stored)
 
     def test_what_an_import_brings_is_told_alike(self):

@@ -35,6 +35,7 @@ TABLE = {
     "service_api": ADMIN_OR_SERVICE,
     "add_image": OWNERS_MEMBER,
     "delete_image": OWNERS_MEMBER,
+    "restore_image": OWNERS_MEMBER,
     "get_image": SEEN_BY_READERS,
     "get_images": OWNERS_READER,
     "modify_image": OWNERS_MEMBER,

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -11,7 +12,7 @@ import fixtures
 
 @dataclass
 class Page:
-    """What the server answers under one path."""
+    """What the server answers under one path; the data takes ``seconds``."""
 
     data: bytes = b""
     status: int = 200
@@ -20,6 +21,7 @@ class Page:
     head: bool = True
     tells_length: bool = True
     missing_bytes: int = 0
+    seconds: float = 0
 
 
 @dataclass
@@ -123,9 +125,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         self.end_headers()
         if with_body:
-            self.wfile.write(data[: len(data) - page.missing_bytes])
+            self._send_slowly(data[: len(data) - page.missing_bytes], page.seconds)
         if page.missing_bytes:
             self.close_connection = True
+
+    def _send_slowly(self, data: bytes, seconds: float) -> None:
+        pieces = 10 if seconds else 1
+        size = -(-len(data) // pieces)
+        for number in range(pieces):
+            self.wfile.write(data[number * size : (number + 1) * size])
+            time.sleep(seconds / pieces)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Keep the test output clean."""

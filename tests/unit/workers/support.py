@@ -5,13 +5,13 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
 from glance_mini.domain.job import Job
 from glance_mini.metrics import Metrics
 from glance_mini.testing.samples import TIME
+from glance_mini.testing.tables import make_tables
 from glance_mini.workers.base import JobType
 from glance_mini.workers.loop import Worker
 from glance_mini.workers.settings import WorkerSettings
@@ -54,7 +54,7 @@ class Script(JobType):
 def open_jobs(test, url="sqlite://"):
     """Return a job access on a fresh database, closed after the test."""
     engine = make_engine(url)
-    schema.sync(engine)
+    make_tables(engine)
     data = SqlDataAccess(engine)
     test.addCleanup(data.close)
     return SqlJobAccess(data.database)

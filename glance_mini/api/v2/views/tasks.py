@@ -10,6 +10,8 @@ from glance_mini_store.redaction import redact
 
 View = dict[str, Any]
 
+_ADDRESSES = frozenset({"loc_url", "import_from", "endpoint"})
+
 
 def show(job: Job) -> View:
     """Return the view of one task; times in it are datetimes for ``dump_json``."""
@@ -74,10 +76,12 @@ def _of_image(job: Job) -> View:
 
 
 def _input(job: Job) -> Mapping[str, object]:
-    """Return the input without what a location may hold of credentials."""
-    if "loc_url" not in job.input:
-        return job.input
-    return {**job.input, "loc_url": redact(str(job.input["loc_url"]))}
+    """Return the input without what the addresses in it may hold of credentials."""
+    shown = {name: redact(str(value)) if name in _ADDRESSES else value for name, value in job.input.items()}
+    request = job.input.get("import_req")
+    if isinstance(request, Mapping) and isinstance(method := request.get("method"), Mapping) and "uri" in method:
+        shown["import_req"] = {**request, "method": {**method, "uri": redact(str(method["uri"]))}}
+    return shown
 
 
 def _raw_time(time: datetime | None) -> str | None:

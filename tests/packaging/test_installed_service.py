@@ -1,4 +1,4 @@
-"""The installed wheel serves images through the layer and the store of the two example packages.
+"""The installed wheel serves images through the layer, the store and the import method of the example packages.
 
 Runs where only the installed packages can be imported (``tox -e packaging``), and imports nothing of them itself: the
 service is used as its users do, by its commands and over HTTP.
@@ -21,12 +21,20 @@ START_SECONDS = 60
 CONFIGURATION = """
 [DEFAULT]
 enabled_backends = shelf:acme
+enabled_import_methods = web-download,acme-shelf
+node_staging_uri = file://{directory}/staging
 
 [domain]
 layers = audit,auth,notifier,policy,quota,location,database
 
 [acme_audit]
 file = {directory}/audit.jsonl
+
+[acme_import]
+directory = {directory}/images
+
+[task]
+work_dir = {directory}/work
 
 [shelf]
 acme_directory = {directory}/shelf
@@ -117,6 +125,24 @@ class TestInstalledService(testtools.TestCase):
         audited = [(entry["operation"], entry["outcome"]) for entry in map(json.loads, lines)]
         expected = ["create_image", "upload_data", "download_data", "get_image"]
         self.assertEqual([(operation, "done") for operation in expected], audited)
+
+    def test_a_worker_imports_by_the_acme_method_into_the_acme_store(self):
+        data = os.urandom(1024 * 1024)
+        (self.directory / "images").mkdir()
+        (self.directory / "images" / "disk.raw").write_bytes(data)
+        self.serve()
+        description = {"disk_format": "raw", "container_format": "bare"}
+        image = json.loads(self.request("POST", "/v2/images", json.dumps(description).encode()))
+        path = f"/v2/images/{image['id']}"
+        wanted = {"method": {"name": "acme-shelf", "file": "disk.raw"}}
+        self.request("POST", f"{path}/import", json.dumps(wanted).encode())
+
+        deadline = time.monotonic() + START_SECONDS
+        while json.loads(self.request("GET", path))["status"] != "active":
+            self.assertLess(time.monotonic(), deadline, self.request("GET", f"{path}/tasks"))
+            time.sleep(0.1)
+        self.assertEqual(data, self.request("GET", f"{path}/file"))
+        self.assertIn("acme-shelf", json.loads(self.request("GET", "/v2/info/import"))["import-methods"]["value"])
 
     def test_the_command_shows_the_audit_layer_on_the_path(self):
         self.assertIn("audit", self.manage("layers", "update_image"))

@@ -6,7 +6,7 @@ import sys
 import time
 from statistics import median
 
-from benchmarks import crowd, imports, processes, scenarios
+from benchmarks import claims, crowd, imports, processes, scenarios
 from benchmarks.seed import seed
 from benchmarks.service import Service, database, service
 
@@ -32,6 +32,9 @@ def main() -> None:
     imports.add_argument("--memory", help="a folder in memory for the source, such as /dev/shm")
     growth = commands.add_parser("growth", help="time of lists in a small and a large catalogue")
     growth.add_argument("--sizes", default="1000,200000")
+    claims = commands.add_parser("claims", help="what it costs to give a job to a worker, on the server and on SQLite")
+    claims.add_argument("--jobs", type=int, default=1000)
+    claims.add_argument("--rounds", type=int, default=3)
     commands.add_parser("crowd", help="small requests among slow and half-open connections")
     commands.add_parser("start", help="import time and time to the first answer")
     arguments = parser.parse_args()
@@ -85,6 +88,15 @@ def run_growth(arguments: argparse.Namespace) -> None:
     for name, times in medians.items():
         row = "  ".join(f"{each:8.2f} ms" for each in times)
         print(f"{name:28} {row}  ratio {times[-1] / times[0]:.2f}")
+
+
+def run_claims(arguments: argparse.Namespace) -> None:
+    """Print the cost of a claim, alone and among four, without limits and with both; medians of some rounds."""
+    for name in (arguments.server, "sqlite"):
+        for limits in (claims.NO_LIMITS, claims.LIMITS):
+            for count in (1, 4):
+                costs = claims.rounds(name, count, arguments.jobs, limits, arguments.rounds)
+                print(f"{name.partition(':')[0]:12} {count} processes, {claims.name_of(limits):15} {costs}", flush=True)
 
 
 def run_crowd(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,137 @@
+"""What one claim of a job costs: processes empty a queue, each job ended before the next is claimed.
+
+Checked beside: every job is given out, and to one process at a time.
+"""
+
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from datetime import timedelta
+from statistics import mean, median, quantiles
+from typing import Any
+from uuid import uuid4
+
+from benchmarks.service import database
+from glance_mini.db.sqlalchemy import schema
+from glance_mini.db.sqlalchemy.access import SqlDataAccess
+from glance_mini.db.sqlalchemy.engine import make_engine
+from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
+from glance_mini.domain.clock import utcnow
+from glance_mini.domain.job import SUCCESS, Job, JobLimits
+
+KIND = "api_image_import"
+
+NO_LIMITS = JobLimits()
+LIMITS = JobLimits(per_project=4, per_store=4)
+
+_PROJECTS = 7
+_STORES = 3
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim: the job, when it was asked for, given out and ended, in seconds of one clock; CPU seconds of it."""
+
+    job_id: str
+    asked: float
+    given: float
+    ended: float
+    cpu: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What claims cost, in milliseconds: how long half of them take at most, and 99 of 100; CPU of the worker for one.
+
+    ``per_job`` is the time from the first claim to the last end of a job, divided by the number of jobs.
+    """
+
+    latency: float
+    slowest: float
+    cpu: float
+    per_job: float
+
+    def __str__(self) -> str:
+        claim = f"claim {self.latency:6.2f} ms, 99 % below {self.slowest:6.2f} ms, CPU {self.cpu:5.2f} ms"
+        return f"{claim}; claim and end {self.per_job:5.2f} ms per job"
+
+
+def name_of(limits: JobLimits) -> str:
+    """Return how ``limits`` are called in the output."""
+    return "no limits" if limits == NO_LIMITS else "limits"
+
+
+def rounds(server: str, processes: int, jobs: int, limits: JobLimits, count: int) -> Cost:
+    """Return the medians of ``count`` rounds, each on a new database of ``server``, a file of its own for "sqlite"."""
+    costs = []
+    for _ in range(count):
+        with tempfile.TemporaryDirectory() as folder:
+            url = f"sqlite:///{folder}/jobs.db" if server == "sqlite" else server
+            with database(url) as connection:
+                costs.append(measure(connection, processes, jobs, limits))
+    return Cost(*(median(values) for values in zip(*map(astuple, costs), strict=True)))
+
+
+def measure(connection: str, processes: int, jobs: int, limits: JobLimits) -> Cost:
+    """Queue ``jobs`` and let ``processes`` empty the queue; raises RuntimeError where a job was lost or ran twice."""
+    queued = _fill(connection, jobs)
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(processes)
+    results: multiprocessing.Queue[list[Claim]] = context.Queue()
+    workers = [context.Process(target=_empty, args=(connection, limits, start, results)) for _ in range(processes)]
+    for worker in workers:
+        worker.start()
+    claims = [claim for _ in workers for claim in results.get()]
+    for worker in workers:
+        worker.join()
+    _check(queued, claims)
+    seconds = [claim.given - claim.asked for claim in claims]
+    elapsed = max(claim.ended for claim in claims) - min(claim.asked for claim in claims)
+    cpu = mean(claim.cpu for claim in claims)
+    values = (median(seconds), quantiles(seconds, n=100)[-1], cpu, elapsed / jobs)
+    return Cost(*(value * 1000 for value in values))
+
+
+def _open(connection: str) -> SqlDataAccess:
+    engine = make_engine(connection)
+    schema.sync(engine)
+    return SqlDataAccess(engine)
+
+
+def _fill(connection: str, count: int) -> set[str]:
+    data, now = _open(connection), utcnow()
+    jobs = SqlJobAccess(data.database)
+    names = {str(uuid4()) for _ in range(count)}
+    for number, name in enumerate(names):
+        whose = {"project_id": f"project-{number % _PROJECTS}", "stores": (f"store-{number % _STORES}",)}
+        jobs.add_job(Job(name, KIND, now, now, now, **whose))
+    data.close()
+    return names
+
+
+def _empty(connection: str, limits: JobLimits, start: Any, results: Any) -> None:
+    """Claim and end jobs until there are none; runs in a process of its own."""
+    data, name = _open(connection), str(uuid4())
+    jobs = SqlJobAccess(data.database)
+    claims = []
+    start.wait()
+    while True:
+        asked, used, now = time.monotonic(), time.process_time(), utcnow()
+        job = jobs.claim_job(name, [KIND], now, now + timedelta(minutes=1), limits)
+        given, used = time.monotonic(), time.process_time() - used
+        if job is None:
+            break
+        jobs.finish_job(job, SUCCESS, {}, "", now, now + timedelta(hours=48))
+        claims.append(Claim(job.id, asked, given, time.monotonic(), used))
+    data.close()
+    results.put(claims)
+
+
+def _check(queued: set[str], claims: Sequence[Claim]) -> None:
+    claimed = [claim.job_id for claim in claims]
+    if len(claimed) != len(set(claimed)):
+        raise RuntimeError("a job was given out twice, though its first holder was alive")
+    if set(claimed) != queued:
+        raise RuntimeError(f"{len(queued - set(claimed))} jobs were lost")

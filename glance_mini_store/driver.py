@@ -84,6 +84,13 @@ class Driver(abc.ABC):
         """
         raise errors.StoreAddDisabled()
 
+    def write_copy(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+        """As ``write``, for data that goes to another store at the same time and will rather be read from there.
+
+        A driver that keeps what it writes in the memory of this machine may leave that out.
+        """
+        return self.write(name, chunks, size)
+
     def adopt(self, name: str, path: str) -> Written | None:
         """Take over the local file ``path`` under ``name`` without a copy of its bytes; None where that cannot be.
 

@@ -7,11 +7,11 @@ are kept is the driver's business; which stores there are is said in ``registry`
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from glance_mini_store import capabilities, errors
-from glance_mini_store.driver import Driver
+from glance_mini_store.driver import Driver, Written
 from glance_mini_store.intake import Intake, Observer
 from glance_mini_store.streams import FileRange, Hashes, close, cut
 
@@ -80,13 +80,15 @@ class Store:
         algorithms: Sequence[str] = ("md5", "sha512"),
         limit: int | None = None,
         observers: Sequence[Observer] = (),
+        is_copy: bool = False,
     ) -> Stored:
         """Store ``chunks`` under ``name`` in one pass; what came is durable when this returns.
 
         ``size`` is the announced number of bytes (None: unknown), ``limit`` the largest allowed. Observers
-        see every chunk before the driver does. If anything raises, nothing readable is left: SizeMismatch,
-        SizeLimitExceeded, Duplicate, StorageFull, StorageWriteDenied, StoreAddDisabled, UnknownHashingAlgo,
-        and unchanged whatever ``chunks`` or an observer raised. Blocks as long as ``chunks`` do.
+        see every chunk before the driver does. ``is_copy``: see ``Driver.write_copy``. If anything raises, nothing
+        readable is left: SizeMismatch, SizeLimitExceeded, Duplicate, StorageFull, StorageWriteDenied,
+        StoreAddDisabled, UnknownHashingAlgo, and unchanged whatever ``chunks`` or an observer raised. Blocks as
+        long as ``chunks`` do.
         """
         started = time.monotonic()
         with self._named():
@@ -94,14 +96,14 @@ class Store:
                 raise errors.SizeLimitExceeded(limit=limit)
             with contextlib.closing(Hashes(algorithms, self._hash_threads)) as hashes:
                 intake = Intake(chunks, hashes, observers, size, limit)
-                stored = self._write(name, intake, size)
+                stored = self._write(self.driver.write_copy if is_copy else self.driver.write, name, intake, size)
         LOG.debug("store %s: wrote %s bytes in %.3f s", self.id, stored.size, time.monotonic() - started)
         return stored
 
-    def _write(self, name: str, intake: Intake, size: int | None) -> Stored:
+    def _write(self, write: Callable[..., Written], name: str, intake: Intake, size: int | None) -> Stored:
         """Let the driver read the intake; the intake's own failure wins over what the driver made of it."""
         try:
-            written = self.driver.write(name, intake, size)
+            written = write(name, intake, size)
         except Exception as error:
             if intake.failure is not None and error is not intake.failure:
                 raise intake.failure from None

@@ -60,7 +60,7 @@ def write_to_stores(
     NotWritten. Raises SizeMismatch and what ``chunks`` or an observer raises. Whatever is raised, nothing is left in
     any store that still answers. Blocks.
     """
-    lanes = [_Lane(store, name, size) for store in stores]
+    lanes = [_Lane(store, name, size, is_copy=number > 0) for number, store in enumerate(stores)]
     try:
         count, digests = _feed(lanes, chunks, size, algorithms, observers, may_fail)
         for lane in lanes:
@@ -120,11 +120,12 @@ def _discard(lanes: Sequence["_Lane"]) -> None:
 class _Lane:
     """One store and the thread that writes to it, a few blocks behind; ``outcome`` is None until it is known."""
 
-    def __init__(self, store: Store, name: str, size: int | None) -> None:
+    def __init__(self, store: Store, name: str, size: int | None, is_copy: bool) -> None:
         self.store = store
         self.outcome: Outcome | None = None
         self._name = name
         self._size = size
+        self._is_copy = is_copy
         self._queue: queue.Queue[bytes | BaseException | None] = queue.Queue(_WAITING_BLOCKS)
         self._is_ended = False
         self._thread = threading.Thread(target=self._run, name=f"import-{store.id}", daemon=True)
@@ -147,7 +148,9 @@ class _Lane:
 
     def _run(self) -> None:
         try:
-            self.outcome = self.store.write(self._name, self._blocks(), size=self._size, algorithms=())
+            self.outcome = self.store.write(
+                self._name, self._blocks(), size=self._size, algorithms=(), is_copy=self._is_copy
+            )
         except BaseException as error:
             self.outcome = error if isinstance(error, Exception) else RuntimeError(repr(error))
         while not self._is_ended:

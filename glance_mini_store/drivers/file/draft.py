@@ -8,25 +8,31 @@ import os
 import re
 import secrets
 
+from glance_mini_store.drivers.file.writeback import Writeback
+
 _DRAFT = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.part", re.DOTALL)
 
 
 class Draft:
     """One unpublished file; ``write_at``, then ``publish``, and ``drop`` in any case."""
 
-    def __init__(self, directory: str, name: str) -> None:
+    def __init__(self, directory: str, name: str, kept: int | None = None) -> None:
+        """``kept``: the bytes at its end that stay in memory, None: what the system likes to keep."""
         self._directory = directory
         self._target = os.path.join(directory, name)
         self._path = os.path.join(directory, f".{name}.{secrets.token_hex(8)}.part")
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        self._writeback = Writeback(self._file, kept)
 
     def write_at(self, data: memoryview, position: int) -> None:
-        """Write all of ``data`` at ``position``; what is never written to reads as zero bytes."""
+        """Write all of ``data`` at ``position``, behind what was written before; a gap reads as zero bytes."""
+        end = position + len(data)
         written = os.pwrite(self._file, data, position)
         while written < len(data):
             data = data[written:]
             position += written
             written = os.pwrite(self._file, data, position)
+        self._writeback.advance(end)
 
     def publish(self, size: int, permissions: int) -> str:
         """Make the file durable, ``size`` bytes long and visible under its name; return its path.

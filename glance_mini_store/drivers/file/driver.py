@@ -19,6 +19,7 @@ from glance_mini_store.drivers.file.draft import Draft, names_in, publish_link, 
 from glance_mini_store.drivers.file.options import DEFAULT_DIRECTORY, OPTIONS
 from glance_mini_store.drivers.file.placement import Directory
 from glance_mini_store.drivers.file.sparse import data_runs
+from glance_mini_store.drivers.file.writeback import COPY_KEPT
 from glance_mini_store.locations.file import FileLocation
 from glance_mini_store.streams import FileRange
 
@@ -86,11 +87,18 @@ class FileDriver(Driver):
 
     def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
         """Write a new file and publish it after it and its directory are on disk."""
+        return self._write(name, chunks, size, kept=None)
+
+    def write_copy(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+        """Write as ``write`` does; only the end of the file stays in memory."""
+        return self._write(name, chunks, size, kept=COPY_KEPT)
+
+    def _write(self, name: str, chunks: Iterable[bytes], size: int | None, kept: int | None) -> Written:
         _check_name(name)
         self._refuse_duplicate(name)
         directory = self._choose(size)
         with _translated(directory.path):
-            draft = Draft(directory.path, name)
+            draft = Draft(directory.path, name, kept)
         try:
             received = self._fill(draft, chunks, directory)
             with _translated(directory.path):

@@ -60,7 +60,7 @@ class DataAccess(TellsEvents):
     def delete_image(self, image_id: str, now: datetime) -> Image:
         """Mark the image deleted, make its locations pending deletions, give back its quota; return it as it now is.
 
-        Staged data becomes a pending deletion too; its metadata names the ``host`` on whose own disk it is. A transfer
+        Staged data becomes a pending deletion too, for the node on whose own disk it is. A transfer
         that runs loses its claim. NotFound, Forbidden (protected).
         """
 

@@ -127,10 +127,11 @@ class JobAccess(TellsEvents):
         """Make a pending deletion of staged data, for the node that has it; nothing where none is."""
 
     @abstractmethod
-    def list_data_names(self, image_ids: Collection[str]) -> frozenset[str]:
+    def list_data_names(self, image_ids: Collection[str]) -> Mapping[str, frozenset[str]]:
         """Return the names under which data of these images is, comes or waits for its deletion, in whatever store.
 
-        What the service has written for an upload or a staging under no such name is nobody's.
+        What the service has written for an upload or a staging under no such name is nobody's. Images that were deleted
+        are there, with what is left of them; ids that this database has never known are not.
         """
 
     @abstractmethod

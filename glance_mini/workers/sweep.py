@@ -44,7 +44,7 @@ def open_sweeps(conf: cfg.ConfigOpts, services: Services) -> list[Callable[[], i
 def sweep_staging(store: Store, jobs: JobAccess) -> int:
     """Remove staged data that no row knows, where the driver can tell what there is; returns how much there was.
 
-    Raises StoreError, Unavailable.
+    Data of an image that this service has never had is another one's. Raises StoreError, Unavailable.
     """
     matches = map(_STAGED.fullmatch, sorted(store.names() or ()))
     images = {match[0]: match[1] for match in matches if match}
@@ -53,7 +53,7 @@ def sweep_staging(store: Store, jobs: JobAccess) -> int:
         batch = names[start : start + BATCH]
         known = jobs.list_data_names({images[name] for name in batch})
         for name in batch:
-            if name not in known:
+            if name not in known.get(images[name], {name}):
                 LOG.warning("Staged data %s belongs to no image and is removed.", name)
                 store.discard(name)
                 removed += 1

@@ -88,13 +88,15 @@ class NodesTest(testtools.TestCase):
     def test_worker_removes_at_its_start_what_killed_processes_of_its_node_have_left(self):
         first = self.start("one", "--no-worker")
         image = self.staged(first)
-        for place in (f"staging/{uuid4()}-0123abcd", f"work/{uuid4()}/1/converted"):
+        foreign = f"{uuid4()}-0123abcd"
+        for place in (f"staging/{image}-0123abcd", f"staging/{foreign}", f"work/{uuid4()}/1/converted"):
             path = first.state / place
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"left")
         self.useFixture(WorkerProcess(first.state))
-        eventually(lambda: len(entries(first, "staging", "work")) == 1, "what was left was removed")
+        eventually(lambda: len(entries(first, "staging", "work")) == 2, "what was left was removed")
         self.assertEqual("active", run_import(first, image, DIRECT)[0]["status"])
+        self.assertEqual([foreign], [Path(each).name for each in entries(first, "staging", "work")])
 
     def test_node_that_is_away_answers_no_import_and_deletes_its_data_when_it_is_back(self):
         first, second = self.start_both()

@@ -122,7 +122,7 @@ class SqlJobAccess(JobAccess):
     def discard_staged(self, image_id: str, now: datetime) -> None:
         self._write(lambda c: staging.discard(c, image_id, now))
 
-    def list_data_names(self, image_ids: Collection[str]) -> frozenset[str]:
+    def list_data_names(self, image_ids: Collection[str]) -> Mapping[str, frozenset[str]]:
         return self._database.read(lambda c: staging.list_names(c, image_ids))
 
     def begin_import(

@@ -1,11 +1,11 @@
 """Uploads into the staging area: transfers that leave an image ``uploading`` (reference 5.3)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, union_all
+from sqlalchemy import Connection, bindparam, literal, select, union_all
 
 from glance_mini.db.sqlalchemy import images, models, staged, transfers, usage
 from glance_mini.domain import errors
@@ -19,10 +19,17 @@ _TRANSFERS, _STAGED, _DELETIONS = models.transfers.c, models.staged_data.c, mode
 _LOCATIONS = models.image_locations.c
 # One statement sees one moment, so that what goes from one table to another meanwhile is in one of them.
 _NAMED = union_all(
-    select(_TRANSFERS.name).where(_TRANSFERS.image_id.in_(_IDS)),
-    select(_STAGED.value).where(_STAGED.image_id.in_(_IDS)),
-    select(_LOCATIONS.value).where(_LOCATIONS.image_id.in_(_IDS)),
-    select(_DELETIONS.value).where(_DELETIONS.image_id.in_(_IDS)),
+    select(models.images.c.id, literal("")).where(models.images.c.id.in_(_IDS)),
+    select(models.image_tombstones.c.id, literal("")).where(models.image_tombstones.c.id.in_(_IDS)),
+    *(
+        select(table.image_id, name).where(table.image_id.in_(_IDS))
+        for table, name in (
+            (_TRANSFERS, _TRANSFERS.name),
+            (_STAGED, _STAGED.value),
+            (_LOCATIONS, _LOCATIONS.value),
+            (_DELETIONS, _DELETIONS.value),
+        )
+    ),
 )
 
 
@@ -61,7 +68,12 @@ def discard(connection: Connection, image_id: str, now: datetime) -> None:
     usage.change(connection, staged.discard(connection, image_id, now), usage.Usage())
 
 
-def list_names(connection: Connection, image_ids: Collection[str]) -> frozenset[str]:
-    """Return the names that transfers, staged data, data and pending deletions of the images have in their stores."""
-    rows = connection.execute(_NAMED, {"ids": list(image_ids)}).scalars()
-    return frozenset(value.rpartition("/")[2] for value in rows)
+def list_names(connection: Connection, image_ids: Collection[str]) -> Mapping[str, frozenset[str]]:
+    """Return the names that transfers, staged data, data and pending deletions have in their stores, by image.
+
+    An image that never was is not among them.
+    """
+    names: dict[str, set[str]] = {}
+    for image_id, value in connection.execute(_NAMED, {"ids": list(image_ids)}):
+        names.setdefault(image_id, set()).add(value.rpartition("/")[2])
+    return {image_id: frozenset(found - {""}) for image_id, found in names.items()}

@@ -1,6 +1,8 @@
 """The contract for staged data: its transfers, its quota, and how it goes (reference 5.3, 18)."""
 
 from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
 
 from glance_mini.domain import errors
 from glance_mini.domain.quota import (
@@ -138,19 +140,26 @@ class StagingContract(JobContractBase):
         image, other = self.create(), self.create()
         begun = staging(image, name="first", host=NODE)
         self.jobs.begin_staging(begun, NOW, NO_LIMITS)
-        self.assertEqual({"first"}, self.jobs.list_data_names([image.id, other.id]))
+        expected = {image.id: {"first"}, other.id: frozenset()}
+        self.assertEqual(expected, self.jobs.list_data_names([image.id, other.id]))
         self.jobs.record_staged(begun, staged(image, url="file:///staging/first"), NOW)
-        self.assertEqual({"first"}, self.jobs.list_data_names([image.id]))
+        self.assertEqual({image.id: {"first"}}, self.jobs.list_data_names([image.id]))
         self.jobs.discard_staged(image.id, NOW)
-        self.assertEqual({"first"}, self.jobs.list_data_names([image.id]))
-        self.assertEqual(frozenset(), self.jobs.list_data_names([other.id]))
+        self.assertEqual({image.id: {"first"}}, self.jobs.list_data_names([image.id]))
         (pending,) = self.data.list_deletions(image.id)
         self.data.finish_deletion(pending.id)
-        self.assertEqual(frozenset(), self.jobs.list_data_names([image.id]))
+        self.assertEqual({image.id: frozenset()}, self.jobs.list_data_names([image.id]))
 
     def test_name_of_data_in_a_store_is_known_too(self):
         image = self.data.create_image(stored(), NO_LIMITS)
-        self.assertEqual({"a"}, self.jobs.list_data_names([image.id]))
+        self.assertEqual({image.id: {"a"}}, self.jobs.list_data_names([image.id]))
+
+    def test_images_stay_known_when_they_are_purged_and_others_never_are(self):
+        image = self.create()
+        self.data.delete_image(image.id, NOW)
+        self.assertEqual({image.id: frozenset()}, self.jobs.list_data_names([image.id]))
+        self.assertEqual(1, self.data.purge(MUCH_LATER, timedelta(0), 10))
+        self.assertEqual({image.id: frozenset()}, self.jobs.list_data_names([image.id, str(uuid4())]))
 
     def test_deletion_on_a_nodes_own_disk_is_given_to_that_node_only_and_is_in_nobodys_way(self):
         image = self.create()

@@ -38,10 +38,16 @@ class TestStaging(testtools.TestCase):
         self.store = Store(FileDriver(str(self.directory)), STAGING_STORE, reserved=True)
 
     def test_what_no_row_knows_is_removed_drafts_included(self):
-        self.write(_name())
-        self.draft(_name())
+        self.write(self.name())
+        self.draft(self.name())
         self.assertEqual(2, self.sweep())
         self.assertEqual([], self.files())
+
+    def test_what_another_service_has_staged_in_the_same_directory_stays(self):
+        self.write(_name())
+        self.draft(_name())
+        self.assertEqual(0, self.sweep())
+        self.assertEqual(2, len(self.files()))
 
     def test_what_is_on_its_way_or_staged_or_waits_for_its_deletion_stays(self):
         transfer = self.begin()
@@ -109,8 +115,8 @@ class TestStaging(testtools.TestCase):
         kept = [self.begin() for _ in range(3)]
         for transfer in kept:
             self.write(transfer.name)
-        for _ in range(BATCH):
-            (self.directory / _name()).write_bytes(b"x")
+        for number in range(BATCH):
+            (self.directory / f"{kept[0].image_id}-{number:08x}").write_bytes(b"x")
         self.assertEqual(BATCH, self.sweep())
         self.assertEqual({one.name for one in kept}, self.store.names())
 
@@ -126,6 +132,11 @@ class TestStaging(testtools.TestCase):
 
     def sweep(self):
         return sweep_staging(self.store, self.jobs)
+
+    def name(self):
+        """Return a name of an image of this service, under which nothing is."""
+        image = make_image(id=str(uuid.uuid4()), status="queued", size=None, locations=())
+        return f"{self.data.create_image(image, NO_LIMITS).id}-0123abcd"
 
     def files(self):
         return [path for path in self.directory.iterdir() if path.is_file()]

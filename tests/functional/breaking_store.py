@@ -17,6 +17,9 @@ class BreakingDriver(FileDriver):
     def write(self, name, chunks, size=None):
         return super().write(name, self._breaking(chunks), size)
 
+    def write_copy(self, name, chunks, size=None):
+        return super().write_copy(name, self._breaking(chunks), size)
+
     def adopt(self, name, path):
         if self._is_broken():
             raise errors.RemoteServiceUnavailable(reason="the backend has a bad day")

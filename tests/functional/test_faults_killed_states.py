@@ -1,6 +1,6 @@
 """Images whose process was killed while they were ``uploading`` or ``importing``: they go on, or begin anew.
 
-Those that were ``saving`` stand in ``test_killed`` and ``test_faults_killed``.
+Those that were ``saving`` stand in ``test_killed``, and with the tests of several minutes in ``tests/integration``.
 """
 
 import os

@@ -1,6 +1,7 @@
 """Services that are killed where it hurts, and who clears up behind them.
 
-Kills in the middle of an upload stand in ``test_killed``.
+They need no server and are here for the minutes that they take. Kills in the middle of an upload stand in
+``tests/functional/test_killed``.
 """
 
 import contextlib

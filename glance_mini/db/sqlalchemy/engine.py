@@ -4,6 +4,8 @@ Every connection is in autocommit mode, so a read costs its statement and nothin
 transactions itself. Nothing here opens a connection.
 """
 
+import sqlite3
+import time
 from typing import Any
 
 from oslo_db.sqlalchemy import exc_filters
@@ -73,7 +75,7 @@ def make_engine(
         **options,
     )
     exc_filters.register_engine(engine)
-    event.listen(engine, "connect", _session(url.get_backend_name(), mysql_sql_mode))
+    event.listen(engine, "connect", _session(url.get_backend_name(), mysql_sql_mode, sqlite_busy_timeout))
     return engine
 
 
@@ -91,7 +93,7 @@ def _with_driver(url: URL) -> URL:
     return url
 
 
-def _session(backend: str, mysql_sql_mode: str) -> Any:
+def _session(backend: str, mysql_sql_mode: str, sqlite_busy_timeout: float) -> Any:
     statements = {
         "sqlite": tuple(f"PRAGMA {pragma}" for pragma in SQLITE_PRAGMAS),
         # Estimates reach the thresholds of both, whose start costs more than a page.
@@ -106,7 +108,21 @@ def _session(backend: str, mysql_sql_mode: str) -> Any:
     def set_up(dbapi_connection: Any, record: Any) -> None:
         cursor = dbapi_connection.cursor()
         for statement in filter(None, statements):
-            cursor.execute(statement)
+            _execute(cursor, statement, sqlite_busy_timeout)
         cursor.close()
 
     return set_up
+
+
+def _execute(cursor: Any, statement: str, sqlite_busy_timeout: float) -> None:
+    """Execute a statement; SQLite itself does not wait where several processes make a new database WAL at once."""
+    deadline = time.monotonic() + sqlite_busy_timeout
+    while True:
+        try:
+            cursor.execute(statement)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

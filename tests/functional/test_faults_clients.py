@@ -34,6 +34,8 @@ class StoppedReaderTest(SharedService, testtools.TestCase):
         path = f"/v2/images/{image}/file"
         reader = connect(self, self.service, receive_buffer=4096)
         reader.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: {self.service.token}\r\n{header}\r\n")
+        # Else the requests below could have taken the only transfer before.
+        self.assertRegex(reader.head(), b"^HTTP/1.1 20[06] ")
         eventually(lambda: self.service.request("GET", path).status_code == 503, "the only transfer was taken")
         eventually(lambda: self.service.request("GET", path).content == data, "the transfer was given back")
         self.assertLess(len(reader.rest()), len(data))

@@ -152,6 +152,10 @@ class Client:
             answer.body = self.rest()
         return answer
 
+    def head(self):
+        """Wait for the head of an answer and return it; its body is left to be read."""
+        return self._until(b"\r\n\r\n")
+
     def rest(self):
         """Everything until the server ends the connection, in whatever way."""
         try:

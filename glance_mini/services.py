@@ -16,6 +16,7 @@ from glance_mini.notifications.task_events import TaskEvents
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.signatures import KeyManager
 from glance_mini.transfers.leases import LeaseKeeper
+from glance_mini.transfers.reaper import Reaper
 from glance_mini.workers.wakeup import open_waker
 from glance_mini_store.drivers.file.options import OPTIONS as FILE_OPTIONS
 from glance_mini_store.registry import Stores
@@ -59,6 +60,12 @@ def open_services(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None
         address=conf.worker_self_reference_url or conf.public_endpoint,
         import_methods=load_method_rules(conf),
     )
+
+
+def open_reaper(conf: cfg.ConfigOpts, services: Services) -> Reaper:
+    """Return the reaper of a process that has ``services``, its thread not started."""
+    interval = conf.transfers.reaper_interval
+    return Reaper(services.data, services.stores, services.leases, services.metrics, interval, host=services.address)
 
 
 def open_stores(conf: cfg.ConfigOpts) -> Stores:

@@ -23,8 +23,7 @@ from glance_mini.api.v2.schemas.shapes import Schema
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.layers.base import Services
 from glance_mini.layers.stack import Stack, load_stack
-from glance_mini.services import open_services
-from glance_mini.transfers.reaper import Reaper
+from glance_mini.services import open_reaper, open_services
 
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Filter = Callable[[WSGIApplication], WSGIApplication]
@@ -68,14 +67,7 @@ def load_application(conf: cfg.ConfigOpts, pipe: int | None = None) -> LoadedApp
         stack = load_stack(conf, services)
         undo.callback(stack.close)
         app = compose(conf, services, stack)
-        reaper = Reaper(
-            services.data,
-            services.stores,
-            services.leases,
-            services.metrics,
-            conf.transfers.reaper_interval,
-            host=services.address,
-        )
+        reaper = open_reaper(conf, services)
         undo.callback(reaper.close)
         for part in (services.publisher, services.leases, reaper):
             part.start()

@@ -64,8 +64,7 @@ def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None)
     """
     from glance_mini.layers.stack import load_stack
     from glance_mini.notifications.outbox import OutboxPublisher
-    from glance_mini.services import open_services
-    from glance_mini.transfers.reaper import Reaper
+    from glance_mini.services import open_reaper, open_services
     from glance_mini.workers.cleaning import Cleaner
     from glance_mini.workers.dispatch import open_dispatcher
     from glance_mini.workers.loop import Worker
@@ -83,14 +82,7 @@ def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None)
     settings = WorkerSettings.from_config(conf)
     worker = Worker(services.jobs, types, wakeup, settings, services.metrics, host=services.address)
     listener = open_listener(conf, wakeup.wake, pipe)
-    reaper = Reaper(
-        services.data,
-        services.stores,
-        services.leases,
-        services.metrics,
-        conf.transfers.reaper_interval,
-        host=services.address,
-    )
+    reaper = open_reaper(conf, services)
     parts: list[Part] = [reaper, Cleaner(services.jobs, sweeps=open_sweeps(conf, services)), listener]
     if isinstance(services.publisher, OutboxPublisher):
         parts.append(open_dispatcher(conf, services))

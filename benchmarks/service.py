@@ -19,7 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from glance_mini.db.sqlalchemy.engine import make_engine
-from glance_mini.users import User, change_users
+from glance_mini.standalone.users import User, change_users
 
 _PROJECT = "bench"
 

@@ -30,7 +30,7 @@ def _build() -> Callable[..., Iterable[bytes]]:
     from glance_mini.api.app import load_application
     from glance_mini.cmd.logs import log_as_configured
     from glance_mini.conf.validation import validate
-    from glance_mini.state import find_configuration
+    from glance_mini.standalone.state import find_configuration
 
     conf = configuration.load(args=[], files=find_configuration().existing_files())
     validate(conf)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from glance_mini_store import capabilities, errors
+from glance_mini_store.checked_stream import Intake, Observer
 from glance_mini_store.driver import Driver, Written
-from glance_mini_store.intake import Intake, Observer
 from glance_mini_store.streams import FileRange, Hashes, close, cut
 
 LOG = logging.getLogger(__name__)

@@ -20,10 +20,10 @@ from glance_mini.api.v2.schema import all_schemas
 from glance_mini.api.v2.schemas.custom_properties import read_custom_properties
 from glance_mini.api.v2.schemas.images import image_schema
 from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.bootstrap import open_reaper, open_services
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.layers.base import Services
 from glance_mini.layers.stack import Stack, load_stack
-from glance_mini.services import open_reaper, open_services
 
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Filter = Callable[[WSGIApplication], WSGIApplication]

@@ -11,20 +11,17 @@ from glance_mini.api.request import Request
 from glance_mini.api.response import Response
 from glance_mini.api.routes import Router
 from glance_mini.api.transfer_slots import TransferSlots
-from glance_mini.api.v2.image_actions import ImageActionsController
-from glance_mini.api.v2.image_data import ImageDataController
-from glance_mini.api.v2.image_import import ImageImportController
-from glance_mini.api.v2.image_members import ImageMembersController
-from glance_mini.api.v2.image_stage import ImageStageController
-from glance_mini.api.v2.image_tags import ImageTagsController
-from glance_mini.api.v2.image_tasks import ImageTasksController
-from glance_mini.api.v2.images import ImagesController
+from glance_mini.api.v2.data import ImageDataController
+from glance_mini.api.v2.images import ImageActionsController, ImagesController
+from glance_mini.api.v2.imports import ImageImportController, ImageStageController
 from glance_mini.api.v2.info import InfoController
 from glance_mini.api.v2.locations import LocationsController
+from glance_mini.api.v2.members import ImageMembersController
 from glance_mini.api.v2.schema import SchemaController
 from glance_mini.api.v2.schemas.shapes import Schema
 from glance_mini.api.v2.stores import StoresController
-from glance_mini.api.v2.tasks import TasksController
+from glance_mini.api.v2.tags import ImageTagsController
+from glance_mini.api.v2.tasks import ImageTasksController, TasksController
 from glance_mini.conf.server import max_transfers
 from glance_mini.layers.base import Services
 from glance_mini.layers.stack import Stack

@@ -8,14 +8,14 @@ from typing import Any
 
 from glance_mini.api.response import dump_json
 from glance_mini.api.routes import ROUTES, Action
+from glance_mini.api.v2.data import MEDIA_TYPE
 from glance_mini.api.v2.image_patch import NEW_TYPE, OLD_TYPE
 from glance_mini.api.v2.image_query import BOUNDS, DIRECTIONS
 from glance_mini.api.v2.locations import DIGEST_LENGTHS
-from glance_mini.api.v2.schemas.image_members import member_schema, members_schema
+from glance_mini.api.v2.schemas.members import member_schema, members_schema
 from glance_mini.api.v2.schemas.shapes import Schema
-from glance_mini.api.v2.task_query import SORT_KEYS as TASK_SORT_KEYS
-from glance_mini.api.v2.task_query import TYPES as TASK_TYPES
-from glance_mini.api.v2.upload_body import MEDIA_TYPE
+from glance_mini.api.v2.tasks import SORT_KEYS as TASK_SORT_KEYS
+from glance_mini.api.v2.tasks import TYPES as TASK_TYPES
 from glance_mini.domain.imports import METHOD_RULES
 from glance_mini.domain.job import JOB_STATES
 from glance_mini.domain.member import MEMBER_STATUSES

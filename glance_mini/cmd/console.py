@@ -10,7 +10,7 @@ from oslo_config import cfg
 
 from glance_mini import conf as configuration
 from glance_mini.domain.errors import GlanceMiniError
-from glance_mini.state import Source, find_configuration
+from glance_mini.standalone.state import Source, find_configuration
 from glance_mini_store.errors import StoreError
 
 FAILED = 1

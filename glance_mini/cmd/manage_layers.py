@@ -3,12 +3,12 @@
 import argparse
 from contextlib import ExitStack
 
+from glance_mini.bootstrap import open_services
 from glance_mini.cmd.console import Subparsers, configuration_arguments, load_configuration
 from glance_mini.conf.validation import validate
 from glance_mini.domain.errors import NotFound
 from glance_mini.layers.stack import load_stack
 from glance_mini.operations import OPERATIONS
-from glance_mini.services import open_services
 
 
 def add_parser(commands: Subparsers) -> None:

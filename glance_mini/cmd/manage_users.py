@@ -7,7 +7,7 @@ from pathlib import Path
 from glance_mini.cmd.console import Subparsers, configuration_arguments, load_configuration
 from glance_mini.cmd.tables import print_table
 from glance_mini.domain.errors import ConfigurationError, Invalid, NotFound
-from glance_mini.users import User, Users, change_users, make_token, read_users
+from glance_mini.standalone.users import User, Users, change_users, make_token, read_users
 
 DEFAULT_ROLE = "member"
 

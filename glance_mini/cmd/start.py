@@ -18,7 +18,6 @@ from typing import Any
 from oslo_config import cfg
 
 from glance_mini import conf as configuration
-from glance_mini.clouds import CLOUD
 from glance_mini.cmd.child import run_in_child
 from glance_mini.cmd.console import find_source
 from glance_mini.cmd.logs import log_as_configured, log_early
@@ -27,7 +26,8 @@ from glance_mini.conf.server import host_and_port
 from glance_mini.conf.validation import validate
 from glance_mini.conf.workers import POLL_INTERVAL_AT_HOME
 from glance_mini.domain.errors import GlanceMiniError
-from glance_mini.state import Source, StateDirectory
+from glance_mini.standalone.clouds import CLOUD
+from glance_mini.standalone.state import Source, StateDirectory
 from glance_mini_store.errors import StoreError
 
 CANNOT_BUILD = 3

@@ -12,7 +12,7 @@ from glance_mini.cmd.manage_database import find_problem
 from glance_mini.conf.validation import validate
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.policies.enforcer import Enforcer
-from glance_mini.state import find_configuration
+from glance_mini.standalone.state import find_configuration
 
 PROGRAM = "glance-mini-status"
 

@@ -62,14 +62,14 @@ def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None)
     ``pipe`` is the end of a pipe by which the service on this machine wakes it. Raises ConfigurationError, and what a
     store that is not optional raises.
     """
+    from glance_mini.bootstrap import open_reaper, open_services
     from glance_mini.layers.stack import load_stack
+    from glance_mini.maintenance.expiry import Cleaner
+    from glance_mini.maintenance.sweeper import open_sweeps
+    from glance_mini.notifications.dispatcher import open_dispatcher
     from glance_mini.notifications.outbox import OutboxPublisher
-    from glance_mini.services import open_reaper, open_services
-    from glance_mini.workers.cleaning import Cleaner
-    from glance_mini.workers.dispatch import open_dispatcher
     from glance_mini.workers.loop import Worker
     from glance_mini.workers.settings import WorkerSettings
-    from glance_mini.workers.sweep import open_sweeps
     from glance_mini.workers.types import load_job_types
     from glance_mini.workers.wakeup import Listener as Part
     from glance_mini.workers.wakeup import Wakeup, open_listener

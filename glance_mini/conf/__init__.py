@@ -80,7 +80,7 @@ def list_opts() -> list[tuple[cfg.OptGroup | None, list[cfg.Opt]]]:
 
     Entry point of the group ``oslo.config.opts``, for oslo-config-generator.
     """
-    from glance_mini_store.registry import list_opts as list_store_opts
+    from glance_mini_store.stores import list_opts as list_store_opts
 
     own = [(module.GROUP, module.OPTS) for module in MODULES]
     return copy.deepcopy([*own, *list_store_opts()])

@@ -7,6 +7,10 @@ worker dies its lease ends, and another one goes on from there. The public *task
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from glance_mini.domain.context import Context
 
 PENDING, PROCESSING, SUCCESS, FAILURE = JOB_STATES = ("pending", "processing", "success", "failure")
 
@@ -79,3 +83,29 @@ class JobQuery:
     sort_dir: str = "desc"
     marker: str | None = None
     limit: int = 25
+
+def new_job(
+    context: Context,
+    kind: str,
+    values: Mapping[str, object],
+    now: datetime,
+    due_at: datetime | None = None,
+    **fields: Any,
+) -> Job:
+    """Return a pending job with the input ``values`` in the name of the caller, due at once where ``due_at`` is None.
+
+    ``fields`` are further ones of Job.
+    """
+    return Job(
+        id=str(uuid4()),
+        kind=kind,
+        created_at=now,
+        updated_at=now,
+        due_at=due_at or now,
+        project_id=context.project_id,
+        user_id=context.user_id,
+        request_id=context.request_id,
+        roles=context.roles,
+        input=values,
+        **fields,
+    )

@@ -13,18 +13,18 @@ from typing import Any, Self
 
 from oslo_config import cfg
 
+from glance_mini.content.fanout import NotWritten, Outcome, write_to_stores
+from glance_mini.content.hashes import ExpectedHashes
+from glance_mini.content.inspection import Inspection, InspectionRules
+from glance_mini.content.signatures import SignatureCheck
 from glance_mini.domain.image import Image
-from glance_mini.imports.expected_hashes import ExpectedHashes
-from glance_mini.imports.fanout import NotWritten, Outcome, write_to_stores
 from glance_mini.imports.methods import Source
-from glance_mini.imports.progress import TELL_SECONDS, Progress
-from glance_mini.inspection import Inspection, InspectionRules
-from glance_mini.signatures import SignatureCheck
 from glance_mini.workers.base import Control
+from glance_mini.workers.progress import TELL_SECONDS, Progress
 from glance_mini_store import errors as store_errors
-from glance_mini_store.intake import Observer
-from glance_mini_store.registry import Stores
+from glance_mini_store.checked_stream import Observer
 from glance_mini_store.store import Stored
+from glance_mini_store.stores import Stores
 from glance_mini_store.streams import BLOCK, close
 
 LOG = logging.getLogger(__name__)

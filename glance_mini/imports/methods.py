@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Self
 
 from oslo_config import cfg
 
+from glance_mini.content.failover import FailoverChunks
+from glance_mini.content.signatures import SignatureCheck
 from glance_mini.db.job_interface import JobAccess
 from glance_mini.domain.errors import Unavailable
 from glance_mini.domain.image import Image
@@ -19,13 +21,11 @@ from glance_mini.domain.job import Job
 from glance_mini.imports.glance_source import GlanceSource
 from glance_mini.imports.web_client import WebClient
 from glance_mini.layers.base import Services
-from glance_mini.layers.failover import FailoverChunks
 from glance_mini.metrics import Metrics
 from glance_mini.plugins import PluginKind
-from glance_mini.signatures import SignatureCheck
 from glance_mini.workers.base import JobFailed
 from glance_mini_store import errors as store_errors
-from glance_mini_store.registry import Stores
+from glance_mini_store.stores import Stores
 
 NAMESPACE = "glance_mini.import_methods"
 OPTION = "enabled_import_methods"

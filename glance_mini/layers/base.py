@@ -9,19 +9,19 @@ from typing import Any, ClassVar, Self
 
 from oslo_config import cfg
 
+from glance_mini.content.signatures import Certificates
 from glance_mini.db.interface import DataAccess
 from glance_mini.db.job_interface import JobAccess
 from glance_mini.db.outbox_interface import OutboxAccess
 from glance_mini.domain.context import Context
 from glance_mini.domain.imports import METHOD_RULES, MethodRule
+from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
 from glance_mini.notifications.outbox import OutboxPublisher
 from glance_mini.notifications.publisher import Publisher
 from glance_mini.operations.base import Operation
 from glance_mini.policies.enforcer import Enforcer
-from glance_mini.signatures import Certificates
-from glance_mini.transfers.leases import LeaseKeeper
-from glance_mini_store.registry import Stores
+from glance_mini_store.stores import Stores
 
 CONTRACT = 1
 """The layer contract that this release speaks; a layer names the one it was written for."""

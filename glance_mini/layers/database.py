@@ -14,14 +14,13 @@ from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, NotFound, StatusConflict
 from glance_mini.domain.image import Image, Location
-from glance_mini.domain.job import SCRUB, TASK_KINDS, Job, JobQuery
+from glance_mini.domain.job import SCRUB, TASK_KINDS, Job, JobQuery, new_job
 from glance_mini.domain.member import Member
 from glance_mini.domain.query import Page
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.status import PENDING_DELETE
 from glance_mini.domain.transfer import Deletion
 from glance_mini.layers.base import Layer, Services
-from glance_mini.layers.new_jobs import new_job
 from glance_mini.operations import data as data_ops
 from glance_mini.operations import images, imports, info, members, tasks
 from glance_mini.operations.base import ImageOperation, Operation

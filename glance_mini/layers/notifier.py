@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from oslo_config import cfg
 
+from glance_mini.content.counted import WatchedChunks
 from glance_mini.db.outbox_interface import OutboxEvent
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import GlanceMiniError, NotFound, Unavailable
@@ -18,9 +19,8 @@ from glance_mini.domain.image import Image
 from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 from glance_mini.layers.base import Layer, Services
-from glance_mini.layers.told_writes import prepared, prepared_for, told
-from glance_mini.layers.watched import WatchedChunks
 from glance_mini.notifications import payloads
+from glance_mini.notifications.event_rules import prepared, prepared_for, told
 from glance_mini.notifications.outbox import OutboxPublisher
 from glance_mini.notifications.payloads import Payload
 from glance_mini.notifications.publisher import Event, Publisher

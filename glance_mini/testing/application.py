@@ -11,6 +11,7 @@ import fixtures
 
 from glance_mini import conf as configuration
 from glance_mini.api.app import compose
+from glance_mini.bootstrap import open_services
 from glance_mini.conf.validation import validate
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.domain.clock import utcnow
@@ -19,9 +20,8 @@ from glance_mini.layers.stack import load_stack
 from glance_mini.notifications.outbox import OutboxPublisher
 from glance_mini.notifications.publisher import Event, Publisher
 from glance_mini.notifications.task_events import TaskEvents
-from glance_mini.services import open_services
+from glance_mini.standalone.users import User, Users, change_users
 from glance_mini.testing.tables import make_tables
-from glance_mini.users import User, Users, change_users
 
 CALLERS: Mapping[str, tuple[str, str]] = {
     "admin": ("p0", "admin"),

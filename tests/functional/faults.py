@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import fixtures
 from testtools.content import content_from_file
 
-from glance_mini.state import StateDirectory
+from glance_mini.standalone.state import StateDirectory
 from tests.functional.service import Service
 from tests.http_server.running import Client
 

@@ -14,8 +14,8 @@ import yaml
 from keystoneauth1.http_basic import HTTPBasicAuth
 from keystoneauth1.session import Session
 
-from glance_mini.state import StateDirectory
-from glance_mini.users import User, change_users
+from glance_mini.standalone.state import StateDirectory
+from glance_mini.standalone.users import User, change_users
 from tests.functional.service import Client, Service
 
 CONTENT = os.urandom(300_000)

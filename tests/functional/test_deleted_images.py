@@ -7,7 +7,7 @@ import fixtures
 import openstack
 import testtools
 
-from glance_mini.state import StateDirectory
+from glance_mini.standalone.state import StateDirectory
 from tests.functional.service import Client, Service
 from tests.functional.test_worker import WAIT_SECONDS, WorkerProcess
 

@@ -11,7 +11,7 @@ import fixtures
 import testtools
 from testtools.content import text_content
 
-from glance_mini.state import StateDirectory
+from glance_mini.standalone.state import StateDirectory
 from tests.functional.service import Client, Service
 from tests.unit.store.web import Page, WebServer
 

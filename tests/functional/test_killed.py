@@ -8,7 +8,7 @@ from pathlib import Path
 import fixtures
 import testtools
 
-from glance_mini.state import StateDirectory
+from glance_mini.standalone.state import StateDirectory
 from tests.functional.service import Service
 
 MIB = 1024 * 1024

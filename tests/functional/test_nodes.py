@@ -9,7 +9,7 @@ import fixtures
 import testtools
 from testtools.content import text_content
 
-from glance_mini.state import StateDirectory
+from glance_mini.standalone.state import StateDirectory
 from tests.functional.importing import DIRECT, begin_import, end_of_import, entries, last_task, run_import, stage
 from tests.functional.service import Service, free_port
 from tests.functional.test_worker import WorkerProcess

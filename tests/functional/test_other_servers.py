@@ -10,9 +10,9 @@ import requests
 import testtools
 
 from glance_mini import conf as configuration
-from glance_mini.clouds import read_token
 from glance_mini.cmd.manage_database import migrate
-from glance_mini.state import StateDirectory
+from glance_mini.standalone.clouds import read_token
+from glance_mini.standalone.state import StateDirectory
 
 SERVER = """
 from wsgiref.simple_server import make_server

@@ -8,9 +8,9 @@ from pathlib import Path
 import fixtures
 import testtools
 
-from glance_mini.state import StateDirectory
+from glance_mini.standalone.state import StateDirectory
 from tests.functional.service import Client, Service
-from tests.unit.signed import KeyDirectory, signed
+from tests.unit.content.signed import KeyDirectory, signed
 
 CONTENT = os.urandom(300_000)
 WAIT_SECONDS = 60

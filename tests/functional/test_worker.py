@@ -21,7 +21,7 @@ from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.job import Job
-from glance_mini.state import StateDirectory
+from glance_mini.standalone.state import StateDirectory
 from glance_mini.workers.wakeup import open_waker
 from tests.functional.entry_points import EntryPoints
 from tests.functional.service import STOP_SECONDS, Service, free_port

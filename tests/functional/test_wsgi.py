@@ -10,7 +10,7 @@ import testtools
 
 from glance_mini import conf as configuration
 from glance_mini.cmd.manage_database import migrate
-from glance_mini.state import StateDirectory
+from glance_mini.standalone.state import StateDirectory
 
 SCRIPT = """
 import sys, threading

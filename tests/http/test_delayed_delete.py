@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from glance_mini.domain.clock import utcnow
-from glance_mini.workers.scrub import ScrubJob
+from glance_mini.jobs.scrub import ScrubJob
 from tests.http.client import DATA_TYPE, ApplicationTest
 from tests.unit.workers.support import Clock, make_worker
 

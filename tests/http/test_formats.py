@@ -1,7 +1,7 @@
 """Data that is not what it is declared to be, or is unsafe to open (reference 5.5, appendix B 40)."""
 
 from tests.http.client import DATA_TYPE, ApplicationTest
-from tests.unit import disk_images
+from tests.unit.content import disk_images
 
 
 class TestFormats(ApplicationTest):

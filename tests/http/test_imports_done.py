@@ -10,7 +10,7 @@ from sqlalchemy import text
 from glance_mini_store import errors
 from glance_mini_store.drivers.memory import MemoryDriver
 from tests.http.working import BODY, DONE, Watched, WorkingTest, digest
-from tests.unit.imports.support import Interrupted
+from tests.unit.jobs.support import Interrupted
 from tests.unit.store.web import Page
 
 UNKNOWN = "11111111-2222-3333-4444-555555555555"

@@ -5,7 +5,7 @@ import shutil
 import unittest
 
 from tests.http.working import BODY, DONE, WorkingTest, digest
-from tests.unit.disk_images import MIB, qcow2
+from tests.unit.content.disk_images import MIB, qcow2
 from tests.unit.store.web import Page
 
 DISK = qcow2(size=2 * MIB)

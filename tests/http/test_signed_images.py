@@ -3,12 +3,12 @@
 import uuid
 from typing import Any
 
-from glance_mini.imports.flow import ImportJob
+from glance_mini.jobs.import_image import ImportJob
 from glance_mini.workers.loop import Worker
 from glance_mini.workers.settings import WorkerSettings
 from glance_mini.workers.wakeup import Wakeup
 from tests.http.client import DATA_TYPE, ApplicationTest, Stream
-from tests.unit.signed import EC_KEY, KeyDirectory, sign, signed
+from tests.unit.content.signed import EC_KEY, KeyDirectory, sign, signed
 
 DATA = bytes(range(256)) * 1000
 

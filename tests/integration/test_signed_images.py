@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.integration.base import ServiceTestCase
 from tests.integration.cloud import CloudService
-from tests.unit.imports.certificates import make_certificate
-from tests.unit.signed import RSA_KEY, signed
+from tests.unit.content.signed import RSA_KEY, signed
+from tests.unit.jobs.certificates import make_certificate
 
 CONTENT = os.urandom(300_000)
 FORMATS = {"disk_format": "raw", "container_format": "bare"}

@@ -6,10 +6,10 @@ from typing import Any
 from oslo_config import cfg
 
 from glance_mini.api.middleware.context_filter import ContextFilter, WSGIApplication, context_of_grant
-from glance_mini.api.middleware.watched_users import watch_users
 from glance_mini.api.middleware.wiring import conf_and_enforcer
 from glance_mini.domain.context import Context
 from glance_mini.policies.enforcer import Enforcer
+from glance_mini.standalone.live_users import watch_users
 
 
 class TokenFilter(ContextFilter):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from glance_mini.api.errors import UnsupportedPatchType
-from glance_mini.api.v2.image_locations import add_locations, remove_location, replace_locations
 from glance_mini.api.v2.image_rules import ImageRules
+from glance_mini.api.v2.locations import add_locations, remove_location, replace_locations
 from glance_mini.domain.changes import Change, ImageChanges, PropertyChange
 from glance_mini.domain.errors import Forbidden, Invalid
 from glance_mini.domain.image_values import domain_value

@@ -16,7 +16,16 @@ from glance_mini.api.v2.views.images import ImageViews
 from glance_mini.domain.image_values import split_values
 from glance_mini.layers.base import Services
 from glance_mini.layers.stack import Stack
-from glance_mini.operations.images import CreateImage, DeleteImage, GetImage, ListImages, UpdateImage
+from glance_mini.operations.images import (
+    CreateImage,
+    DeactivateImage,
+    DeleteImage,
+    GetImage,
+    ListImages,
+    ReactivateImage,
+    RestoreImage,
+    UpdateImage,
+)
 
 BIG_LIST = 100
 """Longer pages wait for their turn, because of the memory that they take while they are made."""
@@ -92,3 +101,24 @@ def _created_headers(conf: cfg.ConfigOpts, services: Services) -> dict[str, str]
     if services.stores.multi:
         headers["OpenStack-image-store-ids"] = ",".join(services.stores.ids())
     return headers
+
+class ImageActionsController:
+    """Answers ``/v2/images/{image_id}/actions/…``."""
+
+    def __init__(self, domain: Stack) -> None:
+        self.domain = domain
+
+    def deactivate(self, request: Request, image_id: str) -> Response:
+        """Forbid the download of an image."""
+        self.domain.call(request.context, DeactivateImage(image_id))
+        return empty_response()
+
+    def reactivate(self, request: Request, image_id: str) -> Response:
+        """Allow the download of an image again."""
+        self.domain.call(request.context, ReactivateImage(image_id))
+        return empty_response()
+
+    def restore(self, request: Request, image_id: str) -> Response:
+        """Bring a deleted image back."""
+        self.domain.call(request.context, RestoreImage(image_id))
+        return empty_response()

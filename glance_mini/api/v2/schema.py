@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, dump_json
-from glance_mini.api.v2.schemas import image_members, images, metadefs, tasks
+from glance_mini.api.v2.schemas import images, members, metadefs, tasks
 from glance_mini.api.v2.schemas.shapes import Schema
 
 PREFIX = "/v2/schemas/"
@@ -15,8 +15,8 @@ def all_schemas(image: Schema) -> dict[str, Schema]:
     return {
         "image": image,
         "images": images.images_schema(image),
-        "member": image_members.member_schema(),
-        "members": image_members.members_schema(),
+        "member": members.member_schema(),
+        "members": members.members_schema(),
         "task": tasks.task_schema(),
         "tasks": tasks.tasks_schema(),
         "metadefs/namespace": metadefs.namespace_schema(),

@@ -1,17 +1,21 @@
 """Tasks: what the API shows of jobs (reference section 13)."""
 
+import re
+
 from oslo_config import cfg
 
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, json_response
-from glance_mini.api.v2.image_query import parse_parameters
+from glance_mini.api.v2.image_query import DIRECTIONS, Parameters, choice, parse_limit, parse_parameters
 from glance_mini.api.v2.image_rules import ImageRules
+from glance_mini.api.v2.schemas.images import UUID_PATTERN
 from glance_mini.api.v2.schemas.shapes import Schema
-from glance_mini.api.v2.task_query import parse_task_query
 from glance_mini.api.v2.views import tasks as views
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.import_task import KIND, description_of
+from glance_mini.domain.job import JOB_STATES, TASK_KINDS, JobQuery
 from glance_mini.layers.stack import Stack
+from glance_mini.operations.imports import ListImageTasks
 from glance_mini.operations.tasks import CreateTask, GetTask, ListTasks
 
 
@@ -44,3 +48,44 @@ class TasksController:
     def show(self, request: Request, task_id: str) -> Response:
         """Show a task."""
         return json_response(views.show(self.domain.call(request.context, GetTask(task_id))))
+
+class ImageTasksController:
+    """Answers ``/v2/images/{image_id}/tasks``."""
+
+    def __init__(self, domain: Stack) -> None:
+        self.domain = domain
+
+    def index(self, request: Request, image_id: str) -> Response:
+        """Show what is done, or was done, for an image."""
+        return json_response(views.of_image(self.domain.call(request.context, ListImageTasks(image_id))))
+
+TYPES = ("import",)
+"""The types of task that can be asked for."""
+
+SORT_KEYS = {
+    "id": "id",
+    "type": "kind",
+    "status": "state",
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+    "expires_at": "expires_at",
+}
+"""What tasks are sorted by, as fields of a job."""
+
+_UUID = re.compile(UUID_PATTERN)
+
+
+def parse_task_query(parameters: Parameters, default_limit: int, max_limit: int) -> JobQuery:
+    """Return what ``parameters`` ask for, the last one of a name; Invalid for the first thing that cannot be."""
+    last = dict(parameters)
+    kind, state, marker = last.get("type"), last.get("status"), last.get("marker")
+    if marker is not None and not _UUID.fullmatch(marker):
+        raise Invalid(reason="The marker must be the id of a task.")
+    return JobQuery(
+        kinds=TASK_KINDS if kind is None else (choice("type", kind, TYPES),),
+        state=None if state is None else choice("status", state, JOB_STATES),
+        sort_key=SORT_KEYS[choice("A sort key", last.get("sort_key", "created_at"), SORT_KEYS)],
+        sort_dir=choice("A sort direction", last.get("sort_dir", "desc"), DIRECTIONS),
+        marker=marker,
+        limit=parse_limit(last.get("limit"), default_limit, max_limit),
+    )

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Engine
 
 from glance_mini.db.interface import DataAccess
 from glance_mini.db.outbox_interface import EventsOf
-from glance_mini.db.sqlalchemy import deletions, image_list, images, members, outbox, pending, purge, transfers, usage
+from glance_mini.db.sqlalchemy import deletions, members, outbox, purge, transfers, trash, usage
 from glance_mini.db.sqlalchemy.database import Database, Then
+from glance_mini.db.sqlalchemy.images import listing, records
 from glance_mini.domain.changes import ImageChanges
 from glance_mini.domain.image import Image
 from glance_mini.domain.job import Job
@@ -39,40 +40,40 @@ class SqlDataAccess(DataAccess):
         return telling
 
     def get_image(self, image_id: str, scope: Scope) -> Image:
-        return self.database.read(lambda c: images.get(c, image_id, scope))
+        return self.database.read(lambda c: records.get(c, image_id, scope))
 
     def list_images(self, query: ImageQuery, scope: Scope) -> Page:
-        return self.database.read(lambda c: image_list.list_images(c, query, scope))
+        return self.database.read(lambda c: listing.list_images(c, query, scope))
 
     def create_image(self, image: Image, limits: Limits) -> Image:
-        return self._write(lambda c: images.create(c, image, limits))
+        return self._write(lambda c: records.create(c, image, limits))
 
     def update_image(self, image_id: str, changes: ImageChanges, now: datetime, limits: Limits) -> Image:
-        return self._write(lambda c: images.change(c, image_id, changes, now, limits))
+        return self._write(lambda c: records.change(c, image_id, changes, now, limits))
 
     def set_status(self, image_id: str, status: str, expect: frozenset[str], now: datetime) -> Image:
-        return self._write(lambda c: images.set_status(c, image_id, status, expect, now))
+        return self._write(lambda c: records.set_status(c, image_id, status, expect, now))
 
     def delete_image(self, image_id: str, now: datetime) -> Image:
-        return self._write(lambda c: images.delete(c, image_id, now))
+        return self._write(lambda c: records.delete(c, image_id, now))
 
     def mark_pending_delete(self, image_id: str, now: datetime, job: Job) -> Image:
-        return self._write(lambda c: pending.mark(c, image_id, now, job))
+        return self._write(lambda c: trash.mark(c, image_id, now, job))
 
     def get_pending(self, image_id: str, scope: Scope) -> Image:
-        return self.database.read(lambda c: pending.get(c, image_id, scope))
+        return self.database.read(lambda c: trash.get(c, image_id, scope))
 
     def list_pending(self, max_rows: int) -> Sequence[PendingImage]:
-        return self.database.read(lambda c: pending.list_all(c, max_rows))
+        return self.database.read(lambda c: trash.list_all(c, max_rows))
 
     def restore_pending(self, image_id: str, now: datetime, limits: Limits) -> Image:
-        return self._write(lambda c: pending.restore(c, image_id, now, limits))
+        return self._write(lambda c: trash.restore(c, image_id, now, limits))
 
     def delete_pending(self, image_id: str, now: datetime, due_by: datetime | None = None) -> Image:
-        return self._write(lambda c: pending.finish(c, image_id, now, due_by))
+        return self._write(lambda c: trash.finish(c, image_id, now, due_by))
 
     def undo_deletion(self, image: Image, now: datetime) -> Image:
-        return self._write(lambda c: images.restore(c, image, now))
+        return self._write(lambda c: records.restore(c, image, now))
 
     def begin_transfer(self, transfer: Transfer, now: datetime, limits: Limits) -> Image:
         return self._write(lambda c: transfers.begin(c, transfer, now, limits))

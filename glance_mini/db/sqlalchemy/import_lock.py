@@ -9,7 +9,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select
 
-from glance_mini.db.sqlalchemy import images, jobs, staged, usage
+from glance_mini.db.sqlalchemy import staged_rows, usage
+from glance_mini.db.sqlalchemy.images import records
+from glance_mini.db.sqlalchemy.jobs import rows
 from glance_mini.db.sqlalchemy.models import image_properties
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
@@ -29,7 +31,7 @@ def lock_image_of(connection: Connection, job: Job) -> Image | None:
     """
     if job.image_id is None or connection.execute(_HOLDER, {"image": job.image_id}).scalar() != job.id:
         return None
-    image = images.find_locked(connection, job.image_id)
+    image = records.find_locked(connection, job.image_id)
     return image if image is not None and image.properties.get(TASK_PROPERTY) == job.id else None
 
 
@@ -45,8 +47,8 @@ def let_go(connection: Connection, image: Image, now: datetime) -> Image:
     after = replace(image, properties=properties, updated_at=now)
     if image.status == "importing":
         after = replace(emptied(after), locations=())
-        usage.change(connection, staged.discard(connection, image.id, now), usage.Usage())
-    return images.store(connection, image, after, now)
+        usage.change(connection, staged_rows.discard(connection, image.id, now), usage.Usage())
+    return records.store(connection, image, after, now)
 
 
 def without_ended_holder(connection: Connection, image: Image, now: datetime) -> Image:
@@ -55,7 +57,7 @@ def without_ended_holder(connection: Connection, image: Image, now: datetime) ->
     if holder is None:
         return image
     try:
-        is_over = jobs.get(connection, holder).state in FINISHED
+        is_over = rows.get(connection, holder).state in FINISHED
     except errors.NotFound:
         is_over = True
     return let_go(connection, image, now) if is_over else image

@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from glance_mini.db.sqlalchemy import deletions, images, import_lock, job_ends, jobs, staged, usage
+from glance_mini.db.sqlalchemy import deletions, import_lock, staged_rows, usage
+from glance_mini.db.sqlalchemy.images import records
+from glance_mini.db.sqlalchemy.jobs import ends, rows
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import TASK_PROPERTY
@@ -51,19 +53,19 @@ def begin(
     it or a format is missing, StatusConflict, NotFound, LimitExceeded; Gone where ``job`` was lost or cancelled.
     """
     assert job.image_id is not None
-    before = _without_dead_lock(connection, images.lock(connection, job.image_id), now, expires_at, broken)
+    before = _without_dead_lock(connection, records.lock(connection, job.image_id), now, expires_at, broken)
     if before.status != expect:
         raise errors.StatusConflict(id=before.id, status=before.status, wanted=expect)
     _check_formats(before)
     after = replace(before, status=status, properties={**before.properties, **properties}, updated_at=now)
-    source = staged.get(connection, before.id)
+    source = staged_rows.get(connection, before.id)
     project = None if source else before.owner
     counted = None
     if job.process is None:
-        jobs.add(connection, replace(job, host=source.host if source else None), counted_for=project)
+        rows.add(connection, replace(job, host=source.host if source else None), counted_for=project)
     else:
-        counted = jobs.set_image(connection, job, counted_for=project)
-    stored = images.store(connection, before, after, now)
+        counted = rows.set_image(connection, job, counted_for=project)
+    stored = records.store(connection, before, after, now)
     old, new = (usage.Usage({(each, IMAGE_COUNT_UPLOADING): 1}) for each in (counted, project))
     usage.change(connection, old, new, limits)
     return stored
@@ -85,13 +87,13 @@ def record(
     """
     before, held = _lock(connection, job)
     if held.is_cancelled:
-        raise jobs.gone(job)
+        raise rows.gone(job)
     _check_place(connection, before, data)
     after = _with_data(before, data)
     _check_locations(before, after, limits)
     after = _moved(before, after, status)
     after = replace(after, properties={**before.properties, **properties}, updated_at=now)
-    return images.store(connection, before, after, now, limits)
+    return records.store(connection, before, after, now, limits)
 
 
 def end(
@@ -109,7 +111,7 @@ def end(
     """
     before, held = _lock(connection, job)
     if held.is_cancelled and status == "active":
-        raise jobs.gone(job)
+        raise rows.gone(job)
     merged = {**before.properties, **properties}
     after = replace(
         _moved(before, before, status),
@@ -117,7 +119,7 @@ def end(
         locations=tuple(each for each in before.locations if each.url not in drop_urls),
         updated_at=now,
     )
-    return images.store(connection, before, after, now)
+    return records.store(connection, before, after, now)
 
 
 def _without_dead_lock(
@@ -128,13 +130,13 @@ def _without_dead_lock(
     if holder is None:
         return image
     try:
-        job = jobs.lock(connection, holder)
+        job = rows.lock(connection, holder)
     except errors.NotFound:
         return import_lock.let_go(connection, image, now)
     if job.state not in FINISHED:
         if _is_alive(job, now):
             raise errors.Conflict(reason=f"Image {image.id} is being imported by task {job.id}.")
-        broken.append(job_ends.fail(connection, job, _BROKEN, now, expires_at))
+        broken.append(ends.fail(connection, job, _BROKEN, now, expires_at))
     return import_lock.let_go(connection, image, now)
 
 
@@ -154,12 +156,12 @@ def _check_formats(image: Image) -> None:
 def _lock(connection: Connection, job: Job) -> tuple[Image, Job]:
     """Return the image and the job, both locked; Gone where ``job`` was lost, or the image or its lock is another's."""
     assert job.image_id is not None
-    image = images.find_locked(connection, job.image_id)
-    held = jobs.lock_held(connection, job)
+    image = records.find_locked(connection, job.image_id)
+    held = rows.lock_held(connection, job)
     if image is None:
         raise errors.Gone(kind="image", id=job.image_id)
     if image.properties.get(TASK_PROPERTY, job.id) != job.id:
-        raise jobs.gone(job)
+        raise rows.gone(job)
     return image, held
 
 

@@ -9,8 +9,9 @@ from sqlalchemy import Connection
 
 from glance_mini.db.job_interface import JobAccess, JobWatcher
 from glance_mini.db.outbox_interface import EventsOf
-from glance_mini.db.sqlalchemy import claims, imports, job_ends, job_list, jobs, outbox, staged, staging
+from glance_mini.db.sqlalchemy import imports, outbox, staged_rows, staging
 from glance_mini.db.sqlalchemy.database import Database, Then
+from glance_mini.db.sqlalchemy.jobs import claims, ends, listing, rows
 from glance_mini.domain.image import Image
 from glance_mini.domain.job import FINISHED, Job, JobLimits, JobQuery
 from glance_mini.domain.quota import Limits
@@ -53,13 +54,13 @@ class SqlJobAccess(JobAccess):
         return telling
 
     def add_job(self, job: Job) -> Job:
-        return self._write(lambda c: jobs.add(c, job))
+        return self._write(lambda c: rows.add(c, job))
 
     def get_job(self, job_id: str) -> Job:
-        return self._database.read(lambda c: jobs.get(c, job_id))
+        return self._database.read(lambda c: rows.get(c, job_id))
 
     def list_jobs(self, query: JobQuery) -> Sequence[Job]:
-        return self._database.read(lambda c: job_list.list_jobs(c, query))
+        return self._database.read(lambda c: listing.list_jobs(c, query))
 
     def claim_job(
         self,
@@ -78,10 +79,10 @@ class SqlJobAccess(JobAccess):
         return self._write(lambda c: claims.claim(c, queue, running, process, lease_until, limits), _each)
 
     def renew_jobs(self, process: str, job_ids: Collection[str], lease_until: datetime) -> frozenset[str]:
-        return self._write(lambda c: jobs.renew(c, process, job_ids, lease_until))
+        return self._write(lambda c: rows.renew(c, process, job_ids, lease_until))
 
     def save_checkpoint(self, job: Job, checkpoint: Mapping[str, object], message: str, now: datetime) -> Job:
-        return self._write(lambda c: jobs.save_checkpoint(c, job, checkpoint, message, now))
+        return self._write(lambda c: rows.save_checkpoint(c, job, checkpoint, message, now))
 
     def finish_job(
         self,
@@ -92,20 +93,20 @@ class SqlJobAccess(JobAccess):
         now: datetime,
         expires_at: datetime,
     ) -> Job:
-        return self._write(lambda c: job_ends.finish(c, job, state, result, message, now, expires_at), _each)
+        return self._write(lambda c: ends.finish(c, job, state, result, message, now, expires_at), _each)
 
     def release_job(self, job: Job, due_at: datetime, message: str, now: datetime) -> None:
-        self._write(lambda c: jobs.release(c, job, due_at, message, now))
+        self._write(lambda c: rows.release(c, job, due_at, message, now))
 
     def cancel_job(self, job_id: str, now: datetime) -> Job:
         expires_at = now + self._keep_ended
-        return self._write(lambda c: job_ends.cancel(c, job_id, now, expires_at), _each_ended)
+        return self._write(lambda c: ends.cancel(c, job_id, now, expires_at), _each_ended)
 
     def retry_job(self, job_id: str, now: datetime) -> Job:
-        return self._write(lambda c: jobs.retry(c, job_id, now))
+        return self._write(lambda c: rows.retry(c, job_id, now))
 
     def purge_jobs(self, now: datetime, max_rows: int) -> int:
-        return self._write(lambda c: jobs.purge(c, now, max_rows))
+        return self._write(lambda c: rows.purge(c, now, max_rows))
 
     def begin_staging(self, transfer: Transfer, now: datetime, limits: Limits) -> Image:
         return self._write(lambda c: staging.begin(c, transfer, now, limits))
@@ -114,7 +115,7 @@ class SqlJobAccess(JobAccess):
         return self._write(lambda c: staging.record(c, transfer, staged, now))
 
     def get_staged(self, image_id: str) -> StagedData | None:
-        return self._database.read(lambda c: staged.get(c, image_id))
+        return self._database.read(lambda c: staged_rows.get(c, image_id))
 
     def forget_staged(self, image_id: str) -> None:
         self._write(lambda c: staging.forget(c, image_id))

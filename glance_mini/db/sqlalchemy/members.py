@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from glance_mini.db.sqlalchemy import images
+from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.models import image_members
 from glance_mini.domain import errors
 from glance_mini.domain.member import Member
@@ -34,7 +34,7 @@ def list_members(connection: Connection, image_id: str, member_id: str | None) -
 
 def add(connection: Connection, image_id: str, member_id: str, now: datetime, limit: int | None) -> Member:
     """Insert a pending member; Duplicate, NotFound (no such image), LimitExceeded with more than ``limit``."""
-    image = images.lock(connection, image_id)
+    image = records.lock(connection, image_id)
     present = connection.execute(_NAMES, {"image": image_id}).scalars().all()
     if member_id in present:
         raise errors.Duplicate(kind="Member", id=member_id)

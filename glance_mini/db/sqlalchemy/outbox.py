@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, or_, select, update
 
 from glance_mini.db.outbox_interface import EventsOf, OutboxEvent
-from glance_mini.db.sqlalchemy import turns
+from glance_mini.db.sqlalchemy import locks
 from glance_mini.db.sqlalchemy.database import Then
 from glance_mini.db.sqlalchemy.models import outbox
 
@@ -56,7 +56,7 @@ def take(
     connection: Connection, process: str, now: datetime, claimed_until: datetime, max_rows: int
 ) -> Sequence[OutboxEvent]:
     """Return up to ``max_rows`` events that nobody has, the oldest first, now given to ``process``."""
-    turns.wait(connection, turns.TAKE_EVENTS)
+    locks.wait(connection, locks.TAKE_EVENTS)
     found = [_to_event(row) for row in connection.execute(_FREE, {"now": now, "rows": max_rows})]
     if found:
         ids = [event.id for event in found]

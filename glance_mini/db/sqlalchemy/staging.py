@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, literal, select, union_all
 
-from glance_mini.db.sqlalchemy import images, models, staged, transfers, usage
+from glance_mini.db.sqlalchemy import models, staged_rows, transfers, usage
+from glance_mini.db.sqlalchemy.images import records
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
 from glance_mini.domain.quota import Limits
@@ -46,26 +47,26 @@ def record(connection: Connection, transfer: Transfer, data: StagedData, now: da
 
     Gone where the image was deleted, TransferLost where the transfer has ended or is another process's now.
     """
-    before = images.find_locked(connection, transfer.image_id)
+    before = records.find_locked(connection, transfer.image_id)
     if before is None:
         raise errors.Gone(kind="image", id=transfer.image_id)
     reserved = transfers.end(connection, transfer)
-    kept = staged.add(connection, data, transfer.project_id)
+    kept = staged_rows.add(connection, data, transfer.project_id)
     after = replace(before, size=data.size, updated_at=now)
-    images.update_row(connection, before, after)
+    records.update_row(connection, before, after)
     usage.change(connection, reserved, kept)
     return after
 
 
 def forget(connection: Connection, image_id: str) -> None:
     """Remove the record of staged data, whose bytes are gone; nothing where there is none."""
-    _, used = staged.remove(connection, image_id)
+    _, used = staged_rows.remove(connection, image_id)
     usage.change(connection, used, usage.Usage())
 
 
 def discard(connection: Connection, image_id: str, now: datetime) -> None:
     """Make a pending deletion of staged data, for the node that has it; nothing where there is none."""
-    usage.change(connection, staged.discard(connection, image_id, now), usage.Usage())
+    usage.change(connection, staged_rows.discard(connection, image_id, now), usage.Usage())
 
 
 def list_names(connection: Connection, image_ids: Collection[str]) -> Mapping[str, frozenset[str]]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, not_, or_, select, tuple_, update
 
-from glance_mini.db.sqlalchemy import images, staged, usage
+from glance_mini.db.sqlalchemy import staged_rows, usage
+from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.models import transfers
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
@@ -74,10 +75,10 @@ def begin(
 
     StatusConflict, Invalid (a format is missing), NotFound, LimitExceeded.
     """
-    before = images.lock(connection, transfer.image_id)
+    before = records.lock(connection, transfer.image_id)
     check_transition(before, status)
     after = replace(before, status=status, updated_at=now)
-    images.update_row(connection, before, after)
+    records.update_row(connection, before, after)
     connection.execute(_INSERT, {name: getattr(transfer, name) for name in _FIELDS})
     usage.change(connection, usage.Usage(), usage.of_transfer(transfer), limits)
     return after
@@ -108,7 +109,7 @@ def record_data(connection: Connection, transfer: Transfer, data: StoredData, no
     Gone where the image was deleted, TransferLost where the transfer has ended or is another process's now.
     """
     try:
-        before = images.lock(connection, transfer.image_id)
+        before = records.lock(connection, transfer.image_id)
     except errors.NotFound as error:
         raise errors.Gone(kind="image", id=transfer.image_id) from error
     held = _lock(connection, transfer.id)
@@ -129,7 +130,7 @@ def record_data(connection: Connection, transfer: Transfer, data: StoredData, no
         locations=(*before.locations, data.location),
         updated_at=now,
     )
-    return images.store(connection, before, after, now)
+    return records.store(connection, before, after, now)
 
 
 def abort(connection: Connection, transfer: Transfer, now: datetime) -> None:
@@ -138,7 +139,7 @@ def abort(connection: Connection, transfer: Transfer, now: datetime) -> None:
     So it goes from ``uploading``, where nothing was staged. Nothing happens where the transfer has ended or is another
     process's now; a deleted image stays as it is.
     """
-    image = images.find_locked(connection, transfer.image_id)
+    image = records.find_locked(connection, transfer.image_id)
     try:
         held = _lock(connection, transfer.id)
     except errors.Gone:
@@ -148,13 +149,13 @@ def abort(connection: Connection, transfer: Transfer, now: datetime) -> None:
     connection.execute(_DELETE, {"transfer": transfer.id})
     if image is not None and _has_nothing(connection, image):
         queued = replace(image, status="queued", size=None, virtual_size=None, updated_at=now)
-        images.store(connection, image, queued, now)
+        records.store(connection, image, queued, now)
     usage.change(connection, usage.of_transfer(held), usage.Usage())
 
 
 def _has_nothing(connection: Connection, image: Image) -> bool:
     """Tell whether ``image`` waits for data of which none has come."""
-    return image.status == "saving" or (image.status == "uploading" and staged.get(connection, image.id) is None)
+    return image.status == "saving" or (image.status == "uploading" and staged_rows.get(connection, image.id) is None)
 
 
 def renew(connection: Connection, process: str, transfer_ids: Collection[str], lease_until: datetime) -> None:

@@ -18,9 +18,9 @@ from typing import IO, Self
 from oslo_config import cfg
 from oslo_utils.imageutils import format_inspector
 
+from glance_mini.content.inspection import Inspection, InspectionRules
 from glance_mini.domain.errors import ConfigurationError, Invalid, LimitExceeded
 from glance_mini.imports.plugins.base import Check, ImportPlugin, PluginResult, StagedFile
-from glance_mini.inspection import Inspection, InspectionRules
 
 _DRIVERS = {
     "raw": "raw",

@@ -15,8 +15,8 @@ from typing import Any, Self
 from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.file import placement
-from glance_mini_store.drivers.file.draft import Draft, names_in, publish_link, remove_all, sync_directory
 from glance_mini_store.drivers.file.options import DEFAULT_DIRECTORY, OPTIONS
+from glance_mini_store.drivers.file.partial import Draft, names_in, publish_link, remove_all, sync_directory
 from glance_mini_store.drivers.file.placement import Directory
 from glance_mini_store.drivers.file.sparse import data_runs
 from glance_mini_store.drivers.file.writeback import COPY_KEPT

@@ -4,8 +4,8 @@ from tests.contract.db.claims import ClaimContract
 from tests.contract.db.imports import ImportContract, ImportLockContract
 from tests.contract.db.jobs import JobContract, JobListContract
 from tests.contract.db.outbox import OutboxContract
-from tests.contract.db.pending import PendingContract
 from tests.contract.db.staging import StagingContract
+from tests.contract.db.trash import PendingContract
 from tests.contract.db.watched import WatchContract
 
 

@@ -3,7 +3,7 @@
 import testtools
 
 from glance_mini.api.errors import MalformedRange
-from glance_mini.api.v2.byte_range import WHOLE, parse_byte_range
+from glance_mini.api.v2.data import WHOLE, parse_byte_range
 from glance_mini.domain.errors import Invalid
 
 

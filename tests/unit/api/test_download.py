@@ -9,7 +9,7 @@ from wsgiref.util import FileWrapper
 import testtools
 
 from glance_mini.api.download import SentChunks, download_body
-from glance_mini.layers.watched import WatchedChunks
+from glance_mini.content.counted import WatchedChunks
 from glance_mini_store.streams import FileRange
 
 

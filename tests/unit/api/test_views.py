@@ -5,7 +5,7 @@ import json
 import testtools
 
 from glance_mini.api.response import dump_json
-from glance_mini.api.v2.views import image_members, info
+from glance_mini.api.v2.views import info, members
 from glance_mini.api.v2.views.images import ImageViews
 from glance_mini.domain.image import Location
 from glance_mini.domain.member import Member
@@ -80,7 +80,7 @@ class TestOtherViews(testtools.TestCase):
     def test_a_member_has_six_properties(self) -> None:
         member = Member("i", "p2", "pending", TIME, TIME)
         self.assertEqual(
-            {"member_id", "image_id", "status", "created_at", "updated_at", "schema"}, set(image_members.show(member))
+            {"member_id", "image_id", "status", "created_at", "updated_at", "schema"}, set(members.show(member))
         )
 
     def test_flags_of_stores_are_text_and_absent_when_off(self) -> None:

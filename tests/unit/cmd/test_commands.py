@@ -8,8 +8,8 @@ import testtools
 
 from glance_mini.cmd import main as serve_program
 from glance_mini.cmd import manage
-from glance_mini.state import StateDirectory
-from glance_mini.users import is_password, read_users
+from glance_mini.standalone.state import StateDirectory
+from glance_mini.standalone.users import is_password, read_users
 
 
 class CommandTestCase(testtools.TestCase):

@@ -9,7 +9,7 @@ import fixtures
 import testtools
 
 from glance_mini.domain.errors import ConfigurationError, Duplicate, Invalid, NotFound
-from glance_mini.users import Grant, User, Users, change_users, is_password, make_token, read_users
+from glance_mini.standalone.users import Grant, User, Users, change_users, is_password, make_token, read_users
 
 
 class UsersTest(testtools.TestCase):

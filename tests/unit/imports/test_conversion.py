@@ -13,11 +13,11 @@ from pathlib import Path
 import fixtures
 
 from glance_mini import conf
+from glance_mini.content.inspection import InspectionRules
 from glance_mini.domain.errors import ConfigurationError, LimitExceeded, UnsafeContent
 from glance_mini.imports.plugins.conversion import ConversionFailed, ConversionLimits, ImageConversion
-from glance_mini.inspection import InspectionRules
-from tests.unit import disk_images as disks
-from tests.unit.imports.staged import MIB, StagedCase, Stopped, go_on, stop
+from tests.unit.content import disk_images as disks
+from tests.unit.jobs.staged import MIB, StagedCase, Stopped, go_on, stop
 
 DATA = bytes(range(256)) * 4096 + bytes(3 * MIB) + b"the last sector".ljust(512, b"\0")
 

@@ -7,20 +7,20 @@ from pathlib import Path
 import fixtures
 import testtools
 
+from glance_mini.content.fanout import NotWritten
+from glance_mini.content.inspection import InspectionRules
 from glance_mini.domain.errors import UnsafeContent
 from glance_mini.imports.copying import Copier, read_file
-from glance_mini.imports.fanout import NotWritten
 from glance_mini.imports.methods import Source
-from glance_mini.inspection import InspectionRules
 from glance_mini.testing.samples import make_image
 from glance_mini.workers.base import JobStopped
 from glance_mini_store import errors
 from glance_mini_store.drivers.file import FileDriver
 from glance_mini_store.drivers.memory import MemoryDriver
-from glance_mini_store.registry import Stores
 from glance_mini_store.store import Store
+from glance_mini_store.stores import Stores
 from glance_mini_store.streams import BLOCK
-from tests.unit.disk_images import qcow2
+from tests.unit.content.disk_images import qcow2
 
 DATA = os.urandom(2 * BLOCK + 5)
 

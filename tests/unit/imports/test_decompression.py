@@ -13,7 +13,7 @@ from glance_mini import conf
 from glance_mini.domain.errors import LimitExceeded
 from glance_mini.imports.plugins.decompression import ImageDecompression
 from glance_mini.imports.plugins.unpacking import BadArchive
-from tests.unit.imports.staged import MIB, StagedCase, Stopped, go_on, stop
+from tests.unit.jobs.staged import MIB, StagedCase, Stopped, go_on, stop
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -15,10 +15,10 @@ from glance_mini.imports.methods import NAMESPACE, GlanceDirect, ImportMethod, l
 from glance_mini.imports.plugins.decompression import ImageDecompression
 from glance_mini.workers.base import JobType
 from glance_mini_store.streams import BLOCK
-from tests.unit.disk_images import qcow2
+from tests.unit.content.disk_images import qcow2
 from tests.unit.entry_points import installed
 from tests.unit.imports.raw_server import RawServer, response
-from tests.unit.imports.support import Death, Dying, ImportCase
+from tests.unit.jobs.support import Death, Dying, ImportCase
 
 DISK = qcow2(size=48 * BLOCK)
 OTHER_ID = "5b1cc7c5-7c0d-4c6e-9a2f-2f6d2b3c4d5e"

@@ -12,7 +12,7 @@ from glance_mini.imports.plugins.inject_metadata import InjectMetadata
 from glance_mini.imports.plugins.no_op import NoOp
 from glance_mini.imports.plugins.pipeline import load_plugins, run_plugins
 from tests.unit.entry_points import installed
-from tests.unit.imports.staged import MIB, StagedCase, Stopped, go_on, stop
+from tests.unit.jobs.staged import MIB, StagedCase, Stopped, go_on, stop
 
 
 class Reverse(ImportPlugin):

@@ -16,8 +16,8 @@ from glance_mini.imports.fetch import NotResumable
 from glance_mini.imports.pace import FetchBroken, FetchRefused, Pace, Patience
 from glance_mini.imports.uri_filter import Choice, UriFilter, UriRefused
 from glance_mini.imports.web_client import FetchLimits, WebClient
-from tests.unit.imports.certificates import tls_pair
 from tests.unit.imports.raw_server import RawServer, response
+from tests.unit.jobs.certificates import tls_pair
 
 MIB = 1024 * 1024
 DATA = bytes(range(256)) * 10240  # 2.5 MiB

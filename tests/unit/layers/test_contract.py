@@ -7,20 +7,20 @@ import testtools
 from glance_mini.domain.property_rules import parse
 from glance_mini.layers.auth import AuthLayer
 from glance_mini.layers.base import Layer
-from glance_mini.layers.import_rules import ImportRules
-from glance_mini.layers.location import LocationLayer
+from glance_mini.layers.location.imports import ImportRules
+from glance_mini.layers.location.layer import LocationLayer
 from glance_mini.layers.notifier import NotifierLayer
 from glance_mini.layers.policy import PolicyLayer
 from glance_mini.layers.property_protection import PropertyProtectionLayer
-from glance_mini.layers.quota import ImageLimits, QuotaLayer
+from glance_mini.layers.quota.layer import ImageLimits, QuotaLayer
+from glance_mini.layers.quota.limits import OptionLimits
 from glance_mini.layers.stack import Stack
-from glance_mini.limits import OptionLimits
+from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
 from glance_mini.notifications.publisher import Publisher
 from glance_mini.testing.layers import LayerContract
 from glance_mini.testing.recorder import Recorder
-from glance_mini.transfers.leases import LeaseKeeper
-from tests.unit.layers.stores import FailingDriver, one_store
+from tests.unit.layers.location.stores import FailingDriver, one_store
 from tests.unit.layers.support import make_database, make_database_layer, make_enforcer
 
 EVERYTHING_TO_EVERYBODY = "[.*]\ncreate = @\nread = @\nupdate = @\ndelete = @\n"

@@ -9,7 +9,7 @@ from oslo_context.context import get_current
 
 from glance_mini import conf as configuration
 from glance_mini.policies.enforcer import Enforcer
-from glance_mini.users import User, change_users
+from glance_mini.standalone.users import User, change_users
 
 
 class FilterTestCase(testtools.TestCase):

@@ -3,8 +3,8 @@
 import base64
 
 from glance_mini.api.middleware.basic import BasicFilter
-from glance_mini.api.middleware.passwords import PasswordCheck
-from glance_mini.users import change_users
+from glance_mini.standalone.passwords import PasswordCheck
+from glance_mini.standalone.users import change_users
 from tests.unit.middleware.harness import FilterTestCase
 
 PASSWORD = "correct: horse"

@@ -6,9 +6,9 @@ import re
 from oslo_context.context import get_current
 
 from glance_mini.api.middleware.token import TokenFilter
-from glance_mini.api.middleware.watched_users import WatchedUsers
 from glance_mini.domain.errors import ConfigurationError
-from glance_mini.users import change_users
+from glance_mini.standalone.live_users import WatchedUsers
+from glance_mini.standalone.users import change_users
 from tests.unit.middleware.harness import FilterTestCase
 
 TOKEN = {"X-Auth-Token": "secret"}

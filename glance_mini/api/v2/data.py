@@ -1,0 +1,144 @@
+"""The data of images: upload and download (reference 5.1, 5.2)."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from glance_mini.api.body import content_length, read_chunks
+from glance_mini.api.download import download_body
+from glance_mini.api.errors import MalformedRange, UnsupportedMediaType
+from glance_mini.api.request import Request
+from glance_mini.api.response import Response, empty_response
+from glance_mini.api.transfer_slots import TransferSlots
+from glance_mini.domain.errors import Invalid
+from glance_mini.domain.image import Image
+from glance_mini.layers.base import Services
+from glance_mini.layers.stack import Stack
+from glance_mini.operations.data import DownloadData, ImageData, UploadData
+
+
+class ImageDataController:
+    """Answers ``/v2/images/{image_id}/file``."""
+
+    def __init__(self, domain: Stack, services: Services, slots: TransferSlots) -> None:
+        self.domain = domain
+        self._several_stores = services.stores.multi
+        self._slots = slots
+
+    def upload(self, request: Request, image_id: str) -> Response:
+        """Take the data of an image; nothing is read before the layers ask for it."""
+        check_media_type(request)
+        store = request.headers.get("x-image-meta-store") if self._several_stores else None
+        size = declared_size(request)
+        release = self._slots.take()
+        try:
+            chunks = read_chunks(request.environ)
+            self.domain.call(request.context, UploadData(image_id, chunks=chunks, size=size, store=store))
+        finally:
+            release()
+        return empty_response()
+
+    def download(self, request: Request, image_id: str) -> Response:
+        """Give the data of an image, or a range of it."""
+        wanted = parse_byte_range(request.headers.get("Range"), request.headers.get("Content-Range"))
+        release = self._slots.take()
+        try:
+            op = DownloadData(image_id, first=wanted.first, last=wanted.last, prefer=self._preferred(request))
+            data: ImageData | None = self.domain.call(request.context, op)
+            if data is not None:
+                return _answer_with(data, request, wanted is WHOLE, release)
+        except BaseException:
+            release()
+            raise
+        release()
+        return empty_response()
+
+    def describe(self, request: Request, image_id: str) -> Response:
+        """Answer HEAD: the headers of a whole download, made without touching a store."""
+        op = DownloadData(image_id, prefer=self._preferred(request), head=True)
+        data: ImageData | None = self.domain.call(request.context, op)
+        if data is None:
+            return empty_response()
+        response = _answer(data.image, 0, data.length, whole=True)
+        response.content_length = data.length
+        return response
+
+    def _preferred(self, request: Request) -> tuple[str, ...]:
+        text = request.GET.get("prefer")
+        if text is None:
+            return ()
+        if not self._several_stores:
+            raise Invalid(reason="Stores can be preferred only where there are several.")
+        return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _answer_with(data: ImageData, request: Request, whole: bool, on_close: Callable[[], None]) -> Response:
+    response = _answer(data.image, data.offset, data.length, whole)
+    response.app_iter = download_body(request.environ, data.chunks, whole, on_close)
+    response.content_length = data.length
+    return response
+
+
+def _answer(image: Image, offset: int, length: int, whole: bool) -> Response:
+    response = Response(status=200 if whole else 206, content_type=MEDIA_TYPE, charset=None)
+    if image.checksum:
+        response.headers["Content-MD5"] = image.checksum
+    if not whole:
+        response.headers["Content-Range"] = f"bytes {offset}-{offset + length - 1}/{image.size}"
+    response.content_length = length
+    return response
+
+MEDIA_TYPE = "application/octet-stream"
+
+
+def check_media_type(request: Request) -> None:
+    """Raise UnsupportedMediaType for a body that is not plain bytes."""
+    if request.environ.get("CONTENT_TYPE", "").lower() != MEDIA_TYPE:
+        raise UnsupportedMediaType(wanted=MEDIA_TYPE)
+
+
+def declared_size(request: Request) -> int | None:
+    """Return the bytes that the client announces, by a header of this API or by Content-Length; Invalid."""
+    text = request.headers.get("x-openstack-image-size")
+    if text is None:
+        return content_length(request.environ)
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise Invalid(reason="x-openstack-image-size must be a number of bytes.")
+    return int(text)
+
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:\*|[0-9]{1,18})")
+
+
+class ByteRange(NamedTuple):
+    """Byte positions, both inclusive; ``first`` None: the last ``last`` bytes, ``last`` None: to the end."""
+
+    first: int | None
+    last: int | None
+
+
+WHOLE = ByteRange(None, None)
+
+
+def parse_byte_range(range_header: str | None, content_range: str | None) -> ByteRange:
+    """Return the range that the headers ask for, WHOLE where there is none.
+
+    ``Content-Range`` in a request is the historic way to say the same. Raises Invalid for several ranges,
+    MalformedRange for what cannot be understood.
+    """
+    if range_header is not None:
+        if "," in range_header:
+            raise Invalid(reason="Only one range can be served at a time.")
+        return _parse(_RANGE.fullmatch(range_header.strip()), range_header)
+    if content_range is not None:
+        return _parse(_CONTENT_RANGE.fullmatch(content_range.strip()), content_range)
+    return WHOLE
+
+
+def _parse(match: re.Match[str] | None, text: str) -> ByteRange:
+    if match is None:
+        raise MalformedRange(range=text)
+    first, last = (int(part) if part else None for part in match.groups())
+    if (first is None and last is None) or (first is not None and last is not None and first > last):
+        raise MalformedRange(range=text)
+    return ByteRange(first, last)

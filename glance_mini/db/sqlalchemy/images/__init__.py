@@ -1,0 +1,1 @@
+"""The rows of images, their lists and who may see them."""

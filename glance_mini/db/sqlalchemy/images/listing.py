@@ -1,0 +1,136 @@
+"""A page of images in one statement, whatever its length and whatever else the table holds.
+
+The page is found first, as ids and sort keys, from indexes that have its order; then the full rows are joined. What a
+caller sees is a union of sets (``visibility.parts``): each is read in order by an index of its own, as far as the
+page reaches. Statements are made once for each shape of a query, values are bound.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, false, select, true, union
+
+from glance_mini.db.sqlalchemy import trash
+from glance_mini.db.sqlalchemy.images import visibility
+from glance_mini.db.sqlalchemy.images.filters import Condition, children, filters, is_child
+from glance_mini.db.sqlalchemy.images.order import SORT_COLUMNS, after, ordering
+from glance_mini.db.sqlalchemy.images.rows import image_columns, to_image
+from glance_mini.db.sqlalchemy.images.shape import Shape, shape_of, values_of
+from glance_mini.db.sqlalchemy.models import image_members, images, pending_deletes
+from glance_mini.db.sqlalchemy.sql import InOrder
+from glance_mini.domain import errors
+from glance_mini.domain.query import ImageQuery, Page, Scope
+from glance_mini.domain.status import PENDING_DELETE
+
+_LISTED = (images.c.os_hidden == bindparam("hidden"), images.c.status != "killed")
+
+_INDEXES = {
+    "all": "created_at",
+    "all but community": "created_at",
+    "own": "owner",
+    "ownerless": "owner",
+    "everyone": "audience",
+    "public": "visibility",
+    "community": "visibility",
+}
+_INDEXES_BY_VISIBILITY = _INDEXES | {
+    "all": "visibility",
+    "own": "owner_visibility",
+    "ownerless": "owner_visibility",
+}
+
+
+def list_images(connection: Connection, query: ImageQuery, scope: Scope) -> Page:
+    """Return one page; Invalid where the marker is no image that ``scope`` may see."""
+    shape = shape_of(query, scope, compares_rows=connection.dialect.name != "mysql")
+    marker = {} if query.marker is None else _marker_values(connection, query.marker, scope, shape.deleted)
+    if not query.limit or not shape.parts:
+        return Page(())
+    rows = connection.execute(_statement(shape), marker | values_of(query, scope)).all()
+    found = tuple(map(trash.to_image if shape.deleted else to_image, rows))
+    return Page(found, found[-1].id if len(found) == query.limit else None)
+
+
+def _marker_values(connection: Connection, marker: str, scope: Scope, deleted: bool) -> dict[str, Any]:
+    statement = _marker_statement(scope.is_admin, scope.project_id is not None, deleted)
+    row = connection.execute(statement, {"marker": marker, "project": scope.project_id}).first()
+    if row is None:
+        raise errors.Invalid(reason=f"The marker {marker} is no image.")
+    return {f"after_{key}": value for key, value in row._mapping.items()}
+
+
+@lru_cache
+def _marker_statement(is_admin: bool, has_project: bool, deleted: bool) -> Select[Any]:
+    known = visibility.may_restore if deleted else visibility.may_see
+    return select(*(column.label(key) for key, column in SORT_COLUMNS.items())).where(
+        images.c.id == bindparam("marker"), *_kind(deleted), known(is_admin, has_project)
+    )
+
+
+def _kind(deleted: bool) -> list[Condition]:
+    """Return the conditions for images that can be restored, where ``deleted``, else for those that are there."""
+    return [images.c.deleted == true(), images.c.status == PENDING_DELETE] if deleted else [images.c.deleted == false()]
+
+
+@lru_cache(maxsize=512)
+def _statement(shape: Shape) -> Select[Any]:
+    branches = [_branch(part, shape).subquery() for part in shape.parts]
+    page = branches[0] if len(branches) == 1 else _merged(branches, shape).subquery("page")
+    columns: tuple[Any, ...] = image_columns()
+    source = page.join(images, images.c.id == page.c.id)
+    if shape.deleted:
+        columns += (pending_deletes.c.scrub_at,)
+        source = source.join(pending_deletes, pending_deletes.c.image_id == page.c.id)
+    return (
+        select(*columns)
+        .select_from(source)
+        .order_by(*ordering({key: page.c[key] for key, _ in shape.order}, shape))
+    )
+
+
+def _merged(branches: list[Any], shape: Shape) -> Select[Any]:
+    # UNION, not UNION ALL: an image may be in two sets. The first of a union are among the first of its members.
+    every = union(*(select(*branch.c) for branch in branches)).subquery()
+    return select(*every.c).order_by(*ordering(every.c, shape)).limit(bindparam("limit"))
+
+
+def _branch(part: str, shape: Shape) -> Select[Any]:
+    """The page as if ``part`` were all; of the indexes that could lead to it, that of the rarer rows leads."""
+    wanted = children(shape)
+    if part.startswith("shared:"):
+        member = image_members.c.member == visibility.PROJECT
+        status = image_members.c.status == part.partition(":")[2]
+        seen = images.c.visibility == "shared"
+        return _led(image_members, [member, status, seen, *filters(shape, wanted)], shape)
+    if wanted and part != "ownerless":
+        lead = wanted.pop(0)
+        table = lead[0]
+        return _led(table, [is_child(table, lead), visibility.condition(part), *filters(shape, wanted)], shape)
+    page = _page(SORT_COLUMNS, [visibility.condition(part), *filters(shape, wanted)], shape)
+    index = _index(part, shape)
+    # MariaDB would rather read all that the equalities leave than begin at the marker.
+    return page.with_hint(images, f"FORCE INDEX ({index})", "mysql") if index else page
+
+
+def _index(part: str, shape: Shape) -> str | None:
+    """Return the index that holds ``part`` in the order of the list, None where filters may know a better one."""
+    if shape.fields or shape.times or shape.ranges or shape.properties or shape.tags:
+        return None
+    key = shape.order[0][0]
+    if key != "created_at":
+        return f"ix_images_list_{key}" if part.startswith("all") and not shape.visibility else None
+    return f"ix_images_list_{(_INDEXES_BY_VISIBILITY if shape.visibility else _INDEXES)[part]}"
+
+
+def _led(table: Any, conditions: list[Condition], shape: Shape) -> Select[Any]:
+    columns = SORT_COLUMNS | {"created_at": table.c.image_created_at, "id": table.c.image_id}
+    joined = InOrder(table, images, images.c.id == table.c.image_id)
+    return _page(columns, conditions, shape).select_from(joined)
+
+
+def _page(columns: Any, conditions: list[Condition], shape: Shape) -> Select[Any]:
+    keys = {key: columns[key].label(key) for key, _ in shape.order} | {"id": columns["id"].label("id")}
+    where = [*_kind(shape.deleted), *_LISTED, *conditions]
+    if shape.after:
+        where.append(after(columns, shape))
+    return select(*keys.values()).where(*where).order_by(*ordering(columns, shape)).limit(bindparam("limit"))

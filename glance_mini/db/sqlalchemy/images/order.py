@@ -1,0 +1,46 @@
+"""The order of a list, and what comes after a marker in it (reference 4.5 and 4.6)."""
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import and_, asc, bindparam, desc, or_, tuple_
+from sqlalchemy.sql.elements import ColumnElement
+
+from glance_mini.db.sqlalchemy.images.shape import Shape
+from glance_mini.db.sqlalchemy.models import images
+from glance_mini.domain.query import SORT_KEYS
+
+GENERATED: dict[str, Any] = {
+    key: images.c[f"sort_{key}"] for key in ("name", "size", "container_format", "disk_format")
+}
+"""Columns that hold what null sorts as."""
+
+SORT_COLUMNS: dict[str, Any] = {key: GENERATED.get(key, images.c.get(key)) for key in SORT_KEYS}
+
+
+def ordering(columns: Any, shape: Shape) -> Iterator[ColumnElement[Any]]:
+    """Return what to order by; ``columns`` maps the sort keys to columns."""
+    return (asc(columns[key]) if direction == "asc" else desc(columns[key]) for key, direction in shape.order)
+
+
+def after(columns: Any, shape: Shape) -> ColumnElement[bool]:
+    """Keep what comes after the marker, in the form that the database can answer from an index.
+
+    MariaDB finds its place in an index by the long form only, the others by row values; these need one direction.
+    """
+    steps = [
+        (columns[key], bindparam(f"after_{key}", type_=columns[key].type), operator.gt if way == "asc" else operator.lt)
+        for key, way in shape.order
+    ]
+    if shape.row_values:
+        sorted_by, values, (beyond, *_) = zip(*steps, strict=True)
+        found: ColumnElement[bool] = beyond(tuple_(*sorted_by), tuple_(*values))
+        return found
+    cases = [
+        and_(*(column == value for column, value, _ in steps[:number]), beyond(last, limit))
+        for number, (last, limit, beyond) in enumerate(steps)
+    ]
+    first, limit, beyond = steps[0]
+    bound = operator.ge if beyond is operator.gt else operator.le
+    return and_(bound(first, limit), or_(*cases))

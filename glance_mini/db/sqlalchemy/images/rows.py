@@ -1,0 +1,76 @@
+"""Which columns make an image, and how a row of them becomes the domain value."""
+
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, Select, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from glance_mini.db.sqlalchemy.models import image_locations, image_properties, image_tags, images
+from glance_mini.db.sqlalchemy.sql import json_array, json_object
+from glance_mini.domain.image import NO_PROPERTIES, Image, Location
+
+BASE_FIELDS = (
+    "id",
+    "created_at",
+    "updated_at",
+    "status",
+    "name",
+    "owner",
+    "visibility",
+    "protected",
+    "os_hidden",
+    "container_format",
+    "disk_format",
+    "min_ram",
+    "min_disk",
+    "size",
+    "virtual_size",
+    "checksum",
+    "os_hash_algo",
+    "os_hash_value",
+)
+"""The fields of Image that are columns of ``images``, in the order in which Image takes them."""
+
+_BASE = len(BASE_FIELDS)
+_NOTHING: tuple[Any, ...] = ()
+
+
+def image_columns() -> tuple[ColumnElement[Any], ...]:
+    """Return the columns that ``to_image`` reads, for a statement that selects from ``images``."""
+    properties = _of_image(select(json_object(image_properties.c.name, image_properties.c.value)), image_properties)
+    tags = _of_image(select(json_array(image_tags.c.value)), image_tags)
+    place = image_locations.c
+    locations = _of_image(
+        select(json_array(place.position, place.id, place.value, place.meta_data, place.status)), image_locations
+    )
+    return (*(images.c[name] for name in BASE_FIELDS), tags, properties, locations, images.c.deleted_at)
+
+
+def to_image(row: Row[Any]) -> Image:
+    """Return the image that a row of ``image_columns`` holds."""
+    tags, properties, locations = row[_BASE], row[_BASE + 1], row[_BASE + 2]
+    fields: tuple[Any, ...] = (
+        *row[:_BASE],
+        tuple(orjson.loads(tags)) if tags else _NOTHING,
+        orjson.loads(properties) if properties else NO_PROPERTIES,
+        _to_locations(locations) if locations else _NOTHING,
+        row[_BASE + 3],
+    )
+    return Image(*fields)
+
+
+def base_values(image: Image) -> dict[str, Any]:
+    """Return the values of ``image`` for the columns of ``images`` that can be written."""
+    return {name: getattr(image, name) for name in BASE_FIELDS}
+
+
+def _to_locations(text: str) -> tuple[Location, ...]:
+    rows = orjson.loads(text)
+    if len(rows) > 1:
+        rows.sort()
+    return tuple(Location(url, orjson.loads(metadata), status, number) for _, number, url, metadata, status in rows)
+
+
+def _of_image(statement: Select[Any], table: Any) -> ColumnElement[Any]:
+    return statement.where(table.c.image_id == images.c.id).correlate(images).scalar_subquery()

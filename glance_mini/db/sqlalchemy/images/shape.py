@@ -1,0 +1,88 @@
+"""What of a list's query makes the text of its statement, and what are values bound to it.
+
+Statements are made once for each shape and kept; everything that a caller chooses freely is bound.
+"""
+
+from typing import Any, NamedTuple
+
+from glance_mini.db.sqlalchemy.images import visibility
+from glance_mini.db.sqlalchemy.models import digest
+from glance_mini.domain.query import ImageQuery, Scope
+
+LARGEST = 2**63 - 1
+"""No column holds more; SQLite's driver takes no larger number."""
+
+
+class Shape(NamedTuple):
+    """The sets to read (``visibility.parts``), which filters there are and how many, the order, and the form of it.
+
+    A field is paired with whether one value is asked for. ``row_values``: the order has one direction, and the
+    database can find its place in an index by comparing rows.
+    """
+
+    parts: tuple[str, ...]
+    deleted: bool
+    visibility: bool
+    fields: tuple[tuple[str, bool], ...]
+    times: tuple[tuple[str, str], ...]
+    ranges: tuple[tuple[str, bool, bool], ...]
+    properties: int
+    tags: int
+    order: tuple[tuple[str, str], ...]
+    after: bool
+    row_values: bool
+
+
+def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool) -> Shape:
+    """Return the shape of ``query``, on a database that ``compares_rows`` by an index."""
+    order = _order(query.sort)
+    return Shape(
+        parts=visibility.parts(query, scope),
+        deleted=query.wants_deleted,
+        visibility=query.visibility not in (None, "all"),
+        fields=tuple((name, len(allowed) == 1) for name, allowed in query.one_of.items()),
+        times=tuple((time.field, time.operator) for time in query.times),
+        ranges=tuple((one.field, one.minimum is not None, one.maximum is not None) for one in query.ranges),
+        properties=len(query.properties),
+        tags=len(query.tags),
+        order=order,
+        after=query.marker is not None,
+        row_values=compares_rows and len({direction for _, direction in order}) == 1,
+    )
+
+
+def values_of(query: ImageQuery, scope: Scope) -> dict[str, Any]:
+    """Return the values that ``query`` binds, but for its marker's."""
+    values: dict[str, Any] = {
+        "project": scope.project_id,
+        "visibility": query.visibility,
+        "hidden": query.os_hidden,
+        "limit": query.limit,
+    }
+    for name, allowed in query.one_of.items():
+        bounded = [_bounded(value) for value in allowed]
+        values[f"one_of_{name}"] = bounded[0] if len(bounded) == 1 else bounded
+    for number, time in enumerate(query.times):
+        values[f"time_{number}"] = time.value
+        values[f"until_{number}"] = time.until or time.value + time.value.resolution
+    for number, one in enumerate(query.ranges):
+        values[f"minimum_{number}"], values[f"maximum_{number}"] = _bounded(one.minimum), _bounded(one.maximum)
+    for number, (name, value) in enumerate(query.properties.items()):
+        values |= {f"name_{number}": name, f"digest_{number}": digest(name, value)}
+    for number, tag in enumerate(query.tags):
+        values[f"tag_{number}"] = tag
+    return values
+
+
+def _order(sort: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Leave out what cannot change the order any more: repeated keys, and those after the unique one."""
+    order: dict[str, str] = {}
+    for key, direction in sort:
+        order.setdefault(key, direction)
+        if key == "id":
+            break
+    return tuple(order.items())
+
+
+def _bounded(value: Any) -> Any:
+    return max(-LARGEST, min(value, LARGEST)) if type(value) is int else value

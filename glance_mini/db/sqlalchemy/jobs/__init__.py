@@ -1,0 +1,1 @@
+"""The rows of jobs: added, given out, ended, listed."""

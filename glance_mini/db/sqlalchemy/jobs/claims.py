@@ -1,0 +1,203 @@
+"""Gives jobs out, each to one worker: by priority, then fairly between projects, within limits (DESIGN, jobs are rows).
+
+A claim is a few statements, none of which looks at a job that has ended or sorts the queue. Claims at the same moment
+pass over each other's rows; with limits they take turns, for two of them would each count without the other, whichever
+rows they lock. A worker that finds nothing due waits for no turn.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    union_all,
+    update,
+)
+
+from glance_mini.db.sqlalchemy import locks
+from glance_mini.db.sqlalchemy.jobs.rows import COLUMNS, change, to_job, to_stores
+from glance_mini.db.sqlalchemy.models import jobs
+from glance_mini.domain.job import PENDING, PROCESSING, Job, JobLimits
+
+_NOW: Any = bindparam("now", type_=jobs.c.due_at.type)
+_LAPSED = (jobs.c.state == PROCESSING, jobs.c.lease_until < _NOW)
+_DUE = (
+    jobs.c.state == PENDING,
+    jobs.c.due_at <= _NOW,
+    # What is only to be cleared away can be, anywhere: its node may be gone for ever.
+    or_(jobs.c.host.is_(None), jobs.c.host == bindparam("host"), jobs.c.is_cancelled == true()),
+)
+
+_LIVING, _DEAD, _WAITING = range(3)
+_RUNNING = select(
+    jobs.c.project_id, jobs.c.stores, case((jobs.c.lease_until < _NOW, _DEAD), else_=_LIVING)
+).where(jobs.c.state == PROCESSING)
+_GIVE_BACK = update(jobs).where(*_LAPSED)
+
+_PROJECTS: Any = bindparam("projects", expanding=True)
+_OF_THESE = jobs.c.project_id.in_(_PROJECTS)
+_OF_OTHERS = or_(jobs.c.project_id.is_(None), jobs.c.project_id.not_in(_PROJECTS))
+
+NO_LIMITS = JobLimits()
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Whose turn it may be: jobs of ``kinds`` that the node ``host`` can do (None: the only node), due at ``now``."""
+
+    kinds: Collection[str]
+    host: str | None
+    now: datetime
+
+    @property
+    def statements(self) -> "Statements":
+        """The statements about it."""
+        return _statements(tuple(self.kinds))
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Their parameters."""
+        return {"host": self.host, "now": self.now}
+
+
+@dataclass(frozen=True)
+class Statements:
+    """What is asked about jobs of some kinds: what runs and waits; the first of all, of others, of some projects.
+
+    They are made once: it costs more to make one than to send it.
+    """
+
+    look: Select[Any] | CompoundSelect[Any]
+    first: Select[Any]
+    first_of_others: Select[Any]
+    first_of_these: Select[Any]
+
+
+@lru_cache
+def _statements(kinds: tuple[str, ...]) -> Statements:
+    due = (*_DUE, or_(false(), *(jobs.c.kind == kind for kind in kinds)))
+    is_waiting = select(null(), null(), literal(_WAITING)).where(exists().where(*due))
+    first = (
+        select(jobs.c.rank, *COLUMNS)
+        .where(*due)
+        .order_by(jobs.c.rank, jobs.c.due_at, jobs.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    of_rank = first.where(jobs.c.rank == bindparam("rank"))
+    return Statements(union_all(_RUNNING, is_waiting), first, of_rank.where(_OF_OTHERS), of_rank.where(_OF_THESE))
+
+
+@dataclass(frozen=True)
+class Running:
+    """How many jobs run, by project and by store, and whether there are some whose lease has ended."""
+
+    projects: Counter[str]
+    stores: Counter[str]
+    has_lapsed: bool
+
+
+def look(connection: Connection, queue: Queue) -> Running | None:
+    """Return what runs; None where no job of ``queue`` is due, limits left aside, and no lease has ended."""
+    rows = connection.execute(queue.statements.look, queue.values).all()
+    living = [row for row in rows if row[2] != _WAITING]
+    running = _count(living)
+    return running if running.has_lapsed or len(living) < len(rows) else None
+
+
+def claim(
+    connection: Connection, queue: Queue, running: Running, process: str, lease_until: datetime, limits: JobLimits
+) -> Job | None:
+    """Return a job of ``queue``, held by ``process`` until ``lease_until``; None for none.
+
+    ``running`` is what ``look`` has returned. Each claim counts as an attempt. A job that was cancelled while nobody
+    worked on it is given out too, before all others, so that what it left is put right: the worker sees
+    ``is_cancelled`` and gives it up. Jobs without a project or a store are not limited by one.
+    """
+    if limits != NO_LIMITS:
+        locks.wait(connection, locks.CLAIM_JOB)
+        running = _count(connection.execute(_RUNNING, {"now": queue.now}).all())
+    if running.has_lapsed:
+        connection.execute(_GIVE_BACK, {"now": queue.now, "state": PENDING, "process": None, "lease_until": None})
+    job = _next(connection, queue, running, limits)
+    if job is None:
+        return None
+    return change(
+        connection,
+        job,
+        state=PROCESSING,
+        process=process,
+        lease_until=lease_until,
+        attempts=job.attempts + 1,
+        updated_at=queue.now,
+    )
+
+
+def _count(rows: Iterable[Any]) -> Running:
+    running = Running(Counter(), Counter(), any(state == _DEAD for _, _, state in rows))
+    for project, stores, state in rows:
+        if state == _LIVING:
+            running.projects.update([project] if project is not None else ())
+            running.stores.update(to_stores(stores))
+    return running
+
+
+def _next(connection: Connection, queue: Queue, running: Running, limits: JobLimits) -> Job | None:
+    """Return the job whose turn it is, locked: the first by rank, by running jobs of its project, and by age."""
+    busy = [project for project, count in running.projects.items() if not _is_below(count, limits.per_project)]
+    full = [store for store, count in running.stores.items() if not _is_below(count, limits.per_store)]
+    first = queue.statements.first.where(_OF_OTHERS) if busy else queue.statements.first
+    row = _first(connection, first, full, queue.values | {"projects": busy})
+    if row is None:
+        return None
+    oldest = to_job(row[1:])
+    # Within its rank a younger job comes before it where its project has fewer running ones.
+    for statement, projects in _levels(queue.statements, running.projects, oldest.project_id):
+        better = _first(connection, statement, full, queue.values | {"projects": projects, "rank": row.rank})
+        if better is not None:
+            return to_job(better[1:])
+    return oldest
+
+
+def _levels(
+    statements: Statements, running: Counter[str], project: str | None
+) -> Iterator[tuple[Select[Any], list[str]]]:
+    """Yield each number of running jobs below that of ``project``: the statement and the projects to look there."""
+    most = running[project] if project is not None else 0
+    if most:
+        yield statements.first_of_others, list(running)
+    for level in sorted({count for count in running.values() if count < most}):
+        yield statements.first_of_these, [name for name, count in running.items() if count == level]
+
+
+def _first(connection: Connection, statement: Select[Any], full: Collection[str], values: dict[str, Any]) -> Any:
+    """Return the first row that writes to none of the stores ``full``, None where there is none."""
+    if full:
+        statement = statement.where(*map(_writes_not_to, full))
+    return connection.execute(statement, values).first()
+
+
+def _writes_not_to(store: str) -> ColumnElement[bool]:
+    # Unlike LIKE, REPLACE tells capital letters from small ones everywhere and has no characters of its own.
+    return or_(jobs.c.stores.is_(None), func.replace(jobs.c.stores, f",{store},", "") == jobs.c.stores)
+
+
+def _is_below(count: int, limit: int | None) -> bool:
+    return limit is None or count < limit

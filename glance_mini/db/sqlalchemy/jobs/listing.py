@@ -1,0 +1,50 @@
+"""A page of jobs, in the order of one key and then of their ids (reference 13)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, literal, or_, select
+
+from glance_mini.db.sqlalchemy.jobs.rows import COLUMNS, to_job
+from glance_mini.db.sqlalchemy.models import jobs
+from glance_mini.domain import errors
+from glance_mini.domain.job import Job, JobQuery
+
+_NEVER = literal(datetime(9999, 12, 31), jobs.c.expires_at.type)
+
+_KEYS: dict[str, Any] = {name: jobs.c[name] for name in ("id", "created_at", "updated_at", "state", "kind")} | {
+    # A job that has not ended expires last.
+    "expires_at": func.coalesce(jobs.c.expires_at, _NEVER)
+}
+
+
+def list_jobs(connection: Connection, query: JobQuery) -> Sequence[Job]:
+    """Return a page of jobs; no kinds at all mean every kind. Invalid where marker, sort key or direction is none."""
+    if query.sort_key not in _KEYS or query.sort_dir not in ("asc", "desc"):
+        raise errors.Invalid(reason=f"Jobs cannot be sorted by {query.sort_key} {query.sort_dir}.")
+    statement = select(*COLUMNS).where(*_filters(query))
+    order = [_KEYS[query.sort_key], jobs.c.id]
+    if query.marker is not None:
+        statement = statement.where(_after(connection, query, order))
+    directed = [key.asc() if query.sort_dir == "asc" else key.desc() for key in order]
+    return [to_job(row) for row in connection.execute(statement.order_by(*directed).limit(query.limit))]
+
+
+def _filters(query: JobQuery) -> list[Any]:
+    found = [
+        jobs.c[name] == getattr(query, name)
+        for name in ("state", "image_id", "project_id")
+        if getattr(query, name) is not None
+    ]
+    return [*found, jobs.c.kind.in_(query.kinds)] if query.kinds else found
+
+
+def _after(connection: Connection, query: JobQuery, order: list[Any]) -> Any:
+    found = connection.execute(select(*order).where(jobs.c.id == query.marker)).first()
+    if found is None:
+        raise errors.Invalid(reason=f"The marker {query.marker} is no job.")
+    key, value = order[0], literal(found[0], order[0].type)
+    if query.sort_dir == "asc":
+        return or_(key > value, and_(key == value, jobs.c.id > found[1]))
+    return or_(key < value, and_(key == value, jobs.c.id < found[1]))

@@ -1,0 +1,82 @@
+"""JSON made by the database from child rows, so that a page of images is one statement.
+
+``json_object(key, value)`` and ``json_array(value...)`` aggregate to text; of several values each makes an array.
+"""
+
+from typing import Any
+
+from sqlalchemy import Text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import Join
+
+_NAMES = {
+    "postgresql": ("json_object_agg", "json_agg", "json_build_array"),
+    "sqlite": ("json_group_object", "json_group_array", "json_array"),
+    "mysql": ("JSON_OBJECTAGG", "JSON_ARRAYAGG", "JSON_ARRAY"),
+}
+
+
+class json_object(FunctionElement[str]):
+    """Text of a JSON object from the rows of a group; null where there is none."""
+
+    name = "json_object"
+    type = Text()
+    inherit_cache = True
+
+
+class json_array(FunctionElement[str]):
+    """Text of a JSON array from the rows of a group; null where there is none."""
+
+    name = "json_array"
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(json_object)
+def _json_object(element: json_object, compiler: SQLCompiler, **kw: Any) -> str:
+    function = _NAMES[compiler.dialect.name][0]
+    return _as_text(f"{function}({compiler.process(element.clauses, **kw)})", compiler)
+
+
+@compiles(json_array)
+def _json_array(element: json_array, compiler: SQLCompiler, **kw: Any) -> str:
+    _, function, inner = _NAMES[compiler.dialect.name]
+    values = compiler.process(element.clauses, **kw)
+    if len(element.clauses) > 1:
+        values = f"{inner}({values})"
+    return _as_text(f"{function}({values})", compiler)
+
+
+def _as_text(aggregate: str, compiler: SQLCompiler) -> str:
+    # The driver would decode PostgreSQL's json type by itself, more slowly.
+    return f"CAST({aggregate} AS text)" if compiler.dialect.name == "postgresql" else aggregate
+
+class InOrder(Join):
+    """An inner join, left table first; PostgreSQL judges for itself, the others guess wrong and are told."""
+
+    inherit_cache = True
+
+
+@compiles(InOrder)
+def _join(element: InOrder, compiler: SQLCompiler, **kw: Any) -> str:
+    return _written(element, compiler, " JOIN ", kw)
+
+
+@compiles(InOrder, "sqlite")
+def _cross_join(element: InOrder, compiler: SQLCompiler, **kw: Any) -> str:
+    return _written(element, compiler, " CROSS JOIN ", kw)
+
+
+@compiles(InOrder, "mysql")
+def _straight_join(element: InOrder, compiler: SQLCompiler, **kw: Any) -> str:
+    return _written(element, compiler, " STRAIGHT_JOIN ", kw)
+
+
+def _written(element: InOrder, compiler: SQLCompiler, word: str, kw: dict[str, Any]) -> str:
+    kw["asfrom"] = True
+    kw.pop("from_linter", None)
+    assert element.onclause is not None
+    left, right = compiler.process(element.left, **kw), compiler.process(element.right, **kw)
+    return f"{left}{word}{right} ON {compiler.process(element.onclause, **kw)}"

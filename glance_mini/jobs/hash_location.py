@@ -1,0 +1,111 @@
+"""Reads the data of a location that was added by its address, to learn or to verify its hashes (reference 10.2)."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any, Self
+
+from oslo_config import cfg
+
+from glance_mini.db.job_interface import JobAccess
+from glance_mini.domain.errors import Gone, NotFound
+from glance_mini.domain.image import Image, Location
+from glance_mini.domain.imports import TASK_PROPERTY
+from glance_mini.domain.job import Job
+from glance_mini.domain.transfer import StoredData
+from glance_mini.jobs.import_image import context_of
+from glance_mini.layers.base import Services
+from glance_mini.layers.stack import Stack
+from glance_mini.operations.images import LoadImage
+from glance_mini.operations.imports import EndImport, RecordImport
+from glance_mini.workers.base import Control, JobFailed, JobType
+from glance_mini.workers.progress import TELL_SECONDS, Progress
+from glance_mini_store import errors as store_errors
+from glance_mini_store.stores import Stores
+from glance_mini_store.streams import close
+
+
+class LocationJob(JobType):
+    """Hashes the data of one location.
+
+    With a value to compare the image becomes active by this; without one it is active already and gets its hashes.
+    """
+
+    kind = "location_import"
+
+    def __init__(
+        self,
+        stack: Stack,
+        stores: Stores,
+        hash_algorithm: str,
+        max_attempts: int = 3,
+        tell_seconds: float = TELL_SECONDS,
+    ) -> None:
+        """``max_attempts``: how often the data is read where that fails. ``tell_seconds`` as for Progress."""
+        self.max_attempts = max_attempts
+        self._stack = stack
+        self._stores = stores
+        self._hash_algorithm = hash_algorithm
+        self._tell_seconds = tell_seconds
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack, jobs: JobAccess) -> Self:
+        return cls(stack, services.stores, conf.hashing_algorithm, max(1, conf.http_retries))
+
+    def run(self, job: Job, control: Control) -> Mapping[str, object]:
+        image = self._load(job)
+        location = self._location(image, str(job.input["loc_url"]))
+        claim: Any = job.input["validation_data"]
+        progress = Progress(control, "Read", image.size, self._tell_seconds)
+        data = self._read(location, claim.get("os_hash_algo", self._hash_algorithm), progress)
+        if claim and not hmac.compare_digest(str(data.os_hash_value), str(claim["os_hash_value"]).lower()):
+            raise JobFailed(reason=f"The {data.os_hash_algo} of the data is not the one that was given.")
+        caller = context_of(job)
+        self._stack.call(caller, RecordImport(job, data, {}, None if image.status == "active" else "active"))
+        self._stack.call(caller, EndImport(job, {TASK_PROPERTY: None}))
+        return {"image_id": job.image_id}
+
+    def give_up(self, job: Job, reason: str) -> None:
+        """Free the image; one that was to become active by this loses the location and is queued again."""
+        try:
+            image = self._load(job)
+            if image.status == "importing":
+                end = EndImport(job, {TASK_PROPERTY: None}, "queued", (str(job.input["loc_url"]),))
+            else:
+                end = EndImport(job, {TASK_PROPERTY: None})
+            self._stack.call(context_of(job), end)
+        except (Gone, NotFound):
+            return
+
+    def _location(self, image: Image, url: str) -> Location:
+        """Return the location at ``url``: one of an active image, or the one that a new image is to get."""
+        for each in image.locations:
+            if each.url == url:
+                return each
+        if image.status != "importing":
+            raise JobFailed(reason="The location was removed from the image.")
+        metadata = {"store": self._stores.for_location(url).id} if self._stores.multi else {}
+        return Location(url, metadata)
+
+    def _load(self, job: Job) -> Image:
+        image: Image = self._stack.call(context_of(job), LoadImage(str(job.image_id), purpose="add_location"))
+        return image
+
+    def _read(self, location: Location, algorithm: str, progress: Progress) -> StoredData:
+        """Return what the data is, read once from its beginning to its end; store errors that may pass are raised."""
+        store = self._stores.for_location(location.url, location.store)
+        checksum = hashlib.md5(usedforsecurity=False)
+        digest = hashlib.new(algorithm, usedforsecurity=False)
+        size = 0
+        try:
+            chunks = store.read(location.url)
+            with ExitStack() as closing:
+                closing.callback(close, chunks)
+                for block in progress.watch(chunks):
+                    size += len(block)
+                    checksum.update(block)
+                    digest.update(block)
+        except store_errors.NotFound as error:
+            raise JobFailed(reason="There is no data at the location.") from error
+        return StoredData(location, size, None, checksum.hexdigest(), algorithm, digest.hexdigest())

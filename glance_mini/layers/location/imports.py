@@ -1,0 +1,185 @@
+"""What is checked before an import begins, in the order of reference 6.3, and the job that it becomes."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from glance_mini.content.signatures import is_signed
+from glance_mini.domain.clock import utcnow
+from glance_mini.domain.context import Context
+from glance_mini.domain.errors import Conflict, Invalid, StatusConflict
+from glance_mini.domain.image import Image
+from glance_mini.domain.image_values import split_values
+from glance_mini.domain.import_task import description_of, source_of
+from glance_mini.domain.imports import (
+    COPY_IMAGE,
+    FAILED_PROPERTY,
+    GLANCE_DIRECT,
+    GLANCE_DOWNLOAD,
+    IMPORTING_PROPERTY,
+    METHOD_RULES,
+    TASK_PROPERTY,
+    WEB_DOWNLOAD,
+    ImportRequest,
+    MethodRule,
+)
+from glance_mini.domain.job import Job, new_job
+from glance_mini.operations.imports import BeginImport, ImportImage
+from glance_mini.operations.tasks import CreateTask
+from glance_mini_store.stores import Stores
+
+KIND = "api_image_import"
+
+_URGENCY = {GLANCE_DIRECT: 1, COPY_IMAGE: -1}
+"""How much sooner than others a method comes: staged data takes room, and an image that is copied can be used."""
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def _refuse(uri: str) -> None:
+    raise Invalid(reason="This service fetches nothing.")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRules:
+    """What the configuration says of imports.
+
+    ``check_uri`` raises Invalid for an address that the service does not fetch from. ``staging_host`` is the address of
+    this node where the staging area is its own, None where all share it. ``reads_locations``: whether the hashes of new
+    locations are computed. ``priorities`` are those of jobs by kind, 0 where there is none. ``wake_workers`` is called
+    after a job was added. ``methods`` are the import methods that there are.
+    """
+
+    check_uri: Callable[[str], object] = _refuse
+    staging_host: str | None = None
+    reads_locations: bool = True
+    priorities: Mapping[str, int] = field(default_factory=dict)
+    wake_workers: Callable[[], None] = field(default=lambda: None)
+    methods: Mapping[str, MethodRule] = field(default_factory=lambda: METHOD_RULES)
+
+    def priority(self, kind: str) -> int:
+        """Return the priority of new jobs of ``kind``."""
+        return self.priorities.get(kind, 0)
+
+
+def prepare_import(context: Context, op: ImportImage, stores: Stores, rules: ImportRules) -> BeginImport | None:
+    """Return what begins the import that ``op`` asks for, None where nothing is left to do.
+
+    Raises Conflict (status, formats, unknown store) and Invalid.
+    """
+    image, request = op.target, op.request
+    _check_image(image, request, rules)
+    _check_source(request, rules)
+    chosen = _choose_stores(op, stores)
+    if not chosen:
+        return None
+    if not request.all_stores_must_succeed and not stores.multi:
+        raise Invalid(reason="all_stores_must_succeed can be false only where there are several stores.")
+    if op.job is None:
+        _check_address(request, rules)
+    job = _make_job(context, op, chosen, rules)
+    progress = {TASK_PROPERTY: job.id, IMPORTING_PROPERTY: ",".join(sorted(chosen)), FAILED_PROPERTY: ""}
+    status = image.status if request.name == COPY_IMAGE else "importing"
+    return BeginImport(job, image.status, status, progress, op.limits)
+
+
+def prepare_task(context: Context, op: CreateTask, stores: Stores, rules: ImportRules) -> CreateTask:
+    """Return ``op`` with what its job gets beside the input; raises Invalid for one that it cannot work with."""
+    _, properties = split_values(description_of(op.input))
+    rules.check_uri(source_of(op.input))
+    token = context.auth_token if is_signed(properties) else None
+    return replace(op, stores=(stores.default.id,), priority=rules.priority(op.type), token=token)
+
+
+def _check_image(image: Image, request: ImportRequest, rules: ImportRules) -> None:
+    rule = rules.methods.get(request.name)
+    if rule is None:
+        raise Invalid(reason=f"There is no import method {request.name}.")
+    if image.status != rule.image_status:
+        raise StatusConflict(id=image.id, status=image.status, wanted=rule.image_status)
+    missing = [name for name in ("container_format", "disk_format") if getattr(image, name) is None]
+    if missing:
+        raise Conflict(reason=f"Property {' and '.join(missing)} must be set before an import.")
+
+
+def _check_source(request: ImportRequest, rules: ImportRules) -> None:
+    for name in rules.methods[request.name].fields:
+        if not request.method.get(name):
+            raise Invalid(reason=f"The method {request.name} needs the field {name}.")
+    if request.name != GLANCE_DOWNLOAD:
+        return
+    if not request.method.get("glance_region"):
+        raise Invalid(reason="The method needs the region of the other image service, glance_region.")
+    if not _UUID.fullmatch(request.method.get("glance_image_id", "")):
+        # Clients look for these words.
+        raise Invalid(reason="The remote image id does not look like a UUID.")
+
+
+def _choose_stores(op: ImportImage, stores: Stores) -> tuple[str, ...]:
+    """Return the ids of the stores to write to; nothing where a copy to all is on all of them already."""
+    request = op.request
+    wanted = _named_stores(op, stores)
+    if request.name != COPY_IMAGE:
+        return wanted
+    have = {stores.for_location(location.url, location.store).id for location in op.target.locations}
+    if request.all_stores:
+        return tuple(store for store in wanted if store not in have)
+    for store in wanted:
+        if store in have:
+            raise Invalid(reason=f"Image {op.image_id} has data in store {store} already.")
+    return wanted
+
+
+def _named_stores(op: ImportImage, stores: Stores) -> tuple[str, ...]:
+    request, header = op.request, op.header_store
+    if request.all_stores:
+        if request.stores or header:
+            raise Invalid(reason="all_stores leaves no choice: name no store beside it.")
+        return tuple(store.id for store in stores if not store.read_only)
+    # Some clients name one store twice, in the body and in the header.
+    if request.stores and header and request.stores != (header,):
+        raise Invalid(reason="Name the stores in the body or one in the header, not both.")
+    named = request.stores or ((header,) if header else (stores.default.id,))
+    _check_stores(named, stores)
+    return tuple(dict.fromkeys(named))
+
+
+def _check_stores(named: Sequence[str], stores: Stores) -> None:
+    known = stores.ids()
+    for store in named:
+        if store not in known:
+            raise Conflict(reason=f"There is no store {store}.")
+        if stores.get(store).read_only:
+            raise Conflict(reason=f"Store {store} takes no data.")
+
+
+def _check_address(request: ImportRequest, rules: ImportRules) -> None:
+    if request.name == WEB_DOWNLOAD:
+        if not request.method.get("uri"):
+            raise Invalid(reason="The method needs the address of the data, uri.")
+        rules.check_uri(request.method["uri"])
+    if request.name == GLANCE_DOWNLOAD:
+        if not request.method.get("endpoint"):
+            region = request.method["glance_region"]
+            raise Invalid(reason=f"The service catalogue has no such endpoint of an image service in region {region}.")
+        rules.check_uri(request.method["endpoint"])
+
+
+def _make_job(context: Context, op: ImportImage, chosen: tuple[str, ...], rules: ImportRules) -> Job:
+    if op.job is not None:
+        return replace(op.job, image_id=op.image_id)
+    request = op.request
+    values: dict[str, object] = {"image_id": op.image_id, "import_req": request.body, "backend": list(chosen)}
+    if request.name == GLANCE_DOWNLOAD:
+        values["endpoint"] = request.method["endpoint"]
+    needs_token = request.name == GLANCE_DOWNLOAD or (request.name != COPY_IMAGE and is_signed(op.target.properties))
+    return new_job(
+        context,
+        KIND,
+        values,
+        utcnow(),
+        image_id=op.image_id,
+        priority=rules.priority(KIND) + _URGENCY.get(request.name, 0),
+        stores=chosen,
+        token=context.auth_token if needs_token else None,
+    )

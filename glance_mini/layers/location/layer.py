@@ -1,0 +1,274 @@
+"""Keeps the data of images in stores: writes, reads, deletes it, and looks after the list of locations.
+
+How data gets into a store is told in ``uploads``; what is asked before an import begins in ``import_rules``, before a
+location is added in ``new_locations``.
+"""
+
+import logging
+from dataclasses import replace
+from typing import Any, Self
+
+from oslo_config import cfg
+
+from glance_mini.content.counted import WatchedChunks
+from glance_mini.content.failover import FailoverChunks
+from glance_mini.content.inspection import InspectionRules
+from glance_mini.content.signatures import Certificates, no_certificates
+from glance_mini.domain.changes import LocationChange
+from glance_mini.domain.context import Context
+from glance_mini.domain.errors import Conflict, Forbidden, GlanceMiniError, Invalid, NotFound, RangeNotSatisfiable
+from glance_mini.domain.image import Image, Location
+from glance_mini.domain.job import Job
+from glance_mini.domain.member import Member
+from glance_mini.domain.quota import NO_LIMITS
+from glance_mini.domain.staging import STAGING_STORE
+from glance_mini.domain.status import PENDING_DELETE, check_transition
+from glance_mini.layers.base import Layer, Services
+from glance_mini.layers.location.imports import ImportRules, prepare_import, prepare_task
+from glance_mini.layers.location.locations import adding, check_new_location, reading, resolve_changes
+from glance_mini.layers.location.removal import Removal
+from glance_mini.layers.location.uploads import Uploads
+from glance_mini.maintenance.leases import LeaseKeeper
+from glance_mini.metrics import Metrics
+from glance_mini.operations import data, images, imports, info, members, tasks
+from glance_mini_store import capabilities
+from glance_mini_store import errors as store_errors
+from glance_mini_store.store import Store
+from glance_mini_store.stores import Stores
+
+LOG = logging.getLogger(__name__)
+
+_STAGED = ("uploading", "importing")
+"""Statuses of images that may have staged data."""
+
+
+class LocationLayer(Layer):
+    """Answers upload and download, and turns changes of locations into changes of what is stored."""
+
+    name = "location"
+    answers = frozenset(
+        {
+            "upload_data",
+            "download_data",
+            "list_stores",
+            "stage_data",
+            "import_image",
+            "add_location",
+            "delete_from_store",
+        }
+    )
+
+    def __init__(
+        self,
+        stores: Stores,
+        leases: LeaseKeeper,
+        metrics: Metrics,
+        hash_algorithm: str = "sha512",
+        inspection: InspectionRules | None = None,
+        changeable: bool = False,
+        rules: ImportRules | None = None,
+        certificates: Certificates = no_certificates,
+    ) -> None:
+        """``changeable``: whether users may change locations themselves."""
+        self._stores = stores
+        self._metrics = metrics
+        inspection = inspection or InspectionRules()
+        self._uploads = Uploads(self.below, leases, metrics, hash_algorithm, inspection, certificates)
+        self._changeable = changeable
+        self._rules = rules or ImportRules()
+        self._removal = Removal(self.below, stores, self._rules.staging_host)
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
+        rules = ImportRules(
+            check_uri=services.check_uri,
+            staging_host=None if conf.staging_is_shared else services.address,
+            reads_locations=conf.do_secure_hash,
+            priorities={kind: int(priority) for kind, priority in conf.workers.priorities.items()},
+            wake_workers=services.wake_workers,
+            methods=services.import_methods,
+        )
+        return cls(
+            services.stores,
+            services.leases,
+            services.metrics,
+            conf.hashing_algorithm,
+            InspectionRules.from_config(conf),
+            conf.show_multiple_locations,
+            rules,
+            services.certificates,
+        )
+
+    def list_stores(self, context: Context, op: info.ListStores) -> tuple[Store, ...]:
+        if not self._stores.multi:
+            raise NotFound(kind="list of stores", id="info/stores")
+        return tuple(self._stores)
+
+    # uploads
+
+    def upload_data(self, context: Context, op: data.UploadData) -> Image:
+        store = self._writable_store(op.store)
+        check_transition(op.target, "saving")
+        image = self._uploads.upload(context, op, store, store.id if self._stores.multi else None)
+        self._keep_acls(context, image)
+        return image
+
+    def stage_data(self, context: Context, op: imports.StageData) -> Image:
+        check_transition(op.target, "uploading")
+        return self._uploads.stage(context, op, self._stores.get(STAGING_STORE), self._rules.staging_host)
+
+    def _writable_store(self, store_id: str | None) -> Store:
+        if store_id is None or not self._stores.multi:
+            return self._stores.default
+        if store_id not in self._stores.ids():
+            raise Invalid(reason=f"There is no store {store_id}.")
+        return self._stores.get(store_id)
+
+    # imports and tasks
+
+    def import_image(self, context: Context, op: imports.ImportImage) -> Job | None:
+        begin = prepare_import(context, op, self._stores, self._rules)
+        if begin is None:
+            return None
+        self.below(context, begin)
+        if op.job is None:
+            self._rules.wake_workers()
+        return begin.job
+
+    def create_task(self, context: Context, op: tasks.CreateTask) -> Job:
+        job: Job = self.below(context, prepare_task(context, op, self._stores, self._rules))
+        self._rules.wake_workers()
+        return job
+
+    # downloads
+
+    def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
+        image = op.target
+        locations = self._ordered(image, op.prefer)
+        if not locations or image.size is None:
+            return None
+        offset, length = resolve_range(op.first, op.last, image.size)
+        if op.head:
+            return data.ImageData(image, iter(()), offset, length)
+        is_part = (offset, length) != (0, image.size)
+        chunks = FailoverChunks(self._stores, locations, offset, length, is_part, self._metrics)
+        try:
+            chunks.open()
+        except store_errors.NotFound:
+            LOG.error("The data of image %s is in none of its %d locations.", image.id, len(locations))
+            return None
+        self._metrics.transfers.labels("out").inc()
+        return data.ImageData(image, WatchedChunks(chunks, self._note_sent), offset, length)
+
+    def _note_sent(self, sent: int) -> None:
+        self._metrics.transfers.labels("out").dec()
+        self._metrics.bytes_sent.inc(sent)
+
+    def _ordered(self, image: Image, prefer: tuple[str, ...]) -> list[Location]:
+        """Return the locations to try: those in preferred stores first, in that order, then by store weight."""
+        if prefer and not self._stores.multi:
+            raise Invalid(reason="Stores can be preferred only where there are several.")
+        for store_id in prefer:
+            if store_id not in self._stores.ids():
+                raise Invalid(reason=f"There is no store {store_id}.")
+        by_weight = self._stores.order(image.locations)
+        return sorted(by_weight, key=lambda each: prefer.index(each.store) if each.store in prefer else len(prefer))
+
+    # deletion
+
+    def delete_image(self, context: Context, op: images.DeleteImage) -> Image:
+        """Delete the record, then the bytes; a store that refuses brings the image back (409)."""
+        deleted: Image = self.below(context, op)
+        if deleted.status == PENDING_DELETE:
+            self._rules.wake_workers()
+            return deleted
+        if op.target.locations or op.target.status in _STAGED:
+            try:
+                self._removal.delete_pending(context, op.image_id)
+            except store_errors.InUseByStore as error:
+                self.below(context, data.UndoDeletion(op.target))
+                raise Conflict(reason=f"Image {op.image_id} could not be deleted: {error}") from error
+        return deleted
+
+    def delete_from_store(self, context: Context, op: imports.DeleteFromStore) -> Image:
+        return self._removal.delete_from_store(context, op.target, op.store)
+
+    # locations and access lists
+
+    def add_location(self, context: Context, op: imports.AddLocation) -> Image:
+        check_new_location(context, op, self._stores, self._rules)
+        change = adding(op, self._stores, self._rules)
+        if self._rules.reads_locations and op.hash_value is not None:
+            importing: Image = self.below(context, reading(context, op, op.target, self._rules))
+            self._rules.wake_workers()
+            return importing
+        image: Image = self.below(context, change)
+        self._keep_acls(context, image)
+        if self._rules.reads_locations:
+            self._read_later(context, replace(op, limits=NO_LIMITS), image)
+        return image
+
+    def _read_later(self, context: Context, op: imports.AddLocation, image: Image) -> None:
+        """Let a job learn the hashes of ``image``, which is active and works without them."""
+        try:
+            self.below(context, reading(context, op, image, self._rules))
+        except GlanceMiniError as error:
+            LOG.warning("The hashes of image %s will not be known: %s", image.id, error)
+        else:
+            self._rules.wake_workers()
+
+    def update_image(self, context: Context, op: images.UpdateImage) -> Image:
+        if any(isinstance(change, LocationChange) for change in op.changes):
+            if not self._changeable:
+                raise Forbidden(reason="Locations cannot be changed: show_multiple_locations is off.")
+            op = replace(op, changes=resolve_changes(self._stores, op.changes, op.target))
+        image: Image = self.below(context, op)
+        if any(isinstance(change, LocationChange) and change.action == "remove" for change in op.changes):
+            self._removal.delete_removed(context, op.image_id)
+        if image.visibility != op.target.visibility or image.locations != op.target.locations:
+            self._keep_acls(context, image)
+        return image
+
+    def add_member(self, context: Context, op: members.AddMember) -> Member:
+        return self._change_member(context, op)
+
+    def delete_member(self, context: Context, op: members.DeleteMember) -> Member:
+        return self._change_member(context, op)
+
+    def _change_member(self, context: Context, op: members.AddMember | members.DeleteMember) -> Member:
+        member: Member = self.below(context, op)
+        self._keep_acls(context, op.target)
+        return member
+
+    def _keep_acls(self, context: Context, image: Image) -> None:
+        """Let the stores that have access lists know who may read; a store that fails is logged."""
+        for location in image.locations:
+            try:
+                store = self._stores.for_location(location.url, location.store)
+                if capabilities.ACL in store.driver.capabilities:
+                    is_public = image.visibility in ("public", "community")
+                    store.set_acl(location.url, is_public, self._readers(context, image))
+            except store_errors.StoreError as error:
+                LOG.warning("The access list of image %s could not be set: %s", image.id, error)
+
+    def _readers(self, context: Context, image: Image) -> list[str]:
+        if image.visibility != "shared":
+            return []
+        found: Any = self.below(context, members.ListMembers(image.id, image))
+        return [member.member_id for member in found]
+
+def resolve_range(first: int | None, last: int | None, size: int) -> tuple[int, int]:
+    """Return offset and length in bytes of what ``first`` and ``last`` name in data of ``size`` bytes.
+
+    Both None: everything. ``first`` None: the last ``last`` bytes. ``last`` None or beyond the end: to the end.
+    Raises RangeNotSatisfiable where nothing of it exists.
+    """
+    if first is None and last is None:
+        return 0, size
+    if first is None:
+        length = min(last or 0, size)
+        first, last = size - length, size - 1
+    end = size - 1 if last is None else min(last, size - 1)
+    if first >= size or end < first:
+        raise RangeNotSatisfiable(size=size)
+    return first, end - first + 1

@@ -1,0 +1,122 @@
+"""Locations that come by the call of their own (reference 10.2): who may add which, and what becomes of them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from glance_mini.domain.changes import ImageChanges, LocationChange
+from glance_mini.domain.clock import utcnow
+from glance_mini.domain.context import Context
+from glance_mini.domain.errors import Forbidden, Invalid, StatusConflict
+from glance_mini.domain.image import Image, Location
+from glance_mini.domain.imports import TASK_PROPERTY
+from glance_mini.domain.job import new_job
+from glance_mini.domain.status import check_formats
+from glance_mini.layers.location.imports import ImportRules
+from glance_mini.operations.images import UpdateImage
+from glance_mini.operations.imports import AddLocation, BeginImport
+from glance_mini_store import errors
+from glance_mini_store.errors import BadStoreUri
+from glance_mini_store.locations.http import HttpLocation
+from glance_mini_store.store import Store
+from glance_mini_store.stores import Stores
+
+KIND = "location_import"
+
+_WEB = ("http", "https")
+
+
+def check_new_location(context: Context, op: AddLocation, stores: Stores, rules: ImportRules) -> None:
+    """Return where the caller may add that location to the image now.
+
+    A user reads through the service what stands there, so it must be an address that an import may read as well.
+    Raises Forbidden, StatusConflict, Invalid (a format is missing, an address that is refused).
+    """
+    is_trusted = context.is_admin or "service" in context.roles
+    if not is_trusted:
+        scheme = op.url.partition("://")[0]
+        if scheme not in _WEB:
+            raise Forbidden(reason="Only services may add locations that are no web addresses.")
+        if not any(scheme in store.driver.schemes for store in stores):
+            raise Forbidden(reason="There is no store for web addresses.")
+    if op.target.status != "queued":
+        raise StatusConflict(id=op.image_id, status=op.target.status, wanted="queued")
+    check_formats(op.target)
+    if not is_trusted:
+        rules.check_uri(_public_uri(op.url))
+
+
+def adding(op: AddLocation, stores: Stores, rules: ImportRules) -> UpdateImage:
+    """Return the change that adds the location and makes the image active; Invalid for a location that is none.
+
+    A hash that the caller has told is believed where the data is not read.
+    """
+    hashes = {} if rules.reads_locations else _told_hashes(op)
+    change = LocationChange("add", locations=(Location(op.url, op.metadata),), hashes=hashes)
+    return UpdateImage(op.image_id, op.target, resolve_changes(stores, (change,), op.target), op.limits)
+
+
+def reading(context: Context, op: AddLocation, image: Image, rules: ImportRules) -> BeginImport:
+    """Return what begins the job that reads the data, to make ``image`` active or to learn the hashes of an active one.
+
+    It takes the import lock, so that nothing else changes the data meanwhile.
+    """
+    values = {"image_id": op.image_id, "loc_url": op.url, "validation_data": _told_hashes(op)}
+    job = new_job(context, KIND, values, utcnow(), image_id=op.image_id, priority=rules.priority(KIND))
+    status = "active" if image.status == "active" else "importing"
+    return BeginImport(job, image.status, status, {TASK_PROPERTY: job.id}, op.limits)
+
+
+def _public_uri(url: str) -> str:
+    """Return the address that is asked for on the network, as the store will read it; Invalid."""
+    location = HttpLocation(None, None)
+    try:
+        location.parse_uri(url)
+    except BadStoreUri as error:
+        raise Invalid(reason=str(error)) from error
+    return location.public_uri()
+
+
+def _told_hashes(op: AddLocation) -> dict[str, str]:
+    if op.hash_algorithm is None or op.hash_value is None:
+        return {}
+    return {"os_hash_algo": op.hash_algorithm, "os_hash_value": op.hash_value}
+
+def resolve_changes(stores: Stores, changes: ImageChanges, image: Image) -> ImageChanges:
+    """Return ``changes`` of ``image`` with the store and the size (bytes) of every location that is added.
+
+    Locations that the image has already may be named by everybody who sees them. Raises Invalid for a new one that
+    users may not name, that no store serves, that cannot be reached or is empty.
+    """
+    known = {location.url: location for location in image.locations}
+    return tuple(
+        _resolve(stores, change, known) if isinstance(change, LocationChange) else change for change in changes
+    )
+
+
+def _resolve(stores: Stores, change: LocationChange, known: Mapping[str, Location]) -> LocationChange:
+    if change.action == "remove":
+        return change
+    resolved, size = [], change.size
+    for location in change.locations:
+        if change.action == "replace" and location.url in known:
+            resolved.append(replace(location, metadata=_with_store(location, known[location.url].store)))
+            continue
+        store, size = _look_up(stores, location)
+        resolved.append(replace(location, metadata=_with_store(location, store.id if stores.multi else None)))
+    return replace(change, locations=tuple(resolved), size=size)
+
+
+def _with_store(location: Location, store_id: str | None) -> Mapping[str, object]:
+    """Return the metadata with the store that holds the data, which is the service's to say."""
+    return location.metadata if store_id is None else {**location.metadata, "store": store_id}
+
+
+def _look_up(stores: Stores, location: Location) -> tuple[Store, int]:
+    try:
+        store = stores.validate_user_location(location.url)
+        size = store.size(location.url)
+    except errors.StoreError as error:
+        raise Invalid(reason=f"The location cannot be used: {error}") from error
+    if not size:
+        raise Invalid(reason="The location holds no data.")
+    return store, size

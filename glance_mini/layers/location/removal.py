@@ -1,0 +1,97 @@
+"""Removes data that no image refers to any more: the record says so first, then the bytes go (DESIGN, deletion)."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from glance_mini.domain.changes import LocationChange
+from glance_mini.domain.context import Context
+from glance_mini.domain.errors import Conflict, NotFound, StatusConflict
+from glance_mini.domain.image import Image, Location
+from glance_mini.domain.transfer import Deletion
+from glance_mini.maintenance.deletion import remove_data
+from glance_mini.operations.base import Operation
+from glance_mini.operations.data import FinishDeletion, ListDeletions
+from glance_mini.operations.images import UpdateImage
+from glance_mini_store import errors as store_errors
+from glance_mini_store.stores import Stores
+
+LOG = logging.getLogger(__name__)
+
+Below = Callable[[Context, Operation], Any]
+
+
+class Removal:
+    """Removes data for the layer whose ``below`` this is; ``host`` is the address of this node, None for the only one.
+
+    What fails, but for data that is in use, is tried again by the reaper.
+    """
+
+    def __init__(self, below: Below, stores: Stores, host: str | None) -> None:
+        self._below = below
+        self._stores = stores
+        self._host = host
+
+    def delete_pending(self, context: Context, image_id: str) -> None:
+        """Delete the data whose deletion is recorded; raises InUseByStore where a store needs it."""
+        for deletion in self._pending(context, image_id):
+            if deletion.host not in (None, self._host):
+                continue
+            try:
+                remove_data(self._stores, deletion)
+            except store_errors.InUseByStore:
+                raise
+            except Exception as error:
+                # Whatever a driver raises: the image is deleted, and its data will be.
+                reason = f"{type(error).__name__}: {error}"
+                LOG.warning("Data of image %s could not be deleted yet: %s", image_id, reason)
+                continue
+            self._below(context, FinishDeletion(deletion.id))
+
+    def delete_removed(self, context: Context, image_id: str) -> None:
+        """Delete the data of locations that the image has lost; what is in use is tried again by the reaper."""
+        try:
+            self.delete_pending(context, image_id)
+        except store_errors.InUseByStore as error:
+            LOG.warning("Data that image %s has lost could not be deleted yet: %s", image_id, error)
+
+    def delete_from_store(self, context: Context, image: Image, store_id: str) -> Image:
+        """Remove what an active image has in one of several stores and return the image.
+
+        NotFound, StatusConflict, Forbidden (the last of its data); Conflict where there is no such store, and where the
+        store refuses: then the image keeps the data.
+        """
+        gone = self._locations_in(store_id, image)
+        changes = tuple(LocationChange("remove", locations=(location,)) for location in gone)
+        left: Image = self._below(context, UpdateImage(image.id, image, changes))
+        try:
+            self.delete_pending(context, image.id)
+        except store_errors.InUseByStore as error:
+            self._take_back(context, left, gone)
+            raise Conflict(reason=f"Image {image.id} keeps its data in store {store_id}: {error}") from error
+        return left
+
+    def _locations_in(self, store_id: str, image: Image) -> list[Location]:
+        if not self._stores.multi:
+            raise NotFound(kind="store", id=store_id)
+        if store_id not in self._stores.ids():
+            raise Conflict(reason=f"There is no store {store_id}.")
+        if image.status != "active":
+            raise StatusConflict(id=image.id, status=image.status, wanted="active")
+        found = [location for location in image.locations if location.store == store_id]
+        if not found:
+            raise NotFound(kind=f"data in store {store_id} of an image", id=image.id)
+        return found
+
+    def _take_back(self, context: Context, image: Image, gone: Sequence[Location]) -> None:
+        """Give ``image`` those of the locations ``gone`` whose data is still there."""
+        pending = {deletion.url: deletion for deletion in self._pending(context, image.id)}
+        back = [replace(location, id=None) for location in gone if location.url in pending]
+        changes = tuple(LocationChange("add", locations=(location,)) for location in back)
+        self._below(context, UpdateImage(image.id, image, changes))
+        for location in back:
+            self._below(context, FinishDeletion(pending[location.url].id))
+
+    def _pending(self, context: Context, image_id: str) -> list[Deletion]:
+        return list(self._below(context, ListDeletions(image_id)))

@@ -1,0 +1,176 @@
+"""Brings the data of a request into a store: the data of an image, or data that is staged for its import.
+
+A driver publishes whole data or nothing; the records say which image it belongs to. In between, the row of the
+transfer tells what must be cleared away should this process die (DESIGN, transfers and leases).
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import uuid4
+
+from glance_mini.content.inspection import Inspection, InspectionRules
+from glance_mini.content.signatures import Certificates, signature_check
+from glance_mini.domain.clock import utcnow
+from glance_mini.domain.context import Context
+from glance_mini.domain.errors import GlanceMiniError, Unavailable
+from glance_mini.domain.image import Image, Location
+from glance_mini.domain.staging import StagedData
+from glance_mini.domain.transfer import StoredData, Transfer
+from glance_mini.maintenance.leases import LeaseKeeper
+from glance_mini.metrics import Metrics
+from glance_mini.operations.base import Operation
+from glance_mini.operations.data import AbortTransfer, BeginTransfer, RecordData, UploadData
+from glance_mini.operations.imports import BeginStaging, RecordStaged, StageData
+from glance_mini_store import errors as store_errors
+from glance_mini_store.checked_stream import Observer
+from glance_mini_store.store import Store, Stored
+
+LOG = logging.getLogger(__name__)
+
+Below = Callable[[Context, Operation], Any]
+Record = Callable[[Stored], Operation]
+
+
+class Uploads:
+    """Uploads for the layer whose ``below`` this is."""
+
+    def __init__(
+        self,
+        below: Below,
+        leases: LeaseKeeper,
+        metrics: Metrics,
+        hash_algorithm: str,
+        rules: InspectionRules,
+        certificates: Certificates,
+    ) -> None:
+        self._below = below
+        self._leases = leases
+        self._metrics = metrics
+        self._hash_algorithm = hash_algorithm
+        self._rules = rules
+        self._certificates = certificates
+
+    def upload(self, context: Context, op: UploadData, store: Store, store_id: str | None) -> Image:
+        """Write the data of an image, hashed, inspected and verified, and return the image, active.
+
+        ``store_id`` is what the location names as its store.
+        """
+        fetch_certificate = self._certificates(context.auth_token, context.project_id)
+        signature = signature_check(op.target.properties, fetch_certificate)
+        transfer = self._new_transfer(op, store)
+        inspection = Inspection(op.target, self._rules) if op.target.container_format == "bare" else None
+
+        def record(stored: Stored) -> Operation:
+            metadata = {**stored.metadata, "store": store_id} if store_id else dict(stored.metadata)
+            written = StoredData(
+                location=Location(url=stored.location, metadata=metadata),
+                size=stored.size,
+                virtual_size=inspection.virtual_size if inspection else None,
+                checksum=stored.digests["md5"],
+                os_hash_algo=self._hash_algorithm,
+                os_hash_value=stored.digests[self._hash_algorithm],
+            )
+            return RecordData(transfer, written)
+
+        begin = BeginTransfer(transfer, op.limits)
+        algorithms = ("md5", self._hash_algorithm)
+        observers = [observer for observer in (inspection, signature) if observer is not None]
+        return self._carry(context, op, store, begin, record, algorithms, observers)
+
+    def stage(self, context: Context, op: StageData, store: Store, host: str | None) -> Image:
+        """Write data as it comes into the staging area of ``host`` and return the image, ``uploading``."""
+        transfer = self._new_transfer(op, store, host)
+
+        def record(stored: Stored) -> Operation:
+            staged = StagedData(op.image_id, store.id, stored.location, stored.size, host, utcnow())
+            return RecordStaged(transfer, staged)
+
+        return self._carry(context, op, store, BeginStaging(transfer, op.limits), record)
+
+    def _new_transfer(self, op: UploadData | StageData, store: Store, host: str | None = None) -> Transfer:
+        transfer_id = op.transfer_id or str(uuid4())
+        return Transfer(
+            id=transfer_id,
+            image_id=op.image_id,
+            project_id=op.target.owner,
+            process=self._leases.process,
+            store=store.id,
+            # Of this transfer alone: whoever clears it away, however late, cannot meet the data of another one.
+            name=f"{op.image_id}-{transfer_id[:8]}",
+            reserved=op.size or 0,
+            started_at=utcnow(),
+            lease_until=self._leases.lease_until(),
+            host=host,
+        )
+
+    def _carry(
+        self,
+        context: Context,
+        op: UploadData | StageData,
+        store: Store,
+        begin: BeginTransfer | BeginStaging,
+        record: Record,
+        algorithms: Sequence[str] = (),
+        observers: Sequence[Observer] = (),
+    ) -> Image:
+        transfer = begin.transfer
+        with self._leases.holding(transfer.id), self._metrics.transfers.labels("in").track_inprogress():
+            self._below(context, begin)
+            try:
+                stored = self._write(store, op, transfer.name, algorithms, observers)
+            except BaseException:
+                self._abort(context, transfer)
+                raise
+            return self._record(context, store, transfer, stored, record(stored))
+
+    def _write(
+        self,
+        store: Store,
+        op: UploadData | StageData,
+        name: str,
+        algorithms: Sequence[str],
+        observers: Sequence[Observer],
+    ) -> Stored:
+        try:
+            stored = store.write(name, op.chunks, size=op.size, algorithms=algorithms, observers=observers)
+        except store_errors.StoreError:
+            self._metrics.store_failures.labels(store.id).inc()
+            raise
+        self._metrics.bytes_received.inc(stored.size)
+        return stored
+
+    def _record(
+        self, context: Context, store: Store, transfer: Transfer, stored: Stored, record: Operation
+    ) -> Image:
+        try:
+            image: Image = self._below(context, record)
+        except Unavailable:
+            # Whether it was recorded is not known. The lease is not renewed from here on: what was not recorded is
+            # cleared away by the reaper, what was recorded stays.
+            raise
+        except Exception:
+            # The row of the transfer is all that knows of data that could not be removed: the reaper finds it there.
+            if _remove(store, stored.location):
+                self._abort(context, transfer)
+            raise
+        return image
+
+    def _abort(self, context: Context, transfer: Transfer) -> None:
+        """Give the transfer up; where even that fails the reaper does it when the lease has ended."""
+        try:
+            self._below(context, AbortTransfer(transfer))
+        except GlanceMiniError as error:
+            LOG.warning("Transfer %s is left to the reaper: %s", transfer.id, error)
+
+
+def _remove(store: Store, location: str) -> bool:
+    """Delete data that was not recorded; returns whether it is gone."""
+    try:
+        store.delete(location)
+    except store_errors.NotFound:
+        return True
+    except store_errors.StoreError as error:
+        LOG.warning("Data that was not recorded could not be removed: %s", error)
+        return False
+    return True

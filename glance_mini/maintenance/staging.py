@@ -1,0 +1,43 @@
+"""Clears staged data away when its import has ended, wherever it is (reference 6.9)."""
+
+import logging
+
+from glance_mini.db.job_interface import JobAccess
+from glance_mini.domain.clock import utcnow
+from glance_mini.domain.staging import StagedData
+from glance_mini_store import errors
+from glance_mini_store.stores import Stores
+
+LOG = logging.getLogger(__name__)
+
+
+class StagingArea:
+    """Staged data as the node ``host`` sees it; None for the only node."""
+
+    def __init__(self, jobs: JobAccess, stores: Stores, host: str | None) -> None:
+        self._jobs = jobs
+        self._stores = stores
+        self._host = host
+
+    def drop(self, image_id: str) -> None:
+        """Remove the staged data of an image, first the bytes and then their record; may be repeated.
+
+        What cannot be removed here and now becomes a pending deletion: it is tried again, by the node that has it.
+        """
+        staged = self._jobs.get_staged(image_id)
+        if staged is None:
+            return
+        if staged.host in (None, self._host) and self._is_removed(staged):
+            self._jobs.forget_staged(image_id)
+        else:
+            self._jobs.discard_staged(image_id, utcnow())
+
+    def _is_removed(self, staged: StagedData) -> bool:
+        try:
+            self._stores.get(staged.store).delete(staged.url)
+        except errors.NotFound:
+            return True
+        except errors.StoreError as error:
+            LOG.warning("Staged data of image %s could not be removed yet: %s", staged.image_id, error)
+            return False
+        return True

@@ -1,0 +1,1 @@
+"""What one machine needs without Keystone: state directory, clouds.yaml, users, passwords."""

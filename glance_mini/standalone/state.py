@@ -1,0 +1,188 @@
+"""The state directory: everything of a service that was started without a configuration.
+
+Makes it, and finds the configuration of commands that name none. What the configuration means is told in ``conf``.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from glance_mini.conf import FILE_NAME, SYSTEM_FILE
+from glance_mini.domain.errors import ConfigurationError
+from glance_mini.standalone.clouds import read_token, write_cloud
+from glance_mini.standalone.files import write_private
+from glance_mini.standalone.users import User, Users, change_users, make_token
+
+ADMINISTRATOR = "admin"
+"""User and project of the first token."""
+
+CONFIGURATION_DIRECTORY = "OS_GLANCE_CONFIG_DIR"
+"""The environment variable that names a directory of configuration files (reference 22)."""
+
+_CONFIGURATION_FILES = ("glance-image-import.conf", "glance-api.conf", FILE_NAME)
+
+_CONFIGURATION = """\
+# Made by glance-mini at its first start; yours to change.
+
+[DEFAULT]
+enabled_backends = images:file
+node_staging_uri = file://{staging}
+
+[glance_store]
+default_backend = images
+
+[images]
+filesystem_store_datadir = {images}
+
+[database]
+connection = sqlite:///{database}
+
+[task]
+work_dir = {work}
+
+[paste_deploy]
+flavor = token
+
+[authentication]
+users_file = {users}
+"""
+
+
+@dataclass(frozen=True)
+class StateDirectory:
+    """The state directory at ``path``, an absolute one, which may not exist yet."""
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """Return where the configuration stands; a directory with this file is a state directory."""
+        return self.path / FILE_NAME
+
+    @property
+    def users_file(self) -> Path:
+        """Return where the users stand."""
+        return self.path / "users.json"
+
+    @property
+    def clouds_file(self) -> Path:
+        """Return where clients find address and token."""
+        return self.path / "clouds.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """Return where the processes of a running service keep their figures."""
+        return self.path / "metrics"
+
+    def create(self) -> None:
+        """Make the directory and its configuration, readable to their owner only; nothing where they exist.
+
+        Raises ConfigurationError for a directory with other things in it, and OSError.
+        """
+        if self.config_file.exists():
+            return
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(self.path.iterdir()):
+            raise ConfigurationError(
+                reason=f"{self.path} is no state directory: it is not empty and holds no {FILE_NAME}."
+            )
+        self.path.chmod(0o700)
+        paths = {
+            "images": self.path / "images",
+            "staging": self.path / "staging",
+            "work": self.path / "work",
+            "database": self.path / "glance-mini.db",
+            "users": self.users_file,
+        }
+        # A dollar sign in a value is a reference to another option for oslo.config.
+        escaped = {name: str(path).replace("$", "$$") for name, path in paths.items()}
+        write_private(self.config_file, _CONFIGURATION.format(**escaped))
+
+    def prepare_clients(self, endpoint: str, certificate: str | None) -> None:
+        """Let ``clouds.yaml`` lead to ``endpoint``, with an administrator's token, made where there is none yet.
+
+        ``certificate`` is the file by which clients know the server; None without TLS. Raises ConfigurationError where
+        a file cannot be understood, and OSError.
+        """
+        token = read_token(self.clouds_file)
+        if token is None or not self.users_file.exists():
+            token = token or make_token()
+            self._admit_administrator(token)
+        write_cloud(self.clouds_file, endpoint, token, certificate)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep a second service away from the directory until the process leaves; raises ConfigurationError.
+
+        The lock is the process's own: children that survive it do not hold it.
+        """
+        with open(self.path / "lock", "a", encoding="ascii") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ConfigurationError(reason=f"A service is already running on {self.path}.") from error
+            yield
+
+    def _admit_administrator(self, token: str) -> None:
+        def admit(users: Users) -> Users:
+            user = users.by_name.get(ADMINISTRATOR) or User(ADMINISTRATOR)
+            if ADMINISTRATOR not in user.projects:
+                user = user.with_role(ADMINISTRATOR, ("admin",))
+            return users.add(user.with_token(token, ADMINISTRATOR))
+
+        change_users(self.users_file, admit)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a configuration comes from: ``files``, or a state directory, which may not exist yet."""
+
+    files: tuple[Path, ...] = ()
+    state: StateDirectory | None = None
+
+    def existing_files(self) -> tuple[Path, ...]:
+        """Return the files to read; raises ConfigurationError where nothing was configured yet."""
+        if self.state is None:
+            return self.files
+        if not self.state.config_file.exists():
+            raise ConfigurationError(
+                reason=f"There is no configuration in {self.state.path}; "
+                "name one by --config-file, or let `glance-mini serve` make one."
+            )
+        return (self.state.config_file,)
+
+
+def find_configuration(
+    files: Sequence[Path] = (), state: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Source:
+    """Return where the configuration is.
+
+    In this order: ``files``, the directory ``state``, the directory that OS_GLANCE_CONFIG_DIR names, the usual state
+    directory, the file of the system; where none of them exists, the usual state directory. Raises ConfigurationError.
+    """
+    if files:
+        return Source(files=tuple(files))
+    if state is not None:
+        return Source(state=StateDirectory(state.absolute()))
+    if directory := environ.get(CONFIGURATION_DIRECTORY):
+        return Source(files=_files_in(Path(directory)))
+    usual = StateDirectory(usual_path(environ))
+    if not usual.config_file.exists() and SYSTEM_FILE.exists():
+        return Source(files=(SYSTEM_FILE,))
+    return Source(state=usual)
+
+
+def usual_path(environ: Mapping[str, str]) -> Path:
+    """Return the path of the state directory where none is named (XDG Base Directory Specification 0.8)."""
+    home = Path(environ.get("XDG_STATE_HOME", ""))
+    return (home if home.is_absolute() else Path.home() / ".local" / "state") / "glance-mini"
+
+
+def _files_in(directory: Path) -> tuple[Path, ...]:
+    files = tuple(directory / name for name in _CONFIGURATION_FILES if (directory / name).exists())
+    if not files:
+        raise ConfigurationError(reason=f"{directory}, named by {CONFIGURATION_DIRECTORY}, holds no {FILE_NAME}.")
+    return files

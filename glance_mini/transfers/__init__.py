@@ -1,1 +1,0 @@
-"""Keeps the promises about transfers: leases while a process lives, the reaper after it died."""

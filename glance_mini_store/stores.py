@@ -1,0 +1,137 @@
+"""Which stores there are: made once from the configuration, found by id or by location ever after.
+
+How stores are made is in ``assembly``, what a store can do in ``store``.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol, Self, TypeVar
+
+from oslo_config import cfg
+
+from glance_mini_store import errors
+from glance_mini_store.factory import assemble
+from glance_mini_store.loading import list_opts
+from glance_mini_store.location import SCHEME_TO_CLS_MAP, get_location_from_uri
+from glance_mini_store.settings import register_opts
+from glance_mini_store.store import Store
+
+_NOT_FOR_USERS = ("file", "filesystem", "memory", "swift+config")
+
+
+class Placed(Protocol):
+    """Anything with the URL of some data and the metadata of that location."""
+
+    @property
+    def url(self) -> str:
+        """Return the storage URI."""
+
+    @property
+    def metadata(self) -> Mapping[str, object]:
+        """Return the metadata; ``store`` in it is a store id."""
+
+
+_Placed = TypeVar("_Placed", bound=Placed)
+
+
+class Stores:
+    """The stores in the order of the configuration; ``multi``: whether ``enabled_backends`` is set."""
+
+    def __init__(self, stores: Iterable[Store], *, multi: bool = True) -> None:
+        self._stores = {store.id: store for store in stores}
+        self.multi = multi
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, reserved: Mapping[str, str] | None = None) -> Self:
+        """Return the stores that ``conf`` describes, checked and ready; ``reserved`` adds stores as id →
+        driver.
+
+        Raises BadStoreConfiguration, DriverLoadFailure, or what the check of a driver raised.
+        """
+        stores, multi = assemble(conf, reserved or {})
+        return cls(stores, multi=multi)
+
+    @property
+    def default(self) -> Store:
+        """Return the store for new data if nobody names one. Raises UnknownStore if there is none."""
+        for store in self:
+            if store.is_default:
+                return store
+        raise errors.UnknownStore(store_id="default")
+
+    def get(self, store_id: str) -> Store:
+        """Return the store with this id, reserved ones too. Raises UnknownStore."""
+        try:
+            return self._stores[store_id]
+        except KeyError:
+            raise errors.UnknownStore(store_id=store_id) from None
+
+    def __iter__(self) -> Iterator[Store]:
+        return (store for store in self._stores.values() if not store.reserved)
+
+    def ids(self) -> list[str]:
+        """Return the ids in the order of the configuration, without reserved stores."""
+        return [store.id for store in self]
+
+    def for_location(self, uri: str, store_id: str | None = None) -> Store:
+        """Return the store that holds ``uri``.
+
+        It is the one called ``store_id``, else the one with the longest prefix that fits. Raises
+        UnknownStore, UnknownScheme (also for a store of another scheme), BadStoreUri for a URI that has the
+        scheme of a store but lies in none.
+        """
+        scheme = _scheme(uri)
+        stores = [self.get(store_id)] if store_id else list(self._stores.values())
+        stores = [store for store in stores if scheme in store.driver.schemes]
+        if not stores:
+            raise errors.UnknownScheme(scheme=scheme)
+        if store_id:
+            return stores[0]
+        best = max(stores, key=lambda store: _match(store, uri))
+        if not _match(best, uri):
+            raise errors.BadStoreUri(location=uri, reason="it lies in no configured store")
+        return best
+
+    def validate_user_location(self, uri: str) -> Store:
+        """Return the store of a location that a user wants to add. Touches no backend.
+
+        Raises BadStoreUri for a malformed URI and for schemes users may not name, UnknownScheme if no store
+        serves it. Source: API reference 10.4.
+        """
+        scheme = _scheme(uri)
+        if scheme in _NOT_FOR_USERS:
+            raise errors.BadStoreUri(location=uri, reason=f"a location of scheme {scheme} cannot be given by a user")
+        store = self.for_location(uri)
+        if scheme in SCHEME_TO_CLS_MAP:
+            get_location_from_uri(uri)
+        return store
+
+    def order(self, locations: Iterable[_Placed]) -> list[_Placed]:
+        """Return ``locations`` by store weight, highest first; unknown stores come last."""
+        return sorted(locations, key=self._rank)
+
+    def close(self) -> None:
+        """Close every store; called once at shutdown."""
+        for store in self._stores.values():
+            store.close()
+
+    def _rank(self, location: Placed) -> float:
+        named = location.metadata.get("store")
+        try:
+            return -self.for_location(location.url, str(named) if named else None).weight
+        except errors.StoreError:
+            return float("inf")
+
+
+def _scheme(uri: str) -> str:
+    scheme, separator, _ = uri.partition("://")
+    if not separator or not scheme:
+        raise errors.BadStoreUri(location=uri, reason="it has no scheme")
+    return scheme
+
+
+def _match(store: Store, uri: str) -> int:
+    """Return the length of the longest prefix of ``store`` that ``uri`` begins with, 0 if none."""
+    return max((len(prefix) for prefix in store.driver.prefixes if uri.startswith(prefix)), default=0)
+
+
+__all__ = ["Placed", "Stores", "list_opts", "register_opts"]

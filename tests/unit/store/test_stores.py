@@ -1,0 +1,293 @@
+"""Stores by configuration: which there are, what stops the start, and which one a location belongs to."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fixtures import FakeLogger, TempDir
+from oslo_config import cfg
+from testtools import TestCase
+
+from glance_mini_store import errors
+from glance_mini_store.stores import Stores, list_opts
+
+
+@dataclass(frozen=True)
+class Place:
+    url: str
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+class StoresTestCase(TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.log = self.useFixture(FakeLogger())
+        self.root = self.useFixture(TempDir()).path
+
+    def stores(self, text: str, reserved: Mapping[str, str] | None = None) -> Stores:
+        """Return the stores of a configuration file in which ROOT is a fresh directory."""
+        path = Path(self.root) / "test.conf"
+        path.write_text(text.replace("ROOT", self.root), encoding="utf-8")
+        conf = cfg.ConfigOpts()
+        conf(["--config-file", str(path)], default_config_files=[])
+        stores = Stores.from_config(conf, reserved)
+        self.addCleanup(stores.close)
+        return stores
+
+    def refusal(self, text: str, reserved: Mapping[str, str] | None = None) -> str:
+        """Return why the start is refused."""
+        return str(self.assertRaises(errors.StoreError, self.stores, text, reserved))
+
+
+SEVERAL = """
+[DEFAULT]
+enabled_backends = fast:file,cheap:file,web:http,mem:memory
+[glance_store]
+default_backend = cheap
+[backend_defaults]
+filesystem_store_chunk_size = 8192
+filesystem_thin_provisioning = false
+[fast]
+filesystem_store_datadir = ROOT/fast
+store_description = made of SSDs
+weight = 10
+[cheap]
+filesystem_store_datadir = ROOT/fast/../cheap
+filesystem_store_chunk_size = 4096
+[mem]
+weight = -1
+"""
+
+
+class TestSeveralStores(StoresTestCase):
+    def test_stores_come_in_the_order_of_the_configuration(self) -> None:
+        stores = self.stores(SEVERAL)
+        self.assertTrue(stores.multi)
+        self.assertEqual(["fast", "cheap", "web", "mem"], stores.ids())
+        self.assertEqual(["file", "file", "http", "memory"], [store.type for store in stores])
+
+    def test_group_of_a_store_describes_it(self) -> None:
+        fast, cheap, web, _ = self.stores(SEVERAL)
+        self.assertEqual(("made of SSDs", 10, False), (fast.description, fast.weight, fast.is_default))
+        self.assertEqual((None, 0, True), (cheap.description, cheap.weight, cheap.is_default))
+        self.assertTrue(web.read_only)
+
+    def test_default_store_is_the_one_that_was_named(self) -> None:
+        self.assertEqual("cheap", self.stores(SEVERAL).default.id)
+
+    def test_value_of_the_group_wins_over_backend_defaults_and_these_over_the_default(self) -> None:
+        fast, cheap, _, _ = self.stores(SEVERAL)
+        self.assertEqual(
+            {"data_dir": f"{self.root}/fast", "chunk_size": 8192, "thin_provisioning": False}, fast.properties()
+        )
+        self.assertEqual(
+            {"data_dir": f"{self.root}/cheap", "chunk_size": 4096, "thin_provisioning": False}, cheap.properties()
+        )
+
+    def test_unknown_id_is_an_unknown_store(self) -> None:
+        error = self.assertRaises(errors.UnknownStore, self.stores(SEVERAL).get, "gold")
+        self.assertIn("gold", str(error))
+
+    def test_only_store_is_the_default_without_saying_so(self) -> None:
+        self.assertEqual("mem", self.stores("[DEFAULT]\nenabled_backends = mem:memory").default.id)
+
+    def test_reserved_stores_are_found_and_not_listed(self) -> None:
+        text = SEVERAL + "[os_glance_staging_store]\nfilesystem_store_datadir = ROOT/staging"
+        stores = self.stores(text, {"os_glance_staging_store": "file"})
+        self.assertNotIn("os_glance_staging_store", stores.ids())
+        staging = stores.get("os_glance_staging_store")
+        self.assertTrue(staging.reserved)
+        self.assertIs(staging, stores.for_location(f"file://{self.root}/staging/x"))
+
+
+class TestOneStore(StoresTestCase):
+    TEXT = "[glance_store]\nfilesystem_store_datadir = ROOT/images\n"
+
+    def test_drivers_are_the_ids_and_their_options_stand_in_glance_store(self) -> None:
+        stores = self.stores(self.TEXT)
+        self.assertFalse(stores.multi)
+        self.assertEqual(["file", "http"], stores.ids())
+        self.assertEqual("file", stores.default.id)
+        self.assertEqual(f"{self.root}/images", stores.default.properties()["data_dir"])
+
+    def test_other_drivers_and_another_default_may_be_named(self) -> None:
+        stores = self.stores("[glance_store]\nstores = http,memory\ndefault_store = memory")
+        self.assertEqual((["http", "memory"], "memory"), (stores.ids(), stores.default.id))
+
+
+class TestRefusedStart(StoresTestCase):
+    ONE = "[DEFAULT]\nenabled_backends = one:file\n[one]\n"
+
+    def test_message_names_store_driver_and_option(self) -> None:
+        for line, option in (
+            ("filesystem_store_datadir = relative/path", "filesystem_store_datadir"),
+            ("filesystem_store_datadirs = ROOT/a:high", "filesystem_store_datadirs"),
+            ("filesystem_store_datadirs = ROOT/a:1\nfilesystem_store_datadirs = ROOT/a:2", "filesystem_store_datadirs"),
+            ("filesystem_store_datadir = ROOT/a\nfilesystem_store_datadirs = ROOT/b", "filesystem_store_datadirs"),
+            ("filesystem_store_datadir = ROOT/test.conf", "filesystem_store_datadir"),
+            ("filesystem_store_datadir = ROOT/test.conf/a", "filesystem_store_datadir"),
+            ("filesystem_store_datadir = ROOT/a\nfilesystem_store_file_perm = 648", "filesystem_store_file_perm"),
+            ("filesystem_store_datadir = ROOT/a\nfilesystem_store_chunk_size = many", "filesystem_store_chunk_size"),
+            ("filesystem_store_metadata_file = ROOT/none\nfilesystem_store_datadir = ROOT/a", "metadata_file"),
+            ("filesystem_store_metadata_file = ROOT/test.conf\nfilesystem_store_datadir = ROOT/a", "metadata_file"),
+            ("weight = heavy\nfilesystem_store_datadir = ROOT/a", "weight"),
+        ):
+            message = self.refusal(self.ONE + line)
+            self.assertTrue(message.startswith("store one (driver file): option "), message)
+            self.assertIn(option, message)
+
+    def test_unknown_driver_is_named(self) -> None:
+        message = self.refusal("[DEFAULT]\nenabled_backends = gold:alchemy")
+        self.assertTrue(message.startswith("store gold (driver alchemy): driver alchemy cannot be loaded"), message)
+
+    def test_reserved_and_malformed_ids_are_refused(self) -> None:
+        for store_id in ("os_glance_staging_store", "backend_defaults", "glance_store", "DEFAULT", "a b", "-a", "a/b"):
+            self.assertIn("enabled_backends", self.refusal(f"[DEFAULT]\nenabled_backends = {store_id}:memory"))
+
+    def test_default_store_must_be_one_of_the_stores(self) -> None:
+        for line in ("", "[glance_store]\ndefault_backend = c"):
+            message = self.refusal(f"[DEFAULT]\nenabled_backends = a:memory,b:memory\n{line}")
+            self.assertIn("default_backend", message)
+        self.assertIn("default_store", self.refusal("[glance_store]\nstores = http"))
+
+    def test_default_store_must_take_data(self) -> None:
+        message = self.refusal("[DEFAULT]\nenabled_backends = a:memory,web:http\n[glance_store]\ndefault_backend = web")
+        self.assertTrue(message.startswith("store web (driver http)"), message)
+
+
+class TestOptionalStore(StoresTestCase):
+    TEXT = """
+[DEFAULT]
+enabled_backends = mem:memory,broken:file,unknown:alchemy
+[glance_store]
+default_backend = mem
+[broken]
+optional = true
+filesystem_store_datadir = ROOT/test.conf/images
+[unknown]
+optional = true
+"""
+
+    def test_store_that_cannot_be_set_up_is_listed_with_the_reason(self) -> None:
+        mem, broken, unknown = self.stores(self.TEXT)
+        self.assertTrue(mem.available)
+        self.assertIsNone(mem.reason)
+        for store, kind, part in ((broken, "file", "filesystem_store_datadir"), (unknown, "alchemy", "entry point")):
+            self.assertFalse(store.available)
+            self.assertFalse(store.read_only)
+            self.assertEqual(kind, store.type)
+            self.assertIn(part, str(store.reason))
+            self.assertIn(f"optional store {store.id} (driver {kind}) is unavailable", self.log.output)
+
+    def test_every_operation_on_it_says_why(self) -> None:
+        stores = self.stores(self.TEXT)
+        store = stores.for_location("file:///somewhere/x")
+        calls = (store.read, store.size, store.delete, store.discard, lambda _: store.write("x", []))
+        for call in (*calls, lambda _: store.set_acl("file:///x", True, [])):
+            error = self.assertRaises(errors.StoreUnavailable, call, "file:///x")
+            self.assertIn("store broken: ", str(error))
+
+    def test_default_store_is_never_optional(self) -> None:
+        self.refusal(self.TEXT.replace("default_backend = mem", "default_backend = broken"))
+
+
+class TestLocations(StoresTestCase):
+    TEXT = """
+[DEFAULT]
+enabled_backends = outer:file,inner:file,two:file,web:http,mem:memory
+[glance_store]
+default_backend = outer
+[outer]
+filesystem_store_datadir = ROOT/images
+weight = 1
+[inner]
+filesystem_store_datadir = ROOT/images/inner
+weight = 5
+[two]
+filesystem_store_datadirs = ROOT/a:1
+filesystem_store_datadirs = ROOT/b:2
+[mem]
+weight = 3
+"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.all = self.stores(self.TEXT)
+
+    def test_store_is_found_by_the_longest_prefix(self) -> None:
+        wanted = {
+            f"file://{self.root}/images/x": "outer",
+            f"filesystem://{self.root}/images/x": "outer",
+            f"file://{self.root}/images/inner/x": "inner",
+            f"file://{self.root}/a/x": "two",
+            f"file://{self.root}/b/x": "two",
+            "https://host/x": "web",
+            "memory://mem/x": "mem",
+        }
+        self.assertEqual(wanted, {uri: self.all.for_location(uri).id for uri in wanted})
+
+    def test_named_store_wins_over_the_prefix(self) -> None:
+        self.assertEqual("two", self.all.for_location(f"file://{self.root}/images/x", "two").id)
+
+    def test_named_store_of_another_scheme_is_an_unknown_scheme(self) -> None:
+        self.assertRaises(errors.UnknownScheme, self.all.for_location, "http://host/x", "two")
+        self.assertRaises(errors.UnknownStore, self.all.for_location, "http://host/x", "gold")
+
+    def test_scheme_without_a_store_is_unknown(self) -> None:
+        self.assertRaises(errors.UnknownScheme, self.all.for_location, "rbd://image")
+        self.assertRaises(errors.BadStoreUri, self.all.for_location, "no location")
+
+    def test_location_outside_all_stores_is_refused(self) -> None:
+        for uri in ("file:///etc/passwd", f"file://{self.root}/imagesx/y", "memory://other/x"):
+            self.assertRaises(errors.BadStoreUri, self.all.for_location, uri)
+
+    def test_user_may_name_a_web_address(self) -> None:
+        self.assertEqual("web", self.all.validate_user_location("https://user:key@host/image?x=1").id)
+
+    def test_user_may_not_name_files_or_broken_or_foreign_locations(self) -> None:
+        for uri, error in (
+            (f"file://{self.root}/images/x", errors.BadStoreUri),
+            (f"filesystem://{self.root}/images/x", errors.BadStoreUri),
+            ("swift+config://ref1/c/o", errors.BadStoreUri),
+            ("http://host:port/", errors.BadStoreUri),
+            ("http://user:SECRET:x@host/", errors.BadStoreUri),
+            ("rbd://image", errors.UnknownScheme),
+            ("nothing", errors.BadStoreUri),
+            ("", errors.BadStoreUri),
+        ):
+            self.assertNotIn("SECRET", str(self.assertRaises(error, self.all.validate_user_location, uri)))
+
+    def test_locations_are_ordered_by_weight_and_keep_their_order_otherwise(self) -> None:
+        places = [
+            Place("https://host/1"),
+            Place("rbd://unknown"),
+            Place(f"file://{self.root}/a/2", {"store": "two"}),
+            Place("memory://mem/3"),
+            Place(f"file://{self.root}/images/4", {"store": "inner"}),
+        ]
+        self.assertEqual([places[4], places[3], places[0], places[2], places[1]], self.all.order(places))
+
+
+class TestOptions(TestCase):
+    def test_all_options_are_listed_once_for_each_group(self) -> None:
+        groups = {group: [option.name for option in options] for group, options in list_opts()}
+        self.assertEqual({None, "glance_store", "backend_defaults"}, set(groups))
+        self.assertEqual(["enabled_backends"], groups[None])
+        for name in ("default_backend", "hash_threads", "filesystem_store_datadir", "https_insecure"):
+            self.assertEqual(1, groups["glance_store"].count(name), name)
+        for name in ("weight", "optional", "store_description", "filesystem_store_datadir"):
+            self.assertEqual(1, groups["backend_defaults"].count(name), name)
+
+    def test_every_option_has_a_help_text(self) -> None:
+        self.assertEqual([], [option.name for _, options in list_opts() for option in options if not option.help])
+
+
+class TestImport(TestCase):
+    def test_importing_the_registry_loads_no_driver(self) -> None:
+        code = (
+            "import sys, glance_mini_store.stores as r; "
+            "sys.exit(any(n.startswith('glance_mini_store.drivers') or n == 'requests' for n in sys.modules))"
+        )
+        self.assertEqual(0, subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode)

@@ -110,7 +110,7 @@ def run_crowd(arguments: argparse.Namespace) -> None:
 def run_start(arguments: argparse.Namespace) -> None:
     """Print how long the application takes to be imported and the service to answer on an existing database."""
     begin = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import glance_mini.api.app"], check=True)
+    subprocess.run([sys.executable, "-c", "import glance_mini.api.paste"], check=True)
     print(f"import of the application  {time.perf_counter() - begin:6.2f} s")
     with database(arguments.server) as connection:
         with service(connection, arguments.workers):

@@ -13,13 +13,15 @@ from statistics import mean, median, quantiles
 from typing import Any
 from uuid import uuid4
 
+from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
+
 from benchmarks.service import database
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
-from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.job import SUCCESS, Job, JobLimits
+from glance_mini.operations.jobs import ClaimJob, FinishJob
 
 KIND = "api_image_import"
 
@@ -119,11 +121,11 @@ def _empty(connection: str, limits: JobLimits, start: Any, results: Any) -> None
     start.wait()
     while True:
         asked, used, now = time.monotonic(), time.process_time(), utcnow()
-        job = jobs.claim_job(name, [KIND], now, now + timedelta(minutes=1), limits)
+        job = jobs.run(ClaimJob(name, (KIND,), now + timedelta(minutes=1) - now, limits), now)
         given, used = time.monotonic(), time.process_time() - used
         if job is None:
             break
-        jobs.finish_job(job, SUCCESS, {}, "", now, now + timedelta(hours=48))
+        jobs.run(FinishJob(job, SUCCESS, {}, "", now + timedelta(hours=48) - now), now)
         claims.append(Claim(job.id, asked, given, time.monotonic(), used))
     data.close()
     results.put(claims)

@@ -1,71 +1,208 @@
-"""Makes what the layers are built from, once in a process, and ends it again."""
+"""The one composition root: what a process consists of, made once and closed again.
 
-from contextlib import ExitStack
+The API, the worker, every command and the tests build what they need here, from a configuration that is an argument.
+Nothing runs before it is started, so that a process may fork first.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
+from paste.deploy.loadwsgi import ConfigLoader
 
 from glance_mini.conf.staging import staging_directory
 from glance_mini.content.signatures import KeyManager
-from glance_mini.db.factory import open_access
+from glance_mini.db.factory import open_data_access
+from glance_mini.db.interface import DataAccess
+from glance_mini.domain.errors import ConfigurationError
 from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.imports.method_rules import load_method_rules
 from glance_mini.imports.uri_filter import UriFilter
-from glance_mini.layers.base import Services
+from glance_mini.layers.services import Services
+from glance_mini.layers.stack import Stack, load_stack
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.maintenance.reaper import Reaper
 from glance_mini.metrics import Metrics
-from glance_mini.notifications.outbox import open_publisher
-from glance_mini.notifications.task_events import TaskEvents
+from glance_mini.notifications.outbox import OutboxPublisher, stored_events
+from glance_mini.notifications.publisher import EventPublisher, Publisher, Send, configured_drivers
+from glance_mini.notifications.publishing import PublishingAccess
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.workers.wakeup import open_waker
 from glance_mini_store.drivers.file.options import OPTIONS as FILE_OPTIONS
+from glance_mini_store.errors import UnknownStore
 from glance_mini_store.stores import Stores
 
+if TYPE_CHECKING:
+    from glance_mini.notifications.dispatcher import Dispatcher
+    from glance_mini.workers.loop import Worker
 
-def open_services(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None) -> Services:
+PASTE_FILE = "glance-mini-paste.ini"
+
+WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class LoadedApplication:
+    """The whole service as a WSGI application; ``close`` gives back what it holds."""
+
+    def __init__(self, app: WSGIApplication, on_close: ExitStack) -> None:
+        self._app = app
+        self._on_close = on_close
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request."""
+        return self._app(environ, start_response)
+
+    def close(self) -> None:
+        """Stop the threads and close layers and services; once, at shutdown."""
+        self._on_close.close()
+
+
+def load_application(conf: cfg.ConfigOpts, pipe: int | None = None) -> LoadedApplication:
+    """Return the application that ``conf`` describes, its threads running; call it in the process that serves.
+
+    ``pipe`` as for ``open_services``. Raises ConfigurationError.
+    """
+    with ExitStack() as undo:
+        services = open_services(conf, undo, pipe)
+        stack = open_stack(conf, services, undo)
+        app = compose(conf, services, stack)
+        reaper = open_reaper(conf, services)
+        undo.callback(reaper.close)
+        for part in (services.publisher, services.leases, reaper):
+            part.start()
+        return LoadedApplication(app, undo.pop_all())
+
+
+def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None) -> "Worker":
+    """Return a worker that takes jobs already; ``undo`` ends what stands around it, once its jobs have ended.
+
+    ``pipe`` is the end of a pipe by which the service on this machine wakes it. Raises ConfigurationError, and what a
+    store that is not optional raises.
+    """
+    from glance_mini.maintenance.expiry import Cleaner
+    from glance_mini.workers.base import load_job_types
+    from glance_mini.workers.loop import Worker
+    from glance_mini.workers.settings import WorkerSettings
+    from glance_mini.workers.wakeup import Listener as Part
+    from glance_mini.workers.wakeup import Wakeup, open_listener
+
+    services = open_services(conf, undo)
+    stack = open_stack(conf, services, undo)
+    types = load_job_types(conf, services, stack)
+    wakeup, settings = Wakeup(), WorkerSettings.from_config(conf)
+    worker = Worker(services.data, types, wakeup, settings, services.metrics, host=services.node_url)
+    parts: list[Part] = [
+        open_reaper(conf, services),
+        Cleaner(services.data, sweeps=open_sweeps(conf, services)),
+        open_listener(conf, wakeup.wake, pipe),
+    ]
+    if isinstance(services.publisher, OutboxPublisher):
+        parts.append(open_dispatcher(conf, services))
+    services.publisher.start()
+    services.leases.start()
+    for part in parts:
+        undo.callback(part.close)
+        part.start()
+    worker.start()
+    return worker
+
+
+@contextmanager
+def open_data(conf: cfg.ConfigOpts) -> Iterator[DataAccess]:
+    """Give the data access for a command, with the events of what it changes; it is closed at the end."""
+    with ExitStack() as undo:
+        data, publisher = open_data_and_publisher(conf, Metrics(), undo)
+        publisher.start()
+        yield data
+
+
+def open_services(
+    conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None, send: Send | None = None
+) -> Services:
     """Return the services that ``conf`` describes, their threads not started; ``undo`` closes them.
 
-    ``pipe`` is the end of a pipe by which the worker of this machine is woken; None where there is none. Raises
-    ConfigurationError and what a store that is not optional raises.
+    ``pipe`` is the end of a pipe by which the worker of this machine is woken; None without one. ``send`` takes the
+    events in place of the broker, for tests. Raises ConfigurationError and what a store that is not optional raises.
     """
     metrics = Metrics()
-    access = open_access(conf)
-    undo.callback(access.data.close)
+    data, publisher = open_data_and_publisher(conf, metrics, undo, send)
     stores = open_stores(conf)
     undo.callback(stores.close)
     for store in stores:
         metrics.store_available.labels(store.id).set(store.available)
-    publisher = open_publisher(conf, access.outbox, metrics)
-    undo.callback(publisher.close)
-    leases = LeaseKeeper(access.data, conf.transfers.lease_seconds)
+    leases = LeaseKeeper(data, conf.transfers.lease_seconds)
     undo.callback(leases.close)
     waker = open_waker(conf, pipe)
     undo.callback(waker.close)
-
-    def count(rule: str, is_allowed: bool) -> None:
-        metrics.policy_decisions.labels(rule, "allowed" if is_allowed else "refused").inc()
-
     return Services(
-        data=access.data,
-        jobs=access.jobs.watched_by(TaskEvents(publisher)),
-        outbox=access.outbox,
+        data=data,
         wake_workers=waker.wake,
         stores=stores,
-        enforcer=Enforcer.from_config(conf, count),
+        enforcer=Enforcer.from_config(conf, metrics.policy_decisions),
         publisher=publisher,
         leases=leases,
         metrics=metrics,
         check_uri=UriFilter.from_config(conf).check,
         certificates=KeyManager(conf).certificates,
-        address=conf.worker_self_reference_url or conf.public_endpoint,
+        node_url=conf.worker_self_reference_url or conf.public_endpoint,
         import_methods=load_method_rules(conf),
     )
+
+
+def open_data_and_publisher(
+    conf: cfg.ConfigOpts, metrics: Metrics, undo: ExitStack, send: Send | None = None
+) -> tuple[DataAccess, EventPublisher]:
+    """Return the data access and what takes events of no change; the events of changes go the same way by themselves.
+
+    ``undo`` closes both; ``send`` as for ``open_services``. Raises ConfigurationError.
+    """
+    disabled = frozenset(conf.disabled_notifications)
+    has_listeners = send is not None or bool(configured_drivers(conf))
+    if conf.notifications.delivery == "outbox" and has_listeners:
+        stored = open_data_access(conf, stored_events(disabled))
+        undo.callback(stored.close)
+        return stored, OutboxPublisher(stored, metrics, disabled)
+    data = open_data_access(conf)
+    undo.callback(data.close)
+    publisher = Publisher.from_config(conf, metrics, send)
+    undo.callback(publisher.close)
+    return PublishingAccess(data, publisher) if has_listeners else data, publisher
+
+
+def open_stack(conf: cfg.ConfigOpts, services: Services, undo: ExitStack) -> Stack:
+    """Return the layers that ``conf`` names over ``services``; ``undo`` closes them. Raises ConfigurationError."""
+    stack = load_stack(conf, services)
+    undo.callback(stack.close)
+    return stack
 
 
 def open_reaper(conf: cfg.ConfigOpts, services: Services) -> Reaper:
     """Return the reaper of a process that has ``services``, its thread not started."""
     interval = conf.transfers.reaper_interval
-    return Reaper(services.data, services.stores, services.leases, services.metrics, interval, host=services.address)
+    return Reaper(services.data, services.stores, services.leases, services.metrics, interval, services.node_url)
+
+
+def open_sweeps(conf: cfg.ConfigOpts, services: Services) -> list[Callable[[], int]]:
+    """Return what sweeps the directories of this node, each when it is called."""
+    from glance_mini.maintenance.sweeper import sweep_staging, sweep_work
+
+    sweeps: list[Callable[[], int]] = [partial(sweep_work, Path(conf.task.work_dir), services.data)]
+    with suppress(UnknownStore):
+        sweeps.append(partial(sweep_staging, services.stores.get(STAGING_STORE), services.data))
+    return sweeps
+
+
+def open_dispatcher(conf: cfg.ConfigOpts, services: Services) -> "Dispatcher":
+    """Return a dispatcher to the broker that ``conf`` names; call it in the process that publishes."""
+    # No other process needs oslo.messaging.
+    from glance_mini.notifications.confirmed import open_confirmed
+    from glance_mini.notifications.dispatcher import Dispatcher
+
+    return Dispatcher(services.data, open_confirmed(conf), services.metrics)
 
 
 def open_stores(conf: cfg.ConfigOpts) -> Stores:
@@ -79,3 +216,15 @@ def open_stores(conf: cfg.ConfigOpts) -> Stores:
         conf.register_opts(FILE_OPTIONS, group=STAGING_STORE)
         conf.set_default("filesystem_store_datadir", staging_directory(conf), group=STAGING_STORE)
     return Stores.from_config(conf, {STAGING_STORE: conf.staging_store_driver})
+
+
+def compose(conf: cfg.ConfigOpts, services: Services, stack: Stack) -> WSGIApplication:
+    """Return the middleware and the application of the configured flavour over ``stack``; ConfigurationError."""
+    path = conf.paste_deploy.config_file or str(resources.files("glance_mini") / "etc" / PASTE_FILE)
+    flavor = conf.paste_deploy.flavor
+    objects = {"conf": conf, "services": services, "stack": stack}
+    try:
+        app: WSGIApplication = ConfigLoader(path).get_app(flavor, global_conf=objects)
+    except (OSError, LookupError) as error:
+        raise ConfigurationError(reason=f"The flavour '{flavor}' cannot be loaded from {path}: {error}") from error
+    return app

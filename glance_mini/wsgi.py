@@ -27,7 +27,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 
 def _build() -> Callable[..., Iterable[bytes]]:
     from glance_mini import conf as configuration
-    from glance_mini.api.app import load_application
+    from glance_mini.bootstrap import load_application
     from glance_mini.cmd.logs import log_as_configured
     from glance_mini.conf.validation import validate
     from glance_mini.standalone.state import find_configuration

@@ -23,7 +23,7 @@ from glance_mini.api.v2.stores import StoresController
 from glance_mini.api.v2.tags import ImageTagsController
 from glance_mini.api.v2.tasks import ImageTasksController, TasksController
 from glance_mini.conf.server import max_transfers
-from glance_mini.layers.base import Services
+from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 
 UNROUTED = "unknown"

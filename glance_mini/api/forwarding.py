@@ -12,7 +12,7 @@ from glance_mini.api.request import Request
 from glance_mini.api.response import Response
 from glance_mini.domain.staging import StagedData
 from glance_mini.layers.stack import Stack
-from glance_mini.operations.imports import GetStaged
+from glance_mini.operations.records import GetStaged
 
 LOG = logging.getLogger(__name__)
 

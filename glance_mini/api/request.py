@@ -4,6 +4,7 @@ from typing import Any, NoReturn
 
 import orjson
 import webob
+from webob.descriptors import environ_getter
 
 from glance_mini.api import body
 from glance_mini.domain.context import Context
@@ -21,11 +22,8 @@ class Request(webob.Request):
 
     max_json_body = 1024**2
 
-    @property
-    def context(self) -> Context:
-        """Return the caller."""
-        context: Context = self.environ[CONTEXT_KEY]
-        return context
+    context: Context = environ_getter(CONTEXT_KEY)
+    """The caller."""
 
     @property
     def has_body(self) -> bool:

@@ -32,7 +32,8 @@ def dump_json(value: object) -> bytes:
 
 def json_response(value: object, status: int = 200, headers: Headers | None = None) -> Response:
     """Return a response with ``value`` as its JSON body."""
-    response = Response(body=dump_json(value), status=status, content_type="application/json", charset=None)
+    body = orjson.dumps(value, option=_OPTIONS)
+    response = Response(body=body, status=status, content_type="application/json", charset=None)
     if headers:
         response.headers.update(headers)
     return response

@@ -13,12 +13,13 @@ from oslo_db.exception import DBError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from glance_mini.bootstrap import open_data
 from glance_mini.cmd.console import FAILED, Subparsers, configuration_arguments, load_configuration
-from glance_mini.db.factory import open_engine
+from glance_mini.db.interface import DataAccess
 from glance_mini.db.sqlalchemy import faults, schema
-from glance_mini.db.sqlalchemy.access import SqlDataAccess
-from glance_mini.domain.clock import utcnow
+from glance_mini.db.sqlalchemy.engine import open_engine
 from glance_mini.domain.errors import ConfigurationError
+from glance_mini.operations.records import PurgeImages
 
 LOG = logging.getLogger(__name__)
 
@@ -108,16 +109,16 @@ def _version(arguments: argparse.Namespace) -> int:
 
 
 def _purge(arguments: argparse.Namespace) -> int:
-    with _engine(load_configuration(arguments)) as engine:
-        print(_purge_all(SqlDataAccess(engine), timedelta(days=arguments.age_in_days), arguments.max_rows))
+    with open_data(load_configuration(arguments)) as data:
+        print(_purge_all(data, timedelta(days=arguments.age_in_days), arguments.max_rows))
     return 0
 
 
-def _purge_all(data: SqlDataAccess, age: timedelta, wanted: int) -> int:
+def _purge_all(data: DataAccess, age: timedelta, wanted: int) -> int:
     removed = 0
     while wanted < 0 or removed < wanted:
         batch = PURGE_BATCH if wanted < 0 else min(PURGE_BATCH, wanted - removed)
-        count = data.purge(utcnow(), age, batch)
+        count = data.run(PurgeImages(age, batch))
         removed += count
         if count < batch:
             break

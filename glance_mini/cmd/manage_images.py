@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
 
+from glance_mini.bootstrap import open_data
 from glance_mini.cmd.console import Subparsers, configuration_arguments, load_configuration, positive
 from glance_mini.cmd.tables import cell, print_table
 from glance_mini.conf.validation import validate
-from glance_mini.db.factory import open_access
 from glance_mini.db.interface import DataAccess
-from glance_mini.domain.clock import utcnow
-from glance_mini.domain.quota import NO_LIMITS
+from glance_mini.domain.cause import Cause
+from glance_mini.operations.images import RestoreImage
+from glance_mini.operations.records import DeleteFromTrash, ListTrash
 
 _HEAD = ("ID", "NAME", "OWNER", "SIZE", "RESTORABLE_UNTIL")
 
@@ -38,20 +39,20 @@ def add_parser(commands: Subparsers) -> None:
 
 def _deleted(arguments: argparse.Namespace) -> int:
     with _data(arguments) as data:
-        rows = [tuple(cell(value) for value in astuple(image)) for image in data.list_pending(arguments.limit)]
+        rows = [tuple(cell(value) for value in astuple(image)) for image in data.run(ListTrash(arguments.limit))]
     print_table(_HEAD, rows)
     return 0
 
 
 def _restore(arguments: argparse.Namespace) -> int:
     with _data(arguments) as data:
-        print(data.restore_pending(arguments.id, utcnow(), NO_LIMITS).status)
+        print(data.run(RestoreImage(arguments.id), cause=Cause(RestoreImage.name)).status)
     return 0
 
 
 def _scrub(arguments: argparse.Namespace) -> int:
     with _data(arguments) as data:
-        print(data.delete_pending(arguments.id, utcnow()).status)
+        print(data.run(DeleteFromTrash(arguments.id)).status)
     return 0
 
 
@@ -59,8 +60,5 @@ def _scrub(arguments: argparse.Namespace) -> int:
 def _data(arguments: argparse.Namespace) -> Iterator[DataAccess]:
     conf = load_configuration(arguments)
     validate(conf)
-    access = open_access(conf)
-    try:
-        yield access.data
-    finally:
-        access.data.close()
+    with open_data(conf) as data:
+        yield data

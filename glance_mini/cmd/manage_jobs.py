@@ -7,19 +7,18 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from datetime import timedelta
 
 from oslo_config import cfg
 
+from glance_mini.bootstrap import open_data
 from glance_mini.cmd.console import Subparsers, configuration_arguments, load_configuration, positive
 from glance_mini.cmd.tables import cell, print_table
 from glance_mini.conf.validation import validate
-from glance_mini.db.factory import Access, open_access
-from glance_mini.db.job_interface import JobAccess
-from glance_mini.domain.clock import utcnow
+from glance_mini.db.interface import DataAccess
 from glance_mini.domain.job import JOB_STATES, Job, JobQuery
-from glance_mini.metrics import Metrics
-from glance_mini.notifications.outbox import open_publisher
-from glance_mini.notifications.task_events import TaskEvents
+from glance_mini.operations.jobs import CancelJob, GetJob, RetryJob
+from glance_mini.operations.tasks import ListTasks
 
 PAGE = 500
 
@@ -30,7 +29,7 @@ _COLUMNS = ("id", "kind", "state", "attempts", "project_id", "created_at", "mess
 def add_parser(commands: Subparsers) -> None:
     """Add the commands of this file."""
     common = configuration_arguments()
-    group = commands.add_parser("jobs", help="work of the workers").add_subparsers(metavar="COMMAND", required=True)
+    group = commands.add_parser("jobs", help="the jobs of the workers").add_subparsers(metavar="COMMAND", required=True)
     show_all = group.add_parser("list", parents=[common], help="show jobs, the newest first")
     show_all.add_argument("--status", choices=JOB_STATES, help="only those in this state")
     show_all.add_argument("--kind", metavar="KIND", help="only those of this kind")
@@ -54,15 +53,15 @@ def _list(arguments: argparse.Namespace) -> int:
         state=arguments.status,
         project_id=arguments.project,
     )
-    with _jobs(arguments) as jobs:
-        rows = [tuple(cell(getattr(job, name)) for name in _COLUMNS) for job in _pages(jobs, query, arguments.limit)]
+    with _data(arguments) as data:
+        rows = [tuple(cell(getattr(job, name)) for name in _COLUMNS) for job in _pages(data, query, arguments.limit)]
     print_table(tuple(name.upper() for name in _COLUMNS), rows)
     return 0
 
 
-def _pages(jobs: JobAccess, query: JobQuery, wanted: int) -> Iterator[Job]:
+def _pages(data: DataAccess, query: JobQuery, wanted: int) -> Iterator[Job]:
     while wanted:
-        page = jobs.list_jobs(replace(query, limit=min(PAGE, wanted)))
+        page = data.run(ListTasks(replace(query, limit=min(PAGE, wanted))))
         yield from page
         if len(page) < min(PAGE, wanted):
             return
@@ -71,8 +70,8 @@ def _pages(jobs: JobAccess, query: JobQuery, wanted: int) -> Iterator[Job]:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    with _jobs(arguments) as jobs:
-        job = jobs.get_job(arguments.id)
+    with _data(arguments) as data:
+        job = data.run(GetJob(arguments.id))
     for field in fields(job):
         if field.name not in _HIDDEN:
             print(f"{field.name}: {cell(getattr(job, field.name))}".rstrip())
@@ -80,35 +79,26 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _retry(arguments: argparse.Namespace) -> int:
-    with _jobs(arguments) as jobs:
-        print(jobs.retry_job(arguments.id, utcnow()).state)
+    with _data(arguments) as data:
+        print(data.run(RetryJob(arguments.id)).state)
     return 0
 
 
 def _cancel(arguments: argparse.Namespace) -> int:
-    with _access(arguments) as (conf, access):
-        publisher = open_publisher(conf, access.outbox, Metrics())
-        publisher.start()
-        jobs = access.jobs.watched_by(TaskEvents(publisher))
-        try:
-            print(jobs.cancel_job(arguments.id, utcnow()).state)
-        finally:
-            publisher.close()
+    conf = _conf(arguments)
+    keep = timedelta(hours=conf.task.task_time_to_live)
+    with open_data(conf) as data:
+        print(data.run(CancelJob(arguments.id, keep)).state)
     return 0
 
 
 @contextmanager
-def _jobs(arguments: argparse.Namespace) -> Iterator[JobAccess]:
-    with _access(arguments) as (_, access):
-        yield access.jobs
+def _data(arguments: argparse.Namespace) -> Iterator[DataAccess]:
+    with open_data(_conf(arguments)) as data:
+        yield data
 
 
-@contextmanager
-def _access(arguments: argparse.Namespace) -> Iterator[tuple[cfg.ConfigOpts, Access]]:
+def _conf(arguments: argparse.Namespace) -> cfg.ConfigOpts:
     conf = load_configuration(arguments)
     validate(conf)
-    access = open_access(conf)
-    try:
-        yield conf, access
-    finally:
-        access.data.close()
+    return conf

@@ -3,11 +3,10 @@
 import argparse
 from contextlib import ExitStack
 
-from glance_mini.bootstrap import open_services
+from glance_mini.bootstrap import open_services, open_stack
 from glance_mini.cmd.console import Subparsers, configuration_arguments, load_configuration
 from glance_mini.conf.validation import validate
 from glance_mini.domain.errors import NotFound
-from glance_mini.layers.stack import load_stack
 from glance_mini.operations import OPERATIONS
 
 
@@ -31,8 +30,7 @@ def _layers(arguments: argparse.Namespace) -> int:
     conf = load_configuration(arguments)
     validate(conf)
     with ExitStack() as undo:
-        stack = load_stack(conf, open_services(conf, undo))
-        undo.callback(stack.close)
+        stack = open_stack(conf, open_services(conf, undo), undo)
         for name in [wanted] if wanted else names:
             path = " → ".join(stack.path(name))
             print(path if wanted else f"{name}: {path}")

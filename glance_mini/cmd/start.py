@@ -24,7 +24,7 @@ from glance_mini.cmd.logs import log_as_configured, log_early
 from glance_mini.cmd.serve.server import ServerSettings, run
 from glance_mini.conf.server import host_and_port
 from glance_mini.conf.validation import validate
-from glance_mini.conf.workers import POLL_INTERVAL_AT_HOME
+from glance_mini.conf.workers import EMBEDDED_POLL_INTERVAL
 from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.standalone.clouds import CLOUD
 from glance_mini.standalone.state import Source, StateDirectory
@@ -107,7 +107,7 @@ def _apply(arguments: argparse.Namespace, conf: cfg.ConfigOpts) -> None:
             conf.set_override(name, value, group="server")
     if arguments.no_worker:
         conf.set_override("worker", False, group="server")
-    conf.set_default("poll_interval", POLL_INTERVAL_AT_HOME, group="workers")
+    conf.set_default("poll_interval", EMBEDDED_POLL_INTERVAL, group="workers")
 
 
 def _settings(conf: cfg.ConfigOpts) -> ServerSettings:
@@ -152,7 +152,7 @@ def _run_worker(conf: cfg.ConfigOpts, pipe: int, master: int) -> int:
 
 def _make_application(conf: cfg.ConfigOpts, pipe: int) -> Any:
     log_as_configured(conf)
-    from glance_mini.api.app import load_application
+    from glance_mini.bootstrap import load_application
 
     try:
         return load_application(conf, pipe)

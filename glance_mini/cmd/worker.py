@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
@@ -17,9 +16,6 @@ from glance_mini import conf as configuration
 from glance_mini.cmd import console
 from glance_mini.cmd.logs import log_as_configured, log_early
 from glance_mini.conf.validation import validate
-
-if TYPE_CHECKING:
-    from glance_mini.workers.loop import Worker
 
 PROGRAM = "glance-mini-worker"
 
@@ -31,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         parents=[console.configuration_arguments()],
-        description="Do the work of an image service that is too long for a request, until told to stop. "
-        "`glance-mini serve` runs one such worker itself, unless it is told not to.",
+        description="Do the work of an image service that is too long for a request, until it is stopped. "
+        "`glance-mini serve` runs one such worker itself, unless --no-worker is given.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('glance_mini')}")
     parser.add_argument("--threads", type=console.positive, metavar="N", help="jobs that are run at once (4)")
@@ -56,45 +52,6 @@ def _work(arguments: argparse.Namespace) -> int:
     return run_worker(conf)
 
 
-def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None) -> "Worker":
-    """Return a worker that takes jobs already; ``undo`` ends what stands around it, once its jobs have ended.
-
-    ``pipe`` is the end of a pipe by which the service on this machine wakes it. Raises ConfigurationError, and what a
-    store that is not optional raises.
-    """
-    from glance_mini.bootstrap import open_reaper, open_services
-    from glance_mini.layers.stack import load_stack
-    from glance_mini.maintenance.expiry import Cleaner
-    from glance_mini.maintenance.sweeper import open_sweeps
-    from glance_mini.notifications.dispatcher import open_dispatcher
-    from glance_mini.notifications.outbox import OutboxPublisher
-    from glance_mini.workers.loop import Worker
-    from glance_mini.workers.settings import WorkerSettings
-    from glance_mini.workers.types import load_job_types
-    from glance_mini.workers.wakeup import Listener as Part
-    from glance_mini.workers.wakeup import Wakeup, open_listener
-
-    services = open_services(conf, undo)
-    stack = load_stack(conf, services)
-    undo.callback(stack.close)
-    types = load_job_types(conf, services, stack, services.jobs)
-    wakeup = Wakeup()
-    settings = WorkerSettings.from_config(conf)
-    worker = Worker(services.jobs, types, wakeup, settings, services.metrics, host=services.address)
-    listener = open_listener(conf, wakeup.wake, pipe)
-    reaper = open_reaper(conf, services)
-    parts: list[Part] = [reaper, Cleaner(services.jobs, sweeps=open_sweeps(conf, services)), listener]
-    if isinstance(services.publisher, OutboxPublisher):
-        parts.append(open_dispatcher(conf, services))
-    services.publisher.start()
-    services.leases.start()
-    for part in parts:
-        undo.callback(part.close)
-        part.start()
-    worker.start()
-    return worker
-
-
 def run_worker(
     conf: cfg.ConfigOpts,
     pipe: int | None = None,
@@ -105,6 +62,8 @@ def run_worker(
 
     Running jobs are handed back then, within ``[workers] graceful_timeout``. Raises what ``start_worker`` raises.
     """
+    from glance_mini.bootstrap import start_worker
+
     # A queue that may be used in the handler of a signal; an event may not.
     stops: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in signals:

@@ -8,6 +8,12 @@ GROUP = cfg.OptGroup("database", help="The database and the connections to it.")
 
 OPTS = [
     cfg.StrOpt(
+        "data_access",
+        default="sqlalchemy",
+        help="How the data is reached: the name of an installed backend (entry points ``glance_mini.data_access``). "
+        "``sqlalchemy`` uses the database at ``connection``.",
+    ),
+    cfg.StrOpt(
         "connection",
         secret=True,
         help="Address of the database, as SQLAlchemy writes it. ``glance-mini serve`` without "

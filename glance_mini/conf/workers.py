@@ -6,7 +6,7 @@ from oslo_config import cfg
 
 GROUP = cfg.OptGroup("workers", help="Workers: the processes that do what is too long for a request.")
 
-POLL_INTERVAL_AT_HOME = 1.0
+EMBEDDED_POLL_INTERVAL = 1.0
 """The default of ``poll_interval`` for the worker inside ``glance-mini serve``, whose database is near."""
 
 OPTS = [

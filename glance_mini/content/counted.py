@@ -1,10 +1,10 @@
-"""Chunks whose end is told: how many bytes went out, whoever sent them."""
+"""Counts the bytes of a stream, also where a server sends them from a file by itself."""
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 
-class WatchedChunks(Iterator[bytes]):
+class CountedStream(Iterator[bytes]):
     """Passes ``chunks`` on and calls ``on_end(sent)`` once, with the bytes that were sent, when they are closed.
 
     Where the chunks come from a file that a server sends by itself, its position tells how far it came; ``file``

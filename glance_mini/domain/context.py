@@ -3,9 +3,10 @@
 A value without behaviour beyond its own fields; what it may do is decided by the auth and policy layers.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from glance_mini.domain.cause import Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +17,7 @@ class Context:
     administrator of a pipeline without authentication. ``domain_id`` and ``system_scope``: the domain or the system
     that a caller without project has roles in. ``read_only``: anonymous, may change nothing.
 
-    ``tell`` makes, of an operation that writes and its result, the events that are stored in the same transaction; None
-    where nothing is told that way.
+    ``cause`` is the call of the API that is being answered, for the events of what it changes.
     """
 
     user_id: str | None = None
@@ -33,24 +33,15 @@ class Context:
     domain_id: str | None = None
     system_scope: str | None = None
     auth_token: str | None = field(default=None, repr=False)
-    tell: Callable[[Any, Any], Iterable[Any]] | None = field(default=None, repr=False, compare=False)
+    cause: Cause | None = field(default=None, repr=False, compare=False)
 
-    @property
-    def is_beyond_projects(self) -> bool:
-        """Return whether the roles are held in a domain or in the system, where there are no images."""
-        return self.domain_id is not None or self.system_scope is not None
+    def caused_by(self, operation: str, store: str | None = None) -> "Context":
+        """Return the same caller, who now calls ``operation``; ``store`` is the store that the request names."""
+        return replace(self, cause=self._cause(operation, store))
 
-    def policy_values(self) -> Mapping[str, object]:
-        """Return the credentials that policy rules are checked against; a new dict at each call."""
-        return {
-            "user_id": self.user_id,
-            "project_id": self.project_id,
-            "tenant": self.project_id,
-            "roles": list(self.roles),
-            "service_roles": list(self.service_roles),
-            "is_admin": self.is_admin,
-            "domain_id": self.domain_id,
-            "system_scope": self.system_scope,
-            "user_domain_id": self.user_domain_id,
-            "project_domain_id": self.project_domain_id,
-        }
+    def caller(self) -> Mapping[str, object]:
+        """Return who asks, in the form of notifications."""
+        return self._cause("").caller()
+
+    def _cause(self, operation: str, store: str | None = None) -> Cause:
+        return Cause(operation, self.user_id, self.project_id, self.roles, self.request_id, store)

@@ -72,8 +72,3 @@ def is_internal(name: str) -> bool:
 def user_properties(image: Image) -> int:
     """Return how many properties count towards ``image_property_quota`` (reference 18)."""
     return sum(1 for name in image.properties if not is_internal(name))
-
-
-def is_member_view(image: Image, project_id: str | None) -> bool:
-    """Tell whether a caller of ``project_id``, who sees ``image`` and is no admin, sees it as a member."""
-    return image.visibility == "shared" and image.owner is not None and image.owner != project_id

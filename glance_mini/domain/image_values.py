@@ -19,9 +19,12 @@ def split_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, s
 
 
 def domain_value(name: str, value: Any) -> Any:
-    """Return a checked value as the domain holds it: tags without repetition, custom properties as text."""
+    """Return a checked value as the domain holds it: tags without repetition, custom properties as text.
+
+    It is a value of JSON, because calls of the data access layer hold it where they name no narrower type.
+    """
     if name == "tags":
-        return tuple(dict.fromkeys(value))
+        return list(dict.fromkeys(value))
     if name in SETTABLE:
         return value
     return "" if value is None else str(value)

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from glance_mini.domain.image import Image
+from glance_mini.domain.job import Job
+
 GLANCE_DIRECT = "glance-direct"
 WEB_DOWNLOAD = "web-download"
 COPY_IMAGE = "copy-image"
@@ -33,7 +36,6 @@ METHOD_RULES: Mapping[str, MethodRule] = {
 TASK_PROPERTY = "os_glance_import_task"
 IMPORTING_PROPERTY = "os_glance_importing_to_stores"
 FAILED_PROPERTY = "os_glance_failed_import"
-STAGE_HOST_PROPERTY = "os_glance_stage_host"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +57,12 @@ class ImportRequest:
     def name(self) -> str:
         """The name of the method."""
         return self.method["name"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportBegun:
+    """An import that has begun: the image as it now is, its job, and jobs that failed because it takes their place."""
+
+    image: Image
+    job: Job
+    broken: tuple[Job, ...] = ()

@@ -25,7 +25,7 @@ SCRUB = "scrub"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of work; times in UTC without a zone.
+    """One piece of work; times in UTC without a zone, None until the row exists.
 
     ``kind`` names its job type. A higher ``priority`` comes first; ``due_at`` is when it may run. ``stores`` are those
     that it writes to, where limits for stores shall count it. ``host`` is the address of the only node that can do it,
@@ -35,9 +35,9 @@ class Job:
 
     id: str
     kind: str
-    created_at: datetime
-    updated_at: datetime
-    due_at: datetime
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    due_at: datetime | None = None
     image_id: str | None = None
     project_id: str | None = None
     user_id: str | None = None
@@ -71,6 +71,9 @@ class JobLimits:
     per_store: int | None = None
 
 
+NO_JOB_LIMITS = JobLimits()
+
+
 @dataclass(frozen=True, slots=True)
 class JobQuery:
     """A page of jobs: equality filters where not None, in the order of one key, from the job ``marker`` on."""
@@ -84,24 +87,12 @@ class JobQuery:
     marker: str | None = None
     limit: int = 25
 
-def new_job(
-    context: Context,
-    kind: str,
-    values: Mapping[str, object],
-    now: datetime,
-    due_at: datetime | None = None,
-    **fields: Any,
-) -> Job:
-    """Return a pending job with the input ``values`` in the name of the caller, due at once where ``due_at`` is None.
 
-    ``fields`` are further ones of Job.
-    """
+def new_job(context: Context, kind: str, values: Mapping[str, object], **fields: Any) -> Job:
+    """Return a pending job with the input ``values`` in the name of the caller; ``fields`` are further ones of Job."""
     return Job(
         id=str(uuid4()),
         kind=kind,
-        created_at=now,
-        updated_at=now,
-        due_at=due_at or now,
         project_id=context.project_id,
         user_id=context.user_id,
         request_id=context.request_id,

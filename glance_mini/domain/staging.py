@@ -12,7 +12,7 @@ class StagedData:
     """Data of one image in the staging area; ``size`` in bytes.
 
     ``store`` is the reserved store that holds it under ``url``. ``host`` is the address of the node whose own disk
-    that is, None where all nodes share the staging area.
+    that is, None where all nodes share the staging area. ``created_at`` is None until the row exists.
     """
 
     image_id: str
@@ -20,4 +20,4 @@ class StagedData:
     url: str = field(repr=False)
     size: int
     host: str | None
-    created_at: datetime
+    created_at: datetime | None = None

@@ -15,7 +15,8 @@ from glance_mini.domain.image import Location
 class Transfer:
     """One upload in flight: ``name`` is what the store writes under, ``reserved`` the bytes of quota it holds.
 
-    ``host`` is the address of the node on whose own disk it writes, None where all nodes can see what it wrote.
+    ``host`` is the address of the node on whose own disk it writes, None where all nodes can see what it wrote. The
+    times are None until the row exists.
     """
 
     id: str
@@ -25,8 +26,8 @@ class Transfer:
     store: str
     name: str
     reserved: int
-    started_at: datetime
-    lease_until: datetime
+    started_at: datetime | None = None
+    lease_until: datetime | None = None
     host: str | None = None
 
 
@@ -51,7 +52,8 @@ class StoredData:
 class Deletion:
     """Data that no image refers to any more and that must leave its store.
 
-    ``host`` is the address of the node on whose own disk it is, None where any node can delete it.
+    ``host`` is the address of the node on whose own disk it is, None where any node can delete it. ``due_at`` is when
+    it is given out again.
     """
 
     id: int
@@ -59,10 +61,11 @@ class Deletion:
     url: str = field(repr=False)
     metadata: Mapping[str, object] = field(default_factory=dict)
     host: str | None = None
+    due_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class PendingImage:
+class DeletedImage:
     """A deleted image that can be restored until ``scrub_at``; ``size`` in bytes."""
 
     id: str

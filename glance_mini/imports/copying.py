@@ -20,7 +20,7 @@ from glance_mini.content.signatures import SignatureCheck
 from glance_mini.domain.image import Image
 from glance_mini.imports.methods import Source
 from glance_mini.workers.base import Control
-from glance_mini.workers.progress import TELL_SECONDS, Progress
+from glance_mini.workers.progress import REPORT_SECONDS, Progress
 from glance_mini_store import errors as store_errors
 from glance_mini_store.checked_stream import Observer
 from glance_mini_store.store import Stored
@@ -59,13 +59,13 @@ class Copier:
         rules: InspectionRules,
         hash_algorithm: str,
         at_once: int | None = None,
-        tell_seconds: float = TELL_SECONDS,
+        report_seconds: float = REPORT_SECONDS,
     ) -> None:
-        """``at_once``: how many stores are written at the same time, None: all. ``tell_seconds`` as for Progress."""
+        """``at_once``: how many stores are written at the same time, None: all. ``report_seconds`` as for Progress."""
         self._stores = stores
         self._rules = rules
         self._at_once = at_once
-        self._tell_seconds = tell_seconds
+        self._tell_seconds = report_seconds
         self.hash_algorithm = hash_algorithm
 
     @classmethod

@@ -13,15 +13,16 @@ from oslo_config import cfg
 
 from glance_mini.content.failover import FailoverChunks
 from glance_mini.content.signatures import SignatureCheck
-from glance_mini.db.job_interface import JobAccess
+from glance_mini.db.interface import DataAccess
 from glance_mini.domain.errors import Unavailable
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE, GLANCE_DIRECT, GLANCE_DOWNLOAD, WEB_DOWNLOAD, ImportRequest
 from glance_mini.domain.job import Job
 from glance_mini.imports.glance_source import GlanceSource
 from glance_mini.imports.web_client import WebClient
-from glance_mini.layers.base import Services
+from glance_mini.layers.services import Services
 from glance_mini.metrics import Metrics
+from glance_mini.operations.records import GetStaged
 from glance_mini.plugins import PluginKind
 from glance_mini.workers.base import JobFailed
 from glance_mini_store import errors as store_errors
@@ -80,18 +81,18 @@ class GlanceDirect(ImportMethod):
 
     name = GLANCE_DIRECT
 
-    def __init__(self, stores: Stores, jobs: JobAccess, host: str | None = None) -> None:
+    def __init__(self, stores: Stores, data: DataAccess, host: str | None = None) -> None:
         """``host`` is the address of this node, None for the only one."""
         self._stores = stores
-        self._jobs = jobs
+        self._data = data
         self._host = host
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
-        return cls(services.stores, services.jobs, services.address)
+        return cls(services.stores, services.data, services.node_url)
 
     def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
-        staged = self._jobs.get_staged(image.id)
+        staged = self._data.run(GetStaged(image.id))
         if staged is None:
             raise JobFailed(reason="The staged data is gone.")
         if staged.host not in (None, self._host):

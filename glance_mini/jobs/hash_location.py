@@ -8,19 +8,16 @@ from typing import Any, Self
 
 from oslo_config import cfg
 
-from glance_mini.db.job_interface import JobAccess
 from glance_mini.domain.errors import Gone, NotFound
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.imports import TASK_PROPERTY
 from glance_mini.domain.job import Job
 from glance_mini.domain.transfer import StoredData
-from glance_mini.jobs.import_image import context_of
-from glance_mini.layers.base import Services
+from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
-from glance_mini.operations.images import LoadImage
-from glance_mini.operations.imports import EndImport, RecordImport
-from glance_mini.workers.base import Control, JobFailed, JobType
-from glance_mini.workers.progress import TELL_SECONDS, Progress
+from glance_mini.operations.records import EndImport, LoadImage, RecordImport
+from glance_mini.workers.base import Control, JobFailed, JobType, context_of
+from glance_mini.workers.progress import REPORT_SECONDS, Progress
 from glance_mini_store import errors as store_errors
 from glance_mini_store.stores import Stores
 from glance_mini_store.streams import close
@@ -40,24 +37,24 @@ class LocationJob(JobType):
         stores: Stores,
         hash_algorithm: str,
         max_attempts: int = 3,
-        tell_seconds: float = TELL_SECONDS,
+        report_seconds: float = REPORT_SECONDS,
     ) -> None:
-        """``max_attempts``: how often the data is read where that fails. ``tell_seconds`` as for Progress."""
+        """``max_attempts``: how often the data is read where that fails. ``report_seconds`` as for Progress."""
         self.max_attempts = max_attempts
         self._stack = stack
         self._stores = stores
         self._hash_algorithm = hash_algorithm
-        self._tell_seconds = tell_seconds
+        self._report_seconds = report_seconds
 
     @classmethod
-    def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack, jobs: JobAccess) -> Self:
+    def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack) -> Self:
         return cls(stack, services.stores, conf.hashing_algorithm, max(1, conf.http_retries))
 
     def run(self, job: Job, control: Control) -> Mapping[str, object]:
         image = self._load(job)
         location = self._location(image, str(job.input["loc_url"]))
         claim: Any = job.input["validation_data"]
-        progress = Progress(control, "Read", image.size, self._tell_seconds)
+        progress = Progress(control, "Read", image.size, self._report_seconds)
         data = self._read(location, claim.get("os_hash_algo", self._hash_algorithm), progress)
         if claim and not hmac.compare_digest(str(data.os_hash_value), str(claim["os_hash_value"]).lower()):
             raise JobFailed(reason=f"The {data.os_hash_algo} of the data is not the one that was given.")
@@ -89,8 +86,7 @@ class LocationJob(JobType):
         return Location(url, metadata)
 
     def _load(self, job: Job) -> Image:
-        image: Image = self._stack.call(context_of(job), LoadImage(str(job.image_id), purpose="add_location"))
-        return image
+        return self._stack.call(context_of(job), LoadImage(str(job.image_id), purpose="add_location"))
 
     def _read(self, location: Location, algorithm: str, progress: Progress) -> StoredData:
         """Return what the data is, read once from its beginning to its end; store errors that may pass are raised."""

@@ -19,11 +19,13 @@ from glance_mini.domain.import_task import KIND, description_of, source_of
 from glance_mini.domain.imports import TASK_PROPERTY, WEB_DOWNLOAD, ImportRequest
 from glance_mini.domain.job import Job
 from glance_mini.imports.methods import ImportMethod, WebDownload
-from glance_mini.jobs.import_image import FINAL, ImportJob, Plan, context_of
-from glance_mini.layers.base import Services
-from glance_mini.operations.images import CreateImage, DeleteImage, LoadImage, UpdateImage
+from glance_mini.imports.plan import Plan
+from glance_mini.jobs.import_image import FINAL, ImportJob
+from glance_mini.layers.services import Services
+from glance_mini.operations.images import CreateImage, DeleteImage, UpdateImage
 from glance_mini.operations.imports import ImportImage
-from glance_mini.workers.base import Control, JobFailed
+from glance_mini.operations.records import LoadImage
+from glance_mini.workers.base import Control, JobFailed, context_of
 
 LOG = logging.getLogger(__name__)
 
@@ -93,7 +95,7 @@ class ImportTask(ImportJob):
     def _create(self, caller: Context, job: Job) -> Image:
         base, properties = split_values(description_of(job.input))
         try:
-            image: Image = self._stack.call(caller, CreateImage(id=job.image_id, base=base, properties=properties))
+            image = self._stack.call(caller, CreateImage(id=str(job.image_id), base=base, properties=properties))
         except Duplicate as error:
             # Made a moment ago by a worker that has lost the job, or made and deleted since.
             if found := self._find(caller, job):
@@ -103,7 +105,7 @@ class ImportTask(ImportJob):
 
     def _remove_image(self, job: Job) -> None:
         service = _service(job)
-        image: Image = self._stack.call(service, LoadImage(str(job.image_id)))
+        image = self._stack.call(service, LoadImage(str(job.image_id)))
         if image.status != "queued" or TASK_PROPERTY in image.properties:
             return
         try:

@@ -5,20 +5,18 @@ job removes them at once and ends when the stores have confirmed it; data in use
 """
 
 import logging
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Self
 
 from oslo_config import cfg
 
 from glance_mini.db.interface import DataAccess
-from glance_mini.db.job_interface import JobAccess
-from glance_mini.domain.clock import utcnow
 from glance_mini.domain.errors import NotFound
 from glance_mini.domain.job import SCRUB, Job
-from glance_mini.layers.base import Services
+from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.maintenance.deletion import remove_data
+from glance_mini.operations.records import DeleteFromTrash, FinishDeletion, ListDeletions
 from glance_mini.workers.base import Control, JobType
 from glance_mini_store.stores import Stores
 
@@ -34,19 +32,16 @@ class ScrubJob(JobType):
     kind = SCRUB
     max_attempts = 40
 
-    def __init__(
-        self, data: DataAccess, stores: Stores, host: str | None, clock: Callable[[], datetime] = utcnow
-    ) -> None:
+    def __init__(self, data: DataAccess, stores: Stores, host: str | None) -> None:
         """``host`` is the address of this node, None for the only one."""
         self._data = data
         self._stores = stores
         self._host = host
-        self._clock = clock
 
     @classmethod
-    def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack, jobs: JobAccess) -> Self:
+    def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack) -> Self:
         """Return the job type."""
-        return cls(services.data, services.stores, services.address)
+        return cls(services.data, services.stores, services.node_url)
 
     def run(self, job: Job, control: Control) -> Mapping[str, object]:
         """Delete the image of ``job``, if its time has come, and then its data; raises what a store raises."""
@@ -57,12 +52,11 @@ class ScrubJob(JobType):
 
     def _delete_record(self, image_id: str, control: Control) -> bool:
         """Tell whether the image was deleted for good just now."""
-        now = self._clock()
         try:
-            self._data.delete_pending(image_id, now, due_by=now)
+            self._data.run(DeleteFromTrash(image_id, only_due=True))
         except NotFound:
             # It was restored, and another job has it if it was deleted again; or a worker died just after this point.
-            # Then the reaper has its data: here it could not be told from what a running request is about to give back.
+            # Then the reaper removes its data: this job cannot tell it from what a running request may give back.
             return False
         LOG.info("Image %s is deleted for good.", image_id)
         control.checkpoint({_DELETED: True})
@@ -71,7 +65,7 @@ class ScrubJob(JobType):
     def _remove_data(self, image_id: str, control: Control) -> None:
         """Remove everything that can be removed; raises the first error of a store afterwards."""
         failed: Exception | None = None
-        for deletion in self._data.list_deletions(image_id):
+        for deletion in self._data.run(ListDeletions(image_id)):
             control.check()
             if deletion.host not in (None, self._host):
                 continue
@@ -80,6 +74,6 @@ class ScrubJob(JobType):
             except Exception as error:
                 failed = failed or error
             else:
-                self._data.finish_deletion(deletion.id)
+                self._data.run(FinishDeletion(deletion.id))
         if failed is not None:
             raise failed

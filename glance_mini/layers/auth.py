@@ -3,9 +3,8 @@
 Which roles may do what is the policy layer's question. An image that the caller may not see does not exist for them.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, NotFound
@@ -15,10 +14,13 @@ from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 from glance_mini.domain.query import EVERYTHING, Page, Scope
 from glance_mini.layers.base import Layer
-from glance_mini.operations import data, images, imports, members, tasks
-from glance_mini.operations.base import ImageOperation
+from glance_mini.operations import data, images, imports, locations, members, tasks
+from glance_mini.operations.base import ImageOperation, Operation
+from glance_mini.operations.records import LoadImage
 
-_FOR_SERVICES = frozenset({imports.AddLocation.name, imports.GetLocations.name})
+R = TypeVar("R")
+
+_FOR_SERVICES = frozenset({locations.AddLocation.name, locations.GetLocations.name})
 """Operations for which services see the images of all projects; the policy rules say who is one."""
 
 
@@ -27,111 +29,72 @@ class AuthLayer(Layer):
 
     name = "auth"
 
-    def load_image(self, context: Context, op: images.LoadImage) -> Image:
-        scope = _scope(context)
-        if op.purpose in _FOR_SERVICES and "service" in context.roles:
-            scope = EVERYTHING
-        image: Image = self.below(context, replace(op, scope=scope))
-        return image
+    def surrounds(self, operation: type[Operation[Any]]) -> bool:
+        return operation.writes
+
+    def around(self, context: Context, op: Operation[R]) -> R:
+        """Let through what the caller may change: nothing for anonymous ones, and what is its owner's for the owner."""
+        _require_writer(context)
+        if isinstance(op, ImageOperation) and op.for_owner and not _owns(context, op.target):
+            raise Forbidden(reason="You are not permitted to change this image.")
+        return self.below(context, op)
+
+    def load_image(self, context: Context, op: LoadImage) -> Image:
+        is_service = op.purpose in _FOR_SERVICES and "service" in context.roles
+        scope = EVERYTHING if is_service else Scope(context.project_id, context.is_admin)
+        return self.below(context, replace(op, scope=scope))
 
     def list_images(self, context: Context, op: images.ListImages) -> Page:
-        page: Page = self.below(context, replace(op, scope=_scope(context)))
-        return page
+        return self.below(context, replace(op, scope=Scope(context.project_id, context.is_admin)))
 
     def create_image(self, context: Context, op: images.CreateImage) -> Image:
-        _require_writer(context)
         owner = op.base.get("owner", context.project_id)
         if owner != context.project_id and not context.is_admin:
             raise Forbidden(reason="You may not create images owned by another project.")
-        image: Image = self.below(context, replace(op, base={**op.base, "owner": owner}))
-        return image
+        return self.around(context, replace(op, base={**op.base, "owner": owner}))
 
     def update_image(self, context: Context, op: images.UpdateImage) -> Image:
         if not context.is_admin and any(getattr(change, "name", None) == "owner" for change in op.changes):
             raise Forbidden(reason="Only an administrator may change the owner of an image.")
-        image: Image = self._change(context, op)
-        return image
-
-    def delete_image(self, context: Context, op: images.DeleteImage) -> Image:
-        image: Image = self._change(context, op)
-        return image
-
-    def deactivate_image(self, context: Context, op: images.DeactivateImage) -> Image:
-        image: Image = self._change(context, op)
-        return image
-
-    def reactivate_image(self, context: Context, op: images.ReactivateImage) -> Image:
-        image: Image = self._change(context, op)
-        return image
-
-    def restore_image(self, context: Context, op: images.RestoreImage) -> Image:
-        image: Image = self._change(context, op)
-        return image
-
-    def upload_data(self, context: Context, op: data.UploadData) -> Image:
-        image: Image = self._change(context, op)
-        return image
+        return self.around(context, op)
 
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
         if op.target.status == "deactivated" and not context.is_admin:
             raise Forbidden(reason="The image is deactivated; its data cannot be downloaded.")
-        found: data.ImageData | None = self.below(context, op)
-        return found
-
-    def stage_data(self, context: Context, op: imports.StageData) -> Image:
-        image: Image = self._change(context, op)
-        return image
+        return self.below(context, op)
 
     def import_image(self, context: Context, op: imports.ImportImage) -> Job | None:
         """Begin an import; who may copy the images of others is left to the policy rules."""
-        _require_writer(context)
-        job: Job | None = self.below(context, op) if op.request.name == COPY_IMAGE else self._change(context, op)
-        return job
-
-    def add_location(self, context: Context, op: imports.AddLocation) -> Image:
-        _require_writer(context)
-        image: Image = self.below(context, op)
-        return image
-
-    def delete_from_store(self, context: Context, op: imports.DeleteFromStore) -> Image:
-        image: Image = self._change(context, op)
-        return image
+        if op.request.name != COPY_IMAGE and not _owns(context, op.target):
+            raise Forbidden(reason="You are not permitted to change this image.")
+        return self.around(context, op)
 
     def list_tasks(self, context: Context, op: tasks.ListTasks) -> tuple[Job, ...]:
         if not context.is_admin:
             op = replace(op, query=replace(op.query, project_id=context.project_id or ""))
-        found: tuple[Job, ...] = self.below(context, op)
-        return found
+        return self.below(context, op)
 
     def get_task(self, context: Context, op: tasks.GetTask) -> Job:
-        job: Job = self.below(context, op)
+        job = self.below(context, op)
         if not context.is_admin and (job.project_id is None or job.project_id != context.project_id):
             raise NotFound(kind="task", id=op.task_id)
         return job
 
-    def create_task(self, context: Context, op: tasks.CreateTask) -> Job:
-        _require_writer(context)
-        job: Job = self.below(context, op)
-        return job
-
-    def list_members(self, context: Context, op: members.ListMembers) -> Sequence[Member]:
+    def list_members(self, context: Context, op: members.ListMembers) -> tuple[Member, ...]:
         _require_shared(op.target)
         if not _owns(context, op.target):
             # A caller without a project is no member; None would ask for all.
             op = replace(op, member_id=context.project_id or "")
-        found: Sequence[Member] = self.below(context, op)
-        return found
+        return self.below(context, op)
 
     def get_member(self, context: Context, op: members.GetMember) -> Member:
         if op.target.visibility != "shared" or not _knows_member(context, op.target, op.member_id):
             raise NotFound(kind="member", id=op.member_id)
-        member: Member = self.below(context, op)
-        return member
+        return self.below(context, op)
 
     def add_member(self, context: Context, op: members.AddMember) -> Member:
         _require_shared(op.target)
-        member: Member = self._change(context, op)
-        return member
+        return self.around(context, op)
 
     def update_member(self, context: Context, op: members.UpdateMember) -> Member:
         """Set a status, which only the member project itself may do, or an administrator (reference 8)."""
@@ -141,23 +104,16 @@ class AuthLayer(Layer):
             raise NotFound(kind="member", id=op.member_id)
         if not context.is_admin and op.member_id != context.project_id:
             raise Forbidden(reason="Only the member project may change the status of its membership.")
-        member: Member = self.below(context, op)
-        return member
+        return self.around(context, op)
 
     def delete_member(self, context: Context, op: members.DeleteMember) -> Member:
         _require_shared(op.target)
-        member: Member = self._change(context, op)
-        return member
-
-    def _change(self, context: Context, op: ImageOperation) -> Any:
-        _require_writer(context)
-        if not _owns(context, op.target):
-            raise Forbidden(reason="You are not permitted to change this image.")
-        return self.below(context, op)
+        return self.around(context, op)
 
 
-def _scope(context: Context) -> Scope:
-    return Scope(project_id=context.project_id, is_admin=context.is_admin)
+def _require_writer(context: Context) -> None:
+    if context.read_only:
+        raise Forbidden(reason="Anonymous callers may read only.")
 
 
 def _owns(context: Context, image: Image) -> bool:
@@ -166,11 +122,6 @@ def _owns(context: Context, image: Image) -> bool:
 
 def _knows_member(context: Context, image: Image, member_id: str) -> bool:
     return _owns(context, image) or member_id == context.project_id
-
-
-def _require_writer(context: Context) -> None:
-    if context.read_only:
-        raise Forbidden(reason="Anonymous callers may read only.")
 
 
 def _require_shared(image: Image) -> None:

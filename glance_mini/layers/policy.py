@@ -4,23 +4,26 @@ A refusal looks at ``get_image`` to answer 404 rather than 403 to those who may 
 does not. The rule is asked for the rows of a list only where an operator changed it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from oslo_config import cfg
 
 from glance_mini.domain.changes import LocationChange, PropertyChange
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import NotFound, PolicyRefused
-from glance_mini.domain.image import Image, is_member_view
+from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE
 from glance_mini.domain.member import Member
 from glance_mini.domain.query import Page
-from glance_mini.layers.base import Layer, Services
-from glance_mini.operations import data, images, imports, info, members, tasks
+from glance_mini.layers.base import Layer
+from glance_mini.layers.services import Services
+from glance_mini.operations import data, images, imports, info, locations, members, tasks
 from glance_mini.operations.base import ImageOperation, Operation
 from glance_mini.policies.enforcer import Enforcer
+
+R = TypeVar("R")
 
 Target = Mapping[str, object]
 Rules = Callable[[Any], Iterator[str]]
@@ -67,26 +70,21 @@ def _of_stores(op: info.ListStores) -> Iterator[str]:
         yield "stores_info_detail"
 
 
-RULES: Mapping[type[Operation], Rules] = {
-    images.GetImage: _only("get_image"),
+RULES: Mapping[type[Operation[Any]], Rules] = {
     images.ListImages: _only("get_images"),
     images.CreateImage: _of_creation,
     images.UpdateImage: _of_changes,
-    images.DeleteImage: _only("delete_image"),
     images.DeactivateImage: _only("deactivate"),
     images.ReactivateImage: _only("reactivate"),
-    images.RestoreImage: _only("restore_image"),
     data.UploadData: _only("upload_image"),
     data.DownloadData: _of_download,
     imports.StageData: _only("modify_image"),
     imports.ImportImage: _of_import,
-    imports.ListImageTasks: _only("get_image"),
-    imports.GetLocations: _only("fetch_image_location"),
-    imports.AddLocation: _only("add_image_location"),
-    imports.DeleteFromStore: _only("get_image_location", "delete_image_location"),
+    tasks.ListImageTasks: _only("get_image"),
+    locations.GetLocations: _only("fetch_image_location"),
+    locations.AddLocation: _only("add_image_location"),
+    locations.DeleteFromStore: _only("get_image_location", "delete_image_location"),
     members.ListMembers: _only("get_members"),
-    members.GetMember: _only("get_member"),
-    members.AddMember: _only("add_member"),
     members.UpdateMember: _only("get_member", "modify_member"),
     members.DeleteMember: _only("get_member", "delete_member"),
     info.ListStores: _of_stores,
@@ -95,7 +93,7 @@ RULES: Mapping[type[Operation], Rules] = {
     tasks.GetTask: _only("tasks_api_access"),
     tasks.CreateTask: _only("tasks_api_access"),
 }
-"""The rules that must all allow an operation; an operation that is not here is refused."""
+"""The rules that must all allow an operation. Any other asks the rule of its own name; without one it is refused."""
 
 
 class PolicyLayer(Layer):
@@ -110,19 +108,22 @@ class PolicyLayer(Layer):
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
         return cls(services.enforcer)
 
-    def around(self, context: Context, op: Operation) -> Any:
+    def around(self, context: Context, op: Operation[R]) -> R:
+        if own := _TARGETS.get(type(op)):
+            target = own(context, op)
+        elif isinstance(op, ImageOperation) and op.image is not None:
+            target = _image_target(context, op.image)
+        else:
+            target = {"project_id": context.project_id}
         rules = RULES.get(type(op))
-        if rules is None:
-            raise PolicyRefused(rule=op.name)
-        target = _target(context, op)
-        for rule in rules(op):
+        for rule in rules(op) if rules else (op.name,):
             if not self._enforcer.check(rule, target, context):
                 self._refuse(rule, target, context, op)
         return self.below(context, op)
 
     def list_images(self, context: Context, op: images.ListImages) -> Page:
         """Return a page of images that ``get_image`` allows, asking for further pages until it is full."""
-        page: Page = self.around(context, op)
+        page = self.around(context, op)
         if self._enforcer.is_default("get_image"):
             return page
         wanted, allowed = op.query.limit, self._allowed(context, page)
@@ -133,14 +134,14 @@ class PolicyLayer(Layer):
         is_more = len(allowed) > wanted or page.next_marker is not None
         return Page(tuple(allowed[:wanted]), allowed[wanted - 1].id if is_more else None)
 
-    def list_members(self, context: Context, op: members.ListMembers) -> Sequence[Member]:
-        found: Sequence[Member] = self.around(context, op)
+    def list_members(self, context: Context, op: members.ListMembers) -> tuple[Member, ...]:
+        found = self.around(context, op)
         target = dict(_image_target(context, op.target))
-        return [
+        return tuple(
             member
             for member in found
             if self._enforcer.would_allow("get_member", target | {"member_id": member.member_id}, context)
-        ]
+        )
 
     def _allowed(self, context: Context, page: Page) -> list[Image]:
         return [
@@ -149,7 +150,7 @@ class PolicyLayer(Layer):
             if self._enforcer.would_allow("get_image", _image_target(context, image), context)
         ]
 
-    def _refuse(self, rule: str, target: Target, context: Context, op: Operation) -> None:
+    def _refuse(self, rule: str, target: Target, context: Context, op: Operation[Any]) -> None:
         if isinstance(op, members.GetMember):
             raise NotFound(kind="member", id=op.member_id)
         if isinstance(op, ImageOperation) and (
@@ -159,27 +160,26 @@ class PolicyLayer(Layer):
         raise PolicyRefused(rule=rule)
 
 
-def _target(context: Context, op: Operation) -> Target:
-    match op:
-        case images.CreateImage():
-            owner = op.base.get("owner")
-            return {
-                "owner": owner,
-                "project_id": owner,
-                "visibility": op.base.get("visibility", "shared"),
-            }
-        case members.ListMembers():
-            return _image_target(context, op.target)
-        case members.GetMember() | members.UpdateMember():
-            return {**_image_target(context, op.target), "member_id": op.member_id}
-        case ImageOperation():
-            return _image_target(context, op.target)
-    return {"project_id": context.project_id}
+def _target_of_creation(context: Context, op: images.CreateImage) -> Target:
+    owner = op.base.get("owner")
+    return {"owner": owner, "project_id": owner, "visibility": op.base.get("visibility", "shared")}
+
+
+def _target_of_member(context: Context, op: members.GetMember | members.UpdateMember) -> Target:
+    return {**_image_target(context, op.target), "member_id": op.member_id}
+
+
+_TARGETS: Mapping[type[Operation[Any]], Callable[[Context, Any], Target]] = {
+    images.CreateImage: _target_of_creation,
+    members.GetMember: _target_of_member,
+    members.UpdateMember: _target_of_member,
+}
+"""Operations whose rules compare with something else than the image or the project."""
 
 
 def _image_target(context: Context, image: Image) -> Target:
     """Return what rules may compare with: every attribute but the locations, and the custom properties."""
-    is_member = is_member_view(image, context.project_id)
+    is_member = image.visibility == "shared" and image.owner is not None and image.owner != context.project_id
     return {
         **image.properties,
         "id": image.id,

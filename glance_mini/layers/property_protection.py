@@ -18,7 +18,8 @@ from glance_mini.domain.image import Image, is_internal
 from glance_mini.domain.property_rules import PropertyRules
 from glance_mini.domain.property_rules import load as load_rules
 from glance_mini.domain.query import Page
-from glance_mini.layers.base import Layer, Services
+from glance_mini.layers.base import Layer
+from glance_mini.layers.services import Services
 from glance_mini.operations import data, images
 from glance_mini.policies.enforcer import Enforcer
 

@@ -6,16 +6,20 @@ method, because a layer that is silently missing is a hole.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from oslo_config import cfg
 
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import ConfigurationError
-from glance_mini.layers.base import CONTRACT, Handler, Layer, Services
+from glance_mini.layers.base import CONTRACT, Handler, Layer
+from glance_mini.layers.services import Services
 from glance_mini.operations import OPERATIONS, ImageOperation, Operation
-from glance_mini.operations.images import LoadImage
+from glance_mini.operations.data import UploadData
+from glance_mini.operations.records import LoadImage
 from glance_mini.plugins import PluginKind
+
+R = TypeVar("R")
 
 LAYERS = PluginKind("Layer", "glance_mini.layers", Layer)
 REQUIRED = ("auth", "policy", "database")
@@ -37,15 +41,18 @@ class Stack:
             layer.bind({name: handler for name in _BY_NAME if (handler := self._next(name, position + 1))})
         self._first = {name: handler for name in _BY_NAME if (handler := self._next(name, 0))}
 
-    def call(self, context: Context, op: Operation) -> Any:
+    def call(self, context: Context, op: Operation[R]) -> R:
         """Return the result of ``op`` for the caller ``context``.
 
         The target of an operation on an image is loaded first, as the caller may see it: NotFound otherwise.
         """
+        if op.writes:
+            context = context.caused_by(op.name, op.store if isinstance(op, UploadData) else None)
         if isinstance(op, ImageOperation) and op.image is None:
             wanted = LoadImage(op.image_id, purpose=op.name, of_deleted=op.of_deleted)
             op = replace(op, image=self._first["load_image"](context, wanted))
-        return self._first[op.name](context, op)
+        result: R = self._first[op.name](context, op)
+        return result
 
     def path(self, name: str) -> tuple[str, ...]:
         """Return the names of the layers that handle the operation ``name``, outermost first."""
@@ -56,17 +63,17 @@ class Stack:
         for layer in self._layers:
             layer.close()
 
-    def _find_path(self, operation: type[Operation]) -> tuple[int, ...]:
+    def _find_path(self, operation: type[Operation[Any]]) -> tuple[int, ...]:
         answering = [n for n, layer in enumerate(self._layers) if operation.name in layer.answers]
         if len(answering) != 1:
             who = ", ".join(_describe(self._layers[n]) for n in answering) or "no layer"
             raise ConfigurationError(reason=f"Operation {operation.name} is answered by {who}; it needs one layer.")
-        return tuple(n for n, layer in enumerate(self._layers[: answering[0] + 1]) if _handler(layer, operation))
+        return tuple(n for n, layer in enumerate(self._layers[: answering[0] + 1]) if layer.handler(operation))
 
     def _next(self, name: str, start: int) -> Handler | None:
         for position in self._paths[name]:
             if position >= start:
-                return _handler(self._layers[position], _BY_NAME[name])
+                return self._layers[position].handler(_BY_NAME[name])
         return None
 
 
@@ -98,15 +105,8 @@ def _check_layer(layer: Layer) -> None:
     if unknown:
         raise ConfigurationError(reason=f"{_describe(layer)} has the method {unknown[0]}, which is no operation.")
     for name in sorted(layer.answers):
-        if name not in _BY_NAME or not hasattr(layer, name):
+        if name not in _BY_NAME or layer.handler(_BY_NAME[name]) is None:
             raise ConfigurationError(reason=f"{_describe(layer)} answers {name} and has no such method or operation.")
-
-
-def _handler(layer: Layer, operation: type[Operation]) -> Handler | None:
-    own: Handler | None = getattr(layer, operation.name, None)
-    if own is None and not operation.internal:
-        own = getattr(layer, "around", None)
-    return own
 
 
 def _describe(layer: Layer) -> str:

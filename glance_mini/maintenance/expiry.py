@@ -4,12 +4,11 @@ It is no job itself: any number of workers may do it at once, and what one leave
 """
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
-from glance_mini.db.job_interface import JobAccess
-from glance_mini.domain.clock import utcnow
+from glance_mini.background import Background
+from glance_mini.db.interface import DataAccess
+from glance_mini.operations.jobs import PurgeJobs
 
 LOG = logging.getLogger(__name__)
 
@@ -22,42 +21,33 @@ class Cleaner:
     """Removes expired records every ``interval`` seconds, and calls ``sweeps``; ``clean`` removes the records."""
 
     def __init__(
-        self,
-        jobs: JobAccess,
-        interval: float = INTERVAL,
-        clock: Callable[[], datetime] = utcnow,
-        sweeps: Sequence[Callable[[], int]] = (),
+        self, data: DataAccess, interval: float = INTERVAL, sweeps: Sequence[Callable[[], int]] = ()
     ) -> None:
-        self._jobs = jobs
+        self._data = data
         self._works = (self.clean, *sweeps)
-        self._interval = interval
-        self._clock = clock
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="job-cleaner", daemon=True)
+        self._background = Background("job-cleaner", self._work, lambda: interval, "Nothing was cleaned")
 
     def start(self) -> None:
         """Begin with rounds, the first at once; once, and after a fork."""
-        self._thread.start()
+        self._background.start()
 
     def close(self) -> None:
         """Stop after the batch in hand."""
-        self._closed.set()
+        self._background.close(0)
 
     def clean(self) -> int:
         """Remove all records that have expired and return how many there were; raises Unavailable."""
         removed = 0
-        while not self._closed.is_set():
-            count = self._jobs.purge_jobs(self._clock(), BATCH)
+        while not self._background.is_closed:
+            count = self._data.run(PurgeJobs(BATCH))
             removed += count
             if count < BATCH:
                 break
         return removed
 
-    def _run(self) -> None:
-        while not self._closed.is_set():
-            for work in self._works:
-                try:
-                    work()
-                except Exception as error:
-                    LOG.warning("What is left over was not removed: %s", error)
-            self._closed.wait(self._interval)
+    def _work(self) -> None:
+        for work in self._works:
+            try:
+                work()
+            except Exception as error:
+                LOG.warning("What is left over was not removed: %s", error)

@@ -5,16 +5,21 @@ One thread in each process; the database gives each row to one of them only.
 
 import logging
 import random
-import threading
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+from glance_mini.background import Background
 from glance_mini.db.interface import DataAccess
-from glance_mini.domain.clock import utcnow
 from glance_mini.domain.transfer import Deletion, Transfer
 from glance_mini.maintenance.deletion import remove_data
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
+from glance_mini.operations.records import (
+    AbortTransfer,
+    FinishDeletion,
+    HoldDeletion,
+    TakeDueDeletions,
+    TakeExpiredTransfers,
+)
 from glance_mini_store import errors as store_errors
 from glance_mini_store.stores import Stores
 
@@ -22,9 +27,6 @@ LOG = logging.getLogger(__name__)
 
 RETRY_DELETION = timedelta(minutes=1)
 """How long a deletion rests between two attempts."""
-
-_STOP_SECONDS = 5.0
-
 
 class Reaper:
     """Takes expired rows over and finishes them; ``reap`` is one round.
@@ -39,42 +41,34 @@ class Reaper:
         leases: LeaseKeeper,
         metrics: Metrics,
         interval: float,
-        clock: Callable[[], datetime] = utcnow,
         host: str | None = None,
     ) -> None:
         self._data = data
         self._stores = stores
         self._leases = leases
         self._metrics = metrics
-        self._interval = interval
-        self._clock = clock
         self._host = host
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
+        complaint = "A round of the reaper failed and is tried again"
+        self._background = Background("reaper", self._work, lambda: interval * random.uniform(0.8, 1.2), complaint)
 
     def start(self) -> None:
         """Begin with rounds, the first at once; once, and after a fork."""
-        self._thread.start()
+        self._background.start()
 
     def close(self) -> None:
         """Stop after the round in hand, which is waited for some seconds; may be called without ``start``."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(_STOP_SECONDS)
+        self._background.close()
 
     def reap(self) -> int:
         """Finish everything that is due now; returns how many rows there were. Raises Unavailable."""
-        transfers = self._data.take_expired_transfers(
-            self._leases.process, self._leases.held(), self._clock(), self._leases.lease_until(), self._host
-        )
+        leases = self._leases
+        transfers = self._data.run(TakeExpiredTransfers(leases.process, leases.held(), leases.lease, self._host))
         for transfer in transfers:
             self._undo(transfer)
-        now = self._clock()
-        retry_at = now + RETRY_DELETION
-        deletions = self._data.take_due_deletions(now, retry_at, self._host)
+        deletions = self._data.run(TakeDueDeletions(RETRY_DELETION, self._host))
         for deletion in deletions:
             # Those before it may have taken long: by now it may be another one's, or the image was given its data back.
-            if self._data.hold_deletion(deletion.id, retry_at, self._clock() + RETRY_DELETION):
+            if self._data.run(HoldDeletion(deletion, RETRY_DELETION)):
                 self._delete(deletion)
         return len(transfers) + len(deletions)
 
@@ -93,7 +87,7 @@ class Reaper:
             reason = f"{type(error).__name__}: {error}"
             LOG.warning("The remains of transfer %s stay until the next round: %s", transfer.id, reason)
             return
-        self._data.abort_transfer(transfer, self._clock())
+        self._data.run(AbortTransfer(transfer))
         self._metrics.leases_expired.inc()
         LOG.warning("Transfer %s of image %s was given up: its lease had ended.", transfer.id, transfer.image_id)
 
@@ -104,13 +98,8 @@ class Reaper:
             reason = f"{type(error).__name__}: {error}"
             LOG.warning("Data of image %s could not be deleted yet: %s", deletion.image_id, reason)
             return
-        self._data.finish_deletion(deletion.id)
+        self._data.run(FinishDeletion(deletion.id))
 
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                while not self._stopped.is_set() and self.reap():
-                    pass
-            except Exception as error:
-                LOG.warning("A round of the reaper failed and is tried again: %s", error)
-            self._stopped.wait(self._interval * random.uniform(0.8, 1.2))
+    def _work(self) -> None:
+        while not self._background.is_closed and self.reap():
+            pass

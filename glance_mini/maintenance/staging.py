@@ -2,9 +2,9 @@
 
 import logging
 
-from glance_mini.db.job_interface import JobAccess
-from glance_mini.domain.clock import utcnow
+from glance_mini.db.interface import DataAccess
 from glance_mini.domain.staging import StagedData
+from glance_mini.operations.records import DiscardStaged, ForgetStaged, GetStaged
 from glance_mini_store import errors
 from glance_mini_store.stores import Stores
 
@@ -14,8 +14,8 @@ LOG = logging.getLogger(__name__)
 class StagingArea:
     """Staged data as the node ``host`` sees it; None for the only node."""
 
-    def __init__(self, jobs: JobAccess, stores: Stores, host: str | None) -> None:
-        self._jobs = jobs
+    def __init__(self, data: DataAccess, stores: Stores, host: str | None) -> None:
+        self._data = data
         self._stores = stores
         self._host = host
 
@@ -24,13 +24,13 @@ class StagingArea:
 
         What cannot be removed here and now becomes a pending deletion: it is tried again, by the node that has it.
         """
-        staged = self._jobs.get_staged(image_id)
+        staged = self._data.run(GetStaged(image_id))
         if staged is None:
             return
         if staged.host in (None, self._host) and self._is_removed(staged):
-            self._jobs.forget_staged(image_id)
+            self._data.run(ForgetStaged(image_id))
         else:
-            self._jobs.discard_staged(image_id, utcnow())
+            self._data.run(DiscardStaged(image_id))
 
     def _is_removed(self, staged: StagedData) -> bool:
         try:

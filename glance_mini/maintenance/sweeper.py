@@ -7,19 +7,14 @@ byte, so a name that is not known then never will be. What has another form than
 import logging
 import re
 import shutil
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
-from oslo_config import cfg
-
-from glance_mini.db.job_interface import JobAccess
+from glance_mini.db.interface import DataAccess
 from glance_mini.domain.errors import NotFound
 from glance_mini.domain.job import FINISHED, PROCESSING, Job
-from glance_mini.domain.staging import STAGING_STORE
-from glance_mini.layers.base import Services
-from glance_mini_store.errors import UnknownStore
+from glance_mini.operations.jobs import GetJob
+from glance_mini.operations.records import ListDataNames
 from glance_mini_store.store import Store
 
 LOG = logging.getLogger(__name__)
@@ -33,15 +28,7 @@ _JOB = re.compile(_ID)
 _ATTEMPT = re.compile(r"[0-9]+")
 
 
-def open_sweeps(conf: cfg.ConfigOpts, services: Services) -> list[Callable[[], int]]:
-    """Return what sweeps the directories of this node, each when it is called."""
-    sweeps: list[Callable[[], int]] = [partial(sweep_work, Path(conf.task.work_dir), services.jobs)]
-    with suppress(UnknownStore):
-        sweeps.append(partial(sweep_staging, services.stores.get(STAGING_STORE), services.jobs))
-    return sweeps
-
-
-def sweep_staging(store: Store, jobs: JobAccess) -> int:
+def sweep_staging(store: Store, data: DataAccess) -> int:
     """Remove staged data that no row knows, where the driver can tell what there is; returns how much there was.
 
     Data of an image that this service has never had is another one's. Raises StoreError, Unavailable.
@@ -51,7 +38,7 @@ def sweep_staging(store: Store, jobs: JobAccess) -> int:
     names, removed = list(images), 0
     for start in range(0, len(names), BATCH):
         batch = names[start : start + BATCH]
-        known = jobs.list_data_names({images[name] for name in batch})
+        known = data.run(ListDataNames(frozenset(images[name] for name in batch)))
         for name in batch:
             if name not in known.get(images[name], {name}):
                 LOG.warning("Staged data %s belongs to no image and is removed.", name)
@@ -60,7 +47,7 @@ def sweep_staging(store: Store, jobs: JobAccess) -> int:
     return removed
 
 
-def sweep_work(directory: Path, jobs: JobAccess) -> int:
+def sweep_work(directory: Path, data: DataAccess) -> int:
     """Remove the files of attempts that are over, of all jobs in ``directory``; returns how many attempts there were.
 
     An attempt is over when its job has ended, waits, or is at another attempt, here or elsewhere. Raises OSError,
@@ -69,7 +56,7 @@ def sweep_work(directory: Path, jobs: JobAccess) -> int:
     removed = 0
     for own in _subdirectories(directory, _JOB):
         attempts = _subdirectories(own, _ATTEMPT)
-        job = _find(jobs, own.name)
+        job = _find(data, own.name)
         for attempt in attempts:
             if job is None or (job.state, job.attempts) != (PROCESSING, int(attempt.name)):
                 LOG.warning("The files of attempt %s of job %s are left over and are removed.", attempt.name, own.name)
@@ -89,8 +76,8 @@ def _subdirectories(directory: Path, form: re.Pattern[str]) -> list[Path]:
     return [each for each in entries if form.fullmatch(each.name) and each.is_dir() and not each.is_symlink()]
 
 
-def _find(jobs: JobAccess, job_id: str) -> Job | None:
+def _find(data: DataAccess, job_id: str) -> Job | None:
     try:
-        return jobs.get_job(job_id)
+        return data.run(GetJob(job_id))
     except NotFound:
         return None

@@ -10,7 +10,8 @@ from typing import Any
 from oslo_config import cfg
 
 from glance_mini.domain.errors import GlanceMiniError
-from glance_mini.notifications.publisher import Event, Send, make_notify, open_transport
+from glance_mini.domain.event import Event
+from glance_mini.notifications.publisher import Send, make_notify, open_transport
 
 
 class NotTaken(GlanceMiniError):

@@ -1,105 +1,142 @@
-"""Which events tell of a write, where they are stored with it: the same that ``notifier`` publishes after a call.
+"""Which events a data call causes: one table, for events that are stored with the change and for those sent after it.
 
-A call of the API may be several writes. Each is told of when it is committed, also where a later one of the same call
-fails: an image that was deleted and brought back is told as deleted and then as updated.
+A call of the API may be several data calls. Each causes its events when it is committed, also where a later one of the
+same call fails: the events of an image that was deleted and brought back are a deletion and an update.
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from glance_mini.domain.cause import Cause
+from glance_mini.domain.event import Event, Payload
 from glance_mini.domain.image import Image
-from glance_mini.domain.imports import FAILED_PROPERTY, IMPORTING_PROPERTY
-from glance_mini.domain.job import Job
+from glance_mini.domain.imports import FAILED_PROPERTY, IMPORTING_PROPERTY, ImportBegun
+from glance_mini.domain.job import FINISHED, TASK_KINDS, Job
 from glance_mini.domain.member import Member
-from glance_mini.notifications.payloads import (
-    Payload,
-    image_payload,
-    member_payload,
-    task_payload,
-    transfer_payload,
-)
-from glance_mini.operations import data, images, imports, members, tasks
-from glance_mini.operations.base import Operation
+from glance_mini.notifications.payloads import image_payload, member_payload, task_payload, transfer_payload
+from glance_mini.operations import images, jobs, locations, members, records
+from glance_mini.operations.base import DataCall
 
-Told = tuple[str, Payload, str | None]
-"""An event's type, its payload, and the image among whose events it has its place."""
-
-_OF_IMAGE = {
-    images.CreateImage: "image.create",
-    images.UpdateImage: "image.update",
-    images.DeleteImage: "image.delete",
-    images.DeactivateImage: "image.update",
-    images.ReactivateImage: "image.update",
-    images.RestoreImage: "image.update",
-    data.UndoDeletion: "image.update",
-    imports.RecordStaged: "image.update",
-}
-
-_OF_MEMBER = {
-    members.AddMember: "image.member.create",
-    members.UpdateMember: "image.member.update",
-    members.DeleteMember: "image.member.delete",
-}
+Rule = Callable[[Any, Any, Cause | None], Iterable[Event]]
+"""Makes the events of a call from the call, its result and its cause."""
 
 
-def told(op: Operation, written: Operation, result: Any) -> list[Told]:
-    """Return what tells of ``written``, whose ``result`` is about to be committed, as a part of the call ``op``."""
-    kind = type(written)
-    if kind in _OF_MEMBER:
-        return [_of_member(_OF_MEMBER[kind], result)]
-    if isinstance(written, tasks.CreateTask):
-        return [_of_job(result)]
-    if isinstance(written, imports.BeginImport):
-        return _of_beginning(op, written, result)
-    return _of_image(op, written, result)
+def events_for(call: DataCall[Any], result: Any, cause: Cause | None) -> list[Event]:
+    """Return the events of ``call``, whose ``result`` was or is about to be committed.
+
+    Without a ``cause`` only jobs cause events, which name the caller in whose name the job acts.
+    """
+    rule = RULES.get(type(call))
+    return list(rule(call, result, cause)) if rule else []
 
 
-def prepared(image: Image, store: str | None) -> Payload:
-    """Return what ``image.prepare`` says of an image whose data a client sends, to ``store`` where it names one."""
-    payload = {**transfer_payload(image), "status": "saving"}
-    return {**payload, "backend": store} if store else payload
+def _image(kind: str) -> Rule:
+    return lambda call, image, cause: _of_image(cause, image, kind)
 
 
-def prepared_for(image: Image, job: Job) -> Payload:
-    """Return what ``image.prepare`` says of an image whose data ``job`` is about to bring."""
-    status = image.status if image.status == "active" else "importing"
+def _member(kind: str) -> Rule:
+    def rule(call: Any, member: Member, cause: Cause | None) -> Iterable[Event]:
+        if cause is not None:
+            yield Event(kind, member_payload(member), caller=cause.caller(), image_id=member.image_id)
+
+    return rule
+
+
+def _of_image(cause: Cause | None, image: Image, *kinds: str) -> Iterable[Event]:
+    if cause is not None:
+        for kind in kinds:
+            payload = transfer_payload(image) if kind == "image.upload" else image_payload(image)
+            yield Event(kind, payload, caller=cause.caller(), image_id=image.id)
+
+
+def _update(call: images.UpdateImage, image: Image, cause: Cause | None) -> Iterable[Event]:
+    added = cause is not None and cause.operation == locations.AddLocation.name
+    yield from _of_image(cause, image, *(("image.activate", "image.update") if added else ("image.update",)))
+
+
+def _begin_transfer(call: records.BeginTransfer, image: Image, cause: Cause | None) -> Iterable[Event]:
+    if cause is not None and not call.to_staging:
+        payload = {**transfer_payload(image), "status": "saving"}
+        payload |= {"backend": cause.store} if cause.store else {}
+        yield Event("image.prepare", payload, caller=cause.caller(), image_id=image.id)
+
+
+def _record_data(call: records.RecordData, image: Image, cause: Cause | None) -> Iterable[Event]:
+    yield from _of_image(cause, image, "image.upload", "image.activate", "image.update")
+
+
+def _begin_import(call: records.BeginImport, begun: ImportBegun, cause: Cause | None) -> Iterable[Event]:
+    for broken in begun.broken:
+        yield from _end_of_task(call, broken, cause)
+    if cause is None:
+        return
+    if cause.operation == "import_image":
+        if call.job.process is None:
+            yield Event("task.create", task_payload(begun.job), caller=cause.caller(), image_id=begun.image.id)
+        payload = _prepare_payload(begun.image, begun.job)
+        yield Event("image.prepare", payload, caller=cause.caller(), image_id=begun.image.id)
+    elif begun.image.status == "importing":
+        # What reads the data of an image that is active already changes nothing that is seen.
+        yield from _of_image(cause, begun.image, "image.update")
+
+
+def _prepare_payload(image: Image, job: Job) -> Payload:
     stores = {IMPORTING_PROPERTY: list(job.stores), FAILED_PROPERTY: []}
-    return {**transfer_payload(image), "status": status, **stores}
+    return {**transfer_payload(image), **stores}
 
 
-def _of_image(op: Operation, written: Operation, image: Image) -> list[Told]:
-    update = _plain("image.update", image)
-    activate = _plain("image.activate", image)
-    upload: Told = ("image.upload", transfer_payload(image), image.id)
-    match written:
-        case data.BeginTransfer():
-            store = op.store if isinstance(op, data.UploadData) else None
-            return [("image.prepare", prepared(image, store), image.id)]
-        case data.RecordData():
-            return [upload, activate, update]
-        case imports.RecordImport():
-            return [upload, activate, update] if written.status == "active" else [upload, update]
-        case imports.EndImport():
-            return [activate, update] if written.status == "active" else [update]
-        case images.UpdateImage() if isinstance(op, imports.AddLocation):
-            return [activate, update]
-    return [_plain(_OF_IMAGE[type(written)], image)]
+def _record_import(call: records.RecordImport, image: Image, cause: Cause | None) -> Iterable[Event]:
+    activate = ("image.activate",) if call.status == "active" else ()
+    yield from _of_image(cause, image, "image.upload", *activate, "image.update")
 
 
-def _of_beginning(op: Operation, written: imports.BeginImport, image: Image) -> list[Told]:
-    if isinstance(op, imports.ImportImage):
-        created = [_of_job(written.job)] if op.job is None else []
-        return [*created, ("image.prepare", prepared_for(op.target, written.job), image.id)]
-    # What reads the data of an image that is active already changes nothing that is seen.
-    return [_plain("image.update", image)] if image.status == "importing" else []
+def _end_import(call: records.EndImport, image: Image, cause: Cause | None) -> Iterable[Event]:
+    activate = ("image.activate",) if call.status == "active" else ()
+    yield from _of_image(cause, image, *activate, "image.update")
 
 
-def _plain(event: str, image: Image) -> Told:
-    return event, image_payload(image), image.id
+def _add_job(call: jobs.AddJob, job: Job, cause: Cause | None) -> Iterable[Event]:
+    if cause is not None and job.kind in TASK_KINDS:
+        yield Event("task.create", task_payload(job), caller=cause.caller(), image_id=job.image_id)
 
 
-def _of_member(event: str, member: Member) -> Told:
-    return event, member_payload(member), member.image_id
+def _begin_of_task(call: jobs.ClaimJob, job: Job | None, cause: Cause | None) -> Iterable[Event]:
+    if job is not None and job.attempts == 1:
+        yield from _of_task(job, "task.run", "task.processing")
 
 
-def _of_job(job: Job) -> Told:
-    return "task.create", task_payload(job), job.image_id
+def _end_of_task(call: Any, job: Job, cause: Cause | None) -> Iterable[Event]:
+    if job.state in FINISHED:
+        yield from _of_task(job, f"task.{job.state}")
+
+
+def _of_task(job: Job, *kinds: str) -> Iterable[Event]:
+    if job.kind in TASK_KINDS:
+        caller = Cause(job.kind, job.user_id, job.project_id, job.roles, job.request_id or "").caller()
+        for kind in kinds:
+            yield Event(kind, task_payload(job), caller=caller, image_id=job.image_id)
+
+
+RULES: Mapping[type[DataCall[Any]], Rule] = {
+    images.CreateImage: _image("image.create"),
+    images.UpdateImage: _update,
+    images.RestoreImage: _image("image.update"),
+    records.SetStatus: _image("image.update"),
+    records.MarkDeleted: _image("image.delete"),
+    records.MoveToTrash: _image("image.delete"),
+    records.UndoDeletion: _image("image.update"),
+    records.BeginTransfer: _begin_transfer,
+    records.RecordData: _record_data,
+    records.RecordStaged: _image("image.update"),
+    records.BeginImport: _begin_import,
+    records.RecordImport: _record_import,
+    records.EndImport: _end_import,
+    members.AddMember: _member("image.member.create"),
+    members.UpdateMember: _member("image.member.update"),
+    members.DeleteMember: _member("image.member.delete"),
+    jobs.AddJob: _add_job,
+    jobs.ClaimJob: _begin_of_task,
+    jobs.FinishJob: _end_of_task,
+    jobs.CancelJob: _end_of_task,
+}
+"""A data call without a rule causes no event."""

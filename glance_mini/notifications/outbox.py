@@ -1,66 +1,55 @@
-"""Stores events in the database, from where a worker publishes them (DESIGN, notifications are not lost).
+"""Stores events in the database, from where a worker publishes them.
 
-Events that tell of a change are stored by the data access in the transaction of the change; here they only get the
-form for it. Events that tell of none, such as a download, are a transaction of their own.
+Events of a change are stored by the data access in the transaction of the change. Events of no change, such as a
+download, are a transaction of their own.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable
+from typing import Any
 
-from oslo_config import cfg
-
-from glance_mini.db.outbox_interface import OutboxAccess, OutboxEvent
-from glance_mini.domain.clock import utcnow
+from glance_mini.db.interface import DataAccess, EventRules
+from glance_mini.domain.cause import Cause
+from glance_mini.domain.event import Event
 from glance_mini.metrics import Metrics
-from glance_mini.notifications.publisher import Event, Publisher, configured_drivers, is_disabled
+from glance_mini.notifications.event_rules import events_for
+from glance_mini.notifications.publisher import is_disabled
+from glance_mini.operations.base import DataCall
+from glance_mini.operations.outbox import AddEvents
 
 LOG = logging.getLogger(__name__)
 
 
 class OutboxPublisher:
-    """Takes events from any thread and stores them; has no thread of its own."""
+    """Takes events of no change from any thread and stores them; has no thread of its own."""
 
-    def __init__(
-        self,
-        outbox: OutboxAccess,
-        metrics: Metrics,
-        disabled: frozenset[str],
-        clock: Callable[[], datetime] = utcnow,
-    ) -> None:
+    def __init__(self, data: DataAccess, metrics: Metrics, disabled: frozenset[str]) -> None:
         """``disabled``: types or groups left out."""
-        self._outbox = outbox
+        self._data = data
         self._metrics = metrics
         self._disabled = disabled
-        self._clock = clock
 
     def start(self) -> None:
         """Do nothing."""
 
     def publish(self, event: Event) -> None:
-        """Store ``event``, which tells of no change; a database that fails is logged and counted, nothing raised."""
+        """Store ``event``; a database that fails is logged and counted, nothing is raised."""
+        if is_disabled(event.type, self._disabled):
+            return
         try:
-            if rows := self.rows([event]):
-                self._outbox.add_events(rows)
+            self._data.run(AddEvents((event,)))
         except Exception as error:
             self._metrics.events.labels("dropped").inc()
-            LOG.warning("Event %s was dropped, for it could not be stored: %s", event.type, error)
-
-    def rows(self, events: Iterable[Event]) -> Sequence[OutboxEvent]:
-        """Return ``events`` as they are stored, those that are left out excepted."""
-        now = self._clock()
-        return [
-            OutboxEvent(event.type, event.payload, now, event.priority, event.caller, event.image_id)
-            for event in events
-            if not is_disabled(event.type, self._disabled)
-        ]
+            LOG.warning("Event %s was dropped because it could not be stored: %s", event.type, error)
 
     def close(self) -> None:
         """Do nothing: what is stored stays."""
 
 
-def open_publisher(conf: cfg.ConfigOpts, outbox: OutboxAccess, metrics: Metrics) -> Publisher | OutboxPublisher:
-    """Return the publisher that ``[notifications] delivery`` names; nothing is stored where no driver is configured."""
-    if conf.notifications.delivery == "outbox" and configured_drivers(conf):
-        return OutboxPublisher(outbox, metrics, frozenset(conf.disabled_notifications))
-    return Publisher.from_config(conf, metrics)
+def stored_events(disabled: frozenset[str]) -> EventRules:
+    """Return the rules for events that are stored with their change, without those that are ``disabled``."""
+
+    def rules(call: DataCall[Any], result: Any, cause: Cause | None) -> Iterable[Event]:
+        return [event for event in events_for(call, result, cause) if not is_disabled(event.type, disabled)]
+
+    return rules

@@ -7,6 +7,7 @@ from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 
 Payload = dict[str, object]
+"""A new dict at each call: the caller may add to it."""
 
 
 def image_payload(image: Image) -> Payload:

@@ -7,12 +7,12 @@ drops events and counts them. oslo.messaging is imported only where a driver is 
 import logging
 import queue
 import threading
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, Protocol
 
 from oslo_config import cfg
 
+from glance_mini.domain.event import Event
 from glance_mini.metrics import Metrics
 
 LOG = logging.getLogger(__name__)
@@ -21,21 +21,23 @@ _FOREVER = 2**31 - 1
 """Attempts to deliver one event. oslo.messaging's own "forever", -1, loses events when the broker is down at start."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One notification: ``priority`` is a method of oslo.messaging's notifier, ``caller`` who caused it.
-
-    ``image_id`` is the image whose events keep their order where they are stored.
-    """
-
-    type: str
-    payload: Mapping[str, object]
-    priority: str = "info"
-    caller: Mapping[str, object] = field(default_factory=dict)
-    image_id: str | None = field(default=None, compare=False)
-
-
 Send = Callable[[Event], None]
+
+
+class EventPublisher(Protocol):
+    """Takes events from any thread and sees to it that they reach the broker."""
+
+    def start(self) -> None:
+        """Begin to send; once, and after a fork."""
+        ...
+
+    def publish(self, event: Event) -> None:
+        """Take ``event``, unless it is switched off; never waits for the broker and never raises."""
+        ...
+
+    def close(self) -> None:
+        """Stop; what was not sent yet is sent within a moment or dropped."""
+        ...
 
 
 class Publisher:
@@ -50,9 +52,13 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
     @classmethod
-    def from_config(cls, conf: cfg.ConfigOpts, metrics: Metrics) -> "Publisher":
-        """Return the publisher that ``[oslo_messaging_notifications]`` and ``[notifications]`` ask for."""
-        send = _make_send(conf) if configured_drivers(conf) else None
+    def from_config(cls, conf: cfg.ConfigOpts, metrics: Metrics, send: Send | None = None) -> "Publisher":
+        """Return the publisher that ``[oslo_messaging_notifications]`` and ``[notifications]`` ask for.
+
+        ``send`` takes the events in place of the broker.
+        """
+        if send is None and configured_drivers(conf):
+            send = _make_send(conf)
         disabled = frozenset(conf.disabled_notifications)
         return cls(send, metrics, conf.notifications.queue_size, disabled)
 

@@ -1,57 +1,67 @@
-"""Operations on the members of a shared image (reference section 8)."""
+"""Operations on the members of a shared image."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from glance_mini.operations.base import ImageOperation, Operation
+from glance_mini.domain.member import Member
+from glance_mini.operations.base import DataCall, DataQuery, ImageOperation, Operation
 
 
 @dataclass(frozen=True)
-class ListMembers(ImageOperation):
+class ListMembers(ImageOperation[tuple[Member, ...]], DataQuery[tuple[Member, ...]]):
     """Return the members of the image that the caller may know, in the order of their creation.
 
     ``member_id`` narrows to one project; None means all.
     """
 
     name: ClassVar[str] = "list_members"
+    internal: ClassVar[bool] = False
     member_id: str | None = None
 
 
 @dataclass(frozen=True)
-class GetMember(ImageOperation):
+class GetMember(ImageOperation[Member], DataQuery[Member]):
     """Return one member; NotFound where the project is none."""
 
     name: ClassVar[str] = "get_member"
+    internal: ClassVar[bool] = False
     member_id: str = ""
 
 
 @dataclass(frozen=True)
-class AddMember(ImageOperation):
-    """Share the image with a project and return the member, ``pending``; Duplicate where it is one already.
+class AddMember(ImageOperation[Member], DataCall[Member]):
+    """Share the image with a project and return the member, ``pending``.
 
-    ``limit`` is how many members the image may have, the new one counted; None means any number.
+    ``limit`` is how many members the image may have, the new one counted; None means any number. Raises Duplicate
+    where the project is a member already, NotFound (no such image), LimitExceeded.
     """
 
     name: ClassVar[str] = "add_member"
+    internal: ClassVar[bool] = False
+    for_owner: ClassVar[bool] = True
     member_id: str = ""
     limit: int | None = None
 
 
 @dataclass(frozen=True)
-class UpdateMember(ImageOperation):
-    """Set the status of a membership and return the member."""
+class UpdateMember(ImageOperation[Member], DataCall[Member]):
+    """Set the status of a membership and return the member; NotFound."""
 
     name: ClassVar[str] = "update_member"
+    internal: ClassVar[bool] = False
+    may_repeat: ClassVar[bool] = True
     member_id: str = ""
     status: str = "pending"
 
 
 @dataclass(frozen=True)
-class DeleteMember(ImageOperation):
-    """End a membership and return the member as it was; NotFound where the project is none."""
+class DeleteMember(ImageOperation[Member], DataCall[Member]):
+    """End a membership and return the member as deleted; NotFound where the project is none."""
 
     name: ClassVar[str] = "delete_member"
+    internal: ClassVar[bool] = False
+    for_owner: ClassVar[bool] = True
     member_id: str = ""
 
 
-OPERATIONS: tuple[type[Operation], ...] = (ListMembers, GetMember, AddMember, UpdateMember, DeleteMember)
+OPERATIONS: tuple[type[Operation[object]], ...] = (ListMembers, GetMember, AddMember, UpdateMember, DeleteMember)

@@ -1,31 +1,41 @@
-"""Operations on tasks, the public view of jobs (reference section 13)."""
+"""Operations on tasks, which are views of jobs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from glance_mini.domain.job import JobQuery
-from glance_mini.operations.base import Operation
+from glance_mini.domain.job import Job, JobQuery
+from glance_mini.operations.base import DataQuery, ImageOperation, Operation
 
 
 @dataclass(frozen=True)
-class ListTasks(Operation):
-    """Return a page of jobs, as a tuple."""
+class ListTasks(DataQuery[tuple[Job, ...]]):
+    """Return a page of jobs; Invalid where the marker is none."""
 
     name: ClassVar[str] = "list_tasks"
+    internal: ClassVar[bool] = False
     query: JobQuery = field(default_factory=JobQuery)
 
 
 @dataclass(frozen=True)
-class GetTask(Operation):
+class ListImageTasks(ImageOperation[tuple[Job, ...]]):
+    """Return the jobs of the image that the API shows as tasks, newest first."""
+
+    name: ClassVar[str] = "list_image_tasks"
+    writes: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class GetTask(Operation[Job]):
     """Return one job; NotFound."""
 
     name: ClassVar[str] = "get_task"
+    writes: ClassVar[bool] = False
     task_id: str = ""
 
 
 @dataclass(frozen=True)
-class CreateTask(Operation):
+class CreateTask(Operation[Job]):
     """Begin a task of the old kind, ``import``, and return its job; Invalid.
 
     ``stores``, ``priority`` and ``token`` are those of the job.
@@ -39,4 +49,4 @@ class CreateTask(Operation):
     token: str | None = field(default=None, repr=False)
 
 
-OPERATIONS: tuple[type[Operation], ...] = (ListTasks, GetTask, CreateTask)
+OPERATIONS: tuple[type[Operation[object]], ...] = (ListTasks, ListImageTasks, GetTask, CreateTask)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,13 @@ from typing import Any
 import fixtures
 
 from glance_mini import conf as configuration
-from glance_mini.api.app import compose
-from glance_mini.bootstrap import open_services
+from glance_mini.bootstrap import compose, open_services, open_stack
 from glance_mini.conf.validation import validate
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
-from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
-from glance_mini.layers.stack import load_stack
-from glance_mini.notifications.outbox import OutboxPublisher
-from glance_mini.notifications.publisher import Event, Publisher
-from glance_mini.notifications.task_events import TaskEvents
+from glance_mini.domain.event import Event
+from glance_mini.notifications.publishing import PublishingAccess
+from glance_mini.operations.outbox import TakeEvents
 from glance_mini.standalone.users import User, Users, change_users
 from glance_mini.testing.tables import make_tables
 
@@ -64,29 +60,24 @@ class ApplicationFixture(fixtures.Fixture):
         self.conf = self._load_conf()
         undo = ExitStack()
         self.addCleanup(undo.close)
-        services = open_services(self.conf, undo)
-        assert isinstance(services.data, SqlDataAccess)
-        make_tables(services.data.engine)
-        disabled = frozenset(self.conf.disabled_notifications)
-        publisher: Publisher | OutboxPublisher
-        if self.conf.notifications.delivery == "outbox":
-            publisher = OutboxPublisher(services.outbox, services.metrics, disabled)
-        else:
-            publisher = Publisher(self._events.append, services.metrics, 10_000, disabled)
-        jobs = services.jobs.watched_by(TaskEvents(publisher))
-        self.services = replace(services, publisher=publisher, jobs=jobs)
-        publisher.start()
-        undo.callback(publisher.close)
-        self.stack = load_stack(self.conf, self.services)
-        undo.callback(self.stack.close)
+        self.services = open_services(self.conf, undo, send=self._events.append)
+        make_tables(self.backend.engine)
+        self.services.publisher.start()
+        self.stack = open_stack(self.conf, self.services, undo)
         self.app: Callable[..., Iterable[bytes]] = compose(self.conf, self.services, self.stack)
+
+    @property
+    def backend(self) -> SqlDataAccess:
+        """Return the data access on the database, without publishing around it."""
+        data = self.services.data
+        backend = data.access if isinstance(data, PublishingAccess) else data
+        assert isinstance(backend, SqlDataAccess)
+        return backend
 
     def events(self) -> list[Event]:
         """Return the events published so far, or stored with ``delivery = outbox``, and stop publishing."""
         self.services.publisher.close()
-        now = utcnow()
-        stored = self.services.outbox.take_events("test", now, now + timedelta(hours=1), 10_000)
-        return self._events + [Event(one.type, one.payload, one.priority, one.caller) for one in stored]
+        return self._events + list(self.services.data.run(TakeEvents("test", timedelta(hours=1), 10_000)))
 
     def context(self, caller: str) -> Context:
         """Return the context of one of ``CALLERS``, for calls of the stack without HTTP."""

@@ -18,7 +18,7 @@ def count_statements(engine: Engine, watch: Callable[[tuple[str, Any]], None] | 
     found: list[str] = []
 
     def note(connection: Any, cursor: Any, statement: str, values: Any, *rest: Any) -> None:
-        if statement not in TRANSACTION:
+        if statement.partition(";")[0] not in TRANSACTION:
             found.append(statement)
             if watch is not None:
                 watch((statement, values))

@@ -5,11 +5,12 @@ from typing import ClassVar, Protocol, Self
 
 from oslo_config import cfg
 
-from glance_mini.db.job_interface import JobAccess
+from glance_mini.domain.context import Context
 from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.domain.job import Job
-from glance_mini.layers.base import Services
+from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
+from glance_mini.plugins import PluginKind
 
 NAMESPACE = "glance_mini.jobs"
 
@@ -43,9 +44,20 @@ class Control(Protocol):
         """
         ...
 
-    def tell(self, message: str) -> None:
-        """Let the task say ``message``, and leave the checkpoint as it is; raises JobStopped."""
+    def report_progress(self, message: str) -> None:
+        """Show ``message`` in the task, and leave the checkpoint as it is; raises JobStopped."""
         ...
+
+
+def context_of(job: Job) -> Context:
+    """Return the caller in whose name a job acts."""
+    return Context(
+        user_id=job.user_id,
+        project_id=job.project_id,
+        roles=job.roles,
+        is_admin="admin" in job.roles,
+        request_id=job.request_id or "",
+    )
 
 
 class JobType:
@@ -62,7 +74,7 @@ class JobType:
     max_attempts: int = 5
 
     @classmethod
-    def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack, jobs: JobAccess) -> Self:
+    def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack) -> Self:
         """Return the job type as configured."""
         raise NotImplementedError
 
@@ -75,3 +87,11 @@ class JobType:
 
         Called again, after another run of the job, where it raises or the worker dies in it.
         """
+
+
+JOB_TYPES = PluginKind("Job type", NAMESPACE, JobType, own_name="kind")
+
+
+def load_job_types(conf: cfg.ConfigOpts, services: Services, stack: Stack) -> Mapping[str, JobType]:
+    """Return the installed types of job by kind; raises ConfigurationError, also without any."""
+    return JOB_TYPES.build(JOB_TYPES.load_all(), lambda kind: kind.from_config(conf, services, stack))

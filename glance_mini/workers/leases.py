@@ -6,10 +6,12 @@ A job may block for long, so it never renews anything itself.
 import logging
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from glance_mini.db.job_interface import JobAccess
+from glance_mini.background import Background
+from glance_mini.db.interface import DataAccess
 from glance_mini.domain.job import Job
+from glance_mini.operations.jobs import RenewJobs
 from glance_mini.workers.run import Run, Stop
 
 LOG = logging.getLogger(__name__)
@@ -18,29 +20,29 @@ LOG = logging.getLogger(__name__)
 class JobLeases:
     """The jobs that the worker ``process`` holds now."""
 
-    def __init__(self, jobs: JobAccess, process: str, lease_seconds: float, clock: Callable[[], datetime]) -> None:
+    def __init__(self, data: DataAccess, process: str, lease_seconds: float, clock: Callable[[], float]) -> None:
+        """``clock`` in seconds; it only measures how long leases last."""
         self.process = process
-        self._jobs = jobs
-        self._lease = timedelta(seconds=lease_seconds)
+        self.lease = timedelta(seconds=lease_seconds)
+        self._data = data
         self._clock = clock
         self._held: dict[str, Run] = {}
         self._lock = threading.Lock()
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="job-leases", daemon=True)
+        self._background = Background("job-leases", self.renew, lambda: lease_seconds / 4, "Leases are not kept", False)
 
     def start(self) -> None:
         """Begin to renew; once, and after a fork."""
-        self._thread.start()
+        self._background.start()
 
     def close(self) -> None:
         """Stop renewing; what is still held is taken over by others when its lease ends."""
-        self._closed.set()
+        self._background.close(0)
 
-    def lease_until(self) -> datetime:
-        """Return when a lease that is taken now ends."""
-        return self._clock() + self._lease
+    def lease_until(self) -> float:
+        """Return when a lease that is asked for now ends at the earliest, in seconds of the clock."""
+        return self._clock() + self.lease.total_seconds()
 
-    def hold(self, job: Job, lease_until: datetime) -> Run | None:
+    def hold(self, job: Job, lease_until: float) -> Run | None:
         """Return a run of ``job``, whose lease is kept from now on; None where an older run of it has not ended here.
 
         That happens when the database could not be reached for longer than a lease. The older run stops soon.
@@ -49,7 +51,7 @@ class JobLeases:
             if older := self._held.get(job.id):
                 older.stop(Stop.LOST)
                 return None
-            self._held[job.id] = Run(job, self._jobs, lease_until, self._clock)
+            self._held[job.id] = Run(job, self._data, lease_until, self._clock)
             return self._held[job.id]
 
     def drop(self, run: Run) -> None:
@@ -74,13 +76,10 @@ class JobLeases:
             return
         until = self.lease_until()
         try:
-            going_on = self._jobs.renew_jobs(self.process, [run.job.id for run in runs], until)
+            call = RenewJobs(self.process, frozenset(run.job.id for run in runs), self.lease)
+            going_on = self._data.run(call)
             for run in runs:
                 if run.job.id in going_on or run.look():
                     run.prolong(until)
         except Exception as error:
             LOG.warning("The leases of %d jobs were not renewed: %s", len(runs), error)
-
-    def _run(self) -> None:
-        while not self._closed.wait(self._lease.total_seconds() / 4):
-            self.renew()

@@ -12,13 +12,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from glance_mini.db.job_interface import JobAccess
+from glance_mini.db.interface import DataAccess
 from glance_mini.domain import errors
-from glance_mini.domain.clock import utcnow
 from glance_mini.domain.job import FAILURE, SUCCESS
 from glance_mini.metrics import Metrics
+from glance_mini.operations.jobs import ClaimJob, FinishJob, ReleaseJob
 from glance_mini.workers.base import JobFailed, JobType
 from glance_mini.workers.leases import JobLeases
 from glance_mini.workers.run import Run, Stop
@@ -30,6 +30,7 @@ LOG = logging.getLogger(__name__)
 
 FIRST_DELAY = timedelta(seconds=5)
 LONGEST_DELAY = timedelta(minutes=10)
+NO_DELAY = timedelta(0)
 """A retry waits twice as long as the one before, within these bounds."""
 
 MOST_BEGINNINGS = 50
@@ -55,26 +56,26 @@ class Worker:
 
     def __init__(
         self,
-        jobs: JobAccess,
+        data: DataAccess,
         types: Mapping[str, JobType],
         wakeup: Wakeup,
         settings: WorkerSettings,
         metrics: Metrics,
-        clock: Callable[[], datetime] = utcnow,
+        clock: Callable[[], float] = time.monotonic,
         host: str | None = None,
     ) -> None:
         """``types`` has a job type for each kind; jobs of other kinds are left to other workers.
 
-        ``host`` is the address of this node, None for the only one: jobs that are bound to others are left to those.
+        ``clock`` in seconds measures how long leases last. ``host`` is the address of this node, None for the only one:
+        jobs that are bound to others are left to those.
         """
         self.process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        self.leases = JobLeases(jobs, self.process, settings.lease_seconds, clock)
-        self._jobs = jobs
+        self.leases = JobLeases(data, self.process, settings.lease_seconds, clock)
+        self._data = data
         self._types = types
         self._wakeup = wakeup
         self._settings = settings
         self._metrics = metrics
-        self._clock = clock
         self._host = host
         self._stopped = threading.Event()
         self._asking = threading.Lock()
@@ -123,19 +124,20 @@ class Worker:
         return None
 
     def _claim(self) -> Run | None:
-        now, until = self._clock(), self.leases.lease_until()
+        until, lease = self.leases.lease_until(), self.leases.lease
         try:
-            job = self._jobs.claim_job(self.process, self._types, now, until, self._settings.limits, self._host)
+            call = ClaimJob(self.process, tuple(self._types), lease, self._settings.limits, self._host)
+            job = self._data.run(call)
             if job is None:
                 return None
             run = self.leases.hold(job, until)
             if run is None:
-                self._jobs.release_job(job, until, job.message, now)
+                self._data.run(ReleaseJob(job, lease, job.message))
         except Exception as error:
             LOG.warning("No job could be taken: %s", error)
             return None
         if run is not None and self._stopped.is_set():
-            # The order to stop may have come before this job could be told.
+            # The order to stop may have come before this job was known.
             run.stop(Stop.ENDING)
         return run
 
@@ -164,11 +166,11 @@ class Worker:
         return self._finish(run, SUCCESS, result, "")
 
     def _interrupted(self, run: Run, error: Exception) -> str:
-        """Tell what becomes of a job that raised; what it was told to do counts more than what it raised."""
+        """Return the outcome of a job that raised; why it had to stop counts more than what it raised."""
         if run.stopped is Stop.CANCELLED:
             return self._fail(run, Stop.CANCELLED.value)
         if run.stopped is Stop.ENDING:
-            return self._release(run, self._clock(), run.job.message, "handed_back")
+            return self._release(run, NO_DELAY, run.job.message, "handed_back")
         if run.stopped is Stop.LOST:
             return "lost"
         if isinstance(error, FINAL):
@@ -185,10 +187,10 @@ class Worker:
             run.note_failure(text)
         except errors.Gone:
             return self._fail(run, Stop.CANCELLED.value)
-        return self._release(run, self._clock() + delay, text, "retried")
+        return self._release(run, delay, text, "retried")
 
-    def _release(self, run: Run, due_at: datetime, message: str, outcome: str) -> str:
-        self._jobs.release_job(run.job, due_at, message, self._clock())
+    def _release(self, run: Run, delay: timedelta, message: str, outcome: str) -> str:
+        self._data.run(ReleaseJob(run.job, delay, message))
         return outcome
 
     def _fail(self, run: Run, reason: str) -> str:
@@ -201,16 +203,15 @@ class Worker:
         except Exception:
             LOG.exception("Job %s (%s) left something behind.", run.job.id, run.job.kind)
             if run.job.attempts <= MOST_BEGINNINGS:
-                return self._release(run, self._clock() + LONGEST_DELAY, reason, "retried")
+                return self._release(run, LONGEST_DELAY, reason, "retried")
         outcome = "cancelled" if run.stopped is Stop.CANCELLED else FAILURE
         return self._finish(run, FAILURE, None, reason, outcome)
 
     def _finish(
         self, run: Run, state: str, result: Mapping[str, object] | None, message: str, outcome: str | None = None
     ) -> str:
-        now = self._clock()
         try:
-            self._jobs.finish_job(run.job, state, result, message, now, now + self._settings.keep_ended)
+            self._data.run(FinishJob(run.job, state, result, message, self._settings.keep_ended))
         except errors.Gone:
             return "lost"
         return outcome or state

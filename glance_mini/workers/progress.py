@@ -1,11 +1,11 @@
-"""Tells the task of a job every few seconds how far its data came: in percent, where its size is known."""
+"""Reports how far the data of a job came, every few seconds: in percent, if its size is known."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 
 from glance_mini.workers.base import Control
 
-TELL_SECONDS = 3.0
+REPORT_SECONDS = 3.0
 
 _MIB = 1024 * 1024
 
@@ -18,7 +18,7 @@ class Progress:
         control: Control,
         verb: str,
         size: int | None,
-        interval: float = TELL_SECONDS,
+        interval: float = REPORT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``verb`` is what was done with the data so far, such as Copied; ``interval`` in seconds."""
@@ -36,7 +36,7 @@ class Progress:
             self._control.check()
             self._count += len(chunk)
             if self._clock() >= self._due:
-                self._control.tell(self._text())
+                self._control.report_progress(self._text())
                 self._due = self._clock() + self._interval
             yield chunk
 

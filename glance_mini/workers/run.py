@@ -1,16 +1,16 @@
 """One job in the hands of this worker, and the control that its job type gets.
 
-Tells why a job must stop; what becomes of it then is decided in ``loop``, and who renews its lease in ``leases``.
+Says why a job must stop; what becomes of it then is decided in ``loop``, and who renews its lease in ``leases``.
 """
 
 import enum
 import threading
 from collections.abc import Callable, Mapping
-from datetime import datetime
 
-from glance_mini.db.job_interface import JobAccess
+from glance_mini.db.interface import DataAccess
 from glance_mini.domain.errors import Gone, NotFound
 from glance_mini.domain.job import PROCESSING, Job
+from glance_mini.operations.jobs import GetJob, SaveCheckpoint
 from glance_mini.workers.base import JobStopped
 
 FAILURES = "_failures"
@@ -21,7 +21,7 @@ FAILURES = "_failures"
 
 
 class Stop(enum.Enum):
-    """Why a job must stop, as it is told to its job type."""
+    """Why a job must stop, in the words for its job type."""
 
     CANCELLED = "The job was cancelled."
     LOST = "The lease has ended; the job is another worker's now."
@@ -31,10 +31,11 @@ class Stop(enum.Enum):
 class Run:
     """A claimed job; all methods may be called from any thread. ``job`` is what is known of its row."""
 
-    def __init__(self, job: Job, jobs: JobAccess, lease_until: datetime, clock: Callable[[], datetime]) -> None:
+    def __init__(self, job: Job, data: DataAccess, lease_until: float, clock: Callable[[], float]) -> None:
+        """``lease_until`` in seconds of ``clock``, which is this machine's own and only measures durations."""
         self.job = job
         self.stopped: Stop | None = Stop.CANCELLED if job.is_cancelled else None
-        self._jobs = jobs
+        self._data = data
         self._lease_until = lease_until
         self._clock = clock
         self._saving = threading.Lock()
@@ -57,7 +58,7 @@ class Run:
         """Note how far the job came, and ``message`` where there is one; raises JobStopped, Unavailable."""
         self._note(values, message or self.job.message)
 
-    def tell(self, message: str) -> None:
+    def report_progress(self, message: str) -> None:
         """Let the task say ``message``; raises JobStopped, Unavailable."""
         self._note(None, message)
 
@@ -71,14 +72,14 @@ class Run:
         if self.stopped is not Stop.LOST:
             self.stopped = why
 
-    def prolong(self, lease_until: datetime) -> None:
+    def prolong(self, lease_until: float) -> None:
         """Take note that the lease was renewed."""
         self._lease_until = lease_until
 
     def look(self) -> bool:
         """Return whether the job is still ours, as the database has it; stop it where it is not or was cancelled."""
         try:
-            now = self._jobs.get_job(self.job.id)
+            now = self._data.run(GetJob(self.job.id))
         except NotFound:
             now = None
         if now is None or (now.state, now.process, now.attempts) != (PROCESSING, self.job.process, self.job.attempts):
@@ -99,4 +100,4 @@ class Run:
 
     def _save(self, values: Mapping[str, object], message: str, failures: int) -> None:
         counted = {**values, FAILURES: failures} if failures else values
-        self.job = self._jobs.save_checkpoint(self.job, counted, message, self._clock())
+        self.job = self._data.run(SaveCheckpoint(self.job, counted, message))

@@ -1,4 +1,4 @@
-"""What a worker can be told. Values only; the options stand in ``conf.workers``."""
+"""The settings of a worker: values only; the options stand in ``conf.workers``."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,9 +6,7 @@ from typing import Self
 
 from oslo_config import cfg
 
-from glance_mini.domain.job import JobLimits
-
-NO_LIMITS = JobLimits()
+from glance_mini.domain.job import NO_JOB_LIMITS, JobLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,7 @@ class WorkerSettings:
     lease_seconds: float = 60
     poll_interval: float = 5
     max_attempts: int | None = None
-    limits: JobLimits = NO_LIMITS
+    limits: JobLimits = NO_JOB_LIMITS
     keep_ended: timedelta = timedelta(hours=48)
 
     @classmethod

@@ -18,9 +18,8 @@ from glance_mini import conf as configuration
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
-from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
-from glance_mini.domain.clock import utcnow
 from glance_mini.domain.job import Job
+from glance_mini.operations.jobs import AddJob, CancelJob, GetJob
 from glance_mini.standalone.state import StateDirectory
 from glance_mini.workers.wakeup import open_waker
 from tests.functional.entry_points import EntryPoints
@@ -83,22 +82,13 @@ class WorkerTestCase(testtools.TestCase):
         self.log = self.state.path / "log"
         engine = make_engine(f"sqlite:///{self.state.path}/glance-mini.db")
         schema.sync(engine)
-        data = SqlDataAccess(engine)
-        self.addCleanup(data.close)
-        self.jobs = SqlJobAccess(data.database)
+        self.data = SqlDataAccess(engine)
+        self.addCleanup(self.data.close)
 
     def add(self, **values):
         """Return the id of a new job with that input."""
-        now = utcnow()
-        job = Job(
-            id=str(uuid.uuid4()),
-            kind="steps",
-            created_at=now,
-            updated_at=now,
-            due_at=now,
-            input={"log": str(self.log), **values},
-        )
-        return self.jobs.add_job(job).id
+        job = Job(id=str(uuid.uuid4()), kind="steps", input={"log": str(self.log), **values})
+        return self.data.run(AddJob(job)).id
 
     def start(self, *words):
         """Return a new worker process."""
@@ -111,7 +101,7 @@ class WorkerTestCase(testtools.TestCase):
 
     def state_of(self, job_id):
         """Return the state of a job."""
-        return self.jobs.get_job(job_id).state
+        return self.data.run(GetJob(job_id)).state
 
     def wait_until(self, is_so):
         """Wait until that is so."""
@@ -143,16 +133,16 @@ class LifeTest(WorkerTestCase):
             before = len(self.noted("step"))
             self.wait_until(lambda before=before: len(self.noted("step")) > before + 1)
             self.assertEqual(0, worker.end(number), worker.log.read_text())
-            job = self.jobs.get_job(job_id)
+            job = self.data.run(GetJob(job_id))
             self.assertEqual(("pending", None), (job.state, job.process))
             self.assertLessEqual(1, job.checkpoint["step"])
-            self.jobs.cancel_job(job_id, utcnow())
+            self.data.run(CancelJob(job_id))
 
     def test_cancelled_job_stops_in_the_worker(self):
         job_id = self.add(steps=600, seconds=0.1)
         self.start()
         self.wait_until(lambda: self.noted("step"))
-        self.jobs.cancel_job(job_id, utcnow())
+        self.data.run(CancelJob(job_id))
         self.wait_until(lambda: self.state_of(job_id) == "failure")
         self.assertEqual([], self.noted("end"))
 
@@ -216,7 +206,7 @@ class ServeTest(WorkerTestCase):
         service = self.useFixture(Service(self.state.path))
         self.wait_until(lambda: self.noted("step"))
         self.assertEqual(0, service.stop())
-        job = self.jobs.get_job(job_id)
+        job = self.data.run(GetJob(job_id))
         self.assertEqual(("pending", None), (job.state, job.process), service.log.read_text())
 
     def test_worker_that_dies_is_replaced_and_another_goes_on_with_its_job(self):
@@ -243,7 +233,7 @@ class ServeTest(WorkerTestCase):
         first = self.add()
         self.wait_until(lambda: self.state_of(first) == "success")
         service.process.send_signal(signal.SIGHUP)
-        worker = self.jobs.get_job(first).result["pid"]
+        worker = self.data.run(GetJob(first)).result["pid"]
         self.wait_until(lambda: not Path(f"/proc/{worker}").exists())
         second = self.add()
         self.wait_until(lambda: self.state_of(second) == "success")

@@ -20,15 +20,17 @@ FOLDER = Path(__file__).parent / "cases"
 
 
 class HttpCase(testtools.TestCase):
-    """A case of a table."""
+    """A case of a table; ``options`` are added to those of the table."""
+
+    options: dict[str, dict[str, object]] = {}
 
     def run_case(self, table: dict[str, Any], case: dict[str, Any]) -> None:
         policy = case.get("policy", table.get("policy", ""))
-        service = self.useFixture(ApplicationFixture(options=self._options(table, case), policy=policy))
+        self.service = self.useFixture(ApplicationFixture(options=self._options(table, case), policy=policy))
         kept: dict[str, str] = {}
         for number, written in enumerate([*table.get("before", ()), *case["steps"]], 1):
             step = Step(written, kept)
-            answer = step.request().get_response(service.app)
+            answer = step.request().get_response(self.service.app)
             faults = step.faults(answer)
             if faults:
                 self.fail(f"step {number}, {step}: {'; '.join(faults)}\n{answer.status}\n{answer.text[:2000]}")
@@ -39,7 +41,7 @@ class HttpCase(testtools.TestCase):
         for name, text in {**table.get("files", {}), **case.get("files", {})}.items():
             (folder / name).write_text(text, encoding="utf-8")
         options: dict[str, dict[str, Any]] = {}
-        for source in (table, case):
+        for source in (table, case, {"options": self.options}):
             for group, values in fill(source.get("options", {}), {"folder": str(folder)}).items():
                 options.setdefault(group, {}).update(values)
         return options

@@ -20,7 +20,7 @@ class TestDelayedDelete(ApplicationTest):
         services = self.service.services
         self.clock = Clock(utcnow())
         job_type = ScrubJob(services.data, services.stores, None, self.clock)
-        self.worker = make_worker(services.jobs, job_type, clock=self.clock)
+        self.worker = make_worker(services.data, job_type, clock=self.clock)
         self.image_id = self.create(name="disk")
         self.path = f"/v2/images/{self.image_id}"
         self.send("PUT", f"{self.path}/file", b"abc", Content_Type=DATA_TYPE)

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from glance_mini.imports.methods import NAMESPACE, ImportMethod, Pause, Source
+from glance_mini.operations.records import GetStaged
 from tests.http.client import DATA_TYPE
 from tests.http.working import BODY, WorkingTest
 from tests.unit.entry_points import installed
@@ -37,10 +38,10 @@ class Upper(ByPost):
 
     @classmethod
     def from_config(cls, conf: Any, services: Any) -> "Upper":
-        return cls(services.stores, services.jobs)
+        return cls(services.stores, services.data)
 
     def open(self, job: Any, request: Any, image: Any, pause: Pause) -> Source:
-        staged = self._jobs.get_staged(image.id)
+        staged = self._jobs.run(GetStaged(image.id))
         return Source((block.upper() for block in self._stores.get(staged.store).read(staged.url)), staged.size)
 
 

@@ -11,10 +11,10 @@ from webob import Response
 
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.job import Job
-from glance_mini.workers.base import Control, JobType
+from glance_mini.testing.timed import TimedAccess, seconds_of
+from glance_mini.workers.base import Control, JobType, load_job_types
 from glance_mini.workers.loop import Worker
 from glance_mini.workers.settings import WorkerSettings
-from glance_mini.workers.types import load_job_types
 from glance_mini.workers.wakeup import Wakeup
 from glance_mini_store.drivers.memory import MemoryDriver
 from tests.http.client import DATA_TYPE, ApplicationTest
@@ -40,7 +40,7 @@ class WorkingTest(ApplicationTest):
         super().setUp()
         self.passed = timedelta()
         services = self.service.services
-        self.job_types = dict(load_job_types(self.service.conf, services, self.service.stack, services.jobs))
+        self.job_types = dict(load_job_types(self.service.conf, services, self.service.stack))
 
     def settings(self) -> dict[str, dict[str, object]]:
         self.web = self.useFixture(WebServer())
@@ -60,7 +60,8 @@ class WorkingTest(ApplicationTest):
         """Return a worker that is not started; ``job_types`` take the place of those of the service."""
         services = self.service.services
         settings = WorkerSettings(lease_seconds=60)
-        return Worker(services.jobs, {**self.job_types, **job_types}, Wakeup(), settings, services.metrics, self._now)
+        data, types = TimedAccess(services.data, self._now), {**self.job_types, **job_types}
+        return Worker(data, types, Wakeup(), settings, services.metrics, seconds_of(self._now))
 
     def work(self) -> None:
         """Run jobs, and let time pass where they are to be tried again, until all have ended."""

@@ -1,49 +1,185 @@
 """PostgreSQL and MariaDB keep the data access contract and come back; each test has a database of its own."""
 
+import json
+import subprocess
+import sys
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from sqlalchemy import make_url, text
 
-from glance_mini.db.interface import DataAccess
+from glance_mini.db.interface import DataAccess, EventRules, no_events
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
-from glance_mini.db.sqlalchemy.engine import make_engine
+from glance_mini.db.sqlalchemy.engine import STALLED, make_engine
 from glance_mini.domain import errors
-from glance_mini.domain.quota import NO_LIMITS
-from tests.contract.db.contract import DataAccessContract
-from tests.contract.db.samples import LATER, MINE, NOW, sample
+from glance_mini.operations.images import CreateImage, UpdateImage
+from glance_mini.operations.jobs import AddJob, ClaimJob, FinishJob, GetJob, RenewJobs
+from glance_mini.operations.records import BeginTransfer, LoadImage, MarkDeleted, Ping
+from glance_mini.testing.data_access import JobAccessContract, RecordContract
+from glance_mini.testing.data_access.job_samples import job
+from glance_mini.testing.data_access.samples import LATER, LEASE, MINE, NOW, sample, stored, transfer
 from tests.integration.base import ServiceTestCase
 from tests.migrations.contract import MigrationContract
 
+HOUR = timedelta(hours=1)
 
-class _OnServer(DataAccessContract):
+ELSEWHERE = """
+import json, sys
+from datetime import datetime, timedelta, timezone
+from glance_mini.db.sqlalchemy.access import SqlDataAccess
+from glance_mini.db.sqlalchemy.engine import make_engine
+from glance_mini.operations.jobs import ClaimJob, PurgeJobs
+from glance_mini.operations.records import TakeDueDeletions, TakeExpiredTransfers
+
+data, minute = SqlDataAccess(make_engine(sys.argv[1])), timedelta(minutes=1)
+claimed = data.run(ClaimJob("elsewhere", ("api_image_import",), minute))
+print(json.dumps({
+    "clock": datetime.now(timezone.utc).replace(tzinfo=None).isoformat(),
+    "job": claimed and claimed.id,
+    "purged": data.run(PurgeJobs(10)),
+    "transfers": [one.id for one in data.run(TakeExpiredTransfers("elsewhere", frozenset(), minute))],
+    "deletions": [one.id for one in data.run(TakeDueDeletions(minute))],
+}))
+data.close()
+"""
+"""What a node takes that it may take now, and the time that its own clock tells."""
+
+
+class OnServer:
     server: ClassVar[str]
+    url = ""
 
-    def open_data_access(self) -> DataAccess:
-        self.url = self.fresh_database(self.server)
-        engine = make_engine(self.url)
-        schema.sync(engine)
-        return SqlDataAccess(engine)
+    def open_data_access(self, event_rules: EventRules = no_events) -> DataAccess:
+        if not self.url:
+            self.url = self.fresh_database(self.server)
+            self.engine = make_engine(self.url)
+            schema.sync(self.engine)
+        return SqlDataAccess(self.engine, event_rules=event_rules)
+
+
+class OnPostgresql(OnServer):
+    server = "postgresql"
+    patience = "SHOW idle_in_transaction_session_timeout"
+    expected = f"{STALLED // 60}min"
+
+
+class OnMariadb(OnServer):
+    server = "mariadb"
+    patience = "SELECT @@idle_transaction_timeout"
+    expected = STALLED
+
+
+class TestRecordsOnPostgresql(OnPostgresql, RecordContract, ServiceTestCase):
+    pass
+
+
+class TestRecordsOnMariadb(OnMariadb, RecordContract, ServiceTestCase):
+    pass
+
+
+class TestJobsOnPostgresql(OnPostgresql, JobAccessContract, ServiceTestCase):
+    pass
+
+
+class TestJobsOnMariadb(OnMariadb, JobAccessContract, ServiceTestCase):
+    pass
+
+
+class WrongClocks:
+    """Nodes whose clocks are an hour off, before or after that of the database server."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.service("faketime")
+        self.data = self.open_data_access()
+        self.addCleanup(self.data.close)
+
+    def elsewhere(self, offset: timedelta) -> dict[str, object]:
+        """Return what a process takes whose clock is ``offset`` off, once it believes in that."""
+        hours = f"{offset.total_seconds():+.0f}s"
+        command = ["faketime", "-f", hours, sys.executable, "-c", ELSEWHERE, self.url]
+        taken = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout)
+        clock = datetime.fromisoformat(taken.pop("clock"))
+        error = abs(clock - self.server_time() - offset)
+        self.assertLess(error, timedelta(minutes=5), "the process has the clock of this machine")
+        return taken
+
+    def server_time(self) -> datetime:
+        with self.engine.connect() as connection:
+            clock = "clock_timestamp() AT TIME ZONE 'UTC'" if self.server == "postgresql" else "UTC_TIMESTAMP(6)"
+            return connection.exec_driver_sql(f"SELECT {clock}").scalar_one()
+
+    def test_it_steals_nothing_that_is_held(self):
+        held = self.data.run(ClaimJob("here", ("api_image_import",), LEASE)) or self.claimed()
+        uploading = self.data.run(CreateImage(base={"owner": "mine", "disk_format": "raw", "container_format": "bare"}))
+        self.data.run(BeginTransfer(transfer(uploading), LEASE))
+        deleted = self.data.run(CreateImage(base=_base(stored())))
+        self.data.run(MarkDeleted(deleted.id))
+        ended = self.claimed()
+        self.data.run(FinishJob(ended, "success", {}, "", timedelta(minutes=30)))
+        nothing = {"job": None, "purged": 0, "transfers": [], "deletions": []}
+        for offset in (HOUR, -HOUR):
+            self.assertEqual(nothing, self.elsewhere(offset))
+        self.assertEqual({held.id}, self.data.run(RenewJobs("here", frozenset({held.id}), LEASE)))
+
+    def test_what_it_takes_is_held_for_as_long_as_it_said(self):
+        for offset in (HOUR, -HOUR):
+            added = self.data.run(AddJob(job()))
+            self.assertEqual(added.id, self.elsewhere(offset)["job"])
+            lease = self.data.run(GetJob(added.id)).lease_until - self.server_time()
+            self.assertLess(timedelta(seconds=1), lease)
+            self.assertLessEqual(lease, timedelta(minutes=1))
+            self.assertIsNone(self.data.run(ClaimJob("here", ("api_image_import",), LEASE)))
+
+    def claimed(self):
+        """Return a job that this node has claimed."""
+        self.data.run(AddJob(job()))
+        return self.data.run(ClaimJob("here", ("api_image_import",), LEASE))
+
+
+class TestWrongClocksOnPostgresql(WrongClocks, OnPostgresql, ServiceTestCase):
+    pass
+
+
+class TestWrongClocksOnMariadb(WrongClocks, OnMariadb, ServiceTestCase):
+    pass
+
+
+class FaultContract:
+    """What happens when the server ends connections or is gone for a while."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.data = self.open_data_access()
+        self.addCleanup(self.data.close)
 
     def test_connections_that_the_server_ended_are_replaced(self):
         image = self.create()
         for call in (
-            lambda: self.data.get_image(image.id, MINE),
-            lambda: self.data.update_image(image.id, (), LATER, NO_LIMITS),
-            lambda: self.data.create_image(sample(), NO_LIMITS),
-            self.data.ping,
+            LoadImage(image.id, MINE),
+            UpdateImage(image.id, changes=()),
+            CreateImage(base={"owner": "mine"}),
+            Ping(),
         ):
             self.end_connections()
-            call()
+            self.data.run(call)
 
     def test_database_that_is_gone_is_unavailable_and_served_again_when_it_is_back(self):
         image = self.create()
         self.lock_out()
-        self.assertRaises(errors.Unavailable, self.data.get_image, image.id, MINE)
-        self.assertRaises(errors.Unavailable, self.data.delete_image, image.id, NOW)
+        self.assertRaises(errors.Unavailable, self.data.run, LoadImage(image.id, MINE))
+        self.assertRaises(errors.Unavailable, self.data.run, MarkDeleted(image.id), NOW)
         self.let_in()
-        self.assertEqual(image, self.data.get_image(image.id, MINE))
-        self.data.delete_image(image.id, NOW)
+        self.assertEqual(image, self.data.run(LoadImage(image.id, MINE)))
+        self.data.run(MarkDeleted(image.id), LATER)
+
+    def test_server_ends_the_transaction_of_a_machine_that_died_with_a_lock(self):
+        with self.engine.connect() as connection:
+            self.assertEqual(self.expected, connection.exec_driver_sql(self.patience).scalar())
+
+    def create(self):
+        return self.data.run(CreateImage(base=_base(sample())), NOW)
 
     def administer(self, *statements):
         """Run statements as the administrator of the server; return the rows of the last one."""
@@ -61,9 +197,7 @@ class _OnServer(DataAccessContract):
         return make_url(self.url).database
 
 
-class TestPostgresql(_OnServer, ServiceTestCase):
-    server = "postgresql"
-
+class TestFaultsOfPostgresql(FaultContract, OnPostgresql, ServiceTestCase):
     def end_connections(self):
         self.administer(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.database}'")
 
@@ -75,9 +209,7 @@ class TestPostgresql(_OnServer, ServiceTestCase):
         self.administer(f"ALTER DATABASE {self.database} ALLOW_CONNECTIONS true")
 
 
-class TestMariadb(_OnServer, ServiceTestCase):
-    server = "mariadb"
-
+class TestFaultsOfMariadb(FaultContract, OnMariadb, ServiceTestCase):
     def open_data_access(self) -> DataAccess:
         super().open_data_access().close()
         # A user of its own can be locked out, which a database cannot.
@@ -110,3 +242,9 @@ class TestMigrationsOnPostgresql(MigrationContract, ServiceTestCase):
 class TestMigrationsOnMariadb(MigrationContract, ServiceTestCase):
     def new_database(self) -> str:
         return self.fresh_database("mariadb")
+
+
+def _base(image):
+    """Return what a creation says of ``image``."""
+    left_out = {"id", "created_at", "updated_at", "deleted_at", "properties"}
+    return {name: getattr(image, name) for name in image.__slots__ if name not in left_out}

@@ -7,8 +7,8 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
+from glance_mini.domain.event import Event
 from glance_mini.notifications.confirmed import NotTaken, open_confirmed
-from glance_mini.notifications.publisher import Event
 from tests.integration.base import ServiceTestCase
 from tests.integration.test_notifications import CONFIGURATION, WAIT_SECONDS, Listener, NotificationTestCase, Wire
 from tests.unit.layers.support import make_conf

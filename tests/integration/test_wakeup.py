@@ -2,12 +2,13 @@
 
 import threading
 
+from glance_mini.operations.jobs import AddJob
 from glance_mini.workers.messaging import MessagingListener, MessagingWaker
 from glance_mini.workers.wakeup import Wakeup, open_listener, open_waker
 from tests.functional.test_worker import WorkerTestCase
 from tests.integration.base import ServiceTestCase
 from tests.unit.layers.support import make_conf
-from tests.unit.workers.support import WAIT, Script, make_job, make_worker, open_jobs
+from tests.unit.workers.support import WAIT, Script, make_job, make_worker, open_data
 
 HOUR = 3600
 
@@ -39,13 +40,13 @@ class BrokerTestCase(ServiceTestCase):
 
 class WakeupTest(BrokerTestCase):
     def test_idle_worker_begins_a_new_job_at_once(self):
-        jobs, done, wakeup = open_jobs(self), threading.Event(), Wakeup()
+        data, done, wakeup = open_data(self), threading.Event(), Wakeup()
         self.listen(wakeup.wake)
-        worker = make_worker(jobs, Script(lambda job, control: done.set() or {}), wakeup=wakeup, poll_interval=HOUR)
+        worker = make_worker(data, Script(lambda job, control: done.set() or {}), wakeup=wakeup, poll_interval=HOUR)
         worker.start()
         self.addCleanup(worker.join, WAIT)
         self.addCleanup(worker.stop)
-        jobs.add_job(make_job())
+        data.run(AddJob(make_job()))
         self.make_waker().wake()
         self.assertTrue(done.wait(WAIT))
 

@@ -11,10 +11,12 @@ from sqlalchemy import Engine, text
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
-from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
 from glance_mini.db.sqlalchemy.models import metadata
 from glance_mini.domain.job import JobQuery
 from glance_mini.domain.query import ImageQuery, Scope
+from glance_mini.operations.images import ListImages
+from glance_mini.operations.records import ListTrash
+from glance_mini.operations.tasks import ListTasks
 from glance_mini.testing.statements import count_statements
 
 IMAGE_ID = "0a1b2c3d-0000-4000-8000-000000000000"
@@ -79,7 +81,7 @@ class MigrationContract:
                 for statement in ROWS[revision.revision]:
                     connection.execute(text(statement))
         self.assertIsNone(schema.check(self.engine))
-        (image,) = SqlDataAccess(self.engine).list_images(ImageQuery(tags=("t",)), Scope("mine")).images
+        (image,) = SqlDataAccess(self.engine).run(ListImages(ImageQuery(tags=("t",)), Scope("mine"))).images
         self.assertEqual((IMAGE_ID, "old"), (image.id, image.name))
 
     def test_stores_and_hosts_are_taken_from_where_they_stood_before(self):
@@ -110,9 +112,9 @@ class MigrationContract:
                 connection.execute(text(statement))
         schema.sync(self.engine)
         access = SqlDataAccess(self.engine)
-        (job,) = SqlJobAccess(access.database).list_jobs(JobQuery(kinds=("scrub",)))
+        (job,) = access.run(ListTasks(JobQuery(kinds=("scrub",))))
         self.assertEqual((IMAGE_ID, "mine", "pending", -10), (job.image_id, job.project_id, job.state, job.priority))
-        self.assertEqual([job.due_at], [image.scrub_at for image in access.list_pending(2)])
+        self.assertEqual([job.due_at], [image.scrub_at for image in access.run(ListTrash(2))])
         rank = text("SELECT rank FROM jobs ORDER BY rank DESC")
         with self.engine.connect() as connection:
             self.assertEqual([10, 0], list(connection.execute(rank).scalars()))
@@ -129,7 +131,7 @@ class MigrationContract:
             self.assertEqual([schema.HEAD] * 4, list(pool.map(schema.sync, engines)))
         self.assertIsNone(schema.check(self.engine))
 
-    def test_check_tells_what_is_wrong(self):
+    def test_check_says_what_is_wrong(self):
         self.assertIn("has no tables", schema.check(self.engine))
         schema.sync(self.engine)
         for revision, words in (("0000", "must be at"), ("9999", "newer")):

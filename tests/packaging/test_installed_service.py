@@ -1,4 +1,4 @@
-"""The installed wheel serves images through the layer, the store and the import method of the example packages.
+"""The installed wheel serves images through the layer, store, import method and data access of the example packages.
 
 Runs where only the installed packages can be imported (``tox -e packaging``), and imports nothing of them itself: the
 service is used as its users do, by its commands and over HTTP.
@@ -43,6 +43,7 @@ acme_directory = {directory}/shelf
 default_backend = shelf
 
 [database]
+data_access = measured
 connection = sqlite:///{directory}/images.db
 
 [paste_deploy]
@@ -85,10 +86,10 @@ class TestInstalledService(testtools.TestCase):
     def serve(self):
         """Start the service and return when it answers; it is stopped after the test."""
         self.manage("db", "sync")
-        log = self.directory / "log"
+        self.log = log = self.directory / "log"
         with log.open("wb") as output:
             line = [command("glance-mini"), "serve", "--config-file", str(self.config_file)]
-            service = subprocess.Popen(line, stdout=output, stderr=output, cwd=self.directory)
+            self.service = service = subprocess.Popen(line, stdout=output, stderr=output, cwd=self.directory)
         self.addOnException(lambda error: attach_file(self, str(log), "log of the service", buffer_now=True))
         self.addCleanup(service.wait, START_SECONDS)
         self.addCleanup(service.terminate)
@@ -125,6 +126,13 @@ class TestInstalledService(testtools.TestCase):
         audited = [(entry["operation"], entry["outcome"]) for entry in map(json.loads, lines)]
         expected = ["create_image", "upload_data", "download_data", "get_image"]
         self.assertEqual([(operation, "done") for operation in expected], audited)
+
+    def test_the_data_access_logs_at_the_end_what_the_calls_have_cost(self):
+        self.serve()
+        self.request("GET", "/v2/images")
+        self.service.terminate()
+        self.assertEqual(0, self.service.wait(START_SECONDS))
+        self.assertRegex(self.log.read_text(), r"acme_data\.backend .*list_images: 1 times, ")
 
     def test_a_worker_imports_by_the_acme_method_into_the_acme_store(self):
         data = os.urandom(1024 * 1024)

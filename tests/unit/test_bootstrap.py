@@ -1,4 +1,4 @@
-"""What the layers are built from: where staged data goes, and who this node is (reference 5.3, 6.9)."""
+"""What the layers are built from: where staged data goes, and which address this node has."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +12,7 @@ from glance_mini.bootstrap import open_services
 from glance_mini.conf.validation import validate
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.domain.staging import STAGING_STORE
-from glance_mini.layers.base import Services
+from glance_mini.layers.services import Services
 from glance_mini_store.errors import UnknownStore
 
 SETTINGS = """
@@ -72,7 +72,7 @@ class ServicesTest(testtools.TestCase):
     def test_a_node_is_known_by_its_own_address_or_by_that_of_all(self) -> None:
         both = "worker_self_reference_url = http://node1\npublic_endpoint = http://all"
         for more, address in (("", None), ("public_endpoint = http://all", "http://all"), (both, "http://node1")):
-            self.assertEqual(address, self.open(more).address)
+            self.assertEqual(address, self.open(more).node_url)
 
     def test_a_staging_area_that_is_no_directory_stops_the_start(self) -> None:
         for uri in ("/tmp/staging", "http://host/staging", "file://staging"):

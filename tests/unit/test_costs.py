@@ -13,8 +13,8 @@ import testtools
 from webob import Request
 
 from glance_mini.domain.image import Image, Location
-from glance_mini.domain.quota import NO_LIMITS
 from glance_mini.testing.application import ApplicationFixture
+from glance_mini.testing.data_access.samples import creation
 from glance_mini.testing.statements import count_statements
 
 IMAGES = 1000
@@ -46,7 +46,7 @@ def seed(application):
             properties={f"key{key}": f"value {number}" for key in range(10)},
             locations=(Location(url=f"memory://fast/{number}", metadata={"store": "fast"}),),
         )
-        application.services.data.create_image(image, NO_LIMITS)
+        application.backend.run(creation(image), time)
 
 
 class CostCase(testtools.TestCase):
@@ -73,7 +73,7 @@ class CostCase(testtools.TestCase):
 
     def statements_of_the_next(self, *arguments, **keywords):
         """Return how many statements a request takes."""
-        with count_statements(self.application.services.data.engine) as found:
+        with count_statements(self.application.backend.engine) as found:
             self.send(*arguments, **keywords)
         return len(found)
 

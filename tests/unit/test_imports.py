@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import testtools
@@ -11,55 +12,56 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICE = "glance_mini"
 STORE = "glance_mini_store"
 
-ARROWS = {
-    # The ground: values and what needs nothing but them.
-    "domain": set(),
-    "metrics": set(),
-    "operations": {"domain"},
-    "policies": {"domain"},
-    "plugins": {"domain"},
-    "conf": {"domain", STORE},
-    "standalone": {"domain", "conf"},
-    "content": {"domain", "metrics", STORE},
-    # Data, and what is said about its changes.
-    "db": {"domain"},
-    "notifications": {"domain", "operations", "db", "layers", "metrics"},
-    "maintenance": {"domain", "db", "layers", "metrics", STORE},
-    # What is done with it: the seven layers, and the work off the API.
-    "layers": {"domain", "operations", "db", "policies", "notifications", "maintenance", "content", "metrics", "plugins", STORE},
-    "workers": {"domain", "db", "layers", "metrics", "plugins", STORE},
-    "imports": {"domain", "db", "layers", "workers", "content", "metrics", "plugins", STORE},
-    "jobs": {"domain", "operations", "db", "layers", "workers", "imports", "maintenance", "content", STORE},
-    # The way in, and the one place that composes.
-    "bootstrap": {
-        "domain",
-        "conf",
-        "content",
-        "db",
-        "imports",
-        "layers",
-        "maintenance",
-        "metrics",
-        "notifications",
-        "policies",
-        "workers",
-        STORE,
+FLOORS: dict[str, dict[str, set[str]]] = {
+    "ground: values, and what needs nothing but them": {
+        "background": set(),
+        "domain": set(),
+        "metrics": set(),
+        "operations": {"domain"},
+        "policies": {"domain"},
+        "plugins": {"domain"},
+        "conf": {"domain", STORE},
+        "fetching": {"domain", STORE},
+        "standalone": {"domain", "conf"},
+        "content": {"domain", "metrics", STORE},
     },
-    "api": {
-        "domain",
-        "operations",
-        "layers",
-        "policies",
-        "standalone",
-        "metrics",
-        "bootstrap",
-        "imports",
-        "content",
-        "conf",
-        STORE,
+    "data, and what follows from its changes": {
+        "db": {"domain", "operations", "plugins"},
+        "notifications": {"domain", "operations", "db", "metrics", "background"},
+        "maintenance": {"domain", "operations", "db", "metrics", "background", STORE},
+    },
+    "what is done: the seven layers, and the work off the API": {
+        "layers": {
+            *("domain", "operations", "policies", "plugins", "content", "metrics"),
+            *("db", "notifications", "maintenance", STORE),
+        },
+        "workers": {"domain", "operations", "db", "layers", "metrics", "plugins", "background", STORE},
+        "imports": {
+            *("domain", "operations", "plugins", "content", "fetching", "metrics"),
+            *("db", "layers", "workers", STORE),
+        },
+        "jobs": {
+            *("domain", "operations", "content", "db", "maintenance"),
+            *("layers", "workers", "imports", STORE),
+        },
+    },
+    "the way in": {
+        "api": {
+            *("domain", "operations", "policies", "conf", "standalone", "content", "metrics"),
+            *("layers", "imports", STORE),
+        },
+    },
+    "the one place that composes": {
+        "bootstrap": {
+            *("domain", "conf", "content", "fetching", "metrics", "policies"),
+            *("db", "notifications", "maintenance", "layers", "workers", "imports", STORE),
+        },
     },
 }
 """What a part of the service may import of the others, the store library among them; itself aside."""
+
+ARROWS = {part: allowed for floor in FLOORS.values() for part, allowed in floor.items()}
+
 
 TOP = {"cmd", "testing", "wsgi"}
 """Parts that may import everything, and that nothing imports but each other."""
@@ -127,6 +129,10 @@ class TestArrows(testtools.TestCase):
         parts = {part_of(path) for path in files(SERVICE)} - {"__init__"}
         self.assertEqual(parts, set(ARROWS) | TOP)
 
+    def test_the_arrows_run_in_no_circle(self):
+        order = list(TopologicalSorter(ARROWS).static_order())
+        self.assertLess(order.index("domain"), order.index("layers"))
+
     def test_only_the_server_knows_gunicorn(self):
         def is_allowed(path, name):
             return name.split(".")[0] != "gunicorn" or (ROOT / "glance_mini/cmd/serve") in path.parents
@@ -147,3 +153,16 @@ class TestArrows(testtools.TestCase):
             if isinstance(node, ast.Attribute) and ast.unparse(node) == "cfg.CONF"
         ]
         self.assertEqual([], [user for user in users if not user.startswith(GLOBAL_CONFIGURATION)])
+
+
+def picture() -> str:
+    """Return the table of arrows, a floor at a time."""
+    lines = []
+    for floor, parts in FLOORS.items():
+        lines.append(f"\n{floor}")
+        lines += [f"  {part:<14} → {', '.join(sorted(allowed)) or 'nothing'}" for part, allowed in parts.items()]
+    return "\n".join(lines).strip()
+
+
+if __name__ == "__main__":
+    print(picture())

@@ -24,17 +24,17 @@ _ACCEPT = re.compile(r"application/vnd\.openstack\.images-(v[0-9.]+)(?:\+json)?"
 _IDENTITY_PATHS = ("/v2/tenants", "/v3")
 
 
-def minor_versions(several_stores: bool) -> list[int]:
+def minor_versions(multi_store: bool) -> list[int]:
     """Return the minor versions of v2 that this service speaks, newest first."""
-    return sorted(ALWAYS + (WITH_SEVERAL_STORES if several_stores else ()), reverse=True)
+    return sorted(ALWAYS + (WITH_SEVERAL_STORES if multi_store else ()), reverse=True)
 
 
 class VersionNegotiation:
     """WSGI middleware. ``has_identity``: a Keystone is used, so nobody looks for one here."""
 
-    def __init__(self, app: Any, *, several_stores: bool, public_endpoint: str | None, has_identity: bool) -> None:
+    def __init__(self, app: Any, *, multi_store: bool, public_endpoint: str | None, has_identity: bool) -> None:
         self._app = app
-        self._minors = minor_versions(several_stores)
+        self._minors = minor_versions(multi_store)
         self._prefixes = {"v2", *(f"v2.{minor}" for minor in self._minors)}
         self._public_endpoint = public_endpoint
         self._has_identity = has_identity

@@ -12,7 +12,7 @@ from glance_mini.api.response import Response, empty_response
 from glance_mini.api.transfer_slots import TransferSlots
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.image import Image
-from glance_mini.layers.base import Services
+from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.data import DownloadData, ImageData, UploadData
 

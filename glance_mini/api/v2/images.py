@@ -14,7 +14,7 @@ from glance_mini.api.v2.image_rules import ImageRules
 from glance_mini.api.v2.schemas.shapes import Schema
 from glance_mini.api.v2.views.images import ImageViews
 from glance_mini.domain.image_values import split_values
-from glance_mini.layers.base import Services
+from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.images import (
     CreateImage,
@@ -25,6 +25,7 @@ from glance_mini.operations.images import (
     ReactivateImage,
     RestoreImage,
     UpdateImage,
+    new_image_id,
 )
 
 BIG_LIST = 100
@@ -44,18 +45,18 @@ class ImagesController:
             services.stores.order,
             show_direct_url=conf.show_image_direct_url,
             show_locations=conf.show_multiple_locations,
-            several_stores=services.stores.multi,
+            multi_store=services.stores.multi,
         )
         self._limits = (conf.limit_param_default, conf.api_limit_max)
         self._big_lists = threading.BoundedSemaphore(conf.server.max_lists_in_flight)
         self._created_headers = _created_headers(conf, services)
-        self._forwarding = Forwarding(services.address, domain)
+        self._forwarding = Forwarding(services.node_url, domain)
 
     def create(self, request: Request) -> Response:
         """Create an image."""
         body = request.json_object()
         self._rules.check_new(body)
-        image_id = body.pop("id", None)
+        image_id = body.pop("id", None) or new_image_id()
         base, properties = split_values(body)
         image = self.domain.call(request.context, CreateImage(id=image_id, base=base, properties=properties))
         headers = {**self._created_headers, "Location": f"/v2/images/{image.id}"}

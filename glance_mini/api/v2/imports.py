@@ -18,7 +18,7 @@ from glance_mini.content.hashes import ExpectedHashes
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.imports import GLANCE_DOWNLOAD, ImportRequest
 from glance_mini.imports.glance_source import NoEndpoint, find_endpoint
-from glance_mini.layers.base import Services
+from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.imports import ImportImage, StageData
 
@@ -31,7 +31,7 @@ class ImageImportController:
         self._methods = tuple(conf.enabled_import_methods)
         self._rules = services.import_methods
         self._several_stores = services.stores.multi
-        self._forwarding = Forwarding(services.address, domain)
+        self._forwarding = Forwarding(services.node_url, domain)
 
     def create(self, request: Request, image_id: str) -> Response:
         """Begin an import."""

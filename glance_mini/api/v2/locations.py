@@ -11,7 +11,7 @@ from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.errors import Conflict, Forbidden, Invalid
 from glance_mini.domain.image import Location
 from glance_mini.layers.stack import Stack
-from glance_mini.operations.imports import AddLocation, GetLocations
+from glance_mini.operations.locations import AddLocation, GetLocations
 
 DIGEST_LENGTHS = {"sha1": 40, "sha256": 64, "sha512": 128, "md5": 32}
 """The algorithms that a caller may tell a hash of, with the hexadecimal digits of their digests."""

@@ -3,7 +3,7 @@
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response
 from glance_mini.layers.stack import Stack
-from glance_mini.operations.imports import DeleteFromStore
+from glance_mini.operations.locations import DeleteFromStore
 
 
 class StoresController:

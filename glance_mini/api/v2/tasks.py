@@ -15,8 +15,7 @@ from glance_mini.domain.errors import Invalid
 from glance_mini.domain.import_task import KIND, description_of
 from glance_mini.domain.job import JOB_STATES, TASK_KINDS, JobQuery
 from glance_mini.layers.stack import Stack
-from glance_mini.operations.imports import ListImageTasks
-from glance_mini.operations.tasks import CreateTask, GetTask, ListTasks
+from glance_mini.operations.tasks import CreateTask, GetTask, ListImageTasks, ListTasks
 
 
 class TasksController:

@@ -1,14 +1,15 @@
 """One door to the database: runs a piece of work in a read or in a transaction, and begins it anew where that helps.
 
-What a retry can cure is told in ``faults``. The work must be repeatable: it gets a connection and keeps nothing.
+``faults`` knows what a retry can cure. The work must be repeatable: it gets a connection and keeps nothing.
 """
 
 import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from threading import RLock
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,13 +17,26 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from glance_mini.db.sqlalchemy import faults
 from glance_mini.db.sqlalchemy.engine import is_memory
+from glance_mini.domain.clock import utcnow
 
 T = TypeVar("T")
+C = TypeVar("C")
 
-Then = Callable[[Connection, Any], None]
+_CLOCKS = {
+    "postgresql": "SELECT clock_timestamp() AT TIME ZONE 'UTC'",
+    "mysql": "SELECT UTC_TIMESTAMP(6)",
+}
+"""The clock of the server. SQLite has none but that of the node."""
+
+_BEGINS = {
+    "sqlite": "BEGIN IMMEDIATE",
+    # One journey for both.
+    "postgresql": f"BEGIN; {_CLOCKS['postgresql']}",
+    "mysql": "BEGIN",
+}
 
 LOST_CONNECTION_RETRIES = 3
-"""A stale connection is cured by the first; a database that is down shall be told soon."""
+"""A stale connection is cured by the first; a database that is down is to be reported soon."""
 
 LONGEST_PAUSE = 0.5
 
@@ -33,45 +47,55 @@ class Database:
     def __init__(self, engine: Engine, conflict_retries: int = 20) -> None:
         self.engine = engine
         self._conflict_retries = conflict_retries
-        self._begin = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else "BEGIN"
         lock: AbstractContextManager[object] = RLock() if engine.dialect.name == "sqlite" else nullcontext()
         # SQLite has one writer: threads queue here, because its own waiting is polling. In memory there is one
         # connection, and a read must not look into another thread's transaction.
         self._writing = lock
         self._reading: AbstractContextManager[object] = lock if is_memory(engine.url) else nullcontext()
 
-    def read(self, work: Callable[[Connection], T]) -> T:
-        """Return what ``work`` reads; each statement sees what is committed when it begins. Raises Unavailable."""
+    def read(self, query: Callable[[Connection, C], T], call: C) -> T:
+        """Return what ``query`` reads for ``call``; each statement sees what is committed when it begins.
 
-        def attempt() -> T:
-            with self._reading, self.engine.connect() as connection:
-                return work(connection)
+        Raises Unavailable.
+        """
 
-        return self._repeat(attempt)
+        tries = 0
+        while True:
+            try:
+                with self._reading, self.engine.connect() as connection:
+                    return query(connection, call)
+            except (SQLAlchemyError, faults.DBError) as error:
+                tries = self._check_retry(error, tries)
 
-    def write(self, work: Callable[[Connection], T], then: Then | None = None) -> T:
+    def read_now(self, query: Callable[[Connection, C, datetime], T], call: C, now: datetime | None) -> T:
+        """Return what ``query`` reads for ``call`` at ``now``; None: the time of the server. Raises Unavailable."""
+        return self.read(lambda connection, same: query(connection, same, now or _read_clock(connection)), call)
+
+    def write(self, work: Callable[[Connection, datetime], T], now: datetime | None = None) -> T:
         """Return what ``work`` returns, committed; where it raises, nothing was written.
 
-        ``then`` gets the connection and that result inside the same transaction, as its last part.
+        ``work`` is given the connection and ``now``; None: the time of the server when the transaction begins.
         Raises Unavailable; where the connection was lost during the commit, the transaction may have happened.
         """
 
-        def attempt() -> T:
-            with self._writing, self.engine.connect() as connection:
-                return self._transact(connection, work, then)
-
-        return self._repeat(attempt)
+        tries = 0
+        while True:
+            try:
+                with self._writing, self.engine.connect() as connection:
+                    return self._transact(connection, work, now)
+            except (SQLAlchemyError, faults.DBError) as error:
+                tries = self._check_retry(error, tries)
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
 
-    def _transact(self, connection: Connection, work: Callable[[Connection], T], then: Then | None) -> T:
-        connection.exec_driver_sql(self._begin)
+    def _transact(
+        self, connection: Connection, work: Callable[[Connection, datetime], T], now: datetime | None
+    ) -> T:
+        time_of_server = _begin(connection)
         try:
-            result = work(connection)
-            if then is not None:
-                then(connection, result)
+            result = work(connection, now or time_of_server)
         except BaseException:
             _roll_back(connection)
             raise
@@ -84,22 +108,41 @@ class Database:
             raise
         return result
 
-    def _repeat(self, attempt: Callable[[], T]) -> T:
-        tries = 0
-        while True:
-            try:
-                return attempt()
-            except (SQLAlchemyError, faults.DBError) as error:
-                lost = faults.is_lost_connection(error)
-                if not lost and not faults.is_conflict(error):
-                    if isinstance(error, NoFreeConnection) or faults.is_out_of_order(error):
-                        raise faults.unavailable(error) from error
-                    raise
-                tries += 1
-                if tries > (LOST_CONNECTION_RETRIES if lost else self._conflict_retries):
-                    raise faults.unavailable(error) from error
-                if tries > 1 or not lost:
-                    _pause(tries)
+    def _check_retry(self, error: Exception, tries: int) -> int:
+        """Return the number of tries when another one may help, after a pause; raises Unavailable or ``error``."""
+        lost = faults.is_lost_connection(error)
+        if not lost and not faults.is_conflict(error):
+            if isinstance(error, NoFreeConnection) or faults.is_out_of_order(error):
+                raise faults.unavailable(error) from error
+            raise error
+        tries += 1
+        if tries > (LOST_CONNECTION_RETRIES if lost else self._conflict_retries):
+            raise faults.unavailable(error) from error
+        if tries > 1 or not lost:
+            _pause(tries)
+        return tries
+
+
+def _begin(connection: Connection) -> datetime:
+    """Begin a transaction and return the time of the server, UTC without a zone."""
+    dialect = connection.dialect.name
+    begun = connection.exec_driver_sql(_BEGINS[dialect])
+    if dialect == "postgresql":
+        time_of_server: datetime = begun.scalar_one()
+        return time_of_server
+    try:
+        return _read_clock(connection)
+    except BaseException:
+        _roll_back(connection)
+        raise
+
+
+def _read_clock(connection: Connection) -> datetime:
+    clock = _CLOCKS.get(connection.dialect.name)
+    if clock is None:
+        return utcnow()
+    time_of_server: datetime = connection.exec_driver_sql(clock).scalar_one()
+    return time_of_server
 
 
 def _roll_back(connection: Connection) -> None:

@@ -1,6 +1,7 @@
 """Pending deletions: data that no image refers to any more and that must leave its store (DESIGN, deletion)."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,13 +11,14 @@ from sqlalchemy import Connection, bindparam, delete, insert, or_, select, updat
 from glance_mini.db.sqlalchemy.models import deletions
 from glance_mini.domain.image import Location
 from glance_mini.domain.transfer import Deletion
+from glance_mini.operations.records import FinishDeletion, HoldDeletion, ListDeletions, TakeDueDeletions
 
 GRACE = timedelta(seconds=60)
 """How long a new deletion is left to the request that made it, before others are given it as due."""
 
 BATCH = 100
 
-_COLUMNS = tuple(deletions.c[name] for name in ("id", "image_id", "value", "meta_data", "host"))
+_COLUMNS = tuple(deletions.c[name] for name in ("id", "image_id", "value", "meta_data", "host", "due_at"))
 _OF_IMAGE = select(*_COLUMNS).where(deletions.c.image_id == bindparam("image")).order_by(deletions.c.id)
 _DUE = (
     select(*_COLUMNS)
@@ -37,9 +39,9 @@ _DELETE = delete(deletions).where(_CHOSEN)
 _INSERT = insert(deletions)
 
 
-def of_image(connection: Connection, image_id: str) -> Sequence[Deletion]:
+def of_image(connection: Connection, call: ListDeletions) -> tuple[Deletion, ...]:
     """Return the pending deletions of an image, oldest first."""
-    return [_to_deletion(row) for row in connection.execute(_OF_IMAGE, {"image": image_id})]
+    return tuple(_to_deletion(row) for row in connection.execute(_OF_IMAGE, {"image": call.image_id}))
 
 
 def add(
@@ -63,21 +65,29 @@ def add(
         connection.execute(_INSERT, rows)
 
 
-def take_due(connection: Connection, now: datetime, retry_at: datetime, host: str | None) -> Sequence[Deletion]:
-    """Return deletions due at ``now`` and postpone them to ``retry_at``, so that nobody else is given them.
+def take_due(connection: Connection, call: TakeDueDeletions, now: datetime) -> tuple[Deletion, ...]:
+    """Return deletions due at ``now`` and postpone them, so that nobody else is given them.
 
     Those on a node's own disk are left to it; ``host`` is the node that asks, None for the only one.
     """
-    found = [_to_deletion(row) for row in connection.execute(_DUE, {"now": now, "node": host})]
+    retry_at = now + call.retry
+    rows = connection.execute(_DUE, {"now": now, "node": call.host})
+    found = tuple(replace(_to_deletion(row), due_at=retry_at) for row in rows)
     if found:
         connection.execute(_POSTPONE, {"ids": [one.id for one in found], "due_at": retry_at})
     return found
 
 
-def hold(connection: Connection, deletion_id: int, held: datetime, until: datetime) -> bool:
-    """Postpone a deletion from ``held`` to ``until``; False where it is gone or another one's by now."""
-    values = {"deletion": deletion_id, "held": held, "due_at": until}
+def hold(connection: Connection, call: HoldDeletion, now: datetime) -> bool:
+    """Postpone a deletion that was taken; False where it is gone or another one's by now."""
+    deletion = call.deletion
+    values = {"deletion": deletion.id, "held": deletion.due_at, "due_at": now + call.retry}
     return connection.execute(_HOLD, values).rowcount == 1
+
+
+def finish(connection: Connection, call: FinishDeletion, now: datetime) -> None:
+    """Forget a deletion; nothing where it is gone."""
+    remove(connection, [call.deletion_id])
 
 
 def remove(connection: Connection, ids: Sequence[int]) -> None:
@@ -86,4 +96,8 @@ def remove(connection: Connection, ids: Sequence[int]) -> None:
 
 
 def _to_deletion(row: Any) -> Deletion:
-    return Deletion(id=row[0], image_id=row[1], url=row[2], metadata=orjson.loads(row[3]), host=row[4])
+    return Deletion(id=row[0], image_id=row[1], url=row[2], metadata=orjson.loads(row[3]), host=row[4], due_at=row[5])
+
+QUERIES = {ListDeletions: of_image}
+WRITES = {TakeDueDeletions: take_due, HoldDeletion: hold, FinishDeletion: finish}
+

@@ -8,10 +8,14 @@ import sqlite3
 import time
 from typing import Any
 
+from oslo_config import cfg
 from oslo_db.sqlalchemy import exc_filters
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
+
+from glance_mini.domain import errors
 
 SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "temp_store = MEMORY")
 """NORMAL in WAL mode: a killed process loses nothing; a power cut may lose the last transactions, never the file."""
@@ -41,6 +45,27 @@ MYSQL_SESSION = (
     "SET SESSION optimizer_switch = 'exists_to_in=off'",
 )
 """READ COMMITTED takes no locks on gaps. MariaDB cuts JSON arrays at ``group_concat_max_len`` bytes."""
+
+
+def open_engine(conf: cfg.ConfigOpts) -> Engine:
+    """Return the engine for ``[database] connection``; ConfigurationError where none is named or it makes no sense."""
+    options = conf.database
+    if not options.connection:
+        raise errors.ConfigurationError(reason="[database] connection is not set.")
+    try:
+        return make_engine(
+            options.connection,
+            pool_size=options.max_pool_size,
+            max_overflow=options.max_overflow,
+            pool_timeout=options.pool_timeout,
+            pool_recycle=options.connection_recycle_time,
+            sqlite_busy_timeout=options.sqlite_busy_timeout,
+            mysql_sql_mode=options.mysql_sql_mode,
+        )
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        # The text of the error may hold the address, and with it a password.
+        reason = f"[database] connection names no database that can be used ({type(error).__name__})."
+        raise errors.ConfigurationError(reason=reason) from None
 
 
 def make_engine(

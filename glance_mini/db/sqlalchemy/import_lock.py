@@ -35,7 +35,7 @@ def lock_image_of(connection: Connection, job: Job) -> Image | None:
     return image if image is not None and image.properties.get(TASK_PROPERTY) == job.id else None
 
 
-def let_go(connection: Connection, image: Image, now: datetime) -> Image:
+def release_lock(connection: Connection, image: Image, now: datetime) -> Image:
     """Take the import lock off ``image`` and return it: what was not imported has failed.
 
     An image that was ``importing`` is ``queued`` and empty again; one that was active keeps what it has.
@@ -46,12 +46,12 @@ def let_go(connection: Connection, image: Image, now: datetime) -> Image:
     properties |= {IMPORTING_PROPERTY: "", FAILED_PROPERTY: ",".join(failed)}
     after = replace(image, properties=properties, updated_at=now)
     if image.status == "importing":
-        after = replace(emptied(after), locations=())
+        after = replace(reset_data(after), locations=())
         usage.change(connection, staged_rows.discard(connection, image.id, now), usage.Usage())
     return records.store(connection, image, after, now)
 
 
-def without_ended_holder(connection: Connection, image: Image, now: datetime) -> Image:
+def break_stale_lock(connection: Connection, image: Image, now: datetime) -> Image:
     """Return ``image`` without the lock of a job that has ended while nobody could see the image."""
     holder = image.properties.get(TASK_PROPERTY)
     if holder is None:
@@ -60,10 +60,10 @@ def without_ended_holder(connection: Connection, image: Image, now: datetime) ->
         is_over = rows.get(connection, holder).state in FINISHED
     except errors.NotFound:
         is_over = True
-    return let_go(connection, image, now) if is_over else image
+    return release_lock(connection, image, now) if is_over else image
 
 
-def emptied(image: Image) -> Image:
+def reset_data(image: Image) -> Image:
     """Return ``image`` as queued, with nothing known of data; its locations stay for the caller to drop."""
     return replace(
         image,

@@ -4,7 +4,6 @@ The image is locked first and the job then. A job that was lost changes nothing 
 only put back, and neither adds data nor makes its image active.
 """
 
-from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -15,11 +14,13 @@ from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.jobs import ends, rows
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
-from glance_mini.domain.imports import TASK_PROPERTY
+from glance_mini.domain.imports import TASK_PROPERTY, ImportBegun
 from glance_mini.domain.job import FINISHED, PENDING, Job
 from glance_mini.domain.quota import IMAGE_COUNT_UPLOADING, Limits
 from glance_mini.domain.status import check_transition
 from glance_mini.domain.transfer import StoredData
+from glance_mini.operations.jobs import AddJob
+from glance_mini.operations.records import BeginImport, EndImport, ListDeletions, RecordImport
 
 LONGEST_WAIT = timedelta(minutes=120)
 """How long a job that nobody takes keeps its lock (reference 6.6)."""
@@ -34,113 +35,93 @@ _FORMATS = ("disk_format", "container_format")
 _HASHES = ("checksum", "os_hash_algo", "os_hash_value")
 
 
-def begin(
-    connection: Connection,
-    job: Job,
-    expect: str,
-    status: str,
-    properties: Mapping[str, str],
-    now: datetime,
-    limits: Limits,
-    expires_at: datetime,
-    broken: list[Job],
-) -> Image:
-    """Take the import lock for ``job``, insert it and move the image from ``expect`` to ``status``; return the image.
+def begin(connection: Connection, call: BeginImport, now: datetime) -> ImportBegun:
+    """Take the import lock for the job, insert it and move the image to its new status.
 
     Where data was staged, the job is bound to the node whose own disk has it. It counts as an upload of the image's
     owner, unless the staged data does so already. A job that a worker holds is not inserted: it gets the image. A dead
-    job that holds the lock fails, expires at ``expires_at`` and is added to ``broken``. Conflict where a live one holds
-    it or a format is missing, StatusConflict, NotFound, LimitExceeded; Gone where ``job`` was lost or cancelled.
+    job that holds the lock fails. Conflict where a live one holds it or a format is missing, StatusConflict, NotFound,
+    LimitExceeded; Gone where the job was lost or cancelled.
     """
+    job = call.job
     assert job.image_id is not None
-    before = _without_dead_lock(connection, records.lock(connection, job.image_id), now, expires_at, broken)
-    if before.status != expect:
-        raise errors.StatusConflict(id=before.id, status=before.status, wanted=expect)
+    locked = records.lock(connection, job.image_id)
+    before, broken = _break_dead_lock(connection, locked, now, now + call.keep)
+    if before.status != call.expect:
+        raise errors.StatusConflict(id=before.id, status=before.status, wanted=call.expect)
     _check_formats(before)
-    after = replace(before, status=status, properties={**before.properties, **properties}, updated_at=now)
+    after = replace(before, status=call.status, properties={**before.properties, **call.properties}, updated_at=now)
     source = staged_rows.get(connection, before.id)
     project = None if source else before.owner
     counted = None
     if job.process is None:
-        rows.add(connection, replace(job, host=source.host if source else None), counted_for=project)
+        job = replace(job, host=source.host if source else None)
+        job = rows.add(connection, AddJob(job), now, counted_for=project)
     else:
         counted = rows.set_image(connection, job, counted_for=project)
     stored = records.store(connection, before, after, now)
     old, new = (usage.Usage({(each, IMAGE_COUNT_UPLOADING): 1}) for each in (counted, project))
-    usage.change(connection, old, new, limits)
-    return stored
+    usage.change(connection, old, new, call.limits)
+    return ImportBegun(stored, job, broken)
 
 
-def record(
-    connection: Connection,
-    job: Job,
-    data: StoredData,
-    properties: Mapping[str, str],
-    status: str | None,
-    now: datetime,
-    limits: Limits,
-) -> Image:
-    """Add the location of ``data`` to the image of ``job`` with its sizes and hashes, and return it; may be repeated.
+def record(connection: Connection, call: RecordImport, now: datetime) -> Image:
+    """Add the location of the data to the image of the job with its sizes and hashes, and return it; may be repeated.
 
     Conflict where a hash differs from the one that the image has, Unavailable while older data in the same place waits
     for its deletion. LimitExceeded; Gone where the job was lost or cancelled, or the image deleted.
     """
-    before, held = _lock(connection, job)
+    before, held = _lock(connection, call.job)
     if held.is_cancelled:
-        raise rows.gone(job)
-    _check_place(connection, before, data)
-    after = _with_data(before, data)
-    _check_locations(before, after, limits)
-    after = _moved(before, after, status)
-    after = replace(after, properties={**before.properties, **properties}, updated_at=now)
-    return records.store(connection, before, after, now, limits)
+        raise rows.gone(call.job)
+    _check_place(connection, before, call.data)
+    after = _with_data(before, call.data)
+    _check_locations(before, after, call.limits)
+    after = _moved(before, after, call.status)
+    after = replace(after, properties={**before.properties, **call.properties}, updated_at=now)
+    return records.store(connection, before, after, now, call.limits)
 
 
-def end(
-    connection: Connection,
-    job: Job,
-    properties: Mapping[str, str | None],
-    status: str | None,
-    drop_urls: Collection[str],
-    now: datetime,
-) -> Image:
+def end(connection: Connection, call: EndImport, now: datetime) -> Image:
     """Set ``properties`` (None removes one) and ``status``, drop locations, and return the image.
 
     An image that becomes ``queued`` forgets its sizes and hashes. Gone where the job was lost or the image deleted,
     and where the job was cancelled and the image should become active.
     """
-    before, held = _lock(connection, job)
-    if held.is_cancelled and status == "active":
-        raise rows.gone(job)
-    merged = {**before.properties, **properties}
+    before, held = _lock(connection, call.job)
+    if held.is_cancelled and call.status == "active":
+        raise rows.gone(call.job)
+    merged = {**before.properties, **call.properties}
     after = replace(
-        _moved(before, before, status),
+        _moved(before, before, call.status),
         properties={name: value for name, value in merged.items() if value is not None},
-        locations=tuple(each for each in before.locations if each.url not in drop_urls),
+        locations=tuple(each for each in before.locations if each.url not in call.drop_urls),
         updated_at=now,
     )
     return records.store(connection, before, after, now)
 
 
-def _without_dead_lock(
-    connection: Connection, image: Image, now: datetime, expires_at: datetime, broken: list[Job]
-) -> Image:
-    """Return ``image`` without the lock of a job that is dead, which fails; Conflict where the job lives."""
+def _break_dead_lock(
+    connection: Connection, image: Image, now: datetime, expires_at: datetime
+) -> tuple[Image, tuple[Job, ...]]:
+    """Return ``image`` without the lock of a dead job, and that job, failed; Conflict where the job lives."""
     holder = image.properties.get(TASK_PROPERTY)
     if holder is None:
-        return image
+        return image, ()
+    broken: tuple[Job, ...] = ()
     try:
         job = rows.lock(connection, holder)
     except errors.NotFound:
-        return import_lock.let_go(connection, image, now)
+        return import_lock.release_lock(connection, image, now), broken
     if job.state not in FINISHED:
         if _is_alive(job, now):
             raise errors.Conflict(reason=f"Image {image.id} is being imported by task {job.id}.")
-        broken.append(ends.fail(connection, job, _BROKEN, now, expires_at))
-    return import_lock.let_go(connection, image, now)
+        broken = (ends.fail(connection, job, _BROKEN, now, expires_at),)
+    return import_lock.release_lock(connection, image, now), broken
 
 
 def _is_alive(job: Job, now: datetime) -> bool:
+    assert job.updated_at is not None
     silence = now - job.updated_at
     if job.state == PENDING:
         return silence <= LONGEST_WAIT
@@ -167,7 +148,7 @@ def _lock(connection: Connection, job: Job) -> tuple[Image, Job]:
 
 def _check_place(connection: Connection, image: Image, data: StoredData) -> None:
     # Whoever is deleting there has perhaps not come to it yet, and would take the new data for the old.
-    if any(pending.url == data.location.url for pending in deletions.of_image(connection, image.id)):
+    if any(pending.url == data.location.url for pending in deletions.of_image(connection, ListDeletions(image.id))):
         raise errors.Unavailable(reason=f"Older data of image {image.id} is being deleted in the same place.")
 
 
@@ -204,4 +185,7 @@ def _moved(before: Image, after: Image, status: str | None) -> Image:
         return after
     assert status is not None
     check_transition(before, status)
-    return import_lock.emptied(after) if status == "queued" else replace(after, status=status)
+    return import_lock.reset_data(after) if status == "queued" else replace(after, status=status)
+
+
+WRITES = {BeginImport: begin, RecordImport: record, EndImport: end}

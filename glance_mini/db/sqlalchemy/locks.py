@@ -1,6 +1,7 @@
-"""Turns: work that one transaction at a time does in the whole cluster, because it counts what others have just done.
+"""Locks of the whole cluster, for work that one transaction at a time may do because it counts what others have done.
 
-Whoever dies in its turn is put out by the database after the time set in ``engine``.
+They are rows of the table ``turns``. The database ends a transaction that says nothing for the time set in ``engine``,
+so the lock of a machine that died is free then.
 """
 
 from sqlalchemy import Connection, bindparam, select
@@ -10,11 +11,11 @@ from glance_mini.db.sqlalchemy.models import turns
 CLAIM_JOB = "claim_job"
 TAKE_EVENTS = "take_events"
 
-_WAIT = select(turns.c.name).where(turns.c.name == bindparam("turn")).with_for_update()
+_WAIT = select(turns.c.name).where(turns.c.name == bindparam("lock")).with_for_update()
 
 
 def wait(connection: Connection, name: str) -> None:
-    """Return when nobody else has the turn ``name``, which is ours until the transaction ends."""
+    """Return when the lock ``name`` is ours, until the transaction ends."""
     # An SQLite transaction is alone anyway.
     if connection.dialect.name != "sqlite":
-        connection.execute(_WAIT, {"turn": name})
+        connection.execute(_WAIT, {"lock": name})

@@ -1,6 +1,5 @@
 """Members of images (reference section 8). A membership that ends leaves no row and may be made again."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,7 @@ from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.models import image_members
 from glance_mini.domain import errors
 from glance_mini.domain.member import Member
+from glance_mini.operations.members import AddMember, DeleteMember, GetMember, ListMembers, UpdateMember
 
 _COLUMNS = tuple(image_members.c[name] for name in ("image_id", "member", "status", "created_at", "updated_at"))
 _OF_IMAGE = image_members.c.image_id == bindparam("image")
@@ -23,17 +23,23 @@ _UPDATE = update(image_members).where(*_KEY)
 _DELETE = delete(image_members).where(*_KEY)
 
 
-def list_members(connection: Connection, image_id: str, member_id: str | None) -> Sequence[Member]:
+def list_members(connection: Connection, call: ListMembers) -> tuple[Member, ...]:
     """Return the members of the image, or the one named, in the order of their creation."""
-    if member_id is None:
-        rows = connection.execute(_LIST, {"image": image_id})
+    if call.member_id is None:
+        rows = connection.execute(_LIST, {"image": call.image_id})
     else:
-        rows = connection.execute(_ONE, {"image": image_id, "project": member_id})
-    return [Member(*row) for row in rows]
+        rows = connection.execute(_ONE, {"image": call.image_id, "project": call.member_id})
+    return tuple(Member(*row) for row in rows)
 
 
-def add(connection: Connection, image_id: str, member_id: str, now: datetime, limit: int | None) -> Member:
+def get(connection: Connection, call: GetMember) -> Member:
+    """Return one member of the image; NotFound."""
+    return _get(connection, {"image": call.image_id, "project": call.member_id})
+
+
+def add(connection: Connection, call: AddMember, now: datetime) -> Member:
     """Insert a pending member; Duplicate, NotFound (no such image), LimitExceeded with more than ``limit``."""
+    image_id, member_id, limit = call.image_id, call.member_id, call.limit
     image = records.lock(connection, image_id)
     present = connection.execute(_NAMES, {"image": image_id}).scalars().all()
     if member_id in present:
@@ -45,19 +51,19 @@ def add(connection: Connection, image_id: str, member_id: str, now: datetime, li
     return member
 
 
-def update_status(connection: Connection, image_id: str, member_id: str, status: str, now: datetime) -> Member:
+def update_status(connection: Connection, call: UpdateMember, now: datetime) -> Member:
     """Set the status of a membership and return it; NotFound."""
-    key = {"image": image_id, "project": member_id}
-    connection.execute(_UPDATE, key | {"status": status, "updated_at": now})
+    key = {"image": call.image_id, "project": call.member_id}
+    connection.execute(_UPDATE, key | {"status": call.status, "updated_at": now})
     return _get(connection, key)
 
 
-def remove(connection: Connection, image_id: str, member_id: str, now: datetime) -> Member:
+def remove(connection: Connection, call: DeleteMember, now: datetime) -> Member:
     """End a membership and return it as deleted; NotFound."""
-    key = {"image": image_id, "project": member_id}
+    key = {"image": call.image_id, "project": call.member_id}
     member = _get(connection, key)
     if not connection.execute(_DELETE, key).rowcount:
-        raise errors.NotFound(kind="member", id=member_id)
+        raise errors.NotFound(kind="member", id=call.member_id)
     return replace(member, updated_at=now, deleted_at=now)
 
 
@@ -76,3 +82,7 @@ def _row(member: Member) -> dict[str, Any]:
         "created_at": member.created_at,
         "updated_at": member.updated_at,
     }
+
+
+QUERIES = {ListMembers: list_members, GetMember: get}
+WRITES = {AddMember: add, UpdateMember: update_status, DeleteMember: remove}

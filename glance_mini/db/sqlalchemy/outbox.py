@@ -4,17 +4,17 @@ Events of one image are in the order of their ids, because who changes an image 
 taken by turns, so that nobody gets a later event of an image while somebody else has an earlier one.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, or_, select, update
 
-from glance_mini.db.outbox_interface import EventsOf, OutboxEvent
 from glance_mini.db.sqlalchemy import locks
-from glance_mini.db.sqlalchemy.database import Then
 from glance_mini.db.sqlalchemy.models import outbox
+from glance_mini.domain.event import Event
+from glance_mini.operations.outbox import AddEvents, CountEvents, FinishEvents, ReleaseEvents, TakeEvents
 
 _EARLIER = outbox.alias("earlier")
 _NOW: Any = bindparam("now", type_=outbox.c.claimed_until.type)
@@ -40,57 +40,70 @@ _DELETE = delete(outbox).where(_CHOSEN)
 _COUNT = select(func.count()).select_from(outbox)
 
 
-def recorder(events_of: EventsOf) -> Then:
-    """Return the last part of a transaction: it stores the events that ``events_of`` makes of the result."""
-    return lambda connection, result: add(connection, events_of(result))
-
-
-def add(connection: Connection, events: Iterable[OutboxEvent]) -> None:
+def add(connection: Connection, events: Iterable[Event], now: datetime) -> None:
     """Store ``events`` in their order."""
     # One by one: several rows of one statement may get their ids in another order.
     for event in events:
-        connection.execute(_INSERT, _row(event))
+        connection.execute(_INSERT, _row(event, now))
 
 
-def take(
-    connection: Connection, process: str, now: datetime, claimed_until: datetime, max_rows: int
-) -> Sequence[OutboxEvent]:
-    """Return up to ``max_rows`` events that nobody has, the oldest first, now given to ``process``."""
+def append(connection: Connection, call: AddEvents, now: datetime) -> None:
+    """Store events about no change."""
+    add(connection, call.events, now)
+
+
+def look(connection: Connection, call: TakeEvents, now: datetime) -> bool:
+    """Tell whether there are events at all."""
+    return bool(_count(connection))
+
+
+def take(connection: Connection, call: TakeEvents, now: datetime) -> tuple[Event, ...]:
+    """Return events that nobody has, the oldest first, now given to the caller."""
     locks.wait(connection, locks.TAKE_EVENTS)
-    found = [_to_event(row) for row in connection.execute(_FREE, {"now": now, "rows": max_rows})]
+    found = tuple(_to_event(row) for row in connection.execute(_FREE, {"now": now, "rows": call.max_rows}))
     if found:
         ids = [event.id for event in found]
-        connection.execute(_CLAIM, {"ids": ids, "claimed_by": process, "claimed_until": claimed_until})
+        connection.execute(_CLAIM, {"ids": ids, "claimed_by": call.process, "claimed_until": now + call.claim})
     return found
 
 
-def remove(connection: Connection, event_ids: Collection[int]) -> None:
-    """Forget the events ``event_ids``."""
-    connection.execute(_DELETE, {"ids": list(event_ids)})
+def finish(connection: Connection, call: FinishEvents, now: datetime) -> None:
+    """Forget events."""
+    connection.execute(_DELETE, {"ids": list(call.event_ids)})
 
 
-def release(connection: Connection, process: str, event_ids: Collection[int]) -> None:
-    """Give those events back that ``process`` still has."""
-    values = {"ids": list(event_ids), "holder": process, "claimed_by": None, "claimed_until": None}
+def release(connection: Connection, call: ReleaseEvents, now: datetime) -> None:
+    """Give those events back that the process still has."""
+    values = {"ids": list(call.event_ids), "holder": call.process, "claimed_by": None, "claimed_until": None}
     connection.execute(_RELEASE, values)
 
 
-def count(connection: Connection) -> int:
+def count(connection: Connection, call: CountEvents) -> int:
     """Return how many events there are."""
+    return _count(connection)
+
+
+def _count(connection: Connection) -> int:
     return connection.execute(_COUNT).scalar_one()
 
 
-def _row(event: OutboxEvent) -> dict[str, Any]:
+def _row(event: Event, now: datetime) -> dict[str, Any]:
     return {
         "image_id": event.image_id,
         "event": event.type,
         "priority": event.priority,
         "payload": orjson.dumps(dict(event.payload)).decode(),
         "caller": orjson.dumps(dict(event.caller)).decode(),
-        "created_at": event.created_at,
+        "created_at": now,
     }
 
 
-def _to_event(row: Any) -> OutboxEvent:
+def _to_event(row: Any) -> Event:
     kind, payload, created_at, priority, caller, image_id, number = row
-    return OutboxEvent(kind, orjson.loads(payload), created_at, priority, orjson.loads(caller), image_id, number)
+    return Event(kind, orjson.loads(payload), priority, orjson.loads(caller), image_id, created_at, number)
+
+
+QUERIES = {CountEvents: count}
+WRITES = {AddEvents: append, TakeEvents: take, FinishEvents: finish, ReleaseEvents: release}
+LOOKS = {TakeEvents: (look, ())}
+"""A read that tells whether a call may find something, and its result where it would not."""

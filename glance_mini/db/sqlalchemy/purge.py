@@ -1,10 +1,11 @@
 """Removal of images that were deleted long ago; their ids become tombstones and are never given again."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, select, true
 
 from glance_mini.db.sqlalchemy.models import deletions, image_tombstones, images, pending_deletes, transfers
+from glance_mini.operations.records import PurgeImages
 
 _FOUND = (
     select(images.c.id)
@@ -23,14 +24,17 @@ _BURY = insert(image_tombstones)
 _REMOVE = delete(images).where(images.c.id.in_(bindparam("ids", expanding=True)))
 
 
-def purge(connection: Connection, now: datetime, older_than: timedelta, max_rows: int) -> int:
-    """Remove up to ``max_rows`` images deleted longer than ``older_than`` ago; return how many went.
+def purge(connection: Connection, call: PurgeImages, now: datetime) -> int:
+    """Remove images that were deleted long ago; return how many went.
 
     An image whose data, upload or deletion is still pending stays. What belongs to an image goes with its row.
     """
-    values = {"before": now - older_than, "rows": max_rows}
+    values = {"before": now - call.older_than, "rows": call.max_rows}
     ids = connection.execute(_FOUND, values).scalars().all()
     if ids:
         connection.execute(_BURY, [{"id": image_id} for image_id in ids])
         connection.execute(_REMOVE, {"ids": ids})
     return len(ids)
+
+
+WRITES = {PurgeImages: purge}

@@ -46,7 +46,9 @@ def _json_array(element: json_array, compiler: SQLCompiler, **kw: Any) -> str:
     values = compiler.process(element.clauses, **kw)
     if len(element.clauses) > 1:
         values = f"{inner}({values})"
-    return _as_text(f"{function}({values})", compiler)
+    array = f"{function}({values})"
+    # SQLite makes an empty array of no rows.
+    return f"NULLIF({array}, '[]')" if compiler.dialect.name == "sqlite" else _as_text(array, compiler)
 
 
 def _as_text(aggregate: str, compiler: SQLCompiler) -> str:

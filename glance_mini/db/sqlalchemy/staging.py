@@ -1,6 +1,5 @@
-"""Uploads into the staging area: transfers that leave an image ``uploading`` (reference 5.3)."""
+"""Staged data: recorded when its transfer ends, forgotten or discarded after its import."""
 
-from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,9 +10,8 @@ from glance_mini.db.sqlalchemy import models, staged_rows, transfers, usage
 from glance_mini.db.sqlalchemy.images import records
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
-from glance_mini.domain.quota import Limits
 from glance_mini.domain.staging import StagedData
-from glance_mini.domain.transfer import Transfer
+from glance_mini.operations.records import DiscardStaged, ForgetStaged, GetStaged, ListDataNames, RecordStaged
 
 _IDS: Any = bindparam("ids", expanding=True)
 _TRANSFERS, _STAGED, _DELETIONS = models.transfers.c, models.staged_data.c, models.deletions.c
@@ -34,19 +32,12 @@ _NAMED = union_all(
 )
 
 
-def begin(connection: Connection, transfer: Transfer, now: datetime, limits: Limits) -> Image:
-    """Move the image to ``uploading`` and begin ``transfer``, whose bytes count as staged; return the image.
-
-    StatusConflict, NotFound, LimitExceeded.
-    """
-    return transfers.begin(connection, transfer, now, limits, status="uploading")
-
-
-def record(connection: Connection, transfer: Transfer, data: StagedData, now: datetime) -> Image:
-    """End the transfer, keep ``data`` and set the image's size, which stays ``uploading``; return the image.
+def record(connection: Connection, call: RecordStaged, now: datetime) -> Image:
+    """End the transfer, keep its data and set the size of the image, which stays ``uploading``; return the image.
 
     Gone where the image was deleted, TransferLost where the transfer has ended or is another process's now.
     """
+    transfer, data = call.transfer, replace(call.staged, created_at=now)
     before = records.find_locked(connection, transfer.image_id)
     if before is None:
         raise errors.Gone(kind="image", id=transfer.image_id)
@@ -58,23 +49,32 @@ def record(connection: Connection, transfer: Transfer, data: StagedData, now: da
     return after
 
 
-def forget(connection: Connection, image_id: str) -> None:
-    """Remove the record of staged data, whose bytes are gone; nothing where there is none."""
-    _, used = staged_rows.remove(connection, image_id)
+def get(connection: Connection, call: GetStaged) -> StagedData | None:
+    """Return the staged data of an image."""
+    return staged_rows.get(connection, call.image_id)
+
+
+def forget(connection: Connection, call: ForgetStaged, now: datetime) -> None:
+    """Remove the record of staged data, whose bytes are gone; nothing without any."""
+    _, used = staged_rows.remove(connection, call.image_id)
     usage.change(connection, used, usage.Usage())
 
 
-def discard(connection: Connection, image_id: str, now: datetime) -> None:
-    """Make a pending deletion of staged data, for the node that has it; nothing where there is none."""
-    usage.change(connection, staged_rows.discard(connection, image_id, now), usage.Usage())
+def discard(connection: Connection, call: DiscardStaged, now: datetime) -> None:
+    """Make a pending deletion of staged data, for the node that has it; nothing without any."""
+    usage.change(connection, staged_rows.discard(connection, call.image_id, now), usage.Usage())
 
 
-def list_names(connection: Connection, image_ids: Collection[str]) -> Mapping[str, frozenset[str]]:
+def list_names(connection: Connection, call: ListDataNames) -> dict[str, frozenset[str]]:
     """Return the names that transfers, staged data, data and pending deletions have in their stores, by image.
 
     An image that never was is not among them.
     """
     names: dict[str, set[str]] = {}
-    for image_id, value in connection.execute(_NAMED, {"ids": list(image_ids)}):
+    for image_id, value in connection.execute(_NAMED, {"ids": list(call.image_ids)}):
         names.setdefault(image_id, set()).add(value.rpartition("/")[2])
     return {image_id: frozenset(found - {""}) for image_id, found in names.items()}
+
+
+QUERIES = {GetStaged: get, ListDataNames: list_names}
+WRITES = {RecordStaged: record, ForgetStaged: forget, DiscardStaged: discard}

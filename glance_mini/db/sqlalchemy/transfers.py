@@ -4,7 +4,6 @@ A transfer belongs to the process that its row names. Whoever ends one locks the
 so that an end, a deletion and a taking-over of the same image come one after the other.
 """
 
-from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,9 +15,18 @@ from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.models import transfers
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
-from glance_mini.domain.quota import IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL, Limits
+from glance_mini.domain.quota import IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL
 from glance_mini.domain.status import IN_TRANSFER, check_transition
-from glance_mini.domain.transfer import StoredData, Transfer
+from glance_mini.domain.transfer import Transfer
+from glance_mini.operations.records import (
+    AbortTransfer,
+    BeginTransfer,
+    IsYoungestTransfer,
+    RecordData,
+    RenewLeases,
+    ReserveSpace,
+    TakeExpiredTransfers,
+)
 
 BATCH = 100
 
@@ -68,46 +76,46 @@ _LATER = {
 }
 
 
-def begin(
-    connection: Connection, transfer: Transfer, now: datetime, limits: Limits, status: str = "saving"
-) -> Image:
-    """Move the image to ``status``, insert ``transfer`` and reserve its bytes; return the image.
+def begin(connection: Connection, call: BeginTransfer, now: datetime) -> Image:
+    """Move the image to ``saving`` or ``uploading``, insert the transfer and reserve its bytes; return the image.
 
     StatusConflict, Invalid (a format is missing), NotFound, LimitExceeded.
     """
+    transfer = replace(call.transfer, started_at=now, lease_until=now + call.lease)
+    status = "uploading" if call.to_staging else "saving"
     before = records.lock(connection, transfer.image_id)
     check_transition(before, status)
     after = replace(before, status=status, updated_at=now)
     records.update_row(connection, before, after)
     connection.execute(_INSERT, {name: getattr(transfer, name) for name in _FIELDS})
-    usage.change(connection, usage.Usage(), usage.of_transfer(transfer), limits)
+    usage.change(connection, usage.Usage(), usage.of_transfer(transfer), call.limits)
     return after
 
 
-def reserve(connection: Connection, transfer_id: str, amount: int, limits: Limits) -> None:
-    """Add ``amount`` bytes to what the transfer has reserved; LimitExceeded, Gone."""
-    transfer = _lock(connection, transfer_id)
-    reserved = transfer.reserved + amount
-    connection.execute(_UPDATE, {"transfer": transfer_id, "reserved": reserved})
-    more = usage.Usage({(transfer.project_id, usage.resource_of(transfer)): amount})
-    usage.change(connection, usage.Usage(), more, limits)
+def reserve(connection: Connection, call: ReserveSpace, now: datetime) -> None:
+    """Add bytes to what the transfer has reserved; LimitExceeded, Gone."""
+    transfer = _lock(connection, call.transfer_id)
+    connection.execute(_UPDATE, {"transfer": transfer.id, "reserved": transfer.reserved + call.amount})
+    more = usage.Usage({(transfer.project_id, usage.resource_of(transfer)): call.amount})
+    usage.change(connection, usage.Usage(), more, call.limits)
 
 
-def is_youngest(connection: Connection, transfer_id: str) -> bool:
+def is_youngest(connection: Connection, call: IsYoungestTransfer) -> bool:
     """Tell whether no later transfer of the same project holds a reservation of the same resource; Gone."""
-    row = connection.execute(_ONE, {"transfer": transfer_id}).first()
+    row = connection.execute(_ONE, {"transfer": call.transfer_id}).first()
     if row is None:
-        raise errors.TransferLost(id=transfer_id)
+        raise errors.TransferLost(id=call.transfer_id)
     transfer = Transfer(*row)
     values = {"project": transfer.project_id, "started_at": transfer.started_at, "transfer": transfer.id}
     return not connection.execute(_LATER[usage.resource_of(transfer)], values).scalar()
 
 
-def record_data(connection: Connection, transfer: Transfer, data: StoredData, now: datetime) -> Image:
-    """Make the image active with ``data`` and end the transfer, whose reservation becomes use.
+def record_data(connection: Connection, call: RecordData, now: datetime) -> Image:
+    """Make the image active with its data and end the transfer, whose reservation becomes use.
 
     Gone where the image was deleted, TransferLost where the transfer has ended or is another process's now.
     """
+    transfer, data = call.transfer, call.data
     try:
         before = records.lock(connection, transfer.image_id)
     except errors.NotFound as error:
@@ -133,12 +141,13 @@ def record_data(connection: Connection, transfer: Transfer, data: StoredData, no
     return records.store(connection, before, after, now)
 
 
-def abort(connection: Connection, transfer: Transfer, now: datetime) -> None:
+def abort(connection: Connection, call: AbortTransfer, now: datetime) -> None:
     """End the transfer, give its reservation back and put its image from ``saving`` to ``queued``.
 
-    So it goes from ``uploading``, where nothing was staged. Nothing happens where the transfer has ended or is another
-    process's now; a deleted image stays as it is.
+    An image that is ``uploading`` becomes ``queued`` too, if nothing is staged. Nothing happens where the transfer has
+    ended or is another process's now; a deleted image stays as it is.
     """
+    transfer = call.transfer
     image = records.find_locked(connection, transfer.image_id)
     try:
         held = _lock(connection, transfer.id)
@@ -158,29 +167,24 @@ def _has_nothing(connection: Connection, image: Image) -> bool:
     return image.status == "saving" or (image.status == "uploading" and staged_rows.get(connection, image.id) is None)
 
 
-def renew(connection: Connection, process: str, transfer_ids: Collection[str], lease_until: datetime) -> None:
-    """Prolong the leases of those transfers that ``process`` still holds."""
-    connection.execute(_RENEW, {"ids": list(transfer_ids), "holder": process, "lease_until": lease_until})
+def renew(connection: Connection, call: RenewLeases, now: datetime) -> None:
+    """Prolong the leases of those transfers that the process still holds."""
+    values = {"ids": list(call.transfer_ids), "holder": call.process, "lease_until": now + call.lease}
+    connection.execute(_RENEW, values)
 
 
-def take_expired(
-    connection: Connection,
-    process: str,
-    held: Collection[str],
-    now: datetime,
-    lease_until: datetime,
-    host: str | None,
-) -> Sequence[Transfer]:
-    """Return transfers but ``held`` whose lease ended before ``now``, held by ``process`` until ``lease_until``.
+def take_expired(connection: Connection, call: TakeExpiredTransfers, now: datetime) -> tuple[Transfer, ...]:
+    """Return transfers whose lease ended before ``now``, held by the caller from now on.
 
     Those to another node's own disk than that of ``host`` are among them only once they are ``ABANDONED``.
     """
-    values = {"now": now, "held": list(held), "node": host, "abandoned": now - ABANDONED}
+    values = {"now": now, "held": list(call.held), "node": call.host, "abandoned": now - ABANDONED}
+    until = now + call.lease
     rows = connection.execute(_EXPIRED, values)
-    found = [replace(Transfer(*row), process=process, lease_until=lease_until) for row in rows]
+    found = tuple(replace(Transfer(*row), process=call.process, lease_until=until) for row in rows)
     if found:
         ids = [one.id for one in found]
-        connection.execute(_TAKE, {"ids": ids, "process": process, "lease_until": lease_until})
+        connection.execute(_TAKE, {"ids": ids, "process": call.process, "lease_until": until})
     return found
 
 
@@ -201,3 +205,14 @@ def _lock(connection: Connection, transfer_id: str) -> Transfer:
     if row is None:
         raise errors.TransferLost(id=transfer_id)
     return Transfer(*row)
+
+
+QUERIES = {IsYoungestTransfer: is_youngest}
+WRITES = {
+    BeginTransfer: begin,
+    ReserveSpace: reserve,
+    RecordData: record_data,
+    AbortTransfer: abort,
+    RenewLeases: renew,
+    TakeExpiredTransfers: take_expired,
+}

@@ -23,6 +23,7 @@ from glance_mini.domain.quota import (
     Limits,
 )
 from glance_mini.domain.transfer import Transfer
+from glance_mini.operations.records import CountUsage
 
 NOT_COUNTED = ("killed", "deleted", "pending_delete")
 
@@ -63,8 +64,12 @@ def change(connection: Connection, before: Usage, after: Usage, limits: Limits =
         _add(connection, str(project), resource, amount, limit)
 
 
-def read(connection: Connection, project_id: str) -> dict[str, int]:
-    """Return what the project uses, by resource."""
+def read(connection: Connection, call: CountUsage) -> dict[str, int]:
+    """Return what one project or all of them use, by resource."""
+    return _read_total(connection) if call.project_id is None else _read_project(connection, call.project_id)
+
+
+def _read_project(connection: Connection, project_id: str) -> dict[str, int]:
     rows = connection.execute(_ROWS, {"project": project_id})
     used: dict[str, int] = {row.resource: row.used for row in rows}
     for resource, statement in _SUMS.items():
@@ -73,8 +78,8 @@ def read(connection: Connection, project_id: str) -> dict[str, int]:
     return dict.fromkeys(RESOURCES, 0) | used
 
 
-def read_total(connection: Connection) -> dict[str, int]:
-    """Return what all projects together use, by resource; projects that were never counted are left out."""
+def _read_total(connection: Connection) -> dict[str, int]:
+    # Projects that were never counted are left out.
     return dict.fromkeys(RESOURCES, 0) | {resource: int(amount) for resource, amount in connection.execute(_TOTALS)}
 
 
@@ -147,3 +152,6 @@ _SUMS = {
         _count(transfers.c.project_id) + _count(staged_data.c.project_id) + _count(jobs.c.counted_for)
     ),
 }
+
+
+QUERIES = {CountUsage: read}

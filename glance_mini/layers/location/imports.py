@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from glance_mini.content.signatures import is_signed
-from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Conflict, Invalid, StatusConflict
 from glance_mini.domain.image import Image
@@ -24,7 +24,8 @@ from glance_mini.domain.imports import (
     MethodRule,
 )
 from glance_mini.domain.job import Job, new_job
-from glance_mini.operations.imports import BeginImport, ImportImage
+from glance_mini.operations.imports import ImportImage
+from glance_mini.operations.records import BeginImport
 from glance_mini.operations.tasks import CreateTask
 from glance_mini_store.stores import Stores
 
@@ -44,14 +45,16 @@ def _refuse(uri: str) -> None:
 class ImportRules:
     """What the configuration says of imports.
 
-    ``check_uri`` raises Invalid for an address that the service does not fetch from. ``staging_host`` is the address of
-    this node where the staging area is its own, None where all share it. ``reads_locations``: whether the hashes of new
-    locations are computed. ``priorities`` are those of jobs by kind, 0 where there is none. ``wake_workers`` is called
-    after a job was added. ``methods`` are the import methods that there are.
+    ``check_uri`` raises Invalid for an address that the service does not fetch from. ``node_url`` is the address of
+    this node if the staging area is its own, None if all nodes share it. ``keep_jobs``: how long the record of an ended
+    job stays. ``reads_locations``: whether the hashes of new locations are computed. ``priorities`` are those of jobs
+    by kind, 0 where it has no entry. ``wake_workers`` is called after a job was added. ``methods`` are the import
+    methods that exist.
     """
 
     check_uri: Callable[[str], object] = _refuse
-    staging_host: str | None = None
+    node_url: str | None = None
+    keep_jobs: timedelta = timedelta(hours=48)
     reads_locations: bool = True
     priorities: Mapping[str, int] = field(default_factory=dict)
     wake_workers: Callable[[], None] = field(default=lambda: None)
@@ -80,7 +83,7 @@ def prepare_import(context: Context, op: ImportImage, stores: Stores, rules: Imp
     job = _make_job(context, op, chosen, rules)
     progress = {TASK_PROPERTY: job.id, IMPORTING_PROPERTY: ",".join(sorted(chosen)), FAILED_PROPERTY: ""}
     status = image.status if request.name == COPY_IMAGE else "importing"
-    return BeginImport(job, image.status, status, progress, op.limits)
+    return BeginImport(job, image.status, status, progress, op.limits, rules.keep_jobs)
 
 
 def prepare_task(context: Context, op: CreateTask, stores: Stores, rules: ImportRules) -> CreateTask:
@@ -177,7 +180,6 @@ def _make_job(context: Context, op: ImportImage, chosen: tuple[str, ...], rules:
         context,
         KIND,
         values,
-        utcnow(),
         image_id=op.image_id,
         priority=rules.priority(KIND) + _URGENCY.get(request.name, 0),
         stores=chosen,

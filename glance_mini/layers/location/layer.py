@@ -1,16 +1,17 @@
 """Keeps the data of images in stores: writes, reads, deletes it, and looks after the list of locations.
 
-How data gets into a store is told in ``uploads``; what is asked before an import begins in ``import_rules``, before a
-location is added in ``new_locations``.
+``uploads`` brings data into a store, ``imports`` checks what an import asks for, ``locations`` what a new location
+is, and ``removal`` deletes data.
 """
 
 import logging
 from dataclasses import replace
-from typing import Any, Self
+from datetime import timedelta
+from typing import Self
 
 from oslo_config import cfg
 
-from glance_mini.content.counted import WatchedChunks
+from glance_mini.content.counted import CountedStream
 from glance_mini.content.failover import FailoverChunks
 from glance_mini.content.inspection import InspectionRules
 from glance_mini.content.signatures import Certificates, no_certificates
@@ -23,14 +24,16 @@ from glance_mini.domain.member import Member
 from glance_mini.domain.quota import NO_LIMITS
 from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.domain.status import PENDING_DELETE, check_transition
-from glance_mini.layers.base import Layer, Services
+from glance_mini.layers.base import Layer
 from glance_mini.layers.location.imports import ImportRules, prepare_import, prepare_task
-from glance_mini.layers.location.locations import adding, check_new_location, reading, resolve_changes
+from glance_mini.layers.location.locations import check_new_location, hash_job, location_change, resolve_changes
 from glance_mini.layers.location.removal import Removal
 from glance_mini.layers.location.uploads import Uploads
+from glance_mini.layers.services import Services
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
-from glance_mini.operations import data, images, imports, info, members, tasks
+from glance_mini.operations import data, images, imports, info, locations, members, tasks
+from glance_mini.operations.records import UndoDeletion
 from glance_mini_store import capabilities
 from glance_mini_store import errors as store_errors
 from glance_mini_store.store import Store
@@ -76,13 +79,14 @@ class LocationLayer(Layer):
         self._uploads = Uploads(self.below, leases, metrics, hash_algorithm, inspection, certificates)
         self._changeable = changeable
         self._rules = rules or ImportRules()
-        self._removal = Removal(self.below, stores, self._rules.staging_host)
+        self._removal = Removal(self.below, stores, self._rules.node_url)
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
         rules = ImportRules(
             check_uri=services.check_uri,
-            staging_host=None if conf.staging_is_shared else services.address,
+            node_url=None if conf.staging_is_shared else services.node_url,
+            keep_jobs=timedelta(hours=conf.task.task_time_to_live),
             reads_locations=conf.do_secure_hash,
             priorities={kind: int(priority) for kind, priority in conf.workers.priorities.items()},
             wake_workers=services.wake_workers,
@@ -115,7 +119,7 @@ class LocationLayer(Layer):
 
     def stage_data(self, context: Context, op: imports.StageData) -> Image:
         check_transition(op.target, "uploading")
-        return self._uploads.stage(context, op, self._stores.get(STAGING_STORE), self._rules.staging_host)
+        return self._uploads.stage(context, op, self._stores.get(STAGING_STORE), self._rules.node_url)
 
     def _writable_store(self, store_id: str | None) -> Store:
         if store_id is None or not self._stores.multi:
@@ -130,13 +134,13 @@ class LocationLayer(Layer):
         begin = prepare_import(context, op, self._stores, self._rules)
         if begin is None:
             return None
-        self.below(context, begin)
+        begun = self.below(context, begin)
         if op.job is None:
             self._rules.wake_workers()
-        return begin.job
+        return begun.job
 
     def create_task(self, context: Context, op: tasks.CreateTask) -> Job:
-        job: Job = self.below(context, prepare_task(context, op, self._stores, self._rules))
+        job = self.below(context, prepare_task(context, op, self._stores, self._rules))
         self._rules.wake_workers()
         return job
 
@@ -144,21 +148,21 @@ class LocationLayer(Layer):
 
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
         image = op.target
-        locations = self._ordered(image, op.prefer)
-        if not locations or image.size is None:
+        candidates = self._ordered(image, op.prefer)
+        if not candidates or image.size is None:
             return None
         offset, length = resolve_range(op.first, op.last, image.size)
         if op.head:
             return data.ImageData(image, iter(()), offset, length)
         is_part = (offset, length) != (0, image.size)
-        chunks = FailoverChunks(self._stores, locations, offset, length, is_part, self._metrics)
+        chunks = FailoverChunks(self._stores, candidates, offset, length, is_part, self._metrics)
         try:
             chunks.open()
         except store_errors.NotFound:
-            LOG.error("The data of image %s is in none of its %d locations.", image.id, len(locations))
+            LOG.error("The data of image %s is in none of its %d locations.", image.id, len(candidates))
             return None
         self._metrics.transfers.labels("out").inc()
-        return data.ImageData(image, WatchedChunks(chunks, self._note_sent), offset, length)
+        return data.ImageData(image, CountedStream(chunks, self._note_sent), offset, length)
 
     def _note_sent(self, sent: int) -> None:
         self._metrics.transfers.labels("out").dec()
@@ -178,7 +182,7 @@ class LocationLayer(Layer):
 
     def delete_image(self, context: Context, op: images.DeleteImage) -> Image:
         """Delete the record, then the bytes; a store that refuses brings the image back (409)."""
-        deleted: Image = self.below(context, op)
+        deleted = self.below(context, op)
         if deleted.status == PENDING_DELETE:
             self._rules.wake_workers()
             return deleted
@@ -186,32 +190,32 @@ class LocationLayer(Layer):
             try:
                 self._removal.delete_pending(context, op.image_id)
             except store_errors.InUseByStore as error:
-                self.below(context, data.UndoDeletion(op.target))
+                self.below(context, UndoDeletion(op.target))
                 raise Conflict(reason=f"Image {op.image_id} could not be deleted: {error}") from error
         return deleted
 
-    def delete_from_store(self, context: Context, op: imports.DeleteFromStore) -> Image:
+    def delete_from_store(self, context: Context, op: locations.DeleteFromStore) -> Image:
         return self._removal.delete_from_store(context, op.target, op.store)
 
     # locations and access lists
 
-    def add_location(self, context: Context, op: imports.AddLocation) -> Image:
+    def add_location(self, context: Context, op: locations.AddLocation) -> Image:
         check_new_location(context, op, self._stores, self._rules)
-        change = adding(op, self._stores, self._rules)
+        change = location_change(op, self._stores, self._rules)
         if self._rules.reads_locations and op.hash_value is not None:
-            importing: Image = self.below(context, reading(context, op, op.target, self._rules))
+            begun = self.below(context, hash_job(context, op, op.target, self._rules))
             self._rules.wake_workers()
-            return importing
-        image: Image = self.below(context, change)
+            return begun.image
+        image = self.below(context, change)
         self._keep_acls(context, image)
         if self._rules.reads_locations:
             self._read_later(context, replace(op, limits=NO_LIMITS), image)
         return image
 
-    def _read_later(self, context: Context, op: imports.AddLocation, image: Image) -> None:
+    def _read_later(self, context: Context, op: locations.AddLocation, image: Image) -> None:
         """Let a job learn the hashes of ``image``, which is active and works without them."""
         try:
-            self.below(context, reading(context, op, image, self._rules))
+            self.below(context, hash_job(context, op, image, self._rules))
         except GlanceMiniError as error:
             LOG.warning("The hashes of image %s will not be known: %s", image.id, error)
         else:
@@ -222,7 +226,7 @@ class LocationLayer(Layer):
             if not self._changeable:
                 raise Forbidden(reason="Locations cannot be changed: show_multiple_locations is off.")
             op = replace(op, changes=resolve_changes(self._stores, op.changes, op.target))
-        image: Image = self.below(context, op)
+        image = self.below(context, op)
         if any(isinstance(change, LocationChange) and change.action == "remove" for change in op.changes):
             self._removal.delete_removed(context, op.image_id)
         if image.visibility != op.target.visibility or image.locations != op.target.locations:
@@ -236,7 +240,7 @@ class LocationLayer(Layer):
         return self._change_member(context, op)
 
     def _change_member(self, context: Context, op: members.AddMember | members.DeleteMember) -> Member:
-        member: Member = self.below(context, op)
+        member = self.below(context, op)
         self._keep_acls(context, op.target)
         return member
 
@@ -254,7 +258,7 @@ class LocationLayer(Layer):
     def _readers(self, context: Context, image: Image) -> list[str]:
         if image.visibility != "shared":
             return []
-        found: Any = self.below(context, members.ListMembers(image.id, image))
+        found = self.below(context, members.ListMembers(image.id, image))
         return [member.member_id for member in found]
 
 def resolve_range(first: int | None, last: int | None, size: int) -> tuple[int, int]:

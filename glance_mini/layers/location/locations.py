@@ -1,10 +1,9 @@
-"""Locations that come by the call of their own (reference 10.2): who may add which, and what becomes of them."""
+"""New locations of an image: who may add which, and the changes and the job that follow."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 from glance_mini.domain.changes import ImageChanges, LocationChange
-from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, Invalid, StatusConflict
 from glance_mini.domain.image import Image, Location
@@ -13,7 +12,8 @@ from glance_mini.domain.job import new_job
 from glance_mini.domain.status import check_formats
 from glance_mini.layers.location.imports import ImportRules
 from glance_mini.operations.images import UpdateImage
-from glance_mini.operations.imports import AddLocation, BeginImport
+from glance_mini.operations.locations import AddLocation
+from glance_mini.operations.records import BeginImport
 from glance_mini_store import errors
 from glance_mini_store.errors import BadStoreUri
 from glance_mini_store.locations.http import HttpLocation
@@ -35,7 +35,7 @@ def check_new_location(context: Context, op: AddLocation, stores: Stores, rules:
     if not is_trusted:
         scheme = op.url.partition("://")[0]
         if scheme not in _WEB:
-            raise Forbidden(reason="Only services may add locations that are no web addresses.")
+            raise Forbidden(reason="Only services may add locations other than web addresses.")
         if not any(scheme in store.driver.schemes for store in stores):
             raise Forbidden(reason="There is no store for web addresses.")
     if op.target.status != "queued":
@@ -45,25 +45,25 @@ def check_new_location(context: Context, op: AddLocation, stores: Stores, rules:
         rules.check_uri(_public_uri(op.url))
 
 
-def adding(op: AddLocation, stores: Stores, rules: ImportRules) -> UpdateImage:
+def location_change(op: AddLocation, stores: Stores, rules: ImportRules) -> UpdateImage:
     """Return the change that adds the location and makes the image active; Invalid for a location that is none.
 
-    A hash that the caller has told is believed where the data is not read.
+    A hash that the caller claims is believed where the data is not read.
     """
-    hashes = {} if rules.reads_locations else _told_hashes(op)
+    hashes = {} if rules.reads_locations else _claimed_hashes(op)
     change = LocationChange("add", locations=(Location(op.url, op.metadata),), hashes=hashes)
     return UpdateImage(op.image_id, op.target, resolve_changes(stores, (change,), op.target), op.limits)
 
 
-def reading(context: Context, op: AddLocation, image: Image, rules: ImportRules) -> BeginImport:
+def hash_job(context: Context, op: AddLocation, image: Image, rules: ImportRules) -> BeginImport:
     """Return what begins the job that reads the data, to make ``image`` active or to learn the hashes of an active one.
 
     It takes the import lock, so that nothing else changes the data meanwhile.
     """
-    values = {"image_id": op.image_id, "loc_url": op.url, "validation_data": _told_hashes(op)}
-    job = new_job(context, KIND, values, utcnow(), image_id=op.image_id, priority=rules.priority(KIND))
+    values = {"image_id": op.image_id, "loc_url": op.url, "validation_data": _claimed_hashes(op)}
+    job = new_job(context, KIND, values, image_id=op.image_id, priority=rules.priority(KIND))
     status = "active" if image.status == "active" else "importing"
-    return BeginImport(job, image.status, status, {TASK_PROPERTY: job.id}, op.limits)
+    return BeginImport(job, image.status, status, {TASK_PROPERTY: job.id}, op.limits, rules.keep_jobs)
 
 
 def _public_uri(url: str) -> str:
@@ -76,7 +76,7 @@ def _public_uri(url: str) -> str:
     return location.public_uri()
 
 
-def _told_hashes(op: AddLocation) -> dict[str, str]:
+def _claimed_hashes(op: AddLocation) -> dict[str, str]:
     if op.hash_algorithm is None or op.hash_value is None:
         return {}
     return {"os_hash_algo": op.hash_algorithm, "os_hash_value": op.hash_value}

@@ -12,14 +12,14 @@ from glance_mini.domain.image import Image, Location
 from glance_mini.domain.transfer import Deletion
 from glance_mini.maintenance.deletion import remove_data
 from glance_mini.operations.base import Operation
-from glance_mini.operations.data import FinishDeletion, ListDeletions
 from glance_mini.operations.images import UpdateImage
+from glance_mini.operations.records import FinishDeletion, ListDeletions
 from glance_mini_store import errors as store_errors
 from glance_mini_store.stores import Stores
 
 LOG = logging.getLogger(__name__)
 
-Below = Callable[[Context, Operation], Any]
+Below = Callable[[Context, Operation[Any]], Any]
 
 
 class Removal:

@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from glance_mini.content.inspection import Inspection, InspectionRules
 from glance_mini.content.signatures import Certificates, signature_check
-from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import GlanceMiniError, Unavailable
 from glance_mini.domain.image import Image, Location
@@ -20,16 +19,17 @@ from glance_mini.domain.transfer import StoredData, Transfer
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
 from glance_mini.operations.base import Operation
-from glance_mini.operations.data import AbortTransfer, BeginTransfer, RecordData, UploadData
-from glance_mini.operations.imports import BeginStaging, RecordStaged, StageData
+from glance_mini.operations.data import UploadData
+from glance_mini.operations.imports import StageData
+from glance_mini.operations.records import AbortTransfer, BeginTransfer, RecordData, RecordStaged
 from glance_mini_store import errors as store_errors
 from glance_mini_store.checked_stream import Observer
 from glance_mini_store.store import Store, Stored
 
 LOG = logging.getLogger(__name__)
 
-Below = Callable[[Context, Operation], Any]
-Record = Callable[[Stored], Operation]
+Below = Callable[[Context, Operation[Any]], Any]
+Record = Callable[[Stored], Operation[Image]]
 
 
 class Uploads:
@@ -61,7 +61,7 @@ class Uploads:
         transfer = self._new_transfer(op, store)
         inspection = Inspection(op.target, self._rules) if op.target.container_format == "bare" else None
 
-        def record(stored: Stored) -> Operation:
+        def record(stored: Stored) -> Operation[Image]:
             metadata = {**stored.metadata, "store": store_id} if store_id else dict(stored.metadata)
             written = StoredData(
                 location=Location(url=stored.location, metadata=metadata),
@@ -73,7 +73,7 @@ class Uploads:
             )
             return RecordData(transfer, written)
 
-        begin = BeginTransfer(transfer, op.limits)
+        begin = BeginTransfer(transfer, self._leases.lease, op.limits)
         algorithms = ("md5", self._hash_algorithm)
         observers = [observer for observer in (inspection, signature) if observer is not None]
         return self._carry(context, op, store, begin, record, algorithms, observers)
@@ -82,11 +82,12 @@ class Uploads:
         """Write data as it comes into the staging area of ``host`` and return the image, ``uploading``."""
         transfer = self._new_transfer(op, store, host)
 
-        def record(stored: Stored) -> Operation:
-            staged = StagedData(op.image_id, store.id, stored.location, stored.size, host, utcnow())
+        def record(stored: Stored) -> Operation[Image]:
+            staged = StagedData(op.image_id, store.id, stored.location, stored.size, host)
             return RecordStaged(transfer, staged)
 
-        return self._carry(context, op, store, BeginStaging(transfer, op.limits), record)
+        begin = BeginTransfer(transfer, self._leases.lease, op.limits, to_staging=True)
+        return self._carry(context, op, store, begin, record)
 
     def _new_transfer(self, op: UploadData | StageData, store: Store, host: str | None = None) -> Transfer:
         transfer_id = op.transfer_id or str(uuid4())
@@ -99,8 +100,6 @@ class Uploads:
             # Of this transfer alone: whoever clears it away, however late, cannot meet the data of another one.
             name=f"{op.image_id}-{transfer_id[:8]}",
             reserved=op.size or 0,
-            started_at=utcnow(),
-            lease_until=self._leases.lease_until(),
             host=host,
         )
 
@@ -109,7 +108,7 @@ class Uploads:
         context: Context,
         op: UploadData | StageData,
         store: Store,
-        begin: BeginTransfer | BeginStaging,
+        begin: BeginTransfer,
         record: Record,
         algorithms: Sequence[str] = (),
         observers: Sequence[Observer] = (),
@@ -141,7 +140,7 @@ class Uploads:
         return stored
 
     def _record(
-        self, context: Context, store: Store, transfer: Transfer, stored: Stored, record: Operation
+        self, context: Context, store: Store, transfer: Transfer, stored: Stored, record: Operation[Image]
     ) -> Image:
         try:
             image: Image = self._below(context, record)

@@ -6,8 +6,8 @@ room carries them. What flows is bounded here, block by block.
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self, TypeVar
 from uuid import uuid4
 
 from oslo_config import cfg
@@ -19,19 +19,16 @@ from glance_mini.domain.image import Image, is_internal
 from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 from glance_mini.domain.quota import Limits
-from glance_mini.layers.base import Layer, Services
+from glance_mini.layers.base import Layer
 from glance_mini.layers.quota.limits import MIB, LimitSource, limit_source
+from glance_mini.layers.quota.reservations import Incoming, Reservations
+from glance_mini.layers.services import Services
 from glance_mini.metrics import Metrics
 from glance_mini.operations import data, images, imports, info, members
-from glance_mini.operations.base import Operation
+from glance_mini.operations.base import ImageOperation, Operation
+from glance_mini.operations.records import CountUsage, LoadImage, RecordImport
 
-SCARCE_STEPS = 16
-"""Below this many steps of free room an upload of unknown size takes only what it is about to write."""
-
-Incoming = data.UploadData | imports.StageData
-
-_RETRY_SECONDS = 0.1
-_MAX_WAIT_SECONDS = 60.0
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +40,6 @@ class ImageLimits:
     members: int | None = None
     locations: int | None = None
     size: int = 1024**4
-
-
-@dataclass(frozen=True, slots=True)
-class _Room:
-    """The limit of one resource, in bytes."""
-
-    resource: str
-    limit: int
-
-    def less(self, amount: int) -> "_Room":
-        return _Room(self.resource, self.limit - amount)
 
 
 class QuotaLayer(Layer):
@@ -73,8 +59,7 @@ class QuotaLayer(Layer):
         self._source = source
         self._per_image = per_image
         self._metrics = metrics
-        self._step = step
-        self._sleep = sleep
+        self._reservations = Reservations(self.below, step, sleep)
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
@@ -93,20 +78,19 @@ class QuotaLayer(Layer):
         custom = sum(1 for name in op.properties if not is_internal(name))
         self._require("image_property_quota", limits.properties, custom)
         self._require("image_tag_quota", limits.tags, len(tags) if isinstance(tags, tuple | list) else 0)
-        image: Image = self._below_counting(context, replace(op, limits=limits))
-        return image
+        return self._below_counting(context, replace(op, limits=limits))
 
-    def update_image(self, context: Context, op: images.UpdateImage) -> Image:
-        image: Image = self._below_counting(context, replace(op, limits=self._limits(op.target.owner)))
-        return image
+    def surrounds(self, operation: type[Operation[Any]]) -> bool:
+        return issubclass(operation, ImageOperation) and any(field.name == "limits" for field in fields(operation))
 
-    def restore_image(self, context: Context, op: images.RestoreImage) -> Image:
-        image: Image = self._below_counting(context, replace(op, limits=self._limits(op.target.owner)))
-        return image
+    def around(self, context: Context, op: Operation[R]) -> R:
+        """Say the limits of the image's owner, for what carries limits."""
+        assert isinstance(op, ImageOperation)
+        limited: Operation[R] = replace(op, limits=self._limits(op.target.owner))  # type: ignore[call-arg]
+        return self._below_counting(context, limited)
 
     def add_member(self, context: Context, op: members.AddMember) -> Member:
-        member: Member = self._below_counting(context, replace(op, limit=self._per_image.members))
-        return member
+        return self._below_counting(context, replace(op, limit=self._per_image.members))
 
     def upload_data(self, context: Context, op: data.UploadData) -> Image:
         return self._take_data(context, op, quota.IMAGE_SIZE_TOTAL)
@@ -120,23 +104,17 @@ class QuotaLayer(Layer):
         limits = self._limits(owner)
         limit = limits.project.get(quota.IMAGE_SIZE_TOTAL)
         if owner is not None and limit is not None:
-            used: dict[str, int] = self.below(context, info.CountUsage(owner))
+            used = self.below(context, CountUsage(owner))
             self._require(quota.IMAGE_SIZE_TOTAL, limit, used[quota.IMAGE_SIZE_TOTAL] + 1)
-        job: Job | None = self._below_counting(context, replace(op, limits=limits))
-        return job
+        return self._below_counting(context, replace(op, limits=limits))
 
-    def add_location(self, context: Context, op: imports.AddLocation) -> Image:
-        image: Image = self._below_counting(context, replace(op, limits=self._limits(op.target.owner)))
-        return image
-
-    def record_import(self, context: Context, op: imports.RecordImport) -> Image:
+    def record_import(self, context: Context, op: RecordImport) -> Image:
         """Count what an import has written for the owner of the image, whoever began it."""
         try:
-            owner = self.below(context, images.LoadImage(str(op.job.image_id))).owner
+            owner = self.below(context, LoadImage(str(op.job.image_id))).owner
         except NotFound:
             owner = None
-        image: Image = self._below_counting(context, replace(op, limits=self._limits(owner)))
-        return image
+        return self._below_counting(context, replace(op, limits=self._limits(owner)))
 
     def _take_data(self, context: Context, op: Incoming, resource: str) -> Image:
         """Hand data on, bounded by the size that an image may have and by the room for ``resource``."""
@@ -145,14 +123,13 @@ class QuotaLayer(Layer):
         op = replace(op, limits=self._limits(op.target.owner), transfer_id=op.transfer_id or str(uuid4()))
         chunks = _capped(op.chunks, cap)
         if op.size is None and resource in op.limits.project:
-            chunks = self._reserving(context, op, chunks, resource)
-        image: Image = self._below_counting(context, replace(op, chunks=chunks))
-        return image
+            chunks = self._reservations.reserving(context, op, chunks, resource)
+        return self._below_counting(context, replace(op, chunks=chunks))
 
     def get_usage(self, context: Context, op: info.GetUsage) -> dict[str, tuple[int, int]]:
         if not self._source.is_unified or context.project_id is None:
             return {}
-        used: dict[str, int] = self.below(context, info.CountUsage(context.project_id))
+        used = self.below(context, CountUsage(context.project_id))
         limits = self._source.project_limits(context.project_id)
         return {resource: (used.get(resource, 0), limits.get(resource, -1)) for resource in quota.RESOURCES}
 
@@ -164,61 +141,12 @@ class QuotaLayer(Layer):
             locations=self._per_image.locations,
         )
 
-    def _reserving(
-        self, context: Context, op: Incoming, chunks: Iterable[bytes], resource: str
-    ) -> Iterator[bytes]:
-        """Take room for data of unknown size while it flows: in steps while there is plenty, else block by block."""
-        reserved = written = 0
-        for chunk in chunks:
-            written += len(chunk)
-            if written > reserved:
-                reserved += self._reserve(context, op, resource, reserved, written - reserved)
-            yield chunk
-
-    def _reserve(self, context: Context, op: Incoming, resource: str, reserved: int, needed: int) -> int:
-        """Return how many bytes were taken beside those ``reserved``, at least ``needed``.
-
-        Where there is no room the youngest upload of the project gives way, so that of several at once as many
-        finish as there is room for; an older one waits for that.
-        """
-        step, room = max(needed, self._step), _Room(resource, op.limits.project[resource])
-        if step > needed and self._take(context, op, step, room.less(SCARCE_STEPS * self._step)):
-            return step
-        waited = 0.0
-        while not self._take(context, op, needed, room):
-            if waited >= _MAX_WAIT_SECONDS or self.below(context, data.IsYoungestTransfer(str(op.transfer_id))):
-                self._give_way(context, op, reserved, needed, room)
-                break
-            self._sleep(_RETRY_SECONDS)
-            waited += _RETRY_SECONDS
-        return needed
-
-    def _give_way(self, context: Context, op: Incoming, reserved: int, needed: int, room: _Room) -> None:
-        """Give back what is ``reserved``, then try for all of it once more; LimitExceeded.
-
-        Who decides to give up holds nothing meanwhile: else two of which one has to go would both go, each because of
-        what the other holds.
-        """
-        if reserved:
-            self._take(context, op, -reserved, room)
-        if not self._take(context, op, reserved + needed, room):
-            raise LimitExceeded(resource=room.resource, limit=room.limit, wanted=f"{needed} bytes more")
-
-    def _take(self, context: Context, op: Incoming, amount: int, room: _Room) -> bool:
-        assert op.transfer_id is not None
-        limits = Limits(project={room.resource: room.limit})
-        try:
-            self.below(context, data.ReserveSpace(op.transfer_id, amount, limits))
-        except LimitExceeded:
-            return False
-        return True
-
     def _require(self, resource: str, limit: int | None, wanted: int) -> None:
         if limit is not None and wanted > limit:
             self._metrics.quota_refusals.labels(resource).inc()
             raise LimitExceeded(resource=resource, limit=limit, wanted=wanted)
 
-    def _below_counting(self, context: Context, op: Operation) -> Any:
+    def _below_counting(self, context: Context, op: Operation[R]) -> R:
         try:
             return self.below(context, op)
         except LimitExceeded as error:

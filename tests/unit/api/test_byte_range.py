@@ -1,4 +1,4 @@
-"""Range headers (reference 5.2, RFC 9110 section 14)."""
+"""Range headers (RFC 9110 section 14)."""
 
 import testtools
 

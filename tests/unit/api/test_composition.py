@@ -9,11 +9,11 @@ import testtools
 from webob import Request
 
 from glance_mini import conf as configuration
-from glance_mini.api.app import compose, load_application
 from glance_mini.api.openapi import openapi_document
 from glance_mini.api.routes import ROUTES
 from glance_mini.api.v2.schema import all_schemas
 from glance_mini.api.v2.schemas.images import image_schema
+from glance_mini.bootstrap import compose, load_application
 from glance_mini.domain.errors import ConfigurationError, Unavailable
 from glance_mini.domain.query import Page
 from glance_mini.layers.stack import Stack

@@ -9,7 +9,7 @@ from wsgiref.util import FileWrapper
 import testtools
 
 from glance_mini.api.download import SentChunks, download_body
-from glance_mini.content.counted import WatchedChunks
+from glance_mini.content.counted import CountedStream
 from glance_mini_store.streams import FileRange
 
 
@@ -63,7 +63,7 @@ class TestDownloadBody(testtools.TestCase):
 
     def test_bytes_of_a_file_that_a_server_sent_count_also_where_it_puts_the_descriptor_back(self) -> None:
         told: list[int] = []
-        chunks = WatchedChunks(FileRange(self._file(b"0123456789"), 0, 10), told.append)
+        chunks = CountedStream(FileRange(self._file(b"0123456789"), 0, 10), told.append)
         body = download_body({"wsgi.file_wrapper": FileWrapper}, chunks, True, self._end)
         body.filelike.seek(4)  # as socket.sendfile tells how far it came
         os.lseek(body.filelike.fileno(), 0, os.SEEK_SET)  # as gunicorn does afterwards

@@ -1,7 +1,8 @@
-"""Requests that are handed on to the node with the staged data (reference 6.9, appendix B 51)."""
+"""Requests that are handed on to the node with the staged data."""
 
 import socket
 import threading
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -10,8 +11,7 @@ import fixtures
 from glance_mini.api.forwarding import FORWARDED
 from glance_mini.domain.staging import STAGING_STORE, StagedData
 from glance_mini.domain.transfer import Transfer
-from glance_mini.operations.imports import BeginStaging, RecordStaged
-from glance_mini.testing.samples import TIME
+from glance_mini.operations.records import BeginTransfer, RecordStaged
 from tests.http.client import ApplicationTest
 
 IMPORT = {"method": {"name": "glance-direct"}, "stores": ["cheap"]}
@@ -57,11 +57,10 @@ class ForwardingTest(ApplicationTest):
     def staged_on(self, host: str | None) -> str:
         """Create an image whose data was staged on the node ``host`` and return the path of the image."""
         image_id = self.create()
-        now = self.service.services.leases.lease_until()
-        transfer = Transfer("t1", image_id, "p1", "p", STAGING_STORE, "n", 4, TIME, now)
-        staged = StagedData(image_id, STAGING_STORE, "file:///elsewhere/x", 4, host, TIME)
-        for op in (BeginStaging(transfer), RecordStaged(transfer, staged)):
-            self.service.stack.call(self.service.context("member"), op)
+        transfer = Transfer("t1", image_id, "p1", "p", STAGING_STORE, "n", 4)
+        staged = StagedData(image_id, STAGING_STORE, "file:///elsewhere/x", 4, host)
+        for call in (BeginTransfer(transfer, timedelta(minutes=1), to_staging=True), RecordStaged(transfer, staged)):
+            self.service.backend.run(call)
         return f"/v2/images/{image_id}"
 
     def unreachable(self) -> str:
@@ -103,7 +102,7 @@ class TestForwarding(ForwardingTest):
             self.assertEqual(202, self.send("POST", f"{path}/import", IMPORT).status_int)
             self.assertEqual((204, []), (self.send("DELETE", path).status_int, self.asked))
 
-    def test_a_node_that_is_down_is_told_by_an_import(self) -> None:
+    def test_an_import_says_that_a_node_is_down(self) -> None:
         path = self.staged_on(self.unreachable())
         self.assertEqual(504, self.send("POST", f"{path}/import", IMPORT).status_int)
 

@@ -26,7 +26,7 @@ TWO = (Location("memory://a/x", {"store": "slow", "note": "1"}), Location("memor
 
 def views(**shown: bool) -> ImageViews:
     """Return views that show nothing but what is asked for, and read locations in the reverse order."""
-    defaults = {"show_direct_url": False, "show_locations": False, "several_stores": False}
+    defaults = {"show_direct_url": False, "show_locations": False, "multi_store": False}
     return ImageViews(lambda locations: list(locations)[::-1], **(defaults | shown))
 
 
@@ -55,13 +55,13 @@ class TestImageViews(testtools.TestCase):
         self.assertEqual({"store": "slow", "note": "1"}, shown[1]["metadata"])
 
     def test_an_image_without_data_has_an_empty_list_of_locations_and_no_direct_url(self) -> None:
-        view = views(show_locations=True, show_direct_url=True, several_stores=True).show(make_image(locations=()))
+        view = views(show_locations=True, show_direct_url=True, multi_store=True).show(make_image(locations=()))
         self.assertEqual([], view["locations"])
         self.assertNotIn("direct_url", view)
         self.assertNotIn("stores", view)
 
     def test_stores_are_sorted_as_clients_that_wait_expect(self) -> None:
-        self.assertEqual("quick,slow", views(several_stores=True).show(make_image(locations=TWO))["stores"])
+        self.assertEqual("quick,slow", views(multi_store=True).show(make_image(locations=TWO))["stores"])
 
 
 class TestPages(testtools.TestCase):

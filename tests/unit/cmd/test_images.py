@@ -1,12 +1,14 @@
 """``glance-mini-manage images`` as an operator types it."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
-from glance_mini.domain.query import EVERYTHING
-from glance_mini.domain.quota import NO_LIMITS
+from glance_mini.operations.outbox import TakeEvents
+from glance_mini.operations.records import ListDeletions, LoadImage, MoveToTrash
+from glance_mini.testing.data_access.samples import creation
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
 from tests.unit.cmd.test_commands import CommandTestCase
 
@@ -18,10 +20,10 @@ class ImageCommandsTest(CommandTestCase):
         schema.sync(engine)
         self.data = SqlDataAccess(engine)
         self.addCleanup(self.data.close)
-        self.data.create_image(make_image(), NO_LIMITS)
+        self.data.run(creation(make_image()))
 
     def test_deleted_image_is_listed_with_the_end_of_its_time(self):
-        self.delete(TIME + timedelta(hours=1))
+        self.delete(timedelta(hours=1))
         code, out, _ = self.manage("images", "deleted")
         self.assertEqual(0, code)
         head, row = (line.split() for line in out.splitlines())
@@ -31,21 +33,33 @@ class ImageCommandsTest(CommandTestCase):
     def test_restored_image_is_seen_again_and_listed_no_more(self):
         self.delete()
         self.assertEqual((0, "active\n"), self.manage("images", "restore", IMAGE_ID)[:2])
-        self.assertEqual("active", self.data.get_image(IMAGE_ID, EVERYTHING).status)
+        self.assertEqual("active", self.data.run(LoadImage(IMAGE_ID)).status)
         self.assertEqual(1, len(self.manage("images", "deleted")[1].splitlines()))
 
+    def test_restoration_is_an_event_and_the_end_of_an_image_is_none(self):
+        with self.state.config_file.open("a") as file:
+            file.write("[notifications]\ndelivery = outbox\n[oslo_messaging_notifications]\ndriver = log\n")
+        self.delete()
+        self.manage("images", "restore", IMAGE_ID)
+        self.delete()
+        self.manage("images", "scrub", IMAGE_ID)
+        [event] = self.data.run(TakeEvents("test", timedelta(hours=1), 10))
+        self.assertEqual(("image.update", IMAGE_ID), (event.type, event.payload["id"]))
+
     def test_image_is_deleted_for_good_before_its_time(self):
-        self.delete(TIME + timedelta(days=365_000))
+        self.delete(timedelta(days=365_000))
         self.assertEqual((0, "deleted\n"), self.manage("images", "scrub", IMAGE_ID)[:2])
         self.assertEqual(1, len(self.manage("images", "deleted")[1].splitlines()))
-        self.assertEqual(1, len(self.data.list_deletions(IMAGE_ID)))
+        self.assertEqual(1, len(self.data.run(ListDeletions(IMAGE_ID))))
 
     def test_image_that_was_not_deleted_is_left_alone(self):
         for command in ("restore", "scrub"):
             code, _, err = self.manage("images", command, IMAGE_ID)
             self.assertEqual(1, code)
             self.assertIn(IMAGE_ID, err)
-        self.assertEqual("active", self.data.get_image(IMAGE_ID, EVERYTHING).status)
+        self.assertEqual("active", self.data.run(LoadImage(IMAGE_ID)).status)
 
-    def delete(self, scrub_at=TIME):
-        self.data.mark_pending_delete(IMAGE_ID, TIME, make_job(kind="scrub", image_id=IMAGE_ID, due_at=scrub_at))
+    def delete(self, keep=timedelta(0)):
+        """Delete the image so that it can be restored for ``keep``."""
+        job = make_job(id=str(uuid4()), kind="scrub", image_id=IMAGE_ID)
+        self.data.run(MoveToTrash(IMAGE_ID, keep, job), TIME)

@@ -5,14 +5,13 @@ from datetime import timedelta
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
-from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
-from glance_mini.db.sqlalchemy.outbox_access import SqlOutboxAccess
-from glance_mini.domain.job import JobLimits
+from glance_mini.operations.jobs import AddJob, ClaimJob, FinishJob, GetJob
+from glance_mini.operations.outbox import TakeEvents
 from glance_mini.testing.samples import TIME
 from tests.unit.cmd.test_commands import CommandTestCase
 from tests.unit.workers.support import make_job
 
-LATER = TIME + timedelta(hours=1)
+HOUR = timedelta(hours=1)
 
 
 class JobCommandsTest(CommandTestCase):
@@ -20,20 +19,18 @@ class JobCommandsTest(CommandTestCase):
         super().setUp()
         engine = make_engine(f"sqlite:///{self.state.path}/glance-mini.db")
         schema.sync(engine)
-        data = SqlDataAccess(engine)
-        self.addCleanup(data.close)
-        self.database = data.database
-        self.jobs = SqlJobAccess(data.database)
+        self.data = SqlDataAccess(engine)
+        self.addCleanup(self.data.close)
 
-    def add(self, **values):
+    def add(self, now=TIME, **values):
         """Return the id of a new job."""
-        return self.jobs.add_job(make_job(**values)).id
+        return self.data.run(AddJob(make_job(**values)), now).id
 
     def add_failed(self):
         """Return the id of a job that failed."""
         self.add()
-        job = self.jobs.claim_job("w", ["script"], TIME, LATER, JobLimits())
-        return self.jobs.finish_job(job, "failure", None, "It broke.", TIME, LATER).id
+        job = self.data.run(ClaimJob("w", ("script",), HOUR), TIME)
+        return self.data.run(FinishJob(job, "failure", None, "It broke.", HOUR), TIME).id
 
     def listed(self, *words):
         """Return the ids that ``jobs list`` shows."""
@@ -43,7 +40,7 @@ class JobCommandsTest(CommandTestCase):
 
     def test_list_shows_jobs_of_all_kinds_newest_first_and_filters_them(self):
         old = self.add(project_id="p1")
-        new = self.add(now=LATER, kind="other", project_id="p2")
+        new = self.add(now=TIME + HOUR, kind="other", project_id="p2")
         self.assertEqual([new, old], self.listed())
         self.assertEqual([new], self.listed("--limit", "1"))
         self.assertEqual([old], self.listed("--kind", "script"))
@@ -54,7 +51,7 @@ class JobCommandsTest(CommandTestCase):
         ids = {self.add() for _ in range(501)}
         self.assertEqual(ids, set(self.listed()))
 
-    def test_show_tells_everything_but_what_may_be_secret(self):
+    def test_show_prints_everything_but_what_may_be_secret(self):
         where = {"host": "http://node1:9292", "stores": ("fast", "cheap")}
         job_id = self.add(input={"url": "http://me:pass@x/"}, token="the-token", roles=("member", "reader"), **where)
         code, out, _ = self.manage("jobs", "show", job_id)
@@ -69,7 +66,7 @@ class JobCommandsTest(CommandTestCase):
     def test_failed_job_is_tried_again(self):
         job_id = self.add_failed()
         self.assertEqual((0, "pending\n"), self.manage("jobs", "retry", job_id)[:2])
-        self.assertEqual("pending", self.jobs.get_job(job_id).state)
+        self.assertEqual("pending", self.data.run(GetJob(job_id)).state)
 
     def test_job_that_has_not_failed_is_not_tried_again(self):
         code, _, err = self.manage("jobs", "retry", self.add())
@@ -81,13 +78,21 @@ class JobCommandsTest(CommandTestCase):
         code, _, err = self.manage("jobs", "cancel", job_id)
         self.assertEqual((1, 1), (code, err.count("\n")))
 
-    def test_the_failure_of_a_task_that_is_cancelled_is_told(self):
+    def test_record_of_a_cancelled_job_stays_as_long_as_configured(self):
+        with self.state.config_file.open("a") as file:
+            file.write("[task]\ntask_time_to_live = 5\n")
+        job_id = self.add()
+        self.manage("jobs", "cancel", job_id)
+        job = self.data.run(GetJob(job_id))
+        self.assertEqual(5 * HOUR, job.expires_at - job.updated_at)
+
+    def test_the_failure_of_a_task_that_is_cancelled_is_an_event(self):
         with self.state.config_file.open("a") as file:
             file.write("[notifications]\ndelivery = outbox\n[oslo_messaging_notifications]\ndriver = log\n")
         task, other = self.add(kind="import"), self.add()
         for job_id in (task, other):
             self.assertEqual((0, "failure\n"), self.manage("jobs", "cancel", job_id)[:2])
-        [event] = SqlOutboxAccess(self.database).take_events("test", TIME, LATER, 10)
+        [event] = self.data.run(TakeEvents("test", HOUR, 10))
         self.assertEqual(("task.failure", task), (event.type, event.payload["id"]))
 
     def test_unknown_job_is_one_line(self):

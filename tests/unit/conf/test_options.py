@@ -1,4 +1,4 @@
-"""The names and defaults that operators know (reference 22.1 and 22.2), and the service's own."""
+"""The names and defaults that operators know, and the service's own."""
 
 import testtools
 from oslo_config import cfg
@@ -109,6 +109,7 @@ OWN = {
     ("transfers", "reserve_step_mib"): 64,
     ("notifications", "delivery"): "direct",
     ("notifications", "queue_size"): 10000,
+    ("database", "data_access"): "sqlalchemy",
     ("database", "connection"): None,
     ("database", "max_pool_size"): 16,
     ("database", "max_overflow"): 48,

@@ -10,7 +10,7 @@ from glance_mini.domain.image import Location
 from glance_mini.metrics import Metrics
 from glance_mini_store import errors
 from glance_mini_store.drivers.file import FileDriver
-from tests.unit.layers.location.stores import FailingDriver, several_stores, unavailable
+from tests.unit.layers.location.stores import FailingDriver, multi_store, unavailable
 from tests.unit.layers.support import count
 
 DATA = bytes(range(26))
@@ -24,7 +24,7 @@ class TestFailover(testtools.TestCase):
 
     def arrange(self) -> None:
         self.drivers = {name: FailingDriver(name) for name in "abc"}
-        self.stores = several_stores(**self.drivers)
+        self.stores = multi_store(**self.drivers)
         self.locations = [Location(self.drivers[name].put("x", DATA), {"store": name}) for name in "abc"]
         self.metrics = Metrics()
 
@@ -134,7 +134,7 @@ class TestFailover(testtools.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         driver = FileDriver(folder.name)
-        self.stores = several_stores(disk=driver, **self.drivers)
+        self.stores = multi_store(disk=driver, **self.drivers)
         location = Location(driver.write("x", [DATA]).location, {"store": "disk"})
         whole, part = self.open(location), self.open(location, first=3, length=5)
         for chunks, expected in ((whole, DATA), (part, DATA[3:8])):

@@ -1,4 +1,4 @@
-"""What uploaded data is taken for, and what is refused (reference 5.5)."""
+"""What uploaded data is taken for, and what is refused."""
 
 import tracemalloc
 

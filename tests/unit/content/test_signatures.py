@@ -1,4 +1,4 @@
-"""What becomes of data whose image says who signed it, and where the certificates come from (reference 5.6)."""
+"""What becomes of data whose image says who signed it, and where the certificates come from."""
 
 import logging
 import subprocess

@@ -4,10 +4,11 @@ from testtools import TestCase
 from testtools.matchers import Contains, HasLength, LessThan, MatchesAll, Not
 
 from glance_mini.domain.job import JobLimits
+from glance_mini.operations.jobs import AddJob, ClaimJob, FinishJob
+from glance_mini.testing.data_access.job_samples import KINDS, job
+from glance_mini.testing.data_access.samples import LATER, LEASE, NOW
 from glance_mini.testing.statements import count_statements
-from tests.contract.db.job_samples import KINDS, LEASE, job
-from tests.contract.db.samples import LATER, NOW
-from tests.unit.db.test_jobs_on_sqlite import open_on
+from tests.unit.db.test_sqlite import open_on
 
 PROJECTS = 3
 
@@ -15,13 +16,13 @@ PROJECTS = 3
 class TestClaimStatements(TestCase):
     def setUp(self):
         super().setUp()
-        access = open_on("sqlite://")
-        self.addCleanup(access.data.close)
-        self.engine, self.jobs = access.data.engine, access.jobs
+        self.data = open_on("sqlite://")
+        self.addCleanup(self.data.close)
+        self.engine = self.data.engine
         for number in range(60):
-            self.jobs.add_job(job(project_id=f"p{number % PROJECTS}", stores=("fast", "cheap")))
+            self.data.run(AddJob(job(project_id=f"p{number % PROJECTS}", stores=("fast", "cheap"))), NOW)
         for _ in range(30):
-            self.jobs.finish_job(self.claim(), "success", {}, "", NOW, LATER)
+            self.data.run(FinishJob(self.claim(), "success", {}, "", LATER - NOW), NOW)
 
     def test_claim_is_few_statements_however_many_jobs_there_are(self):
         for _ in range(10):
@@ -30,14 +31,15 @@ class TestClaimStatements(TestCase):
             # Whether any is due, what runs, the oldest, the first of projects with fewer running ones, the taking.
             self.assertThat(len(statements), LessThan(5 + PROJECTS))
 
-    def test_claim_for_a_project_that_runs_nothing_is_three_statements(self):
+    def test_claim_for_a_project_that_runs_nothing_is_four_statements(self):
         with count_statements(self.engine) as statements:
-            self.assertIsNotNone(self.jobs.claim_job("w", KINDS, NOW, LEASE, JobLimits()))
-        self.assertThat(statements, HasLength(3))
+            self.assertIsNotNone(self.data.run(ClaimJob("w", KINDS, LEASE, JobLimits()), NOW))
+        # Whether any is due; then, in the transaction, what runs, the oldest and the taking.
+        self.assertThat(statements, HasLength(4))
 
     def test_worker_without_work_asks_once_and_writes_nothing(self):
         with count_statements(self.engine) as statements:
-            self.assertIsNone(self.jobs.claim_job("w", ("other",), NOW, LEASE, JobLimits()))
+            self.assertIsNone(self.data.run(ClaimJob("w", ("other",), LEASE, JobLimits()), NOW))
         self.assertThat(statements, HasLength(1))
         self.assertEqual([], [one for one in statements if not one.startswith("SELECT")])
 
@@ -58,4 +60,4 @@ class TestClaimStatements(TestCase):
             return "\n".join(row[3] for row in rows)
 
     def claim(self):
-        return self.jobs.claim_job("w", KINDS, NOW, LEASE, JobLimits(per_project=50, per_store=50))
+        return self.data.run(ClaimJob("w", KINDS, LEASE, JobLimits(per_project=50, per_store=50)), NOW)

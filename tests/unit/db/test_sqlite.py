@@ -5,11 +5,11 @@ from pathlib import Path
 from fixtures import TempDir
 from testtools import TestCase
 
-from glance_mini.db.interface import DataAccess
+from glance_mini.db.interface import DataAccess, EventRules, no_events
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
+from glance_mini.testing.data_access import JobAccessContract, RecordContract
 from glance_mini.testing.tables import make_tables
-from tests.contract.db.contract import DataAccessContract
 
 
 def open_on(url: str) -> SqlDataAccess:
@@ -19,11 +19,38 @@ def open_on(url: str) -> SqlDataAccess:
     return SqlDataAccess(engine)
 
 
-class TestSqliteFile(DataAccessContract, TestCase):
-    def open_data_access(self) -> DataAccess:
-        return open_on(f"sqlite:///{Path(self.useFixture(TempDir()).path, 'test.db')}")
+class OnSqlite:
+    url = ""
+
+    def open_data_access(self, event_rules: EventRules = no_events) -> DataAccess:
+        if not self.url:
+            self.url = self.new_url()
+            self.engine = make_engine(self.url)
+            make_tables(self.engine)
+        return SqlDataAccess(self.engine, event_rules=event_rules)
 
 
-class TestSqliteInMemory(DataAccessContract, TestCase):
-    def open_data_access(self) -> DataAccess:
-        return open_on("sqlite://")
+class InFile(OnSqlite):
+    def new_url(self) -> str:
+        return f"sqlite:///{Path(self.useFixture(TempDir()).path, 'test.db')}"
+
+
+class InMemory(OnSqlite):
+    def new_url(self) -> str:
+        return "sqlite://"
+
+
+class TestRecordsInFile(InFile, RecordContract, TestCase):
+    pass
+
+
+class TestJobsInFile(InFile, JobAccessContract, TestCase):
+    pass
+
+
+class TestRecordsInMemory(InMemory, RecordContract, TestCase):
+    pass
+
+
+class TestJobsInMemory(InMemory, JobAccessContract, TestCase):
+    pass

@@ -7,10 +7,11 @@ from testtools import TestCase
 from testtools.matchers import Contains, HasLength
 
 from glance_mini.domain.query import EVERYTHING, SORT_KEYS, ImageQuery
-from glance_mini.domain.quota import NO_LIMITS
-from glance_mini.testing.samples import make_job
+from glance_mini.operations.images import ListImages
+from glance_mini.operations.records import LoadImage, MoveToTrash
+from glance_mini.testing.data_access.job_samples import job
+from glance_mini.testing.data_access.samples import MINE, NOW, creation, location, sample, stored
 from glance_mini.testing.statements import count_statements
-from tests.contract.db.samples import MINE, NOW, location, sample, stored
 from tests.unit.db.test_sqlite import open_on
 
 
@@ -20,31 +21,30 @@ class TestStatements(TestCase):
         self.data = open_on("sqlite://")
         self.addCleanup(self.data.close)
         self.images = [
-            self.data.create_image(
+            self.insert(
                 sample(
                     created_at=NOW + timedelta(seconds=number),
                     tags=("t", "u"),
                     properties={"p": "1", "q": "2"},
                     locations=(location("a"), location("b")),
-                ),
-                NO_LIMITS,
+                )
             )
             for number in range(100)
         ]
 
     def test_get_is_one_statement(self):
         with count_statements(self.data.engine) as statements:
-            self.data.get_image(self.images[0].id, MINE)
+            self.data.run(LoadImage(self.images[0].id, MINE))
         self.assertThat(statements, HasLength(1))
 
     def test_list_of_any_length_is_one_statement_and_one_for_its_marker(self):
         for limit, query in itertools.product((1, 100), ({}, {"tags": ("t",)}, {"properties": {"p": "1", "q": "2"}})):
             with count_statements(self.data.engine) as statements:
-                page = self.data.list_images(ImageQuery(limit=limit, **query), MINE)
+                page = self.data.run(ListImages(ImageQuery(limit=limit, **query), MINE))
             self.assertThat(page.images, HasLength(limit))
             self.assertThat(statements, HasLength(1))
             with count_statements(self.data.engine) as statements:
-                self.data.list_images(ImageQuery(limit=limit, marker=self.images[50].id, **query), MINE)
+                self.data.run(ListImages(ImageQuery(limit=limit, marker=self.images[50].id, **query), MINE))
             self.assertThat(statements, HasLength(2))
 
     def test_every_order_is_read_from_its_index(self):
@@ -57,12 +57,12 @@ class TestStatements(TestCase):
                 self.assertEqual(1, plan.count("USE TEMP B-TREE FOR ORDER BY"), plan)
 
     def test_list_of_deleted_images_is_one_statement_and_led_by_an_index(self):
-        image = self.data.create_image(stored(), NO_LIMITS)
-        self.data.mark_pending_delete(image.id, NOW, make_job(kind="scrub", image_id=image.id))
+        image = self.insert(stored())
+        self.data.run(MoveToTrash(image.id, timedelta(days=1), job(kind="scrub", image_id=image.id)), NOW)
         query = ImageQuery(one_of={"status": ("pending_delete",)})
         for scope in (MINE, EVERYTHING):
             with count_statements(self.data.engine) as statements:
-                self.assertThat(self.data.list_images(query, scope).images, HasLength(1))
+                self.assertThat(self.data.run(ListImages(query, scope)).images, HasLength(1))
             self.assertThat(statements, HasLength(1))
             self.assertThat(self.plan(query, scope), Contains("ix_images_list_status "))
 
@@ -74,11 +74,15 @@ class TestStatements(TestCase):
             for scope in (MINE, EVERYTHING):
                 self.assertThat(self.plan(query, scope), Contains(index))
 
+    def insert(self, image):
+        """Create an image as it is and return it."""
+        return self.data.run(creation(image), image.created_at)
+
     def plan(self, query, scope):
         """Return how SQLite would answer a list."""
         found = []
         with count_statements(self.data.engine, found.append):
-            self.data.list_images(query, scope)
+            self.data.run(ListImages(query, scope))
         with self.data.engine.connect() as connection:
             statement, values = found[-1]
             rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)

@@ -1,4 +1,4 @@
-"""What the import plugin image_conversion makes, with the real qemu-img (reference 5.5, 6.7, appendix B 50)."""
+"""What the import plugin image_conversion makes, with the real qemu-img."""
 
 import os
 import shutil
@@ -162,7 +162,7 @@ class TestProgram(StagedCase):
         program = self.program("try: bytearray(2**31)", "except MemoryError: sys.exit('no memory')")
         self.assertIn("no memory", self.failure(program, memory=512 * MIB))
 
-    def test_one_that_crashes_is_told_by_its_signal(self):
+    def test_crash_is_reported_with_its_signal(self):
         program = self.program(f"os.kill(os.getpid(), {int(signal.SIGSEGV)})")
         self.assertIn(f"signal {int(signal.SIGSEGV)}", self.failure(program))
 

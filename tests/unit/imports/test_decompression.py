@@ -1,4 +1,4 @@
-"""What the import plugin image_decompression unpacks, and where it stops (reference 6.7, appendix B 50)."""
+"""What the import plugin image_decompression unpacks, and where it stops."""
 
 import bz2
 import gzip

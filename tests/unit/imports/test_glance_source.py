@@ -1,4 +1,4 @@
-"""The import method glance-download (reference 6.2, 6.4)."""
+"""The import method glance-download."""
 
 import json
 

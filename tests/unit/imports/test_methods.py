@@ -1,4 +1,4 @@
-"""Where the data of an import comes from, and what an image gets with it (reference 6.2, 6.4)."""
+"""Where the data of an import comes from, and what an image gets with it."""
 
 import gzip
 import hashlib
@@ -13,6 +13,8 @@ from glance_mini.domain.imports import METHOD_RULES, MethodRule
 from glance_mini.imports.method_rules import load_method_rules
 from glance_mini.imports.methods import NAMESPACE, GlanceDirect, ImportMethod, load_methods
 from glance_mini.imports.plugins.decompression import ImageDecompression
+from glance_mini.operations.jobs import CancelJob
+from glance_mini.operations.records import GetStaged
 from glance_mini.workers.base import JobType
 from glance_mini_store.streams import BLOCK
 from tests.unit.content.disk_images import qcow2
@@ -81,7 +83,7 @@ class TestGlanceDownload(GlanceDownloadCase):
 class TestGlanceDownloadWithPlugins(GlanceDownloadCase):
     plugins = (ImageDecompression(64 * BLOCK),)
 
-    def test_data_is_compared_with_what_the_other_service_told_before_it_is_changed(self):
+    def test_data_is_compared_with_what_the_other_service_said_before_it_is_changed(self):
         packed = gzip.compress(DISK)
         record = RECORD | {"size": len(packed), "os_hash_value": hashlib.sha512(packed).hexdigest()}
         self.assertEqual(("active", len(DISK)), ((image := self.download(record, packed)).status, image.size))
@@ -129,17 +131,17 @@ class TestStagedElsewhere(ImportCase):
         image_id = self.staged()
         dying = Dying(Failing())
         self.assertRaises(Death, self.worker(api_image_import=dying).run_one)
-        self.services.jobs.cancel_job(self.task(image_id).id, self.clock())
+        self.data.run(CancelJob(self.task(image_id).id))
         self.clock.move(100)
         self.assertEqual(1, self.run_jobs(self.elsewhere()))
         self.assertEqual(("queued", {"staging": 1}), (self.image(image_id).status, self.kept()))
-        self.assertIsNone(self.services.jobs.get_staged(image_id))
+        self.assertIsNone(self.services.data.run(GetStaged(image_id)))
         self.remove_pending()
         self.assertEqual({}, self.kept())
 
     def test_node_that_cannot_have_the_data_waits_for_the_one_that_has(self):
         image_id = self.staged()
-        method = GlanceDirect(self.stores, self.services.jobs, "http://node2:9292")
+        method = GlanceDirect(self.stores, self.services.data, "http://node2:9292")
         job = self.task(image_id)
         error = self.assertRaises(Unavailable, method.open, job, None, self.image(image_id), None)
         self.assertIn("http://node1:9292", str(error))

@@ -1,4 +1,4 @@
-"""The configured plugins one after the other (reference 6.7)."""
+"""The configured plugins one after the other."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""Where the service may fetch from, and how URLs try to get around that (reference 6.8, appendix B 45)."""
+"""Where the service may fetch from, and how URLs try to get around that."""
 
 import testtools
 

@@ -13,6 +13,7 @@ from glance_mini.domain.clock import utcnow
 from glance_mini.domain.imports import ImportRequest
 from glance_mini.imports.copying import Copier
 from glance_mini.imports.methods import CopyImage, GlanceDirect, GlanceDownload, WebDownload
+from glance_mini.imports.preparation import Preparation
 from glance_mini.imports.web_client import WebClient
 from glance_mini.jobs.hash_location import LocationJob
 from glance_mini.jobs.import_image import ImportJob
@@ -20,8 +21,10 @@ from glance_mini.maintenance.reaper import Reaper
 from glance_mini.maintenance.staging import StagingArea
 from glance_mini.operations.data import DownloadData, UploadData
 from glance_mini.operations.images import CreateImage, DeleteImage, GetImage
-from glance_mini.operations.imports import ImportImage, ListImageTasks, StageData
+from glance_mini.operations.imports import ImportImage, StageData
+from glance_mini.operations.tasks import ListImageTasks
 from glance_mini.testing.application import ApplicationFixture
+from glance_mini.testing.timed import TimedAccess, seconds_of
 from glance_mini.workers.base import JobType
 from glance_mini.workers.loop import Worker
 from glance_mini.workers.settings import WorkerSettings
@@ -54,7 +57,7 @@ class ImportCase(testtools.TestCase):
     plugins = ()
     at_once = None
     size_cap = 64 * BLOCK
-    tell_seconds = 60
+    report_seconds = 60
 
     def setUp(self):
         super().setUp()
@@ -76,7 +79,8 @@ class ImportCase(testtools.TestCase):
         self.stores = self.services.stores
         self.caller = self.application.context("admin")
         self.clock = Clock()
-        imports = self.import_job(self.services.address)
+        self.data = TimedAccess(self.services.data, self.clock)
+        imports = self.import_job(self.services.node_url)
         self.job_types = {"api_image_import": imports, "location_import": self._location_job()}
 
     def settings(self):
@@ -88,19 +92,17 @@ class ImportCase(testtools.TestCase):
         services = self.services
         client = WebClient.from_config(self.application.conf)
         methods = (
-            GlanceDirect(services.stores, services.jobs, host),
+            GlanceDirect(services.stores, services.data, host),
             WebDownload(client),
             CopyImage(services.stores, services.metrics),
             GlanceDownload(client, ("hw_", "os_type")),
         )
-        copier = Copier(services.stores, InspectionRules(), "sha256", self.at_once, tell_seconds=self.tell_seconds)
+        copier = Copier(services.stores, InspectionRules(), "sha256", self.at_once, report_seconds=self.report_seconds)
         named = {method.name: method for method in methods}
         work = self.folder / "work"
-        staging = StagingArea(services.jobs, services.stores, host)
-        return ImportJob(
-            *(self.stack, staging, services.stores, named, self.plugins, copier, work, self.size_cap),
-            certificates=services.certificates,
-        )
+        staging = StagingArea(services.data, services.stores, host)
+        preparation = Preparation(named, self.plugins, copier, work, self.size_cap, services.certificates)
+        return ImportJob(self.stack, staging, services.stores, preparation, copier)
 
     def _location_job(self):
         return LocationJob(self.stack, self.services.stores, "sha256")
@@ -109,8 +111,8 @@ class ImportCase(testtools.TestCase):
         """Return a worker on the node ``host``, by default that of the test, which is not started."""
         settings = WorkerSettings(lease_seconds=60)
         types = {**self.job_types, **job_types}
-        metrics, host = self.services.metrics, host or self.services.address
-        return Worker(self.services.jobs, types, Wakeup(), settings, metrics, self.clock, host)
+        metrics, host = self.services.metrics, host or self.services.node_url
+        return Worker(self.data, types, Wakeup(), settings, metrics, seconds_of(self.clock), host)
 
     def create(self, **values):
         """Return the id of a new image."""
@@ -206,8 +208,7 @@ class ImportCase(testtools.TestCase):
         """Remove the data whose deletion was recorded."""
         services = self.services
         self.clock.move(1000)
-        parts = (services.data, services.stores, services.leases, services.metrics)
-        Reaper(*parts, 60, self.clock, services.address).reap()
+        Reaper(self.data, services.stores, services.leases, services.metrics, 60, services.node_url).reap()
 
     def break_store(self, name, error=None):
         """Let a store fail after the first block of a write; returns what mends it."""
@@ -278,8 +279,8 @@ class _Counting:
     def checkpoint(self, values, message=""):
         self._control.checkpoint(values, message)
 
-    def tell(self, message):
-        self._control.tell(message)
+    def report_progress(self, message):
+        self._control.report_progress(message)
 
 
 class Death(BaseException):

@@ -69,7 +69,7 @@ class Going:
     def check(self):
         pass
 
-    def tell(self, message):
+    def report_progress(self, message):
         self.messages.append(message)
 
 
@@ -100,7 +100,7 @@ class GroupsCase(testtools.TestCase):
         self.chunks, self.control = Chunks(), Going()
 
     def copy(self, *stores, at_once, source=None, may_fail=0):
-        copier = Copier(self.stores, InspectionRules(), "sha256", at_once, tell_seconds=0)
+        copier = Copier(self.stores, InspectionRules(), "sha256", at_once, report_seconds=0)
         source = source or Source(self.chunks, len(DATA))
         return copier.copy(source, make_image(status="importing"), "name", stores, {}, may_fail, self.control)
 
@@ -144,7 +144,7 @@ class TestGroups(GroupsCase):
         self.assertEqual(source.path.stat().st_ino, (self.folder / "disk" / "name").stat().st_ino)
         self.assertEqual(["a", "b", "c"], self.kept())
 
-    def test_what_is_told_covers_all_groups(self):
+    def test_what_is_reported_covers_all_groups(self):
         self.copy("a", "b", at_once=1)
         self.assertEqual(["Copied 6 %", "Copied 12 %"], self.control.messages[:2])
         self.assertEqual(("Copied 50 %", "Copied 100 %"), (self.control.messages[7], self.control.messages[-1]))

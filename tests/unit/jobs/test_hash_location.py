@@ -1,10 +1,11 @@
-"""Locations that were added by their address and are read afterwards (reference 10.2; appendix B 50)."""
+"""Locations that were added by their address and are read afterwards."""
 
 import hashlib
 
 from glance_mini.domain.job import JobQuery
 from glance_mini.jobs.hash_location import LocationJob
-from glance_mini.operations.imports import AddLocation
+from glance_mini.operations.locations import AddLocation
+from glance_mini.operations.tasks import ListTasks
 from tests.unit.jobs.support import DATA, SHA256, ImportCase, Interrupted
 from tests.unit.store.web import Page, WebServer
 
@@ -25,7 +26,7 @@ class LocationCase(ImportCase):
 
 
 class TestReadLocations(LocationCase):
-    def test_data_with_the_hash_that_was_told_makes_the_image_active(self):
+    def test_data_with_the_hash_that_was_claimed_makes_the_image_active(self):
         image_id = self.add(hash_algorithm="sha1", hash_value=SHA1.upper())
         self.assertEqual("importing", self.image(image_id).status)
         self.run_to_the_end()
@@ -46,7 +47,7 @@ class TestReadLocations(LocationCase):
         self.assertEqual("failure", self.task(image_id).state)
         self.assertIn("sha1", self.task(image_id).message)
 
-    def test_an_image_without_a_told_hash_is_active_at_once_and_gets_its_hashes_later(self):
+    def test_an_image_without_a_claimed_hash_is_active_at_once_and_gets_its_hashes_later(self):
         image_id = self.add()
         image = self.image(image_id)
         self.assertEqual(("active", None), (image.status, image.os_hash_value))
@@ -72,7 +73,7 @@ class TestReadLocations(LocationCase):
             interrupted.stop = lambda image_id=image_id: self.call_delete(image_id)
             self.worker(location_import=interrupted).run_one()
             self.run_to_the_end()
-            self.assertEqual("failure", self.services.jobs.list_jobs(JobQuery(image_id=image_id))[0].state)
+            self.assertEqual("failure", self.services.data.run(ListTasks(JobQuery(image_id=image_id)))[0].state)
 
     def test_a_server_that_fails_is_asked_again(self):
         image_id = self.add(hash_algorithm="sha1", hash_value=SHA1)
@@ -88,7 +89,7 @@ class TestBelievedLocations(LocationCase):
     def settings(self):
         return {"DEFAULT": {"do_secure_hash": "false"}}
 
-    def test_what_was_told_is_believed_where_nothing_is_read(self):
+    def test_what_was_claimed_is_believed_where_nothing_is_read(self):
         for hashes, value in (({}, None), ({"hash_algorithm": "sha1", "hash_value": "ab" * 20}, "ab" * 20)):
             image_id = self.add(**hashes)
             self.assertEqual(0, self.run_jobs())
@@ -101,7 +102,7 @@ class TestAttempts(LocationCase):
 
     def test_data_is_read_as_often_as_configured(self):
         conf, services = self.application.conf, self.services
-        self.job_types["location_import"] = LocationJob.from_config(conf, services, self.stack, services.jobs)
+        self.job_types["location_import"] = LocationJob.from_config(conf, services, self.stack)
         image_id = self.add()
         self.web.pages["/disk"].status = 503
         self.run_to_the_end()
@@ -109,10 +110,10 @@ class TestAttempts(LocationCase):
 
 
 class TestProgress(LocationCase):
-    def test_the_task_tells_how_much_was_read(self):
-        image_id, told = self.add(), []
-        self.job_types["location_import"] = LocationJob(self.stack, self.stores, "sha256", tell_seconds=0)
+    def test_the_task_says_how_much_was_read(self):
+        image_id, messages = self.add(), []
+        self.job_types["location_import"] = LocationJob(self.stack, self.stores, "sha256", report_seconds=0)
         interrupted = Interrupted(self.job_types["location_import"], 4)
-        interrupted.stop = lambda: told.append(self.task(image_id).message)
+        interrupted.stop = lambda: messages.append(self.task(image_id).message)
         self.worker(location_import=interrupted).run_one()
-        self.assertRegex(told[0], r"^Read [1-9][0-9]? %$")
+        self.assertRegex(messages[0], r"^Read [1-9][0-9]? %$")

@@ -1,10 +1,11 @@
-"""Imports to one store and to several, from the request to their end (reference 6.4, 6.5; appendix B 42 to 49)."""
+"""Imports to one store and to several, from the request to their end."""
 
 import gzip
 import hashlib
 
 from glance_mini.imports.plugins.decompression import ImageDecompression
 from glance_mini.imports.plugins.inject_metadata import InjectMetadata
+from glance_mini.operations.records import GetStaged
 from glance_mini_store import errors as store_errors
 from glance_mini_store.streams import BLOCK
 from tests.unit.content.disk_images import qcow2
@@ -24,7 +25,7 @@ class TestGlanceDirect(ImportCase):
         self.assertEqual(DONE, self.progress(image))
         self.assertEqual(DATA, self.download(image.id))
 
-    def test_the_task_tells_of_its_success(self):
+    def test_the_task_shows_its_success(self):
         image = self.staged_import()
         task = self.task(image.id)
         self.assertEqual(("success", {"image_id": image.id}, ""), (task.state, task.result, task.message))
@@ -69,7 +70,7 @@ class TestGlanceDirect(ImportCase):
         task = self.task(image_id)
         self.assertEqual(("failure", "The staged data is gone."), (task.state, task.message))
         self.assertEqual("queued", self.image(image_id).status)
-        self.assertIsNone(self.services.jobs.get_staged(image_id))
+        self.assertIsNone(self.services.data.run(GetStaged(image_id)))
 
     def test_an_image_whose_import_failed_can_be_staged_and_imported_again(self):
         image = self.staged_import(expected_hashes={"sha256": "0" * 64})
@@ -359,48 +360,48 @@ class TestOneStoreAfterTheOther(ImportCase):
 
 
 class TestProgress(ImportCase):
-    tell_seconds = 0
+    report_seconds = 0
 
     def settings(self):
         self.server = self.useFixture(RawServer(response(DATA)))
         return {"import_filtering_opts": {"allowed_hosts": "127.0.0.1", "allowed_ports": self.server.port}}
 
-    def told(self, image_id):
+    def messages(self, image_id):
         """Return what the task said on the way, up to the last block of the data."""
-        told = []
+        messages = []
 
         class Listening(Interrupted):
             def run(listening, job, control):
-                tell = control.tell
-                control.tell = lambda message: (tell(message), told.append(self.task(image_id).message))
+                report = control.report_progress
+                control.report_progress = lambda text: (report(text), messages.append(self.task(image_id).message))
                 return listening._job_type.run(job, control)
 
         job_type = Listening(self.job_types["api_image_import"], checks=0)
         self.worker(api_image_import=job_type).run_one()
         self.assertEqual("success", self.task(image_id).state)
-        return told
+        return messages
 
-    def test_the_task_tells_of_all_methods_in_percent(self):
+    def test_the_task_shows_all_methods_in_percent(self):
         percent = ["Copied 33 %", "Copied 66 %", "Copied 99 %", "Copied 100 %"]
         staged, downloaded = self.create(), self.create()
         self.stage(staged)
         self.request(staged, "fast")
-        self.assertEqual(percent, self.told(staged))
+        self.assertEqual(percent, self.messages(staged))
         self.request(downloaded, "fast", name="web-download", method={"uri": self.server.url()})
-        self.assertEqual(percent, self.told(downloaded))
+        self.assertEqual(percent, self.messages(downloaded))
         self.request(staged, "cheap", name="copy-image")
-        self.assertEqual("Copied 100 %", self.told(staged)[-1])
+        self.assertEqual("Copied 100 %", self.messages(staged)[-1])
 
 
 class TestProgressOfPlugins(TestProgress):
     plugins = (ImageDecompression(64 * BLOCK),)
 
-    def test_the_task_tells_of_all_methods_in_percent(self):
+    def test_the_task_shows_all_methods_in_percent(self):
         image_id = self.create()
         self.request(image_id, "fast", name="web-download", method={"uri": self.server.url()})
-        told = self.told(image_id)
-        self.assertEqual(["Fetched 33 %", "Fetched 66 %", "Fetched 99 %", "Fetched 100 %", "Unpacking"], told[:5])
-        self.assertEqual("Copied 100 %", told[-1])
+        messages = self.messages(image_id)
+        self.assertEqual(["Fetched 33 %", "Fetched 66 %", "Fetched 99 %", "Fetched 100 %", "Unpacking"], messages[:5])
+        self.assertEqual("Copied 100 %", messages[-1])
 
 
 class TestPlugins(ImportCase):

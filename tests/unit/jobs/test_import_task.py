@@ -1,12 +1,13 @@
-"""The task ``import``: an image that is made and imported by one job (reference 13)."""
+"""The task ``import``: an image that is made and imported by one job."""
 
 import gzip
 
-from glance_mini.domain.clock import utcnow
 from glance_mini.domain.job import new_job
 from glance_mini.domain.query import ImageQuery
 from glance_mini.jobs.import_task import ImportTask
 from glance_mini.operations.images import DeleteImage, ListImages
+from glance_mini.operations.jobs import AddJob, CancelJob, GetJob
+from glance_mini.operations.records import CountUsage
 from glance_mini.operations.tasks import CreateTask
 from glance_mini.testing.samples import make_context
 from glance_mini.workers.base import JobType
@@ -42,7 +43,7 @@ class TaskCase(ImportCase):
         self.job_types["import"] = self.task_type(self.stack)
 
     def task_type(self, stack):
-        return ImportTask.from_config(self.application.conf, self.services, stack, self.services.jobs)
+        return ImportTask.from_config(self.application.conf, self.services, stack)
 
     def ask(self, caller=None, **properties):
         """Return the id of a task that waits for a worker; ``caller`` None: an administrator."""
@@ -53,10 +54,10 @@ class TaskCase(ImportCase):
         }
         if caller is None:
             return self.call(CreateTask("import", values)).id
-        return self.services.jobs.add_job(new_job(caller, "import", values, utcnow(), stores=("disk",))).id
+        return self.services.data.run(AddJob(new_job(caller, "import", values, stores=("disk",)))).id
 
     def job(self, task_id):
-        return self.services.jobs.get_job(task_id)
+        return self.services.data.run(GetJob(task_id))
 
     def images(self):
         """Return all images that there are."""
@@ -70,7 +71,7 @@ class TaskCase(ImportCase):
         job = self.job(task_id)
         self.assertEqual(("success", {"image_id": image.id}, image.id), (job.state, job.result, job.image_id))
         self.assertEqual({"disk": 1}, self.kept())
-        self.assertEqual(0, self.services.data.get_usage(job.project_id)["image_count_uploading"])
+        self.assertEqual(0, self.services.data.run(CountUsage(job.project_id))["image_count_uploading"])
         return image
 
     def assert_failed(self, task_id):
@@ -79,7 +80,7 @@ class TaskCase(ImportCase):
         self.assertEqual(("failure", None), (job.state, job.result))
         self.remove_pending()
         self.assertEqual(((), {}), (self.images(), self.kept()))
-        usage = self.services.data.get_usage(job.project_id)
+        usage = self.services.data.run(CountUsage(job.project_id))
         self.assertEqual({}, {name: used for name, used in usage.items() if used})
         return job.message
 
@@ -118,7 +119,7 @@ class TestTask(TaskCase):
         self.run_to_the_end()
         self.assertEqual(image.id, self.assert_done(task_id).id)
 
-    def test_events_tell_of_image_and_task_once(self):
+    def test_image_and_task_cause_each_event_once(self):
         self.ask()
         self.run_to_the_end()
         self.assertEqual(
@@ -168,8 +169,8 @@ class TestFailures(TaskCase):
         self.assertEqual([], self.server.asked)
 
     def test_an_address_is_checked_when_it_is_asked(self):
-        job = new_job(MEMBER, "import", {"import_from": "http://10.0.0.1/", "import_from_format": "raw"}, utcnow())
-        job_id = self.services.jobs.add_job(job).id
+        job = new_job(MEMBER, "import", {"import_from": "http://10.0.0.1/", "import_from_format": "raw"})
+        job_id = self.services.data.run(AddJob(job)).id
         self.run_to_the_end()
         self.assertIn("10.0.0.1", self.assert_failed(job_id))
 
@@ -187,14 +188,14 @@ class TestFailures(TaskCase):
         task_id = self.ask()
         self.run_jobs()
         self.assertEqual(1, len(self.images()))
-        self.services.jobs.cancel_job(task_id, self.clock())
+        self.data.run(CancelJob(task_id))
         self.run_to_the_end()
         self.assertEqual("The job was cancelled.", self.assert_failed(task_id))
 
     def test_an_image_that_somebody_has_given_data_is_left_alone(self):
         task_id = self.ask()
         self.assertRaises(Death, self.worker(**{"import": Dying(self.job_types["import"])}).run_one)
-        self.services.jobs.cancel_job(task_id, self.clock())
+        self.data.run(CancelJob(task_id))
         self.run_to_the_end()
         [image] = self.images()
         self.assertEqual(("failure", "active"), (self.job(task_id).state, image.status))
@@ -247,8 +248,8 @@ class MortalControl:
     def check(self):
         self._control.check()
 
-    def tell(self, message):
-        self._control.tell(message)
+    def report_progress(self, message):
+        self._control.report_progress(message)
 
     def checkpoint(self, values, message=""):
         self._fate.pass_by()

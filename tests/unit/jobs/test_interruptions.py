@@ -1,6 +1,8 @@
-"""Imports whose workers stop, die, or lose their job, and whose images are deleted meanwhile (reference 6.4, 6.6)."""
+"""Imports whose workers stop, die, or lose their job, and whose images are deleted meanwhile."""
 
 from glance_mini.domain.errors import NotFound
+from glance_mini.operations.jobs import CancelJob
+from glance_mini.operations.records import ForgetStaged
 from glance_mini_store.drivers.memory import MemoryDriver
 from tests.unit.jobs.support import DATA, SHA256, Death, Dying, ImportCase, Interrupted
 
@@ -107,7 +109,7 @@ class TestInterruptions(ImportCase):
         dying = Interrupted(self.job_types["api_image_import"], checks=6, error=Death)
         self.assertRaises(Death, self.worker(api_image_import=dying).run_one)
         self.assertEqual("active", self.image(image_id).status)
-        self.services.jobs.forget_staged(image_id)
+        self.services.data.run(ForgetStaged(image_id))
         self.run_to_the_end()
         self.assertEqual((None, "", "cheap"), self.progress(self.image(image_id)))
         self.assertEqual(("success", 1), (self.task(image_id).state, self.kept()["fast"]))
@@ -136,7 +138,7 @@ class TestInterruptions(ImportCase):
             image_id = self.begun("fast", "slow", "disk")
 
             def cancel(worker, image_id=image_id):
-                self.services.jobs.cancel_job(self.task(image_id).id, self.clock())
+                self.data.run(CancelJob(self.task(image_id).id))
                 worker.leases.renew()
 
             self.interrupt(checks, cancel)

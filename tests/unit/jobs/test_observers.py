@@ -1,4 +1,4 @@
-"""What a user expects of imported data: its hashes, compared on its way to a store (reference 5.4)."""
+"""What a user expects of imported data: its hashes, compared on its way to a store."""
 
 import hashlib
 

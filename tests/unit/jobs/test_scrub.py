@@ -13,14 +13,16 @@ from glance_mini.domain.clock import utcnow
 from glance_mini.domain.errors import Conflict, NotFound
 from glance_mini.domain.image import Location
 from glance_mini.domain.job import FAILURE, PENDING, SUCCESS, JobQuery
-from glance_mini.domain.query import EVERYTHING
-from glance_mini.domain.quota import NO_LIMITS
 from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.jobs.scrub import ScrubJob
 from glance_mini.layers.stack import load_stack
 from glance_mini.maintenance.reaper import Reaper
 from glance_mini.operations import data, images, imports, tasks
+from glance_mini.operations.images import UpdateImage
+from glance_mini.operations.records import DeleteFromTrash, ListDeletions, LoadImage, MarkDeleted
+from glance_mini.operations.tasks import ListTasks
 from glance_mini.testing.application import ApplicationFixture
+from glance_mini.testing.timed import TimedAccess
 from glance_mini_store.errors import InUseByStore, RemoteServiceUnavailable
 from tests.unit.workers.support import Clock, make_worker
 
@@ -35,14 +37,14 @@ class ScrubCase(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.service = self.useFixture(ApplicationFixture({"DEFAULT": self.options}))
-        self.data, self.stores = self.service.services.data, self.service.services.stores
-        self.stack = self.service.stack
+        self.stack, self.stores = self.service.stack, self.service.services.stores
         self.clock = Clock(utcnow())
-        self.job_type = ScrubJob(self.data, self.stores, None, self.clock)
+        self.data = TimedAccess(self.service.services.data, self.clock)
+        self.job_type = ScrubJob(self.data, self.stores, None)
         self.worker = self.make_worker()
 
     def make_worker(self, **settings):
-        return make_worker(self.service.services.jobs, self.job_type, clock=self.clock, **settings)
+        return make_worker(self.data, self.job_type, clock=self.clock, **settings)
 
     def call(self, op, caller="member"):
         return self.stack.call(self.service.context(caller), op)
@@ -63,7 +65,7 @@ class ScrubCase(testtools.TestCase):
         return runs
 
     def jobs(self):
-        return self.service.services.jobs.list_jobs(SCRUBS)
+        return self.data.run(ListTasks(SCRUBS))
 
     def states(self):
         return [job.state for job in self.jobs()]
@@ -87,7 +89,7 @@ class ScrubCase(testtools.TestCase):
 
     def reap(self):
         services = self.service.services
-        return Reaper(self.data, self.stores, services.leases, services.metrics, 60, self.clock).reap()
+        return Reaper(self.data, self.stores, services.leases, services.metrics, 60).reap()
 
 
 class TestDelayedDelete(ScrubCase):
@@ -108,8 +110,8 @@ class TestDelayedDelete(ScrubCase):
         self.assertEqual(1, self.scrub())
         self.assertEqual([SUCCESS], self.states())
         self.assertFalse(self.is_stored(image))
-        self.assertEqual([], list(self.data.list_deletions(image.id)))
-        self.assertRaises(NotFound, self.data.get_pending, image.id, EVERYTHING)
+        self.assertEqual([], list(self.data.run(ListDeletions(image.id))))
+        self.assertRaises(NotFound, self.data.run, LoadImage(image.id, of_deleted=True))
         self.assertTrue(self.is_stored(other))
 
     def test_restored_image_has_its_data_and_stays(self):
@@ -127,7 +129,7 @@ class TestDelayedDelete(ScrubCase):
         self.delete(image)
         self.clock.now = self.jobs()[0].due_at
         self.assertEqual((1, [SUCCESS, PENDING]), (self.scrub(), self.states()))
-        self.assertEqual("pending_delete", self.data.get_pending(image.id, EVERYTHING).status)
+        self.assertEqual("pending_delete", self.data.run(LoadImage(image.id, of_deleted=True)).status)
         self.assertTrue(self.is_stored(image))
         self.clock.now = self.jobs()[1].due_at
         self.assertEqual((1, [SUCCESS, SUCCESS]), (self.scrub(), self.states()))
@@ -137,7 +139,7 @@ class TestDelayedDelete(ScrubCase):
         image = self.store()
         self.delete(image)
         self.call(images.RestoreImage(image.id))
-        self.data.delete_image(image.id, self.clock())
+        self.data.run(MarkDeleted(image.id))
         self.clock.move(HOUR + 1)
         self.assertEqual((1, [SUCCESS]), (self.scrub(), self.states()))
         self.assertTrue(self.is_stored(image))
@@ -158,7 +160,7 @@ class TestDelayedDelete(ScrubCase):
     def test_image_without_data_is_deleted_at_once(self):
         image = self.call(images.CreateImage(base=BASE))
         self.assertEqual("deleted", self.call(images.DeleteImage(image.id)).status)
-        self.assertEqual([], self.jobs())
+        self.assertEqual((), self.jobs())
 
     def test_job_is_no_task_and_nobody_waits_for_it(self):
         image = self.store()
@@ -166,9 +168,9 @@ class TestDelayedDelete(ScrubCase):
         (job,) = self.jobs()
         self.assertEqual((image.id, "p1", -10), (job.image_id, job.project_id, job.priority))
         self.assertRaises(NotFound, self.call, tasks.GetTask(job.id), "admin")
-        self.assertEqual((), self.call(tasks.ListTasks(), "admin"))
+        self.assertEqual((), self.call(ListTasks(), "admin"))
         self.call(images.RestoreImage(image.id))
-        self.assertEqual((), self.call(imports.ListImageTasks(image.id)))
+        self.assertEqual((), self.call(tasks.ListImageTasks(image.id)))
 
 
 class TestStoresThatDoNotConfirm(ScrubCase):
@@ -215,7 +217,7 @@ class TestStoresThatDoNotConfirm(ScrubCase):
         image = self.store()
         copy = self.stores.get("cheap").write("copy", iter([b"content"])).location
         change = LocationChange("add", locations=(Location(copy, {"store": "cheap"}),))
-        self.data.update_image(image.id, (change,), self.clock(), NO_LIMITS)
+        self.data.run(UpdateImage(image.id, changes=(change,)))
         self.delete(image)
         self.clock.move(HOUR + 1)
         self.refuse(image, RemoteServiceUnavailable(reason="cable cut"))
@@ -223,7 +225,7 @@ class TestStoresThatDoNotConfirm(ScrubCase):
         self.assertEqual((True, []), (self.is_stored(image), self.stores.get("cheap").driver.locations()))
 
     def test_data_on_the_disk_of_another_node_is_left_to_that_node(self):
-        with self.data.engine.connect() as connection:
+        with self.service.backend.engine.connect() as connection:
             connection.execute(
                 insert(deletions).values(
                     image_id=self.image.id, value="file:///s", meta_data="{}", due_at=self.clock(), host="http://node2"
@@ -231,11 +233,11 @@ class TestStoresThatDoNotConfirm(ScrubCase):
             )
             connection.commit()
         self.assertEqual((1, [SUCCESS]), (self.scrub(), self.states()))
-        self.assertEqual(["file:///s"], [one.url for one in self.data.list_deletions(self.image.id)])
+        self.assertEqual(["file:///s"], [one.url for one in self.data.run(ListDeletions(self.image.id))])
         self.assertFalse(self.is_stored(self.image))
 
     def test_worker_that_died_after_the_record_was_deleted_leaves_the_data_to_the_reaper(self):
-        self.data.delete_pending(self.image.id, self.clock())
+        self.data.run(DeleteFromTrash(self.image.id))
         self.assertEqual((1, [SUCCESS]), (self.scrub(), self.states()))
         self.assertTrue(self.is_stored(self.image))
         self.clock.move(61)

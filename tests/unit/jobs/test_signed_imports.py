@@ -1,4 +1,4 @@
-"""Imports of signed images: what is verified, when, and in whose name (reference 5.6, 6.4)."""
+"""Imports of signed images: what is verified, when, and in whose name."""
 
 import gzip
 import json
@@ -10,11 +10,12 @@ from webob import Request
 
 from glance_mini.domain.changes import PropertyChange
 from glance_mini.domain.clock import utcnow
-from glance_mini.domain.quota import NO_LIMITS
 from glance_mini.imports.methods import GlanceDownload
 from glance_mini.imports.plugins.decompression import ImageDecompression
 from glance_mini.imports.plugins.inject_metadata import InjectMetadata
 from glance_mini.imports.web_client import WebClient
+from glance_mini.operations.images import UpdateImage
+from glance_mini.operations.jobs import GetJob
 from glance_mini_store.streams import BLOCK
 from tests.unit.content.signed import EC_KEY, DirectoryKeyManager, KeyDirectory, sign, signed
 from tests.unit.imports.raw_server import RawServer, response
@@ -63,7 +64,7 @@ class SignedCase(ImportCase):
     def change(self, image_id, **properties):
         """Change properties, as their owner may at any time."""
         changes = tuple(PropertyChange("add", name, value) for name, value in properties.items())
-        self.services.data.update_image(image_id, changes, utcnow(), NO_LIMITS)
+        self.services.data.run(UpdateImage(image_id, changes=changes), utcnow())
         self.assertLessEqual(properties.items(), self.image(image_id).properties.items())
 
     def failed(self, image):
@@ -250,12 +251,12 @@ class TestTokens(SignedCase):
             image_id = self.create_signed()
             self.stage(image_id, data)
             job = self.request(image_id)
-            self.assertEqual(TOKEN, self.services.jobs.get_job(job.id).token)
+            self.assertEqual(TOKEN, self.services.data.run(GetJob(job.id)).token)
             for _ in range(2):
                 for path in (f"/v2/tasks/{job.id}", f"/v2/images/{image_id}/tasks", f"/v2/images/{image_id}"):
                     self.assertNotIn(TOKEN, self.get(path))
                 self.run_jobs()
-            self.assertIsNone(self.services.jobs.get_job(job.id).token)
+            self.assertIsNone(self.services.data.run(GetJob(job.id)).token)
         self.assertNotIn(TOKEN, repr(self.application.events()))
         self.assertNotIn(TOKEN, self.log.output)
 

@@ -7,9 +7,9 @@ import fixtures
 import testtools
 
 from glance_mini import conf as configuration
+from glance_mini.db.interface import DataAccess
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
-from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
 from glance_mini.domain.context import Context
 from glance_mini.domain.member import Member
 from glance_mini.layers.base import Layer
@@ -35,18 +35,18 @@ def stand(*layers: Layer, **answers_with: Any) -> tuple[Stack, Recorder]:
     return Stack([*layers, recorder]), recorder
 
 
-def make_database(test: testtools.TestCase, connection: str = "sqlite://") -> SqlDataAccess:
-    """Return the data access on a new database, in memory where nothing else is named."""
+def make_database(test: testtools.TestCase, connection: str = "sqlite://", **values: Any) -> SqlDataAccess:
+    """Return the data access on a new database, in memory where nothing else is named, with arguments ``values``."""
     engine = make_engine(connection)
     make_tables(engine)
-    data = SqlDataAccess(engine)
+    data = SqlDataAccess(engine, **values)
     test.addCleanup(data.close)
     return data
 
 
-def make_database_layer(data: SqlDataAccess, **values: Any) -> DatabaseLayer:
+def make_database_layer(data: DataAccess, **values: Any) -> DatabaseLayer:
     """Return the innermost layer on ``data``, with further arguments ``values``."""
-    return DatabaseLayer(data, SqlJobAccess(data.database), **values)
+    return DatabaseLayer(data, **values)
 
 
 def make_member(member_id: str = "p2", status: str = "pending") -> Member:
@@ -67,6 +67,21 @@ def make_conf(test: testtools.TestCase, text: str = "") -> Any:
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     return configuration.load([], files=[path])
+
+
+class Decisions:
+    """Takes the place of a counter of policy decisions and remembers rule and answer of each."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, bool]] = []
+
+    def labels(self, rule: str, answer: str) -> "Decisions":
+        """Take note of one decision."""
+        self.seen.append((rule, answer == "allowed"))
+        return self
+
+    def inc(self) -> None:
+        """Count nothing."""
 
 
 def make_enforcer(test: testtools.TestCase, policy: str = "", **named: Any) -> Enforcer:

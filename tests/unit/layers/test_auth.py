@@ -1,19 +1,21 @@
-"""Who may see and change an image: owner, admin, member, others, anonymous callers (reference 3.5, 7, 8)."""
+"""Who may see and change an image: owner, admin, member, others, anonymous callers."""
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import testtools
 
 from glance_mini.domain.changes import PropertyChange
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, NotFound
+from glance_mini.domain.image import Image
 from glance_mini.domain.imports import ImportRequest
 from glance_mini.domain.job import JobQuery
 from glance_mini.domain.query import EVERYTHING, ImageQuery, Page, Scope
 from glance_mini.layers.auth import AuthLayer
-from glance_mini.operations import data, images, imports, members, tasks
-from glance_mini.operations.base import Operation
+from glance_mini.operations import OPERATIONS, data, images, imports, locations, members, records, tasks
+from glance_mini.operations.base import ImageOperation, Operation
+from glance_mini.testing.operations import make_operation
 from glance_mini.testing.recorder import Recorder
 from glance_mini.testing.samples import IMAGE_ID, make_context, make_image, make_job
 from tests.unit.layers.support import ADMIN, ANONYMOUS, CLOUDLESS_ADMIN, MEMBER, OTHER, OWNER, stand
@@ -30,11 +32,41 @@ CHANGES = (
     data.UploadData(IMAGE_ID, IMAGE),
     imports.StageData(IMAGE_ID, IMAGE),
     imports.ImportImage(IMAGE_ID, IMAGE, ImportRequest({"name": "web-download"})),
-    imports.DeleteFromStore(IMAGE_ID, IMAGE),
+    locations.DeleteFromStore(IMAGE_ID, IMAGE),
     members.AddMember(IMAGE_ID, IMAGE, "p3"),
     members.DeleteMember(IMAGE_ID, IMAGE, "p2"),
 )
 """What the owner of an image may do to it, and an administrator."""
+
+
+@dataclass(frozen=True)
+class FrameImage(ImageOperation[Image]):
+    """A change of an image that no release knows."""
+
+    name: ClassVar[str] = "frame_image"
+    for_owner: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class PraiseImage(ImageOperation[Image]):
+    """Another one, for everybody who sees the image."""
+
+    name: ClassVar[str] = "praise_image"
+
+
+@dataclass(frozen=True)
+class MeasureImage(ImageOperation[int]):
+    """One that only reads."""
+
+    name: ClassVar[str] = "measure_image"
+    writes: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class OpenGallery(Operation[None]):
+    """A change of no image."""
+
+    name: ClassVar[str] = "open_gallery"
 
 
 class AuthCase(testtools.TestCase):
@@ -62,7 +94,7 @@ class TestReading(AuthCase):
         }
         for context, scope in scopes.items():
             loaded = self.call(context, images.GetImage(IMAGE_ID), load_image=IMAGE)
-            load = images.LoadImage(IMAGE_ID, scope, "get_image")
+            load = records.LoadImage(IMAGE_ID, scope, "get_image")
             self.assertEqual([load, images.GetImage(IMAGE_ID, IMAGE)], loaded.seen)
             listed = self.call(context, images.ListImages(ImageQuery()), list_images=Page(()))
             self.assertEqual([images.ListImages(ImageQuery(), scope)], listed.seen)
@@ -72,7 +104,7 @@ class TestReading(AuthCase):
         self.assertEqual(Scope("p3"), arrived.seen[0].scope)
 
     def test_an_image_that_is_not_found_reaches_no_layer(self) -> None:
-        def hidden(context: Context, op: images.LoadImage) -> None:
+        def hidden(context: Context, op: records.LoadImage) -> None:
             raise NotFound(kind="image", id=op.image_id)
 
         stack, recorder = stand(AuthLayer(), load_image=hidden)
@@ -96,22 +128,22 @@ class TestServices(AuthCase):
 
     def test_services_see_every_image_for_its_locations_only(self) -> None:
         for op, scope in (
-            (imports.GetLocations(IMAGE_ID), EVERYTHING),
-            (imports.AddLocation(IMAGE_ID), EVERYTHING),
-            (imports.ListImageTasks(IMAGE_ID), Scope("p9")),
+            (locations.GetLocations(IMAGE_ID), EVERYTHING),
+            (locations.AddLocation(IMAGE_ID), EVERYTHING),
+            (tasks.ListImageTasks(IMAGE_ID), Scope("p9")),
             (images.GetImage(IMAGE_ID), Scope("p9")),
         ):
             load, arrived = self.call(self.service, op, load_image=IMAGE).seen
-            self.assertEqual((images.LoadImage(IMAGE_ID, scope, op.name), op.name), (load, arrived.name))
+            self.assertEqual((records.LoadImage(IMAGE_ID, scope, op.name), op.name), (load, arrived.name))
 
     def test_a_service_token_sent_along_makes_no_service(self) -> None:
         caller = make_context("member", "p3", service_roles=("service",))
-        load = self.call(caller, imports.GetLocations(IMAGE_ID), load_image=IMAGE).seen[0]
+        load = self.call(caller, locations.GetLocations(IMAGE_ID), load_image=IMAGE).seen[0]
         self.assertEqual(Scope("p3"), load.scope)  # type: ignore[attr-defined]
 
     def test_who_may_copy_and_add_locations_is_left_to_the_rules(self) -> None:
         copy = imports.ImportImage(IMAGE_ID, IMAGE, ImportRequest({"name": "copy-image"}))
-        for op in (copy, imports.AddLocation(IMAGE_ID, IMAGE)):
+        for op in (copy, locations.AddLocation(IMAGE_ID, IMAGE)):
             self.assertEqual([op], self.call(OTHER, op).seen)
             self.refused(Forbidden, ANONYMOUS, op)
 
@@ -184,11 +216,68 @@ class TestChanges(AuthCase):
             for op in (*CHANGES, images.CreateImage(), members.UpdateMember(IMAGE_ID, IMAGE, "p1", "accepted")):
                 self.refused(Forbidden, context, op)
 
+    def test_anonymous_callers_are_refused_every_operation_that_may_change_something(self) -> None:
+        for operation in OPERATIONS:
+            if operation.writes and not operation.internal:
+                for context in (ANONYMOUS, replace(ADMIN, read_only=True)):
+                    self.refused(Forbidden, context, make_operation(operation))
+
+    def test_other_projects_are_refused_every_operation_for_the_owner(self) -> None:
+        for operation in OPERATIONS:
+            if issubclass(operation, ImageOperation) and operation.for_owner:
+                op = make_operation(operation)
+                self.refused(Forbidden, OTHER, op)
+                for context in (OWNER, ADMIN):
+                    self.assertEqual([op], self.call(context, op).seen)
+
+    def test_all_changes_of_images_are_for_the_owner_but_these(self) -> None:
+        others = {
+            operation.name
+            for operation in OPERATIONS
+            if issubclass(operation, ImageOperation) and operation.writes and not operation.for_owner
+        }
+        # The policy rules say who may copy and add locations; a member sets its own status.
+        self.assertEqual({"import_image", "add_location", "update_member"}, others)
+
     def test_only_an_administrator_gives_an_image_to_another_owner(self) -> None:
         for action in ("add", "replace"):
             op = images.UpdateImage(IMAGE_ID, IMAGE, (*RENAME, PropertyChange(action, "owner", "p2")))
             self.assertIn("owner", self.refused(Forbidden, OWNER, op))
             self.assertEqual([op], self.call(ADMIN, op).seen)
+
+
+class TestNewOperations(testtools.TestCase):
+    """What holds for an operation that the layer has no method for."""
+
+    def call(self, context: Context, op: Operation) -> str:
+        layer = AuthLayer()
+        layer.bind({op.name: lambda context, op: "done"})
+        handle = layer.handler(type(op))
+        assert handle is not None
+        return handle(context, op)
+
+    def test_a_change_is_refused_to_anonymous_callers(self) -> None:
+        for op in (FrameImage(IMAGE_ID, IMAGE), PraiseImage(IMAGE_ID, IMAGE), OpenGallery()):
+            for context in (ANONYMOUS, replace(OWNER, read_only=True), replace(ADMIN, read_only=True)):
+                self.assertRaises(Forbidden, self.call, context, op)
+
+    def test_a_change_for_the_owner_is_refused_to_all_other_projects(self) -> None:
+        for visibility in ("public", "community", "shared", "private"):
+            op = FrameImage(IMAGE_ID, make_image(visibility=visibility))
+            for context in (MEMBER, OTHER, Context(roles=("member",))):
+                self.assertRaises(Forbidden, self.call, context, op)
+            for context in (OWNER, ADMIN, CLOUDLESS_ADMIN):
+                self.assertEqual("done", self.call(context, op))
+        for context in (OWNER, Context(roles=("member",))):
+            self.assertRaises(Forbidden, self.call, context, FrameImage(IMAGE_ID, make_image(owner=None)))
+
+    def test_other_changes_are_left_to_the_policy(self) -> None:
+        for context in (OWNER, MEMBER, OTHER, ADMIN):
+            for op in (PraiseImage(IMAGE_ID, IMAGE), OpenGallery()):
+                self.assertEqual("done", self.call(context, op))
+
+    def test_a_read_costs_nothing_here(self) -> None:
+        self.assertIsNone(AuthLayer().handler(MeasureImage))
 
 
 class TestMembers(AuthCase):

@@ -1,18 +1,22 @@
 """Operations become data-access calls, on a real database; what the calls do is tested with them."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import testtools
 
-from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
+from glance_mini.domain.cause import Cause
 from glance_mini.domain.changes import PropertyChange
 from glance_mini.domain.errors import Forbidden, Gone, NotFound, StatusConflict
+from glance_mini.domain.event import Event
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.job import JobQuery
 from glance_mini.domain.staging import STAGING_STORE, StagedData
 from glance_mini.domain.transfer import StoredData, Transfer
-from glance_mini.operations import data, images, imports, members, tasks
+from glance_mini.operations import DataCall, images, locations, members, records, tasks
+from glance_mini.operations.tasks import ListTasks
 from glance_mini.testing.samples import TIME, make_context, make_image, make_job
+from glance_mini.testing.timed import TimedAccess
 from tests.unit.layers.support import ADMIN, make_database, make_database_layer, stand
 
 
@@ -20,7 +24,7 @@ class DatabaseCase(testtools.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.now = TIME
-        self.stack, _ = stand(make_database_layer(make_database(self), clock=self.clock))
+        self.stack, _ = stand(make_database_layer(TimedAccess(make_database(self), self.clock)))
 
     def clock(self) -> datetime:
         return self.now
@@ -86,7 +90,7 @@ class TestImages(DatabaseCase):
         late = images.DeactivateImage(image_id, seen)
         self.assertRaises(StatusConflict, self.stack.call, ADMIN, late)
 
-    def test_a_deleted_image_is_told_as_it_was_deleted(self) -> None:
+    def test_a_deleted_image_comes_back_as_it_was_deleted(self) -> None:
         image_id = self.create(name="gone")
         self.now = TIME + timedelta(hours=1)
         deleted = self.stack.call(ADMIN, images.DeleteImage(image_id))
@@ -96,9 +100,8 @@ class TestImages(DatabaseCase):
 class TestDelayedDeletion(DatabaseCase):
     def setUp(self) -> None:
         super().setUp()
-        data = make_database(self)
-        self.jobs = SqlJobAccess(data.database)
-        self.stack, _ = stand(make_database_layer(data, clock=self.clock, scrub_after=timedelta(hours=1)))
+        self.data = TimedAccess(make_database(self), self.clock)
+        self.stack, _ = stand(make_database_layer(self.data, scrub_after=timedelta(hours=1)))
 
     def delete(self, **values: object) -> Image:
         deleted: Image = self.stack.call(ADMIN, images.DeleteImage(self.create(**values)))
@@ -126,7 +129,7 @@ class TestDelayedDeletion(DatabaseCase):
 
     def test_a_deletion_brings_a_job_that_is_due_when_the_image_cannot_be_restored_any_more(self) -> None:
         deleted = self.delete(status="active")
-        (job,) = self.jobs.list_jobs(JobQuery(kinds=("scrub",)))
+        (job,) = self.data.run(ListTasks(JobQuery(kinds=("scrub",))))
         found = (job.image_id, job.created_at, job.due_at, job.user_id, job.token)
         self.assertEqual((deleted.id, TIME, TIME + timedelta(hours=1), ADMIN.user_id, None), found)
 
@@ -135,47 +138,70 @@ class TestImports(DatabaseCase):
     formats = {"disk_format": "raw", "container_format": "bare"}
 
     def stage(self, image_id: str) -> None:
-        transfer = Transfer("t1", image_id, "p1", "process", STAGING_STORE, "name", 4, TIME, TIME)
-        begun = self.stack.call(ADMIN, imports.BeginStaging(transfer))
+        transfer = Transfer("t1", image_id, "p1", "process", STAGING_STORE, "name", 4)
+        begun = self.stack.call(ADMIN, records.BeginTransfer(transfer, timedelta(minutes=1), to_staging=True))
         self.assertEqual("uploading", begun.status)
         staged = StagedData(image_id, STAGING_STORE, "file:///staging/x", 4, "https://node1", TIME)
-        self.assertEqual(4, self.stack.call(ADMIN, imports.RecordStaged(transfer, staged)).size)
-        self.assertEqual(staged, self.stack.call(ADMIN, imports.GetStaged(image_id)))
+        self.assertEqual(4, self.stack.call(ADMIN, records.RecordStaged(transfer, staged)).size)
+        self.assertEqual(staged, self.stack.call(ADMIN, records.GetStaged(image_id)))
 
     def test_staged_data_is_known_until_it_is_forgotten(self) -> None:
         image_id = self.create()
-        self.assertIsNone(self.stack.call(ADMIN, imports.GetStaged(image_id)))
+        self.assertIsNone(self.stack.call(ADMIN, records.GetStaged(image_id)))
         self.stage(image_id)
-        self.stack.call(ADMIN, imports.ForgetStaged(image_id))
-        self.assertIsNone(self.stack.call(ADMIN, imports.GetStaged(image_id)))
+        self.stack.call(ADMIN, records.ForgetStaged(image_id))
+        self.assertIsNone(self.stack.call(ADMIN, records.GetStaged(image_id)))
 
     def test_a_deleted_image_leaves_its_staged_data_to_be_deleted(self) -> None:
         image_id = self.create()
         self.stage(image_id)
         self.stack.call(ADMIN, images.DeleteImage(image_id))
-        (pending,) = self.stack.call(ADMIN, data.ListDeletions(image_id))
+        (pending,) = self.stack.call(ADMIN, records.ListDeletions(image_id))
         self.assertEqual(({"store": STAGING_STORE}, "https://node1"), (pending.metadata, pending.host))
 
     def test_the_jobs_of_an_image_are_its_tasks(self) -> None:
         image_id = self.create(**self.formats)
         job = make_job(image_id=image_id)
-        begin = imports.BeginImport(job, "queued", "importing", {"os_glance_import_task": job.id})
-        self.assertEqual("importing", self.stack.call(ADMIN, begin).status)
-        self.assertEqual([job.id], [one.id for one in self.stack.call(ADMIN, imports.ListImageTasks(image_id))])
-        self.assertEqual((), self.stack.call(ADMIN, imports.ListImageTasks(self.create())))
+        begin = records.BeginImport(job, "queued", "importing", {"os_glance_import_task": job.id})
+        self.assertEqual("importing", self.stack.call(ADMIN, begin).image.status)
+        self.assertEqual([job.id], [one.id for one in self.stack.call(ADMIN, tasks.ListImageTasks(image_id))])
+        self.assertEqual((), self.stack.call(ADMIN, tasks.ListImageTasks(self.create())))
 
     def test_the_locations_of_an_image_are_those_it_has(self) -> None:
         image = make_image()
-        self.assertEqual(image.locations, self.stack.call(ADMIN, imports.GetLocations(image.id, image)))
+        self.assertEqual(image.locations, self.stack.call(ADMIN, locations.GetLocations(image.id, image)))
 
     def test_a_copy_that_no_worker_holds_is_not_recorded(self) -> None:
         image_id = self.create(**self.formats)
         job = make_job(image_id=image_id)
-        self.stack.call(ADMIN, imports.BeginImport(job, "queued", "importing", {"os_glance_import_task": job.id}))
+        self.stack.call(ADMIN, records.BeginImport(job, "queued", "importing", {"os_glance_import_task": job.id}))
         stored = StoredData(Location("memory://fast/x"), 4, None, None, None, None)
-        self.assertRaises(Gone, self.stack.call, ADMIN, imports.RecordImport(job, stored, {}, "active"))
-        self.assertRaises(Gone, self.stack.call, ADMIN, imports.EndImport(job, {}, "queued"))
+        self.assertRaises(Gone, self.stack.call, ADMIN, records.RecordImport(job, stored, {}, "active"))
+        self.assertRaises(Gone, self.stack.call, ADMIN, records.EndImport(job, {}, "queued"))
         self.assertEqual("importing", self.stack.call(ADMIN, images.GetImage(image_id)).status)
+
+
+class TestCauses(testtools.TestCase):
+    def test_a_data_call_carries_the_call_of_the_api_that_caused_it(self) -> None:
+        caused: list[tuple[str, str | None]] = []
+
+        def rules(call: DataCall[Any], result: Any, cause: Cause | None) -> tuple[Event, ...]:
+            caused.append((call.name, cause and cause.operation))
+            return ()
+
+        stack, _ = stand(make_database_layer(make_database(self, event_rules=rules)))
+        image = stack.call(ADMIN, images.CreateImage(base={"owner": "p1", "status": "active"}))
+        rename = (PropertyChange("replace", "name", "x"),)
+        for op in (images.UpdateImage(image.id, changes=rename), images.DeactivateImage(image.id)):
+            stack.call(ADMIN, op)
+        stack.call(ADMIN, images.DeleteImage(image.id))
+        expected = [
+            ("create_image", "create_image"),
+            ("update_image", "update_image"),
+            ("set_status", "deactivate_image"),
+            ("mark_deleted", "delete_image"),
+        ]
+        self.assertEqual(expected, caused)
 
 
 class TestTasks(DatabaseCase):

@@ -1,4 +1,4 @@
-"""Who may create, read, change and delete which custom properties (reference 20)."""
+"""Who may create, read, change and delete which custom properties."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from glance_mini.layers.stack import Stack
 from glance_mini.operations import data, images
 from glance_mini.testing.recorder import Recorder, recorder_below
 from glance_mini.testing.samples import IMAGE_ID, make_context, make_image
-from tests.unit.layers.support import make_database, make_database_layer, make_enforcer, stand
+from tests.unit.layers.support import Decisions, make_database, make_database_layer, make_enforcer, stand
 
 BY_ROLE = """
 [^open_]
@@ -183,16 +183,14 @@ class TestReading(ProtectionCase):
         self.assertEqual(1, len(recorder.seen))
 
     def test_reading_counts_and_logs_no_refusals(self) -> None:
-        asked: list[str] = []
+        decisions = Decisions()
         log = self.useFixture(fixtures.FakeLogger(level=20))
-        layer = self.make_layer(BY_POLICY, "policies", on_decision=lambda rule, allowed: asked.append(rule))
+        layer = self.make_layer(BY_POLICY, "policies", decisions=decisions)
         stack, _ = stand(layer, get_image=IMAGE)
         stack.call(STRANGER, images.GetImage(IMAGE_ID, IMAGE))
-        self.assertEqual(([], ""), (asked, log.output))
-        self.assertRaises(
-            PropertyProtected, stack.call, STRANGER, images.CreateImage(properties={"billing_x": "1"})
-        )
-        self.assertEqual(["may_bill"], asked)
+        self.assertEqual(([], ""), (decisions.seen, log.output))
+        self.assertRaises(PropertyProtected, stack.call, STRANGER, images.CreateImage(properties={"billing_x": "1"}))
+        self.assertEqual([("may_bill", False)], decisions.seen)
         self.assertIn("may_bill", log.output)
 
 

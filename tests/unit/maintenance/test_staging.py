@@ -1,6 +1,7 @@
-"""Staged data goes when its import has ended, however that was (reference 6.4, 6.9)."""
+"""Staged data goes when its import has ended, however that was."""
 
 from glance_mini.domain.staging import STAGING_STORE
+from glance_mini.operations.records import GetStaged
 from glance_mini_store import errors
 from tests.unit.jobs.support import Death, ImportCase
 
@@ -19,7 +20,7 @@ class TestStagedData(ImportCase):
         working, store.driver = store.driver, Stuck(store.driver)
         self.run_to_the_end()
         self.assertEqual(("active", {"disk": 1, "staging": 1}), (self.image(image_id).status, self.kept()))
-        self.assertIsNone(self.services.jobs.get_staged(image_id))
+        self.assertIsNone(self.services.data.run(GetStaged(image_id)))
         store.driver = working
         self.remove_pending()
         self.assertEqual({"disk": 1}, self.kept())
@@ -34,7 +35,7 @@ class TestStagedData(ImportCase):
         self.run_to_the_end()
         self.remove_pending()
         self.assertEqual({}, self.kept())
-        self.assertIsNone(self.services.jobs.get_staged(image_id))
+        self.assertIsNone(self.services.data.run(GetStaged(image_id)))
 
     def staged(self):
         """Return the id of an image whose data is staged and whose import was asked for."""

@@ -1,4 +1,4 @@
-"""What killed processes have left on a node goes, and nothing else does (reference 6.9)."""
+"""What killed processes have left on a node goes, and nothing else does."""
 
 import os
 import threading
@@ -9,23 +9,30 @@ from pathlib import Path
 import fixtures
 import testtools
 
-from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
 from glance_mini.domain.errors import Unavailable
 from glance_mini.domain.image import Location
-from glance_mini.domain.job import JobLimits
-from glance_mini.domain.quota import NO_LIMITS
 from glance_mini.domain.staging import STAGING_STORE, StagedData
 from glance_mini.domain.transfer import Transfer
 from glance_mini.maintenance.expiry import Cleaner
 from glance_mini.maintenance.sweeper import BATCH, sweep_staging, sweep_work
+from glance_mini.operations.jobs import AddJob, ClaimJob, FinishJob, ReleaseJob
+from glance_mini.operations.records import (
+    AbortTransfer,
+    BeginTransfer,
+    DiscardStaged,
+    FinishDeletion,
+    ListDeletions,
+    RecordStaged,
+)
+from glance_mini.testing.data_access.samples import creation
 from glance_mini.testing.samples import TIME, make_image
 from glance_mini_store.drivers.file.driver import FileDriver
 from glance_mini_store.drivers.memory import MemoryDriver
 from glance_mini_store.store import Store
 from tests.unit.layers.support import make_database
-from tests.unit.workers.support import WAIT, make_job, open_jobs
+from tests.unit.workers.support import WAIT, make_job, open_data
 
-LEASE = TIME + timedelta(seconds=60)
+AT_ONCE, LEASE, KEEP = timedelta(0), timedelta(seconds=60), timedelta(hours=48)
 
 
 class TestStaging(testtools.TestCase):
@@ -33,7 +40,6 @@ class TestStaging(testtools.TestCase):
         super().setUp()
         self.useFixture(fixtures.FakeLogger())
         self.data = make_database(self)
-        self.jobs = SqlJobAccess(self.data.database)
         self.directory = Path(self.useFixture(fixtures.TempDir()).path)
         self.store = Store(FileDriver(str(self.directory)), STAGING_STORE, reserved=True)
 
@@ -54,20 +60,20 @@ class TestStaging(testtools.TestCase):
         self.draft(transfer.name)
         self.assertEqual(0, self.sweep())
         url = self.write(transfer.name)
-        staged = StagedData(transfer.image_id, STAGING_STORE, url, 4, "http://node", TIME)
-        self.jobs.record_staged(transfer, staged, TIME)
+        staged = StagedData(transfer.image_id, STAGING_STORE, url, 4, "http://node")
+        self.data.run(RecordStaged(transfer, staged), TIME)
         self.assertEqual(0, self.sweep())
-        self.jobs.discard_staged(transfer.image_id, TIME)
+        self.data.run(DiscardStaged(transfer.image_id), TIME)
         self.assertEqual(0, self.sweep())
         self.assertEqual(2, len(self.files()))
-        (pending,) = self.data.list_deletions(transfer.image_id)
-        self.data.finish_deletion(pending.id)
+        (pending,) = self.data.run(ListDeletions(transfer.image_id))
+        self.data.run(FinishDeletion(pending.id))
         self.assertEqual(1, self.sweep())
 
     def test_what_a_transfer_has_left_that_was_given_up_elsewhere_is_removed(self):
         transfer = self.begin()
         self.draft(transfer.name)
-        self.data.abort_transfer(transfer, TIME)
+        self.data.run(AbortTransfer(transfer), TIME)
         again = self.begin(transfer.image_id)
         self.draft(again.name)
         self.assertEqual(1, self.sweep())
@@ -81,7 +87,7 @@ class TestStaging(testtools.TestCase):
                 case.draft(case.begin().name)
                 return super().names()
 
-        self.assertEqual(0, sweep_staging(Store(Busy(str(self.directory)), STAGING_STORE), self.jobs))
+        self.assertEqual(0, sweep_staging(Store(Busy(str(self.directory)), STAGING_STORE), self.data))
         self.assertEqual(1, len(self.files()))
 
     def test_what_is_recorded_between_the_names_and_the_rows_stays(self):
@@ -91,16 +97,16 @@ class TestStaging(testtools.TestCase):
         class Busy(FileDriver):
             def names(driver):
                 found = super().names()
-                staged = StagedData(transfer.image_id, STAGING_STORE, url, 4, None, TIME)
-                case.jobs.record_staged(transfer, staged, TIME)
+                staged = StagedData(transfer.image_id, STAGING_STORE, url, 4, None)
+                case.data.run(RecordStaged(transfer, staged), TIME)
                 return found
 
-        self.assertEqual(0, sweep_staging(Store(Busy(str(self.directory)), STAGING_STORE), self.jobs))
+        self.assertEqual(0, sweep_staging(Store(Busy(str(self.directory)), STAGING_STORE), self.data))
 
     def test_data_of_an_image_stays_where_its_store_has_the_same_directory(self):
         image_id = str(uuid.uuid4())
         url = self.write(f"{image_id}-0123abcd")
-        self.data.create_image(make_image(id=image_id, locations=(Location(url, {}),)), NO_LIMITS)
+        self.data.run(creation(make_image(id=image_id, locations=(Location(url, {}),))))
         self.assertEqual(0, self.sweep())
         self.assertEqual(1, len(self.files()))
 
@@ -127,16 +133,16 @@ class TestStaging(testtools.TestCase):
 
         driver = Silent(STAGING_STORE)
         driver.write(_name(), [b"data"])
-        self.assertEqual(0, sweep_staging(Store(driver, STAGING_STORE), self.jobs))
+        self.assertEqual(0, sweep_staging(Store(driver, STAGING_STORE), self.data))
         self.assertEqual(1, len(driver.locations()))
 
     def sweep(self):
-        return sweep_staging(self.store, self.jobs)
+        return sweep_staging(self.store, self.data)
 
     def name(self):
         """Return a name of an image of this service, under which nothing is."""
         image = make_image(id=str(uuid.uuid4()), status="queued", size=None, locations=())
-        return f"{self.data.create_image(image, NO_LIMITS).id}-0123abcd"
+        return f"{self.data.run(creation(image)).id}-0123abcd"
 
     def files(self):
         return [path for path in self.directory.iterdir() if path.is_file()]
@@ -153,13 +159,11 @@ class TestStaging(testtools.TestCase):
         """Return a staging of a new image, or of one that is queued again."""
         if image_id is None:
             image = make_image(id=str(uuid.uuid4()), status="queued", size=None, locations=())
-            image_id = self.data.create_image(image, NO_LIMITS).id
+            image_id = self.data.run(creation(image)).id
         identity = str(uuid.uuid4())
         name = f"{image_id}-{identity[:8]}"
-        where = {"store": STAGING_STORE, "name": name, "host": "http://node"}
-        times = {"started_at": TIME, "lease_until": LEASE}
-        transfer = Transfer(identity, image_id, "p1", "process", reserved=0, **times, **where)
-        self.jobs.begin_staging(transfer, TIME, NO_LIMITS)
+        transfer = Transfer(identity, image_id, "p1", "process", STAGING_STORE, name, reserved=0, host="http://node")
+        self.data.run(BeginTransfer(transfer, LEASE, to_staging=True), TIME)
         return transfer
 
 
@@ -167,12 +171,12 @@ class TestWork(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.useFixture(fixtures.FakeLogger())
-        self.jobs = open_jobs(self)
+        self.data = open_data(self)
         self.directory = Path(self.useFixture(fixtures.TempDir()).path)
 
     def test_files_of_the_attempt_that_runs_stay_and_those_of_others_go(self):
         job = self.claimed()
-        self.jobs.release_job(job, TIME, "", TIME)
+        self.data.run(ReleaseJob(job, AT_ONCE, ""), TIME)
         job = self.claim()
         for attempt in (1, 2, 3):
             self.leave(job.id, attempt)
@@ -182,7 +186,7 @@ class TestWork(testtools.TestCase):
     def test_files_of_a_job_that_waits_go(self):
         job = self.claimed()
         self.leave(job.id, 1)
-        self.jobs.release_job(job, TIME, "", TIME)
+        self.data.run(ReleaseJob(job, AT_ONCE, ""), TIME)
         self.assertEqual(1, self.sweep())
         self.assertEqual([], self.files())
 
@@ -190,7 +194,7 @@ class TestWork(testtools.TestCase):
         for state in ("success", "failure"):
             job = self.claimed()
             self.leave(job.id, 1)
-            self.jobs.finish_job(job, state, None, "", TIME, LEASE)
+            self.data.run(FinishJob(job, state, None, "", KEEP), TIME)
         self.leave(str(uuid.uuid4()), 1)
         self.assertEqual(3, self.sweep())
         self.assertEqual([], list(self.directory.iterdir()))
@@ -198,7 +202,7 @@ class TestWork(testtools.TestCase):
     def test_directory_of_a_job_that_may_go_on_stays(self):
         job = self.claimed()
         self.leave(job.id, 1)
-        self.jobs.release_job(job, TIME, "", TIME)
+        self.data.run(ReleaseJob(job, AT_ONCE, ""), TIME)
         self.sweep()
         self.assertEqual([job.id], [path.name for path in self.directory.iterdir()])
 
@@ -214,17 +218,17 @@ class TestWork(testtools.TestCase):
         self.assertTrue((other / "cache").is_dir())
 
     def test_directory_that_nobody_has_made_yet_is_swept_too(self):
-        self.assertEqual(0, sweep_work(self.directory / "none", self.jobs))
+        self.assertEqual(0, sweep_work(self.directory / "none", self.data))
 
     def sweep(self):
-        return sweep_work(self.directory, self.jobs)
+        return sweep_work(self.directory, self.data)
 
     def claim(self):
-        return self.jobs.claim_job("worker", ("script",), TIME, LEASE, JobLimits())
+        return self.data.run(ClaimJob("worker", ("script",), LEASE), TIME)
 
     def claimed(self):
         """Return a new job at its first attempt."""
-        self.jobs.add_job(make_job())
+        self.data.run(AddJob(make_job()), TIME)
         return self.claim()
 
     def leave(self, job_id, attempt):
@@ -251,7 +255,7 @@ class TestRounds(testtools.TestCase):
                 is_done.set()
             return 0
 
-        cleaner = Cleaner(open_jobs(self), interval=0.001, sweeps=(down, sweep))
+        cleaner = Cleaner(open_data(self), interval=0.001, sweeps=(down, sweep))
         self.addCleanup(cleaner.close)
         cleaner.start()
         self.assertTrue(is_done.wait(WAIT))

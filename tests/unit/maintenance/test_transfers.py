@@ -1,31 +1,49 @@
-"""Leases while a process lives, and the reaper after it died (DESIGN, transfers and leases)."""
+"""Leases while a process lives, and the reaper after it died."""
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import fixtures
 import testtools
 
+from glance_mini.db.interface import DataAccess
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
-from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
 from glance_mini.db.sqlalchemy.transfers import ABANDONED
+from glance_mini.domain.cause import Cause
 from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.errors import GlanceMiniError, TransferLost, Unavailable
 from glance_mini.domain.image import Image, Location
-from glance_mini.domain.query import EVERYTHING
-from glance_mini.domain.quota import IMAGE_COUNT_UPLOADING, IMAGE_SIZE_TOTAL, NO_LIMITS
+from glance_mini.domain.quota import IMAGE_COUNT_UPLOADING, IMAGE_SIZE_TOTAL
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import Deletion, StoredData, Transfer
 from glance_mini.maintenance.deletion import remove_data
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.maintenance.reaper import RETRY_DELETION, Reaper
 from glance_mini.metrics import Metrics
+from glance_mini.operations.images import UpdateImage
+from glance_mini.operations.records import (
+    AbortTransfer,
+    BeginTransfer,
+    CountUsage,
+    DiscardStaged,
+    ListDeletions,
+    LoadImage,
+    MarkDeleted,
+    RecordData,
+    RecordStaged,
+    RenewLeases,
+    TakeDueDeletions,
+    TakeExpiredTransfers,
+    UndoDeletion,
+)
+from glance_mini.testing.data_access.samples import creation
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_image
+from glance_mini.testing.timed import TimedAccess
 from glance_mini_store import errors as store_errors
 from glance_mini_store.stores import Stores
-from tests.unit.layers.location.stores import FailingDriver, ReadOnlyDriver, several_stores, unavailable
+from tests.unit.layers.location.stores import FailingDriver, ReadOnlyDriver, multi_store, unavailable
 from tests.unit.layers.support import count, make_database
 
 LEASE = timedelta(seconds=60)
@@ -50,42 +68,19 @@ class TestLeases(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.clock = Clock()
-        self.renewed: list[tuple[str, frozenset[str], datetime]] = []
-        self.is_down = False
-        self.leases = LeaseKeeper(self.make_data(), 60, self.clock)
-
-    def make_data(self) -> Any:
-        case = self
-
-        class Renewing(SqlDataAccess):
-            def __init__(self) -> None:
-                """Without a database: only renewals are seen."""
-
-            def renew_leases(self, process: str, transfer_ids: Collection[str], lease_until: datetime) -> None:
-                if case.is_down:
-                    raise Unavailable(reason="no database")
-                case.renewed.append((process, frozenset(transfer_ids), lease_until))
-
-        return Renewing()
+        self.data = Renewing()
+        self.leases = LeaseKeeper(self.data, 60)
 
     def test_only_what_is_held_is_renewed(self) -> None:
         self.leases.renew()
-        self.assertEqual([], self.renewed)
+        self.assertEqual([], self.data.calls)
         with self.leases.holding("a"), self.leases.holding("b"):
             self.leases.renew()
         with self.leases.holding("b"):
-            self.clock.move(timedelta(seconds=15))
             self.leases.renew()
         self.leases.renew()
-        process = self.leases.process
-        self.assertEqual(
-            [
-                (process, frozenset({"a", "b"}), TIME + LEASE),
-                (process, frozenset({"b"}), TIME + timedelta(seconds=75)),
-            ],
-            self.renewed,
-        )
+        held = [frozenset({"a", "b"}), frozenset({"b"})]
+        self.assertEqual([RenewLeases(self.leases.process, each, LEASE) for each in held], self.data.calls)
 
     def test_a_lease_is_not_held_after_its_block_however_that_ends(self) -> None:
         def fail() -> None:
@@ -97,44 +92,57 @@ class TestLeases(testtools.TestCase):
 
     def test_a_failing_renewal_is_logged_and_the_next_one_works(self) -> None:
         log = self.useFixture(fixtures.FakeLogger())
-        with self.leases.holding("a"):
-            self.is_down = True
-            self.leases.renew()
-            self.assertIn("leases of 1 transfers were not renewed", log.output)
-            self.is_down = False
-            self.leases.renew()
-        self.assertEqual(1, len(self.renewed))
-
-    def test_a_lease_taken_now_ends_after_its_time(self) -> None:
-        self.assertEqual(TIME + LEASE, self.leases.lease_until())
+        self.data.failures.append(Unavailable(reason="no database"))
+        self.run_in_thread()
+        self.assertIn("The leases of transfers were not renewed: no database", log.output)
+        self.assertEqual([], self.data.failures)
 
     def test_every_keeper_is_another_process(self) -> None:
-        self.assertNotEqual(self.leases.process, LeaseKeeper(self.make_data(), 60).process)
+        self.assertNotEqual(self.leases.process, LeaseKeeper(self.data, 60).process)
 
     def test_the_thread_renews_until_it_is_closed(self) -> None:
-        renewed = threading.Event()
+        before = set(threading.enumerate())
+        leases = self.run_in_thread()
+        (thread,) = (one for one in threading.enumerate() if one.name == "leases" and one not in before)
+        leases.close()
+        thread.join(WAIT)
+        self.assertFalse(thread.is_alive())
 
-        class Telling(SqlDataAccess):
-            def __init__(self) -> None:
-                """Without a database: only that a renewal came is told."""
-
-            def renew_leases(self, process: str, transfer_ids: Collection[str], lease_until: datetime) -> None:
-                renewed.set()
-
-        leases = LeaseKeeper(Telling(), 0)
+    def run_in_thread(self) -> LeaseKeeper:
+        """Return a keeper whose thread has renewed a lease."""
+        leases = LeaseKeeper(self.data, 0)
         self.addCleanup(leases.close)
         with leases.holding("a"):
             leases.start()
-            self.assertTrue(renewed.wait(WAIT))
+            self.assertTrue(self.data.is_renewed.wait(WAIT))
+        return leases
+
+
+class Renewing(DataAccess):
+    """A data access that keeps the renewals it is asked for; ``failures`` are raised before."""
+
+    def __init__(self) -> None:
+        self.calls: list[object] = []
+        self.failures: list[Exception] = []
+        self.is_renewed = threading.Event()
+
+    def run(self, call: Any, now: datetime | None = None, cause: Cause | None = None) -> Any:
+        if self.failures:
+            raise self.failures.pop()
+        self.calls.append(call)
+        self.is_renewed.set()
+
+    def close(self) -> None:
+        pass
 
 
 class DatabaseCase(testtools.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.clock = Clock()
-        self.data: SqlDataAccess = self.open_database()
+        self.data = TimedAccess(self.open_database(), self.clock)
         self.driver = FailingDriver("a")
-        self.stores = several_stores(a=self.driver)
+        self.stores = multi_store(a=self.driver)
         self.metrics = Metrics()
         self.leases = self.make_leases()
 
@@ -142,19 +150,19 @@ class DatabaseCase(testtools.TestCase):
         return make_database(self)
 
     def make_leases(self) -> LeaseKeeper:
-        return LeaseKeeper(self.data, 60, self.clock)
+        return LeaseKeeper(self.data, 60)
 
     def make_reaper(
         self, leases: LeaseKeeper | None = None, stores: Stores | None = None, host: str | None = None
     ) -> Reaper:
-        return Reaper(self.data, stores or self.stores, leases or self.leases, self.metrics, 20, self.clock, host)
+        return Reaper(self.data, stores or self.stores, leases or self.leases, self.metrics, 20, host)
 
     def begin(
         self, image_id: str = IMAGE_ID, leases: LeaseKeeper | None = None, store: str = "a", host: str | None = None
     ) -> Transfer:
         """Return a transfer of a new image that another process, or that of ``leases``, has begun."""
         image = make_image(id=image_id, status="queued", size=None, locations=())
-        self.data.create_image(image, NO_LIMITS)
+        self.data.run(creation(image))
         holder = leases or self.make_leases()
         transfer = Transfer(
             id=f"transfer-{image_id[:8]}",
@@ -164,18 +172,16 @@ class DatabaseCase(testtools.TestCase):
             store=store,
             name=image_id,
             reserved=10,
-            started_at=self.clock(),
-            lease_until=holder.lease_until(),
             host=host,
         )
-        self.data.begin_transfer(transfer, self.clock(), NO_LIMITS)
+        self.data.run(BeginTransfer(transfer, LEASE))
         return transfer
 
     def image(self, image_id: str = IMAGE_ID) -> Image:
-        return self.data.get_image(image_id, EVERYTHING)
+        return self.data.run(LoadImage(image_id))
 
     def usage(self) -> tuple[int, int]:
-        found = self.data.get_usage("p1")
+        found = self.data.run(CountUsage("p1"))
         return found[IMAGE_SIZE_TOTAL], found[IMAGE_COUNT_UPLOADING]
 
     def die(self) -> None:
@@ -210,7 +216,7 @@ class TestExpiredTransfers(DatabaseCase):
                 seen.append(self.image().status)
 
         self.die()
-        self.make_reaper(stores=several_stores(a=Watching("a"))).reap()
+        self.make_reaper(stores=multi_store(a=Watching("a"))).reap()
         self.assertEqual((["saving"], "queued"), (seen, self.image().status))
 
     def test_a_store_that_fails_keeps_the_row_for_a_later_round(self) -> None:
@@ -242,7 +248,7 @@ class TestExpiredTransfers(DatabaseCase):
 
         names = [self.begin(f"image-{number}").name for number in range(3)]
         self.die()
-        self.assertEqual(3, self.make_reaper(stores=several_stores(a=FailingOnce("a"))).reap())
+        self.assertEqual(3, self.make_reaper(stores=multi_store(a=FailingOnce("a"))).reap())
         self.assertEqual(
             ["saving", "queued", "queued"], [self.image(f"image-{number}").status for number in range(3)]
         )
@@ -254,6 +260,17 @@ class TestExpiredTransfers(DatabaseCase):
             self.assertEqual(0, self.make_reaper().reap())
             self.leases.renew()
         self.assertEqual("saving", self.image().status)
+
+    def test_a_renewed_lease_ends_its_time_after_the_renewal(self) -> None:
+        keeper = self.make_leases()
+        transfer = self.begin(leases=keeper)
+        self.clock.move(timedelta(seconds=15))
+        with keeper.holding(transfer.id):
+            keeper.renew()
+        self.clock.move(LEASE - timedelta(seconds=1))
+        self.assertEqual(0, self.make_reaper().reap())
+        self.clock.move(timedelta(seconds=2))
+        self.assertEqual(1, self.make_reaper().reap())
 
     def test_the_bytes_on_another_nodes_own_disk_are_left_to_that_node_and_its_image_is_freed_at_last(self) -> None:
         transfer = self.begin(host="https://node1")
@@ -286,14 +303,14 @@ class TestExpiredTransfers(DatabaseCase):
         self.die()
         self.make_reaper().reap()
         stored = StoredData(Location("memory://a/x"), 4, 4, "c", "sha512", "v")
-        self.assertRaises(TransferLost, self.data.record_data, transfer, stored, self.clock())
-        self.data.abort_transfer(transfer, self.clock())
+        self.assertRaises(TransferLost, self.data.run, RecordData(transfer, stored))
+        self.data.run(AbortTransfer(transfer))
         self.assertEqual(("queued", (0, 0)), (self.image().status, self.usage()))
 
     def test_a_transfer_whose_image_was_deleted_is_cleared_away(self) -> None:
         self.begin()
         location = self.driver.put(IMAGE_ID, b"half")
-        self.data.delete_image(IMAGE_ID, self.clock())
+        self.data.run(MarkDeleted(IMAGE_ID))
         self.die()
         self.assertEqual(1, self.make_reaper().reap())
         self.assertFalse(self.driver.holds(location))
@@ -317,9 +334,8 @@ class TestTwoReapers(DatabaseCase):
         def take() -> None:
             keeper = self.make_leases()
             start.wait(WAIT)
-            now = self.clock()
-            taken.append(self.data.take_expired_transfers(keeper.process, (), now, keeper.lease_until()))
-            due.append(self.data.take_due_deletions(now, now + RETRY_DELETION))
+            taken.append(self.data.run(TakeExpiredTransfers(keeper.process, frozenset(), keeper.lease)))
+            due.append(self.data.run(TakeDueDeletions(RETRY_DELETION)))
 
         threads = [threading.Thread(target=take, daemon=True) for _ in range(4)]
         for thread in threads:
@@ -332,8 +348,8 @@ class TestTwoReapers(DatabaseCase):
 
     def keep_deletion(self, image_id: str) -> None:
         location = Location(f"memory://a/{image_id}", {"store": "a"})
-        self.data.create_image(make_image(id=image_id, locations=(location,)), NO_LIMITS)
-        self.data.delete_image(image_id, self.clock())
+        self.data.run(creation(make_image(id=image_id, locations=(location,))))
+        self.data.run(MarkDeleted(image_id))
 
 
 class TestDeletions(DatabaseCase):
@@ -341,8 +357,8 @@ class TestDeletions(DatabaseCase):
         """Return where the data of an image was, whose record is deleted."""
         url = self.driver.put(image_id, b"data")
         location = Location(url, {"store": "a", **metadata})
-        self.data.create_image(make_image(id=image_id, locations=(location,)), NO_LIMITS)
-        self.data.delete_image(image_id, self.clock())
+        self.data.run(creation(make_image(id=image_id, locations=(location,))))
+        self.data.run(MarkDeleted(image_id))
         return url
 
     def test_data_whose_deletion_was_not_finished_is_deleted(self) -> None:
@@ -350,19 +366,18 @@ class TestDeletions(DatabaseCase):
         self.die()
         self.assertEqual(1, self.make_reaper().reap())
         self.assertFalse(self.driver.holds(url))
-        self.assertEqual([], list(self.data.list_deletions(IMAGE_ID)))
+        self.assertEqual([], list(self.data.run(ListDeletions(IMAGE_ID))))
 
     def test_data_on_another_nodes_own_disk_is_left_to_that_node(self) -> None:
         transfer = self.begin(host="https://node2")
         url = self.driver.put(transfer.name, b"data")
-        jobs = SqlJobAccess(self.data.database)
-        jobs.record_staged(transfer, StagedData(IMAGE_ID, "a", url, 4, "https://node2", self.clock()), self.clock())
-        jobs.discard_staged(IMAGE_ID, self.clock())
+        self.data.run(RecordStaged(transfer, StagedData(IMAGE_ID, "a", url, 4, "https://node2")))
+        self.data.run(DiscardStaged(IMAGE_ID))
         for host, is_left in (("https://node1", True), (None, True), ("https://node2", False)):
             self.die()
             self.assertEqual(int(not is_left), self.make_reaper(host=host).reap())
             self.assertEqual(is_left, self.driver.holds(url))
-            self.assertEqual(int(is_left), len(self.data.list_deletions(IMAGE_ID)))
+            self.assertEqual(int(is_left), len(self.data.run(ListDeletions(IMAGE_ID))))
 
     def test_host_in_the_metadata_of_a_users_location_binds_nobody(self) -> None:
         url = self.delete(host="https://node2")
@@ -378,10 +393,10 @@ class TestDeletions(DatabaseCase):
             def delete(driver, location: str) -> None:
                 self.driver.delete(location)
                 for url in {first, second} - {location}:
-                    self.data.undo_deletion(images[url], self.clock())
+                    self.data.run(UndoDeletion(images[url]))
 
         self.die()
-        self.assertEqual(2, self.make_reaper(stores=several_stores(a=GivingBack("a"))).reap())
+        self.assertEqual(2, self.make_reaper(stores=multi_store(a=GivingBack("a"))).reap())
         self.assertEqual([False, True], [self.driver.holds(url) for url in (first, second)])
 
     def test_deletion_that_another_one_has_taken_while_others_were_deleted_is_left_to_it(self) -> None:
@@ -393,11 +408,11 @@ class TestDeletions(DatabaseCase):
             def delete(driver, location: str) -> None:
                 deleted.append(location)
                 self.clock.move(RETRY_DELETION)
-                self.data.take_due_deletions(self.clock(), self.clock() + RETRY_DELETION)
+                self.data.run(TakeDueDeletions(RETRY_DELETION))
 
-        self.make_reaper(stores=several_stores(a=Slow("a"))).reap()
+        self.make_reaper(stores=multi_store(a=Slow("a"))).reap()
         self.assertEqual(urls[:1], deleted)
-        self.assertEqual(1, len(self.data.list_deletions("image-2")))
+        self.assertEqual(1, len(self.data.run(ListDeletions("image-2"))))
 
     def test_a_new_deletion_is_first_left_to_the_request_that_made_it(self) -> None:
         url = self.delete()
@@ -418,7 +433,7 @@ class TestDeletions(DatabaseCase):
                 self.driver.discard(location.rpartition("/")[2])
 
         self.driver.fails["delete"] = only_bad
-        reaper = self.make_reaper(stores=several_stores(a=Picky("a")))
+        reaper = self.make_reaper(stores=multi_store(a=Picky("a")))
         self.assertEqual((2, 0), (reaper.reap(), reaper.reap()))
         self.assertEqual((True, False), (self.driver.holds(bad), self.driver.holds(good)))
         del self.driver.fails["delete"]
@@ -428,14 +443,14 @@ class TestDeletions(DatabaseCase):
 
     def test_a_removed_location_is_deleted_too(self) -> None:
         places = tuple(Location(self.driver.put(name, b"data"), {"store": "a"}) for name in ("one", "two"))
-        self.data.create_image(make_image(locations=places), NO_LIMITS)
-        self.data.update_image(IMAGE_ID, (LocationChange("remove", 0),), self.clock(), NO_LIMITS)
+        self.data.run(creation(make_image(locations=places)))
+        self.data.run(UpdateImage(IMAGE_ID, changes=(LocationChange("remove", 0),)))
         self.die()
         self.assertEqual(1, self.make_reaper().reap())
         self.assertEqual([False, True], [self.driver.holds(place.url) for place in places])
 
     def test_what_is_gone_or_was_never_ours_counts_as_removed(self) -> None:
-        stores = several_stores(a=self.driver, web=ReadOnlyDriver("web"))
+        stores = multi_store(a=self.driver, web=ReadOnlyDriver("web"))
         for url, store in (("memory://a/gone", "a"), ("memory://web/there", "web")):
             remove_data(stores, Deletion(1, IMAGE_ID, url, {"store": store}))
 
@@ -454,21 +469,18 @@ class TestRounds(DatabaseCase):
         queued = threading.Event()
         failures = [Unavailable(reason="no database")]
 
-        class Shaky(SqlDataAccess):
-            def __init__(shaky) -> None:
-                """Answers from the database of the test, which fails once."""
-                shaky.__dict__.update(vars(self.data))
+        class Shaky(TimedAccess):
+            """The database of the test, which fails once."""
 
-            def take_expired_transfers(shaky, *arguments: Any) -> Sequence[Transfer]:
+            def run(shaky, call: Any, now: datetime | None = None, cause: Cause | None = None) -> Any:
                 if failures:
                     raise failures.pop()
-                return self.data.take_expired_transfers(*arguments)
+                result = super().run(call, now, cause)
+                if isinstance(call, AbortTransfer):
+                    queued.set()
+                return result
 
-            def abort_transfer(shaky, transfer: Transfer, now: datetime) -> None:
-                self.data.abort_transfer(transfer, now)
-                queued.set()
-
-        reaper = Reaper(Shaky(), self.stores, self.leases, self.metrics, 0.001, self.clock)
+        reaper = Reaper(Shaky(self.data, self.clock), self.stores, self.leases, self.metrics, 0.001)
         self.addCleanup(reaper.close)
         reaper.start()
         self.assertTrue(queued.wait(WAIT))
@@ -479,12 +491,11 @@ class TestRounds(DatabaseCase):
                 thread.join(WAIT)
 
     def test_a_database_that_is_down_ends_the_round(self) -> None:
-        class Down(SqlDataAccess):
-            def __init__(down) -> None:
-                """A database that does not answer."""
+        class Down(TimedAccess):
+            """A database that does not answer."""
 
-            def take_expired_transfers(down, *arguments: Any) -> Sequence[Transfer]:
+            def run(down, call: Any, now: datetime | None = None, cause: Cause | None = None) -> Any:
                 raise Unavailable(reason="no database")
 
-        reaper = Reaper(Down(), self.stores, self.leases, self.metrics, 20, self.clock)
+        reaper = Reaper(Down(self.data, self.clock), self.stores, self.leases, self.metrics, 20)
         self.assertRaises(GlanceMiniError, reaper.reap)

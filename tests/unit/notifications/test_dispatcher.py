@@ -1,16 +1,17 @@
 """Stored events are published in their order, and forgotten only when the broker has taken them."""
 
+import time
 from datetime import timedelta
 
 import testtools
 
-from glance_mini.db.outbox_interface import OutboxEvent
-from glance_mini.db.sqlalchemy.outbox_access import SqlOutboxAccess
+from glance_mini.domain.event import Event
 from glance_mini.metrics import Metrics
 from glance_mini.notifications.dispatcher import BATCH, Dispatcher
-from glance_mini.testing.samples import TIME
-from tests.unit.layers.support import count, make_database
-from tests.unit.workers.support import Clock
+from glance_mini.operations.outbox import AddEvents, CountEvents, TakeEvents
+from glance_mini.testing.timed import seconds_of
+from tests.unit.layers.support import count
+from tests.unit.workers.support import Clock, open_data
 
 
 class Refused(Exception):
@@ -35,17 +36,16 @@ class Broker:
 class TestDispatcher(testtools.TestCase):
     def setUp(self):
         super().setUp()
-        self.outbox = SqlOutboxAccess(make_database(self).database)
         self.clock = Clock()
+        self.data = open_data(self, self.clock)
         self.metrics = Metrics()
 
     def make(self, send):
-        return Dispatcher(self.outbox, send, self.metrics, clock=self.clock)
+        return Dispatcher(self.data, send, self.metrics, clock=seconds_of(self.clock))
 
     def store(self, amount, image_id="i"):
-        self.outbox.add_events(
-            OutboxEvent("image.update", {"number": number}, TIME, image_id=image_id) for number in range(amount)
-        )
+        events = [Event("image.update", {"number": number}, image_id=image_id) for number in range(amount)]
+        self.data.run(AddEvents(tuple(events)))
 
     def test_events_come_in_their_order_and_go_from_the_database(self):
         self.store(BATCH + 1)
@@ -53,13 +53,13 @@ class TestDispatcher(testtools.TestCase):
         dispatcher = self.make(broker)
         self.assertEqual([BATCH, 1, 0], [dispatcher.dispatch() for _ in range(3)])
         self.assertEqual(list(range(BATCH + 1)), broker.taken)
-        self.assertEqual(0, self.outbox.count_events())
+        self.assertEqual(0, self.data.run(CountEvents()))
         self.assertEqual(BATCH + 1, count(self.metrics.events, "sent"))
 
     def test_event_arrives_as_it_was_stored(self):
         heard = []
         caller, payload = {"request_id": "req-1"}, {"id": "i", "size": 2**40}
-        self.outbox.add_events([OutboxEvent("image.send", payload, TIME, "error", caller)])
+        self.data.run(AddEvents((Event("image.send", payload, "error", caller),)))
         self.make(heard.append).dispatch()
         (event,) = heard
         self.assertEqual(
@@ -72,7 +72,7 @@ class TestDispatcher(testtools.TestCase):
         dispatcher = self.make(broker)
         self.assertRaises(Refused, dispatcher.dispatch)
         self.assertEqual([0, 1], broker.taken)
-        self.assertEqual(3, self.outbox.count_events())
+        self.assertEqual(3, self.data.run(CountEvents()))
         dispatcher.dispatch()
         self.assertEqual([0, 1, 2, 3, 4], broker.taken)
         self.assertEqual(1, count(self.metrics.events, "failed"))
@@ -96,11 +96,11 @@ class TestDispatcher(testtools.TestCase):
         self.make(slow).dispatch()
         self.assertEqual([0], first)
         self.assertEqual([0, 1, 2], second.taken)
-        self.assertEqual(0, self.outbox.count_events())
+        self.assertEqual(0, self.data.run(CountEvents()))
 
     def test_events_of_a_worker_that_died_come_when_its_claim_has_ended(self):
         self.store(2)
-        self.outbox.take_events("dead", TIME, TIME + timedelta(seconds=30), 1)
+        self.data.run(TakeEvents("dead", timedelta(seconds=30), 1))
         broker = Broker()
         self.assertEqual(0, self.make(broker).dispatch())
         self.clock.move(31)
@@ -110,11 +110,11 @@ class TestDispatcher(testtools.TestCase):
     def test_thread_publishes_until_it_is_closed_also_after_the_broker_was_away(self):
         self.store(20)
         broker = Broker(0, 7, 8)
-        dispatcher = Dispatcher(self.outbox, broker, self.metrics, interval=0.01, clock=self.clock)
+        dispatcher = Dispatcher(self.data, broker, self.metrics, interval=0.01, clock=seconds_of(self.clock))
         dispatcher.start()
         for _ in range(1000):
-            if not self.outbox.count_events():
+            if not self.data.run(CountEvents()):
                 break
-            dispatcher._closed.wait(0.01)
+            time.sleep(0.01)
         dispatcher.close()
         self.assertEqual(list(range(20)), broker.taken)

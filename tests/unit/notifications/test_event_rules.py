@@ -1,189 +1,248 @@
-"""With an outbox the same is told as without, and each event is stored with its change or not at all."""
+"""Which events a data call causes, what they say, and what they never say."""
 
-import contextlib
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import testtools
-from oslo_db.exception import DBNonExistentTable
 
+from glance_mini.domain.cause import Cause
 from glance_mini.domain.changes import PropertyChange
-from glance_mini.domain.errors import Conflict, Forbidden, Unavailable
-from glance_mini.domain.image import Image
-from glance_mini.domain.imports import ImportRequest
-from glance_mini.domain.query import EVERYTHING
-from glance_mini.domain.transfer import StoredData
-from glance_mini.notifications.event_rules import told
-from glance_mini.operations import data, images, imports, members, tasks
-from glance_mini.testing.application import ApplicationFixture
-from glance_mini.testing.samples import make_image, make_job
-from glance_mini_store import errors as store_errors
+from glance_mini.domain.event import Event
+from glance_mini.domain.image import Image, Location
+from glance_mini.domain.imports import ImportBegun
+from glance_mini.domain.job import Job
+from glance_mini.domain.member import Member
+from glance_mini.domain.staging import StagedData
+from glance_mini.domain.transfer import StoredData, Transfer
+from glance_mini.notifications.event_rules import RULES, events_for
+from glance_mini.operations import DATA_CALLS, images, jobs, members, outbox, records
+from glance_mini.operations.base import DataCall
+from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
 
-STORED = {"notifications": {"delivery": "outbox"}}
-BASE = {"name": "disk", "disk_format": "raw", "container_format": "bare"}
-SOURCE = "http://127.0.0.1/disk.raw"
+CALLER = {"request_id": "req-1", "user_id": "u7", "project_id": "p7", "roles": ["member", "reader"]}
 
+SECRET = "swift://user:passw0rd@host/container/object"
+IMAGE = make_image(
+    properties={"k": "v", "os_glance_importing_to_stores": "a,b"}, tags=("t",), locations=(Location(SECRET),)
+)
+QUEUED = replace(IMAGE, status="queued", size=None, locations=())
+DELETED = replace(IMAGE, status="deleted", deleted_at=TIME)
+MEMBER = Member(IMAGE_ID, "p2", "pending", TIME, TIME)
+TRANSFER = Transfer("t1", IMAGE_ID, "p7", "process", "fast", "name", 7)
+STAGED = StagedData(IMAGE_ID, "staging", SECRET, 7, None)
+DATA = StoredData(IMAGE.locations[0], 7, None, None, None, None)
+JOB = make_job(input={"uri": SECRET}, stores=("b", "a"), result={"image_id": "x"}, token="tOkEn")
+SCRUB = make_job(kind="scrub")
+LEASE = timedelta(seconds=60)
+RENAME = (PropertyChange("replace", "name", "changed"),)
 
-def rename(image, name):
-    """Return the operation that gives an image another name."""
-    return images.UpdateImage(image.id, changes=(PropertyChange("replace", "name", name),))
+IMAGE_KEYS = {
+    "id", "name", "status", "created_at", "updated_at", "min_disk", "min_ram", "protected", "checksum", "os_hash_algo",
+    "os_hash_value", "os_hidden", "owner", "disk_format", "container_format", "size", "virtual_size", "is_public",
+    "visibility", "properties", "tags", "deleted", "deleted_at",
+}  # fmt: skip
+TRANSFER_KEYS = IMAGE_KEYS | {"os_glance_importing_to_stores", "os_glance_failed_import"}
+MEMBER_KEYS = {"image_id", "member_id", "status", "created_at", "updated_at", "deleted", "deleted_at"}
+TASK_KEYS = {
+    "id", "type", "status", "owner", "result", "message", "expires_at", "created_at", "updated_at", "deleted",
+    "deleted_at",
+}  # fmt: skip
 
+CHANGES: list[tuple[str, DataCall[Any], Any, list[tuple[str, set[str]]]]] = [
+    ("create_image", images.CreateImage(), IMAGE, [("image.create", IMAGE_KEYS)]),
+    ("update_image", images.UpdateImage(IMAGE_ID, IMAGE, RENAME), IMAGE, [("image.update", IMAGE_KEYS)]),
+    ("delete_from_store", images.UpdateImage(IMAGE_ID, IMAGE, RENAME), IMAGE, [("image.update", IMAGE_KEYS)]),
+    ("restore_image", images.RestoreImage(IMAGE_ID), IMAGE, [("image.update", IMAGE_KEYS)]),
+    (
+        "deactivate_image",
+        records.SetStatus(IMAGE_ID, "deactivated", frozenset({"active"})),
+        IMAGE,
+        [("image.update", IMAGE_KEYS)],
+    ),
+    ("delete_image", records.MarkDeleted(IMAGE_ID), DELETED, [("image.delete", IMAGE_KEYS)]),
+    ("delete_image", records.MoveToTrash(IMAGE_ID, LEASE, SCRUB), IMAGE, [("image.delete", IMAGE_KEYS)]),
+    ("delete_image", records.UndoDeletion(IMAGE), IMAGE, [("image.update", IMAGE_KEYS)]),
+    ("upload_data", records.BeginTransfer(TRANSFER, LEASE), QUEUED, [("image.prepare", TRANSFER_KEYS)]),
+    (
+        "upload_data",
+        records.RecordData(TRANSFER, DATA),
+        IMAGE,
+        [("image.upload", TRANSFER_KEYS), ("image.activate", IMAGE_KEYS), ("image.update", IMAGE_KEYS)],
+    ),
+    ("stage_data", records.RecordStaged(TRANSFER, STAGED), QUEUED, [("image.update", IMAGE_KEYS)]),
+    ("add_member", members.AddMember(IMAGE_ID, None, "p2"), MEMBER, [("image.member.create", MEMBER_KEYS)]),
+    ("update_member", members.UpdateMember(IMAGE_ID, None, "p2"), MEMBER, [("image.member.update", MEMBER_KEYS)]),
+    ("delete_member", members.DeleteMember(IMAGE_ID, None, "p2"), MEMBER, [("image.member.delete", MEMBER_KEYS)]),
+]
+"""Operations of the API, a data call of each and its result, and the types of its events with the keys of payloads."""
 
-class Service:
-    """A service in memory, its calls made by ``member`` where nobody else is named."""
-
-    def __init__(self, test, *options):
-        merged = {"import_filtering_opts": {"allowed_hosts": "127.0.0.1"}}
-        for some in options:
-            for group, values in some.items():
-                merged.setdefault(group, {}).update(values)
-        self.fixture = test.useFixture(ApplicationFixture(merged))
-
-    def call(self, op, caller="member"):
-        """Return the result of a call."""
-        return self.fixture.stack.call(self.fixture.context(caller), op)
-
-    def create(self, **values):
-        """Return a new image."""
-        return self.call(images.CreateImage(base={**BASE, "owner": "p1", **values}))
-
-    def upload(self, image):
-        """Return the image with data."""
-        return self.call(data.UploadData(image.id, chunks=iter([b"content"]), size=7))
-
-    def told(self):
-        """Return what was told, without ids and times, which differ from service to service."""
-        return [
-            (one.type, one.priority, one.caller, set(one.payload), one.payload.get("status"), one.payload.get("name"))
-            for one in self.fixture.events()
-        ]
-
-
-def live(service):
-    """Let an image live its life, with members, refusals and imports."""
-    image = service.upload(service.create())
-    service.call(rename(image, "other"))
-    service.call(images.UpdateImage(image.id, changes=()))
-    service.call(members.AddMember(image.id, member_id="p2"))
-    service.call(members.UpdateMember(image.id, member_id="p2", status="accepted"), "other")
-    service.call(members.DeleteMember(image.id, member_id="p2"))
-    found = service.call(data.DownloadData(image.id))
-    list(found.chunks)
-    found.chunks.close()
-    for op in (images.DeactivateImage, images.DeactivateImage, images.ReactivateImage):
-        service.call(op(image.id), "admin")
-    service.call(images.DeleteImage(image.id))
-    staged = service.create(name="staged")
-    service.call(imports.StageData(staged.id, chunks=iter([b"content"]), size=7))
-    request = ImportRequest(method={"name": "glance-direct"}, stores=("fast",))
-    service.call(imports.ImportImage(staged.id, request=request))
-    protected = service.create(protected=True, name="protected")
-    with contextlib.suppress(Forbidden):
-        service.call(images.DeleteImage(protected.id))
-    service.call(tasks.CreateTask("import", {"import_from": SOURCE, "import_from_format": "raw"}), "admin")
-
-
-class TestBothDeliveries(testtools.TestCase):
-    def test_the_life_of_an_image_is_told_alike(self):
-        services = [Service(self), Service(self, STORED)]
-        for service in services:
-            live(service)
-        direct, stored = (service.told() for service in services)
-        self.assertIn("image.prepare", [event for event, *_ in direct])
-        self.assertEqual(direct, stored)
-
-    def test_a_deletion_that_is_undone_is_told_alike(self):
-        services = [Service(self, *options, {"DEFAULT": {"delayed_delete": True}}) for options in ((), (STORED,))]
-        for service in services:
-            image = service.upload(service.create())
-            service.call(images.DeleteImage(image.id))
-            service.call(images.RestoreImage(image.id))
-        direct, stored = (service.told() for service in services)
-        self.assertEqual(["image.delete", "image.update"], [event for event, *_ in direct[-2:]])
-        self.assertEqual(direct, stored)
-
-    def test_what_an_import_brings_is_told_alike(self):
-        for status in ("active", None):
-            image, job = make_image(), make_job()
-            written = StoredData(image.locations[0], 7, None, None, None, None)
-            record = imports.RecordImport(job, written, {}, status)
-            events = ["image.upload", *(["image.activate"] if status else []), "image.update"]
-            self.assertEqual(events, [one[0] for one in told(record, record, image)])
-            end = imports.EndImport(job, {}, status)
-            self.assertEqual(events[1:], [one[0] for one in told(end, end, image)])
-
-    def test_a_location_is_told_once_also_where_a_job_reads_it_later(self):
-        image = make_image()
-        op = imports.AddLocation(image.id, make_image(status="queued"), url=SOURCE)
-        update = images.UpdateImage(image.id, image)
-        self.assertEqual(["image.activate", "image.update"], [one[0] for one in told(op, update, image)])
-        begin = imports.BeginImport(make_job(), "active", "active", {})
-        self.assertEqual([], told(op, begin, image))
-        importing = make_image(status="importing")
-        self.assertEqual(["image.update"], [one[0] for one in told(op, begin, importing)])
+SILENT = {
+    records.DeleteFromTrash,
+    records.PurgeImages,
+    records.ReserveSpace,
+    records.AbortTransfer,
+    records.RenewLeases,
+    records.TakeExpiredTransfers,
+    records.TakeDueDeletions,
+    records.HoldDeletion,
+    records.FinishDeletion,
+    records.ForgetStaged,
+    records.DiscardStaged,
+    jobs.RenewJobs,
+    jobs.SaveCheckpoint,
+    jobs.ReleaseJob,
+    jobs.RetryJob,
+    jobs.PurgeJobs,
+    outbox.AddEvents,
+    outbox.TakeEvents,
+    outbox.FinishEvents,
+    outbox.ReleaseEvents,
+}
+"""Calls that write and cause no event: those who listen have heard of it, or it is none of their business."""
 
 
-class TestStoring(testtools.TestCase):
-    def setUp(self):
-        super().setUp()
-        self.service = Service(self, STORED)
-        self.outbox = self.service.fixture.services.outbox
+def caused_by(operation: str, store: str | None = None) -> Cause:
+    """Return a call of the API by the user u7."""
+    return Cause(operation, "u7", "p7", ("member", "reader"), "req-1", store)
 
-    def test_the_event_of_a_change_that_cannot_be_stored_undoes_the_change(self):
-        engine = self.service.fixture.services.data.engine
-        image = self.service.create()
-        with engine.connect() as connection:
-            connection.exec_driver_sql("ALTER TABLE outbox RENAME TO away")
-        self.assertRaises(DBNonExistentTable, self.service.call, rename(image, "other"))
-        with engine.connect() as connection:
-            connection.exec_driver_sql("ALTER TABLE away RENAME TO outbox")
-        self.assertEqual("disk", self.service.fixture.services.data.get_image(image.id, EVERYTHING).name)
-        self.assertEqual(["image.create"], [event for event, *_ in self.service.told()])
 
-    def test_a_refusal_that_cannot_be_stored_stays_the_same_refusal(self):
-        image = self.service.create(protected=True)
-        with self.service.fixture.services.data.engine.connect() as connection:
-            connection.exec_driver_sql("DROP TABLE outbox")
-        self.assertRaises(Forbidden, self.service.call, images.DeleteImage(image.id))
+class RulesCase(testtools.TestCase):
+    def events(self, operation: str, call: DataCall[Any], result: Any, store: str | None = None) -> list[Event]:
+        """Return the events of a call in the name of ``operation``; all name the same caller and image."""
+        events = events_for(call, result, caused_by(operation, store))
+        for event in events:
+            self.assertEqual(("info", CALLER, IMAGE_ID), (event.priority, event.caller, event.image_id))
+        return events
 
-    def test_an_event_is_there_as_soon_as_its_change(self):
-        self.service.create()
-        self.assertEqual(1, self.outbox.count_events())
+    def types(self, operation: str, call: DataCall[Any], result: Any) -> list[str]:
+        return [event.type for event in self.events(operation, call, result)]
 
-    def test_each_change_of_a_call_that_failed_is_told(self):
-        image = self.service.create()
 
-        def fail():
-            yield b"con"
-            raise Unavailable(reason="The line is dead.")
+class TestChanges(RulesCase):
+    def test_each_change_causes_its_events(self) -> None:
+        for operation, call, result, expected in CHANGES:
+            events = self.events(operation, call, result)
+            self.assertEqual(expected, [(event.type, set(event.payload)) for event in events], call.name)
 
-        self.assertRaises(Unavailable, self.service.call, data.UploadData(image.id, chunks=fail(), size=7))
-        told = [event[:2] for event in self.service.told()]
-        self.assertEqual([("image.create", "info"), ("image.prepare", "info"), ("image.upload", "error")], told)
+    def test_each_call_that_writes_has_a_rule_or_is_known_to_cause_no_event(self) -> None:
+        self.assertEqual({call for call in DATA_CALLS if call.writes}, set(RULES) | SILENT)
+        self.assertEqual(set(), set(RULES) & SILENT)
 
-    def test_a_deletion_that_is_taken_back_is_told_and_so_is_the_image_that_is_back(self):
-        image = self.service.upload(self.service.create())
-        driver = self.service.fixture.services.stores.default.driver
+    def test_reading_causes_no_event(self) -> None:
+        self.assertEqual([], self.events("get_image", records.LoadImage(IMAGE_ID), IMAGE))
+        self.assertEqual([], self.events("get_task", jobs.GetJob(JOB.id), replace(JOB, state="success")))
 
-        def refuse(location):
-            raise store_errors.InUseByStore(location=location)
+    def test_change_without_a_cause_says_nothing_of_images_and_members(self) -> None:
+        begin = records.BeginImport(JOB, "queued", "importing", {})
+        for call, result in [*((call, result) for _, call, result, _ in CHANGES), (begin, ImportBegun(IMAGE, JOB))]:
+            self.assertEqual([], events_for(call, result, None), call.name)
 
-        driver.delete = refuse
-        self.assertRaises(Conflict, self.service.call, images.DeleteImage(image.id))
-        told = [(event, priority, status) for event, priority, _, _, status, _ in self.service.told()][-3:]
-        deleted, back = ("image.delete", "info", "deleted"), ("image.update", "info", "active")
-        self.assertEqual([deleted, back, ("image.delete", "warn", None)], told)
+    def test_event_holds_the_values_of_its_image(self) -> None:
+        (event,) = self.events("delete_image", records.MarkDeleted(IMAGE_ID), DELETED)
+        expected = {
+            "id": IMAGE_ID,
+            "status": "deleted",
+            "deleted": True,
+            "deleted_at": "2026-01-02T03:04:05Z",
+            "created_at": "2026-01-02T03:04:05Z",
+            "tags": ["t"],
+            "visibility": "shared",
+            "is_public": False,
+        }
+        self.assertEqual(expected, {name: event.payload[name] for name in expected})
+        self.assertEqual("v", dict(event.payload["properties"])["k"])  # type: ignore[call-overload]
 
-    def test_disabled_events_are_not_stored(self):
-        service = Service(self, STORED, {"DEFAULT": {"disabled_notifications": "image.update,image.member"}})
-        image = service.upload(service.create())
-        service.call(rename(image, "other"))
-        told = [event for event, *_ in service.told()]
-        self.assertEqual(["image.create", "image.prepare", "image.upload", "image.activate"], told)
+    def test_event_holds_the_values_of_its_member(self) -> None:
+        gone = replace(MEMBER, deleted_at=TIME)
+        (event,) = self.events("delete_member", members.DeleteMember(IMAGE_ID, None, "p2"), gone)
+        expected = {"image_id": IMAGE_ID, "member_id": "p2", "status": "pending", "deleted": True}
+        self.assertEqual(expected, {name: event.payload[name] for name in expected})
 
-    def test_events_of_an_image_have_their_place_among_its_others(self):
-        image = self.service.upload(self.service.create())
-        self.assertRaises(Conflict, self.service.upload, image)
-        now = image.updated_at
-        rows = self.outbox.take_events("somebody", now, now, 100)
-        self.assertIsInstance(image, Image)
-        self.assertEqual({image.id}, {row.image_id for row in rows})
-        self.assertEqual(6, len(rows))
+    def test_deletion_that_is_taken_back_is_a_deletion_and_an_update(self) -> None:
+        calls = ((records.MarkDeleted(IMAGE_ID), DELETED), (records.UndoDeletion(IMAGE), IMAGE))
+        events = [event for call, result in calls for event in self.events("delete_image", call, result)]
+        expected = [("image.delete", "deleted"), ("image.update", "active")]
+        self.assertEqual(expected, [(event.type, event.payload["status"]) for event in events])
+
+
+class TestTransfers(RulesCase):
+    def test_upload_causes_four_events_by_two_calls(self) -> None:
+        begin, record = records.BeginTransfer(TRANSFER, LEASE), records.RecordData(TRANSFER, DATA)
+        events = [*self.events("upload_data", begin, QUEUED), *self.events("upload_data", record, IMAGE)]
+        self.assertEqual(
+            [("image.prepare", "saving"), *((f"image.{kind}", "active") for kind in ("upload", "activate", "update"))],
+            [(event.type, event.payload["status"]) for event in events],
+        )
+        for event in events[:2]:
+            stores = (event.payload["os_glance_importing_to_stores"], event.payload["os_glance_failed_import"])
+            self.assertEqual((["a", "b"], []), stores)
+
+    def test_prepare_names_the_store_that_the_request_named_and_no_other(self) -> None:
+        begin = records.BeginTransfer(TRANSFER, LEASE)
+        (named,), (unnamed,) = (self.events("upload_data", begin, QUEUED, store) for store in ("fast", None))
+        self.assertEqual("fast", named.payload["backend"])
+        self.assertNotIn("backend", unnamed.payload)
+
+    def test_staging_is_seen_when_the_data_is_there(self) -> None:
+        begin = records.BeginTransfer(TRANSFER, LEASE, to_staging=True)
+        self.assertEqual([], self.events("stage_data", begin, QUEUED))
+        self.assertEqual(["image.update"], self.types("stage_data", records.RecordStaged(TRANSFER, STAGED), QUEUED))
+
+
+class TestImports(RulesCase):
+    IMPORTING = replace(QUEUED, status="importing")
+
+    def begin(self, operation: str, job: Job = JOB, image: Image = IMPORTING) -> list[Event]:
+        """Return the events of the beginning of an import, or of the reading of a location."""
+        call = records.BeginImport(job, "queued", image.status, {})
+        return self.events(operation, call, ImportBegun(image, replace(job, attempts=0)))
+
+    def test_import_causes_the_creation_of_a_task_and_a_preparation(self) -> None:
+        task, prepare = self.begin("import_image")
+        self.assertEqual(("task.create", TASK_KEYS), (task.type, set(task.payload)))
+        self.assertEqual((None, "pending", "p1"), tuple(task.payload[name] for name in ("result", "status", "owner")))
+        self.assertEqual(("image.prepare", TRANSFER_KEYS), (prepare.type, set(prepare.payload)))
+        names = ("status", "os_glance_importing_to_stores", "os_glance_failed_import")
+        self.assertEqual(("importing", ["b", "a"], []), tuple(prepare.payload[name] for name in names))
+
+    def test_copy_prepares_an_image_that_stays_active(self) -> None:
+        _, prepare = self.begin("import_image", image=IMAGE)
+        self.assertEqual("active", prepare.payload["status"])
+
+    def test_import_by_a_task_that_exists_creates_no_other(self) -> None:
+        held = replace(JOB, kind="import", process="process")
+        self.assertEqual(["image.prepare"], [event.type for event in self.begin("import_image", held)])
+
+    def test_each_copy_is_an_upload_and_the_last_makes_active(self) -> None:
+        for status, activate in ((None, []), ("active", ["image.activate"])):
+            record = records.RecordImport(JOB, DATA, {}, status)
+            self.assertEqual(["image.upload", *activate, "image.update"], self.types("record_import", record, IMAGE))
+
+    def test_end_of_an_import_is_an_update_and_may_make_active(self) -> None:
+        for status, activate in ((None, []), ("queued", []), ("active", ["image.activate"])):
+            end = records.EndImport(JOB, {}, status)
+            self.assertEqual([*activate, "image.update"], self.types("end_import", end, IMAGE))
+
+    def test_added_location_makes_active_at_once(self) -> None:
+        update = images.UpdateImage(IMAGE_ID, QUEUED, RENAME)
+        self.assertEqual(["image.activate", "image.update"], self.types("add_location", update, IMAGE))
+
+    def test_location_that_is_read_first_is_an_update_and_one_that_is_read_later_nothing_more(self) -> None:
+        reading = replace(JOB, kind="location_import")
+        self.assertEqual(["image.update"], [event.type for event in self.begin("add_location", reading)])
+        self.assertEqual([], self.begin("add_location", reading, IMAGE))
+
+
+class TestSecrets(RulesCase):
+    def test_no_event_holds_a_location_or_a_token(self) -> None:
+        everything = [event for operation, call, result, _ in CHANGES for event in self.events(operation, call, result)]
+        begun = ImportBegun(IMAGE, JOB, (replace(JOB, state="failure"),))
+        everything += events_for(records.BeginImport(JOB, "active", "active", {}), begun, caused_by("import_image"))
+        everything += events_for(jobs.AddJob(JOB), JOB, caused_by("create_task"))
+        everything += events_for(records.RecordImport(JOB, DATA, {}, "active"), IMAGE, caused_by("record_import"))
+        everything += events_for(records.EndImport(JOB, {}, "active"), IMAGE, caused_by("end_import"))
+        self.assertEqual(25, len(everything))
+        text = repr(everything)
+        for secret in ("passw0rd", "tOkEn", "swift://user"):
+            self.assertNotIn(secret, text)

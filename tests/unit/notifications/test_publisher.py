@@ -10,8 +10,9 @@ import fixtures
 import testtools
 
 from glance_mini import conf as configuration
+from glance_mini.domain.event import Event
 from glance_mini.metrics import Metrics
-from glance_mini.notifications.publisher import Event, Publisher
+from glance_mini.notifications.publisher import Publisher
 from tests.unit.layers.support import count
 
 NOBODY: frozenset[str] = frozenset()

@@ -1,17 +1,93 @@
-"""What is told of the beginning and the end of tasks, by both ways to the broker (reference 21)."""
+"""The events of the beginning and the end of tasks: by which calls they are caused, and by both ways to the broker."""
 
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
-from glance_mini.domain.clock import utcnow
-from glance_mini.domain.quota import NO_LIMITS
+import testtools
+from sqlalchemy import func, update
+
+from glance_mini.db.sqlalchemy.models import jobs
+from glance_mini.domain.cause import Cause
+from glance_mini.domain.errors import Conflict, Gone
+from glance_mini.domain.imports import ImportBegun
+from glance_mini.domain.job import TASK_KINDS
+from glance_mini.notifications.event_rules import events_for
+from glance_mini.operations.jobs import AddJob, CancelJob, ClaimJob, FinishJob, GetJob
+from glance_mini.operations.records import BeginImport
+from glance_mini.testing.samples import make_image, make_job
 from glance_mini_store import errors as store_errors
 from tests.unit.jobs.support import ImportCase, Interrupted
 
+CALLER = {"request_id": "req-1", "user_id": "u1", "project_id": "p1", "roles": ["member"]}
+ASKING = Cause("import_image", "u9", "p9", ("reader",), "req-9")
+LEASE, KEEP = timedelta(seconds=60), timedelta(hours=5)
+CLAIM = ClaimJob("worker", TASK_KINDS, LEASE)
+
 AWAY = store_errors.RemoteServiceUnavailable(reason="it is being moved")
 BEGINNING = ["task.create", "task.run", "task.processing"]
+
+
+def job_of(kind="import", **values):
+    """Return a job in the name of the user u1."""
+    return make_job(kind=kind, roles=("member",), **values)
+
+
+class TestRules(testtools.TestCase):
+    def types(self, call, result, cause=None):
+        """Return the types of the events of a call, which name the job and the one who asked for it."""
+        events = events_for(call, result, cause)
+        for event in events:
+            self.assertEqual((result.id, result.image_id), (event.payload["id"], event.image_id))
+            self.assertEqual(CALLER, event.caller)
+        return [event.type for event in events]
+
+    def test_task_begins_with_its_first_attempt_and_no_other(self):
+        for kind in TASK_KINDS:
+            for attempts, expected in ((1, ["task.run", "task.processing"]), (2, []), (50, [])):
+                job = job_of(kind, state="processing", attempts=attempts)
+                self.assertEqual(expected, self.types(CLAIM, job), (kind, attempts))
+
+    def test_claim_that_finds_nothing_causes_no_event(self):
+        self.assertEqual([], events_for(CLAIM, None, None))
+
+    def test_task_ends_with_success_or_failure(self):
+        for state in ("success", "failure"):
+            job = job_of(state=state)
+            self.assertEqual([f"task.{state}"], self.types(FinishJob(job, state, None, "", KEEP), job))
+
+    def test_cancelled_task_ends_at_once_only_where_it_did_not_run(self):
+        for state, expected in (("failure", ["task.failure"]), ("processing", [])):
+            job = job_of(state=state, is_cancelled=True)
+            self.assertEqual(expected, self.types(CancelJob(job.id), job))
+
+    def test_events_of_a_task_name_the_one_who_asked_for_it_whoever_ends_it(self):
+        job = job_of(state="failure")
+        self.assertEqual(["task.failure"], self.types(CancelJob(job.id), job, ASKING))
+
+    def test_dead_task_whose_lock_is_broken_fails_before_the_events_of_the_import(self):
+        image = make_image()
+        dead, job = job_of("api_image_import", id="dead", state="failure"), job_of("api_image_import")
+        begin = BeginImport(job, "active", "active", {})
+        events = events_for(begin, ImportBegun(image, job, (dead,)), ASKING)
+        self.assertEqual(["task.failure", "task.create", "image.prepare"], [event.type for event in events])
+        self.assertEqual(["dead", job.id, image.id], [event.payload["id"] for event in events])
+        self.assertEqual([CALLER, ASKING.caller(), ASKING.caller()], [event.caller for event in events])
+        (failure,) = events_for(begin, ImportBegun(image, job, (dead,)), None)
+        self.assertEqual("task.failure", failure.type)
+
+    def test_new_task_is_created_by_a_request(self):
+        job = job_of()
+        (event,) = events_for(AddJob(job), job, ASKING)
+        self.assertEqual(("task.create", ASKING.caller()), (event.type, event.caller))
+        self.assertEqual("pending", event.payload["status"])
+        self.assertEqual([], events_for(AddJob(job), job, None))
+
+    def test_jobs_that_are_no_tasks_cause_no_event(self):
+        job = job_of("scrub", state="failure", attempts=1)
+        for call in (AddJob(job), CLAIM, FinishJob(job, "failure", None, "", KEEP), CancelJob(job.id)):
+            self.assertEqual([], events_for(call, job, ASKING), call.name)
 
 
 class TaskEventsCase(ImportCase):
@@ -31,8 +107,8 @@ class TaskEventsCase(ImportCase):
         self.request(image_id, *stores, **values)
         return image_id
 
-    def tasks_told(self):
-        """Return the events of tasks, which are all of one task and told by nobody but its owner."""
+    def task_events(self):
+        """Return the events of tasks, which are all of one task and name nobody but its owner."""
         events = [event for event in self.application.events() if event.type.startswith("task.")]
         self.assertEqual(1, len({event.payload["id"] for event in events}))
         self.assertEqual({"admin"}, {event.caller["user_id"] for event in events})
@@ -42,8 +118,9 @@ class TaskEventsCase(ImportCase):
         """Return a new job that is like ``job``."""
         return replace(job, id=str(uuid4()), **values)
 
-    def types_told(self):
-        return [event.type for event in self.tasks_told()]
+    def types(self):
+        """Return the types of these events."""
+        return [event.type for event in self.task_events()]
 
 
 class TaskEventsContract:
@@ -51,7 +128,7 @@ class TaskEventsContract:
         image_id = self.begun("disk", "fast")
         self.run_to_the_end()
         job = self.task(image_id)
-        events = self.tasks_told()
+        events = self.task_events()
         self.assertEqual([*BEGINNING, "task.success"], [event.type for event in events])
         states = ["pending", "processing", "processing", "success"]
         self.assertEqual(states, [event.payload["status"] for event in events])
@@ -70,7 +147,7 @@ class TaskEventsContract:
         image_id = self.begun(expected_hashes={"md5": "ab" * 16})
         self.run_to_the_end()
         self.assertEqual("failure", self.task(image_id).state)
-        self.assertEqual([*BEGINNING, "task.failure"], self.types_told())
+        self.assertEqual([*BEGINNING, "task.failure"], self.types())
 
     def test_a_task_that_is_tried_again_begins_once(self):
         mend = self.break_store("fast", AWAY)
@@ -79,14 +156,14 @@ class TaskEventsContract:
         mend()
         self.run_to_the_end()
         self.assertEqual(("success", 2), ((task := self.task(image_id)).state, task.attempts))
-        self.assertEqual([*BEGINNING, "task.success"], self.types_told())
+        self.assertEqual([*BEGINNING, "task.success"], self.types())
 
     def test_a_task_that_was_cancelled_before_it_began(self):
         image_id = self.begun()
-        cancelled = self.services.jobs.cancel_job(self.task(image_id).id, now := utcnow())
-        self.assertEqual(now + timedelta(hours=5), cancelled.expires_at)
+        cancelled = self.services.data.run(CancelJob(self.task(image_id).id, KEEP), now := self.clock())
+        self.assertEqual(now + KEEP, cancelled.expires_at)
         self.run_to_the_end()
-        self.assertEqual(["task.create", "task.failure"], self.types_told())
+        self.assertEqual(["task.create", "task.failure"], self.types())
 
     def test_a_task_that_is_cancelled_while_it_runs(self):
         image_id = self.begun()
@@ -94,25 +171,36 @@ class TaskEventsContract:
         worker = self.worker(api_image_import=interrupted)
 
         def cancel():
-            self.services.jobs.cancel_job(self.task(image_id).id, self.clock())
+            self.data.run(CancelJob(self.task(image_id).id))
             worker.leases.renew()
 
         interrupted.stop = cancel
         worker.run_one()
-        self.assertEqual([*BEGINNING, "task.failure"], self.types_told())
+        self.assertEqual([*BEGINNING, "task.failure"], self.types())
 
     def test_a_task_whose_lock_is_broken_by_the_next_import(self):
         image_id = self.create()
         self.upload(image_id)
         dead = self.request(image_id, "fast", name="copy-image")
-        late = utcnow() + timedelta(minutes=121)
-        jobs = self.services.jobs
-        next_one = self.another(dead)
-        properties = {"os_glance_import_task": next_one.id}
-        jobs.begin_import(next_one, "active", "active", properties, late, NO_LIMITS)
-        failed = jobs.get_job(dead.id)
-        self.assertEqual(("failure", late + timedelta(hours=5)), (failed.state, failed.expires_at))
-        self.assertEqual(["task.create", "task.failure"], self.types_told())
+        with self.application.backend.engine.begin() as connection:
+            long_ago = func.datetime(jobs.c.updated_at, "-121 minutes")
+            connection.execute(update(jobs).values(updated_at=long_ago))
+        next_one = self.request(image_id, "fast", name="copy-image")
+        failed = self.data.run(GetJob(dead.id))
+        self.assertEqual(("failure", KEEP), (failed.state, failed.expires_at - failed.updated_at))
+        events = [event for event in self.application.events() if event.type.startswith("task.")]
+        expected = [("task.create", dead.id), ("task.failure", dead.id), ("task.create", next_one.id)]
+        self.assertEqual(expected, [(event.type, event.payload["id"]) for event in events])
+
+    def test_change_that_does_not_happen_has_no_event(self):
+        image_id = self.begun()
+        held = self.data.run(ClaimJob("worker", ("api_image_import",), LEASE))
+        self.data.run(FinishJob(held, "success", None, "", KEEP))
+        self.assertRaises(Gone, self.data.run, FinishJob(held, "success", None, "", KEEP))
+        self.assertRaises(Conflict, self.data.run, CancelJob(held.id))
+        self.assertIsNone(self.data.run(ClaimJob("worker", ("api_image_import",), LEASE)))
+        self.assertEqual("success", self.task(image_id).state)
+        self.assertEqual([*BEGINNING, "task.success"], self.types())
 
 
 class TestDirect(TaskEventsContract, TaskEventsCase):
@@ -127,10 +215,10 @@ class TestDisabledEvents(TaskEventsCase):
     delivery = "outbox"
     disabled = "task.processing,task.create"
 
-    def test_what_is_switched_off_is_not_told(self):
+    def test_what_is_switched_off_is_not_published(self):
         self.begun()
         self.run_to_the_end()
-        self.assertEqual(["task.run", "task.success"], self.types_told())
+        self.assertEqual(["task.run", "task.success"], self.types())
 
 
 class TestDisabledGroup(TaskEventsCase):
@@ -147,8 +235,8 @@ class TestDisabledGroup(TaskEventsCase):
 class TestOtherJobs(TaskEventsCase):
     delivery = "direct"
 
-    def test_jobs_that_are_no_tasks_are_not_told_of(self):
+    def test_jobs_that_are_no_tasks_have_no_event(self):
         image_id = self.begun()
-        job = self.services.jobs.add_job(self.another(self.task(image_id), kind="scrub", image_id=None))
-        self.services.jobs.cancel_job(job.id, utcnow())
-        self.assertEqual(["task.create"], self.types_told())
+        job = self.data.run(AddJob(self.another(self.task(image_id), kind="scrub", image_id=None)))
+        self.data.run(CancelJob(job.id))
+        self.assertEqual(["task.create"], self.types())

@@ -1,4 +1,4 @@
-"""What the default rules say to whom (reference section 19), one row for each rule."""
+"""What the default rules say to whom, one row for each rule."""
 
 from pathlib import Path
 

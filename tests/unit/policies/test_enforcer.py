@@ -6,7 +6,8 @@ import testtools
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.policies import list_rules
-from glance_mini.policies.enforcer import RELOAD_INTERVAL, Enforcer
+from glance_mini.policies.enforcer import RELOAD_INTERVAL, Enforcer, credentials_of
+from tests.unit.layers.support import Decisions
 from tests.unit.policies.files import PolicyFiles
 from tests.unit.policies.test_defaults import CALLERS, OWN, target
 
@@ -30,12 +31,12 @@ class EnforcerCase(testtools.TestCase):
         self.log = self.useFixture(fixtures.FakeLogger())
         self.files = self.useFixture(PolicyFiles())
         self.clock = Clock()
-        self.decisions = []
+        self.decisions = Decisions()
 
     def enforcer(self, policy=None):
         if policy is not None:
             self.files.write_policy(policy)
-        return Enforcer(self.files.conf, lambda *decision: self.decisions.append(decision), self.clock)
+        return Enforcer(self.files.conf, self.decisions, self.clock)
 
 
 class TestAnswers(EnforcerCase):
@@ -49,7 +50,7 @@ class TestAnswers(EnforcerCase):
         for rule in [*(rule.name for rule in list_rules()), "mine"]:
             for image in images:
                 for caller in callers:
-                    values = {name: value for name, value in caller.policy_values().items() if value is not None}
+                    values = credentials_of(caller)
                     expected = bool(oslo.enforce(rule, image, values))
                     self.assertEqual(expected, enforcer.check(rule, image, caller), (rule, image, caller))
 
@@ -85,7 +86,7 @@ class TestCountingAndLogging(EnforcerCase):
         enforcer.check("get_image", target(), MEMBER)
         enforcer.check("publicize_image", target(), MEMBER)
 
-        self.assertEqual([("get_image", True), ("publicize_image", False)], self.decisions)
+        self.assertEqual([("get_image", True), ("publicize_image", False)], self.decisions.seen)
 
     def test_a_refusal_is_logged_once_with_rule_target_and_roles(self):
         caller = Context(
@@ -112,7 +113,7 @@ class TestCountingAndLogging(EnforcerCase):
     def test_asking_what_would_be_allowed_is_neither_counted_nor_logged(self):
         self.assertFalse(self.enforcer().would_allow("publicize_image", target(), MEMBER))
 
-        self.assertEqual([], self.decisions)
+        self.assertEqual([], self.decisions.seen)
         self.assertEqual("", self.log.output)
 
 

@@ -1,4 +1,4 @@
-"""The location module offers the names of the API reference, 24.2."""
+"""The location module offers the names that programs import."""
 
 from typing import Any
 

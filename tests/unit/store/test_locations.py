@@ -1,4 +1,4 @@
-"""The URI grammars of all schemes: what is taken apart, what is put together again, what is refused (reference 23)."""
+"""The URI grammars of all schemes: what is taken apart, what is put together again, what is refused."""
 
 from typing import Any
 from urllib.parse import quote

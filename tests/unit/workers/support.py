@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
-from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
 from glance_mini.domain.job import Job
 from glance_mini.metrics import Metrics
 from glance_mini.testing.samples import TIME
 from glance_mini.testing.tables import make_tables
+from glance_mini.testing.timed import TimedAccess, seconds_of
 from glance_mini.workers.base import JobType
 from glance_mini.workers.loop import Worker
 from glance_mini.workers.settings import WorkerSettings
@@ -21,7 +21,7 @@ WAIT = 20.0
 
 
 class Clock:
-    """A clock that moves when it is told to."""
+    """A clock that moves when a test moves it."""
 
     def __init__(self, now: datetime = TIME) -> None:
         self.now = now
@@ -51,28 +51,28 @@ class Script(JobType):
         self.given_up.append((job.id, reason))
 
 
-def open_jobs(test, url="sqlite://"):
-    """Return a job access on a fresh database, closed after the test."""
+def open_data(test, clock=None, url="sqlite://"):
+    """Return the data access on a fresh database, closed after the test; ``clock`` is its time."""
     engine = make_engine(url)
     make_tables(engine)
     data = SqlDataAccess(engine)
     test.addCleanup(data.close)
-    return SqlJobAccess(data.database)
+    return TimedAccess(data, clock) if clock else data
 
 
-def make_worker(jobs, *types, clock=None, wakeup=None, metrics=None, **settings):
-    """Return a worker that is not started."""
+def make_worker(data, *types, clock=None, wakeup=None, metrics=None, **settings):
+    """Return a worker that is not started; ``clock`` measures its leases."""
     metrics, wakeup = metrics or Metrics(), wakeup or Wakeup()
     values = {"poll_interval": 0.05, **settings}
     named = {each.kind: each for each in types}
-    clock = {"clock": clock} if clock else {}
-    return Worker(jobs, named, wakeup, WorkerSettings(**values), metrics, **clock)
+    clock = {"clock": seconds_of(clock)} if clock else {}
+    return Worker(data, named, wakeup, WorkerSettings(**values), metrics, **clock)
 
 
-def make_job(now=TIME, **values):
-    """Return a pending job of the kind ``script``, due at once."""
+def make_job(**values):
+    """Return a pending job of the kind ``script``."""
     job_id = values.pop("id", None) or str(uuid.uuid4())
-    return Job(**{"id": job_id, "kind": "script", "created_at": now, "updated_at": now, "due_at": now} | values)
+    return Job(**{"id": job_id, "kind": "script"} | values)
 
 
 class Gate:

@@ -7,10 +7,11 @@ import testtools
 
 from glance_mini.domain.errors import NotFound, Unavailable
 from glance_mini.metrics import Metrics
+from glance_mini.operations.jobs import AddJob, CancelJob, GetJob
 from glance_mini.workers.base import JobFailed, JobStopped
 from glance_mini.workers.loop import MOST_BEGINNINGS
 from tests.unit.layers.support import count
-from tests.unit.workers.support import WAIT, Clock, Gate, Script, make_job, make_worker, open_jobs
+from tests.unit.workers.support import WAIT, Clock, Gate, Script, make_job, make_worker, open_data
 
 
 class WorkerTestCase(testtools.TestCase):
@@ -20,18 +21,22 @@ class WorkerTestCase(testtools.TestCase):
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger())
         self.clock = Clock()
-        self.jobs = open_jobs(self)
+        self.data = open_data(self, self.clock)
         self.script = Script()
         self.metrics = Metrics()
         self.worker = self.make_worker()
 
     def make_worker(self, script=None, **settings):
         """Return another worker on the same jobs."""
-        return make_worker(self.jobs, script or self.script, clock=self.clock, metrics=self.metrics, **settings)
+        return make_worker(self.data, script or self.script, clock=self.clock, metrics=self.metrics, **settings)
 
     def add(self, **values):
         """Return the id of a new job."""
-        return self.jobs.add_job(make_job(self.clock(), **values)).id
+        return self.data.run(AddJob(make_job(**values))).id
+
+    def job(self, job_id):
+        """Return the job as the database has it."""
+        return self.data.run(GetJob(job_id))
 
     def fail_with(self, error):
         """Let all work raise ``error``."""
@@ -73,7 +78,7 @@ class TestEnds(WorkerTestCase):
     def test_result_and_state_are_written_and_the_record_expires(self):
         job_id = self.add()
         self.assertTrue(self.worker.run_one())
-        job = self.jobs.get_job(job_id)
+        job = self.job(job_id)
         self.assertEqual(("success", {"done": True}, ""), (job.state, job.result, job.message))
         self.assertEqual(48 * 3600, (job.expires_at - self.clock()).total_seconds())
         self.assertEqual(1, self.outcomes("success"))
@@ -83,7 +88,7 @@ class TestEnds(WorkerTestCase):
         def work(job, control):
             control.checkpoint({"step": 1}, "half of it")
             control.checkpoint({"step": 2})
-            seen.append(self.jobs.get_job(job.id))
+            seen.append(self.job(job.id))
             raise Unavailable(reason="not now")
 
         seen = []
@@ -95,10 +100,10 @@ class TestEnds(WorkerTestCase):
     def test_what_a_job_tells_leaves_its_checkpoint_as_it_is(self):
         def work(job, control):
             control.checkpoint({"step": 1}, "a step")
-            control.tell("half of it")
-            seen.append(self.jobs.get_job(job.id))
-            self.jobs.cancel_job(job.id, self.clock())
-            self.assertRaises(JobStopped, control.tell, "all of it")
+            control.report_progress("half of it")
+            seen.append(self.job(job.id))
+            self.data.run(CancelJob(job.id))
+            self.assertRaises(JobStopped, control.report_progress, "all of it")
             return {}
 
         seen = []
@@ -106,13 +111,13 @@ class TestEnds(WorkerTestCase):
         job_id = self.add()
         self.worker.run_one()
         self.assertEqual(({"step": 1}, "half of it"), (seen[0].checkpoint, seen[0].message))
-        self.assertNotEqual("all of it", self.jobs.get_job(job_id).message)
+        self.assertNotEqual("all of it", self.job(job_id).message)
 
     def test_job_that_cannot_succeed_is_given_up_with_its_reason(self):
         self.fail_with(JobFailed(reason="The checksum is another one."))
         job_id = self.add()
         self.worker.run_one()
-        job = self.jobs.get_job(job_id)
+        job = self.job(job_id)
         self.assertEqual(("failure", "The checksum is another one.", None), (job.state, job.message, job.result))
         self.assertEqual([(job_id, "The checksum is another one.")], self.script.given_up)
 
@@ -120,7 +125,7 @@ class TestEnds(WorkerTestCase):
         self.fail_with(NotFound(kind="image", id="i1"))
         job_id = self.add()
         self.worker.run_one()
-        self.assertEqual("No image found with ID i1", self.jobs.get_job(job_id).message)
+        self.assertEqual("No image found with ID i1", self.job(job_id).message)
 
     def test_job_of_an_unknown_kind_is_left_to_others(self):
         self.add(kind="other")
@@ -129,7 +134,7 @@ class TestEnds(WorkerTestCase):
     def test_job_that_killed_its_worker_too_often_is_not_begun_again(self):
         job_id = self.add(attempts=MOST_BEGINNINGS)
         self.worker.run_one()
-        job = self.jobs.get_job(job_id)
+        job = self.job(job_id)
         self.assertEqual(("failure", 1), (job.state, len(self.script.given_up)))
         self.assertIn(str(MOST_BEGINNINGS), job.message)
 
@@ -140,22 +145,22 @@ class TestRetries(WorkerTestCase):
         job_id = self.add()
         for least in (4, 8):
             self.assertTrue(self.worker.run_one())
-            job = self.jobs.get_job(job_id)
+            job = self.job(job_id)
             self.assertEqual(("pending", "The store does not answer."), (job.state, job.message))
             delay = (job.due_at - self.clock()).total_seconds()
             self.assertTrue(least <= delay <= least * 1.5, delay)
             self.assertFalse(self.worker.run_one())
             self.clock.move(delay)
         self.worker.run_one()
-        self.assertEqual("failure", self.jobs.get_job(job_id).state)
+        self.assertEqual("failure", self.job(job_id).state)
         self.assertEqual([(job_id, "The store does not answer.")], self.script.given_up)
         self.assertEqual((2, 1), (self.outcomes("retried"), self.outcomes("failure")))
 
-    def test_error_that_nobody_foresaw_is_told_to_the_log_and_not_to_the_user(self):
+    def test_error_that_nobody_foresaw_stands_in_the_log_and_is_not_shown_to_the_user(self):
         self.fail_with(ValueError("password=secret"))
         job_id = self.add()
         self.make_worker(max_attempts=1).run_one()
-        self.assertNotIn("secret", self.jobs.get_job(job_id).message)
+        self.assertNotIn("secret", self.job(job_id).message)
         self.assertIn("ValueError: password=secret", self.log.output)
 
     def test_checkpoint_survives_a_retry_and_the_count_of_errors_survives_checkpoints(self):
@@ -171,13 +176,13 @@ class TestRetries(WorkerTestCase):
             self.worker.run_one()
             self.clock.move(600)
         self.assertEqual([0, 1, 2], seen)
-        self.assertEqual("failure", self.jobs.get_job(job_id).state)
+        self.assertEqual("failure", self.job(job_id).state)
 
     def test_beginnings_after_a_worker_died_do_not_count_as_errors(self):
         self.fail_with(Unavailable(reason="not now"))
         job_id = self.add(attempts=10)
         self.worker.run_one()
-        self.assertEqual("pending", self.jobs.get_job(job_id).state)
+        self.assertEqual("pending", self.job(job_id).state)
 
     def test_job_whose_remains_cannot_be_put_right_is_tried_again_and_not_forgotten(self):
         def give_up(job, reason):
@@ -189,20 +194,20 @@ class TestRetries(WorkerTestCase):
         self.script.give_up = give_up
         job_id = self.add()
         self.worker.run_one()
-        self.assertEqual("pending", self.jobs.get_job(job_id).state)
+        self.assertEqual("pending", self.job(job_id).state)
         self.clock.move(3600)
         self.worker.run_one()
-        self.assertEqual(("failure", "no"), (self.jobs.get_job(job_id).state, self.jobs.get_job(job_id).message))
+        self.assertEqual(("failure", "no"), (self.job(job_id).state, self.job(job_id).message))
 
 
 class TestCancelled(WorkerTestCase):
     def test_running_job_stops_at_its_next_check_after_the_leases_were_renewed(self):
         job_id = self.add()
         gate, thread = self.run_aside()
-        self.jobs.cancel_job(job_id, self.clock())
+        self.data.run(CancelJob(job_id))
         self.worker.leases.renew()
         self.end(gate, thread)
-        job = self.jobs.get_job(job_id)
+        job = self.job(job_id)
         self.assertEqual(("failure", "The job was cancelled.", {}), (job.state, job.message, job.checkpoint))
         self.assertEqual([(job_id, "The job was cancelled.")], self.script.given_up)
         self.assertEqual(1, self.outcomes("cancelled"))
@@ -210,31 +215,31 @@ class TestCancelled(WorkerTestCase):
     def test_running_job_stops_at_its_next_checkpoint_without_waiting_for_a_renewal(self):
         job_id = self.add()
         gate, thread = self.run_aside()
-        self.jobs.cancel_job(job_id, self.clock())
+        self.data.run(CancelJob(job_id))
         self.end(gate, thread)
-        self.assertEqual("failure", self.jobs.get_job(job_id).state)
+        self.assertEqual("failure", self.job(job_id).state)
         self.assertEqual(1, len(self.script.given_up))
 
     def test_job_that_waits_for_its_next_attempt_is_given_up_without_being_run(self):
         self.fail_with(Unavailable(reason="not now"))
         job_id = self.add()
         self.worker.run_one()
-        self.jobs.cancel_job(job_id, self.clock())
+        self.data.run(CancelJob(job_id))
         self.fail_with(AssertionError("it was run"))
         self.worker.run_one()
-        self.assertEqual("failure", self.jobs.get_job(job_id).state)
+        self.assertEqual("failure", self.job(job_id).state)
         self.assertEqual([(job_id, "The job was cancelled.")], self.script.given_up)
 
     def test_lease_of_a_cancelled_job_is_kept_while_it_is_given_up(self):
         job_id = self.add()
         gate, thread = self.run_aside()
-        self.jobs.cancel_job(job_id, self.clock())
+        self.data.run(CancelJob(job_id))
         self.clock.move(50)
         self.worker.leases.renew()
         self.clock.move(50)
         self.assertFalse(self.make_worker(Script()).run_one())
         self.end(gate, thread)
-        self.assertEqual("failure", self.jobs.get_job(job_id).state)
+        self.assertEqual("failure", self.job(job_id).state)
 
 
 class TestLost(WorkerTestCase):
@@ -247,9 +252,9 @@ class TestLost(WorkerTestCase):
         job_id = self.add()
         gate, thread = self.run_aside()
         self.take_over(job_id)
-        after = self.jobs.get_job(job_id)
+        after = self.job(job_id)
         self.end(gate, thread)
-        self.assertEqual(after, self.jobs.get_job(job_id))
+        self.assertEqual(after, self.job(job_id))
         self.assertEqual({"by": "the other"}, after.result)
         self.assertEqual([], self.script.given_up)
         self.assertEqual(1, self.outcomes("lost"))
@@ -271,7 +276,7 @@ class TestLost(WorkerTestCase):
             self.assertTrue(gate.reached.wait(WAIT))
             self.take_over(job_id)
             self.end(gate, thread)
-            self.assertEqual({"by": "the other"}, self.jobs.get_job(job_id).result)
+            self.assertEqual({"by": "the other"}, self.job(job_id).result)
         self.assertEqual([], self.script.given_up)
 
     def test_lease_that_could_not_be_renewed_stops_the_job_even_if_nobody_could_tell(self):
@@ -299,7 +304,7 @@ class TestLost(WorkerTestCase):
             self.worker.leases.renew()
         self.assertFalse(self.make_worker(Script()).run_one())
         self.end(gate, thread)
-        self.assertEqual("success", self.jobs.get_job(job_id).state)
+        self.assertEqual("success", self.job(job_id).state)
 
     def test_worker_does_not_run_a_job_twice_at_once_when_its_own_lease_has_ended(self):
         job_id = self.add()
@@ -308,11 +313,11 @@ class TestLost(WorkerTestCase):
         self.script.work = lambda job, control: self.fail("it ran twice at once")
         self.assertFalse(self.worker.run_one())
         self.end(gate, thread)
-        self.assertEqual("pending", self.jobs.get_job(job_id).state)
+        self.assertEqual("pending", self.job(job_id).state)
         self.clock.move(61)
         self.script.work = lambda job, control: {"again": True}
         self.worker.run_one()
-        self.assertEqual({"again": True}, self.jobs.get_job(job_id).result)
+        self.assertEqual({"again": True}, self.job(job_id).result)
 
 
 class TestStop(WorkerTestCase):
@@ -321,7 +326,7 @@ class TestStop(WorkerTestCase):
         gate, thread = self.run_aside()
         self.worker.stop()
         self.end(gate, thread)
-        job = self.jobs.get_job(job_id)
+        job = self.job(job_id)
         self.assertEqual(("pending", {"step": 7}, "half of it"), (job.state, job.checkpoint, job.message))
         self.assertEqual(self.clock(), job.due_at)
         self.assertEqual(([], 1), (self.script.given_up, self.outcomes("handed_back")))
@@ -331,7 +336,7 @@ class TestStop(WorkerTestCase):
         job_id = self.add()
         self.script.work = lambda job, control: self.worker.stop() or {"done": True}
         self.worker.run_one()
-        self.assertEqual("success", self.jobs.get_job(job_id).state)
+        self.assertEqual("success", self.job(job_id).state)
 
     def test_stopped_worker_takes_no_further_job(self):
         worker = self.make_worker(threads=2)
@@ -339,7 +344,7 @@ class TestStop(WorkerTestCase):
         worker.stop()
         self.assertTrue(worker.join(WAIT))
         job_id = self.add()
-        self.assertEqual(("pending", 0), (self.jobs.get_job(job_id).state, self.jobs.get_job(job_id).attempts))
+        self.assertEqual(("pending", 0), (self.job(job_id).state, self.job(job_id).attempts))
 
     def test_worker_that_waits_for_a_job_that_does_not_stop_goes_after_its_time(self):
         gate = Gate()

@@ -8,7 +8,7 @@ MIB = 1024 * 1024
 
 
 class Notes:
-    """A control that keeps what it is told."""
+    """A control that keeps what is reported."""
 
     def __init__(self):
         self.checks = 0
@@ -17,13 +17,13 @@ class Notes:
     def check(self):
         self.checks += 1
 
-    def tell(self, message):
+    def report_progress(self, message):
         self.messages.append(message)
 
 
 class TestProgress(testtools.TestCase):
-    def told(self, size, *seconds, verb="Copied", block=MIB):
-        """Return what was told of one block for each time of ``seconds``, on a clock that starts at 0."""
+    def reports(self, size, *seconds, verb="Copied", block=MIB):
+        """Return what is reported of one block at each time of ``seconds``, on a clock that starts at 0."""
         notes, now = Notes(), 0.0
         progress = Progress(notes, verb, size, interval=3, clock=lambda: now)
         chunks = progress.watch(b"x" * block for _ in seconds)
@@ -33,17 +33,17 @@ class TestProgress(testtools.TestCase):
         self.assertEqual(len(seconds), notes.checks)
         return notes.messages
 
-    def test_a_known_size_is_told_in_percent(self):
-        self.assertEqual(["Copied 25 %", "Copied 50 %"], self.told(8 * MIB, 1, 3, 4, 6, 7))
+    def test_a_known_size_is_reported_in_percent(self):
+        self.assertEqual(["Copied 25 %", "Copied 50 %"], self.reports(8 * MIB, 1, 3, 4, 6, 7))
 
-    def test_an_unknown_size_is_told_in_mebibytes(self):
-        self.assertEqual(["Fetched 2 MiB"], self.told(None, 1, 5, 6, verb="Fetched"))
+    def test_an_unknown_size_is_reported_in_mebibytes(self):
+        self.assertEqual(["Fetched 2 MiB"], self.reports(None, 1, 5, 6, verb="Fetched"))
 
     def test_more_data_than_there_should_be_is_no_more_than_all(self):
-        self.assertEqual(["Copied 100 %"], self.told(MIB, 1, 3))
+        self.assertEqual(["Copied 100 %"], self.reports(MIB, 1, 3))
 
-    def test_what_takes_no_time_tells_nothing(self):
-        self.assertEqual([], self.told(8 * MIB, 0, 1, 2.9))
+    def test_what_takes_no_time_reports_nothing(self):
+        self.assertEqual([], self.reports(8 * MIB, 0, 1, 2.9))
 
     def test_one_that_is_used_again_goes_on_counting(self):
         notes, now = Notes(), 0.0

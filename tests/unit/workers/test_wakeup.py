@@ -7,9 +7,10 @@ import threading
 
 import testtools
 
+from glance_mini.operations.jobs import AddJob
 from glance_mini.workers.wakeup import PipeListener, PipeWaker, Silence, Wakeup, has_broker, open_listener, open_waker
 from tests.unit.layers.support import make_conf
-from tests.unit.workers.support import WAIT, Script, make_job, make_worker, open_jobs
+from tests.unit.workers.support import WAIT, Script, make_job, make_worker, open_data
 
 
 class TestWakeup(testtools.TestCase):
@@ -22,23 +23,23 @@ class TestWakeup(testtools.TestCase):
         self.assertFalse(sleeper.is_alive())
 
     def test_idle_worker_that_is_woken_runs_a_new_job_long_before_it_would_look(self):
-        jobs, done, wakeup = open_jobs(self), threading.Event(), Wakeup()
+        data, done, wakeup = open_data(self), threading.Event(), Wakeup()
         script = Script(lambda job, control: done.set() or {})
-        worker = make_worker(jobs, script, wakeup=wakeup, poll_interval=3600)
+        worker = make_worker(data, script, wakeup=wakeup, poll_interval=3600)
         worker.start()
         self.addCleanup(worker.join, WAIT)
         self.addCleanup(worker.stop)
-        jobs.add_job(make_job())
+        data.run(AddJob(make_job()))
         wakeup.wake()
         self.assertTrue(done.wait(WAIT))
 
     def test_worker_that_nobody_wakes_looks_by_itself(self):
-        jobs, done = open_jobs(self), threading.Event()
-        worker = make_worker(jobs, Script(lambda job, control: done.set() or {}))
+        data, done = open_data(self), threading.Event()
+        worker = make_worker(data, Script(lambda job, control: done.set() or {}))
         worker.start()
         self.addCleanup(worker.join, WAIT)
         self.addCleanup(worker.stop)
-        jobs.add_job(make_job())
+        data.run(AddJob(make_job()))
         self.assertTrue(done.wait(WAIT))
 
 

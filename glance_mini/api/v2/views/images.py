@@ -15,13 +15,13 @@ class ImageViews:
     """Makes views. ``order`` sorts locations into the order in which they are read."""
 
     def __init__(
-        self, order: OrderLocations, *, show_direct_url: bool, show_locations: bool, several_stores: bool
+        self, order: OrderLocations, *, show_direct_url: bool, show_locations: bool, multi_store: bool
     ) -> None:
         self._order = order
         self._show_direct_url = show_direct_url
         self._show_locations = show_locations
-        self._several_stores = several_stores
-        self._shows_any = show_direct_url or show_locations or several_stores
+        self._several_stores = multi_store
+        self._shows_any = show_direct_url or show_locations or multi_store
 
     def show(self, image: Image) -> View:
         """Return the view of one image; times in it are datetimes for ``dump_json``."""
@@ -54,7 +54,7 @@ class ImageViews:
         if not HIDDEN_PROPERTIES.isdisjoint(image.properties):
             for name in HIDDEN_PROPERTIES:
                 view.pop(name, None)
-        if self._shows_any:
+        if self._shows_any and (image.locations or self._show_locations):
             self._add_locations(view, image)
         return view
 
@@ -72,8 +72,7 @@ class ImageViews:
 
     def _add_locations(self, view: View, image: Image) -> None:
         if not image.locations:
-            if self._show_locations:
-                view["locations"] = []
+            view["locations"] = []
             return
         locations = image.locations if len(image.locations) == 1 else self._order(image.locations)
         if self._show_direct_url:

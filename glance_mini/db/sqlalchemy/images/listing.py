@@ -10,8 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, false, select, true, union
 
-from glance_mini.db.sqlalchemy import trash
-from glance_mini.db.sqlalchemy.images import visibility
+from glance_mini.db.sqlalchemy.images import deleted_rows, visibility
 from glance_mini.db.sqlalchemy.images.filters import Condition, children, filters, is_child
 from glance_mini.db.sqlalchemy.images.order import SORT_COLUMNS, after, ordering
 from glance_mini.db.sqlalchemy.images.rows import image_columns, to_image
@@ -19,8 +18,9 @@ from glance_mini.db.sqlalchemy.images.shape import Shape, shape_of, values_of
 from glance_mini.db.sqlalchemy.models import image_members, images, pending_deletes
 from glance_mini.db.sqlalchemy.sql import InOrder
 from glance_mini.domain import errors
-from glance_mini.domain.query import ImageQuery, Page, Scope
+from glance_mini.domain.query import Page, Scope
 from glance_mini.domain.status import PENDING_DELETE
+from glance_mini.operations.images import ListImages
 
 _LISTED = (images.c.os_hidden == bindparam("hidden"), images.c.status != "killed")
 
@@ -40,14 +40,15 @@ _INDEXES_BY_VISIBILITY = _INDEXES | {
 }
 
 
-def list_images(connection: Connection, query: ImageQuery, scope: Scope) -> Page:
-    """Return one page; Invalid where the marker is no image that ``scope`` may see."""
+def list_images(connection: Connection, call: ListImages) -> Page:
+    """Return one page; Invalid where the marker is no image that the caller may see."""
+    query, scope = call.query, call.scope
     shape = shape_of(query, scope, compares_rows=connection.dialect.name != "mysql")
     marker = {} if query.marker is None else _marker_values(connection, query.marker, scope, shape.deleted)
     if not query.limit or not shape.parts:
         return Page(())
     rows = connection.execute(_statement(shape), marker | values_of(query, scope)).all()
-    found = tuple(map(trash.to_image if shape.deleted else to_image, rows))
+    found = tuple(map(deleted_rows.to_image if shape.deleted else to_image, rows))
     return Page(found, found[-1].id if len(found) == query.limit else None)
 
 
@@ -134,3 +135,6 @@ def _page(columns: Any, conditions: list[Condition], shape: Shape) -> Select[Any
     if shape.after:
         where.append(after(columns, shape))
     return select(*keys.values()).where(*where).order_by(*ordering(columns, shape)).limit(bindparam("limit"))
+
+
+QUERIES = {ListImages: list_images}

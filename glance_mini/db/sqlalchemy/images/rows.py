@@ -69,7 +69,7 @@ def _to_locations(text: str) -> tuple[Location, ...]:
     rows = orjson.loads(text)
     if len(rows) > 1:
         rows.sort()
-    return tuple(Location(url, orjson.loads(metadata), status, number) for _, number, url, metadata, status in rows)
+    return tuple([Location(url, orjson.loads(metadata), status, number) for _, number, url, metadata, status in rows])
 
 
 def _of_image(statement: Select[Any], table: Any) -> ColumnElement[Any]:

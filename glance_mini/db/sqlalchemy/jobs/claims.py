@@ -34,10 +34,11 @@ from sqlalchemy import (
 from glance_mini.db.sqlalchemy import locks
 from glance_mini.db.sqlalchemy.jobs.rows import COLUMNS, change, to_job, to_stores
 from glance_mini.db.sqlalchemy.models import jobs
-from glance_mini.domain.job import PENDING, PROCESSING, Job, JobLimits
+from glance_mini.domain.job import NO_JOB_LIMITS, PENDING, PROCESSING, Job, JobLimits
+from glance_mini.operations.jobs import ClaimJob
 
 _NOW: Any = bindparam("now", type_=jobs.c.due_at.type)
-_LAPSED = (jobs.c.state == PROCESSING, jobs.c.lease_until < _NOW)
+_EXPIRED_LEASE = (jobs.c.state == PROCESSING, jobs.c.lease_until < _NOW)
 _DUE = (
     jobs.c.state == PENDING,
     jobs.c.due_at <= _NOW,
@@ -45,31 +46,33 @@ _DUE = (
     or_(jobs.c.host.is_(None), jobs.c.host == bindparam("host"), jobs.c.is_cancelled == true()),
 )
 
-_LIVING, _DEAD, _WAITING = range(3)
+RUNNING, EXPIRED, DUE = range(3)
+"""What a row of ``Statements.look`` is about: a running job, one whose lease has ended, or that some job is due."""
+
 _RUNNING = select(
-    jobs.c.project_id, jobs.c.stores, case((jobs.c.lease_until < _NOW, _DEAD), else_=_LIVING)
+    jobs.c.project_id, jobs.c.stores, case((jobs.c.lease_until < _NOW, EXPIRED), else_=RUNNING)
 ).where(jobs.c.state == PROCESSING)
-_GIVE_BACK = update(jobs).where(*_LAPSED)
+_GIVE_BACK = update(jobs).where(*_EXPIRED_LEASE)
 
 _PROJECTS: Any = bindparam("projects", expanding=True)
 _OF_THESE = jobs.c.project_id.in_(_PROJECTS)
 _OF_OTHERS = or_(jobs.c.project_id.is_(None), jobs.c.project_id.not_in(_PROJECTS))
 
-NO_LIMITS = JobLimits()
-
-
 @dataclass(frozen=True)
 class Queue:
-    """Whose turn it may be: jobs of ``kinds`` that the node ``host`` can do (None: the only node), due at ``now``."""
+    """The jobs that may be claimed: those of ``kinds`` that are due at ``now`` and that the node ``host`` can run.
 
-    kinds: Collection[str]
+    ``host`` None: the only node.
+    """
+
+    kinds: tuple[str, ...]
     host: str | None
     now: datetime
 
     @property
     def statements(self) -> "Statements":
         """The statements about it."""
-        return _statements(tuple(self.kinds))
+        return _statements(self.kinds)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -93,7 +96,7 @@ class Statements:
 @lru_cache
 def _statements(kinds: tuple[str, ...]) -> Statements:
     due = (*_DUE, or_(false(), *(jobs.c.kind == kind for kind in kinds)))
-    is_waiting = select(null(), null(), literal(_WAITING)).where(exists().where(*due))
+    is_waiting = select(null(), null(), literal(DUE)).where(exists().where(*due))
     first = (
         select(jobs.c.rank, *COLUMNS)
         .where(*due)
@@ -111,31 +114,28 @@ class Running:
 
     projects: Counter[str]
     stores: Counter[str]
-    has_lapsed: bool
+    has_expired: bool
 
 
-def look(connection: Connection, queue: Queue) -> Running | None:
-    """Return what runs; None where no job of ``queue`` is due, limits left aside, and no lease has ended."""
-    rows = connection.execute(queue.statements.look, queue.values).all()
-    living = [row for row in rows if row[2] != _WAITING]
-    running = _count(living)
-    return running if running.has_lapsed or len(living) < len(rows) else None
+def look(connection: Connection, call: ClaimJob, now: datetime) -> bool:
+    """Tell whether there may be a job for ``call``: one is due, limits left aside, or a lease has ended."""
+    queue = Queue(call.kinds, call.host, now)
+    return any(row[2] != RUNNING for row in connection.execute(queue.statements.look, queue.values))
 
 
-def claim(
-    connection: Connection, queue: Queue, running: Running, process: str, lease_until: datetime, limits: JobLimits
-) -> Job | None:
-    """Return a job of ``queue``, held by ``process`` until ``lease_until``; None for none.
+def claim(connection: Connection, call: ClaimJob, now: datetime) -> Job | None:
+    """Return a job, held by the caller from now on; None without one.
 
-    ``running`` is what ``look`` has returned. Each claim counts as an attempt. A job that was cancelled while nobody
-    worked on it is given out too, before all others, so that what it left is put right: the worker sees
-    ``is_cancelled`` and gives it up. Jobs without a project or a store are not limited by one.
+    Each claim counts as an attempt. A job that was cancelled while nobody worked on it is given out too, before all
+    others, so that what it left is put right: the worker sees ``is_cancelled`` and gives it up. Jobs without a project
+    or a store are not limited by one.
     """
-    if limits != NO_LIMITS:
+    queue, limits = Queue(call.kinds, call.host, now), call.limits
+    if limits != NO_JOB_LIMITS:
         locks.wait(connection, locks.CLAIM_JOB)
-        running = _count(connection.execute(_RUNNING, {"now": queue.now}).all())
-    if running.has_lapsed:
-        connection.execute(_GIVE_BACK, {"now": queue.now, "state": PENDING, "process": None, "lease_until": None})
+    running = _count(connection.execute(_RUNNING, {"now": now}).all())
+    if running.has_expired:
+        connection.execute(_GIVE_BACK, {"now": now, "state": PENDING, "process": None, "lease_until": None})
     job = _next(connection, queue, running, limits)
     if job is None:
         return None
@@ -143,17 +143,17 @@ def claim(
         connection,
         job,
         state=PROCESSING,
-        process=process,
-        lease_until=lease_until,
+        process=call.process,
+        lease_until=now + call.lease,
         attempts=job.attempts + 1,
-        updated_at=queue.now,
+        updated_at=now,
     )
 
 
 def _count(rows: Iterable[Any]) -> Running:
-    running = Running(Counter(), Counter(), any(state == _DEAD for _, _, state in rows))
+    running = Running(Counter(), Counter(), any(state == EXPIRED for _, _, state in rows))
     for project, stores, state in rows:
-        if state == _LIVING:
+        if state == RUNNING:
             running.projects.update([project] if project is not None else ())
             running.stores.update(to_stores(stores))
     return running
@@ -201,3 +201,8 @@ def _writes_not_to(store: str) -> ColumnElement[bool]:
 
 def _is_below(count: int, limit: int | None) -> bool:
     return limit is None or count < limit
+
+
+WRITES = {ClaimJob: claim}
+LOOKS = {ClaimJob: (look, None)}
+"""A read that tells whether a call may find something, and its result where it would not."""

@@ -1,6 +1,5 @@
 """A page of jobs, in the order of one key and then of their ids (reference 13)."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ from glance_mini.db.sqlalchemy.jobs.rows import COLUMNS, to_job
 from glance_mini.db.sqlalchemy.models import jobs
 from glance_mini.domain import errors
 from glance_mini.domain.job import Job, JobQuery
+from glance_mini.operations.tasks import ListTasks
 
 _NEVER = literal(datetime(9999, 12, 31), jobs.c.expires_at.type)
 
@@ -19,8 +19,12 @@ _KEYS: dict[str, Any] = {name: jobs.c[name] for name in ("id", "created_at", "up
 }
 
 
-def list_jobs(connection: Connection, query: JobQuery) -> Sequence[Job]:
-    """Return a page of jobs; no kinds at all mean every kind. Invalid where marker, sort key or direction is none."""
+def list_jobs(connection: Connection, call: ListTasks) -> tuple[Job, ...]:
+    """Return a page of jobs; no kinds at all mean every kind.
+
+    Invalid where the marker is no job, or sort key or direction do not exist.
+    """
+    query = call.query
     if query.sort_key not in _KEYS or query.sort_dir not in ("asc", "desc"):
         raise errors.Invalid(reason=f"Jobs cannot be sorted by {query.sort_key} {query.sort_dir}.")
     statement = select(*COLUMNS).where(*_filters(query))
@@ -28,7 +32,8 @@ def list_jobs(connection: Connection, query: JobQuery) -> Sequence[Job]:
     if query.marker is not None:
         statement = statement.where(_after(connection, query, order))
     directed = [key.asc() if query.sort_dir == "asc" else key.desc() for key in order]
-    return [to_job(row) for row in connection.execute(statement.order_by(*directed).limit(query.limit))]
+    rows = connection.execute(statement.order_by(*directed).limit(query.limit))
+    return tuple(to_job(row) for row in rows)
 
 
 def _filters(query: JobQuery) -> list[Any]:
@@ -48,3 +53,6 @@ def _after(connection: Connection, query: JobQuery, order: list[Any]) -> Any:
     if query.sort_dir == "asc":
         return or_(key > value, and_(key == value, jobs.c.id > found[1]))
     return or_(key < value, and_(key == value, jobs.c.id < found[1]))
+
+
+QUERIES = {ListTasks: list_jobs}

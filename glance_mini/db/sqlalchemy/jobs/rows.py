@@ -4,7 +4,7 @@ A job is held by the process and the attempt that its row names; each change by 
 given out stands in ``claims``, how it ends in ``job_ends``.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, bindparam, delete, false, insert, select, upd
 from glance_mini.db.sqlalchemy.models import jobs
 from glance_mini.domain import errors
 from glance_mini.domain.job import FAILURE, FINISHED, PENDING, PROCESSING, Job
+from glance_mini.operations.jobs import AddJob, GetJob, PurgeJobs, ReleaseJob, RenewJobs, RetryJob, SaveCheckpoint
 
 FIELDS = tuple(field.name for field in fields(Job))
 COLUMNS = tuple(jobs.c[name] for name in FIELDS)
@@ -50,14 +51,20 @@ _EXPIRED = (
 _DELETE = delete(jobs).where(_CHOSEN)
 
 
-def add(connection: Connection, job: Job, counted_for: str | None = None) -> Job:
-    """Insert ``job``, part of ``image_count_uploading`` of the project ``counted_for``, and return it; Duplicate."""
+def add(connection: Connection, call: AddJob, now: datetime, counted_for: str | None = None) -> Job:
+    """Insert a job, part of ``image_count_uploading`` of the project ``counted_for``, and return it; Duplicate."""
+    job = replace(call.job, created_at=now, updated_at=now, due_at=now + call.delay)
     row = _values({name: getattr(job, name) for name in FIELDS}) | {"counted_for": counted_for, "rank": _rank(job)}
     try:
         connection.execute(_INSERT, row)
     except DBDuplicateEntry as error:
         raise errors.Duplicate(kind="Job", id=job.id) from error
     return job
+
+
+def answer(connection: Connection, call: GetJob) -> Job:
+    """Return the job; NotFound."""
+    return get(connection, call.job_id)
 
 
 def get(connection: Connection, job_id: str) -> Job:
@@ -99,23 +106,19 @@ def end(connection: Connection, job: Job, **values: Any) -> tuple[Job, str | Non
     return replace(job, **values), counted_for
 
 
-def renew(
-    connection: Connection, process: str, job_ids: Collection[str], lease_until: datetime
-) -> frozenset[str]:
-    """Prolong the leases of those jobs that ``process`` holds, cancelled ones too; return those not cancelled."""
-    holder = {"ids": list(job_ids), "holder": process}
-    connection.execute(_RENEW, holder | {"lease_until": lease_until})
+def renew(connection: Connection, call: RenewJobs, now: datetime) -> frozenset[str]:
+    """Prolong the leases of those jobs that the process holds, cancelled ones too; return those not cancelled."""
+    holder = {"ids": list(call.job_ids), "holder": call.process}
+    connection.execute(_RENEW, holder | {"lease_until": now + call.lease})
     return frozenset(connection.execute(_GOING_ON, holder).scalars())
 
 
-def save_checkpoint(
-    connection: Connection, job: Job, checkpoint: Mapping[str, object], message: str, now: datetime
-) -> Job:
-    """Note how far ``job`` came and return it; Gone where it was lost or cancelled."""
-    values = {"checkpoint": checkpoint, "message": message, "updated_at": now}
-    if not connection.execute(_UPDATE_GOING_ON, _holder(job) | _values(values)).rowcount:
-        raise gone(job)
-    return replace(job, checkpoint=checkpoint, message=message, updated_at=now)
+def save_checkpoint(connection: Connection, call: SaveCheckpoint, now: datetime) -> Job:
+    """Note how far a job came and return it; Gone where it was lost or cancelled."""
+    values = {"checkpoint": call.checkpoint, "message": call.message, "updated_at": now}
+    if not connection.execute(_UPDATE_GOING_ON, _holder(call.job) | _values(values)).rowcount:
+        raise gone(call.job)
+    return replace(call.job, checkpoint=call.checkpoint, message=call.message, updated_at=now)
 
 
 def set_image(connection: Connection, job: Job, counted_for: str | None) -> str | None:
@@ -130,24 +133,24 @@ def set_image(connection: Connection, job: Job, counted_for: str | None) -> str 
     return before
 
 
-def release(connection: Connection, job: Job, due_at: datetime, message: str, now: datetime) -> None:
-    """Give ``job`` back to be taken again from ``due_at`` on; nothing where it was lost."""
+def release(connection: Connection, call: ReleaseJob, now: datetime) -> None:
+    """Give a job back to be taken again after a while; nothing where it was lost."""
     values = {
         "state": PENDING,
         "process": None,
         "lease_until": None,
-        "due_at": due_at,
-        "message": message,
+        "due_at": now + call.delay,
+        "message": call.message,
         "updated_at": now,
     }
-    connection.execute(_UPDATE_HELD, _holder(job) | values)
+    connection.execute(_UPDATE_HELD, _holder(call.job) | values)
 
 
-def retry(connection: Connection, job_id: str, now: datetime) -> Job:
+def retry(connection: Connection, call: RetryJob, now: datetime) -> Job:
     """Make a failed job pending, as if it had never begun; Conflict where it has not failed, NotFound."""
-    job = lock(connection, job_id)
+    job = lock(connection, call.job_id)
     if job.state != FAILURE:
-        raise errors.Conflict(reason=f"Job {job_id} is {job.state}; only a failed one can be tried again.")
+        raise errors.Conflict(reason=f"Job {job.id} is {job.state}; only a failed one can be tried again.")
     return change(
         connection,
         job,
@@ -164,9 +167,9 @@ def retry(connection: Connection, job_id: str, now: datetime) -> Job:
     )
 
 
-def purge(connection: Connection, now: datetime, max_rows: int) -> int:
-    """Remove up to ``max_rows`` ended jobs that have expired; return how many went."""
-    ids = connection.execute(_EXPIRED, {"now": now, "rows": max_rows}).scalars().all()
+def purge(connection: Connection, call: PurgeJobs, now: datetime) -> int:
+    """Remove ended jobs that have expired; return how many went."""
+    ids = connection.execute(_EXPIRED, {"now": now, "rows": call.max_rows}).scalars().all()
     if ids:
         connection.execute(_DELETE, {"ids": ids})
     return len(ids)
@@ -216,3 +219,14 @@ def _values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _to_json(value: Any) -> str | None:
     return None if value is None else orjson.dumps(dict(value) if isinstance(value, Mapping) else value).decode()
+
+
+QUERIES = {GetJob: answer}
+WRITES = {
+    AddJob: add,
+    RenewJobs: renew,
+    SaveCheckpoint: save_checkpoint,
+    ReleaseJob: release,
+    RetryJob: retry,
+    PurgeJobs: purge,
+}

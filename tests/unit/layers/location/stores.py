@@ -133,7 +133,7 @@ def one_store(driver: Any) -> Stores:
     return Stores([Store(driver, is_default=True)], multi=False)
 
 
-def several_stores(weights: dict[str, int] | None = None, **drivers: Any) -> Stores:
+def multi_store(weights: dict[str, int] | None = None, **drivers: Any) -> Stores:
     """Return stores with the ids of ``drivers``, the first the default one."""
     first = next(iter(drivers))
     return Stores(

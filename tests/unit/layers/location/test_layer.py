@@ -1,8 +1,9 @@
-"""How the data of images gets into stores, out of them and away (reference 4.8, 5, 8, 10)."""
+"""How the data of images gets into stores, out of them and away."""
 
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,7 +36,7 @@ from glance_mini.layers.location.layer import LocationLayer
 from glance_mini.layers.stack import Stack
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
-from glance_mini.operations import data, images, info, members
+from glance_mini.operations import data, images, info, members, records
 from glance_mini.operations.base import Operation
 from glance_mini.testing.recorder import Recorder
 from glance_mini.testing.samples import IMAGE_ID, make_image
@@ -50,8 +51,8 @@ from tests.unit.layers.location.stores import (
     FailingDriver,
     ReadOnlyDriver,
     WebDriver,
+    multi_store,
     one_store,
-    several_stores,
     unavailable,
 )
 from tests.unit.layers.support import OWNER, count, make_member, stand
@@ -128,7 +129,7 @@ class TestUploads(LocationCase):
             ("t1", IMAGE_ID, "p1", self.leases.process, "default", 20),
             (transfer.id, transfer.image_id, transfer.project_id, transfer.process, transfer.store, transfer.reserved),
         )
-        self.assertEqual(60, (transfer.lease_until - transfer.started_at).seconds)
+        self.assertEqual((timedelta(seconds=60), False), (begun.lease, begun.to_staging))
         self.assertEqual(transfer, self.only("record_data").transfer)
 
     def test_an_unknown_size_reserves_nothing_at_first(self) -> None:
@@ -173,7 +174,7 @@ class TestUploads(LocationCase):
 
     def test_data_goes_to_the_store_that_was_named_else_to_the_default_one(self) -> None:
         drivers = {"first": FailingDriver("first"), "second": FailingDriver("second")}
-        self.stores = several_stores(**drivers)
+        self.stores = multi_store(**drivers)
         for named, store in ((None, "first"), ("first", "first"), ("second", "second")):
             self.upload(store=named)
             stored = self.only("record_data").data.location
@@ -185,7 +186,7 @@ class TestUploads(LocationCase):
         self.assertEqual(Location(HERE), self.only("record_data").data.location)
 
     def test_an_unknown_store_is_refused_before_anything_happens(self) -> None:
-        self.stores = several_stores(first=self.driver)
+        self.stores = multi_store(first=self.driver)
         self.assertIn("nonesuch", self.fails(Invalid, store="nonesuch"))
         self.assertEqual([], self.recorder.names)
 
@@ -313,7 +314,7 @@ class TestDownloads(LocationCase):
         self.weights: dict[str, int] = {}
 
     def download(self, image: Image | None = None, **values: Any) -> Any:
-        stack = self.stand(several_stores(self.weights, **self.drivers))
+        stack = self.stand(multi_store(self.weights, **self.drivers))
         return stack.call(OWNER, data.DownloadData(IMAGE_ID, image or self.image, **values))
 
     def read(self, **values: Any) -> bytes:
@@ -432,7 +433,7 @@ class TestDeletion(LocationCase):
 
     def delete(self, image: Image | None = None) -> Any:
         stack = self.stand(
-            several_stores(**self.drivers), delete_image=make_image(status="deleted"), list_deletions=self.pending
+            multi_store(**self.drivers), delete_image=make_image(status="deleted"), list_deletions=self.pending
         )
         return stack.call(OWNER, images.DeleteImage(IMAGE_ID, image or self.image))
 
@@ -440,7 +441,7 @@ class TestDeletion(LocationCase):
         return [name for name, driver in self.drivers.items() if driver.holds(f"memory://{name}/{IMAGE_ID}")]
 
     def finished(self) -> list[int]:
-        return [op.deletion_id for op in self.recorder.seen if isinstance(op, data.FinishDeletion)]
+        return [op.deletion_id for op in self.recorder.seen if isinstance(op, records.FinishDeletion)]
 
     def test_the_record_goes_before_the_bytes_and_the_bytes_before_their_rows(self) -> None:
         def see(context: Context, op: Operation) -> Image:
@@ -449,12 +450,10 @@ class TestDeletion(LocationCase):
 
         order: list[tuple[str, list[str]]] = []
         stack = self.stand(
-            several_stores(**self.drivers), delete_image=see, finish_deletion=see, list_deletions=self.pending
+            multi_store(**self.drivers), delete_image=see, finish_deletion=see, list_deletions=self.pending
         )
         stack.call(OWNER, images.DeleteImage(IMAGE_ID, self.image))
-        self.assertEqual(
-            [("delete_image", ["a", "b"]), ("finish_deletion", ["b"]), ("finish_deletion", [])], order
-        )
+        self.assertEqual([("delete_image", ["a", "b"]), ("finish_deletion", ["b"]), ("finish_deletion", [])], order)
 
     def test_the_deleted_image_is_the_result(self) -> None:
         self.assertEqual("deleted", self.delete().status)
@@ -465,7 +464,7 @@ class TestDeletion(LocationCase):
         self.assertEqual(["delete_image"], self.recorder.names)
 
     def test_a_record_that_stays_keeps_its_bytes(self) -> None:
-        stack = self.stand(several_stores(**self.drivers), delete_image=raising(Forbidden(reason="protected")))
+        stack = self.stand(multi_store(**self.drivers), delete_image=raising(Forbidden(reason="protected")))
         self.assertRaises(Forbidden, stack.call, OWNER, images.DeleteImage(IMAGE_ID, self.image))
         self.assertEqual(["a", "b"], self.left())
 
@@ -496,7 +495,7 @@ class TestLocations(LocationCase):
     def setUp(self) -> None:
         super().setUp()
         self.drivers = {"a": WebDriver("a"), "b": WebDriver("b")}
-        self.stores = several_stores(**self.drivers)
+        self.stores = multi_store(**self.drivers)
         self.url = self.drivers["b"].put("new", DATA)
 
     def update(self, *changes: Any, image: Image | None = None, result: Image | None = None, **values: Any) -> Any:
@@ -581,7 +580,7 @@ class TestAccessLists(LocationCase):
     def setUp(self) -> None:
         super().setUp()
         self.driver = AclDriver("acl")
-        self.stores = several_stores(acl=self.driver, plain=FailingDriver("plain"))
+        self.stores = multi_store(acl=self.driver, plain=FailingDriver("plain"))
         plain = Location("memory://plain/x", {"store": "plain"})
         self.locations = (Location("memory://acl/x", {"store": "acl"}), plain)
 
@@ -610,7 +609,7 @@ class TestAccessLists(LocationCase):
 
     def test_an_added_location_gets_the_list_of_the_image(self) -> None:
         web = WebDriver("web")
-        self.stores = several_stores(acl=self.driver, web=web)
+        self.stores = multi_store(acl=self.driver, web=web)
         change = LocationChange("add", None, (Location(web.put("x", DATA)),))
         image = make_image(visibility="public", locations=self.locations[1:])
         stack = self.stand(self.stores, changeable=True, update_image=self.image("public"))
@@ -639,7 +638,7 @@ class TestAccessLists(LocationCase):
 
 class TestStores(LocationCase):
     def test_the_stores_are_told_in_their_order(self) -> None:
-        stack = self.stand(several_stores(b=FailingDriver("b"), a=FailingDriver("a")))
+        stack = self.stand(multi_store(b=FailingDriver("b"), a=FailingDriver("a")))
         self.assertEqual(["b", "a"], [store.id for store in stack.call(OWNER, info.ListStores())])
 
     def test_without_several_stores_there_is_no_list(self) -> None:

@@ -1,4 +1,4 @@
-"""Locations that come by the call of their own: the four ways to treat their hashes (reference 10.2)."""
+"""Locations that are added by ``add_location``: the four ways to treat their hashes."""
 
 from typing import Any, cast
 
@@ -8,21 +8,22 @@ from glance_mini.db.interface import DataAccess
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Conflict, Forbidden, Invalid, StatusConflict
 from glance_mini.domain.image import Image, Location
+from glance_mini.domain.imports import ImportBegun
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.layers.location.imports import ImportRules
 from glance_mini.layers.location.layer import LocationLayer
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
-from glance_mini.operations.imports import AddLocation
-from glance_mini.testing.samples import IMAGE_ID, make_context, make_image
-from tests.unit.layers.location.stores import FailingDriver, WebDriver, several_stores
+from glance_mini.operations.locations import AddLocation
+from glance_mini.testing.samples import IMAGE_ID, make_context, make_image, make_job
+from tests.unit.layers.location.stores import FailingDriver, WebDriver, multi_store
 from tests.unit.layers.location.test_layer import raising
 from tests.unit.layers.support import ADMIN, OWNER, stand
 
 SERVICE = make_context("service", "p9")
 QUEUED = make_image(status="queued", size=None, locations=())
 HASH = {"hash_algorithm": "sha256", "hash_value": "ab" * 32}
-TOLD = {"os_hash_algo": "sha256", "os_hash_value": "ab" * 32}
+CLAIMED = {"os_hash_algo": "sha256", "os_hash_value": "ab" * 32}
 LIMITS = Limits({"image_count_uploading": 1}, locations=2)
 
 
@@ -39,7 +40,7 @@ class NewLocationCase(testtools.TestCase):
         self.woken += 1
 
     def add(self, context: Context = OWNER, image: Image = QUEUED, reads: bool = True, **values: Any) -> Any:
-        answers = {"update_image": self.active, "begin_import": make_image(status="importing")}
+        answers = {"update_image": self.active, "begin_import": ImportBegun(make_image(status="importing"), make_job())}
         answers |= values.pop("answers", {})
         rules = ImportRules(
             check_uri=lambda _url: None,
@@ -48,7 +49,7 @@ class NewLocationCase(testtools.TestCase):
             wake_workers=self.wake,
         )
         leases = LeaseKeeper(cast(DataAccess, None), 60)
-        layer = LocationLayer(several_stores(**self.drivers), leases, Metrics(), rules=rules)
+        layer = LocationLayer(multi_store(**self.drivers), leases, Metrics(), rules=rules)
         stack, self.recorder = stand(layer, **answers)
         return stack.call(context, AddLocation(IMAGE_ID, image, **{"url": self.url, "limits": LIMITS, **values}))
 
@@ -57,7 +58,7 @@ class NewLocationCase(testtools.TestCase):
 
 
 class TestHashes(NewLocationCase):
-    def test_a_told_hash_is_compared_before_the_image_becomes_active(self) -> None:
+    def test_a_claimed_hash_is_compared_before_the_image_becomes_active(self) -> None:
         self.assertEqual("importing", self.add(**HASH).status)
         self.assertEqual(["begin_import"], self.recorder.names)
         (begun,) = self.recorder.seen
@@ -65,7 +66,7 @@ class TestHashes(NewLocationCase):
         self.assertEqual(("queued", "importing", LIMITS), (begun.expect, begun.status, begun.limits))  # type: ignore[attr-defined]
         self.assertEqual({"os_glance_import_task": job.id}, begun.properties)  # type: ignore[attr-defined]
         self.assertEqual(("location_import", IMAGE_ID, 3), (job.kind, job.image_id, job.priority))
-        self.assertEqual((self.job_values(TOLD), 1), (job.input, self.woken))
+        self.assertEqual((self.job_values(CLAIMED), 1), (job.input, self.woken))
 
     def test_without_a_hash_the_image_is_active_at_once_and_read_later(self) -> None:
         self.assertEqual("active", self.add().status)
@@ -80,10 +81,10 @@ class TestHashes(NewLocationCase):
         answers = {"begin_import": raising(Conflict(reason="being copied"))}
         self.assertEqual(("active", 0), (self.add(answers=answers).status, self.woken))
 
-    def test_where_nothing_is_read_a_told_hash_is_believed(self) -> None:
+    def test_where_nothing_is_read_a_claimed_hash_is_believed(self) -> None:
         self.assertEqual("active", self.add(reads=False, **HASH).status)
         self.assertEqual(["update_image"], self.recorder.names)
-        self.assertEqual(TOLD, self.recorder.seen[0].changes[0].hashes)  # type: ignore[attr-defined]
+        self.assertEqual(CLAIMED, self.recorder.seen[0].changes[0].hashes)  # type: ignore[attr-defined]
 
     def test_where_nothing_is_read_no_hash_is_needed(self) -> None:
         self.assertEqual("active", self.add(reads=False).status)

@@ -1,4 +1,4 @@
-"""Byte ranges of a download (reference 5.2, RFC 9110 section 14)."""
+"""Byte ranges of a download (RFC 9110 section 14)."""
 
 import testtools
 

@@ -1,4 +1,4 @@
-"""Data that leaves one store of several (reference section 11)."""
+"""Data that leaves one store of several."""
 
 from typing import Any, cast
 
@@ -11,11 +11,11 @@ from glance_mini.domain.transfer import Deletion
 from glance_mini.layers.location.layer import LocationLayer
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
-from glance_mini.operations.imports import DeleteFromStore
+from glance_mini.operations.locations import DeleteFromStore
 from glance_mini.testing.samples import IMAGE_ID, make_image
 from glance_mini_store import errors as store_errors
 from glance_mini_store.stores import Stores
-from tests.unit.layers.location.stores import FailingDriver, one_store, several_stores
+from tests.unit.layers.location.stores import FailingDriver, multi_store, one_store
 from tests.unit.layers.support import ADMIN, stand
 
 
@@ -31,7 +31,7 @@ class TestDeleteFromStore(testtools.TestCase):
 
     def delete(self, store: str = "b", image: Image | None = None, stores: Stores | None = None) -> Any:
         leases = LeaseKeeper(cast(DataAccess, None), 60)
-        layer = LocationLayer(stores or several_stores(**self.drivers), leases, Metrics())
+        layer = LocationLayer(stores or multi_store(**self.drivers), leases, Metrics())
         gone = self.locations[1]
         stack, self.recorder = stand(
             layer,

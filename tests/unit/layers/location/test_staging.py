@@ -1,4 +1,4 @@
-"""How data gets into the staging area and what is left when it does not (reference 5.3, 6.9)."""
+"""How data gets into the staging area and what is left when it does not."""
 
 from collections.abc import Iterator
 from typing import Any, cast
@@ -46,7 +46,7 @@ class StagingCase(testtools.TestCase):
     def stand(self, **answers_with: Any) -> Stack:
         self.metrics = Metrics()
         self.leases = LeaseKeeper(cast(DataAccess, None), 60)
-        rules = ImportRules(staging_host=OURS)
+        rules = ImportRules(node_url=OURS)
         layer = LocationLayer(self.stores, self.leases, self.metrics, rules=rules)
         stack, self.recorder = stand(layer, **answers_with)
         return stack
@@ -68,9 +68,9 @@ class TestStaging(StagingCase):
     def test_what_was_staged_is_recorded_with_its_place(self) -> None:
         limits = Limits({"image_stage_total": 5})
         self.assertEqual(STAGED, self.stage((DATA[:4], DATA[4:]), size=10, limits=limits))
-        self.assertEqual(["begin_staging", "record_staged"], self.recorder.names)
-        begun, recorded = self.only("begin_staging"), self.only("record_staged")
-        self.assertEqual(limits, begun.limits)
+        self.assertEqual(["begin_transfer", "record_staged"], self.recorder.names)
+        begun, recorded = self.only("begin_transfer"), self.only("record_staged")
+        self.assertEqual((limits, True, self.leases.lease), (begun.limits, begun.to_staging, begun.lease))
         transfer = begun.transfer
         self.assertEqual((STAGING_STORE, "p1", 10), (transfer.store, transfer.project_id, transfer.reserved))
         self.assertEqual(transfer, recorded.transfer)
@@ -102,24 +102,24 @@ class TestStaging(StagingCase):
         ]
         for error, values in table:
             self.fails(error, **values)
-            self.assertEqual(["begin_staging", "abort_transfer"], self.recorder.names)
+            self.assertEqual(["begin_transfer", "abort_transfer"], self.recorder.names)
             self.assertFalse(self.driver.holds(HERE))
 
     def test_a_full_staging_area_leaves_nothing(self) -> None:
         self.driver.fails["write"] = lambda: store_errors.StorageFull(reason="disk")
         self.fails(store_errors.StorageFull)
-        self.assertEqual(["begin_staging", "abort_transfer"], self.recorder.names)
+        self.assertEqual(["begin_transfer", "abort_transfer"], self.recorder.names)
         self.assertEqual(1, count(self.metrics.store_failures, STAGING_STORE))
 
     def test_data_that_was_not_recorded_is_removed(self) -> None:
         for error in (Gone(kind="image", id=IMAGE_ID), TransferLost(id=TRANSFER_ID)):
             self.fails(type(error), answers={"record_staged": raising(error)})
-            self.assertEqual(["begin_staging", "record_staged", "abort_transfer"], self.recorder.names)
+            self.assertEqual(["begin_transfer", "record_staged", "abort_transfer"], self.recorder.names)
             self.assertFalse(self.driver.holds(HERE))
 
     def test_data_that_may_have_been_recorded_stays(self) -> None:
         self.fails(Unavailable, answers={"record_staged": raising(Unavailable(reason="no database"))})
-        self.assertEqual(["begin_staging", "record_staged"], self.recorder.names)
+        self.assertEqual(["begin_transfer", "record_staged"], self.recorder.names)
         self.assertTrue(self.driver.holds(HERE))
 
 

@@ -1,10 +1,11 @@
-"""Limits of the service, the project and the image (reference 18)."""
+"""Limits of the service, the project and the image."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import fixtures
 import testtools
@@ -13,6 +14,7 @@ from glance_mini.domain import quota
 from glance_mini.domain.changes import PropertyChange
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import GlanceMiniError, Gone, LimitExceeded, NotFound
+from glance_mini.domain.image import Image
 from glance_mini.domain.query import EVERYTHING, ImageQuery
 from glance_mini.domain.quota import (
     IMAGE_COUNT_TOTAL,
@@ -23,12 +25,16 @@ from glance_mini.domain.quota import (
     Limits,
 )
 from glance_mini.layers.location.layer import LocationLayer
-from glance_mini.layers.quota.layer import SCARCE_STEPS, ImageLimits, QuotaLayer
+from glance_mini.layers.quota.layer import ImageLimits, QuotaLayer
 from glance_mini.layers.quota.limits import OptionLimits
+from glance_mini.layers.quota.reservations import SCARCE_STEPS
 from glance_mini.layers.stack import Stack
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
-from glance_mini.operations import data, images, imports, info, members
+from glance_mini.operations import OPERATIONS, ImageOperation, data, images, imports, info, locations, members, records
+from glance_mini.operations.images import ListImages
+from glance_mini.operations.records import CountUsage
+from glance_mini.testing.operations import make_operation
 from glance_mini.testing.recorder import Recorder, recorder_below
 from glance_mini.testing.samples import IMAGE_ID, make_context, make_image, make_job
 from glance_mini_store.drivers.memory import MemoryDriver
@@ -61,6 +67,21 @@ class ByProject:
         return self._limits.get(project_id, {})
 
 
+@dataclass(frozen=True)
+class GildImage(ImageOperation[Image]):
+    """A change of an image that no release knows, and that takes room."""
+
+    name: ClassVar[str] = "gild_image"
+    limits: Limits = NO_LIMITS
+
+
+@dataclass(frozen=True)
+class PraiseImage(ImageOperation[Image]):
+    """Another one, which takes none."""
+
+    name: ClassVar[str] = "praise_image"
+
+
 class QuotaCase(testtools.TestCase):
     def stand(self, source: Any = None, per_image: ImageLimits = PER_IMAGE, **values: Any) -> tuple[Stack, Recorder]:
         self.metrics = Metrics()
@@ -90,6 +111,35 @@ class TestRecords(QuotaCase):
             stack.call(ADMIN, data.UploadData(IMAGE_ID, target))
             stack.call(ADMIN, images.RestoreImage(IMAGE_ID, target))
             self.assertEqual([expected] * 4, [op.limits for op in recorder.seen[-4:]], owner)
+
+    def test_every_operation_on_an_image_that_takes_room_carries_the_limits_of_its_owner(self) -> None:
+        expected = Limits({IMAGE_SIZE_TOTAL: 7}, properties=2, tags=3, locations=5)
+        for operation in OPERATIONS:
+            if issubclass(operation, ImageOperation) and any(each.name == "limits" for each in fields(operation)):
+                stack, recorder = self.stand(
+                    ByProject({"p1": {IMAGE_SIZE_TOTAL: 7}}), count_usage={IMAGE_SIZE_TOTAL: 0}
+                )
+                stack.call(ADMIN, make_operation(operation))
+                self.assertEqual((operation.name, expected), (recorder.seen[-1].name, recorder.seen[-1].limits))
+
+    def test_a_new_operation_with_limits_is_given_those_of_the_owner_and_its_refusals_are_counted(self) -> None:
+        def refuse(context: Context, op: Any) -> None:
+            seen.append(op)
+            raise FROM_BELOW
+
+        seen: list[Any] = []
+        metrics = Metrics()
+        layer = QuotaLayer(ByProject({"p1": {IMAGE_SIZE_TOTAL: 7}}), PER_IMAGE, metrics)
+        layer.bind({"gild_image": refuse})
+        op = GildImage(IMAGE_ID, make_image())
+        self.assertRaises(LimitExceeded, layer.handler(GildImage), ADMIN, op)
+        self.assertEqual([replace(op, limits=Limits({IMAGE_SIZE_TOTAL: 7}, properties=2, tags=3, locations=5))], seen)
+        self.assertEqual(1, count(metrics.quota_refusals, "image_count_total"))
+
+    def test_operations_without_limits_do_not_meet_the_layer(self) -> None:
+        layer = QuotaLayer(OptionLimits(1), PER_IMAGE, Metrics())
+        for operation in (PraiseImage, images.GetImage, images.DeleteImage, images.ListImages, records.BeginImport):
+            self.assertIsNone(layer.handler(operation))
 
     def test_without_limits_nothing_is_limited(self) -> None:
         per_image = ImageLimits(size=2**63)
@@ -143,14 +193,14 @@ class Room:
         self.younger = list(younger)
         self.taken: list[int] = []
 
-    def reserve(self, context: Context, op: data.ReserveSpace) -> None:
+    def reserve(self, context: Context, op: records.ReserveSpace) -> None:
         limit = op.limits.project[IMAGE_SIZE_TOTAL]
         if self.used + op.amount > limit:
             raise LimitExceeded(resource=IMAGE_SIZE_TOTAL, limit=limit, wanted=self.used + op.amount)
         self.used += op.amount
         self.taken.append(op.amount)
 
-    def is_youngest(self, context: Context, op: data.IsYoungestTransfer) -> bool:
+    def is_youngest(self, context: Context, op: records.IsYoungestTransfer) -> bool:
         return not self.younger
 
     def give_way(self, seconds: float) -> None:
@@ -158,7 +208,7 @@ class Room:
         if self.younger:
             self.used -= self.younger.pop()
 
-    def give_way_unseen(self, context: Context, op: data.IsYoungestTransfer) -> bool:
+    def give_way_unseen(self, context: Context, op: records.IsYoungestTransfer) -> bool:
         """The last of the others ends just before the question who is the youngest is answered."""
         self.give_way(0)
         return not self.younger
@@ -176,19 +226,19 @@ class TestImports(QuotaCase):
         stack, recorder = self.stand(source, load_image=target, count_usage={IMAGE_SIZE_TOTAL: 0})
         for op in (
             imports.StageData(IMAGE_ID, target),
-            imports.AddLocation(IMAGE_ID, target),
+            locations.AddLocation(IMAGE_ID, target),
             imports.ImportImage(IMAGE_ID, target),
-            imports.RecordImport(make_job(project_id="p7"), None, {}),  # type: ignore[arg-type]
+            records.RecordImport(make_job(project_id="p7"), None, {}),  # type: ignore[arg-type]
         ):
             stack.call(OWNER, op)
             self.assertEqual((op.name, expected), (recorder.seen[-1].name, recorder.seen[-1].limits))
 
     def test_the_copy_of_an_image_that_was_deleted_goes_on_to_where_it_is_noticed(self) -> None:
-        def missing(context: Context, op: images.LoadImage) -> None:
+        def missing(context: Context, op: records.LoadImage) -> None:
             raise NotFound(kind="image", id=op.image_id)
 
         stack, recorder = self.stand(load_image=missing)
-        stack.call(OWNER, imports.RecordImport(make_job(), None, {}))  # type: ignore[arg-type]
+        stack.call(OWNER, records.RecordImport(make_job(), None, {}))  # type: ignore[arg-type]
         self.assertEqual(["load_image", "record_import"], recorder.names)
 
     def test_an_import_wants_room_for_one_byte_at_least(self) -> None:
@@ -307,14 +357,14 @@ class TestUploads(QuotaCase):
         self.assertAlmostEqual(60.0, sum(slept), places=0)
 
     def test_a_transfer_that_was_taken_away_ends_the_upload(self) -> None:
-        def gone(context: Context, op: data.ReserveSpace) -> None:
+        def gone(context: Context, op: records.ReserveSpace) -> None:
             raise Gone(kind="transfer", id=op.transfer_id)
 
         self.assertRaises(Gone, self.upload, Room(100), [b"x"], reserve_space=gone)
 
 
 class TestUsage(QuotaCase):
-    def test_usage_is_told_with_the_limits_of_keystone(self) -> None:
+    def test_usage_comes_with_the_limits_of_keystone(self) -> None:
         source = ByProject({"p1": {IMAGE_SIZE_TOTAL: 7, IMAGE_COUNT_UPLOADING: 0}})
         stack, recorder = self.stand(source, count_usage={IMAGE_SIZE_TOTAL: 3, IMAGE_COUNT_TOTAL: 2})
         expected = {
@@ -324,7 +374,7 @@ class TestUsage(QuotaCase):
             "image_count_uploading": (0, 0),
         }
         self.assertEqual(expected, stack.call(OWNER, info.GetUsage()))
-        self.assertEqual([info.CountUsage("p1")], recorder.seen)
+        self.assertEqual([records.CountUsage("p1")], recorder.seen)
 
     def test_usage_is_empty_without_keystone_and_without_a_project(self) -> None:
         for source, context in ((OptionLimits(5), OWNER), (ByProject({}), CLOUDLESS_ADMIN)):
@@ -391,7 +441,7 @@ class TestAtOnce(testtools.TestCase):
     def check(self, refused: list[GlanceMiniError]) -> None:
         self.assertEqual({LimitExceeded}, {type(error) for error in refused})
         self.assertEqual(self.UPLOADS - self.ROOM, len(refused))
-        found = self.data.list_images(ImageQuery(limit=100), EVERYTHING).images
+        found = self.data.run(ListImages(ImageQuery(limit=100), EVERYTHING)).images
         active = [image.id for image in found if image.status == "active"]
         self.assertEqual(self.ROOM, len(active))
         self.assertEqual(self.UPLOADS - self.ROOM, sum(image.status == "queued" for image in found))
@@ -400,7 +450,7 @@ class TestAtOnce(testtools.TestCase):
                 self.assertEqual([self.SIZE], [self.driver.size(location.url) for location in image.locations])
             else:
                 self.assertEqual((), image.locations)
-        usage = self.data.get_usage("p1")
+        usage = self.data.run(CountUsage("p1"))
         self.assertEqual((self.ROOM * self.SIZE, 0), (usage[quota.IMAGE_SIZE_TOTAL], usage[IMAGE_COUNT_UPLOADING]))
 
     def test_of_20_uploads_of_known_size_as_many_stay_as_there_is_room_for(self) -> None:

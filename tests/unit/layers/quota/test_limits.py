@@ -1,4 +1,4 @@
-"""Where the limits of a project come from (reference 18)."""
+"""Where the limits of a project come from."""
 
 import threading
 import time

@@ -1,0 +1,121 @@
+"""The factories of the paste file: the application and the middleware before it.
+
+PasteDeploy calls them with ``global_conf``, in which ``bootstrap`` hands over the objects of the process: ``conf``,
+``services`` and ``stack``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from oslo_config import cfg
+
+from glance_mini.api.application import Application
+from glance_mini.api.metrics_page import MetricsPage
+from glance_mini.api.middleware.versions import VersionNegotiation
+from glance_mini.api.openapi import OpenApiPage
+from glance_mini.api.v2.schema import all_schemas
+from glance_mini.api.v2.schemas.custom_properties import read_custom_properties
+from glance_mini.api.v2.schemas.images import image_schema
+from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.operations.records import CountUsage
+
+WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Filter = Callable[[WSGIApplication], WSGIApplication]
+
+DISABLING_FILE = "/etc/glance-mini/healthcheck_disable"
+"""While this file is there the health check says so, unless ``[healthcheck] disable_by_file_path`` names another."""
+
+CORS_DEFAULTS = {
+    "allow_headers": ["Content-MD5", "X-Auth-Token", "X-Openstack-Request-ID", "X-Image-Meta-Store", "X-Project-Id"],
+    "expose_headers": ["Content-MD5", "Location", "X-Openstack-Request-ID", "OpenStack-image-import-methods"],
+    "allow_methods": ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH"],
+}
+"""What pages of an allowed origin may send and read, where the configuration does not say otherwise."""
+
+
+def app_factory(global_conf: Mapping[str, Any], **_local: str) -> Application:
+    """Return the application itself, for PasteDeploy."""
+    conf, services = global_conf["conf"], global_conf["services"]
+    return Application(conf, global_conf["stack"], services, all_schemas(_image_schema(conf)))
+
+
+def versions_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
+    """Return the version negotiation, for PasteDeploy."""
+    conf, services = global_conf["conf"], global_conf["services"]
+    return lambda app: VersionNegotiation(
+        app,
+        multi_store=services.stores.multi,
+        public_endpoint=conf.public_endpoint,
+        has_identity=conf.paste_deploy.flavor.startswith("keystone"),
+    )
+
+
+def cors_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
+    """Return oslo.middleware's CORS, for PasteDeploy; nothing where no origin is allowed."""
+    from oslo_middleware import cors
+
+    conf = global_conf["conf"]
+    conf.register_opts(cors.OPTS, "cors")
+    for name, default in CORS_DEFAULTS.items():
+        conf.set_default(name, default, "cors")
+    if not conf.cors.allowed_origin:
+        return lambda app: app
+    return lambda app: cors.CORS(app, conf)
+
+
+def proxy_headers_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
+    """Return oslo.middleware's reading of proxy headers, for PasteDeploy; nothing where it is off."""
+    from oslo_middleware import http_proxy_to_wsgi
+
+    conf = global_conf["conf"]
+    conf.register_opts(http_proxy_to_wsgi.OPTS, "oslo_middleware")
+    if not conf.oslo_middleware.enable_proxy_headers_parsing:
+        return lambda app: app
+    return lambda app: http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf)
+
+
+def healthcheck_factory(global_conf: Mapping[str, Any], **_local: str) -> WSGIApplication:
+    """Return oslo.middleware's health check, for PasteDeploy; out of service while a file is there."""
+    from oslo_middleware import healthcheck
+    from oslo_middleware.healthcheck.opts import DISABLE_BY_FILE_OPTS, HEALTHCHECK_OPTS
+
+    conf = global_conf["conf"]
+    conf.register_opts(HEALTHCHECK_OPTS + DISABLE_BY_FILE_OPTS, "healthcheck")
+    conf.set_default("backends", ["disable_by_file"], "healthcheck")
+    conf.set_default("disable_by_file_path", DISABLING_FILE, "healthcheck")
+    app: WSGIApplication = healthcheck.Healthcheck(None, conf)
+    return app
+
+
+def metrics_factory(global_conf: Mapping[str, Any], **_local: str) -> MetricsPage:
+    """Return the page of figures, for PasteDeploy."""
+    conf = global_conf["conf"]
+    services = global_conf["services"]
+    return MetricsPage(
+        services.metrics,
+        lambda: services.data.run(CountUsage()),
+        enabled=conf.server.metrics,
+        loopback_only=conf.server.metrics_loopback_only,
+    )
+
+
+def openapi_factory(global_conf: Mapping[str, Any], **_local: str) -> OpenApiPage:
+    """Return the page of the OpenAPI document, for PasteDeploy."""
+    return OpenApiPage(all_schemas(_image_schema(global_conf["conf"])))
+
+
+def paths_factory(loader: Any, global_conf: Mapping[str, Any], **local: str) -> WSGIApplication:
+    """Return a composite, for PasteDeploy: an application for each exact path, and ``default`` for all others."""
+    apps = {path: loader.get_app(name, global_conf=global_conf) for path, name in local.items()}
+    default = apps.pop("default")
+
+    def choose(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        return apps.get(environ.get("PATH_INFO", ""), default)(environ, start_response)  # type: ignore[no-any-return]
+
+    return choose
+
+
+def _image_schema(conf: cfg.ConfigOpts) -> Schema:
+    custom = read_custom_properties(conf)
+    formats = conf.image_format
+    return image_schema(formats.container_formats, formats.disk_formats, custom.schemas, custom.required)

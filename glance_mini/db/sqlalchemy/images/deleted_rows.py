@@ -1,0 +1,14 @@
+"""Rows of images that were deleted and can be restored, as their list shows them."""
+
+from dataclasses import replace
+from typing import Any
+
+from glance_mini.db.sqlalchemy.images import rows
+from glance_mini.domain.image import SCRUB_AT_PROPERTY, Image
+
+
+def to_image(row: Any) -> Image:
+    """Return the image of a row of ``image_columns`` and its ``scrub_at``, which is shown as a property."""
+    image = rows.to_image(row)
+    until = f"{row.scrub_at.isoformat(timespec='seconds')}Z"
+    return replace(image, properties={**image.properties, SCRUB_AT_PROPERTY: until})

@@ -1,0 +1,24 @@
+"""One notification, on its way from a change to the broker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+Payload = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """``priority`` is a method of oslo.messaging's notifier, ``caller`` says who caused it.
+
+    ``image_id`` names the image whose events keep their order; None where order does not matter. ``created_at`` (UTC
+    without a zone) and ``id`` are None until the event is stored.
+    """
+
+    type: str
+    payload: Payload
+    priority: str = "info"
+    caller: Mapping[str, object] = field(default_factory=dict)
+    image_id: str | None = None
+    created_at: datetime | None = field(default=None, compare=False)
+    id: int | None = field(default=None, compare=False)

@@ -1,0 +1,49 @@
+"""What the job of an import asks for, and the names under which its attempts write."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from glance_mini.domain.imports import COPY_IMAGE, ImportRequest
+from glance_mini.domain.job import Job
+
+FORMATS = ("disk_format", "container_format")
+"""Attributes of an image that a source or a plugin may set."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a job asks for, and the names under which its attempts write."""
+
+    job: Job
+    request: ImportRequest
+    stores: tuple[str, ...]
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Return the plan in the input of ``job``."""
+        body: Any = job.input["import_req"]
+        stores: Any = job.input["backend"]
+        request = ImportRequest(
+            method=body["method"],
+            all_stores_must_succeed=body.get("all_stores_must_succeed", True),
+            expected_hashes=body.get("expected_hash", {}),
+        )
+        return cls(job, request, tuple(stores))
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the image is active already and stays so."""
+        return self.request.name == COPY_IMAGE
+
+    @property
+    def name(self) -> str:
+        """The name of what this attempt writes."""
+        return self._name(self.job.attempts)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of everything that was written for the job."""
+        return [self._name(attempt) for attempt in range(1, self.job.attempts + 1)]
+
+    def _name(self, attempt: int) -> str:
+        return f"{self.job.image_id}-{self.job.id[:8]}-{attempt}"

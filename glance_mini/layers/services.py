@@ -1,0 +1,35 @@
+"""What layers are built from beside the configuration."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from glance_mini.content.signatures import Certificates
+from glance_mini.db.interface import DataAccess
+from glance_mini.domain.imports import METHOD_RULES, MethodRule
+from glance_mini.maintenance.leases import LeaseKeeper
+from glance_mini.metrics import Metrics
+from glance_mini.notifications.publisher import EventPublisher
+from glance_mini.policies.enforcer import Enforcer
+from glance_mini_store.stores import Stores
+
+
+@dataclass(frozen=True)
+class Services:
+    """What layers are built from beside the configuration; one of each in a process.
+
+    ``wake_workers`` is called after a job was added; it never blocks and never raises. ``check_uri`` raises Invalid for
+    an address that the service does not fetch from. ``certificates`` are those of the key manager. ``node_url`` is the
+    address of this node for the other ones, None for the only node. ``import_methods`` are those that can be enabled.
+    """
+
+    data: DataAccess
+    wake_workers: Callable[[], None]
+    stores: Stores
+    enforcer: Enforcer
+    publisher: EventPublisher
+    leases: LeaseKeeper
+    metrics: Metrics
+    check_uri: Callable[[str], object]
+    certificates: Certificates
+    node_url: str | None = None
+    import_methods: Mapping[str, MethodRule] = field(default_factory=lambda: METHOD_RULES)

@@ -1,0 +1,44 @@
+"""The contract of the data access layer as a suite of tests: a package that brings a backend runs it in its own tests.
+
+```python
+class TestMine(DataAccessContract, testtools.TestCase):
+    def open_data_access(self, event_rules=no_events):
+        return MyBackend(..., event_rules)
+```
+"""
+
+from glance_mini.testing.data_access.claims import ClaimContract
+from glance_mini.testing.data_access.concurrency import ConcurrencyContract
+from glance_mini.testing.data_access.images import ImageContract
+from glance_mini.testing.data_access.imports import ImportContract, ImportLockContract
+from glance_mini.testing.data_access.jobs import JobContract, JobListContract
+from glance_mini.testing.data_access.lists import ListContract
+from glance_mini.testing.data_access.members import MemberContract
+from glance_mini.testing.data_access.outbox import OutboxContract
+from glance_mini.testing.data_access.quota import QuotaContract
+from glance_mini.testing.data_access.staging import StagingContract
+from glance_mini.testing.data_access.transfers import TransferContract
+from glance_mini.testing.data_access.trash import TrashContract
+
+__all__ = ["DataAccessContract", "JobAccessContract", "RecordContract"]
+
+
+class RecordContract(ImageContract, ListContract, MemberContract, TransferContract, QuotaContract, ConcurrencyContract):
+    """The calls about images, their members and transfers."""
+
+
+class JobAccessContract(
+    JobContract,
+    JobListContract,
+    ClaimContract,
+    StagingContract,
+    ImportLockContract,
+    ImportContract,
+    TrashContract,
+    OutboxContract,
+):
+    """The calls about jobs, staging, imports, the trash and stored events."""
+
+
+class DataAccessContract(RecordContract, JobAccessContract):
+    """The whole contract. Mix into a ``testtools.TestCase`` and give it ``open_data_access``."""

@@ -1,0 +1,135 @@
+"""What the tests of the contract have in common: an open backend, images, transfers and times."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from glance_mini.db.interface import DataAccess, EventRules, no_events
+from glance_mini.domain import errors
+from glance_mini.domain.changes import Change
+from glance_mini.domain.image import Image, Location
+from glance_mini.domain.query import Scope
+from glance_mini.domain.quota import NO_LIMITS, Limits
+from glance_mini.domain.transfer import StoredData, Transfer
+from glance_mini.operations.images import CreateImage, UpdateImage
+from glance_mini.operations.records import BeginTransfer
+
+if TYPE_CHECKING:
+    from testtools import TestCase as _Base
+else:
+    _Base = object
+
+LEASE = timedelta(seconds=60)
+
+NOW = datetime(2026, 5, 4, 3, 2, 1, 123456)
+LATER = NOW + timedelta(hours=1)
+MUCH_LATER = NOW + timedelta(days=100)
+MINE = Scope("mine")
+THEIRS = Scope("theirs")
+NOBODY = Scope()
+
+
+class ContractBase(_Base):
+    """Gives each test ``data``, the backend that ``open_data_access`` opens on an empty database."""
+
+    data: DataAccess
+
+    def open_data_access(self, event_rules: EventRules = no_events) -> DataAccess:
+        """Return a backend that stores the events of ``event_rules``; the test closes it.
+
+        The tables exist. They are empty at the first call of a test; a further call gives the same database.
+        """
+        raise NotImplementedError
+
+    def setUp(self) -> None:
+        """Open the backend."""
+        super().setUp()
+        self.data = self.open_data_access()
+        self.addCleanup(self.data.close)
+
+    def insert(self, image: Image, limits: Limits = NO_LIMITS) -> Image:
+        """Create ``image`` as it is and return it; only ``updated_at`` is that of its creation."""
+        return self.data.run(creation(image, limits), image.created_at)
+
+    def create(self, **values: Any) -> Image:
+        """Create an image of the project ``mine`` and return it."""
+        return self.insert(sample(**values))
+
+    def begin(self, image: Image, **values: Any) -> Transfer:
+        """Begin a transfer to ``image`` and return it; ``started_at`` and ``lease_until`` say when."""
+        started = values.pop("started_at", NOW)
+        lease = values.pop("lease_until", started + LEASE) - started
+        begun = transfer(image, **values)
+        self.data.run(BeginTransfer(begun, lease), started)
+        return replace(begun, started_at=started, lease_until=started + lease)
+
+    def change(self, image: Image, *changes: Change) -> Image:
+        """Apply ``changes`` to the image an hour later and return it."""
+        return self.data.run(UpdateImage(image.id, changes=changes), LATER)
+
+    def at_once(self, call: Callable[[Any], Any], arguments: Iterable[Any]) -> list[Any]:
+        """Return what the calls return, or the service's errors that they raise; Unavailable fails the test."""
+        each = list(arguments)
+
+        def attempt(argument: Any) -> Any:
+            try:
+                return call(argument)
+            except errors.Unavailable:
+                raise
+            except errors.GlanceMiniError as error:
+                return error
+
+        with ThreadPoolExecutor(len(each)) as pool:
+            return list(pool.map(attempt, each))
+
+
+def creation(image: Image, limits: Limits = NO_LIMITS) -> CreateImage:
+    """Return the call that creates ``image`` as it is, but for its times."""
+    left_out = {"id", "created_at", "updated_at", "deleted_at", "properties"}
+    base = {field.name: getattr(image, field.name) for field in fields(image) if field.name not in left_out}
+    return CreateImage(image.id, base, image.properties, limits)
+
+
+def sample(**values: Any) -> Image:
+    """Return a queued image of the project ``mine`` with both formats."""
+    defaults = {
+        "id": str(uuid4()),
+        "created_at": NOW,
+        "updated_at": NOW,
+        "owner": "mine",
+        "disk_format": "raw",
+        "container_format": "bare",
+    }
+    return Image(**{**defaults, **values})
+
+
+def stored(**values: Any) -> Image:
+    """Return an active image of 100 bytes in one place."""
+    return sample(**{"status": "active", "size": 100, "locations": (location(),), **values})
+
+
+def location(name: str = "a", store: str = "file") -> Location:
+    """Return a location in ``store``."""
+    return Location(f"file:///images/{name}", {"store": store})
+
+
+def transfer(image: Image, **values: Any) -> Transfer:
+    """Return a transfer to ``image`` by the process ``first`` that reserves 1,000 bytes."""
+    defaults: dict[str, Any] = {
+        "id": str(uuid4()),
+        "image_id": image.id,
+        "project_id": image.owner,
+        "process": "first",
+        "store": "file",
+        "name": image.id,
+        "reserved": 1000,
+    }
+    return Transfer(**{**defaults, **values})
+
+
+def data_of(size: int = 700) -> StoredData:
+    """Return what an upload of ``size`` bytes leaves."""
+    return StoredData(location("data"), size, 2 * size, "c" * 32, "sha512", "d" * 128)

@@ -1,1 +1,0 @@
-"""What every implementation of the data access interface must do."""

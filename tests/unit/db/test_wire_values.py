@@ -1,0 +1,272 @@
+"""Calls of the data access layer, their results and their errors are plain values: they may cross a network."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from datetime import timedelta
+from string import Formatter
+from typing import Any
+
+import testtools
+
+from glance_mini.domain import errors
+from glance_mini.domain.cause import Cause
+from glance_mini.domain.changes import LocationChange, PropertyChange, TagChange
+from glance_mini.domain.errors import GlanceMiniError
+from glance_mini.domain.event import Event
+from glance_mini.domain.image import Location
+from glance_mini.domain.imports import ImportBegun
+from glance_mini.domain.job import JobLimits, JobQuery
+from glance_mini.domain.member import Member
+from glance_mini.domain.query import ImageQuery, Page, RangeFilter, Scope, TimeFilter
+from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_SIZE_TOTAL, Limits
+from glance_mini.domain.staging import StagedData
+from glance_mini.domain.transfer import DeletedImage, Deletion, StoredData, Transfer
+from glance_mini.operations import DATA_CALLS
+from glance_mini.operations.base import DataCall
+from glance_mini.operations.images import CreateImage, ListImages, RestoreImage, UpdateImage
+from glance_mini.operations.jobs import (
+    AddJob,
+    CancelJob,
+    ClaimJob,
+    FinishJob,
+    GetJob,
+    PurgeJobs,
+    ReleaseJob,
+    RenewJobs,
+    RetryJob,
+    SaveCheckpoint,
+)
+from glance_mini.operations.members import AddMember, DeleteMember, GetMember, ListMembers, UpdateMember
+from glance_mini.operations.outbox import AddEvents, CountEvents, FinishEvents, ReleaseEvents, TakeEvents
+from glance_mini.operations.records import (
+    AbortTransfer,
+    BeginImport,
+    BeginTransfer,
+    CountUsage,
+    DeleteFromTrash,
+    DiscardStaged,
+    EndImport,
+    FinishDeletion,
+    ForgetStaged,
+    GetStaged,
+    HoldDeletion,
+    IsYoungestTransfer,
+    ListDataNames,
+    ListDeletions,
+    ListTrash,
+    LoadImage,
+    MarkDeleted,
+    MoveToTrash,
+    Ping,
+    PurgeImages,
+    RecordData,
+    RecordImport,
+    RecordStaged,
+    RenewLeases,
+    ReserveSpace,
+    SetStatus,
+    TakeDueDeletions,
+    TakeExpiredTransfers,
+    UndoDeletion,
+)
+from glance_mini.operations.tasks import ListTasks
+from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
+from tests.unit.db.wire import ERRORS, result_type, send, send_error
+
+LATER = TIME + timedelta(hours=1, microseconds=123456)
+LEASE = timedelta(seconds=60, milliseconds=500)
+KEEP = timedelta(days=2)
+LIMITS = Limits({IMAGE_SIZE_TOTAL: 2**45, IMAGE_COUNT_TOTAL: 0}, properties=10, tags=5, members=4, locations=3)
+
+LOCATION = Location("file:///images/ü", {"store": "fast", "nested": {"deep": [1, None, True]}}, "active", 7)
+IMAGE = make_image(
+    name="Bild ü",
+    visibility="public",
+    protected=True,
+    os_hidden=True,
+    min_ram=512,
+    min_disk=10,
+    size=2**40,
+    virtual_size=2**41,
+    checksum="c" * 32,
+    os_hash_algo="sha512",
+    os_hash_value="d" * 128,
+    tags=("a", "b"),
+    properties={"os_type": "linux", "": "", "long": "x" * 300},
+    locations=(LOCATION, Location("memory://x")),
+    updated_at=LATER,
+)
+DELETED = replace(IMAGE, status="deleted", deleted_at=LATER)
+QUEUED = make_image(status="queued", name=None, owner=None, size=None, locations=())
+MEMBER = Member(IMAGE_ID, "p2", "accepted", TIME, LATER, LATER)
+JOB = make_job(
+    roles=("member", "reader"),
+    input={"import_req": {"method": {"name": "web-download"}}, "hash": None, "count": 3},
+    state="processing",
+    priority=-3,
+    stores=("fast", "cheap"),
+    host="http://node1:9292",
+    checkpoint={"_failures": 2, "failed": {"stores": ["cheap"]}},
+    result={"image_id": IMAGE_ID},
+    message="Copied 50 %",
+    attempts=2,
+    process="host:1:ab",
+    lease_until=LATER,
+    is_cancelled=True,
+    expires_at=LATER,
+    token="a token",
+)
+NEW_JOB = make_job(created_at=None, updated_at=None, due_at=None)
+TRANSFER = Transfer("t1", IMAGE_ID, "p1", "host:1:ab", "fast", f"{IMAGE_ID}-t1", 2**40, TIME, LATER, "http://node1")
+DATA = StoredData(LOCATION, 700, 1400, "c" * 32, "sha512", "d" * 128, "raw", "bare")
+STAGED = StagedData(IMAGE_ID, "os_glance_staging_store", "file:///staging/x", 700, "http://node1", TIME)
+DELETION = Deletion(3, IMAGE_ID, "file:///x", {"store": "fast"}, "http://node1", LATER)
+CALLER = Cause("upload_data", "u1", "p1", ("member", "reader"), "req-1", "fast")
+EVENT = Event("image.send", {"bytes_sent": 2**40, "tags": ["a"]}, "error", CALLER.caller(), IMAGE_ID, LATER, 9)
+SCOPE = Scope("p1", is_admin=True)
+QUERY = ImageQuery(
+    one_of={"status": ("active", "queued"), "min_ram": (0, 512), "protected": (True,), "name": (None,)},
+    properties={"os_type": "linux"},
+    tags=("a",),
+    times=(TimeFilter("created_at", "neq", TIME, LATER),),
+    ranges=(RangeFilter("size", 1, 2**40),),
+    visibility="all",
+    member_status="pending",
+    os_hidden=True,
+    sort=(("name", "asc"), ("id", "desc")),
+    marker=IMAGE_ID,
+    limit=7,
+)
+CHANGES = (
+    PropertyChange("replace", "tags", ["a", "b"]),
+    PropertyChange("add", "protected", True),
+    PropertyChange("remove", "os_type"),
+    TagChange("add", "c"),
+    LocationChange("add", 1, (LOCATION,), 700, {"os_hash_algo": "sha512"}),
+    LocationChange("remove", 0),
+)
+PROGRESS = {"os_glance_import_task": JOB.id, "os_glance_failed_import": ""}
+BASE: Mapping[str, object] = {"name": None, "tags": ["a", "b"], "min_ram": 512, "protected": True, "owner": "p1"}
+
+SAMPLES: list[tuple[DataCall[Any], Any]] = [
+    (ListImages(QUERY, SCOPE), Page((IMAGE, QUEUED), IMAGE_ID)),
+    (ListImages(ImageQuery()), Page(())),
+    (CreateImage(IMAGE_ID, BASE, {"os_type": "linux"}, LIMITS), QUEUED),
+    (CreateImage(), QUEUED),
+    (UpdateImage(IMAGE_ID, IMAGE, CHANGES, LIMITS), IMAGE),
+    (UpdateImage(IMAGE_ID), IMAGE),
+    (RestoreImage(IMAGE_ID, IMAGE, LIMITS), IMAGE),
+    (ListMembers(IMAGE_ID, IMAGE, "p2"), (MEMBER,)),
+    (GetMember(IMAGE_ID, IMAGE, "p2"), MEMBER),
+    (AddMember(IMAGE_ID, IMAGE, "p2", 5), MEMBER),
+    (UpdateMember(IMAGE_ID, IMAGE, "p2", "rejected"), MEMBER),
+    (DeleteMember(IMAGE_ID, IMAGE, "p2"), MEMBER),
+    (ListTasks(JobQuery(("import",), "failure", IMAGE_ID, "p1", "due_at", "asc", JOB.id, 3)), (JOB, NEW_JOB)),
+    (LoadImage(IMAGE_ID, SCOPE, "get_image", True), IMAGE),
+    (SetStatus(IMAGE_ID, "deactivated", frozenset({"active", "queued"})), IMAGE),
+    (MarkDeleted(IMAGE_ID), DELETED),
+    (MoveToTrash(IMAGE_ID, KEEP, NEW_JOB), replace(IMAGE, status="pending_delete")),
+    (DeleteFromTrash(IMAGE_ID, True), DELETED),
+    (ListTrash(10), (DeletedImage(IMAGE_ID, "disk", "p1", 700, LATER), DeletedImage("x", None, None, None, TIME))),
+    (UndoDeletion(DELETED), IMAGE),
+    (PurgeImages(KEEP, 10), 3),
+    (CountUsage("p1"), {IMAGE_SIZE_TOTAL: 2**45}),
+    (CountUsage(), {}),
+    (Ping(), None),
+    (BeginTransfer(TRANSFER, LEASE, LIMITS, True), QUEUED),
+    (ReserveSpace("t1", -(2**40), LIMITS), None),
+    (IsYoungestTransfer("t1"), True),
+    (RecordData(TRANSFER, DATA), IMAGE),
+    (AbortTransfer(TRANSFER), None),
+    (RenewLeases("host:1:ab", frozenset({"t1", "t2"}), LEASE), None),
+    (TakeExpiredTransfers("host:1:ab", frozenset({"t1"}), LEASE, "http://node1"), (TRANSFER,)),
+    (ListDeletions(IMAGE_ID), (DELETION,)),
+    (TakeDueDeletions(LEASE, "http://node1"), (DELETION, DELETION)),
+    (HoldDeletion(DELETION, LEASE), False),
+    (FinishDeletion(3), None),
+    (RecordStaged(TRANSFER, STAGED), IMAGE),
+    (GetStaged(IMAGE_ID), STAGED),
+    (GetStaged(IMAGE_ID), None),
+    (ForgetStaged(IMAGE_ID), None),
+    (DiscardStaged(IMAGE_ID), None),
+    (ListDataNames(frozenset({IMAGE_ID, "x"})), {IMAGE_ID: frozenset({"a", "b"}), "x": frozenset()}),
+    (BeginImport(JOB, "queued", "importing", PROGRESS, LIMITS, KEEP), ImportBegun(IMAGE, JOB, (JOB, NEW_JOB))),
+    (RecordImport(JOB, DATA, PROGRESS, "active", LIMITS), IMAGE),
+    (EndImport(JOB, {**PROGRESS, "os_glance_import_task": None}, "queued", ("file:///x",)), QUEUED),
+    (AddJob(NEW_JOB, KEEP), JOB),
+    (GetJob(JOB.id), JOB),
+    (ClaimJob("host:1:ab", ("import", "scrub"), LEASE, JobLimits(2, 1), "http://node1"), JOB),
+    (ClaimJob("host:1:ab", (), LEASE), None),
+    (RenewJobs("host:1:ab", frozenset({JOB.id, "x"}), LEASE), frozenset({JOB.id, "x"})),
+    (SaveCheckpoint(JOB, {"step": 1, "done": ["a"]}, "half of it"), JOB),
+    (FinishJob(JOB, "success", {"image_id": IMAGE_ID}, "done", KEEP), JOB),
+    (FinishJob(JOB, "failure", None, "It broke.", KEEP), JOB),
+    (ReleaseJob(JOB, LEASE, "not now"), None),
+    (CancelJob(JOB.id, KEEP), JOB),
+    (RetryJob(JOB.id), JOB),
+    (PurgeJobs(10), 4),
+    (AddEvents((EVENT, Event("image.update", {}))), None),
+    (TakeEvents("dispatcher", LEASE, 100), (EVENT,)),
+    (FinishEvents((1, 2)), None),
+    (ReleaseEvents("dispatcher", (1, 2)), None),
+    (CountEvents(), 12),
+]
+"""A call of each class, with a result of it."""
+
+
+class TestValues(testtools.TestCase):
+    def test_each_data_call_has_a_sample(self) -> None:
+        self.assertEqual(set(DATA_CALLS), {type(call) for call, _ in SAMPLES})
+
+    def test_each_field_has_a_value_in_some_sample(self) -> None:
+        every: set[tuple[str, str]] = set()
+        used: set[tuple[str, str]] = set()
+        for value in _values([*SAMPLES, CALLER]):
+            names = {(type(value).__name__, field.name) for field in fields(value)}
+            every |= names
+            used |= {each for each in names if getattr(value, each[1]) not in (None, (), {}, "", 0, False)}
+        self.assertEqual(set(), every - used)
+
+    def test_each_call_arrives_as_it_was_sent(self) -> None:
+        for call, _ in SAMPLES:
+            self.assertEqual(call, send(call, type(call)))
+
+    def test_each_result_arrives_as_it_was_sent(self) -> None:
+        for call, result in SAMPLES:
+            self.assertEqual(result, send(result, result_type(type(call))), call.name)
+
+    def test_cause_arrives_as_it_was_sent(self) -> None:
+        for cause in (CALLER, Cause("restore_image"), None):
+            self.assertEqual(cause, send(cause, Cause | None))
+
+    def test_value_that_is_not_plain_is_found(self) -> None:
+        self.assertRaises(AssertionError, send, CreateImage(base={"tags": ("a",)}), CreateImage)
+        self.assertRaises(TypeError, send, CreateImage(base={"created_at": TIME}), CreateImage)
+
+
+class TestErrors(testtools.TestCase):
+    def test_each_error_has_a_code_of_its_own(self) -> None:
+        classes = {each for each in vars(errors).values() if isinstance(each, type)}
+        self.assertEqual({each for each in classes if issubclass(each, GlanceMiniError)}, set(ERRORS.values()))
+
+    def test_each_error_arrives_with_its_class_its_text_and_its_values(self) -> None:
+        for error_class in ERRORS.values():
+            names = [name for _, name, _, _ in Formatter().parse(error_class.template) if name]
+            for values in (dict.fromkeys(names, "ü"), dict.fromkeys(names, 2**40)):
+                error = error_class(**values)
+                arrived = send_error(error)
+                self.assertIs(error_class, type(arrived))
+                self.assertEqual((str(error), error.values), (str(arrived), arrived.values))
+
+
+def _values(value: Any) -> Iterator[Any]:
+    """Yield all values of ours in ``value``, however deep."""
+    if is_dataclass(value):
+        yield value
+        for field in fields(value):
+            yield from _values(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        yield from _values([*value.values()])
+    elif isinstance(value, list | tuple | frozenset):
+        for each in value:
+            yield from _values(each)

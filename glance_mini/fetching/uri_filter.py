@@ -1,77 +1,36 @@
-"""Decides which addresses the service fetches from for its users (reference 6.8).
+"""Decides which addresses the service fetches from for its users (``[import_filtering_opts]``).
 
-It protects the network that the service stands in: a URL is taken apart strictly, its name resolved once, and every
-address that came out is judged. Who connects uses these very addresses, so a name cannot change in between.
+It protects the network that the service stands in: a URL is taken apart strictly, its name is resolved once, and every
+address that comes out is judged. The client connects to those that pass and to no other.
 """
 
-import re
-import socket
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import SplitResult, quote, urlsplit
 
 from oslo_config import cfg
 
-from glance_mini.domain.errors import ConfigurationError, Invalid
-from glance_mini.imports.addresses import Address, HostList, is_public, plain
-
-Resolver = Callable[[str, int], Sequence[str]]
-"""Returns the addresses of a host for a port; raises OSError. Blocks."""
-
-DEFAULT_PORTS = {"http": 80, "https": 443}
-
-_LONGEST = 8000
-_STRANGE = re.compile(r"[\x00-\x20\x7f\\]")
-_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_PATH_LETTERS = "%/:=?&~+!$,;'()*@[]"
-
-
-class UriRefused(Invalid):
-    """A URI that the service does not fetch from; ``reason`` names the host where there is one."""
-
-    code = "import.uri_refused"
-    template = "The URI does not pass filtering: {reason}"
-
-
-class HostUnknown(UriRefused):
-    """The name of the host has no address, perhaps only now."""
-
-    code = "import.host_unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A URL that passed: ``addresses`` are those to connect to, ``path`` is the request target with its query."""
-
-    scheme: str
-    host: str
-    port: int
-    path: str
-    addresses: tuple[str, ...]
-
-    @property
-    def origin(self) -> tuple[str, str, int]:
-        """Scheme, host and port: whom credentials are meant for."""
-        return self.scheme, self.host, self.port
-
-    @property
-    def host_header(self) -> str:
-        """The value of the header Host (RFC 9110 section 7.2)."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
-
-
-def resolve(host: str, port: int) -> Sequence[str]:
-    """Return the addresses of ``host`` as the system's resolver gives them; raises OSError. Blocks."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+from glance_mini.domain.errors import ConfigurationError
+from glance_mini.fetching.addresses import HostList, is_public
+from glance_mini_store.errors import AddressRefused
+from glance_mini_store.web.target import (
+    DEFAULT_PORTS,
+    Address,
+    Resolver,
+    Target,
+    addresses_of,
+    host_of,
+    plain,
+    port_of,
+    request_target,
+    resolve,
+    split_url,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Values that are allowed, or where none are listed, values that are not."""
+    """Values that are allowed or, if none are listed, values that are not."""
 
     allowed: Collection[str | int] = ()
     disallowed: Collection[str | int] = ()
@@ -96,7 +55,7 @@ class UriFilter:
         disallowed_hosts: Sequence[str] = (),
         resolver: Resolver = resolve,
     ) -> None:
-        """Raises ConfigurationError where a network cannot be read."""
+        """Raises ConfigurationError if a network cannot be read."""
         self._schemes = schemes
         self._ports = ports
         try:
@@ -117,91 +76,47 @@ class UriFilter:
             disallowed_hosts=group.disallowed_hosts,
         )
 
-    def check(self, url: str) -> Target:
-        """Return where ``url`` leads; raises UriRefused, HostUnknown where a name does not resolve. Asks the DNS."""
-        parts = _split(url)
+    def check(self, url: str, *, by_proxy: bool = False) -> Target:
+        """Return where ``url`` leads, with the addresses that are allowed; raises AddressRefused, HostUnknown.
+
+        A name that only a proxy can resolve passes if the lists allow it by name. Asks the DNS.
+        """
+        parts = split_url(url)
         if parts.scheme not in DEFAULT_PORTS or parts.scheme not in self._schemes:
-            raise UriRefused(reason=f"the scheme '{parts.scheme[:20]}' is not allowed.")
-        host = _host(parts)
-        port = self._port(parts, host)
-        addresses = self._resolve(host, port)
-        self._check_host(host, [plain(address) for address in addresses])
-        path = quote(parts.path or "/", safe=_PATH_LETTERS)
-        query = f"?{quote(parts.query, safe=_PATH_LETTERS)}" if parts.query else ""
-        return Target(parts.scheme, host, port, path + query, addresses)
+            raise AddressRefused(reason=f"the scheme '{parts.scheme[:20]}' is not allowed.")
+        host, port = host_of(parts), port_of(parts)
+        if parts.port is not None and port not in self._ports:
+            raise AddressRefused(reason=f"port {port} of host {host} is not allowed.")
+        addresses = self._allowed_of(host, addresses_of(host, port, self._resolver, by_proxy=by_proxy))
+        return Target(parts.scheme, host, port, request_target(parts), addresses)
 
-    def _port(self, parts: SplitResult, host: str) -> int:
-        try:
-            port = parts.port
-        except ValueError as error:
-            raise UriRefused(reason=f"the port of host {host} is no port.") from error
-        if port is None:
-            return DEFAULT_PORTS[parts.scheme]
-        if port not in self._ports:
-            raise UriRefused(reason=f"port {port} of host {host} is not allowed.")
-        return port
+    def _allowed_of(self, host: str, addresses: Sequence[str]) -> tuple[str, ...]:
+        """Return those of ``addresses`` that may be connected to; the texts never show an address.
 
-    def _resolve(self, host: str, port: int) -> tuple[str, ...]:
-        if _is_address(host):
-            return (host,)
-        try:
-            addresses = tuple(self._resolver(host, port))
-        except (OSError, UnicodeError) as error:
-            raise HostUnknown(reason=f"host {host} cannot be resolved.") from error
-        if not addresses:
-            raise HostUnknown(reason=f"host {host} has no address.")
-        return addresses
-
-    def _check_host(self, host: str, addresses: Sequence[Address]) -> None:
-        """Refuse a host when any of its addresses is refused; the texts never tell an address."""
+        Raises AddressRefused if there is none left, for the reason that the first of them is refused for.
+        """
         if self._allowed.has_name(host):
-            return
-        if self._allowed and not all(self._allowed.has_address(address) for address in addresses):
-            raise UriRefused(reason=f"host {host} is not among those that are allowed.")
-        if not all(is_public(address) or self._allowed.has_private(address) for address in addresses):
-            raise UriRefused(reason=f"host {host} is not at a public address.")
-        if not self._allowed and (self._disallowed.has_name(host) or any(map(self._disallowed.has_address, addresses))):
-            raise UriRefused(reason=f"host {host} is not allowed.")
+            return tuple(addresses)
+        if self._disallowed.has_name(host) and not self._allowed:
+            raise AddressRefused(reason=f"host {host} is not allowed.")
+        if not addresses and self._allowed:
+            raise AddressRefused(reason=f"host {host} is not among those that are allowed.")
+        reasons = {address: self._objection(plain(address)) for address in addresses}
+        passed = tuple(address for address, reason in reasons.items() if reason is None)
+        if reasons and not passed:
+            raise AddressRefused(reason=f"host {host} {next(iter(reasons.values()))}")
+        return passed
+
+    def _objection(self, address: Address) -> str | None:
+        """Return why nobody may connect to ``address``, None if one may."""
+        if self._allowed and not self._allowed.has_address(address):
+            return "is not among those that are allowed."
+        if not (is_public(address) or self._allowed.has_private(address)):
+            return "is not at a public address."
+        if not self._allowed and self._disallowed.has_address(address):
+            return "is not allowed."
+        return None
 
 
 def _lower(names: Sequence[str]) -> list[str]:
     return [name.lower() for name in names]
-
-
-def _split(url: str) -> SplitResult:
-    """Return the parts of an absolute URL without credentials; the texts show nothing of a URL that has any."""
-    if len(url) > _LONGEST or _STRANGE.search(url):
-        raise UriRefused(reason="it is too long or has characters that no URI has.")
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise UriRefused(reason="it cannot be read.") from error
-    if "@" in parts.netloc:
-        raise UriRefused(reason="it has a user name or password, which are not taken.")
-    return parts
-
-
-def _host(parts: SplitResult) -> str:
-    """Return the host in its one spelling: a name in lower case and ASCII, or an address as it is usually written.
-
-    An address in any other way of writing is refused, because readers differ about what it means.
-    """
-    written = parts.hostname or ""
-    try:
-        host = written if ":" in written else written.encode("idna").decode().lower().removesuffix(".")
-        if _is_address(host):
-            return str(plain(host))
-    except ValueError as error:
-        raise UriRefused(reason=f"host {_printable(written)} is no address in the usual form.") from error
-    if len(host) > 253 or not _NAME.fullmatch(host):
-        raise UriRefused(reason=f"host {_printable(written)} is no name of a host.")
-    return host
-
-
-def _is_address(host: str) -> bool:
-    """Tell whether ``host`` is an address in whatever form; a name never ends in a number (RFC 1123 section 2.1)."""
-    return ":" in host or _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:100])

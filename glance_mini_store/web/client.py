@@ -1,24 +1,22 @@
-"""The client for web servers that users name: redirects, what goes with a request, limits of size and time.
+"""The client for web servers that users name: which addresses it asks, and what goes with a request.
 
-Where it may go is decided by ``UriFilter``, at every redirect anew; how bytes come off the wire by ``Exchange``; what
-becomes of an answer by ``Fetch``.
+A judge decides where it may go, at every redirect anew; ``connection`` keeps to the addresses that were checked;
+``fetch`` decides what becomes of an answer.
 """
 
 import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from typing import Self
-from urllib.parse import urljoin
 
-from oslo_config import cfg
-
-from glance_mini.domain.errors import ConfigurationError
-from glance_mini.imports.fetch import Attempts, Expected, Fetch
-from glance_mini.imports.http_exchange import Exchange
-from glance_mini.imports.pace import FetchBroken, FetchRefused, Pace, Patience
-from glance_mini.imports.uri_filter import HostUnknown, UriFilter
+from glance_mini_store.errors import AddressRefused, FetchBroken, HostUnknown, MaxRedirectsExceeded
+from glance_mini_store.web.connection import Connection, Proxy
+from glance_mini_store.web.fetch import Expected, Fetch, RetryPolicy
+from glance_mini_store.web.response import HttpResponse
+from glance_mini_store.web.target import AddressJudge, Anywhere, Target, host_of, redirect_url, split_url
+from glance_mini_store.web.timeouts import RateLimit, Timeouts
 
 MAX_REDIRECTS = 5
 """How many addresses are tried after the first."""
@@ -28,90 +26,118 @@ _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "glanc
 _NO_HEADERS: Mapping[str, str] = {}
 
 
-@cache
-def _system_tls() -> ssl.SSLContext:
-    """Return what checks servers against the CA certificates of the system; to read them once is enough."""
-    return ssl.create_default_context()
-
-
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
     """``size`` in bytes; ``retries`` without progress in between, the first after ``retry_delay`` seconds."""
 
     size: int
-    patience: Patience = field(default_factory=Patience)
+    timeouts: Timeouts = field(default_factory=Timeouts)
     retries: int = 5
     retry_delay: float = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as its sender means it, before any redirect.
+
+    ``private`` headers go to the server of ``url`` and to no other, ``headers`` to each that is asked. An operator
+    vouches for the host of a ``trusted`` one, and for no other host that it may lead to.
+    """
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    private: Mapping[str, str] = field(default_factory=dict)
+    trusted: bool = False
+
+
 class WebClient:
-    """What is the same for all fetches; shared by all threads."""
+    """What is the same for all requests; shared by all threads. It keeps no connection open."""
 
     def __init__(
         self,
-        uri_filter: UriFilter,
-        limits: FetchLimits,
+        judge: AddressJudge | None = None,
+        *,
         tls: ssl.SSLContext | None = None,
+        proxies: Mapping[str, Proxy] | None = None,
+        follows_hosts: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``tls`` None: servers are checked against the CA certificates of the system."""
-        self._filter = uri_filter
-        self._limits = limits
-        self._tls = tls or _system_tls()
+        """``judge`` None: any address of the web is asked.
+
+        ``tls`` None: servers are checked against the CA certificates of the system. ``proxies`` are by scheme; behind
+        one it is the proxy that connects, and may resolve a name that is unknown here. ``follows_hosts``: whether a
+        redirect may lead to another host.
+        """
+        self._judge = judge or Anywhere()
+        self._tls = tls or ssl.create_default_context()
+        self._proxies = proxies or {}
+        self._follows_hosts = follows_hosts
         self._clock = clock
 
-    @classmethod
-    def from_config(cls, conf: cfg.ConfigOpts) -> Self:
-        """Return a client with the limits of ``[web_download]``; raises ConfigurationError."""
-        group = conf.web_download
-        cap: int = conf.image_size_cap
-        limits = FetchLimits(
-            size=min(cap, group.max_size or cap),
-            patience=Patience(group.total_timeout, group.idle_timeout, group.minimum_rate, group.rate_window),
-            retries=group.retries,
-            retry_delay=group.retry_delay,
+    def guarded_by(self, judge: AddressJudge) -> Self:
+        """Return the same client with another judge."""
+        return type(self)(
+            judge, tls=self._tls, proxies=self._proxies, follows_hosts=self._follows_hosts, clock=self._clock
         )
-        try:
-            file = group.ca_certificates_file
-            tls = ssl.create_default_context(cafile=file) if file else _system_tls()
-        except OSError as error:
-            raise ConfigurationError(reason=f"[web_download] ca_certificates_file: {error}") from error
-        return cls(UriFilter.from_config(conf), limits, tls)
+
+    def limit(self, timeouts: Timeouts) -> RateLimit:
+        """Return the clock of one piece of work, which begins to run now."""
+        return RateLimit(timeouts, self._clock)
 
     def open(
         self,
-        url: str,
+        request: Request,
+        limits: FetchLimits,
         *,
-        headers: Mapping[str, str] = _NO_HEADERS,
         size: int | None = None,
-        limit: int | None = None,
         pause: Callable[[float], object] = time.sleep,
     ) -> Fetch:
-        """Begin to fetch ``url`` and return the data.
+        """Begin to fetch the data and return it, with further attempts and resumption.
 
-        ``headers`` go to the server of ``url`` and to no other. ``size`` is what the data must have, where it is known
-        (bytes); ``limit`` the largest that is taken where that is less than the client's. ``pause`` waits some seconds
-        before a further attempt and may raise to give up. Blocks. Raises UriRefused, FetchRefused, FetchBroken,
-        LimitExceeded.
+        ``size`` is what the data must have, if it is known (bytes). ``pause`` waits some seconds before a further
+        attempt and may raise to give up. Blocks. Raises AddressRefused, FetchRefused, FetchBroken, SizeLimitExceeded,
+        MaxRedirectsExceeded.
         """
-        pace = Pace(self._limits.patience, self._clock)
-        attempts = Attempts(self._limits.retries, self._limits.retry_delay, pause)
-        most = self._limits.size if limit is None else min(limit, self._limits.size)
-        return Fetch(partial(self._request, url, headers, pace), Expected(size, most), attempts)
+        limit = self.limit(limits.timeouts)
+        retries = RetryPolicy(limits.retries, limits.retry_delay, pause)
+        return Fetch(partial(self.send, request, limit), Expected(size, limits.size), retries)
 
-    def _request(self, url: str, own: Mapping[str, str], pace: Pace, more: Mapping[str, str]) -> Exchange:
-        """Return the first answer that is no redirect; ``own`` headers go to the server of ``url`` only."""
-        origin = None
+    def send(self, request: Request, limit: RateLimit, more: Mapping[str, str] = _NO_HEADERS) -> HttpResponse:
+        """Return the first answer that is no redirect, within ``limit``; ``more`` headers go to every server.
+
+        Blocks. Raises AddressRefused, FetchRefused, FetchBroken, FetchCancelled, MaxRedirectsExceeded.
+        """
+        url, first = request.url, None
         for _ in range(MAX_REDIRECTS + 1):
-            try:
-                target = self._filter.check(url)
-            except HostUnknown as error:
-                raise FetchBroken(reason=str(error)) from error
-            origin = origin or target.origin
-            sent = own if target.origin == origin else _NO_HEADERS
-            exchange = Exchange(target, {**_HEADERS, **sent, **more}, pace, self._tls)
-            if exchange.status not in _REDIRECTS:
-                return exchange
-            exchange.close()
-            url = urljoin(url, exchange.headers.get("Location", ""))
-        raise FetchRefused(reason=f"The server leads to more than {MAX_REDIRECTS} other addresses.")
+            target = self._target(url, first, request.trusted)
+            first = first or target
+            private = request.private if target.origin == first.origin else _NO_HEADERS
+            headers = {**_HEADERS, **request.headers, **private, **more}
+            response = self._ask(target, request.method, headers, limit)
+            if response.status not in _REDIRECTS:
+                return response
+            response.close()
+            url = redirect_url(url, response.headers.get("Location", ""))
+        raise MaxRedirectsExceeded(redirects=MAX_REDIRECTS, location=request.url)
+
+    def _target(self, url: str, first: Target | None, trusted: bool) -> Target:
+        """Return where to connect for ``url``; ``first`` is where the first request went."""
+        parts = split_url(url)
+        is_first_host = first is None or host_of(parts) == first.host
+        if not (is_first_host or trusted or self._follows_hosts):
+            raise AddressRefused(reason="the server leads to another host, and this is not allowed.")
+        judge = Anywhere() if trusted and is_first_host else self._judge
+        try:
+            return judge.check(url, by_proxy=parts.scheme in self._proxies)
+        except HostUnknown as error:
+            raise FetchBroken(reason=str(error)) from error
+
+    def _ask(self, target: Target, method: str, headers: Mapping[str, str], limit: RateLimit) -> HttpResponse:
+        connection = Connection(target, limit, self._tls, self._proxies.get(target.scheme))
+        try:
+            answer = connection.request(method, headers)
+            return HttpResponse(connection, answer, connection.message)
+        except BaseException:
+            connection.close()
+            raise

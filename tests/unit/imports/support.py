@@ -10,12 +10,12 @@ import testtools
 
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.imports import ImportRequest
+from glance_mini.fetching.downloads import Downloads
 from glance_mini.imports.copying import Copier
 from glance_mini.imports.flow import ImportJob
 from glance_mini.imports.methods import CopyImage, GlanceDirect, GlanceDownload, WebDownload
 from glance_mini.imports.staging import StagingArea
 from glance_mini.imports.verification import LocationJob
-from glance_mini.imports.web_client import WebClient
 from glance_mini.inspection import InspectionRules
 from glance_mini.operations.data import DownloadData, UploadData
 from glance_mini.operations.images import CreateImage, DeleteImage, GetImage
@@ -86,7 +86,7 @@ class ImportCase(testtools.TestCase):
     def import_job(self, host):
         """Return the type of job as the node ``host`` has it."""
         services = self.services
-        client = WebClient.from_config(self.application.conf)
+        client = Downloads.from_config(self.application.conf)
         methods = (
             GlanceDirect(services.stores, services.jobs, host),
             WebDownload(client),

@@ -24,7 +24,7 @@ from glance_mini.layers.base import Layer, Services
 from glance_mini.layers.data_ranges import resolve_range
 from glance_mini.layers.failover import FailoverChunks
 from glance_mini.layers.import_rules import ImportRules, prepare_import, prepare_task
-from glance_mini.layers.location_changes import resolve_changes
+from glance_mini.layers.location_changes import is_trusted, resolve_changes
 from glance_mini.layers.new_locations import adding, check_new_location, reading
 from glance_mini.layers.removal import Removal
 from glance_mini.layers.uploads import Uploads
@@ -198,8 +198,8 @@ class LocationLayer(Layer):
     # locations and access lists
 
     def add_location(self, context: Context, op: imports.AddLocation) -> Image:
-        check_new_location(context, op, self._stores, self._rules)
-        change = adding(op, self._stores, self._rules)
+        check_new_location(context, op, self._stores)
+        change = adding(context, op, self._stores, self._rules)
         if self._rules.reads_locations and op.hash_value is not None:
             importing: Image = self.below(context, reading(context, op, op.target, self._rules))
             self._rules.wake_workers()
@@ -223,7 +223,8 @@ class LocationLayer(Layer):
         if any(isinstance(change, LocationChange) for change in op.changes):
             if not self._changeable:
                 raise Forbidden(reason="Locations cannot be changed: show_multiple_locations is off.")
-            op = replace(op, changes=resolve_changes(self._stores, op.changes, op.target))
+            changes = resolve_changes(self._stores, op.changes, op.target, trusted=is_trusted(context))
+            op = replace(op, changes=changes)
         image: Image = self.below(context, op)
         if any(isinstance(change, LocationChange) and change.action == "remove" for change in op.changes):
             self._removal.delete_removed(context, op.image_id)

@@ -3,17 +3,15 @@
 from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import Forbidden, Invalid, StatusConflict
+from glance_mini.domain.errors import Forbidden, StatusConflict
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.imports import TASK_PROPERTY
 from glance_mini.domain.status import check_formats
 from glance_mini.layers.import_rules import ImportRules
-from glance_mini.layers.location_changes import resolve_changes
+from glance_mini.layers.location_changes import is_trusted, resolve_changes
 from glance_mini.layers.new_jobs import new_job
 from glance_mini.operations.images import UpdateImage
 from glance_mini.operations.imports import AddLocation, BeginImport
-from glance_mini_store.errors import BadStoreUri
-from glance_mini_store.locations.http import HttpLocation
 from glance_mini_store.registry import Stores
 
 KIND = "location_import"
@@ -21,14 +19,13 @@ KIND = "location_import"
 _WEB = ("http", "https")
 
 
-def check_new_location(context: Context, op: AddLocation, stores: Stores, rules: ImportRules) -> None:
-    """Return where the caller may add that location to the image now.
+def check_new_location(context: Context, op: AddLocation, stores: Stores) -> None:
+    """Return if the caller may add that location to the image now.
 
-    A user reads through the service what stands there, so it must be an address that an import may read as well.
-    Raises Forbidden, StatusConflict, Invalid (a format is missing, an address that is refused).
+    The address itself is judged when its store asks for the size. Raises Forbidden, StatusConflict, and Invalid if a
+    format is missing.
     """
-    is_trusted = context.is_admin or "service" in context.roles
-    if not is_trusted:
+    if not is_trusted(context):
         scheme = op.url.partition("://")[0]
         if scheme not in _WEB:
             raise Forbidden(reason="Only services may add locations that are no web addresses.")
@@ -37,18 +34,17 @@ def check_new_location(context: Context, op: AddLocation, stores: Stores, rules:
     if op.target.status != "queued":
         raise StatusConflict(id=op.image_id, status=op.target.status, wanted="queued")
     check_formats(op.target)
-    if not is_trusted:
-        rules.check_uri(_public_uri(op.url))
 
 
-def adding(op: AddLocation, stores: Stores, rules: ImportRules) -> UpdateImage:
+def adding(context: Context, op: AddLocation, stores: Stores, rules: ImportRules) -> UpdateImage:
     """Return the change that adds the location and makes the image active; Invalid for a location that is none.
 
     A hash that the caller has told is believed where the data is not read.
     """
     hashes = {} if rules.reads_locations else _told_hashes(op)
     change = LocationChange("add", locations=(Location(op.url, op.metadata),), hashes=hashes)
-    return UpdateImage(op.image_id, op.target, resolve_changes(stores, (change,), op.target), op.limits)
+    changes = resolve_changes(stores, (change,), op.target, trusted=is_trusted(context))
+    return UpdateImage(op.image_id, op.target, changes, op.limits)
 
 
 def reading(context: Context, op: AddLocation, image: Image, rules: ImportRules) -> BeginImport:
@@ -60,16 +56,6 @@ def reading(context: Context, op: AddLocation, image: Image, rules: ImportRules)
     job = new_job(context, KIND, values, utcnow(), image_id=op.image_id, priority=rules.priority(KIND))
     status = "active" if image.status == "active" else "importing"
     return BeginImport(job, image.status, status, {TASK_PROPERTY: job.id}, op.limits)
-
-
-def _public_uri(url: str) -> str:
-    """Return the address that is asked for on the network, as the store will read it; Invalid."""
-    location = HttpLocation(None, None)
-    try:
-        location.parse_uri(url)
-    except BadStoreUri as error:
-        raise Invalid(reason=str(error)) from error
-    return location.public_uri()
 
 
 def _told_hashes(op: AddLocation) -> dict[str, str]:

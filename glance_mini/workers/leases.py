@@ -14,6 +14,9 @@ from glance_mini.workers.run import Run, Stop
 
 LOG = logging.getLogger(__name__)
 
+LONGEST_PAUSE = 2.0
+"""Seconds between two renewals at most, however long a lease is: a renewal is also how cancelled jobs are found."""
+
 
 class JobLeases:
     """The jobs that the worker ``process`` holds now."""
@@ -82,5 +85,5 @@ class JobLeases:
             LOG.warning("The leases of %d jobs were not renewed: %s", len(runs), error)
 
     def _run(self) -> None:
-        while not self._closed.wait(self._lease.total_seconds() / 4):
+        while not self._closed.wait(min(self._lease.total_seconds() / 4, LONGEST_PAUSE)):
             self.renew()

@@ -48,6 +48,11 @@ class Cancellation:
             if (handle := self._handles.pop(key, None)) is not None:
                 handle.close()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no connection is attached."""
+        return not self._handles
+
     def check(self) -> None:
         """Return while the work goes on; raises FetchCancelled."""
         if self.is_cancelled:

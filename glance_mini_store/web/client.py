@@ -15,7 +15,7 @@ from glance_mini_store.errors import AddressRefused, FetchBroken, HostUnknown, M
 from glance_mini_store.web.connection import Connection, Proxy
 from glance_mini_store.web.fetch import Expected, Fetch, RetryPolicy
 from glance_mini_store.web.response import HttpResponse
-from glance_mini_store.web.target import AddressJudge, Anywhere, Target, host_of, redirect_url, split_url
+from glance_mini_store.web.target import AddressJudge, Anywhere, Target, host_of, port_of, redirect_url, split_url
 from glance_mini_store.web.timeouts import RateLimit, Timeouts
 
 MAX_REDIRECTS = 5
@@ -41,7 +41,7 @@ class Request:
     """One request as its sender means it, before any redirect.
 
     ``private`` headers go to the server of ``url`` and to no other, ``headers`` to each that is asked. An operator
-    vouches for the host of a ``trusted`` one, and for no other host that it may lead to.
+    vouches for the server of a ``trusted`` one, and for no other that it may lead to.
     """
 
     url: str
@@ -124,10 +124,11 @@ class WebClient:
     def _target(self, url: str, first: Target | None, trusted: bool) -> Target:
         """Return where to connect for ``url``; ``first`` is where the first request went."""
         parts = split_url(url)
-        is_first_host = first is None or host_of(parts) == first.host
-        if not (is_first_host or trusted or self._follows_hosts):
+        host = host_of(parts)
+        if first is not None and host != first.host and not (trusted or self._follows_hosts):
             raise AddressRefused(reason="the server leads to another host, and this is not allowed.")
-        judge = Anywhere() if trusted and is_first_host else self._judge
+        is_first_server = first is None or (parts.scheme, host, port_of(parts)) == first.origin
+        judge = Anywhere() if trusted and is_first_server else self._judge
         try:
             return judge.check(url, by_proxy=parts.scheme in self._proxies)
         except HostUnknown as error:

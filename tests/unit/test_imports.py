@@ -42,8 +42,10 @@ ARROWS = {
         "plugins",
         STORE,
     },
+    "fetching": {"domain", STORE},
     "imports": {
         "domain",
+        "fetching",
         "operations",
         "db",
         "layers",
@@ -63,6 +65,7 @@ ARROWS = {
         "notifications",
         "transfers",
         "metrics",
+        "fetching",
         "imports",
         "workers",
         "signatures",

@@ -1,7 +1,6 @@
 """What imports fetch: the guarded client with the limits of ``[web_download]``, in the errors of the service."""
 
 import contextlib
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -12,7 +11,7 @@ from oslo_config import cfg
 from glance_mini.domain.errors import ConfigurationError, Invalid, LimitExceeded, Unavailable
 from glance_mini.fetching.uri_filter import UriFilter
 from glance_mini_store import errors
-from glance_mini_store.web.client import FetchLimits, Request, WebClient
+from glance_mini_store.web.client import FetchLimits, Request, WebClient, tls_context
 from glance_mini_store.web.timeouts import Timeouts
 
 _NO_HEADERS: Mapping[str, str] = {}
@@ -74,7 +73,7 @@ class Downloads:
             retry_delay=group.retry_delay,
         )
         try:
-            tls = ssl.create_default_context(cafile=group.ca_certificates_file)
+            tls = tls_context(group.ca_certificates_file)
         except OSError as error:
             raise ConfigurationError(reason=f"[web_download] ca_certificates_file: {error}") from error
         return cls(WebClient(UriFilter.from_config(conf), tls=tls), limits)

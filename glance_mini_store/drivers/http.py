@@ -7,7 +7,6 @@ Source: RFC 9110 sections 14 (ranges) and 15 (status codes).
 import contextlib
 import copy
 import re
-import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
@@ -17,7 +16,7 @@ from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver
 from glance_mini_store.locations.http import HttpLocation
 from glance_mini_store.streams import cut
-from glance_mini_store.web.client import Request, WebClient
+from glance_mini_store.web.client import Request, WebClient, tls_context
 from glance_mini_store.web.connection import Proxy, basic
 from glance_mini_store.web.response import HttpResponse
 from glance_mini_store.web.target import DEFAULT_PORTS, AddressJudge
@@ -107,8 +106,12 @@ class HttpDriver(Driver):
     @classmethod
     def from_config(cls, settings: Any, store_id: str) -> Self:
         """Return a driver with the options' settings; see ``Driver.from_config``."""
+        try:
+            tls = tls_context(settings.https_ca_certificates_file, checks=not settings.https_insecure)
+        except OSError as error:
+            raise errors.BadStoreConfiguration(option="https_ca_certificates_file", reason=str(error)) from error
         client = WebClient(
-            tls=_tls(settings.https_ca_certificates_file, settings.https_insecure),
+            tls=tls,
             proxies=_proxies(settings.http_proxy_information),
             follows_hosts=settings.http_redirects_to_other_hosts,
         )
@@ -188,17 +191,6 @@ class _Body(Iterator[bytes]):
     def close(self) -> None:
         """End the connection; may be repeated."""
         self._response.close()
-
-
-def _tls(certificates: str | None, insecure: bool) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=certificates)
-    except OSError as error:
-        raise errors.BadStoreConfiguration(option="https_ca_certificates_file", reason=str(error)) from error
-    if insecure and not certificates:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _proxies(urls: Mapping[str, str]) -> dict[str, Proxy]:

@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Self
 
 from glance_mini_store.errors import AddressRefused, FetchBroken, HostUnknown, MaxRedirectsExceeded
@@ -24,6 +24,27 @@ MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "glance-mini"}
 _NO_HEADERS: Mapping[str, str] = {}
+
+
+@cache
+def _system_tls() -> ssl.SSLContext:
+    """Return what checks servers against the CA certificates of the system; reading them once is enough."""
+    return ssl.create_default_context()
+
+
+def tls_context(certificates: str | None = None, *, checks: bool = True) -> ssl.SSLContext:
+    """Return what checks servers against the CA certificates in a PEM file, or else those of the system.
+
+    Without a file ``checks`` False accepts any server. Raises OSError if the file cannot be read.
+    """
+    if certificates:
+        return ssl.create_default_context(cafile=certificates)
+    if checks:
+        return _system_tls()
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +91,7 @@ class WebClient:
         redirect may lead to another host.
         """
         self._judge = judge or Anywhere()
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or _system_tls()
         self._proxies = proxies or {}
         self._follows_hosts = follows_hosts
         self._clock = clock

@@ -102,6 +102,7 @@ class Connection:
             raise FetchRefused(reason=f"The certificate of {target.host} cannot be verified.") from error
         except (OSError, http.client.HTTPException) as error:
             self.cancellation.check()
+            self._limit.timeout()
             raise FetchBroken(reason=f"The connection to {target.host} broke: {cause(error)}.") from error
         except ValueError as error:
             raise FetchRefused(reason="The request cannot be sent.") from error
@@ -246,6 +247,7 @@ class Wire(io.RawIOBase):
             count = self._raw.readinto(buffer) or 0
         except (OSError, ValueError) as error:
             self._cancellation.check()
+            self._limit.timeout()
             raise FetchBroken(reason=f"The answer broke off: {cause(error)}.") from error
         self._cancellation.check()
         self._limit.note(count, self._limit.clock() - started)

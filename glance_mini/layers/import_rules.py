@@ -48,7 +48,8 @@ class ImportRules:
     ``check_uri`` raises Invalid for an address that the service does not fetch from. ``staging_host`` is the address of
     this node where the staging area is its own, None where all share it. ``reads_locations``: whether the hashes of new
     locations are computed. ``priorities`` are those of jobs by kind, 0 where there is none. ``wake_workers`` is called
-    after a job was added. ``methods`` are the import methods that there are.
+    after a job was added. ``stop_job`` cancels a job by its id if it runs, and never raises. ``methods`` are the import
+    methods that there are.
     """
 
     check_uri: Callable[[str], object] = _refuse
@@ -56,6 +57,7 @@ class ImportRules:
     reads_locations: bool = True
     priorities: Mapping[str, int] = field(default_factory=dict)
     wake_workers: Callable[[], None] = field(default=lambda: None)
+    stop_job: Callable[[str], None] = field(default=lambda job_id: None)
     methods: Mapping[str, MethodRule] = field(default_factory=lambda: METHOD_RULES)
 
     def priority(self, kind: str) -> int:

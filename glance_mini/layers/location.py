@@ -6,15 +6,19 @@ location is added in ``new_locations``.
 
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 from oslo_config import cfg
 
+from glance_mini.db.job_interface import JobAccess
 from glance_mini.domain.changes import LocationChange
+from glance_mini.domain.clock import utcnow
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Conflict, Forbidden, GlanceMiniError, Invalid, NotFound
 from glance_mini.domain.image import Image, Location
-from glance_mini.domain.job import Job
+from glance_mini.domain.imports import TASK_PROPERTY
+from glance_mini.domain.job import PROCESSING, Job
 from glance_mini.domain.member import Member
 from glance_mini.domain.quota import NO_LIMITS
 from glance_mini.domain.staging import STAGING_STORE
@@ -88,6 +92,7 @@ class LocationLayer(Layer):
             reads_locations=conf.do_secure_hash,
             priorities={kind: int(priority) for kind, priority in conf.workers.priorities.items()},
             wake_workers=services.wake_workers,
+            stop_job=partial(_stop_job, services.jobs),
             methods=services.import_methods,
         )
         return cls(
@@ -181,6 +186,9 @@ class LocationLayer(Layer):
     def delete_image(self, context: Context, op: images.DeleteImage) -> Image:
         """Delete the record, then the bytes; a store that refuses brings the image back (409)."""
         deleted: Image = self.below(context, op)
+        if (job_id := op.target.properties.get(TASK_PROPERTY)) is not None:
+            # It may wait for a slow server and would learn of this only with the next bytes.
+            self._rules.stop_job(job_id)
         if deleted.status == PENDING_DELETE:
             self._rules.wake_workers()
             return deleted
@@ -259,3 +267,12 @@ class LocationLayer(Layer):
             return []
         found: Any = self.below(context, members.ListMembers(image.id, image))
         return [member.member_id for member in found]
+
+
+def _stop_job(jobs: JobAccess, job_id: str) -> None:
+    """Cancel a job that runs, whose image is gone; one that waits finds that out by itself."""
+    try:
+        if jobs.get_job(job_id).state == PROCESSING:
+            jobs.cancel_job(job_id, utcnow())
+    except GlanceMiniError as error:
+        LOG.info("Job %s of a deleted image was not cancelled: %s", job_id, error)

@@ -30,9 +30,7 @@ def resolve_changes(stores: Stores, changes: ImageChanges, image: Image, *, trus
     )
 
 
-def _resolve(
-    stores: Stores, change: LocationChange, known: Mapping[str, Location], trusted: bool
-) -> LocationChange:
+def _resolve(stores: Stores, change: LocationChange, known: Mapping[str, Location], trusted: bool) -> LocationChange:
     if change.action == "remove":
         return change
     resolved, size = [], change.size

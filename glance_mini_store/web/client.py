@@ -15,7 +15,7 @@ from glance_mini_store.errors import AddressRefused, FetchBroken, HostUnknown, M
 from glance_mini_store.web.connection import Connection, Proxy
 from glance_mini_store.web.fetch import Expected, Fetch, RetryPolicy
 from glance_mini_store.web.response import HttpResponse
-from glance_mini_store.web.target import AddressJudge, Anywhere, Target, host_of, port_of, redirect_url, split_url
+from glance_mini_store.web.target import AddressJudge, Anywhere, Target, origin_of, redirect_url, scheme_of
 from glance_mini_store.web.timeouts import RateLimit, Timeouts
 
 MAX_REDIRECTS = 5
@@ -144,14 +144,12 @@ class WebClient:
 
     def _target(self, url: str, first: Target | None, trusted: bool) -> Target:
         """Return where to connect for ``url``; ``first`` is where the first request went."""
-        parts = split_url(url)
-        host = host_of(parts)
-        if first is not None and host != first.host and not (trusted or self._follows_hosts):
+        scheme = scheme_of(url)
+        judge = Anywhere() if trusted and (first is None or origin_of(url) == first.origin) else self._judge
+        if first is not None and not (trusted or self._follows_hosts) and origin_of(url)[1] != first.host:
             raise AddressRefused(reason="the server leads to another host, and this is not allowed.")
-        is_first_server = first is None or (parts.scheme, host, port_of(parts)) == first.origin
-        judge = Anywhere() if trusted and is_first_server else self._judge
         try:
-            return judge.check(url, by_proxy=parts.scheme in self._proxies)
+            return judge.check(url, by_proxy=scheme in self._proxies)
         except HostUnknown as error:
             raise FetchBroken(reason=str(error)) from error
 

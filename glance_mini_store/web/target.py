@@ -76,12 +76,9 @@ class Anywhere:
 
     def check(self, url: str, *, by_proxy: bool = False) -> Target:
         """Return where ``url`` leads; see ``AddressJudge``."""
-        parts = split_url(url)
-        host, port = host_of(parts), port_of(parts)
-        if parts.scheme not in DEFAULT_PORTS:
-            raise AddressRefused(reason=f"the scheme '{parts.scheme[:20]}' is not allowed.")
+        scheme, host, port = origin_of(url)
         addresses = addresses_of(host, port, self._resolver, by_proxy=by_proxy)
-        return Target(parts.scheme, host, port, request_target(parts), addresses)
+        return Target(scheme, host, port, request_target(split_url(url)), addresses)
 
 
 def resolve(host: str, port: int) -> Sequence[str]:
@@ -116,6 +113,20 @@ def split_url(url: str) -> SplitResult:
     if "@" in parts.netloc:
         raise AddressRefused(reason="it has a user name or password, which are not taken.")
     return parts
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of ``url``, which is one of the web; raises AddressRefused."""
+    scheme = split_url(url).scheme
+    if scheme not in DEFAULT_PORTS:
+        raise AddressRefused(reason=f"the scheme '{scheme[:20]}' is not allowed.")
+    return scheme
+
+
+def origin_of(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port of ``url``; raises AddressRefused."""
+    parts = split_url(url)
+    return scheme_of(url), host_of(parts), port_of(parts)
 
 
 def host_of(parts: SplitResult) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Self
 
 from oslo_config import cfg
@@ -12,6 +13,7 @@ from glance_mini.domain.errors import ConfigurationError, Invalid, LimitExceeded
 from glance_mini.fetching.uri_filter import UriFilter
 from glance_mini_store import errors
 from glance_mini_store.web.client import FetchLimits, Request, WebClient, tls_context
+from glance_mini_store.web.fetch import Fetch
 from glance_mini_store.web.timeouts import Timeouts
 
 _NO_HEADERS: Mapping[str, str] = {}
@@ -36,10 +38,10 @@ class Download(Iterator[bytes]):
     LimitExceeded.
     """
 
-    def __init__(self, client: WebClient, request: Request, limits: FetchLimits, **values: object) -> None:
-        """Begin; blocks and raises as the iteration does. ``values`` are those of ``WebClient.open``."""
+    def __init__(self, begin: Callable[[], Fetch]) -> None:
+        """Begin; blocks and raises as the iteration does."""
         with _translated():
-            self._fetch = client.open(request, limits, **values)  # type: ignore[arg-type]
+            self._fetch = begin()
 
     @property
     def size(self) -> int | None:
@@ -95,7 +97,8 @@ class Downloads:
         LimitExceeded.
         """
         limits = self._limits if limit is None else replace(self._limits, size=min(limit, self._limits.size))
-        return Download(self._client, Request(url, private=headers), limits, size=size, pause=pause)
+        request = Request(url, private=headers)
+        return Download(partial(self._client.open, request, limits, size=size, pause=pause))
 
 
 @contextlib.contextmanager

@@ -126,7 +126,8 @@ class Connection:
         failure: OSError | None = None
         for address in addresses:
             try:
-                return self._connect(address, port)
+                # All of them together may take as long as one wait, however many a user's name has.
+                return self._connect(address, port, self._limit.timeout() / len(addresses))
             except OSError as error:
                 failure = error
                 self.cancellation.check()
@@ -147,14 +148,17 @@ class Connection:
             connection.set_tunnel(target.host, target.port, proxy.headers, "http")
         return connection
 
-    def _connect(self, address: str, port: int) -> socket.socket:
-        """Return a connection; the address of a proxy is the operator's and may be a name."""
+    def _connect(self, address: str, port: int, seconds: float) -> socket.socket:
+        """Return a connection that was made within ``seconds``.
+
+        The address of a proxy is the operator's and may be a name.
+        """
         flags = 0 if self._proxy is not None else socket.AI_NUMERICHOST
         family, kind, protocol, _, where = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=flags)[0]
         connection = socket.socket(family, kind, protocol)
         key = self.cancellation.attach(connection)
         try:
-            connection.settimeout(self._limit.timeout())
+            connection.settimeout(seconds)
             connection.connect(where)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.settimeout(self._limit.timeout())

@@ -12,8 +12,6 @@ from glance_mini_store.errors import FetchBroken, FetchRefused
 from glance_mini_store.streams import BLOCK
 from glance_mini_store.web.connection import Connection, cause
 
-_PIECE = 256 * 1024
-
 
 class HttpResponse:
     """The answer of a server; to be closed. Its body is as it was sent, whatever ``Content-Encoding`` says."""
@@ -43,7 +41,7 @@ class HttpResponse:
         waiting: list[bytes] = []
         size = 0
         try:
-            while piece := self._read(min(_PIECE, BLOCK - size)):
+            while piece := self._read(BLOCK - size):
                 waiting.append(piece)
                 size += len(piece)
                 if size == BLOCK:

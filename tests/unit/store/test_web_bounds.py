@@ -18,6 +18,7 @@ from glance_mini_store.errors import (
 )
 from glance_mini_store.web.cancellation import Cancellation
 from glance_mini_store.web.client import FetchLimits, Request, WebClient
+from glance_mini_store.web.target import Anywhere
 from glance_mini_store.web.timeouts import Timeouts
 from tests.unit.imports.raw_server import RawServer, response
 from tests.unit.store.dripping import DrippingServer
@@ -41,8 +42,29 @@ class BoundsCase(testtools.TestCase):
         driver = HttpDriver(timeouts=Timeouts(**{"total": 60, "idle": 30, "rate": 0, **timeouts}))
         return b"".join(driver.read(url))
 
+    def unanswered(self):
+        """Return a port of all addresses of loopback that takes no further connection."""
+        listener = socket.socket()
+        self.addCleanup(listener.close)
+        listener.bind(("0.0.0.0", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = socket.socket()
+            self.addCleanup(waiting.close)
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", listener.getsockname()[1]))
+        return listener.getsockname()[1]
+
 
 class TestDripping(BoundsCase):
+    def test_a_name_with_many_addresses_that_do_not_answer_costs_one_wait(self):
+        client = WebClient(Anywhere(lambda host, port: [f"127.0.0.{number}" for number in range(1, 41)]))
+        driver = HttpDriver(client, Timeouts(total=60, idle=2))
+        started = time.monotonic()
+        text = str(self.assertRaises(FetchBroken, driver.read, f"http://many.example:{self.unanswered()}/"))
+        self.assertIn("No connection to many.example: it took too long.", text)
+        self.assertLess(time.monotonic() - started, 10)
+
     def test_the_total_time_ends_a_server_that_drips_wherever_it_does(self):
         for place, begin in PLACES.items():
             server = self.drip(begin)
@@ -118,20 +140,12 @@ class TestCancelling(BoundsCase):
         self.assertLess(seconds, SECONDS)
 
     def test_a_connection_that_is_not_answered_ends_too(self):
-        listener = socket.socket()
-        self.addCleanup(listener.close)
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        waiting = [socket.socket() for _ in range(4)]
-        for one in waiting:
-            self.addCleanup(one.close)
-            one.setblocking(False)
-            one.connect_ex(listener.getsockname())
+        port = self.unanswered()
         cancellation = Cancellation()
         threading.Timer(0.3, cancellation.cancel).start()
         with cancellation.applied():
             started = time.monotonic()
-            self.assertRaises(FetchCancelled, self.read, f"http://127.0.0.1:{listener.getsockname()[1]}/")
+            self.assertRaises(FetchCancelled, self.read, f"http://127.0.0.1:{port}/")
         self.assertLess(time.monotonic() - started, SECONDS)
 
     def test_what_was_cancelled_opens_no_further_connection(self):

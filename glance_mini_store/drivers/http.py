@@ -17,7 +17,7 @@ from glance_mini_store.driver import Driver
 from glance_mini_store.locations.http import HttpLocation
 from glance_mini_store.streams import cut
 from glance_mini_store.web.client import Request, WebClient, tls_context
-from glance_mini_store.web.connection import Proxy, basic
+from glance_mini_store.web.proxy import Proxy, basic
 from glance_mini_store.web.response import HttpResponse
 from glance_mini_store.web.target import DEFAULT_PORTS, AddressJudge
 from glance_mini_store.web.timeouts import Timeouts

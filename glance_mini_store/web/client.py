@@ -12,8 +12,9 @@ from functools import cache, partial
 from typing import Self
 
 from glance_mini_store.errors import AddressRefused, FetchBroken, HostUnknown, MaxRedirectsExceeded
-from glance_mini_store.web.connection import Connection, Proxy
+from glance_mini_store.web.connection import Connection
 from glance_mini_store.web.fetch import Expected, Fetch, RetryPolicy
+from glance_mini_store.web.proxy import Proxy
 from glance_mini_store.web.response import HttpResponse
 from glance_mini_store.web.target import AddressJudge, Anywhere, Target, origin_of, redirect_url, scheme_of
 from glance_mini_store.web.timeouts import RateLimit, Timeouts

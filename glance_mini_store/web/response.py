@@ -10,7 +10,8 @@ import urllib3
 
 from glance_mini_store.errors import FetchBroken, FetchRefused
 from glance_mini_store.streams import BLOCK
-from glance_mini_store.web.connection import Connection, cause
+from glance_mini_store.web.connection import Connection
+from glance_mini_store.web.wire import cause
 
 
 class HttpResponse:

@@ -11,7 +11,7 @@ from glance_mini.fetching.uri_filter import Choice, UriFilter
 from glance_mini_store.drivers.http import HttpDriver
 from glance_mini_store.errors import AddressRefused, BadStoreConfiguration, FetchBroken, FetchRefused
 from glance_mini_store.web.client import Request, WebClient
-from glance_mini_store.web.connection import Proxy
+from glance_mini_store.web.proxy import Proxy
 from glance_mini_store.web.timeouts import Timeouts
 from tests.unit.imports.certificates import tls_pair
 from tests.unit.imports.raw_server import RawServer, response

@@ -72,6 +72,9 @@ class Reader(io.BufferedReader):
     def close(self) -> None:
         """Do nothing: http.client closes too early to see whether more comes than was announced."""
 
+    def flush(self) -> None:
+        """Do nothing: http.client calls it too when the wire is closed already."""
+
 
 class StrictResponse(http.client.HTTPResponse):
     """http.client's answer, which forgives less: a head, a chunk or a trailer that is cut or malformed is an error.

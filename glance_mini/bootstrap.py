@@ -20,8 +20,8 @@ from glance_mini.db.factory import open_data_access
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.domain.staging import STAGING_STORE
+from glance_mini.fetching.uri_filter import UriFilter
 from glance_mini.imports.method_rules import load_method_rules
-from glance_mini.imports.uri_filter import UriFilter
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack, load_stack
 from glance_mini.maintenance.leases import LeaseKeeper
@@ -210,12 +210,13 @@ def open_stores(conf: cfg.ConfigOpts) -> Stores:
 
     Raises what ``Stores.from_config`` raises.
     """
+    judge = UriFilter.from_config(conf)
     if not conf.enabled_import_methods:
-        return Stores.from_config(conf)
+        return Stores.from_config(conf, judge=judge)
     if conf.staging_store_driver == "file":
         conf.register_opts(FILE_OPTIONS, group=STAGING_STORE)
         conf.set_default("filesystem_store_datadir", staging_directory(conf), group=STAGING_STORE)
-    return Stores.from_config(conf, {STAGING_STORE: conf.staging_store_driver})
+    return Stores.from_config(conf, {STAGING_STORE: conf.staging_store_driver}, judge)
 
 
 def compose(conf: cfg.ConfigOpts, services: Services, stack: Stack) -> WSGIApplication:

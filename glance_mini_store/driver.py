@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 from oslo_config import cfg
 
 from glance_mini_store import errors
+from glance_mini_store.web.target import AddressJudge
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,17 @@ class Driver(abc.ABC):
         Values are resolved already (the store's group, then ``[backend_defaults]``, then the default). Raises
         BadStoreConfiguration. Touches no backend: that is for ``check``.
         """
+
+    def guard(self, judge: AddressJudge) -> None:  # noqa: B027
+        """Take the judge of addresses; called once, before ``check``, if the service has one.
+
+        A driver whose locations name hosts that users choose connects to nothing that the judge refuses, best through
+        ``glance_mini_store.web``; all others need not care.
+        """
+
+    def trusting(self) -> Self:
+        """Return this driver for locations that an operator has added: the host they name need not pass the judge."""
+        return self
 
     @property
     def prefixes(self) -> tuple[str, ...]:

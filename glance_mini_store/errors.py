@@ -103,6 +103,19 @@ class BadStoreUri(StoreError):
     template = "bad location {location}: {reason}"
 
 
+class AddressRefused(BadStoreUri):
+    """An address of the web that is not fetched from; ``reason`` names the host if there is one."""
+
+    code = "store.address_refused"
+    template = "The URI does not pass filtering: {reason}"
+
+
+class HostUnknown(AddressRefused):
+    """The name of a host has no address, perhaps only now."""
+
+    code = "store.host_unknown"
+
+
 class UnknownScheme(StoreError):
     """No configured store serves locations of this scheme."""
 
@@ -171,6 +184,32 @@ class RemoteServiceUnavailable(StoreError):
 
     code = "store.unavailable"
     template = "the backend does not answer: {reason}"
+
+
+class FetchBroken(RemoteServiceUnavailable):
+    """A web server cannot be reached, or its answer broke off; a further attempt may succeed."""
+
+    code = "store.fetch_broken"
+    template = "{reason}"
+
+
+class NotResumable(FetchBroken):
+    """The answer broke off and cannot be taken up again; only a fetch from the start may succeed."""
+
+    code = "store.not_resumable"
+
+
+class FetchRefused(RemoteServiceUnavailable):
+    """What a web server answers cannot be taken, now or later."""
+
+    code = "store.fetch_refused"
+    template = "{reason}"
+
+
+class FetchCancelled(FetchRefused):
+    """Nobody wants the data any more: the job was cancelled, or the client has gone."""
+
+    code = "store.fetch_cancelled"
 
 
 class StoreUnavailable(RemoteServiceUnavailable):

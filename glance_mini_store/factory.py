@@ -17,6 +17,7 @@ from glance_mini_store.loading import load_driver
 from glance_mini_store.settings import DEFAULTS_GROUP, MAIN_GROUP, STORE_OPTIONS, register_opts, resolve
 from glance_mini_store.store import Store
 from glance_mini_store.unavailable import UnavailableDriver
+from glance_mini_store.web.target import AddressJudge
 
 LOG = logging.getLogger(__name__)
 
@@ -27,24 +28,28 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _TAKEN = ("DEFAULT", MAIN_GROUP, DEFAULTS_GROUP)
 
 
-def assemble(conf: cfg.ConfigOpts, reserved: Mapping[str, str]) -> tuple[list[Store], bool]:
+def assemble(
+    conf: cfg.ConfigOpts, reserved: Mapping[str, str], judge: AddressJudge | None = None
+) -> tuple[list[Store], bool]:
     """Return the stores, checked and ready, and whether they are configured by id; ``reserved`` is id to
     driver.
 
-    Raises BadStoreConfiguration, DriverLoadFailure, or what the check of a driver raised; then none is left
-    open.
+    ``judge`` decides which addresses are read for users; None: any. Raises BadStoreConfiguration,
+    DriverLoadFailure, or what the check of a driver raised; then none is left open.
     """
     register_opts(conf)
     stores: list[Store] = []
     try:
-        return stores, _add_all(conf, reserved, stores)
+        return stores, _add_all(conf, reserved, stores, judge)
     except BaseException:
         for store in stores:
             store.close()
         raise
 
 
-def _add_all(conf: cfg.ConfigOpts, reserved: Mapping[str, str], stores: list[Store]) -> bool:
+def _add_all(
+    conf: cfg.ConfigOpts, reserved: Mapping[str, str], stores: list[Store], judge: AddressJudge | None
+) -> bool:
     """Add every store to ``stores`` and return whether several stores are configured by id."""
     main = conf[MAIN_GROUP]
     multi = bool(conf.enabled_backends)
@@ -56,7 +61,16 @@ def _add_all(conf: cfg.ConfigOpts, reserved: Mapping[str, str], stores: list[Sto
     for store_id, driver in {**wanted, **reserved}.items():
         group = store_id if multi or store_id in reserved else MAIN_GROUP
         stores.append(
-            _store(conf, group, store_id, driver, default=default, reserved=store_id in reserved, threads=threads)
+            _store(
+                conf,
+                group,
+                store_id,
+                driver,
+                default=default,
+                reserved=store_id in reserved,
+                threads=threads,
+                judge=judge,
+            )
         )
     return multi
 
@@ -70,12 +84,14 @@ def _store(
     default: str,
     reserved: bool,
     threads: int,
+    judge: AddressJudge | None,
 ) -> Store:
     """Return one store; errors name it and its driver."""
     is_default = store_id == default
     try:
         common = resolve(conf, group, STORE_OPTIONS)
-        backend, reason = _driver(conf, group, store_id, driver, optional=common.optional and not is_default)
+        optional = common.optional and not is_default
+        backend, reason = _driver(conf, group, store_id, driver, optional=optional, judge=judge)
         store = Store(
             backend,
             store_id,
@@ -94,12 +110,16 @@ def _store(
         raise
 
 
-def _driver(conf: cfg.ConfigOpts, group: str, store_id: str, name: str, *, optional: bool) -> tuple[Driver, str | None]:
+def _driver(
+    conf: cfg.ConfigOpts, group: str, store_id: str, name: str, *, optional: bool, judge: AddressJudge | None
+) -> tuple[Driver, str | None]:
     """Return the driver, or a substitute with the reason if the store is optional and cannot be set up."""
     driver_class: type[Driver] | None = None
     try:
         driver_class = load_driver(name)
         driver = driver_class.from_config(resolve(conf, group, driver_class.options), store_id)
+        if judge is not None:
+            driver.guard(judge)
         driver.check()
         return driver, None
     except errors.StoreError as error:

@@ -5,10 +5,12 @@ are kept is the driver's business; which stores there are is said in ``registry`
 """
 
 import contextlib
+import copy
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from glance_mini_store import capabilities, errors
 from glance_mini_store.checked_stream import Intake, Observer
@@ -70,6 +72,12 @@ class Store:
     def available(self) -> bool:
         """Return whether the store was set up; if not, ``reason`` says why."""
         return self.reason is None
+
+    def trusting(self) -> Self:
+        """Return this store for locations that an operator has added, see ``Driver.trusting``."""
+        other = copy.copy(self)
+        other.driver = self.driver.trusting()
+        return other
 
     def write(
         self,

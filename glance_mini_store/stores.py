@@ -14,6 +14,7 @@ from glance_mini_store.loading import list_opts
 from glance_mini_store.location import SCHEME_TO_CLS_MAP, get_location_from_uri
 from glance_mini_store.settings import register_opts
 from glance_mini_store.store import Store
+from glance_mini_store.web.target import AddressJudge
 
 _NOT_FOR_USERS = ("file", "filesystem", "memory", "swift+config")
 
@@ -41,13 +42,16 @@ class Stores:
         self.multi = multi
 
     @classmethod
-    def from_config(cls, conf: cfg.ConfigOpts, reserved: Mapping[str, str] | None = None) -> Self:
+    def from_config(
+        cls, conf: cfg.ConfigOpts, reserved: Mapping[str, str] | None = None, judge: AddressJudge | None = None
+    ) -> Self:
         """Return the stores that ``conf`` describes, checked and ready; ``reserved`` adds stores as id →
         driver.
 
-        Raises BadStoreConfiguration, DriverLoadFailure, or what the check of a driver raised.
+        ``judge`` decides which addresses are read for users; None: any. Raises BadStoreConfiguration,
+        DriverLoadFailure, or what the check of a driver raised.
         """
-        stores, multi = assemble(conf, reserved or {})
+        stores, multi = assemble(conf, reserved or {}, judge)
         return cls(stores, multi=multi)
 
     @property

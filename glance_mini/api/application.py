@@ -6,6 +6,7 @@ from typing import Any
 
 from oslo_config import cfg
 
+from glance_mini.api.client_watch import ClientWatch
 from glance_mini.api.errors import error_response
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response
@@ -40,6 +41,7 @@ class Application:
         self._max_json_body = conf.server.max_json_body
         self._requests = services.metrics.requests
         self._seconds = services.metrics.request_seconds
+        self._clients = ClientWatch()
         slots = TransferSlots(max_transfers(conf))
         self._router = Router(
             {
@@ -62,6 +64,7 @@ class Application:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
         started = time.perf_counter()
+        self._clients.begin(environ)
         name, response = self._answer(Request(environ, max_json_body=self._max_json_body))
         self._requests.labels(name, response.status_int).inc()
         self._seconds.labels(name).observe(time.perf_counter() - started)

@@ -1,10 +1,12 @@
 """The bytes of a download on their way to the server: as a file where it can send one, else block by block."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from glance_mini.api.body import BLOCK
+from glance_mini_store.errors import FetchCancelled
 
 Environ = dict[str, Any]
 
@@ -29,7 +31,11 @@ class SentChunks(Iterator[bytes]):
         self._on_close = on_close
 
     def __next__(self) -> bytes:
-        return next(self._chunks)
+        try:
+            return next(self._chunks)
+        except FetchCancelled as error:
+            # For the server it is as if it had found out itself, by writing.
+            raise BrokenPipeError(errno.EPIPE, "the client has gone") from error
 
     def close(self) -> None:
         """End the chunks; the server calls it, however the answer ended."""

@@ -49,6 +49,8 @@ class FailoverChunks(Iterator[bytes]):
             try:
                 self._open_next()
                 return
+            except store_errors.FetchCancelled:
+                raise
             except store_errors.StoreError as error:
                 self._note(error)
                 self.close()
@@ -61,6 +63,8 @@ class FailoverChunks(Iterator[bytes]):
         while self._done < self.length:
             try:
                 chunk = self._take()[: self.length - self._done]
+            except store_errors.FetchCancelled:
+                raise
             except store_errors.StoreError as error:
                 self._note(error)
                 self.close()
@@ -93,6 +97,8 @@ class FailoverChunks(Iterator[bytes]):
     def _open_next(self) -> None:
         location = self._waiting.pop(0)
         store = self._stores.for_location(location.url, location.store)
+        if location.is_trusted:
+            store = store.trusting()
         offset, left = self.offset + self._done, self.length - self._done
         part = self._is_part or self._done > 0
         self._source = store.read(location.url, offset, left) if part else store.read(location.url)

@@ -150,7 +150,7 @@ def _add_locations(image: Image, change: LocationChange) -> Image:
     if position > len(locations):
         raise errors.Invalid(reason=f"Position {position} is beyond the {len(locations)} locations of the image.")
     for new in change.locations:
-        if any(new.url == old.url and new.metadata == old.metadata for old in locations):
+        if any(new.url == old.url and new.shown_metadata == old.shown_metadata for old in locations):
             raise errors.Invalid(reason="The location is on the image already.")
         locations.insert(position, new)
         position += 1

@@ -17,6 +17,12 @@ HIDDEN_PROPERTIES = frozenset({"os_glance_stage_host", "os_glance_hash_op_host"}
 SCRUB_AT_PROPERTY = "os_glance_scrub_at"
 """Until when a deleted image can be restored, as lists of such images show it; it is stored nowhere."""
 
+ADDED_BY = "os_glance_added_by"
+"""The key of a location's metadata, never shown, that says who has added the location."""
+
+OPERATOR = "operator"
+"""An administrator or a service has added the location."""
+
 NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -34,6 +40,18 @@ class Location:
         """The id of the store that holds it, None when it is not known."""
         store = self.metadata.get("store")
         return store if isinstance(store, str) else None
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether an operator has added it, who vouches for the host that it names."""
+        return self.metadata.get(ADDED_BY) == OPERATOR
+
+    @property
+    def shown_metadata(self) -> Mapping[str, object]:
+        """The metadata without what is the service's own."""
+        if ADDED_BY not in self.metadata:
+            return self.metadata
+        return {key: value for key, value in self.metadata.items() if key != ADDED_BY}
 
 
 @dataclass(frozen=True, slots=True)

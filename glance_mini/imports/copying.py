@@ -65,7 +65,7 @@ class Copier:
         self._stores = stores
         self._rules = rules
         self._at_once = at_once
-        self._tell_seconds = report_seconds
+        self._report_seconds = report_seconds
         self.hash_algorithm = hash_algorithm
 
     @classmethod
@@ -115,7 +115,7 @@ class Copier:
 
     def progress(self, control: Control, verb: str, size: int | None) -> Progress:
         """Return what tells the task how much of ``size`` bytes, None: unknown, was done."""
-        return Progress(control, verb, size, self._tell_seconds)
+        return Progress(control, verb, size, self._report_seconds)
 
     def discard(self, names: Iterable[str], store_ids: Sequence[str]) -> None:
         """Remove what was written under ``names`` and never recorded; a store that fails is logged."""

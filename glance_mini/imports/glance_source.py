@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from glance_mini.domain.errors import Invalid
-from glance_mini.imports.fetch import Fetch
-from glance_mini.imports.pace import FetchRefused
-from glance_mini.imports.web_client import WebClient
+from glance_mini.fetching.downloads import Download, Downloads, FetchRefused
 
 _LONGEST_RECORD = 1024 * 1024
 _VERSION = re.compile(r"/v[0-9.]+/?$")
@@ -67,29 +65,29 @@ def _url(endpoint: Mapping[str, Any], interface: str) -> str | None:
 class GlanceSource:
     """Another image service at ``endpoint``; ``token`` is the caller's."""
 
-    def __init__(self, client: WebClient, endpoint: str, token: str, prefixes: Iterable[str]) -> None:
+    def __init__(self, downloads: Downloads, endpoint: str, token: str, prefixes: Iterable[str]) -> None:
         """``prefixes``: how the names of those custom properties begin that are taken over."""
-        self._client = client
+        self._downloads = downloads
         self._endpoint = endpoint
         self._headers = {"X-Auth-Token": token}
         self._prefixes = tuple(prefixes)
 
     def image(self, image_id: str, pause: Callable[[float], object]) -> SourceImage:
-        """Return the image; raises SourceRefused, and what ``WebClient.open`` does, where ``pause`` is explained."""
+        """Return the image; raises SourceRefused, and what ``Downloads.open`` does, where ``pause`` is explained."""
         url = f"{self._endpoint}/v2/images/{image_id}"
-        fetch = self._client.open(url, headers=self._headers, limit=_LONGEST_RECORD, pause=pause)
+        download = self._downloads.open(url, headers=self._headers, limit=_LONGEST_RECORD, pause=pause)
         try:
-            record = json.loads(b"".join(fetch))
+            record = json.loads(b"".join(download))
         except ValueError as error:
             raise FetchRefused(reason="The other image service does not answer in JSON.") from error
         if not isinstance(record, dict):
             raise FetchRefused(reason="The other image service does not answer with an image.")
         return self._take(image_id, record)
 
-    def data(self, image: SourceImage, pause: Callable[[float], object]) -> Fetch:
-        """Begin to fetch the data, which must have the size of the image; raises what ``WebClient.open`` does."""
+    def data(self, image: SourceImage, pause: Callable[[float], object]) -> Download:
+        """Begin to fetch the data, which must have the size of the image; raises what ``Downloads.open`` does."""
         url = f"{self._endpoint}/v2/images/{image.id}/file"
-        return self._client.open(url, headers=self._headers, size=image.size, pause=pause)
+        return self._downloads.open(url, headers=self._headers, size=image.size, pause=pause)
 
     def _take(self, image_id: str, record: Mapping[str, Any]) -> SourceImage:
         if record.get("status") != "active":

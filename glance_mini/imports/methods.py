@@ -18,8 +18,8 @@ from glance_mini.domain.errors import Unavailable
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE, GLANCE_DIRECT, GLANCE_DOWNLOAD, WEB_DOWNLOAD, ImportRequest
 from glance_mini.domain.job import Job
+from glance_mini.fetching.downloads import Downloads
 from glance_mini.imports.glance_source import GlanceSource
-from glance_mini.imports.web_client import WebClient
 from glance_mini.layers.services import Services
 from glance_mini.metrics import Metrics
 from glance_mini.operations.records import GetStaged
@@ -111,16 +111,16 @@ class WebDownload(ImportMethod):
 
     name = WEB_DOWNLOAD
 
-    def __init__(self, client: WebClient) -> None:
-        self._client = client
+    def __init__(self, downloads: Downloads) -> None:
+        self._downloads = downloads
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
-        return cls(WebClient.from_config(conf))
+        return cls(Downloads.from_config(conf))
 
     def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
-        fetch = self._client.open(request.method["uri"], pause=pause)
-        return Source(fetch, fetch.size)
+        download = self._downloads.open(request.method["uri"], pause=pause)
+        return Source(download, download.size)
 
 
 class CopyImage(ImportMethod):
@@ -155,19 +155,19 @@ class GlanceDownload(ImportMethod):
 
     name = GLANCE_DOWNLOAD
 
-    def __init__(self, client: WebClient, prefixes: tuple[str, ...]) -> None:
-        self._client = client
+    def __init__(self, downloads: Downloads, prefixes: tuple[str, ...]) -> None:
+        self._downloads = downloads
         self._prefixes = prefixes
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
         prefixes = tuple(conf.glance_download_properties.extra_properties)
-        return cls(WebClient.from_config(conf), prefixes)
+        return cls(Downloads.from_config(conf), prefixes)
 
     def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
         if job.token is None:
             raise JobFailed(reason="The token of the request is gone.")
-        source = GlanceSource(self._client, str(job.input["endpoint"]), job.token, self._prefixes)
+        source = GlanceSource(self._downloads, str(job.input["endpoint"]), job.token, self._prefixes)
         found = source.image(request.method["glance_image_id"], pause)
         return Source(
             source.data(found, pause),

@@ -2,17 +2,18 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, Self
 
 from oslo_config import cfg
 
 from glance_mini.domain.errors import Gone, NotFound
-from glance_mini.domain.image import Image, Location
+from glance_mini.domain.image import ADDED_BY, OPERATOR, Image, Location
 from glance_mini.domain.imports import TASK_PROPERTY
 from glance_mini.domain.job import Job
 from glance_mini.domain.transfer import StoredData
+from glance_mini.layers.location.locations import is_trusted
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.records import EndImport, LoadImage, RecordImport
@@ -52,10 +53,10 @@ class LocationJob(JobType):
 
     def run(self, job: Job, control: Control) -> Mapping[str, object]:
         image = self._load(job)
-        location = self._location(image, str(job.input["loc_url"]))
+        location = self._location(job, image, str(job.input["loc_url"]))
         claim: Any = job.input["validation_data"]
         progress = Progress(control, "Read", image.size, self._report_seconds)
-        data = self._read(location, claim.get("os_hash_algo", self._hash_algorithm), progress)
+        data = self._read(location, image.size, claim.get("os_hash_algo", self._hash_algorithm), progress)
         if claim and not hmac.compare_digest(str(data.os_hash_value), str(claim["os_hash_value"]).lower()):
             raise JobFailed(reason=f"The {data.os_hash_algo} of the data is not the one that was given.")
         caller = context_of(job)
@@ -75,7 +76,7 @@ class LocationJob(JobType):
         except (Gone, NotFound):
             return
 
-    def _location(self, image: Image, url: str) -> Location:
+    def _location(self, job: Job, image: Image, url: str) -> Location:
         """Return the location at ``url``: one of an active image, or the one that a new image is to get."""
         for each in image.locations:
             if each.url == url:
@@ -83,25 +84,44 @@ class LocationJob(JobType):
         if image.status != "importing":
             raise JobFailed(reason="The location was removed from the image.")
         metadata = {"store": self._stores.for_location(url).id} if self._stores.multi else {}
+        if is_trusted(context_of(job)):
+            metadata[ADDED_BY] = OPERATOR
         return Location(url, metadata)
 
     def _load(self, job: Job) -> Image:
         return self._stack.call(context_of(job), LoadImage(str(job.image_id), purpose="add_location"))
 
-    def _read(self, location: Location, algorithm: str, progress: Progress) -> StoredData:
-        """Return what the data is, read once from its beginning to its end; store errors that may pass are raised."""
+    def _read(self, location: Location, size: int | None, algorithm: str, progress: Progress) -> StoredData:
+        """Return what the data is, read once from its beginning to its end; store errors that may pass are raised.
+
+        ``size`` is that of the image, None as long as it has none. Not a block more is read than was announced.
+        """
         store = self._stores.for_location(location.url, location.store)
-        checksum = hashlib.md5(usedforsecurity=False)
-        digest = hashlib.new(algorithm, usedforsecurity=False)
-        size = 0
+        if location.is_trusted:
+            store = store.trusting()
         try:
-            chunks = store.read(location.url)
-            with ExitStack() as closing:
-                closing.callback(close, chunks)
-                for block in progress.watch(chunks):
-                    size += len(block)
-                    checksum.update(block)
-                    digest.update(block)
+            announced = store.size(location.url) if size is None else size
+            checksum, digest = self._hash(store.read(location.url), announced, algorithm, progress)
         except store_errors.NotFound as error:
             raise JobFailed(reason="There is no data at the location.") from error
-        return StoredData(location, size, None, checksum.hexdigest(), algorithm, digest.hexdigest())
+        except (store_errors.AddressRefused, store_errors.FetchRefused) as error:
+            raise JobFailed(reason=str(error)) from error
+        return StoredData(location, announced, None, checksum, algorithm, digest)
+
+    def _hash(self, chunks: Iterator[bytes], size: int, algorithm: str, progress: Progress) -> tuple[str, str]:
+        """Return the md5 and the other digest of ``size`` bytes; JobFailed if there are more or fewer."""
+        checksum = hashlib.md5(usedforsecurity=False)
+        digest = hashlib.new(algorithm, usedforsecurity=False)
+        received = 0
+        with ExitStack() as ending:
+            ending.callback(close, chunks)
+            for block in progress.watch(chunks):
+                received += len(block)
+                if received > size:
+                    break
+                checksum.update(block)
+                digest.update(block)
+        if received != size:
+            more = "more" if received > size else "fewer"
+            raise JobFailed(reason=f"The location has {more} than the {size} bytes that were announced.")
+        return checksum.hexdigest(), digest.hexdigest()

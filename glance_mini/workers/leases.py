@@ -16,6 +16,9 @@ from glance_mini.workers.run import Run, Stop
 
 LOG = logging.getLogger(__name__)
 
+LONGEST_PAUSE = 2.0
+"""Seconds between two renewals at most, however long a lease is: a renewal is also how cancelled jobs are found."""
+
 
 class JobLeases:
     """The jobs that the worker ``process`` holds now."""
@@ -28,7 +31,7 @@ class JobLeases:
         self._clock = clock
         self._held: dict[str, Run] = {}
         self._lock = threading.Lock()
-        self._background = Background("job-leases", self.renew, lambda: lease_seconds / 4, "Leases are not kept", False)
+        self._background = Background("job-leases", self.renew, self._pause, "Leases are not kept", False)
 
     def start(self) -> None:
         """Begin to renew; once, and after a fork."""
@@ -83,3 +86,6 @@ class JobLeases:
                     run.prolong(until)
         except Exception as error:
             LOG.warning("The leases of %d jobs were not renewed: %s", len(runs), error)
+
+    def _pause(self) -> float:
+        return min(self.lease.total_seconds() / 4, LONGEST_PAUSE)

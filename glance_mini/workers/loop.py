@@ -160,7 +160,8 @@ class Worker:
             return self._fail(run, ENDLESS)
         try:
             run.check()
-            result = self._types[run.job.kind].run(run.job, run)
+            with run.cancellation.applied():
+                result = self._types[run.job.kind].run(run.job, run)
         except Exception as error:
             return self._interrupted(run, error)
         return self._finish(run, SUCCESS, result, "")

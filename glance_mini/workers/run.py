@@ -12,6 +12,7 @@ from glance_mini.domain.errors import Gone, NotFound
 from glance_mini.domain.job import PROCESSING, Job
 from glance_mini.operations.jobs import GetJob, SaveCheckpoint
 from glance_mini.workers.base import JobStopped
+from glance_mini_store.web.cancellation import Cancellation
 
 FAILURES = "_failures"
 """The key of a checkpoint under which the worker itself counts the errors that brought a retry.
@@ -38,6 +39,7 @@ class Run:
         self._data = data
         self._lease_until = lease_until
         self._clock = clock
+        self.cancellation = Cancellation()
         self._saving = threading.Lock()
 
     @property
@@ -68,9 +70,10 @@ class Run:
             self._save(self.job.checkpoint, message, self.failures + 1)
 
     def stop(self, why: Stop) -> None:
-        """Make the next check raise JobStopped; a job that is lost stays lost."""
+        """Make the next check raise JobStopped, and end what waits for a web server; a job that is lost stays lost."""
         if self.stopped is not Stop.LOST:
             self.stopped = why
+        self.cancellation.cancel()
 
     def prolong(self, lease_until: float) -> None:
         """Take note that the lease was renewed."""

@@ -1,37 +1,40 @@
-"""The ``http`` driver: data on web servers, read only.
+"""The ``http`` driver: data on web servers, read only, through the guarded client.
 
 Ranges are asked for by Range requests; a server that ignores them still gives the right bytes, only slower.
-Redirects are followed here and not by the library, because credentials must not travel to another host.
-Sources: RFC 9110 sections 14 and 15, API reference 23.
+Source: RFC 9110 sections 14 (ranges) and 15 (status codes).
 """
 
 import contextlib
+import copy
 import re
-from collections.abc import Iterator
-from http.cookiejar import DefaultCookiePolicy
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
-from urllib.parse import urljoin, urlsplit
 
-import requests
-import urllib3
 from oslo_config import cfg
 
 from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver
 from glance_mini_store.locations.http import HttpLocation
-from glance_mini_store.streams import BLOCK, cut
+from glance_mini_store.streams import cut
+from glance_mini_store.web.client import Request, WebClient, tls_context
+from glance_mini_store.web.proxy import Proxy, basic
+from glance_mini_store.web.response import HttpResponse
+from glance_mini_store.web.target import DEFAULT_PORTS, AddressJudge
+from glance_mini_store.web.timeouts import Timeouts
 
-MAX_REDIRECTS = 5
-"""How many addresses are tried after the first."""
-
+_OK, _PARTIAL, _NOT_SATISFIABLE = 200, 206, 416
 _GONE = {404, 410}
 _REFUSED = {401, 403}
-_REDIRECTS = {301, 302, 303, 307, 308}
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(\d{1,18}|\*)", re.ASCII)
+_SIZE_SECONDS = 30.0
 
 
 class HttpDriver(Driver):
-    """One connection pool; ``verify`` is True, False or the path of a file with CA certificates."""
+    """Reads through a ``WebClient``; ``timeouts`` are those of one read, ``size_timeout`` in seconds.
+
+    A location may name any host, so the service hands in its judge of addresses by ``guard``; without one every address
+    of the web is read.
+    """
 
     type = "http"
     schemes = ("http", "https")
@@ -39,7 +42,7 @@ class HttpDriver(Driver):
     options = (
         cfg.StrOpt(
             "https_ca_certificates_file",
-            help="PEM file with the CA certificates that servers are checked against. Unset: certifi's.",
+            help="PEM file with the CA certificates that servers are checked against. Unset: those of the system.",
         ),
         cfg.BoolOpt(
             "https_insecure",
@@ -49,7 +52,8 @@ class HttpDriver(Driver):
         cfg.DictOpt(
             "http_proxy_information",
             default={},
-            help="Proxy for each scheme, for example http:http://10.0.0.1:3128; not from the environment.",
+            help="Proxy for each scheme, for example http:http://10.0.0.1:3128; not from the environment. The proxy "
+            "resolves names and connects, so it must refuse the addresses that users must not reach.",
         ),
         cfg.FloatOpt(
             "http_timeout",
@@ -57,36 +61,82 @@ class HttpDriver(Driver):
             min=0.1,
             help="Seconds to wait for a connection, and for the next bytes.",
         ),
+        cfg.FloatOpt(
+            "http_total_timeout",
+            default=86400.0,
+            min=0.1,
+            help="Seconds that one read of a location may take.",
+        ),
+        cfg.FloatOpt(
+            "http_size_timeout",
+            default=_SIZE_SECONDS,
+            min=0.1,
+            help="Seconds that a server has to tell the size of a location, redirects included.",
+        ),
+        cfg.IntOpt(
+            "http_minimum_rate",
+            default=1024,
+            min=0,
+            help="Bytes per second that a server must send, on the average of http_rate_window, while the service "
+            "waits for it. 0 allows any rate.",
+        ),
+        cfg.FloatOpt(
+            "http_rate_window",
+            default=60.0,
+            min=0.1,
+            help="Seconds over which http_minimum_rate is measured.",
+        ),
+        cfg.BoolOpt(
+            "http_redirects_to_other_hosts",
+            default=False,
+            help="Follow redirects to another host than the one that a location names. Every address is judged in any "
+            "case. Locations that an administrator or a service has added may always lead to another host.",
+        ),
     )
 
     def __init__(
-        self, *, verify: bool | str = True, proxies: dict[str, str] | None = None, timeout: float = 60.0
+        self, client: WebClient | None = None, timeouts: Timeouts | None = None, size_timeout: float = _SIZE_SECONDS
     ) -> None:
-        self._timeout = timeout
-        self._session = requests.Session()
-        # Otherwise .netrc would add credentials nobody gave to us.
-        self._session.trust_env = False
-        self._session.verify = verify
-        self._session.proxies = dict(proxies or {})
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers.update({"Accept-Encoding": "identity", "User-Agent": "glance-mini-store"})
+        """``client`` None: one that follows no redirect to another host."""
+        self._client = client or WebClient(follows_hosts=False)
+        self._timeouts = timeouts or Timeouts()
+        self._size_timeouts = Timeouts(size_timeout, min(size_timeout, self._timeouts.idle), rate=0)
+        self._is_trusting = False
 
     @classmethod
     def from_config(cls, settings: Any, store_id: str) -> Self:
         """Return a driver with the options' settings; see ``Driver.from_config``."""
-        return cls(
-            verify=settings.https_ca_certificates_file or not settings.https_insecure,
-            proxies=settings.http_proxy_information,
-            timeout=settings.http_timeout,
+        try:
+            tls = tls_context(settings.https_ca_certificates_file, checks=not settings.https_insecure)
+        except OSError as error:
+            raise errors.BadStoreConfiguration(option="https_ca_certificates_file", reason=str(error)) from error
+        client = WebClient(
+            tls=tls,
+            proxies=_proxies(settings.http_proxy_information),
+            follows_hosts=settings.http_redirects_to_other_hosts,
         )
+        timeouts = Timeouts(
+            settings.http_total_timeout, settings.http_timeout, settings.http_minimum_rate, settings.http_rate_window
+        )
+        return cls(client, timeouts, settings.http_size_timeout)
+
+    def guard(self, judge: AddressJudge) -> None:
+        """Let ``judge`` decide about the address of every request."""
+        self._client = self._client.guarded_by(judge)
+
+    def trusting(self) -> Self:
+        """Return a driver that reads a location whatever address its host has; see ``Driver.trusting``."""
+        other = copy.copy(self)
+        other._is_trusting = True
+        return other
 
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Return the body of the answer; a body that ends early raises RemoteServiceUnavailable."""
-        response = _checked(self._open("GET", location, _range_header(offset, length)), location)
-        if response.status_code == requests.codes.requested_range_not_satisfiable:
+        """Return the body of the answer; a body that ends early raises FetchBroken."""
+        response = _checked(self._open("GET", location, self._timeouts, _range_header(offset, length)), location)
+        if response.status == _NOT_SATISFIABLE:
             return _nothing(response, location, offset)
         skip = offset
-        if response.status_code == requests.codes.partial_content:
+        if response.status == _PARTIAL:
             start, _ = _content_range(response)
             if start != offset:
                 response.close()
@@ -96,91 +146,63 @@ class HttpDriver(Driver):
         return cut(body, skip, length, location) if skip or length is not None else body
 
     def size(self, location: str) -> int:
-        """Return the length told to a HEAD, or to a GET of the first byte where HEAD does not tell."""
-        with contextlib.closing(self._open("HEAD", location, {})) as answer:
-            gone = answer.status_code in _GONE
-            length = _content_length(answer) if answer.status_code == requests.codes.ok else None
+        """Return the length told to a HEAD, or to a GET of the first byte if HEAD does not tell."""
+        with contextlib.closing(self._open("HEAD", location, self._size_timeouts, {})) as answer:
+            gone = answer.status in _GONE
+            length = answer.length() if answer.status == _OK else None
         if gone:
             raise errors.NotFound(location=location)
         if length is not None:
             return length
-        with contextlib.closing(_checked(self._open("GET", location, _range_header(0, 1)), location)) as answer:
-            length = _content_length(answer) if answer.status_code == requests.codes.ok else _content_range(answer)[1]
+        first = self._open("GET", location, self._size_timeouts, _range_header(0, 1))
+        with contextlib.closing(_checked(first, location)) as answer:
+            length = answer.length() if answer.status == _OK else _content_range(answer)[1]
         if length is None:
             raise errors.RemoteServiceUnavailable(reason="the server does not tell the size")
         return length
 
-    def close(self) -> None:
-        """Close the connections that are kept open."""
-        self._session.close()
-
-    def _open(self, method: str, location: str, headers: dict[str, str]) -> requests.Response:
+    def _open(self, method: str, location: str, timeouts: Timeouts, headers: Mapping[str, str]) -> HttpResponse:
         """Return the first answer that is no redirect.
 
         Credentials go to the server that the location names and to no other.
         """
         parsed = HttpLocation(None, None)
         parsed.parse_uri(location)
-        first = url = parsed.public_uri()
-        for _ in range(MAX_REDIRECTS + 1):
-            auth = parsed.credentials() if _origin(url) == _origin(first) else None
-            response = self._send(method, url, headers, auth, location)
-            if response.status_code not in _REDIRECTS:
-                return response
-            response.close()
-            url = _target(response, url)
-        raise errors.MaxRedirectsExceeded(redirects=MAX_REDIRECTS, location=location)
-
-    def _send(
-        self, method: str, url: str, headers: dict[str, str], auth: tuple[str, str] | None, location: str
-    ) -> requests.Response:
-        try:
-            return self._session.request(
-                method,
-                url,
-                headers=headers,
-                auth=auth,
-                timeout=self._timeout,
-                stream=True,
-                allow_redirects=False,
-            )
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-            raise errors.BadStoreUri(location=location, reason="it is no usable address") from error
-        except requests.RequestException as error:
-            raise errors.RemoteServiceUnavailable(reason=_cause(error)) from None
+        credentials = parsed.credentials()
+        private = {} if credentials is None else {"Authorization": basic(*credentials)}
+        request = Request(parsed.public_uri(), method, headers, private, self._is_trusting)
+        return self._client.send(request, self._client.limit(timeouts))
 
 
 class _Body(Iterator[bytes]):
     """The bytes of an answer as they were sent; closes the answer at its end."""
 
-    def __init__(self, response: requests.Response) -> None:
+    def __init__(self, response: HttpResponse) -> None:
         self._response = response
-        self._blocks = response.raw.stream(BLOCK, decode_content=False)
+        self._blocks = response.blocks()
 
     def __next__(self) -> bytes:
         try:
-            block: bytes = next(self._blocks)
-        except StopIteration:
+            return next(self._blocks)
+        except (StopIteration, errors.StoreError):
             self.close()
             raise
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            self.close()
-            raise errors.RemoteServiceUnavailable(reason="the answer broke off") from error
-        return block
 
     def close(self) -> None:
-        """Give the connection back; may be repeated."""
+        """End the connection; may be repeated."""
         self._response.close()
 
 
-def _checked(response: requests.Response, location: str) -> requests.Response:
+def _proxies(urls: Mapping[str, str]) -> dict[str, Proxy]:
+    """Return the proxies by scheme; ``all`` stands for both schemes."""
+    for_all = {scheme: urls["all"] for scheme in DEFAULT_PORTS if "all" in urls}
+    return {scheme: Proxy.from_url(url) for scheme, url in {**for_all, **urls}.items() if scheme in DEFAULT_PORTS}
+
+
+def _checked(response: HttpResponse, location: str) -> HttpResponse:
     """Return an answer with data or about a range; close all others and raise what they mean."""
-    status = response.status_code
-    if status in (
-        requests.codes.ok,
-        requests.codes.partial_content,
-        requests.codes.requested_range_not_satisfiable,
-    ):
+    status = response.status
+    if status in (_OK, _PARTIAL, _NOT_SATISFIABLE):
         return response
     response.close()
     if status in _GONE:
@@ -198,7 +220,7 @@ def _range_header(offset: int, length: int | None) -> dict[str, str]:
     return {"Range": f"bytes={offset}-{end}"}
 
 
-def _nothing(response: requests.Response, location: str, offset: int) -> Iterator[bytes]:
+def _nothing(response: HttpResponse, location: str, offset: int) -> Iterator[bytes]:
     """Return no bytes if "not satisfiable" means the very end of the data, else raise InvalidRange."""
     response.close()
     _, total = _content_range(response)
@@ -207,38 +229,10 @@ def _nothing(response: requests.Response, location: str, offset: int) -> Iterato
     return iter(())
 
 
-def _content_range(response: requests.Response) -> tuple[int | None, int | None]:
+def _content_range(response: HttpResponse) -> tuple[int | None, int | None]:
     """Return the first byte and the whole size that Content-Range tells, None for what it does not."""
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if not found:
         return None, None
     start, total = found.groups()
     return (None if start is None else int(start)), (None if total == "*" else int(total))
-
-
-def _content_length(response: requests.Response) -> int | None:
-    length = response.headers.get("Content-Length", "")
-    return int(length) if length.isascii() and length.isdigit() else None
-
-
-def _origin(url: str) -> tuple[str, str]:
-    """Return scheme and host with port: what credentials are meant for."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc.rpartition("@")[2].lower()
-
-
-def _target(response: requests.Response, url: str) -> str:
-    """Return the address a redirect leads to. Raises BadStoreUri for another scheme than http and https."""
-    target = urljoin(url, requests.utils.requote_uri(response.headers.get("Location", "")))
-    parsed = HttpLocation(None, None)
-    parsed.parse_uri(target)
-    return parsed.get_uri()
-
-
-def _cause(error: requests.RequestException) -> str:
-    """Return why there is no answer, without the address that the library puts into its texts."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate cannot be verified"
-    if isinstance(error, requests.exceptions.Timeout):
-        return "no answer in time"
-    return "no connection"

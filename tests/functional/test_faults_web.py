@@ -179,9 +179,15 @@ class WebFaultTest(testtools.TestCase):
         self.serve(response(gzip.compress(bytes(64 * MIB), 9)))
         self.assert_refused("unpacked", self.fetch())
 
-    def test_bomb_that_the_web_server_declares_as_an_encoding_is_not_opened(self):
+    def test_bomb_that_the_web_server_declares_as_an_encoding_is_opened_by_the_plugin_only(self):
         self.serve(response(gzip.compress(bytes(64 * MIB), 9), Content_Encoding="gzip"))
-        self.assert_refused("The server sent encoded data, which was not asked for.", self.fetch())
+        self.assert_refused("unpacked", self.fetch())
+
+    def test_packed_data_is_the_same_whatever_encoding_the_web_server_declares(self):
+        data = os.urandom(1000)
+        for coding in ("x-gzip", "gzip", "none"):
+            self.serve(response(gzip.compress(data), Content_Encoding=coding))
+            self.assert_imported(data, self.fetch())
 
     def test_qcow2_with_a_backing_file(self):
         for data in (BACKED, gzip.compress(BACKED)):

@@ -42,6 +42,10 @@ class LocationsTest(ApplicationTest):
         # The application may want to know the address.
         super().setUp()
 
+    def settings(self) -> dict[str, dict[str, object]]:
+        port = self.web.rpartition(":")[2]
+        return {"import_filtering_opts": {"allowed_hosts": "127.0.0.1", "allowed_ports": port}, **self.options}
+
     def patch(self, image_id: str, *steps: dict[str, Any], caller: str = "member") -> Any:
         return self.send("PATCH", f"/v2/images/{image_id}", list(steps), caller=caller, Content_Type=PATCH_TYPE)
 

@@ -9,10 +9,6 @@ RIGHT = {"os_hash_algo": "sha256", "os_hash_value": hashlib.sha256(BODY).hexdige
 
 
 class CallsTest(LocationsTest):
-    def settings(self) -> dict[str, dict[str, object]]:
-        port = self.web.rpartition(":")[2]
-        return {**self.options, "import_filtering_opts": {"allowed_hosts": "127.0.0.1", "allowed_ports": port}}
-
     def setUp(self) -> None:
         super().setUp()
         self.path = f"/v2/images/{self.create()}"
@@ -77,8 +73,11 @@ class TestReading(CallsTest):
 class TestRefusedAddresses(LocationsTest):
     """Nothing is configured: what a user adds must be public, what a service adds need not."""
 
+    options = {"import_filtering_opts": {}, "DEFAULT": {"show_multiple_locations": True}}
+
     def test_a_user_cannot_read_the_network_of_the_service_through_a_location(self) -> None:
-        path = f"/v2/images/{self.create()}/locations"
+        image_id = self.create()
+        path = f"/v2/images/{image_id}/locations"
         port = self.web.rpartition(":")[2]
         for url in (
             f"{self.web}/a",
@@ -90,7 +89,25 @@ class TestRefusedAddresses(LocationsTest):
             answer = self.send("POST", path, {"url": url})
             self.assertEqual(400, answer.status_int, url)
             self.assertNotIn("secret", answer.text)
+            answer = self.patch(image_id, self.add("", url=url))
+            self.assertEqual(400, answer.status_int, url)
+            self.assertNotIn("secret", answer.text)
         self.assertEqual(202, self.send("POST", path, {"url": f"{self.web}/a"}, caller="service").status_int)
+        self.assertEqual(BODY, self.send("GET", f"/v2/images/{image_id}/file").body)
+
+    def test_an_operator_vouches_for_an_address_by_a_patch_too(self) -> None:
+        image_id = self.create()
+        answer = self.patch(image_id, self.add("/a"), caller="admin")
+        self.assertEqual([{"url": f"{self.web}/a", "metadata": {"store": "web"}}], answer.json["locations"])
+        self.assertEqual(BODY, self.send("GET", f"/v2/images/{image_id}/file").body)
+        same = [{"url": f"{self.web}/a", "metadata": {"n": "1"}}]
+        answer = self.patch(image_id, {"op": "replace", "path": "/locations", "value": same})
+        self.assertEqual({"n": "1", "store": "web"}, answer.json["locations"][0]["metadata"])
+        self.assertEqual(BODY, self.send("GET", f"/v2/images/{image_id}/file").body)
+
+    def test_a_user_cannot_claim_to_be_an_operator(self) -> None:
+        claimed = self.add("/a", metadata={"os_glance_added_by": "operator"})
+        self.assertEqual(400, self.patch(self.create(), claimed).status_int)
 
 
 class TestBelieving(CallsTest):

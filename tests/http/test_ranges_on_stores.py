@@ -75,11 +75,15 @@ class TestFiles(RangeTable):
 class TestWeb(RangeTable):
     options: Any = {"DEFAULT": {"show_multiple_locations": True}}
 
+    def settings(self) -> Any:
+        self.web = self.useFixture(WebServer())
+        filters = {"allowed_hosts": "127.0.0.1", "allowed_ports": self.web.port}
+        return {**self.options, "import_filtering_opts": filters}
+
     def add_web_location(self, page: Page) -> str:
-        web = self.useFixture(WebServer())
-        web.pages["/disk"] = page
+        self.web.pages["/disk"] = page
         image_id = self.create()
-        step = {"op": "add", "path": "/locations/-", "value": {"url": web.url("/disk"), "metadata": {}}}
+        step = {"op": "add", "path": "/locations/-", "value": {"url": self.web.url("/disk"), "metadata": {}}}
         kind = "application/openstack-images-v2.1-json-patch"
         answer = self.send("PATCH", f"/v2/images/{image_id}", [step], Content_Type=kind)
         self.assertEqual(200, answer.status_int, answer.text)

@@ -19,20 +19,28 @@ from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Conflict, Forbidden, GlanceMiniError, Invalid, NotFound, RangeNotSatisfiable
 from glance_mini.domain.image import Image, Location
-from glance_mini.domain.job import Job
+from glance_mini.domain.imports import TASK_PROPERTY
+from glance_mini.domain.job import PROCESSING, Job
 from glance_mini.domain.member import Member
 from glance_mini.domain.quota import NO_LIMITS
 from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.domain.status import PENDING_DELETE, check_transition
 from glance_mini.layers.base import Layer
 from glance_mini.layers.location.imports import ImportRules, prepare_import, prepare_task
-from glance_mini.layers.location.locations import check_new_location, hash_job, location_change, resolve_changes
+from glance_mini.layers.location.locations import (
+    check_new_location,
+    hash_job,
+    is_trusted,
+    location_change,
+    resolve_changes,
+)
 from glance_mini.layers.location.removal import Removal
 from glance_mini.layers.location.uploads import Uploads
 from glance_mini.layers.services import Services
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
 from glance_mini.operations import data, images, imports, info, locations, members, tasks
+from glance_mini.operations.jobs import CancelJob, GetJob
 from glance_mini.operations.records import UndoDeletion
 from glance_mini_store import capabilities
 from glance_mini_store import errors as store_errors
@@ -183,6 +191,9 @@ class LocationLayer(Layer):
     def delete_image(self, context: Context, op: images.DeleteImage) -> Image:
         """Delete the record, then the bytes; a store that refuses brings the image back (409)."""
         deleted = self.below(context, op)
+        if (job_id := op.target.properties.get(TASK_PROPERTY)) is not None:
+            # It may wait for a slow server and would learn of this only with the next bytes.
+            self._stop_job(context, job_id)
         if deleted.status == PENDING_DELETE:
             self._rules.wake_workers()
             return deleted
@@ -194,14 +205,22 @@ class LocationLayer(Layer):
                 raise Conflict(reason=f"Image {op.image_id} could not be deleted: {error}") from error
         return deleted
 
+    def _stop_job(self, context: Context, job_id: str) -> None:
+        """Cancel a job that runs, whose image is gone; one that waits finds that out by itself."""
+        try:
+            if self.below(context, GetJob(job_id)).state == PROCESSING:
+                self.below(context, CancelJob(job_id))
+        except GlanceMiniError as error:
+            LOG.info("Job %s of a deleted image was not cancelled: %s", job_id, error)
+
     def delete_from_store(self, context: Context, op: locations.DeleteFromStore) -> Image:
         return self._removal.delete_from_store(context, op.target, op.store)
 
     # locations and access lists
 
     def add_location(self, context: Context, op: locations.AddLocation) -> Image:
-        check_new_location(context, op, self._stores, self._rules)
-        change = location_change(op, self._stores, self._rules)
+        check_new_location(context, op, self._stores)
+        change = location_change(context, op, self._stores, self._rules)
         if self._rules.reads_locations and op.hash_value is not None:
             begun = self.below(context, hash_job(context, op, op.target, self._rules))
             self._rules.wake_workers()
@@ -225,7 +244,8 @@ class LocationLayer(Layer):
         if any(isinstance(change, LocationChange) for change in op.changes):
             if not self._changeable:
                 raise Forbidden(reason="Locations cannot be changed: show_multiple_locations is off.")
-            op = replace(op, changes=resolve_changes(self._stores, op.changes, op.target))
+            changes = resolve_changes(self._stores, op.changes, op.target, trusted=is_trusted(context))
+            op = replace(op, changes=changes)
         image = self.below(context, op)
         if any(isinstance(change, LocationChange) and change.action == "remove" for change in op.changes):
             self._removal.delete_removed(context, op.image_id)

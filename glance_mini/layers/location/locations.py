@@ -6,7 +6,7 @@ from dataclasses import replace
 from glance_mini.domain.changes import ImageChanges, LocationChange
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, Invalid, StatusConflict
-from glance_mini.domain.image import Image, Location
+from glance_mini.domain.image import ADDED_BY, OPERATOR, Image, Location
 from glance_mini.domain.imports import TASK_PROPERTY
 from glance_mini.domain.job import new_job
 from glance_mini.domain.status import check_formats
@@ -15,8 +15,6 @@ from glance_mini.operations.images import UpdateImage
 from glance_mini.operations.locations import AddLocation
 from glance_mini.operations.records import BeginImport
 from glance_mini_store import errors
-from glance_mini_store.errors import BadStoreUri
-from glance_mini_store.locations.http import HttpLocation
 from glance_mini_store.store import Store
 from glance_mini_store.stores import Stores
 
@@ -25,14 +23,18 @@ KIND = "location_import"
 _WEB = ("http", "https")
 
 
-def check_new_location(context: Context, op: AddLocation, stores: Stores, rules: ImportRules) -> None:
-    """Return where the caller may add that location to the image now.
+def is_trusted(context: Context) -> bool:
+    """Return whether the caller may vouch for the host of a location: administrators and services may."""
+    return context.is_admin or "service" in context.roles
 
-    A user reads through the service what stands there, so it must be an address that an import may read as well.
-    Raises Forbidden, StatusConflict, Invalid (a format is missing, an address that is refused).
+
+def check_new_location(context: Context, op: AddLocation, stores: Stores) -> None:
+    """Return if the caller may add that location to the image now.
+
+    The address itself is judged when its store asks for the size. Raises Forbidden, StatusConflict, and Invalid if a
+    format is missing.
     """
-    is_trusted = context.is_admin or "service" in context.roles
-    if not is_trusted:
+    if not is_trusted(context):
         scheme = op.url.partition("://")[0]
         if scheme not in _WEB:
             raise Forbidden(reason="Only services may add locations other than web addresses.")
@@ -41,18 +43,17 @@ def check_new_location(context: Context, op: AddLocation, stores: Stores, rules:
     if op.target.status != "queued":
         raise StatusConflict(id=op.image_id, status=op.target.status, wanted="queued")
     check_formats(op.target)
-    if not is_trusted:
-        rules.check_uri(_public_uri(op.url))
 
 
-def location_change(op: AddLocation, stores: Stores, rules: ImportRules) -> UpdateImage:
+def location_change(context: Context, op: AddLocation, stores: Stores, rules: ImportRules) -> UpdateImage:
     """Return the change that adds the location and makes the image active; Invalid for a location that is none.
 
     A hash that the caller claims is believed where the data is not read.
     """
     hashes = {} if rules.reads_locations else _claimed_hashes(op)
     change = LocationChange("add", locations=(Location(op.url, op.metadata),), hashes=hashes)
-    return UpdateImage(op.image_id, op.target, resolve_changes(stores, (change,), op.target), op.limits)
+    changes = resolve_changes(stores, (change,), op.target, trusted=is_trusted(context))
+    return UpdateImage(op.image_id, op.target, changes, op.limits)
 
 
 def hash_job(context: Context, op: AddLocation, image: Image, rules: ImportRules) -> BeginImport:
@@ -66,55 +67,51 @@ def hash_job(context: Context, op: AddLocation, image: Image, rules: ImportRules
     return BeginImport(job, image.status, status, {TASK_PROPERTY: job.id}, op.limits, rules.keep_jobs)
 
 
-def _public_uri(url: str) -> str:
-    """Return the address that is asked for on the network, as the store will read it; Invalid."""
-    location = HttpLocation(None, None)
-    try:
-        location.parse_uri(url)
-    except BadStoreUri as error:
-        raise Invalid(reason=str(error)) from error
-    return location.public_uri()
-
-
 def _claimed_hashes(op: AddLocation) -> dict[str, str]:
     if op.hash_algorithm is None or op.hash_value is None:
         return {}
     return {"os_hash_algo": op.hash_algorithm, "os_hash_value": op.hash_value}
 
-def resolve_changes(stores: Stores, changes: ImageChanges, image: Image) -> ImageChanges:
+
+def resolve_changes(stores: Stores, changes: ImageChanges, image: Image, *, trusted: bool) -> ImageChanges:
     """Return ``changes`` of ``image`` with the store and the size (bytes) of every location that is added.
 
-    Locations that the image has already may be named by everybody who sees them. Raises Invalid for a new one that
-    users may not name, that no store serves, that cannot be reached or is empty.
+    Locations that the image has already may be named by everybody who sees them. Of a new one the size is asked, and
+    its store judges the address unless the caller is ``trusted``. Raises Invalid for a new one that users may not name,
+    that no store serves, whose address is refused, that cannot be reached or is empty.
     """
     known = {location.url: location for location in image.locations}
     return tuple(
-        _resolve(stores, change, known) if isinstance(change, LocationChange) else change for change in changes
+        _resolve(stores, change, known, trusted) if isinstance(change, LocationChange) else change for change in changes
     )
 
 
-def _resolve(stores: Stores, change: LocationChange, known: Mapping[str, Location]) -> LocationChange:
+def _resolve(stores: Stores, change: LocationChange, known: Mapping[str, Location], trusted: bool) -> LocationChange:
     if change.action == "remove":
         return change
     resolved, size = [], change.size
     for location in change.locations:
         if change.action == "replace" and location.url in known:
-            resolved.append(replace(location, metadata=_with_store(location, known[location.url].store)))
+            old = known[location.url]
+            resolved.append(replace(location, metadata=_metadata(location, old.store, old.is_trusted)))
             continue
-        store, size = _look_up(stores, location)
-        resolved.append(replace(location, metadata=_with_store(location, store.id if stores.multi else None)))
+        store, size = _look_up(stores, location, trusted)
+        store_id = store.id if stores.multi else None
+        resolved.append(replace(location, metadata=_metadata(location, store_id, trusted)))
     return replace(change, locations=tuple(resolved), size=size)
 
 
-def _with_store(location: Location, store_id: str | None) -> Mapping[str, object]:
-    """Return the metadata with the store that holds the data, which is the service's to say."""
-    return location.metadata if store_id is None else {**location.metadata, "store": store_id}
+def _metadata(location: Location, store_id: str | None, trusted: bool) -> Mapping[str, object]:
+    """Return the metadata of the caller with what only the service may say: the store, and who has added it."""
+    own = {} if store_id is None else {"store": store_id}
+    added_by = {ADDED_BY: OPERATOR} if trusted else {}
+    return {**location.shown_metadata, **own, **added_by}
 
 
-def _look_up(stores: Stores, location: Location) -> tuple[Store, int]:
+def _look_up(stores: Stores, location: Location, trusted: bool) -> tuple[Store, int]:
     try:
         store = stores.validate_user_location(location.url)
-        size = store.size(location.url)
+        size = (store.trusting() if trusted else store).size(location.url)
     except errors.StoreError as error:
         raise Invalid(reason=f"The location cannot be used: {error}") from error
     if not size:

@@ -4,10 +4,11 @@ import json
 
 import testtools
 
+from glance_mini.fetching.downloads import Downloads, FetchBroken, FetchRefused
+from glance_mini.fetching.uri_filter import Choice, UriFilter
 from glance_mini.imports.glance_source import GlanceSource, NoEndpoint, SourceRefused, find_endpoint
-from glance_mini.imports.pace import FetchBroken, FetchRefused, Patience
-from glance_mini.imports.uri_filter import Choice, UriFilter, UriRefused
-from glance_mini.imports.web_client import FetchLimits, WebClient
+from glance_mini_store.web.client import FetchLimits, WebClient
+from glance_mini_store.web.timeouts import Timeouts
 from tests.unit.imports.raw_server import RawServer, response
 
 IMAGE_ID = "5b1cc7c5-7c0d-4c6e-9a2f-2f6d2b3c4d5e"
@@ -78,8 +79,8 @@ class TestSource(testtools.TestCase):
     def source(self, *answers, allowed=("127.0.0.1",), size=10**6):
         self.server = self.useFixture(RawServer(*answers))
         uri_filter = UriFilter(ports=Choice(), allowed_hosts=allowed)
-        client = WebClient(uri_filter, FetchLimits(size, Patience(idle=10), retries=1))
-        return GlanceSource(client, self.server.url("/image"), "secret-token", PREFIXES)
+        downloads = Downloads(WebClient(uri_filter), FetchLimits(size, Timeouts(idle=10), retries=1))
+        return GlanceSource(downloads, self.server.url("/image"), "secret-token", PREFIXES)
 
     def image(self, record, **values):
         return self.source(response(json.dumps(record).encode()), **values).image(IMAGE_ID, no_pause)
@@ -132,4 +133,4 @@ class TestSource(testtools.TestCase):
                 self.assertRaises((FetchRefused, FetchBroken), lambda: list(source.data(image, no_pause)))  # noqa: B023
 
     def test_an_endpoint_inside_must_be_allowed(self):
-        self.assertRaises(UriRefused, self.image, RECORD, allowed=())
+        self.assertRaises(FetchRefused, self.image, RECORD, allowed=())

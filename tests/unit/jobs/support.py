@@ -11,10 +11,10 @@ import testtools
 from glance_mini.content.inspection import InspectionRules
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.imports import ImportRequest
+from glance_mini.fetching.downloads import Downloads
 from glance_mini.imports.copying import Copier
 from glance_mini.imports.methods import CopyImage, GlanceDirect, GlanceDownload, WebDownload
 from glance_mini.imports.preparation import Preparation
-from glance_mini.imports.web_client import WebClient
 from glance_mini.jobs.hash_location import LocationJob
 from glance_mini.jobs.import_image import ImportJob
 from glance_mini.maintenance.reaper import Reaper
@@ -90,7 +90,7 @@ class ImportCase(testtools.TestCase):
     def import_job(self, host):
         """Return the type of job as the node ``host`` has it."""
         services = self.services
-        client = WebClient.from_config(self.application.conf)
+        client = Downloads.from_config(self.application.conf)
         methods = (
             GlanceDirect(services.stores, services.data, host),
             WebDownload(client),

@@ -34,7 +34,8 @@ class TestReadLocations(LocationCase):
         self.assertEqual(("active", len(DATA)), (image.status, image.size))
         self.assertEqual(hashlib.md5(DATA).hexdigest(), image.checksum)
         self.assertEqual(("sha1", SHA1), (image.os_hash_algo, image.os_hash_value))
-        self.assertEqual(DATA, self.data_of(image, "web"))
+        web = self.stores.get("web").trusting()
+        self.assertEqual(DATA, b"".join(web.read(image.locations[0].url)))
         self.assertNotIn("os_glance_import_task", image.properties)
         self.assertEqual("success", self.task(image_id).state)
 
@@ -83,6 +84,17 @@ class TestReadLocations(LocationCase):
         self.web.pages["/disk"].status = 200
         self.run_to_the_end()
         self.assertEqual("active", self.image(image_id).status)
+
+
+    def test_no_more_is_read_than_was_announced(self):
+        for hashes in ({}, {"hash_algorithm": "sha1", "hash_value": SHA1}):
+            image_id = self.add(**hashes)
+            self.web.pages["/disk"] = Page(DATA + b"more", claimed_length=len(DATA) if hashes else None)
+            self.run_to_the_end()
+            self.assertEqual("failure", self.task(image_id).state)
+            self.assertIn(f"more than the {len(DATA)} bytes", self.task(image_id).message)
+            self.assertIsNone(self.image(image_id).os_hash_value)
+            self.web.pages["/disk"] = Page(DATA)
 
 
 class TestBelievedLocations(LocationCase):

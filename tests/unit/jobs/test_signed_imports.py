@@ -10,10 +10,10 @@ from webob import Request
 
 from glance_mini.domain.changes import PropertyChange
 from glance_mini.domain.clock import utcnow
+from glance_mini.fetching.downloads import Downloads
 from glance_mini.imports.methods import GlanceDownload
 from glance_mini.imports.plugins.decompression import ImageDecompression
 from glance_mini.imports.plugins.inject_metadata import InjectMetadata
-from glance_mini.imports.web_client import WebClient
 from glance_mini.operations.images import UpdateImage
 from glance_mini.operations.jobs import GetJob
 from glance_mini_store.streams import BLOCK
@@ -172,7 +172,7 @@ class TestVerification(SignedCase):
 class TestOtherService(SignedCase):
     def download(self, data):
         """Return a new image with ``data`` of another image service, where it is signed."""
-        client = WebClient.from_config(self.application.conf)
+        client = Downloads.from_config(self.application.conf)
         self.job_types["api_image_import"]._methods["glance-download"] = GlanceDownload(client, ("img_",))
         formats = {"disk_format": "raw", "container_format": "bare"}
         record = {"id": OTHER_ID, "status": "active", "size": len(data), **formats}

@@ -12,7 +12,7 @@ import fixtures
 
 @dataclass
 class Page:
-    """What the server answers under one path; the data takes ``seconds``."""
+    """What the server answers under one path; the data takes ``seconds``, a HEAD claims ``claimed_length``."""
 
     data: bytes = b""
     status: int = 200
@@ -22,6 +22,7 @@ class Page:
     tells_length: bool = True
     missing_bytes: int = 0
     seconds: float = 0
+    claimed_length: int | None = None
 
 
 @dataclass
@@ -119,7 +120,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         if page.tells_length:
-            self.send_header("Content-Length", str(len(data)))
+            is_claimed = not with_body and page.claimed_length is not None
+            self.send_header("Content-Length", str(page.claimed_length if is_claimed else len(data)))
         else:
             self.send_header("Connection", "close")
             self.close_connection = True

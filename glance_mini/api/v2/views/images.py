@@ -78,7 +78,7 @@ class ImageViews:
         if self._show_direct_url:
             view["direct_url"] = locations[0].url
         if self._show_locations:
-            view["locations"] = [{"url": location.url, "metadata": location.metadata} for location in locations]
+            view["locations"] = [{"url": location.url, "metadata": location.shown_metadata} for location in locations]
         if self._several_stores:
             # Sorted, because clients that wait for an import compare it with a sorted list (reference 3.1).
             view["stores"] = ",".join(sorted({location.store for location in locations if location.store}))

@@ -8,4 +8,4 @@ from glance_mini.domain.image import Location
 
 def index(locations: Iterable[Location]) -> list[dict[str, Any]]:
     """Return the view of the locations, which is a list and no object."""
-    return [{"url": location.url, "metadata": location.metadata} for location in locations]
+    return [{"url": location.url, "metadata": location.shown_metadata} for location in locations]

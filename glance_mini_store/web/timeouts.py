@@ -1,4 +1,4 @@
-"""How long a fetch waits for a server: for the next bytes, for a certain number of them, and all in all.
+"""How long a fetch waits for a server: for the next bytes, for a certain number of them, and in all.
 
 Only the time spent waiting counts towards the rate; a reader that takes its time does no server wrong.
 """
@@ -7,23 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from glance_mini.domain.errors import Invalid, Unavailable
-
-
-class FetchBroken(Unavailable):
-    """A server cannot be reached, or its answer broke off; a further attempt may succeed."""
-
-    code = "import.fetch_broken"
-
-
-class FetchRefused(Invalid):
-    """What a server answers cannot be taken, now or later."""
-
-    code = "import.fetch_refused"
+from glance_mini_store.errors import FetchBroken, FetchRefused
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """``total`` and ``idle`` in seconds; ``rate`` in bytes per second over ``window`` seconds, 0 for any."""
 
     total: float = 86400
@@ -32,13 +20,13 @@ class Patience:
     window: float = 60
 
 
-class Pace:
+class RateLimit:
     """The clock of one fetch, whatever the number of its connections; begins to run when it is made."""
 
-    def __init__(self, patience: Patience, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, timeouts: Timeouts, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self._patience = patience
-        self._end = clock() + patience.total
+        self._timeouts = timeouts
+        self._end = clock() + timeouts.total
         self._waited = 0.0
         self._received = 0
 
@@ -46,15 +34,15 @@ class Pace:
         """Return the seconds that may be waited now, more than 0; raises FetchRefused when the time is over."""
         left = self._end - self.clock()
         if left <= 0:
-            raise FetchRefused(reason=f"The download took longer than {self._patience.total:g} seconds.")
-        return min(left, self._patience.idle)
+            raise FetchRefused(reason=f"The download took longer than {self._timeouts.total:g} seconds.")
+        return min(left, self._timeouts.idle)
 
     def note(self, count: int, seconds: float) -> None:
         """Count ``count`` bytes that came after waiting ``seconds``; raises FetchBroken when that is too slow."""
         self._received += count
         self._waited += seconds
-        if self._waited < self._patience.window:
+        if self._waited < self._timeouts.window:
             return
-        if self._received < self._patience.rate * self._waited:
-            raise FetchBroken(reason=f"The server sent less than {self._patience.rate} bytes per second.")
+        if self._received < self._timeouts.rate * self._waited:
+            raise FetchBroken(reason=f"The server sent less than {self._timeouts.rate} bytes per second.")
         self._received, self._waited = 0, 0.0

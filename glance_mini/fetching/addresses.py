@@ -1,13 +1,11 @@
-"""Which network addresses belong to the public internet, and lists of hosts as operators write them.
-
-Addresses in which another one is embedded count as the inner one, because that is who answers.
-"""
+"""Which network addresses belong to the public internet, and lists of hosts as operators write them."""
 
 import ipaddress
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
-Address = IPv4Address | IPv6Address
+from glance_mini_store.web.target import Address, plain
+
 Network = IPv4Network | IPv6Network
 
 _NOT_PUBLIC_4 = [
@@ -24,21 +22,6 @@ _UNICAST_6 = IPv6Network("2000::/3")
 
 _NOT_PUBLIC_6 = [IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
 
-_NAT64 = IPv6Network("64:ff9b::/96")
-
-
-def plain(text: str) -> Address:
-    """Return the address ``text`` without its zone; of an IPv6 one that stands for an IPv4 one, that one.
-
-    Raises ValueError. Sources: RFC 4291 2.5.5 (mapped), RFC 6052 (NAT64), RFC 3056 (6to4).
-    """
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, IPv4Address):
-        return address
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
-
 
 def is_public(address: Address) -> bool:
     """Tell whether a plain address is of the public internet. Source: the registries of RFC 6890."""
@@ -54,7 +37,7 @@ def _has_public_part(network: Network) -> bool:
 
 
 class HostList:
-    """Names, addresses and networks in CIDR notation; false where it is empty. Raises ValueError on a bad network."""
+    """Names, addresses and networks in CIDR notation; false if it is empty. Raises ValueError on a bad network."""
 
     def __init__(self, entries: Iterable[str]) -> None:
         self._names: set[str] = set()

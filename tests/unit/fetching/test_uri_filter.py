@@ -4,7 +4,8 @@ import testtools
 
 from glance_mini import conf
 from glance_mini.domain.errors import ConfigurationError
-from glance_mini.imports.uri_filter import Choice, HostUnknown, UriFilter, UriRefused
+from glance_mini.fetching.uri_filter import Choice, UriFilter
+from glance_mini_store.errors import AddressRefused, HostUnknown
 
 PUBLIC = "198.41.0.4"
 
@@ -22,7 +23,7 @@ class TestUriFilter(testtools.TestCase):
     def refusal(self, url, **values):
         """Return the text with which ``url`` is refused."""
         uri_filter = UriFilter(**{"resolver": answer(PUBLIC), **values})
-        return str(self.assertRaises(UriRefused, uri_filter.check, url))
+        return str(self.assertRaises(AddressRefused, uri_filter.check, url))
 
     def check(self, url, **values):
         return UriFilter(**{"resolver": answer(PUBLIC), **values}).check(url)
@@ -69,8 +70,25 @@ class TestUriFilter(testtools.TestCase):
             literal = f"[{address}]" if ":" in address else address
             self.assertIn("is not at a public address", self.refusal(f"http://{literal}/"))
 
-    def test_one_bad_address_among_good_ones_refuses_the_name(self):
-        self.refusal("http://h/", resolver=answer(PUBLIC, "10.0.0.1"))
+    def test_of_good_and_bad_addresses_only_the_good_ones_are_used(self):
+        mixed = answer("10.0.0.1", PUBLIC, "::1", "2a00:1450::1")
+        self.assertEqual((PUBLIC, "2a00:1450::1"), self.check("http://h/", resolver=mixed).addresses)
+        values = {"resolver": answer(PUBLIC, "198.41.0.5"), "disallowed_hosts": [PUBLIC]}
+        self.assertEqual(("198.41.0.5",), self.check("http://h/", **values).addresses)
+        values = {"resolver": answer("10.1.2.3", "10.1.2.4"), "allowed_hosts": ["10.1.2.4"]}
+        self.assertEqual(("10.1.2.4",), self.check("http://h/", **values).addresses)
+
+    def test_a_name_with_bad_addresses_only_is_refused(self):
+        self.assertIn("public", self.refusal("http://h/", resolver=answer("10.0.0.1", "::1")))
+
+    def test_a_name_that_only_a_proxy_can_resolve_is_judged_by_the_lists_of_names(self):
+        unknown = {"resolver": fail}
+        self.assertEqual((), UriFilter(**unknown).check("http://h/", by_proxy=True).addresses)
+        self.assertEqual((), UriFilter(allowed_hosts=["h"], **unknown).check("http://h/", by_proxy=True).addresses)
+        for lists in ({"allowed_hosts": ["0.0.0.0/0"]}, {"disallowed_hosts": ["h"]}):
+            self.assertRaises(AddressRefused, UriFilter(**lists, **unknown).check, "http://h/", by_proxy=True)
+        bad = UriFilter(resolver=answer("10.0.0.1"))
+        self.assertRaises(AddressRefused, bad.check, "http://h/", by_proxy=True)
 
     def test_a_refusal_does_not_tell_what_a_name_resolves_to(self):
         self.assertNotIn("10.0.0.1", self.refusal("http://h/", resolver=answer("10.0.0.1")))
@@ -151,5 +169,5 @@ class TestUriFilter(testtools.TestCase):
         uri_filter = UriFilter.from_config(configuration)
 
         self.assertEqual(9292, uri_filter.check("http://10.1.2.3:9292/").port)
-        self.assertRaises(UriRefused, uri_filter.check, "http://10.1.2.3:80/")
-        self.assertRaises(UriRefused, uri_filter.check, "http://10.1.2.4/")
+        self.assertRaises(AddressRefused, uri_filter.check, "http://10.1.2.3:80/")
+        self.assertRaises(AddressRefused, uri_filter.check, "http://10.1.2.4/")

@@ -1,0 +1,105 @@
+"""Notices that a client has gone while its request waits for a web server, and ends that wait.
+
+A server learns of it only when it writes, and until then the thread and the transfer slot of the request are taken.
+"""
+
+import select
+import socket
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from glance_mini_store.web.cancellation import Cancellation
+
+_SOCKET = "gunicorn.socket"
+"""Where gunicorn puts the socket of the client; servers that give none are not watched."""
+
+_GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+
+
+class ClientWatch:
+    """Watches the clients of those requests that have a connection of the guarded client open.
+
+    One thread does it, which begins with the first of them.
+    """
+
+    def __init__(self, interval: float = 1.0) -> None:
+        """``interval`` in seconds: how long it takes at most until a new request is watched."""
+        self._interval = interval
+        self._watched: dict[int, _Request] = {}
+        self._lock = threading.Lock()
+        self._has_work = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, environ: Mapping[str, Any]) -> None:
+        """Let what the calling thread fetches from now on end with the client of ``environ``.
+
+        It holds until the next request of the thread, because the server takes the body after the application returns.
+        """
+        client = environ.get(_SOCKET)
+        cancellation = Cancellation() if client is None else _Request(client, self)
+        cancellation.begin()
+
+    def add(self, request: "_Request") -> None:
+        """Watch the client of ``request``; may be repeated."""
+        with self._lock:
+            self._watched[id(request)] = request
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="client-watch", daemon=True)
+                self._thread.start()
+        self._has_work.set()
+
+    def discard(self, request: "_Request") -> None:
+        """Watch it no longer; may be repeated."""
+        with self._lock:
+            self._watched.pop(id(request), None)
+
+    def _run(self) -> None:
+        while self._has_work.wait():
+            self._look()
+
+    def _look(self) -> None:
+        """Wait until a client has gone, or for the interval, and cancel what was fetched for those that have."""
+        poll = select.poll()
+        with self._lock:
+            for request in self._watched.values():
+                poll.register(request.client, _GONE)
+            if not self._watched:
+                self._has_work.clear()
+                return
+        if poll.poll(self._interval * 1000):
+            self._cancel_gone()
+
+    def _cancel_gone(self) -> None:
+        # A number that was waited for may be another connection's by now, but no request ends while this lock is held.
+        with self._lock:
+            for key, request in list(self._watched.items()):
+                if _has_gone(request.client):
+                    request.cancel()
+                    del self._watched[key]
+
+
+class _Request(Cancellation):
+    """What is fetched for one request, whose client is watched while there is any of it."""
+
+    def __init__(self, client: socket.socket, watch: ClientWatch) -> None:
+        super().__init__()
+        self.client = client
+        self._watch = watch
+
+    def attach(self, connection: socket.socket) -> int:
+        key = super().attach(connection)
+        self._watch.add(self)
+        return key
+
+    def detach(self, key: int) -> None:
+        super().detach(key)
+        if self.is_idle:
+            self._watch.discard(self)
+
+
+def _has_gone(client: socket.socket) -> bool:
+    """Tell whether the client has closed its side, as a client does that is killed or gives up."""
+    poll = select.poll()
+    poll.register(client, _GONE)
+    return bool(poll.poll(0))

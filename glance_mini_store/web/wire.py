@@ -1,0 +1,158 @@
+"""What comes over one connection: bytes within the limits, and the framing of HTTP, strictly read. Source: RFC 9112."""
+
+import contextlib
+import http.client
+import io
+import re
+import socket
+import ssl
+
+from glance_mini_store.errors import FetchBroken, FetchRefused
+from glance_mini_store.web.cancellation import Cancellation
+from glance_mini_store.web.timeouts import RateLimit
+
+_BUFFER = 64 * 1024
+_LONGEST_LINE = 64 * 1024
+_MOST_LINES = 100
+_EMPTY_LINES = (b"\r\n", b"\n")
+_STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-5][0-9]{2})(?: (.*))?\r?\n", re.DOTALL)
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n", re.DOTALL)
+_PARTING_SECONDS = 2.0
+"""How long to look for bytes beyond the announced ones; the server was asked to close the connection behind them."""
+
+
+class Wire(io.RawIOBase):
+    """A socket as a raw stream, each read of it within the limit. Raises FetchBroken, FetchRefused, FetchCancelled."""
+
+    def __init__(self, connection: socket.socket, limit: RateLimit, cancellation: Cancellation) -> None:
+        self.is_at_end = False
+        self.is_parting = False
+        self.reader = Reader(self, _BUFFER)
+        self._socket = connection
+        # It keeps the socket open when http.client closes its own reference behind the head of the answer.
+        self._raw = connection.makefile("rb", buffering=0)
+        self._limit = limit
+        self._cancellation = cancellation
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        if self.is_parting:
+            return self._read_parting(buffer)
+        self._socket.settimeout(self._limit.timeout())
+        started = self._limit.clock()
+        try:
+            count = self._raw.readinto(buffer) or 0
+        except (OSError, ValueError) as error:
+            self._cancellation.check()
+            self._limit.timeout()
+            raise FetchBroken(reason=f"The answer broke off: {cause(error)}.") from error
+        self._cancellation.check()
+        self._limit.note(count, self._limit.clock() - started)
+        self.is_at_end = not count
+        return count
+
+    def close(self) -> None:
+        super().close()
+        with contextlib.suppress(OSError):
+            self._raw.close()
+
+    def _read_parting(self, buffer: memoryview) -> int:
+        try:
+            self._socket.settimeout(min(self._limit.timeout(), _PARTING_SECONDS))
+            return self._raw.readinto(buffer) or 0
+        except (OSError, ValueError, FetchRefused):
+            return 0
+
+
+class Reader(io.BufferedReader):
+    """A buffer that stays open when all that was announced has been read; the connection is closed by its owner."""
+
+    def close(self) -> None:
+        """Do nothing: http.client closes too early to see whether more comes than was announced."""
+
+    def flush(self) -> None:
+        """Do nothing: http.client calls it too when the wire is closed already."""
+
+
+class StrictResponse(http.client.HTTPResponse):
+    """http.client's answer, which forgives less: a head, a chunk or a trailer that is cut or malformed is an error.
+
+    The methods that begin with an underscore are http.client's own. Each is covered by a test of its rule.
+    """
+
+    fp: Reader
+    chunk_left: int | None
+
+    def __init__(self, reader: Reader, connection: socket.socket, method: str | None) -> None:
+        super().__init__(connection, method=method)
+        self.fp.close()
+        self.fp = reader
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Return version, status and reason of the final answer; those before it are informational."""
+        for _ in range(_MOST_LINES):
+            found = _STATUS_LINE.fullmatch(self._line())
+            if not found:
+                raise FetchRefused(reason="The server does not answer in HTTP.")
+            status = int(found[2])
+            if not 100 <= status < 200 or status == 101:
+                return found[1].decode(), status, (found[3] or b"").decode("latin-1")
+            self._skip_lines()
+        raise FetchRefused(reason="The server sends no end of informational answers.")
+
+    def _get_chunk_left(self) -> int | None:
+        """Return how much of the chunk is left, that of the next one at its end, None behind the last one."""
+        if not self.chunk_left:
+            if self.chunk_left is not None and self._line() not in _EMPTY_LINES:
+                raise FetchRefused(reason="The answer is not framed as HTTP wants it.")
+            found = _CHUNK_SIZE.fullmatch(self._line())
+            if not found:
+                raise FetchRefused(reason="The answer is not framed as HTTP wants it.")
+            self.chunk_left = int(found[1], 16)
+            if not self.chunk_left:
+                self._skip_lines()
+                self.chunk_left = None
+                self._close_conn()  # type: ignore[attr-defined]
+        return self.chunk_left
+
+    def _skip_lines(self) -> None:
+        """Read up to and with the next empty line."""
+        for _ in range(_MOST_LINES):
+            if self._line() in _EMPTY_LINES:
+                return
+        raise FetchRefused(reason="The answer has too many headers.")
+
+    def _line(self) -> bytes:
+        """Return the next line; a connection that ends before the end of the line has broken."""
+        line = self.fp.readline(_LONGEST_LINE)
+        if line.endswith(b"\n"):
+            return line
+        if len(line) == _LONGEST_LINE:
+            raise FetchRefused(reason="The answer has a line that is too long.")
+        raise FetchBroken(reason="The answer broke off.")
+
+
+def check_lengths(answer: http.client.HTTPResponse) -> None:
+    """Return if there is one way to read the body (RFC 9112 section 6); raises FetchRefused."""
+    coding = answer.headers.get("Transfer-Encoding")
+    if coding is not None and coding.lower() != "chunked":
+        raise FetchRefused(reason="The answer is coded in a way that is not known.")
+    found = set(answer.headers.get_all("Content-Length", []))
+    if coding is None and found:
+        value = found.pop()
+        # 18 digits are more than any data has, and fewer than a signed number of 64 bits may have.
+        if found or not (value.isascii() and value.isdigit() and len(value) < 19):
+            raise FetchRefused(reason="The server announced a length that is no number, or one that cannot be.")
+
+
+def cause(error: Exception | None) -> str:
+    """Return why, without the address that the system puts into its texts."""
+    if isinstance(error, TimeoutError):
+        return "it took too long"
+    if isinstance(error, ssl.SSLError):
+        return "TLS failed"
+    if isinstance(error, ConnectionRefusedError):
+        return "it was refused"
+    return "the network failed"

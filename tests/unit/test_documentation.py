@@ -1,4 +1,4 @@
-"""What docstrings and comments cite is in the manual: every anchor exists, and stands in one place only."""
+"""What docstrings and comments cite is in the manual, and what the manual names is in the source."""
 
 import ast
 import io
@@ -18,6 +18,7 @@ CODE = ("glance_mini", "glance_mini_store", "tests", "benchmarks", "examples")
 
 _LABEL = re.compile(r"^\s*\.\. _([^:`]+):\s*$", re.MULTILINE)
 _ANCHOR = re.compile(r"(?<![\w./-])(?:api|format)-[a-z0-9]++(?:-[a-z0-9]++)*+(?!-|\.\w)")
+_MODULE = re.compile(r"``(glance_mini(?:_store)?(?:[./][a-z0-9_]+)+)(?:\.[A-Z]\w*|:\w+)?``")
 _NOT_IN_THE_REPOSITORY = re.compile(
     r"\b[Rr]eference,? \(?(?:section )?[0-9A]\.?[0-9]*|\bAPI reference\b|\bDESIGN\b|\bSTYLE\b|\b[Aa]ppendix [A-Z]\b"
 )
@@ -106,6 +107,20 @@ class TestCitations(testtools.TestCase):
             self.assertIsNotNone(_NOT_IN_THE_REPOSITORY.search(text), text)
         for text in ("a reference to 5 images", "RFC 9110 section 14", "this design", "cross-reference"):
             self.assertIsNone(_NOT_IN_THE_REPOSITORY.search(text), text)
+
+
+class TestModules(testtools.TestCase):
+    def test_every_module_that_the_manual_names_exists(self):
+        groups = set(re.findall(r"^(glance_mini[\w.]*) =$", (ROOT / "setup.cfg").read_text(), re.MULTILINE))
+        pages = [ROOT / "README.md", *MANUAL.rglob("*.rst")]
+        named = {(page.name, name) for page in pages for name in _MODULE.findall(page.read_text())}
+        self.assertNotEqual(set(), named)
+        self.assertEqual(set(), {(page, name) for page, name in named if name not in groups and not _is_module(name)})
+
+
+def _is_module(name: str) -> bool:
+    path = ROOT / name.removesuffix(".py").replace(".", "/")
+    return path.is_dir() or path.with_suffix(".py").is_file()
 
 
 class TestLabels(testtools.TestCase):

@@ -1,4 +1,4 @@
-"""Prints ``N passed, N failed`` for runs of stestr; exits with 1 where a test failed, none passed or too many are flaky.
+"""Prints ``N passed, N failed`` for runs of stestr; exits with 1 where one failed, none passed or too many are flaky.
 
 Arguments: the directory that holds ``.stestr`` and the number of the first run to count. Lines before it tell of
 skipped tests and of flaky ones: those that failed and passed when ``again.py`` ran them once more. A test that began

@@ -1,7 +1,7 @@
 """Which process runs which test classes: shared out by the recorded seconds of each class, the longest first.
 
-``python -m tests.durations share FILE ...`` writes a worker file for ``stestr run --worker-file FILE ...``; the dots are
-the same arguments of ``stestr run``. ``python -m tests.durations refresh`` records the seconds of the last run that
+``python -m tests.durations share FILE ...`` writes a worker file for ``stestr run --worker-file FILE ...``; the dots
+are the same arguments of ``stestr run``. ``python -m tests.durations refresh`` records the seconds of the last run that
 stestr kept. The record is ``durations.json``, seconds by class; what is not in it takes less than ``RECORDED_FROM``,
 as far as anybody knows. A class that is new or has another name runs like all others.
 """
@@ -97,7 +97,9 @@ def last_run(directory: str) -> list[dict[str, Any]]:
     return found
 
 
-def refreshed(recorded: Mapping[str, float], measured: Mapping[str, float], classes: Collection[str]) -> dict[str, float]:
+def refreshed(
+    recorded: Mapping[str, float], measured: Mapping[str, float], classes: Collection[str]
+) -> dict[str, float]:
     """Return the new record: what was measured now, and what was not and still exists."""
     kept = {name: value for name, value in recorded.items() if name in classes}
     found = {name: round(value, 1) for name, value in (kept | dict(measured)).items() if value >= RECORDED_FROM}

@@ -18,9 +18,9 @@ from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.db.sqlalchemy.models import image_locations, images, jobs, outbox, staged_data, transfers
 from tests.functional.faults import SHORT_LEASES, start_service, workers_of
 from tests.functional.importing import DIRECT, begin_import, entries, stage, web
-from tests.functional.service import free_port
 from tests.functional.test_worker import WorkerProcess
 from tests.http_server.running import eventually
+from tests.ports import free_port
 from tests.unit.store.web import Page, WebServer
 
 WAIT_SECONDS = 150

@@ -23,8 +23,10 @@ from glance_mini.domain.clock import utcnow
 from glance_mini.domain.job import Job
 from glance_mini.state import StateDirectory
 from glance_mini.workers.wakeup import open_waker
+from tests.functional import slow_jobs
 from tests.functional.entry_points import EntryPoints
-from tests.functional.service import STOP_SECONDS, Service, free_port
+from tests.functional.service import STOP_SECONDS, Service
+from tests.ports import free_port
 
 WAIT_SECONDS = 60
 
@@ -106,8 +108,8 @@ class WorkerTestCase(testtools.TestCase):
 
     def noted(self, word):
         """Return the lines of the log that begin with ``word``: what was noted, the process, and when."""
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [(what, int(pid), int(moment)) for first, what, pid, moment in map(str.split, lines) if first == word]
+        lines = slow_jobs.noted(self.log)
+        return [(what, int(pid), int(moment)) for first, what, pid, moment in lines if first == word]
 
     def state_of(self, job_id):
         """Return the state of a job."""

@@ -78,7 +78,8 @@ class CiTest(testtools.TestCase):
     def call(self, *words, where="."):
         """Return exit code and output of a program of CI."""
         command = [sys.executable, *words]
-        done = subprocess.run(command, cwd=self.folder / where, capture_output=True, text=True, timeout=120, check=False)
+        where = self.folder / where
+        done = subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=120, check=False)
         self.addDetail(" ".join(words), testtools.content.text_content(done.stdout + done.stderr))
         return done.returncode, done.stdout.splitlines()
 

@@ -1,6 +1,5 @@
 """Requests that are handed on to the node with the staged data (reference 6.9, appendix B 51)."""
 
-import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,6 +12,7 @@ from glance_mini.domain.transfer import Transfer
 from glance_mini.operations.imports import BeginStaging, RecordStaged
 from glance_mini.testing.samples import TIME
 from tests.http.client import ApplicationTest
+from tests.ports import free_port
 
 IMPORT = {"method": {"name": "glance-direct"}, "stores": ["cheap"]}
 
@@ -66,9 +66,7 @@ class ForwardingTest(ApplicationTest):
 
     def unreachable(self) -> str:
         """Return the address of a node that is down."""
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            return f"http://127.0.0.1:{sock.getsockname()[1]}"
+        return f"http://127.0.0.1:{free_port()}"
 
 
 class TestForwarding(ForwardingTest):

@@ -16,6 +16,7 @@ from glance_mini.imports.fetch import NotResumable
 from glance_mini.imports.pace import FetchBroken, FetchRefused, Pace, Patience
 from glance_mini.imports.uri_filter import Choice, UriFilter, UriRefused
 from glance_mini.imports.web_client import FetchLimits, WebClient
+from tests.ports import free_port
 from tests.unit.imports.certificates import tls_pair
 from tests.unit.imports.raw_server import RawServer, response
 
@@ -274,9 +275,7 @@ class TestResumption(ClientCase):
         self.assertRaises(InterruptedError, self.client().open, self.serve(b"").url(), pause=give_up)
 
     def test_a_server_that_refuses_connections_is_tried_again(self):
-        with socket.create_server(("127.0.0.1", 0)) as closed:
-            port = closed.getsockname()[1]
-        text = str(self.assertRaises(FetchBroken, self.fetch, f"http://127.0.0.1:{port}/"))
+        text = str(self.assertRaises(FetchBroken, self.fetch, f"http://127.0.0.1:{free_port()}/"))
         self.assertIn("refused", text)
         self.assertEqual([2, 4], self.delays)
 

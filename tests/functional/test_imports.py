@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 import fixtures
@@ -14,9 +13,8 @@ from testtools.content import text_content
 from glance_mini.state import StateDirectory
 from tests.functional.faults import show_log, use_for_class
 from tests.functional.service import Client, Service, files_below
+from tests.http_server.running import eventually
 from tests.unit.store.web import Page, WebServer
-
-WAIT_SECONDS = 60
 
 CONFIGURATION = """
 [workers]
@@ -71,13 +69,13 @@ class ImportTestCase(testtools.TestCase):
 
     def wait_for(self, service, image_id):
         """Return the image once its import has ended."""
-        deadline = time.monotonic() + WAIT_SECONDS
-        while True:
+
+        def ended():
             image = service.request("GET", f"/v2/images/{image_id}").json()
-            if "os_glance_import_task" not in image and image["status"] in ("active", "queued"):
-                return image
-            self.assertLess(time.monotonic(), deadline, f"the import does not end: {image}")
-            time.sleep(0.1)
+            is_over = "os_glance_import_task" not in image and image["status"] in ("active", "queued")
+            return image if is_over else None
+
+        return eventually(ended, "the import ended")
 
     def assertImported(self, service, image_id):
         """Fail unless the image is there, whole and alone."""

@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import time
 from pathlib import Path
 
 import fixtures
@@ -10,6 +9,7 @@ import testtools
 
 from glance_mini.state import StateDirectory
 from tests.functional.service import Service
+from tests.http_server.running import eventually
 
 MIB = 1024 * 1024
 WAIT_SECONDS = 40
@@ -63,7 +63,4 @@ class KilledUploadTest(testtools.TestCase):
         return service.request("GET", f"/v2/images/{image}").json()["status"]
 
     def _wait_until(self, is_so):
-        deadline = time.monotonic() + WAIT_SECONDS
-        while not is_so():
-            self.assertLess(time.monotonic(), deadline, "it did not happen")
-            time.sleep(0.2)
+        eventually(is_so, "what is waited for came")

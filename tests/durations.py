@@ -31,13 +31,28 @@ def class_of(test_id: str) -> str:
     return test_id.partition("(")[0].rpartition(".")[0]
 
 
-def test_classes(directory: Path) -> list[str]:
-    """Return the names of all classes in the test modules below the package ``directory``; some have no tests."""
-    return [
-        ".".join((*path.relative_to(directory.parent).with_suffix("").parts, name))
-        for path in sorted(directory.rglob("test_*.py"))
-        for name in re.findall(r"^class (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-    ]
+def module_of(name: str) -> str:
+    """Return the name of the module of a class."""
+    return name.rpartition(".")[0]
+
+
+def test_modules(directory: Path) -> dict[str, list[str]]:
+    """Return the classes that are written down in each test module below the package ``directory``.
+
+    Some of them have no tests, and a module may make further ones when it is imported.
+    """
+    found = {}
+    for path in sorted(directory.rglob("test_*.py")):
+        module = ".".join(path.relative_to(directory.parent).with_suffix("").parts)
+        names = re.findall(r"^class (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        found[module] = [f"{module}.{name}" for name in names]
+    return found
+
+
+def test_classes(modules: Mapping[str, Collection[str]], recorded: Iterable[str]) -> list[str]:
+    """Return all classes that are known: those written down, and those recorded of a module that exists."""
+    written = [name for names in modules.values() for name in names]
+    return list(dict.fromkeys([*written, *(name for name in recorded if module_of(name) in modules)]))
 
 
 def shares(seconds: Mapping[str, float], processes: int) -> list[list[str]]:
@@ -45,7 +60,7 @@ def shares(seconds: Mapping[str, float], processes: int) -> list[list[str]]:
     loads = [0.0] * processes
     found: list[list[str]] = [[] for _ in loads]
     for name in sorted(seconds, key=lambda name: (-seconds[name], name)):
-        least = loads.index(min(loads))
+        least = min(range(processes), key=lambda number: (loads[number], len(found[number])))
         loads[least] += seconds[name]
         found[least].append(name)
     return found
@@ -98,25 +113,31 @@ def last_run(directory: str) -> list[dict[str, Any]]:
 
 
 def refreshed(
-    recorded: Mapping[str, float], measured: Mapping[str, float], classes: Collection[str]
+    recorded: Mapping[str, float], measured: Mapping[str, float], modules: Mapping[str, Collection[str]]
 ) -> dict[str, float]:
     """Return the new record: what was measured now, and what was not and still exists."""
-    kept = {name: value for name, value in recorded.items() if name in classes}
-    found = {name: round(value, 1) for name, value in (kept | dict(measured)).items() if value >= RECORDED_FROM}
+    seen = {module_of(name) for name in measured}
+    kept = {
+        name: value
+        for name, value in recorded.items()
+        if (module := module_of(name)) in modules and (name in modules[module] or module not in seen)
+    }
+    now = {name: value for name, value in measured.items() if module_of(name) in modules}
+    found = {name: round(value, 1) for name, value in (kept | now).items() if value >= RECORDED_FROM}
     return dict(sorted(found.items()))
 
 
 def main(words: list[str]) -> int:
     """Do what the first word says and return the exit code."""
     recorded = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    classes = test_classes(RECORD.parent)
+    modules = test_modules(RECORD.parent)
     match words:
         case ["share", path, *rest]:
             arguments = Run(None, None).get_parser("share").parse_args(rest)
-            seconds = expected_seconds(recorded, classes, arguments)
+            seconds = expected_seconds(recorded, test_classes(modules, recorded), arguments)
             Path(path).write_text(worker_file(shares(seconds, arguments.concurrency or local_concurrency() or 1)))
         case ["refresh"]:
-            found = refreshed(recorded, measured_seconds(last_run(".")), set(classes))
+            found = refreshed(recorded, measured_seconds(last_run(".")), modules)
             RECORD.write_text(json.dumps(found, indent=0) + "\n")
             print(f"{len(found)} classes take {sum(found.values()):.0f} seconds")
         case _:

@@ -15,6 +15,7 @@ from tests.durations import (
     refreshed,
     shares,
     test_classes,
+    test_modules,
     worker_file,
 )
 
@@ -49,9 +50,12 @@ class SharesTest(testtools.TestCase):
         self.assertEqual([4, 2, UNKNOWN], list(expected_seconds(recorded, classes, everything).values()))
 
     def test_classes_of_this_repository_are_found(self):
-        classes = test_classes(RECORD.parent)
-        self.assertIn("tests.unit.test_durations.SharesTest", classes)
-        self.assertEqual(len(set(classes)), len(classes))
+        modules = test_modules(RECORD.parent)
+        self.assertIn("tests.unit.test_durations.SharesTest", modules["tests.unit.test_durations"])
+        classes = test_classes(modules, ["tests.gone.A", "tests.unit.test_durations.Made"])
+        self.assertEqual(1, classes.count("tests.unit.test_durations.SharesTest"))
+        self.assertEqual("tests.unit.test_durations.Made", classes[-1])
+        self.assertNotIn("tests.gone.A", classes)
 
 
 class RecordTest(testtools.TestCase):
@@ -65,7 +69,8 @@ class RecordTest(testtools.TestCase):
         self.assertEqual({"m.A": 1, "m.B": 5, "n.C": 2}, measured_seconds(tests))
 
     def test_record_keeps_what_was_not_measured_and_still_exists(self):
-        recorded = {"m.Old": 3, "m.Gone": 3, "m.Faster": 3}
-        measured = {"m.New": 1.26, "m.Faster": 0.2}
-        classes = {"m.Old", "m.New", "m.Faster"}
-        self.assertEqual({"m.New": 1.3, "m.Old": 3}, refreshed(recorded, measured, classes))
+        recorded = {"m.Old": 3, "m.Gone": 3, "m.Faster": 3, "n.Made": 3, "gone.A": 3}
+        measured = {"m.New": 1.26, "m.Faster": 0.2, "m.Made": 2, "elsewhere.B": 4}
+        modules = {"m": ["m.Old", "m.New", "m.Faster"], "n": []}
+        expected = {"m.Made": 2, "m.New": 1.3, "m.Old": 3, "n.Made": 3}
+        self.assertEqual(expected, refreshed(recorded, measured, modules))

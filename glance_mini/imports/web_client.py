@@ -58,6 +58,9 @@ class WebClient:
         self._filter = uri_filter
         self._limits = limits
         self._tls = tls or _system_tls()
+        # Data without a length is whole only where the server ends TLS itself (RFC 8446 section 6.1). The Python of some
+        # systems, that of Debian 12 among them, takes a cut connection for such an end unless it is told otherwise.
+        self._tls.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
         self._clock = clock
 
     @classmethod

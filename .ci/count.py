@@ -1,50 +1,94 @@
-"""Prints ``N passed, N failed`` for runs of stestr; exits with 1 where a test failed or none passed.
+"""Prints ``N passed, N failed`` for runs of stestr; exits with 1 where one failed, none passed or too many are flaky.
 
-Arguments: the directory that holds ``.stestr`` and the number of the first run to count. A line before it tells of
-skipped tests where there are any. A test that began and never ended has failed.
+Arguments: the directory that holds ``.stestr`` and the number of the first run to count. Lines before it tell of
+skipped tests and of flaky ones: those that failed and passed when ``again.py`` ran them once more. A test that began
+and never ended has failed.
 """
 
+import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 from stestr.repository.abstract import RepositoryNotFound
 from stestr.repository.file import RepositoryFactory
 from testtools import StreamToDict
 
 PASSED = ("success", "xfail")
+WELL = (*PASSED, "skip")
+MOST_FLAKY = 2
+FIXTURE = re.compile(r"(?:setUp|tearDown)(?:Class|Module) \((.+)\)")
+"""What the runner calls that which a class or a module does before or after its tests, when it fails."""
+REPEATED = Path(".stestr", "repeated")
+"""Where ``again.py`` keeps the numbers of its runs, one a line."""
 
 
-def statuses_of(run) -> Counter[str]:
-    """Return how many tests of one run ended in which status."""
-    statuses: Counter[str] = Counter()
-    tests = StreamToDict(lambda test: statuses.update([test["status"]]))
-    tests.startTestRun()
-    run.get_test().run(tests)
-    tests.stopTestRun()
-    return statuses
+def tests_of(run) -> dict[str, str]:
+    """Return the status of each test of a run by its name."""
+    tests: dict[str, str] = {}
+
+    def note(test) -> None:
+        if tests.get(test["id"], "success") in WELL:
+            tests[test["id"]] = test["status"]
+
+    stream = StreamToDict(note)
+    stream.startTestRun()
+    run.get_test().run(stream)
+    stream.stopTestRun()
+    return tests
 
 
-def all_statuses(directory: str, first: int) -> Counter[str]:
-    """Return the statuses of all runs from the number ``first`` on; none where there is no repository."""
+def belongs_to(test: str, fixture: str) -> bool:
+    """Tell whether a test is one of those around which ``fixture`` runs, a name that ``FIXTURE`` matches."""
+    found = FIXTURE.fullmatch(fixture)
+    return bool(found) and test.startswith(f"{found[1]}.")
+
+
+def is_mended(name: str, second: dict[str, str]) -> bool:
+    """Tell whether what failed under this name went well in the second run."""
+    around = [test for test in second if belongs_to(test, name)]
+    return second.get(name, "success" if around else None) in PASSED
+
+
+def together(first: dict[str, str], second: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return the tests of a run and of its repetition as one, and the names of those that are flaky."""
+    flaky = [name for name, status in first.items() if status not in WELL and is_mended(name, second)]
+    fixtures = {name for name in flaky if FIXTURE.fullmatch(name)}
+    return {name: status for name, status in (first | second).items() if name not in fixtures}, flaky
+
+
+def counted(directory: str, first: int) -> Iterator[tuple[dict[str, str], list[str]]]:
+    """Yield tests and flaky ones of each run from the number ``first`` on; nothing where there is no repository."""
     try:
         repository = RepositoryFactory().open(directory)
     except RepositoryNotFound:
-        return Counter()
-    statuses: Counter[str] = Counter()
+        return
+    noted = Path(directory, REPEATED)
+    repeated = set(map(int, noted.read_text().split())) if noted.exists() else set()
     for number in range(first, repository.count()):
-        statuses += statuses_of(repository.get_test_run(number))
-    return statuses
+        if number not in repeated:
+            again = tests_of(repository.get_test_run(number + 1)) if number + 1 in repeated else {}
+            yield together(tests_of(repository.get_test_run(number)), again)
 
 
 def main(directory: str, first: str) -> int:
-    """Print the line and return the exit code."""
-    statuses = all_statuses(directory, int(first))
+    """Print the lines and return the exit code."""
+    statuses: Counter[str] = Counter()
+    all_flaky: list[str] = []
+    for tests, flaky in counted(directory, int(first)):
+        statuses.update(tests.values())
+        all_flaky += flaky
     passed = sum(statuses[status] for status in PASSED)
     failed = statuses.total() - passed - statuses["skip"]
+    for name in all_flaky:
+        print(f"FLAKY {name}")
+    if all_flaky:
+        print(f"{len(all_flaky)} flaky, at most {MOST_FLAKY} may be")
     if statuses["skip"]:
         print(f"{statuses['skip']} skipped")
     print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+    return 1 if failed or not passed or len(all_flaky) > MOST_FLAKY else 0
 
 
 if __name__ == "__main__":

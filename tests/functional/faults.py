@@ -29,11 +29,11 @@ def make_state(path, *options):
     return state.path
 
 
-def start_service(test, *options, state=None, **arguments):
+def start_service(test, *options, state=None, words=(), **arguments):
     """Return a service that ends with ``test``; ``state`` is its state directory, a new one where None."""
     if state is None:
         state = make_state(test.useFixture(fixtures.TempDir()).join("state"), *options)
-    return test.useFixture(Service(state, **arguments))
+    return test.useFixture(Service(state, *words, **arguments))
 
 
 def use_for_class(case, fixture):
@@ -49,10 +49,10 @@ def show_log(test, service):
 
 
 class SharedService:
-    """A mix-in: one service, with the ``options`` of the class, for all tests of a class."""
+    """A mix-in: one service, with the ``options`` of the class, for all tests of a class; it runs no jobs."""
 
     options = {}
-    words = ()
+    words = ("--no-worker",)
 
     @classmethod
     def setUpClass(cls):

@@ -1,5 +1,6 @@
 """What the tests of imports with real processes share: how one is begun, and what is there when it has ended."""
 
+from tests.functional.service import entries_below
 from tests.http_server.running import eventually
 
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -53,4 +54,4 @@ def await_worker(service):
 
 def entries(service, *names):
     """Return what is below those directories of the state directory, directories and unpublished files too."""
-    return [path for name in names for path in (service.state / name).rglob("*")]
+    return [path for name in names for paths in entries_below(service.state / name) for path in paths]

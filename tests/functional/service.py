@@ -1,9 +1,9 @@
 """The real ``glance-mini serve`` as a process, and the unmodified clients that use it."""
 
+import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,15 +13,23 @@ import fixtures
 import requests
 import yaml
 
+from tests.ports import free_port
+
 START_SECONDS = 30
 STOP_SECONDS = 30
 
 
-def free_port():
-    """Return a port on loopback that nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+def entries_below(directory):
+    """Return the directories and the files below a directory, in which things may come and go meanwhile."""
+    # Path.rglob raises where a directory goes between being found and being read.
+    found = [(Path(place), folders, names) for place, folders, names in os.walk(directory)]
+    folders = [place / name for place, names, _ in found for name in names]
+    return folders, [place / name for place, _, names in found for name in names]
+
+
+def files_below(directory):
+    """Return the files below a directory, those that are only being written too."""
+    return entries_below(directory)[1]
 
 
 class Service(fixtures.Fixture):
@@ -109,7 +117,7 @@ class Service(fixtures.Fixture):
 
     def stored_files(self):
         """Return all files in the file store."""
-        return [path for path in (self.state / "images").rglob("*") if path.is_file()]
+        return files_below(self.state / "images")
 
 
 class Client(fixtures.Fixture):
@@ -127,9 +135,7 @@ class Client(fixtures.Fixture):
 
     def call(self, program, *words):
         """Return what a client printed; raises where it failed."""
-        path = Path(sys.executable).parent / program
-        where = {"env": self._environ, "cwd": self.home, "stdin": subprocess.DEVNULL}
-        done = subprocess.run([str(path), *words], **where, capture_output=True, text=True, timeout=60, check=False)
+        done = self._run(program, *words, stdin=subprocess.DEVNULL)
         if done.returncode:
             raise AssertionError(f"{program} {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
@@ -137,3 +143,25 @@ class Client(fixtures.Fixture):
     def openstack(self, *words):
         """Return what ``openstack`` printed."""
         return self.call("openstack", "--os-cloud", "glance-mini", *words).strip()
+
+    def openstack_session(self, *commands):
+        """Return the JSON documents that one ``openstack`` printed which read those commands from its input.
+
+        That is much quicker than one process for each. Its exit code tells nothing: it is 1 after every session.
+        """
+        environ = {**self._environ, "OS_CLOUD": "glance-mini"}
+        done = self._run("openstack", input="\n".join([*commands, ""]), env=environ)
+        documents, rest = [], done.stdout.strip()
+        while rest:
+            try:
+                document, end = json.JSONDecoder().raw_decode(rest)
+            except ValueError:
+                raise AssertionError(f"openstack did not understand all: {done.stdout}{done.stderr}") from None
+            documents.append(document)
+            rest = rest[end:].strip()
+        return documents
+
+    def _run(self, program, *words, **arguments):
+        path = Path(sys.executable).parent / program
+        arguments = {"env": self._environ, "cwd": self.home, **arguments}
+        return subprocess.run([str(path), *words], **arguments, capture_output=True, text=True, timeout=60, check=False)

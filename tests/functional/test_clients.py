@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import os
 from pathlib import Path
 
@@ -34,7 +33,7 @@ class ClientTestCase(testtools.TestCase):
 
     def start(self):
         """Return the running service."""
-        return self.useFixture(Service(self.state.path))
+        return self.useFixture(Service(self.state.path, "--no-worker"))
 
     def start_with_password(self):
         """Return a service that knows ann by her password, and the clouds.yaml with which she comes."""
@@ -43,7 +42,7 @@ class ClientTestCase(testtools.TestCase):
         config.write_text(config.read_text().replace("flavor = token", "flavor = basic"))
         user = User("ann").with_role("lab", ("member",)).with_password("correct horse")
         change_users(self.state.users_file, lambda users: users.add(user))
-        service = self.useFixture(Service(self.state.path, lines=1))
+        service = self.useFixture(Service(self.state.path, "--no-worker", lines=1))
         auth = {"endpoint": service.lines[-1], "username": "ann", "password": "correct horse"}
         cloud = {"auth_type": "http_basic", "auth": auth, "image_endpoint_override": service.lines[-1]}
         clouds = self.root / "clouds.yaml"
@@ -61,20 +60,26 @@ class OpenStackClientTest(ClientTestCase):
         self._live(self.useFixture(Client(clouds)), owner="lab")
 
     def _live(self, client, owner):
-        words = ("image", "create", "disk", "--disk-format", "raw", "--file", str(self.file), "-f", "json")
-        created = json.loads(client.openstack(*words))
+        """Do all of it in one call of the program, which reads its commands one after the other."""
+        created, listed, shown, shared, members, left = client.openstack_session(
+            f"image create disk --disk-format raw --file {self.file} -f json",
+            "image list -f json",
+            "image set disk --property os_distro=leap --tag x86",
+            "image unset disk --tag x86",
+            "image show disk -f json",
+            "image add project disk other -f json",
+            "image member list disk -f json",
+            f"image save disk --file {self.saved}",
+            "image delete disk",
+            "image list -f json",
+        )
         self.assertEqual(("active", owner, len(CONTENT)), (created["status"], created["owner"], created["size"]))
-        self.assertEqual("disk", client.openstack("image", "list", "-f", "value", "-c", "Name"))
-        client.openstack("image", "set", "disk", "--property", "os_distro=leap", "--tag", "x86")
-        client.openstack("image", "unset", "disk", "--tag", "x86")
-        shown = json.loads(client.openstack("image", "show", "disk", "-f", "json"))
+        self.assertEqual(["disk"], [image["Name"] for image in listed])
         self.assertEqual(("leap", []), (shown["properties"]["os_distro"], shown["tags"]))
-        client.openstack("image", "add", "project", "disk", "other")
-        self.assertEqual("other", client.openstack("image", "member", "list", "disk", "-f", "value", "-c", "Member ID"))
-        client.openstack("image", "save", "disk", "--file", str(self.saved))
+        self.assertEqual("other", shared["member_id"])
+        self.assertEqual(["other"], [member["Member ID"] for member in members])
         self.assertEqual(CONTENT, self.saved.read_bytes())
-        client.openstack("image", "delete", "disk")
-        self.assertEqual("", client.openstack("image", "list", "-f", "value"))
+        self.assertEqual([], left)
 
 
 class GlanceClientTest(ClientTestCase):
@@ -100,7 +105,6 @@ class GlanceClientTest(ClientTestCase):
         self.assertEqual(CONTENT, self.saved.read_bytes())
         glance("image-delete", image["id"])
         self.assertEqual([], service.request("GET", "/v2/images").json()["images"])
-
 
     def test_by_password_its_library_does_the_same(self):
         """The command itself knows no authentication but Keystone's and a token."""

@@ -9,7 +9,7 @@ PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 
 
 class ChangesAtOnceTest(SharedService, testtools.TestCase):
-    words = ("--workers", "2")
+    words = ("--no-worker", "--workers", "2")
 
     def test_properties_added_by_patch_are_all_there(self):
         image = self.service.create_image()

@@ -1,6 +1,5 @@
 """Deleted images as the unmodified clients see them, and the worker that deletes them for good."""
 
-import time
 from pathlib import Path
 
 import fixtures
@@ -9,7 +8,8 @@ import testtools
 
 from glance_mini.standalone.state import StateDirectory
 from tests.functional.service import Client, Service
-from tests.functional.test_worker import WAIT_SECONDS, WorkerProcess
+from tests.functional.test_worker import WorkerProcess
+from tests.http_server.running import eventually
 
 OPTIONS = "[DEFAULT]\ndelayed_delete = true\nscrub_time = 0\n"
 
@@ -42,10 +42,7 @@ class DeletedImagesTest(testtools.TestCase):
         cloud.image.delete_image(image)
         self.assertEqual(1, len(service.stored_files()))
         self.useFixture(WorkerProcess(self.state.path))
-        deadline = time.monotonic() + WAIT_SECONDS
-        while service.stored_files() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        self.assertEqual([], service.stored_files())
+        eventually(lambda: not service.stored_files(), "the data was deleted")
         self.assertEqual(404, service.request("POST", f"/v2/images/{image}/actions/restore").status_code)
         self.assertEqual([], list(cloud.image.images(status="pending_delete")))
 

@@ -62,13 +62,13 @@ class SmallDiskTest(testtools.TestCase):
     def test_disk_that_runs_full_is_413(self):
         state = make_state(self.useFixture(fixtures.TempDir()).join("state"))
         self.useFixture(SmallDisk(state / "images")).require(self)
-        assert_full(self, start_service(self, state=state))
+        assert_full(self, start_service(self, state=state, words=["--no-worker"]))
 
 
 class UnwritableStoreTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
-        self.service = start_service(self)
+        self.service = start_service(self, words=["--no-worker"])
         self.directory = self.service.state / "images"
         self.kept = self.service.create_image()
         self.service.upload(self.kept, b"kept")

@@ -84,6 +84,7 @@ class NoLargeFiles(DiskCase, SharedService):
     """Mix into a case: the processes of the service can write no file larger than a disk of ``DISK_MIB``."""
 
     plugins = ""
+    words = ()
 
     @classmethod
     def setUpClass(cls):

@@ -13,7 +13,8 @@ import testtools
 
 from tests.functional.faults import MIB, SHORT_LEASES, make_state, show_log, use_for_class
 from tests.functional.importing import begin_import, end_of_import, entries, run_import, web
-from tests.functional.service import Service, free_port
+from tests.functional.service import Service
+from tests.ports import free_port
 from tests.unit.content.disk_images import flat_vmdk, qcow2, vmdk
 from tests.unit.imports.raw_server import RawServer, response
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 import fixtures
@@ -12,10 +11,10 @@ import testtools
 from testtools.content import text_content
 
 from glance_mini.standalone.state import StateDirectory
-from tests.functional.service import Client, Service
+from tests.functional.faults import show_log, use_for_class
+from tests.functional.service import Client, Service, files_below
+from tests.http_server.running import eventually
 from tests.unit.store.web import Page, WebServer
-
-WAIT_SECONDS = 60
 
 CONFIGURATION = """
 [workers]
@@ -28,14 +27,15 @@ allowed_ports = {port}
 """
 
 
-class ImportTestCase(testtools.TestCase):
-    """A state directory whose service may fetch from a web server of the test, and an image's content in a file."""
+class Place(fixtures.Fixture):
+    """A state directory whose service may fetch from a web server, which has ``content`` as ``/disk.raw``."""
 
-    content = os.urandom(2_500_000)
+    def __init__(self, content):
+        super().__init__()
+        self.content = content
+        self.digest = hashlib.sha512(content).hexdigest()
 
-    def setUp(self):
-        super().setUp()
-        self.digest = hashlib.sha512(self.content).hexdigest()
+    def _setUp(self):
         root = Path(self.useFixture(fixtures.TempDir()).path)
         self.web = self.useFixture(WebServer())
         self.web.pages["/disk.raw"] = Page(self.content)
@@ -46,6 +46,21 @@ class ImportTestCase(testtools.TestCase):
         with open(self.state.config_file, "a", encoding="utf-8") as file:
             file.write(CONFIGURATION.format(port=self.web.port))
 
+
+class ImportTestCase(testtools.TestCase):
+    """What the tests know of their ``Place``."""
+
+    content = os.urandom(2_500_000)
+
+    def setUp(self):
+        super().setUp()
+        place = self.place()
+        self.digest, self.web, self.file, self.state = place.digest, place.web, place.file, place.state
+
+    def place(self):
+        """Return the place of this test."""
+        return self.useFixture(Place(self.content))
+
     def start(self, *words):
         """Return the running service."""
         service = self.useFixture(Service(self.state.path, *words))
@@ -54,13 +69,13 @@ class ImportTestCase(testtools.TestCase):
 
     def wait_for(self, service, image_id):
         """Return the image once its import has ended."""
-        deadline = time.monotonic() + WAIT_SECONDS
-        while True:
+
+        def ended():
             image = service.request("GET", f"/v2/images/{image_id}").json()
-            if "os_glance_import_task" not in image and image["status"] in ("active", "queued"):
-                return image
-            self.assertLess(time.monotonic(), deadline, f"the import does not end: {image}")
-            time.sleep(0.1)
+            is_over = "os_glance_import_task" not in image and image["status"] in ("active", "queued")
+            return image if is_over else None
+
+        return eventually(ended, "the import ended")
 
     def assertImported(self, service, image_id):
         """Fail unless the image is there, whole and alone."""
@@ -72,14 +87,25 @@ class ImportTestCase(testtools.TestCase):
 
     def files(self, name):
         """Return the files below a directory of the state directory."""
-        return [path for path in (self.state.path / name).rglob("*") if path.is_file()]
+        return files_below(self.state.path / name)
 
 
 class ClientImportTest(ImportTestCase):
+    """One service for all; each test has an image of its own."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.shared = use_for_class(cls, Place(cls.content))
+        cls.service = use_for_class(cls, Service(cls.shared.state.path))
+
     def setUp(self):
         super().setUp()
-        self.service = self.start()
+        show_log(self, self.service)
         self.client = self.useFixture(Client(self.state.clouds_file))
+
+    def place(self):
+        return self.shared
 
     def glance(self, *words):
         """Return what ``glance`` printed. It takes any input that is no terminal for data, so it gets none."""
@@ -88,30 +114,33 @@ class ClientImportTest(ImportTestCase):
         access = ("--os-auth-token", self.service.token, "--os-image-url", url)
         return self.client.call("/bin/sh", "-c", 'exec "$@" <&-', "sh", program, *access, *words)
 
-    def image_id(self):
-        """Return the id of the one image there is."""
-        (image,) = self.service.request("GET", "/v2/images").json()["images"]
+    def image_id(self, name):
+        """Return the id of the one image of this name."""
+        (image,) = self.service.request("GET", f"/v2/images?name={name}").json()["images"]
         return image["id"]
 
     def test_glance_imports_a_file(self):
         formats = ("--disk-format", "raw", "--container-format", "bare")
-        self.glance("image-create-via-import", *formats, "--name", "d", "--file", str(self.file))
-        self.assertImported(self.service, self.image_id())
-        self.assertEqual((1, 0, 0), tuple(len(self.files(name)) for name in ("images", "staging", "work")))
+        self.glance("image-create-via-import", *formats, "--name", "of-a-file", "--file", str(self.file))
+        image_id = self.image_id("of-a-file")
+        self.assertImported(self.service, image_id)
+        self.assertEqual(1, len([path for path in self.files("images") if image_id in path.name]))
+        self.assertEqual((0, 0), tuple(len(self.files(name)) for name in ("staging", "work")))
 
     def test_glance_imports_from_a_web_server(self):
         source = ("--import-method", "web-download", "--uri", self.web.url("/disk.raw"))
         formats = ("--disk-format", "raw", "--container-format", "bare")
-        self.glance("image-create-via-import", *formats, "--name", "d", *source)
-        self.assertImported(self.service, self.image_id())
+        self.glance("image-create-via-import", *formats, "--name", "of-the-web", *source)
+        self.assertImported(self.service, self.image_id("of-the-web"))
 
     def test_openstack_stages_and_imports_a_file(self):
         image_id = self.service.create_image()
         self.client.openstack("image", "stage", image_id, "--file", str(self.file))
         self.client.openstack("image", "import", image_id)
         self.assertImported(self.service, image_id)
-        tasks = self.client.openstack("image", "task", "list", "-f", "json")
-        self.assertEqual(["success"], [task["Status"] for task in json.loads(tasks)])
+        (task,) = self.service.request("GET", f"/v2/images/{image_id}/tasks").json()["tasks"]
+        tasks = json.loads(self.client.openstack("image", "task", "list", "-f", "json"))
+        self.assertEqual(["success"], [each["Status"] for each in tasks if each["ID"] == task["id"]])
 
     def test_openstack_imports_from_a_web_server_and_waits_for_it(self):
         image_id = self.service.create_image()

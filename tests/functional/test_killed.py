@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import time
 from pathlib import Path
 
 import fixtures
@@ -10,6 +9,7 @@ import testtools
 
 from glance_mini.standalone.state import StateDirectory
 from tests.functional.service import Service
+from tests.http_server.running import eventually
 
 MIB = 1024 * 1024
 WAIT_SECONDS = 40
@@ -35,14 +35,14 @@ class KilledUploadTest(testtools.TestCase):
         self._kill_in_the_middle(["Transfer-Encoding: chunked"], (b"%x\r\n" % MIB + b"x" * MIB + b"\r\n") * 8)
 
     def _kill_in_the_middle(self, framing, part):
-        service = self.useFixture(Service(self.state.path))
+        service = self.useFixture(Service(self.state.path, "--no-worker"))
         image = service.create_image()
         with self._begin_upload(service, image, framing) as client:
             client.sendall(part)
             self._wait_until(service.stored_files)
             self.assertEqual("saving", self._status(service, image))
             service.stop(signal.SIGKILL)
-        again = self.useFixture(Service(self.state.path, port=service.port))
+        again = self.useFixture(Service(self.state.path, "--no-worker", port=service.port))
         self._wait_until(lambda: self._status(again, image) == "queued" and not again.stored_files())
         self.assertEqual(204, again.upload(image, b"whole").status_code)
         self.assertEqual(b"whole", again.request("GET", f"/v2/images/{image}/file").content)
@@ -63,7 +63,4 @@ class KilledUploadTest(testtools.TestCase):
         return service.request("GET", f"/v2/images/{image}").json()["status"]
 
     def _wait_until(self, is_so):
-        deadline = time.monotonic() + WAIT_SECONDS
-        while not is_so():
-            self.assertLess(time.monotonic(), deadline, "it did not happen")
-            time.sleep(0.2)
+        eventually(is_so, "what is waited for came")

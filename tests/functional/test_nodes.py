@@ -11,9 +11,10 @@ from testtools.content import text_content
 
 from glance_mini.standalone.state import StateDirectory
 from tests.functional.importing import DIRECT, begin_import, end_of_import, entries, last_task, run_import, stage
-from tests.functional.service import Service, free_port
+from tests.functional.service import Service
 from tests.functional.test_worker import WorkerProcess
 from tests.http_server.running import eventually
+from tests.ports import free_port
 
 CONFIGURATION = """
 [workers]

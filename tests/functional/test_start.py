@@ -6,7 +6,6 @@ import ssl
 import stat
 import subprocess
 import sys
-import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +18,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from glance_mini.standalone.state import StateDirectory
-from tests.functional.service import Client, Service, free_port
+from tests.functional.faults import SharedService
+from tests.functional.service import Client, Service, entries_below
+from tests.http_server.running import eventually
+from tests.ports import free_port
 
 
 class StartTest(testtools.TestCase):
@@ -49,12 +51,8 @@ class StartTest(testtools.TestCase):
         service = self._start("--workers", "2")
         image = service.create_image()
         service.upload(image, b"x")
-        open_paths = [
-            path
-            for path in (self.state, *self.state.rglob("*"))
-            if stat.S_IMODE(path.lstat().st_mode) & 0o077 and not path.is_socket()
-        ]
-        self.assertEqual([], open_paths)
+        folders, files = entries_below(self.state)
+        self.assertEqual([], [path for path in (self.state, *folders, *files) if _is_open(path)])
         requests.get(f"{service.lines[2]}/v2/images", headers={"X-Auth-Token": "wrong-token-sent"}, timeout=10)
         self.assertEqual(0, service.stop())
         log = service.log.read_text()
@@ -62,22 +60,22 @@ class StartTest(testtools.TestCase):
         self.assertNotIn("wrong-token-sent", log)
 
     def test_next_start_finds_everything_and_tells_clients_a_new_address(self):
-        first = self._start()
+        first = self._start("--no-worker")
         token, image = first.token, first.create_image(name="kept")
         self.assertEqual(0, first.stop())
-        second = self._start()
+        second = self._start("--no-worker")
         self.assertNotEqual(first.port, second.port)
         self.assertEqual(token, second.token)
         self.assertEqual("kept", second.request("GET", f"/v2/images/{image}").json()["name"])
 
     def test_second_service_on_the_same_state_directory_is_refused(self):
-        self._start()
-        second = self._start()
+        self._start("--no-worker")
+        second = self._start("--no-worker")
         self.assertEqual((1, []), (second.code, second.lines))
         self.assertIn("already running", second.log.read_text())
 
     def test_address_that_is_taken_is_refused(self):
-        first = self._start()
+        first = self._start("--no-worker")
         second = self.useFixture(Service(self.root / "other", port=first.port))
         self.assertEqual((1, []), (second.code, second.lines))
         self.assertIn(str(first.port), second.log.read_text())
@@ -88,47 +86,26 @@ class StartTest(testtools.TestCase):
             self.assertEqual(0, service.stop(number))
             self.assertRaises(requests.ConnectionError, requests.get, service.lines[2], timeout=5)
 
-    def test_nobody_gets_in_without_the_token(self):
-        service = self._start()
-        url = f"{service.lines[2]}/v2/images"
-        answers = [requests.get(url, headers=headers, timeout=10) for headers in ({}, {"X-Auth-Token": "guess"})]
-        self.assertEqual([401, 401], [answer.status_code for answer in answers])
-
-    def test_user_who_is_added_and_removed_while_the_service_runs_is_let_in_and_out(self):
-        service = self._start()
-        words = [sys.executable, "-m", "glance_mini.cmd.manage", "user"]
-        add = [*words, "add", "ann", "--state", str(self.state)]
-        token = subprocess.run(add, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
-        self._wait_for_status(200, service, token)
-        subprocess.run([*words, "remove", "ann", "--state", str(self.state)], timeout=30, check=True)
-        self._wait_for_status(401, service, token)
-
-    def _wait_for_status(self, status, service, token):
-        deadline = time.monotonic() + 20
-        while service.request("GET", "/v2/images", headers={"X-Auth-Token": token}).status_code != status:
-            self.assertLess(time.monotonic(), deadline, "it did not happen")
-            time.sleep(0.2)
-
     def test_none_works_on_loopback_and_is_refused_beyond(self):
         StateDirectory(self.state).create()
         file = StateDirectory(self.state).config_file
         file.write_text(file.read_text().replace("flavor = token", "flavor = none"))
         refused = self._start("--bind", f"0.0.0.0:{free_port()}")
         self.assertEqual((1, []), (refused.code, refused.lines))
-        service = self._start()
+        service = self._start("--no-worker")
         clouds = self.root / "clouds.yaml"
         address = service.lines[2]
         cloud = {"auth_type": "none", "auth": {"endpoint": address}, "image_endpoint_override": address}
         clouds.write_text(yaml.safe_dump({"clouds": {"glance-mini": cloud}}))
         client = self.useFixture(Client(clouds))
-        client.openstack("image", "create", "free")
-        client.openstack("image", "set", "--public", "free")
-        self.assertEqual("free", client.openstack("image", "list", "-f", "value", "-c", "Name"))
-        client.openstack("image", "delete", "free")
+        _, listed = client.openstack_session(
+            "image create free -f json", "image set --public free", "image list --long -f json", "image delete free"
+        )
+        self.assertEqual([("free", "public")], [(image["Name"], image["Visibility"]) for image in listed])
 
     def test_tls_is_spoken_and_the_clients_know_the_certificate(self):
         certificate = _make_certificate(self.root / "server.pem")
-        service = self._start("--tls-cert", str(certificate))
+        service = self._start("--no-worker", "--tls-cert", str(certificate))
         self.assertEqual(f"https://127.0.0.1:{service.port}", service.lines[2])
         self.assertEqual(str(certificate), service.cloud["cacert"])
         client = self.useFixture(Client(self.state / "clouds.yaml"))
@@ -136,6 +113,36 @@ class StartTest(testtools.TestCase):
         with self.assertRaisesRegex(requests.exceptions.SSLError, "CERTIFICATE_VERIFY_FAILED"):
             requests.get(service.lines[2], timeout=10)
         ssl.get_server_certificate(("127.0.0.1", service.port), ca_certs=str(certificate))
+
+
+class TokenTest(SharedService, testtools.TestCase):
+    def test_nobody_gets_in_without_the_token(self):
+        url = f"{self.service.lines[2]}/v2/images"
+        answers = [requests.get(url, headers=headers, timeout=10) for headers in ({}, {"X-Auth-Token": "guess"})]
+        self.assertEqual([401, 401], [answer.status_code for answer in answers])
+
+    def test_user_who_is_added_and_removed_while_the_service_runs_is_let_in_and_out(self):
+        words = [sys.executable, "-m", "glance_mini.cmd.manage", "user"]
+        add = [*words, "add", "ann", "--state", str(self.service.state)]
+        token = subprocess.run(add, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+        self._wait_for_status(200, token)
+        subprocess.run([*words, "remove", "ann", "--state", str(self.service.state)], timeout=30, check=True)
+        self._wait_for_status(401, token)
+
+    def _wait_for_status(self, status, token):
+        def has_come():
+            return self.service.request("GET", "/v2/images", headers={"X-Auth-Token": token}).status_code == status
+
+        eventually(has_come, f"the answer was {status}")
+
+
+def _is_open(path):
+    """Tell whether others may look into what is there; nothing that has gone meanwhile is."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    return bool(stat.S_IMODE(mode) & 0o077) and not stat.S_ISSOCK(mode)
 
 
 def _make_certificate(path):

@@ -1,6 +1,7 @@
 """A server process for tests, and a client that speaks to it byte by byte."""
 
 import datetime
+import errno
 import ipaddress
 import json
 import os
@@ -18,8 +19,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-PATIENCE = 30
+PATIENCE = 60
 """Seconds after which a test gives up waiting; nothing takes nearly as long unless it is broken."""
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 0.2
+"""Seconds between two looks at what a test waits for: what is quick is seen soon, what is slow is not slowed down."""
 
 
 ROOT = Path(__file__).parents[2]
@@ -83,10 +87,23 @@ class Server(fixtures.Fixture):
         return self.log_file.read_text()
 
     def stop(self, number=signal.SIGTERM):
-        """Send a signal and return the exit code and what was printed after "ready"."""
+        """Send a signal and return what `end` does."""
         self.process.send_signal(number)
+        return self.end()
+
+    def end(self):
+        """Wait for the end and return the exit code and what was printed after "ready"."""
         output, _ = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, output
+
+    def let_go(self):
+        """Let the requests of `/wait` be answered."""
+        (self.directory / "go").touch()
+
+    def refuses_connections(self):
+        """Tell whether nobody listens any more; the test has closed `listener` before."""
+        with socket.socket() as sock:
+            return sock.connect_ex(self.address) == errno.ECONNREFUSED
 
     def _end(self):
         if self.process.poll() is None:
@@ -188,11 +205,12 @@ class Client:
 
 def eventually(condition, what):
     """Wait until `condition()` is true and return its value."""
-    deadline = time.monotonic() + PATIENCE
+    deadline, pause = time.monotonic() + PATIENCE, SHORTEST_PAUSE
     while not (value := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"it did not happen that {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.3 * pause, LONGEST_PAUSE)
     return value
 
 

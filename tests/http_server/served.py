@@ -114,6 +114,14 @@ class Application:
         time.sleep(float(arguments["seconds"]))
         return self.answer(start_response, "200 OK", {"slept": True})
 
+    def do_wait(self, environ, start_response, arguments):
+        """Answer when the test lets it."""
+        (self._directory / "waiting").touch()
+        deadline = time.monotonic() + 60
+        while not (self._directory / "go").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self.answer(start_response, "200 OK", {"waited": True})
+
     def do_die(self, environ, start_response, arguments):
         os.kill(os.getpid(), signal.SIGKILL)
 

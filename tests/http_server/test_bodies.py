@@ -157,7 +157,7 @@ class TestBrokenBodies(Shared, testtools.TestCase):
 
 
 class TestContinue(Shared, testtools.TestCase):
-    settings = {"io_timeout": 1}
+    settings = {"io_timeout": 5}
     head = "PUT {} HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\n{}\r\n\r\n"
 
     def test_continue_is_said_when_the_application_reads(self):

@@ -32,11 +32,21 @@ class TestLife(testtools.TestCase):
 
         return answer
 
-    def assert_stops_in_order(self, number):
+    def start_waiting(self):
+        """Return a server that answers a request when it is let go, and a function that waits for the answer."""
         server = self.start()
-        answer = self.answer_later(server, "/sleep?seconds=1.5")
-        eventually((server.directory / "sleeping").exists, "the request began")
-        self.assertEqual((0, b"stopped\n"), server.stop(number))
+        # The only other one who listens is the server then.
+        server.listener.close()
+        answer = self.answer_later(server, "/wait")
+        eventually((server.directory / "waiting").exists, "the request began")
+        return server, answer
+
+    def assert_stops_in_order(self, number):
+        server, answer = self.start_waiting()
+        server.process.send_signal(number)
+        eventually(server.refuses_connections, "new connections are refused")
+        server.let_go()
+        self.assertEqual((0, b"stopped\n"), server.end())
         self.assertEqual((200, "close"), (answer().status, answer().headers["connection"]))
         self.assertEqual(1, len(list(server.directory.glob("closed-*"))))
 
@@ -47,12 +57,13 @@ class TestLife(testtools.TestCase):
         self.assert_stops_in_order(signal.SIGINT)
 
     def test_sigint_that_reaches_the_workers_too_lets_running_requests_end(self):
-        server = self.start()
+        server, answer = self.start_waiting()
         worker = Client(self, server).request("/small").json["pid"]
-        answer = self.answer_later(server, "/sleep?seconds=1.5")
-        eventually((server.directory / "sleeping").exists, "the request began")
         os.kill(worker, signal.SIGINT)
-        self.assertEqual((0, b"stopped\n"), server.stop(signal.SIGINT))
+        server.process.send_signal(signal.SIGINT)
+        eventually(server.refuses_connections, "new connections are refused")
+        server.let_go()
+        self.assertEqual((0, b"stopped\n"), server.end())
         self.assertEqual(200, answer().status)
 
     def test_request_beyond_the_grace_time_does_not_hold_up_the_stop(self):
@@ -73,20 +84,11 @@ class TestLife(testtools.TestCase):
         self.assertEqual((0, b"stopped\n"), server.stop())
 
     def test_new_connections_are_refused_while_stopping(self):
-        server = self.start()
-        server.listener.close()
-        answer = self.answer_later(server, "/sleep?seconds=3")
-        eventually((server.directory / "sleeping").exists, "the request began")
+        server, answer = self.start_waiting()
         server.process.terminate()
-
-        def is_refused():
-            try:
-                socket.create_connection(server.address, 5).close()
-            except ConnectionRefusedError:
-                return True
-            return False
-
-        eventually(is_refused, "new connections are refused")
+        eventually(server.refuses_connections, "new connections are refused")
+        self.assertIsNone(server.process.poll())
+        server.let_go()
         self.assertEqual(200, answer().status)
 
     def test_worker_that_dies_is_replaced(self):

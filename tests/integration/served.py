@@ -10,7 +10,8 @@ from pathlib import Path
 
 import fixtures
 
-from tests.functional.service import START_SECONDS, STOP_SECONDS, free_port
+from tests.functional.service import START_SECONDS, STOP_SECONDS
+from tests.ports import free_port
 
 _CONFIGURATION = """\
 [DEFAULT]

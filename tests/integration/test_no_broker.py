@@ -12,8 +12,9 @@ import testtools
 
 from tests.functional.faults import at_once, make_state, start_service, use_for_class
 from tests.functional.importing import DIRECT, run_import, stage, web
-from tests.functional.service import Service, free_port
+from tests.functional.service import Service
 from tests.http_server.running import eventually
+from tests.ports import free_port
 from tests.unit.store.web import Page, WebServer
 
 HANG_SECONDS = 3

@@ -13,9 +13,9 @@ import oslo_messaging
 import requests
 from oslo_config import cfg
 
-from tests.functional.service import free_port
 from tests.integration.base import ServiceTestCase
 from tests.integration.served import Served
+from tests.ports import free_port
 
 WAIT_SECONDS = 60
 PRIORITIES = ("info", "warn", "error")

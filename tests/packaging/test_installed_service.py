@@ -4,8 +4,10 @@ Runs where only the installed packages can be imported (``tox -e packaging``), a
 service is used as its users do, by its commands and over HTTP.
 """
 
+import errno
 import json
 import os
+import random
 import socket
 import subprocess
 import sysconfig
@@ -61,10 +63,12 @@ def command(name: str) -> str:
 
 
 def free_port() -> int:
-    """Return a port on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port on which nothing listens now; none of those that the system gives to connections."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED:
+                return port
 
 
 class TestInstalledService(testtools.TestCase):

@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -76,9 +77,15 @@ GLOBAL_CONFIGURATION = (
 (oslo.limit, and the command line tools of oslo.policy)."""
 
 
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Return all nodes of the syntax tree of a file."""
+    return tuple(ast.walk(ast.parse(path.read_text(), str(path))))
+
+
 def imports_of(path: Path) -> Iterator[str]:
     """Yield the dotted name of everything that the file imports; ``from a import b`` gives ``a.b``."""
-    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -149,7 +156,7 @@ class TestArrows(testtools.TestCase):
         users = [
             str(path.relative_to(ROOT))
             for path in [*files(SERVICE), *files(STORE)]
-            for node in ast.walk(ast.parse(path.read_text()))
+            for node in nodes_of(path)
             if isinstance(node, ast.Attribute) and ast.unparse(node) == "cfg.CONF"
         ]
         self.assertEqual([], [user for user in users if not user.startswith(GLOBAL_CONFIGURATION)])

@@ -1,6 +1,5 @@
 """Requests that are handed on to the node with the staged data."""
 
-import socket
 import threading
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,7 @@ from glance_mini.domain.staging import STAGING_STORE, StagedData
 from glance_mini.domain.transfer import Transfer
 from glance_mini.operations.records import BeginTransfer, RecordStaged
 from tests.http.client import ApplicationTest
+from tests.ports import free_port
 
 IMPORT = {"method": {"name": "glance-direct"}, "stores": ["cheap"]}
 
@@ -65,9 +65,7 @@ class ForwardingTest(ApplicationTest):
 
     def unreachable(self) -> str:
         """Return the address of a node that is down."""
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            return f"http://127.0.0.1:{sock.getsockname()[1]}"
+        return f"http://127.0.0.1:{free_port()}"
 
 
 class TestForwarding(ForwardingTest):

@@ -32,8 +32,12 @@ class TestAuth(LayerContract, testtools.TestCase):
 
 
 class TestPropertyProtection(LayerContract, testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.enforcer = make_enforcer(self)
+
     def make_layer(self) -> Layer:
-        return PropertyProtectionLayer(parse(EVERYTHING_TO_EVERYBODY, "roles"), make_enforcer(self))
+        return PropertyProtectionLayer(parse(EVERYTHING_TO_EVERYBODY, "roles"), self.enforcer)
 
 
 class TestNotifier(LayerContract, testtools.TestCase):
@@ -42,8 +46,12 @@ class TestNotifier(LayerContract, testtools.TestCase):
 
 
 class TestPolicy(LayerContract, testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.enforcer = make_enforcer(self)
+
     def make_layer(self) -> Layer:
-        return PolicyLayer(make_enforcer(self))
+        return PolicyLayer(self.enforcer)
 
 
 class TestQuota(LayerContract, testtools.TestCase):

@@ -1,7 +1,9 @@
 """A filter between a request and an application that tells which context it got."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import bcrypt
 import fixtures
 import testtools
 import webob
@@ -10,6 +12,9 @@ from oslo_context.context import get_current
 from glance_mini import conf as configuration
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.standalone.users import User, change_users
+
+LEAST_ROUNDS = 4
+"""The price of a password in these tests; bcrypt takes no less, and a check pays what the hash says."""
 
 
 class FilterTestCase(testtools.TestCase):
@@ -30,7 +35,7 @@ class FilterTestCase(testtools.TestCase):
         if token:
             user = user.with_token(token, project)
         if password:
-            user = user.with_password(password)
+            user = replace(user, password=bcrypt.hashpw(password.encode(), bcrypt.gensalt(LEAST_ROUNDS)).decode())
         change_users(self.users_file, lambda users: users.add(user))
         return user
 

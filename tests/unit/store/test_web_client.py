@@ -27,6 +27,7 @@ from glance_mini_store.errors import (
 )
 from glance_mini_store.web.client import FetchLimits, Request, WebClient
 from glance_mini_store.web.timeouts import RateLimit, Timeouts
+from tests.ports import free_port
 from tests.unit.imports.raw_server import RawServer, response
 from tests.unit.jobs.certificates import tls_pair
 
@@ -300,9 +301,7 @@ class TestResumption(ClientCase):
         self.assertRaises(InterruptedError, self.open, self.serve(b"").url(), pause=give_up)
 
     def test_a_server_that_refuses_connections_is_tried_again(self):
-        with socket.create_server(("127.0.0.1", 0)) as closed:
-            port = closed.getsockname()[1]
-        text = str(self.assertRaises(FetchBroken, self.fetch, f"http://127.0.0.1:{port}/"))
+        text = str(self.assertRaises(FetchBroken, self.fetch, f"http://127.0.0.1:{free_port()}/"))
         self.assertIn("refused", text)
         self.assertEqual([2, 4], self.delays)
 

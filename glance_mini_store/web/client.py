@@ -30,7 +30,7 @@ _NO_HEADERS: Mapping[str, str] = {}
 @cache
 def _system_tls() -> ssl.SSLContext:
     """Return what checks servers against the CA certificates of the system; reading them once is enough."""
-    return ssl.create_default_context()
+    return _new_context()
 
 
 def tls_context(certificates: str | None = None, *, checks: bool = True) -> ssl.SSLContext:
@@ -39,12 +39,20 @@ def tls_context(certificates: str | None = None, *, checks: bool = True) -> ssl.
     Without a file ``checks`` False accepts any server. Raises OSError if the file cannot be read.
     """
     if certificates:
-        return ssl.create_default_context(cafile=certificates)
+        return _new_context(certificates)
     if checks:
         return _system_tls()
-    context = ssl.create_default_context()
+    context = _new_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _new_context(certificates: str | None = None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=certificates)
+    # Data without a length is whole only if the server ends TLS itself (RFC 8446 section 6.1). The Python of some
+    # systems, that of Debian 12 among them, takes a cut connection for such an end unless this option is cleared.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     return context
 
 

@@ -1,4 +1,4 @@
-"""Counters of the service for Prometheus (DESIGN, metrics).
+"""Counters of the service for Prometheus (api-info-pages).
 
 One ``Metrics`` a process, built at start. With ``PROMETHEUS_MULTIPROC_DIR`` set, which ``serve`` does, the figures of
 all processes are added up when they are read.

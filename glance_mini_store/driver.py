@@ -140,7 +140,7 @@ class Driver(abc.ABC):
         raise errors.StoreAclNotSupported()
 
     def properties(self) -> Mapping[str, object]:
-        """Return what the detailed list of stores shows (API reference 12.2); never a credential."""
+        """Return what the detailed list of stores shows (api-info-stores); never a credential."""
         return {}
 
     def check(self) -> None:  # noqa: B027

@@ -2,7 +2,7 @@
 
 An error is constructed with the keywords its template names. The keyword ``location`` is always redacted, so
 that no text holds a credential. ``store`` is filled in by ``store.Store`` with the id of the store concerned.
-Source of the names: API reference 24.5.
+Source of the names: api-library-errors.
 """
 
 from typing import ClassVar

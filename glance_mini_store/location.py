@@ -1,7 +1,7 @@
 """Storage locations by URI: which grammar belongs to a scheme, and the objects a URI is taken apart into.
 
-All schemes of the API reference (23) are known here, whether or not a store for them is configured; the
-functions and maps are those of reference 24.2. What may be shown of a URI is said by ``redact``.
+All schemes of api-uris are known here, whether or not a store for them is configured; the
+functions and maps are those of api-library-location. What may be shown of a URI is said by ``redact``.
 """
 
 from collections.abc import Mapping

@@ -183,7 +183,7 @@ class Store:
                 self.driver.set_acl(location, public, readers)
 
     def properties(self) -> Mapping[str, object]:
-        """Return what the detailed list of stores shows (API reference 12.2)."""
+        """Return what the detailed list of stores shows (api-info-stores)."""
         return self.driver.properties()
 
     def close(self) -> None:

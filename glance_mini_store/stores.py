@@ -99,7 +99,7 @@ class Stores:
         """Return the store of a location that a user wants to add. Touches no backend.
 
         Raises BadStoreUri for a malformed URI and for schemes users may not name, UnknownScheme if no store
-        serves it. Source: API reference 10.4.
+        serves it. Source: api-locations-rules.
         """
         scheme = _scheme(uri)
         if scheme in _NOT_FOR_USERS:

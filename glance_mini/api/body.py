@@ -40,7 +40,7 @@ def is_chunked(environ: Environ) -> bool:
 
 
 def has_body(environ: Environ) -> bool:
-    """Tell whether the request has a body as reference 1.4 counts it."""
+    """Tell whether the request has a body as api-conventions-methods counts it."""
     if is_chunked(environ):
         return environ["REQUEST_METHOD"] in ("POST", "PUT", "PATCH")
     return bool(content_length(environ))

@@ -1,4 +1,4 @@
-"""Errors as HTTP: one table from class to status, and bodies as the Accept header wants them (reference 1.2)."""
+"""Errors as HTTP: one table from class to status, and bodies as Accept wants them (api-conventions-errors)."""
 
 import html
 import logging

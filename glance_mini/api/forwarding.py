@@ -1,4 +1,4 @@
-"""Hands requests for staged data on to the node whose own disk holds it (reference 6.9).
+"""Hands requests for staged data on to the node whose own disk holds it (api-imports-nodes).
 
 That node judges the caller anew, by the credentials that came with the request. Which node it is stands in the record
 of the staged data.

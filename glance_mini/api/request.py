@@ -27,7 +27,7 @@ class Request(webob.Request):
 
     @property
     def has_body(self) -> bool:
-        """Tell whether there is a body as reference 1.4 counts it."""
+        """Tell whether there is a body as api-conventions-methods counts it."""
         return body.has_body(self.environ)
 
     def json_object(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ _OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECOND
 
 
 class Response(webob.Response):
-    """A WebOb response that is sent as it is: the path in ``Location`` stays a path (reference 1.3)."""
+    """A WebOb response that is sent as it is: the path in ``Location`` stays a path (api-conventions-headers)."""
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Send the head and return the body, which is closed unread for HEAD."""
@@ -26,7 +26,7 @@ class Response(webob.Response):
 
 
 def dump_json(value: object) -> bytes:
-    """Return ``value`` as JSON in UTF-8; a datetime becomes ``YYYY-MM-DDTHH:MM:SSZ`` (reference 1.5)."""
+    """Return ``value`` as JSON in UTF-8; a datetime becomes ``YYYY-MM-DDTHH:MM:SSZ`` (api-conventions-times)."""
     return orjson.dumps(value, option=_OPTIONS)
 
 

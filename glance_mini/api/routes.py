@@ -1,4 +1,4 @@
-"""All paths and methods of the API in one table (reference section 28), and how a request finds its row."""
+"""All paths and methods of the API in one table (api-index-calls), and how a request finds its row."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Action:
     """What is done for one method of one path.
 
     ``name`` is the operation in metrics and in the OpenAPI document, ``handler`` controller and method.
-    ``takes_body`` False: a request with a body is refused (reference 1.4).
+    ``takes_body`` False: a request with a body is refused (api-conventions-methods).
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Options of deletion: whether it can be undone for a while (reference 22.1).
+"""Options of deletion: whether it can be undone for a while.
 
 Those of a scrubber that is a program of its own are accepted and mean nothing: each image has a job of its own.
 """

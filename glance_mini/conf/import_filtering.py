@@ -1,4 +1,4 @@
-"""Options of [import_filtering_opts]: from where the service may fetch data for its users (reference 6.8)."""
+"""Options of [import_filtering_opts]: from where the service may fetch data for its users (api-imports-addresses)."""
 
 from copy import deepcopy
 

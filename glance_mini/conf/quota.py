@@ -1,4 +1,4 @@
-"""Options of limits and quotas (reference 18). How they are counted stands in the quota layer."""
+"""Options of limits and quotas (api-quotas). How they are counted stands in the quota layer."""
 
 from oslo_config import cfg
 

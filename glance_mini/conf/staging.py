@@ -1,4 +1,4 @@
-"""Options of the staging area, where data waits for its import (reference 5.3, 6.9)."""
+"""Options of the staging area, where data waits for its import (api-data-stage, api-imports-nodes)."""
 
 from oslo_config import cfg
 

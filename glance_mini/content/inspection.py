@@ -1,7 +1,7 @@
 """Looks at image data as it passes, and refuses what is not what it claims to be or is unsafe to open.
 
-The parsers are those of oslo.utils; what follows from their findings is decided here (reference 5.5). An inspection
-is an observer of a store's write: ``update`` with each block, ``finish`` before the data is published.
+The parsers are those of oslo.utils; what follows from their findings is decided here (api-data-inspection). An
+inspection is an observer of a store's write: ``update`` with each block, ``finish`` before the data is published.
 """
 
 import logging

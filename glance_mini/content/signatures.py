@@ -1,4 +1,4 @@
-"""Verifies the signature that an image's properties name, while its data is stored (reference 5.6).
+"""Verifies the signature that an image's properties name, while its data is stored (api-data-signatures).
 
 The cryptography is that of cursive and the certificates come from castellan, which are an optional part. Without it a
 signed image is refused, because nobody could tell whether its data is what was signed.

@@ -1,4 +1,4 @@
-"""Changes of an image, and how a row of them is applied to one image (reference 4.7, 9, 10.1).
+"""Changes of an image, and how a row of them is applied to one image (api-images-update, api-tags).
 
 An update carries changes and never a whole image, so what the caller cannot see is never lost. ``apply`` is pure:
 the data access layer calls it inside the transaction that holds the image, and stores the difference.
@@ -72,8 +72,8 @@ ImageChanges = tuple[Change, ...]
 def apply(image: Image, changes: ImageChanges, now: datetime, limits: Limits = NO_LIMITS) -> Image:
     """Return ``image`` after ``changes`` in their order, all or none; ``updated_at`` is ``now`` where any came.
 
-    Raises Conflict, NotFound, Forbidden or Invalid as reference 4.7, 9 and 10.1 say, and LimitExceeded where a change
-    added something beyond ``limits``.
+    Raises Conflict, NotFound, Forbidden or Invalid as api-images-update, api-tags and api-locations-patch say, and
+    LimitExceeded where a change added something beyond ``limits``.
     """
     if not changes:
         return image
@@ -103,7 +103,7 @@ def _change_property(image: Image, change: PropertyChange) -> Image:
     if change.action == "remove":
         del properties[name]
     else:
-        # The schema lets some properties be null; as a text that is the empty one (reference 3.2).
+        # The schema lets some properties be null; as a text that is the empty one (api-images-custom).
         properties[name] = "" if value is None else str(value)
     return replace(image, properties=properties)
 

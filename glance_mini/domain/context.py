@@ -11,7 +11,7 @@ from glance_mini.domain.cause import Cause
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The caller of one request (reference 1.6).
+    """The caller of one request (api-conventions-context).
 
     ``roles`` and ``service_roles`` are lower case. ``project_id`` None: a caller without project, such as the
     administrator of a pipeline without authentication. ``domain_id`` and ``system_scope``: the domain or the system

@@ -40,7 +40,7 @@ class PolicyRefused(Forbidden):
 
 
 class PropertyProtected(Forbidden):
-    """A property protection rule said no (reference section 20)."""
+    """A property protection rule said no (api-protection)."""
 
     code = "forbidden.property"
     template = "Attribute '{name}' is reserved."
@@ -54,7 +54,7 @@ class Invalid(GlanceMiniError):
 
 
 class UnsafeContent(GlanceMiniError):
-    """Uploaded data is not of the declared format, or is unsafe to open (reference 5.5)."""
+    """Uploaded data is not of the declared format, or is unsafe to open (api-data-inspection)."""
 
     code = "content.unsafe"
     template = "Image data was refused: {reason}"
@@ -68,7 +68,7 @@ class Conflict(GlanceMiniError):
 
 
 class StatusConflict(Conflict):
-    """The image is not in a status in which this may be done (reference 3.6)."""
+    """The image is not in a status in which this may be done (api-images-statuses)."""
 
     code = "conflict.status"
     template = "Image {id} is {status}; this needs status {wanted}."

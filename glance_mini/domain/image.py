@@ -1,4 +1,4 @@
-"""The image and its locations as immutable values (reference section 3).
+"""The image and its locations as immutable values (api-images).
 
 What may follow what among the statuses stands in ``status``; how a change is applied in ``changes``.
 """
@@ -9,10 +9,10 @@ from datetime import datetime
 from types import MappingProxyType
 
 RESERVED_NAMESPACE = "os_glance"
-"""Custom properties that begin so belong to the service (reference 3.3)."""
+"""Custom properties that begin so belong to the service (api-images-reserved)."""
 
 HIDDEN_PROPERTIES = frozenset({"os_glance_stage_host", "os_glance_hash_op_host"})
-"""Internal properties that no response shows (reference 3.3)."""
+"""Internal properties that no response shows (api-images-reserved)."""
 
 SCRUB_AT_PROPERTY = "os_glance_scrub_at"
 """Until when a deleted image can be restored, as lists of such images show it; it is stored nowhere."""
@@ -88,5 +88,5 @@ def is_internal(name: str) -> bool:
 
 
 def user_properties(image: Image) -> int:
-    """Return how many properties count towards ``image_property_quota`` (reference 18)."""
+    """Return how many properties count towards ``image_property_quota`` (api-quotas)."""
     return sum(1 for name in image.properties if not is_internal(name))

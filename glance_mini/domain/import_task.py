@@ -1,4 +1,4 @@
-"""The input of a task of the old kind, ``import``, which makes an image and imports its data (reference 13)."""
+"""The input of a task of the old kind, ``import``, which makes an image and imports its data (api-tasks)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an import asks for, and the properties by which its progress is seen (reference section 6)."""
+"""What an import asks for, and the properties by which its progress is seen (api-imports)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ METHOD_RULES: Mapping[str, MethodRule] = {
     COPY_IMAGE: MethodRule("active"),
     GLANCE_DOWNLOAD: MethodRule(),
 }
-"""The methods that come with the service (reference 6.2); what they ask of their fields is told where it is checked."""
+"""The methods that come with the service (api-imports-methods); their fields are checked elsewhere."""
 
 TASK_PROPERTY = "os_glance_import_task"
 IMPORTING_PROPERTY = "os_glance_importing_to_stores"

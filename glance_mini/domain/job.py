@@ -1,4 +1,4 @@
-"""Jobs: work that is too long for a request, as durable rows (DESIGN, jobs are rows).
+"""Jobs: work that is too long for a request, as durable rows.
 
 A job is taken by one worker at a time, which holds it by a lease and notes in ``checkpoint`` how far it came. When a
 worker dies its lease ends, and another one goes on from there. The public *task* of the API is a view of a job.
@@ -17,7 +17,7 @@ PENDING, PROCESSING, SUCCESS, FAILURE = JOB_STATES = ("pending", "processing", "
 FINISHED = frozenset({SUCCESS, FAILURE})
 
 TASK_KINDS = ("import", "api_image_import", "location_import")
-"""The kinds of job that the tasks API shows (reference 13)."""
+"""The kinds of job that the tasks API shows (api-tasks)."""
 
 SCRUB = "scrub"
 """The kind of job that deletes an image for good when it can be restored no longer."""

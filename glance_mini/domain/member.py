@@ -1,4 +1,4 @@
-"""The membership of a project in a shared image (reference section 8)."""
+"""The membership of a project in a shared image (api-members)."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,7 @@
 """Who may create, read, update and delete which custom properties: the parsed property protection file.
 
 Only the rules: what becomes of a property that may not be read, and what an image is, is the layer's
-business. Source: reference section 20.
+business. Source: api-protection-file.
 """
 
 import re

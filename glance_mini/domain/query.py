@@ -1,4 +1,4 @@
-"""What a list of images asks for, and who asks: filters, order, page and scope (reference 4.3 to 4.6).
+"""What a list of images asks for, and who asks: filters, order, page and scope (api-images-list).
 
 Parsing the query string is the controller's part, turning it into SQL the database's.
 """

@@ -1,4 +1,4 @@
-"""Limits and their resources: what is counted, in which unit (reference section 18).
+"""Limits and their resources: what is counted, in which unit (api-quotas).
 
 The counting itself is one conditional statement in the data access layer, so that two requests at once cannot
 pass a limit together; values here only say which limits a statement carries.

@@ -1,4 +1,4 @@
-"""Staged data: what was uploaded for an import and waits for it (reference 5.3, 6.9)."""
+"""Staged data: what was uploaded for an import and waits for it (api-data-stage, api-imports-nodes)."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

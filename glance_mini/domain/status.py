@@ -1,4 +1,4 @@
-"""Which image status may follow which (reference 3.6)."""
+"""Which image status may follow which (api-images-statuses)."""
 
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image

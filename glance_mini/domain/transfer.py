@@ -1,7 +1,7 @@
 """Transfers: uploads in flight as the database knows them, each held by a lease.
 
 A process that is killed stops renewing; when the lease has ended another process takes the row over, removes
-the data and puts the image back (DESIGN, transfers and leases).
+the data and puts the image back.
 """
 
 from collections.abc import Mapping

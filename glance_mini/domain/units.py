@@ -9,7 +9,7 @@ _SIZE = re.compile(r"([0-9]+)\s*([KMGT]?B)?", re.IGNORECASE)
 def parse_size(text: str) -> int:
     """Return the bytes of ``text``: a whole number, with a unit B, KB, MB, GB or TB (powers of 1024) or none.
 
-    Case and spaces do not matter. Raises ValueError. Source: ``user_storage_quota``, reference section 18.
+    Case and spaces do not matter. Raises ValueError. Source: api-quotas-projects.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:

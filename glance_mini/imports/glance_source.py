@@ -1,7 +1,7 @@
 """The import method glance-download: an image of another image service, read with the caller's own token.
 
-Sources: reference 6.2, 6.4; the service catalogue of the Identity API v3, and its older form that keystonemiddleware
-hands on in X-Service-Catalog.
+Sources: api-imports-methods, api-imports-flow; the service catalogue of the Identity API v3, and its older form that
+keystonemiddleware hands on in X-Service-Catalog.
 """
 
 import json

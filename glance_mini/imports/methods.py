@@ -1,4 +1,4 @@
-"""Where the data of an import comes from: one class for each method (reference 6.2).
+"""Where the data of an import comes from: one class for each method (api-imports-methods).
 
 A method opens a ``Source``; what is done with it is the flow's business. Methods are entry points of the group
 ``glance_mini.import_methods``.

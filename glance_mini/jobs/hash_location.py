@@ -1,4 +1,4 @@
-"""Reads the data of a location that was added by its address, to learn or to verify its hashes (reference 10.2)."""
+"""Reads the data of a location that was added by its address, to learn or to verify its hashes (api-locations-add)."""
 
 import hashlib
 import hmac

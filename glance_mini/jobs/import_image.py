@@ -1,4 +1,4 @@
-"""The import of an image as a job: source, plugins, stores, records (reference 6.4).
+"""The import of an image as a job: source, plugins, stores, records (api-imports-flow).
 
 It may be begun again at any point: what is recorded on the image counts, everything else is written anew under the name
 of the attempt, and what earlier attempts left is removed.

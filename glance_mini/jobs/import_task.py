@@ -1,4 +1,4 @@
-"""The task ``import`` as a job: makes an image in the name of its user and imports its data (reference 13).
+"""The task ``import`` as a job: makes an image in the name of its user and imports its data (api-tasks).
 
 The image is made once, however often the job is begun: its id is noted before. A task that fails leaves none.
 """

@@ -97,7 +97,7 @@ class AuthLayer(Layer):
         return self.around(context, op)
 
     def update_member(self, context: Context, op: members.UpdateMember) -> Member:
-        """Set a status, which only the member project itself may do, or an administrator (reference 8)."""
+        """Set a status, which only the member project itself may do, or an administrator (api-members)."""
         _require_writer(context)
         _require_shared(op.target)
         if not _knows_member(context, op.target, op.member_id):

@@ -1,4 +1,4 @@
-"""Asks the policy rules, one table from operation to rules (reference section 19).
+"""Asks the policy rules, one table from operation to rules (api-policies).
 
 A refusal looks at ``get_image`` to answer 404 rather than 403 to those who may not know of the image; an allowed call
 does not. The rule is asked for the rows of a list only where an operator changed it.

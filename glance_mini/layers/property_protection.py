@@ -1,4 +1,4 @@
-"""Guards custom properties by role or policy rule (reference section 20); loaded where a rules file is configured.
+"""Guards custom properties by role or policy rule (api-protection); loaded where a rules file is configured.
 
 Reading is redacted on results, on a copy. What is written carries changes only, so a property that the caller cannot
 see is never lost.

@@ -1,4 +1,4 @@
-"""Clears staged data away when its import has ended, wherever it is (reference 6.9)."""
+"""Clears staged data away when its import has ended, wherever it is (api-imports-nodes)."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Publishes stored events in their order, at least once, from a thread of its own (DESIGN, notifications).
+"""Publishes stored events in their order, at least once, from a thread of its own (api-notifications-delivery).
 
 Any number of workers may do it at once: the database gives each event to one of them, and a later event of an image to
 nobody while somebody has an earlier one. An event is forgotten when the broker has taken it.

@@ -1,4 +1,4 @@
-"""The payloads of notifications (reference section 21). Locations never appear in one: they may hold credentials."""
+"""The payloads of notifications (api-notifications). Locations never appear in one: they may hold credentials."""
 
 from datetime import datetime
 

@@ -1,6 +1,6 @@
 """Gets events to the broker: a bounded queue in memory, emptied by one thread with oslo.messaging.
 
-A request never touches the transport: ``notify`` blocks for seconds when a broker is silent (DESIGN 6). A full queue
+A request never touches the transport: ``notify`` blocks for seconds when a broker is silent. A full queue
 drops events and counts them. oslo.messaging is imported only where a driver is configured.
 """
 

@@ -1,4 +1,4 @@
-"""The building blocks that other rules refer to, and the shape that all rules share (reference 19)."""
+"""The building blocks that other rules refer to, and the shape that all rules share (api-policies)."""
 
 from oslo_policy import policy
 

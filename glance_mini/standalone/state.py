@@ -20,7 +20,7 @@ ADMINISTRATOR = "admin"
 """User and project of the first token."""
 
 CONFIGURATION_DIRECTORY = "OS_GLANCE_CONFIG_DIR"
-"""The environment variable that names a directory of configuration files (reference 22)."""
+"""The environment variable that names a directory of configuration files."""
 
 _CONFIGURATION_FILES = ("glance-image-import.conf", "glance-api.conf", FILE_NAME)
 

@@ -14,7 +14,7 @@ class StoreLocation(abc.ABC):
     """The parts of a storage URI as attributes, made from ``store_specs`` or by ``parse_uri``.
 
     ``specs`` of a subclass names the attributes; those that ``store_specs`` lacks are None. ``conf`` and
-    ``backend_group`` are kept for drivers that need them. Source: API reference 24.2.
+    ``backend_group`` are kept for drivers that need them (api-library-location).
     """
 
     schemes: ClassVar[tuple[str, ...]] = ()

@@ -1,4 +1,4 @@
-"""Imports by the unmodified clients into the real service (appendix B 42 to 45)."""
+"""Imports by the unmodified clients into the real service."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Two nodes, each with a staging area of its own, on one database and one store (reference 6.9, appendix B 51)."""
+"""Two nodes, each with a staging area of its own, on one database and one store (api-imports-nodes)."""
 
 import os
 import shutil

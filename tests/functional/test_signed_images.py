@@ -1,4 +1,4 @@
-"""Signed images with the unmodified client, the real service and its worker (reference 5.6)."""
+"""Signed images with the unmodified client, the real service and its worker (api-data-signatures)."""
 
 import json
 import os

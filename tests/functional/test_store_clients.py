@@ -1,4 +1,4 @@
-"""The unmodified clients and a service with several stores: imports, copies, locations, tasks (appendix B 44 to 57)."""
+"""The unmodified clients and a service with several stores: imports, copies, locations, tasks."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Deletion that can be undone for a while, with the worker that ends it (reference 3.6, 4.8, appendix B 31)."""
+"""Deletion that can be undone for a while, with the worker that ends it (api-images-restore)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

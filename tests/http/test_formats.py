@@ -1,4 +1,4 @@
-"""Data that is not what it is declared to be, or is unsafe to open (reference 5.5, appendix B 40)."""
+"""Data that is not what it is declared to be, or is unsafe to open (api-data-inspection)."""
 
 from tests.http.client import DATA_TYPE, ApplicationTest
 from tests.unit.content import disk_images

@@ -1,4 +1,4 @@
-"""Locations on a web server, added and removed by PATCH; store weights (reference 10.1, 12.2, appendix B 54, 59)."""
+"""Locations on a web server, added and removed by PATCH; store weights (api-locations-patch, api-info-stores)."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

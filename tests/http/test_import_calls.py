@@ -1,4 +1,4 @@
-"""Imports and staging over HTTP, where a table cannot look; no worker runs (reference 4.9, 5.3, 6)."""
+"""Imports and staging over HTTP, where a table cannot look; no worker runs (api-images-tasks, api-data-stage)."""
 
 import json
 from pathlib import Path

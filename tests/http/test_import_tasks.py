@@ -1,4 +1,4 @@
-"""Tasks of the type ``import`` by calls alone, with the worker that does them (reference section 13)."""
+"""Tasks of the type ``import`` by calls alone, with the worker that does them (api-tasks)."""
 
 from typing import Any
 

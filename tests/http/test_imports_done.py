@@ -1,4 +1,4 @@
-"""Imports by calls alone, with the worker that does them (reference section 6, 27.1, appendix B 44 to 49)."""
+"""Imports by calls alone, with the worker that does them (api-imports, api-quirks-clients)."""
 
 import json
 from typing import Any
@@ -47,7 +47,7 @@ class ImportsTest(WorkingTest):
 
 
 class TestMethods(ImportsTest):
-    """Line 44 of appendix B: each method to success, by calls alone. glance-download: ``TestGlanceDownload``."""
+    """Each method to success, by calls alone. glance-download: ``TestGlanceDownload``."""
 
     def test_glance_direct(self) -> None:
         image_id = self.create()
@@ -66,7 +66,7 @@ class TestMethods(ImportsTest):
 
 
 class TestGlanceDownload(WorkingTest):
-    """Line 44 of appendix B, glance-download: with a token of Keystone, whose catalogue names the other service."""
+    """The method glance-download, with a token of Keystone, whose catalogue names the other service."""
 
     options = {
         "DEFAULT": {"enabled_import_methods": "glance-download"},
@@ -128,7 +128,7 @@ class TestGlanceDownload(WorkingTest):
 
 
 class TestRefusedAddresses(ImportsTest):
-    """Line 45 of appendix B: what only shows when the data is fetched. The addresses themselves: ``import.yaml``."""
+    """What only shows when the data is fetched. The addresses themselves: ``import.yaml``."""
 
     def test_redirects_to_what_is_refused_fail_the_import(self) -> None:
         for address in (
@@ -153,7 +153,7 @@ class TestRefusedAddresses(ImportsTest):
 
 
 class TestStores(ImportsTest):
-    """Line 46 of appendix B: which stores get the data. What is refused: ``import.yaml``."""
+    """Which stores get the data. What is refused: ``import.yaml``."""
 
     def test_all_stores_are_those_that_can_be_written(self) -> None:
         image = self.run_import(self.create(), self.from_web(), all_stores=True)
@@ -183,7 +183,7 @@ class TestStores(ImportsTest):
         self.assertEqual([1, 1], self.kept("fast", "cheap"))
 
     def test_a_copy_as_nova_asks_for_it(self) -> None:
-        """Reference 27.1: copy-image with one store, whose failure is told from others by the status."""
+        """As nova copies: one store, and each failure has a status of its own (api-quirks-clients)."""
         image_id = self.uploaded()
         body = {"stores": ["cheap"], "all_stores": False, "all_stores_must_succeed": False}
         self.assertEqual(404, self.import_image(UNKNOWN, "copy-image", "admin", **body).status_int)
@@ -193,7 +193,7 @@ class TestStores(ImportsTest):
 
 
 class TestFailingStores(ImportsTest):
-    """Line 47 of appendix B: one of two stores fails. Data from the web, data of the image, both settings."""
+    """One of two stores fails. Data from the web, data of the image, both settings."""
 
     def test_all_is_undone_where_all_must_succeed(self) -> None:
         for full in ("fast", "cheap"):
@@ -231,7 +231,7 @@ class TestFailingStores(ImportsTest):
 
 
 class TestLock(ImportsTest):
-    """Line 48 of appendix B, reference 6.6: one import at a time; the lock of one that is dead is broken."""
+    """One import at a time; the lock of a dead one is broken (api-imports-lock)."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -291,7 +291,7 @@ class TestLock(ImportsTest):
 
 
 class TestProgress(ImportsTest):
-    """Line 49 of appendix B, reference 4.9, 6.5, A.5: what clients and Tempest wait for."""
+    """What clients and Tempest wait for (api-images-tasks, api-imports-progress, api-quirks-progress)."""
 
     def import_and_look(self, image_id: str, method: Any, caller: str, **body: Any) -> dict[str, Any]:
         """Return the one task of the image after the import, which must be that of the request."""
@@ -368,7 +368,7 @@ class TestProgress(ImportsTest):
 
 
 class TestMeanwhile(ImportsTest):
-    """Reference 6.4: what users do to an image while its import waits or runs."""
+    """What users do to an image while its import waits or runs."""
 
     def interrupt(self, what: Any, checks: int = 1) -> None:
         """Run the next import and let ``what`` happen at one of its checks; then run what is left."""
@@ -433,7 +433,7 @@ class TestMeanwhile(ImportsTest):
 
 
 class TestQuota(ImportsTest):
-    """Reference 6.4: what an import brings beyond the quota is undone."""
+    """What an import brings beyond the quota is undone."""
 
     options = {"DEFAULT": {"user_storage_quota": f"{len(BODY) * 3 // 2}B"}}
 

@@ -1,4 +1,4 @@
-"""Locations on a web server, added by the call of their own (reference 10.2, appendix B 55). No worker runs."""
+"""Locations on a web server, added by the call of their own (api-locations-add). No worker runs."""
 
 import hashlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""Locations added by the call of their own, with the worker that reads them (reference 10.2 to 10.4, 27)."""
+"""Locations added by the call of their own, with the worker that reads them (api-locations-add, api-locations-read)."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ class LocationsTest(WorkingTest):
 
 
 class TestSecureHash(LocationsTest):
-    """Line 55 of appendix B with ``do_secure_hash``, which is the default."""
+    """Locations with ``do_secure_hash``, which is the default (api-locations-add)."""
 
     def test_the_right_hash_makes_the_image_active_with_its_md5_too(self) -> None:
         for algorithm in ALGORITHMS:
@@ -96,7 +96,7 @@ class TestSecureHash(LocationsTest):
 
 
 class TestNoSecureHash(LocationsTest):
-    """Line 55 of appendix B without ``do_secure_hash``: what is told is believed, nothing is read."""
+    """Locations without ``do_secure_hash``: what the caller claims is believed (api-locations-add)."""
 
     options = {"DEFAULT": {"do_secure_hash": False}}
 
@@ -116,7 +116,7 @@ class TestNoSecureHash(LocationsTest):
 
 
 class TestConsumers(LocationsTest):
-    """Line 56 of appendix B, reference 27.1, 27.2, A.7: what nova and cinder call as services."""
+    """What nova and cinder call as services (api-quirks-clients, api-locations-read)."""
 
     def test_cinder_adds_a_location_and_reads_it(self) -> None:
         self.assertEqual(202, self.post(caller="service", validation_data={}))

@@ -1,4 +1,4 @@
-"""A walk through many images by ``next`` (reference 4.6)."""
+"""A walk through many images by ``next`` (api-images-paging)."""
 
 from glance_mini.operations.images import CreateImage
 from tests.http.client import ApplicationTest

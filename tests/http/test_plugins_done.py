@@ -1,4 +1,4 @@
-"""What import plugins make of data and image, by calls alone (reference 6.7, appendix B 50)."""
+"""What import plugins make of data and image, by calls alone (api-imports-plugins)."""
 
 import gzip
 import shutil
@@ -13,7 +13,7 @@ CONVERTED = bytes(2 * MIB)
 
 
 class TestPlugins(WorkingTest):
-    """Line 50 of appendix B, with the plugins in the order in which an operator would name them."""
+    """The plugins in the order in which an operator would name them."""
 
     options = {
         "image_import_opts": {"image_import_plugins": "image_decompression,inject_image_metadata"},
@@ -62,7 +62,7 @@ class TestPlugins(WorkingTest):
 
 @unittest.skipUnless(shutil.which("qemu-img"), "qemu-img is not installed (package qemu-utils)")
 class TestConversion(WorkingTest):
-    """Line 50 of appendix B, with the real qemu-img."""
+    """The conversion with the real qemu-img."""
 
     options = {"image_import_opts": {"image_import_plugins": "image_decompression,image_conversion"}}
 

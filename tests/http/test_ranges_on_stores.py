@@ -1,4 +1,4 @@
-"""The table of ranges on every kind of store (reference 5.2, appendix B 38)."""
+"""The table of ranges on every kind of store (api-data-ranges)."""
 
 import shutil
 import tempfile

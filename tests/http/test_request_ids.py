@@ -1,4 +1,4 @@
-"""The id of a request in its answer (reference 1.3)."""
+"""The id of a request in its answer (api-conventions-headers)."""
 
 from tests.http.client import ApplicationTest
 

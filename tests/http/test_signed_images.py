@@ -1,4 +1,4 @@
-"""Signed images over HTTP, with certificates of a key manager that castellan loads (reference 5.1, 5.6, 6.4)."""
+"""Signed images over HTTP, with certificates of a key manager that castellan loads (api-data-signatures)."""
 
 import uuid
 from typing import Any

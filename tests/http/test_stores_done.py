@@ -1,4 +1,4 @@
-"""What one store has of an image and loses (reference section 11, appendix B 57)."""
+"""What one store has of an image and loses (api-stores-delete)."""
 
 from glance_mini_store import errors
 from glance_mini_store.drivers.memory import MemoryDriver
@@ -13,7 +13,7 @@ class BusyDriver(MemoryDriver):
 
 
 class TestDeleteFromStore(WorkingTest):
-    """Line 57 of appendix B, for an image in two stores. What there is not: ``delete_from_store.yaml``."""
+    """An image in two stores. What is refused: ``delete_from_store.yaml`` (api-stores-delete)."""
 
     def setUp(self) -> None:
         super().setUp()

@@ -1,4 +1,4 @@
-"""Signed images under a real Keystone, with certificates in a real Barbican (reference 5.6)."""
+"""Signed images under a real Keystone, with certificates in a real Barbican (api-data-signatures)."""
 
 import os
 import time

@@ -23,7 +23,7 @@ _ANONYMOUS = Context(read_only=True)
 
 
 class ContextFilter:
-    """Puts the caller's context into the environment, or answers 401 itself (reference 1.6).
+    """Puts the caller's context into the environment, or answers 401 itself (api-conventions-context).
 
     One object serves all threads.
     """

@@ -1,7 +1,7 @@
 """The flavour ``none``: everybody is an administrator.
 
-Reference 1.6 gives such a caller no roles; rules that ask for a role would then refuse what an administrator may do, so
-here they get all the usual ones. They belong to no project: what they create has no owner unless they name one.
+Rules that ask for a role would refuse a caller without roles, so here they get all the usual ones. They belong to no
+project: what they create has no owner unless they name one (api-conventions-context).
 """
 
 from collections.abc import Callable, Mapping

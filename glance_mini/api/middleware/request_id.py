@@ -1,4 +1,4 @@
-"""The id of a request: made here, named in the answer and in the log lines of its thread (reference 1.3)."""
+"""The id of a request: made here, named in the answer and in the log lines of its thread (api-conventions-headers)."""
 
 import re
 import uuid

@@ -1,4 +1,4 @@
-"""Chooses the version of the API from path or Accept header and lists the versions (reference section 2).
+"""Chooses the version of the API from path or Accept header and lists the versions (api-versions).
 
 It stands before authentication: what it answers itself needs no token. Behind it a path is valid UTF-8 without NUL,
 begins with ``/v2/``, and so does the query string decode.

@@ -1,4 +1,4 @@
-"""The data of images: upload and download (reference 5.1, 5.2)."""
+"""The data of images: upload and download (api-data-upload, api-data-download)."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A JSON patch of an image as changes (reference 4.7): media types, pointers, and what may stand where.
+"""A JSON patch of an image as changes (api-images-update): media types, pointers, and what may stand where.
 
 Nothing here knows the image that is changed.
 """

@@ -1,4 +1,4 @@
-"""The query of an image list as a value: filters, order and page (reference 4.4 to 4.6)."""
+"""The query of an image list as a value: filters, order and page (api-images-filters, api-images-sorting)."""
 
 import re
 from collections.abc import Iterable

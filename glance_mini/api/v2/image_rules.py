@@ -1,4 +1,4 @@
-"""Which names and values a client may give an image (reference 3.1 to 3.3), whatever the call."""
+"""Which names and values a client may give an image (api-images-properties, api-images-custom), whatever the call."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Images: create, show, list, change and delete (reference section 4)."""
+"""Images: create, show, list, change and delete (api-images)."""
 
 import threading
 from contextlib import AbstractContextManager, nullcontext
@@ -95,7 +95,7 @@ class ImagesController:
 
 
 def _created_headers(conf: cfg.ConfigOpts, services: Services) -> dict[str, str]:
-    """Return the headers of every 201 that tell what a client may do next (reference 1.3)."""
+    """Return the headers of every 201 that tell what a client may do next (api-conventions-headers)."""
     headers = {}
     if conf.enabled_import_methods:
         headers["OpenStack-image-import-methods"] = ",".join(conf.enabled_import_methods)

@@ -1,4 +1,4 @@
-"""Imports (reference section 6). The work itself is a job of the workers."""
+"""Imports (api-imports). The work itself is a job of the workers."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the service tells about itself: import methods, stores, usage (reference section 12)."""
+"""What the service tells about itself: import methods, stores, usage (api-info)."""
 
 from oslo_config import cfg
 

@@ -1,4 +1,4 @@
-"""The locations of an image by calls of their own (reference 10.2, 10.3). Those in a patch: ``image_locations``."""
+"""The locations of an image by calls of their own (api-locations-add). Those in a patch: ``image_locations``."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The members of shared images (reference section 8)."""
+"""The members of shared images (api-members)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The tags of images, one by one (reference section 9)."""
+"""The tags of images, one by one (api-tags)."""
 
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response

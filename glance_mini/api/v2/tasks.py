@@ -1,4 +1,4 @@
-"""Tasks: what the API shows of jobs (reference section 13)."""
+"""Tasks: what the API shows of jobs (api-tasks)."""
 
 import re
 

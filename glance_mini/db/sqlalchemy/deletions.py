@@ -1,4 +1,4 @@
-"""Pending deletions: data that no image refers to any more and that must leave its store (DESIGN, deletion)."""
+"""Pending deletions: data that no image refers to any more and that must leave its store."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

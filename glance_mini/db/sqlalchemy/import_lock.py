@@ -1,4 +1,4 @@
-"""The import lock: the property of an image that names the job at work on it (reference 6.5, 6.6).
+"""The import lock: the property of an image that names the job at work on it (api-imports-progress, api-imports-lock).
 
 Taking it is a part of ``imports.begin``. Here it is looked at, and taken away from a job that ended without giving it
 back. The row of the image is locked by the caller.

@@ -1,4 +1,4 @@
-"""Imports: the image and its job change together, or not at all (reference 6.3 to 6.6).
+"""Imports: the image and its job change together, or not at all (api-imports).
 
 The image is locked first and the job then. A job that was lost changes nothing any more; one that was cancelled may
 only put back, and neither adds data nor makes its image active.
@@ -23,10 +23,10 @@ from glance_mini.operations.jobs import AddJob
 from glance_mini.operations.records import BeginImport, EndImport, ListDeletions, RecordImport
 
 LONGEST_WAIT = timedelta(minutes=120)
-"""How long a job that nobody takes keeps its lock (reference 6.6)."""
+"""How long a job that nobody takes keeps its lock (api-imports-lock)."""
 
 LONGEST_SILENCE = timedelta(minutes=60)
-"""How long a job whose lease has ended keeps its lock, for another worker to take it over (reference 6.6)."""
+"""How long a job whose lease has ended keeps its lock, for another worker to take it over (api-imports-lock)."""
 
 _BROKEN = "The import was given up: it made no progress and another one has begun."
 

@@ -1,4 +1,4 @@
-"""Members of images (reference section 8). A membership that ends leaves no row and may be made again."""
+"""Members of images (api-members). A membership that ends leaves no row and may be made again."""
 
 from dataclasses import replace
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The tables, as reference section 26 names them, with what lists per page need beside.
+"""The tables, under the names that operators of image services know, with what fast lists need beside them.
 
 Text compares byte by byte on every database. ``sort_*`` columns are generated: they hold what null sorts as, so that
 an index can back each order. ``image_created_at`` repeats the creation time of the image, which never changes, so that
@@ -34,7 +34,7 @@ AUDIENCE = (
     "CASE WHEN owner IS NULL OR visibility = 'public' THEN 'public'"
     " WHEN visibility = 'community' THEN 'community' ELSE 'project' END"
 )
-"""In whose lists an image is: an image without an owner is everybody's (reference 3.5)."""
+"""In whose lists an image is: an image without an owner is everybody's (api-images-visibility)."""
 
 metadata = MetaData(
     naming_convention={

@@ -1,4 +1,4 @@
-"""Stored events: added with the change they tell of, given out in order, forgotten when published (DESIGN).
+"""Stored events: added with the change they tell of, given out in order, forgotten when published.
 
 Events of one image are in the order of their ids, because who changes an image holds its row until the end. They are
 taken by turns, so that nobody gets a later event of an image while somebody else has an earlier one.

@@ -1,4 +1,4 @@
-"""Rows of staged data and what they use of a project's limits (reference 5.3, 18)."""
+"""Rows of staged data and what they use of a project's limits (api-data-stage, api-quotas)."""
 
 from datetime import datetime
 from typing import Any

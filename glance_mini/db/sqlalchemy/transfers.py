@@ -1,4 +1,4 @@
-"""Uploads in flight, their leases and their reservations (DESIGN, transfers and leases).
+"""Uploads in flight, their leases and their reservations.
 
 A transfer belongs to the process that its row names. Whoever ends one locks the image first and the transfer then,
 so that an end, a deletion and a taking-over of the same image come one after the other.

@@ -1,4 +1,4 @@
-"""Images that were deleted but can be restored for a while: status ``pending_delete`` (reference 3.6, 4.8).
+"""Images that were deleted but can be restored for a while: status ``pending_delete`` (api-images-restore).
 
 Only lists of such images show one, and it counts for no quota; its properties, tags, members and locations stay with
 it, until it is restored or the job that was added with its deletion takes it.

@@ -1,4 +1,4 @@
-"""What a project uses, counted in ``quota_usage`` by one conditional statement (reference 18; DESIGN, quota).
+"""What a project uses, counted in ``quota_usage`` by one conditional statement (api-quotas-counting).
 
 The rows are hot: a transaction changes them last and holds them for its commit only. A row that is missing is made
 from the real sums, so that counting can begin at any time. Images without an owner are not counted.

@@ -1,1 +1,1 @@
-"""Import plugins: what is done to the data and the record of an image before it is stored (reference 6.7)."""
+"""Import plugins: what is done to the data and the record of an image before it is stored (api-imports-plugins)."""

@@ -1,4 +1,4 @@
-"""The import plugin ``image_decompression``: unpacks what users import compressed (reference 6.7)."""
+"""The import plugin ``image_decompression``: unpacks what users import compressed (api-imports-plugins)."""
 
 from collections.abc import Collection
 from contextlib import closing

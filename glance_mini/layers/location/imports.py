@@ -1,4 +1,4 @@
-"""What is checked before an import begins, in the order of reference 6.3, and the job that it becomes."""
+"""What is checked before an import begins, in the order of api-imports-checks, and the job that it becomes."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

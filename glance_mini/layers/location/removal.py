@@ -1,4 +1,4 @@
-"""Removes data that no image refers to any more: the record says so first, then the bytes go (DESIGN, deletion)."""
+"""Removes data that no image refers to any more: the record says so first, then the bytes go (api-images-delete)."""
 
 import logging
 from collections.abc import Callable, Sequence

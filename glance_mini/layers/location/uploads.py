@@ -1,7 +1,7 @@
 """Brings the data of a request into a store: the data of an image, or data that is staged for its import.
 
 A driver publishes whole data or nothing; the records say which image it belongs to. In between, the row of the
-transfer tells what must be cleared away should this process die (DESIGN, transfers and leases).
+transfer tells what must be cleared away should this process die.
 """
 
 import logging

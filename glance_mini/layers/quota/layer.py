@@ -1,4 +1,4 @@
-"""Holds the limits of the service, the project and the image (reference section 18).
+"""Holds the limits of the service, the project and the image (api-quotas).
 
 What is counted in the database is limited there: this layer only says the limits, and the statement that takes the
 room carries them. What flows is bounded here, block by block.

@@ -1,6 +1,6 @@
 """Where the limits of a project come from: the options, or Keystone's unified limits through oslo.limit.
 
-Only the limits: the counting is the data access layer's, in the statement that takes the room (DESIGN, quota).
+Only the limits: the counting is the data access layer's, in the statement that takes the room (api-quotas-counting).
 """
 
 import threading

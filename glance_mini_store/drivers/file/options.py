@@ -1,4 +1,4 @@
-"""The options of the ``file`` driver. Source of the names: API reference 22.3."""
+"""The options of the ``file`` driver."""
 
 from oslo_config import cfg
 

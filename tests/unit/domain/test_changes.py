@@ -1,4 +1,4 @@
-"""How changes are applied to an image (reference 4.7, 9, 10.1)."""
+"""How changes are applied to an image (api-images-update, api-tags)."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The property protection file (reference section 20): whom it lets pass, and every way in which it can be wrong."""
+"""The property protection file (api-protection): whom it lets pass, and every way in which it can be wrong."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which status may follow which (reference 3.6)."""
+"""Which status may follow which (api-images-statuses)."""
 
 import testtools
 
@@ -17,7 +17,7 @@ ALLOWED = {
     "pending_delete": {"deleted", "active"},
     "deleted": set(),
 }
-"""The table of the reference, with the edge from deactivated to pending_delete that it wants allowed."""
+"""The table of api-images-statuses, and ``killed`` of older services."""
 
 
 class TestTransitions(testtools.TestCase):

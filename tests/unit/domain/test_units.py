@@ -1,4 +1,4 @@
-"""Sizes as operators write them (reference section 18)."""
+"""Sizes as operators write them (api-quotas)."""
 
 import testtools
 

@@ -1,4 +1,4 @@
-"""What is fetched from web servers, and what of their answers is taken (appendix B 45)."""
+"""What is fetched from web servers, and what of their answers is taken."""
 
 import gzip
 import re

@@ -1,1 +1,1 @@
-"""JSON schemas as data, one file per resource (reference section 15)."""
+"""JSON schemas as data, one file per resource (api-schemas)."""

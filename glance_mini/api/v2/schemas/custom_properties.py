@@ -1,4 +1,4 @@
-"""Reads ``schema-image.json``, in which an operator describes custom properties of images (reference 3.2)."""
+"""Reads ``schema-image.json``, in which an operator describes custom properties of images (api-images-custom)."""
 
 import json
 from collections.abc import Mapping

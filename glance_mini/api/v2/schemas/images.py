@@ -1,4 +1,4 @@
-"""The schema of an image: base properties as configured, and custom ones that the operator describes (reference 15)."""
+"""The schema of an image: base properties as configured, and custom ones that the operator describes (api-schemas)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

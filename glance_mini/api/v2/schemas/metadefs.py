@@ -1,4 +1,4 @@
-"""The ten schemas of metadata definitions: namespaces and what hangs under them (reference 15, 16)."""
+"""The ten schemas of metadata definitions: namespaces and what hangs under them (api-schemas, api-metadefs)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The three shapes a schema comes in: full, minimal, and a collection of another (reference section 15)."""
+"""The three shapes a schema comes in: full, minimal, and a collection of another (api-schemas)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Images as clients see them (reference 3.1, 4.3). Made once for a configuration; called for each image of a page."""
+"""Images as clients see them (api-images-properties). Made once for a configuration, used for each image."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -59,7 +59,7 @@ class ImageViews:
         return view
 
     def page(self, page: Page, parameters: list[tuple[str, str]]) -> View:
-        """Return the view of a page; ``parameters`` are those of the request, for the links (reference 4.3)."""
+        """Return the view of a page; ``parameters`` are those of the request, for the links (api-images-list)."""
         kept = [(name, value) for name, value in parameters if name != "marker"]
         view: View = {
             "images": [self.show(image) for image in page.images],
@@ -80,7 +80,7 @@ class ImageViews:
         if self._show_locations:
             view["locations"] = [{"url": location.url, "metadata": location.shown_metadata} for location in locations]
         if self._several_stores:
-            # Sorted, because clients that wait for an import compare it with a sorted list (reference 3.1).
+            # Sorted, because clients that wait for an import compare it with a sorted list (api-quirks-stores).
             view["stores"] = ",".join(sorted({location.store for location in locations if location.store}))
 
 

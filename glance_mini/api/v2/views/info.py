@@ -1,4 +1,4 @@
-"""What the service tells about itself (reference section 12)."""
+"""What the service tells about itself (api-info)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The locations of an image as services see them (reference 10.3)."""
+"""The locations of an image as services see them (api-locations-read)."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Members of a shared image as clients see them (reference section 8)."""
+"""Members of a shared image as clients see them (api-members)."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tasks as clients see them (reference 4.9, section 13)."""
+"""Tasks as clients see them (api-images-tasks, api-tasks)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime

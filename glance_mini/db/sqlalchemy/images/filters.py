@@ -1,4 +1,4 @@
-"""The filters of a list as conditions on ``images`` (reference 4.4)."""
+"""The filters of a list as conditions on ``images`` (api-images-filters)."""
 
 import operator
 from collections.abc import Iterable

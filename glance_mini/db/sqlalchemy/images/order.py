@@ -1,4 +1,4 @@
-"""The order of a list, and what comes after a marker in it (reference 4.5 and 4.6)."""
+"""The order of a list, and what comes after a marker in it (api-images-sorting, api-images-paging)."""
 
 import operator
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""One image: read, written and locked (reference 4.1, 4.2, 4.7, 4.8).
+"""One image: read, written and locked (api-images-create, api-images-show, api-images-update, api-images-delete).
 
 Each function runs inside a transaction of the caller. A write locks the row of the image first, by a statement of its
 own: PostgreSQL answers the sub-selects of a locking statement from before it waited.

@@ -1,4 +1,4 @@
-"""Who may see which image, as SQL conditions on ``images`` (reference 3.5, 4.3 and 4.4).
+"""Who may see which image, as SQL conditions on ``images`` (api-images-visibility, api-images-list).
 
 ``project`` is the bound parameter that carries the caller's project.
 """

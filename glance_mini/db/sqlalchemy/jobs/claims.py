@@ -1,4 +1,4 @@
-"""Gives jobs out, each to one worker: by priority, then fairly between projects, within limits (DESIGN, jobs are rows).
+"""Gives jobs out, each to one worker: by priority, then fairly between projects, within limits.
 
 A claim is a few statements, none of which looks at a job that has ended or sorts the queue. Claims at the same moment
 pass over each other's rows; with limits they take turns, for two of them would each count without the other, whichever

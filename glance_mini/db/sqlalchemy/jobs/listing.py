@@ -1,4 +1,4 @@
-"""A page of jobs, in the order of one key and then of their ids (reference 13)."""
+"""A page of jobs, in the order of one key and then of their ids (api-tasks)."""
 
 from datetime import datetime
 from typing import Any

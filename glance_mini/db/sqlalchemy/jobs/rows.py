@@ -1,4 +1,4 @@
-"""Rows of jobs: written, read and changed by their holder (DESIGN, jobs are rows).
+"""Rows of jobs: written, read and changed by their holder.
 
 A job is held by the process and the attempt that its row names; each change by the holder compares both. How a job is
 given out stands in ``claims``, how it ends in ``job_ends``.

@@ -1,4 +1,4 @@
-"""The page ``/metrics`` beside the pipeline: figures for Prometheus, without credentials."""
+"""The page ``/metrics`` beside the pipeline: metrics for Prometheus, without credentials."""
 
 import ipaddress
 import logging
@@ -37,11 +37,11 @@ class MetricsPage:
     def _answer(self, environ: dict[str, Any]) -> Response:
         accept = environ.get("HTTP_ACCEPT", "")
         if not self._enabled:
-            return text_response(404, "The figures are switched off.", accept)
+            return text_response(404, "The metrics are switched off.", accept)
         if self._loopback_only and not _is_local(environ):
-            return text_response(403, "The figures are for callers on the same machine.", accept)
+            return text_response(403, "The metrics are for callers on the same machine.", accept)
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            refusal = text_response(405, "The figures can only be read.", accept)
+            refusal = text_response(405, "The metrics can only be read.", accept)
             refusal.headers["Allow"] = "GET, HEAD"
             return refusal
         self._measure_usage()
@@ -51,7 +51,7 @@ class MetricsPage:
         try:
             usage = self._get_usage()
         except Unavailable as error:
-            LOG.warning("The use of quotas is not among the figures: %s", error)
+            LOG.warning("The use of quotas is not among the metrics: %s", error)
             return
         for resource, used in usage.items():
             self._metrics.quota_used.labels(resource).set(used)

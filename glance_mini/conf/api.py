@@ -27,8 +27,8 @@ OPTS = [
     cfg.StrOpt(
         "worker_self_reference_url",
         help="The address under which the other nodes of the service reach this one, for imports of data that was "
-        "staged on this node's own disk. Unset: that of ``public_endpoint``. Where neither is set the node "
-        "takes itself for the only one."
+        "staged on this node's own disk. Unset: that of ``public_endpoint``. Where neither is set, the "
+        "node takes no part in forwarding and works alone."
         "\n\nExample: ``https://node1.images.example.org:9292``",
     ),
     cfg.BoolOpt(

@@ -56,8 +56,8 @@ OPTS = [
         "do_secure_hash",
         default=True,
         help="Read the data of a location that is added by ``POST /v2/images/{id}/locations`` and compute its "
-        "hashes, in the background. An image whose hash the caller has told becomes active when the "
-        "data agrees with it; without this option the value is believed.",
+        "hashes, in the background. An image whose hash the caller has given becomes active when the "
+        "data matches it; without this option the value is believed.",
     ),
     cfg.IntOpt(
         "http_retries",

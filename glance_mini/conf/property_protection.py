@@ -9,7 +9,7 @@ OPTS = [
         "property_protection_file",
         help="A file that says who may create, read, update and delete which custom properties. Unset: "
         "nothing is protected. The service does not start when the file cannot be read or is wrong. "
-        "A property that no section matches is out of everybody's reach.",
+        "Where no section matches, nobody may read or write the property.",
     ),
     cfg.StrOpt(
         "property_protection_rule_format",

@@ -70,15 +70,15 @@ OPTS = [
         "graceful_timeout",
         default=60,
         min=0,
-        help="Seconds that running requests are given to end when the service is told to stop.",
+        help="Seconds that running requests are given to end when the service is stopped.",
     ),
     cfg.StrOpt("tls_certificate", help="File of the certificate chain in PEM. Set, the service speaks HTTPS only."),
     cfg.StrOpt("tls_key", help="File of the private key in PEM that belongs to ``tls_certificate``."),
-    cfg.BoolOpt("metrics", default=True, help="Answer ``/metrics`` with figures for Prometheus."),
+    cfg.BoolOpt("metrics", default=True, help="Answer ``/metrics`` with metrics for Prometheus."),
     cfg.BoolOpt(
         "metrics_loopback_only",
         default=True,
-        help="Answer ``/metrics`` only to callers on the same machine. The figures need no credentials.",
+        help="Answer ``/metrics`` only to callers on the same machine. The metrics need no credentials.",
     ),
     cfg.IntOpt(
         "max_json_body",

@@ -31,7 +31,7 @@ OPTS = [
             ("messaging", "by a message through the broker that ``transport_url`` names"),
             ("poll", "not at all; the worker inside ``glance-mini serve`` is told by its own service"),
         ],
-        help="How workers are told that there is a new job. Unset: by the broker where ``transport_url`` is set. A "
+        help="How workers learn that there is a new job. Unset: by the broker where ``transport_url`` is set. A "
         "broker that is down costs no more than ``poll_interval``.",
     ),
     cfg.IntOpt(
@@ -60,7 +60,7 @@ OPTS = [
         "graceful_timeout",
         default=30,
         min=0,
-        help="Seconds that running jobs are given to stop and be handed back when a worker is told to end.",
+        help="Seconds that running jobs are given to stop and be handed back when a worker is stopped.",
     ),
 ]
 

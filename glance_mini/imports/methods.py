@@ -82,7 +82,7 @@ class GlanceDirect(ImportMethod):
     name = GLANCE_DIRECT
 
     def __init__(self, stores: Stores, data: DataAccess, host: str | None = None) -> None:
-        """``host`` is the address of this node, None for the only one."""
+        """``host`` is the address of this node, None where there is only one node."""
         self._stores = stores
         self._data = data
         self._host = host

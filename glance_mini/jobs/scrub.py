@@ -33,7 +33,7 @@ class ScrubJob(JobType):
     max_attempts = 40
 
     def __init__(self, data: DataAccess, stores: Stores, host: str | None) -> None:
-        """``host`` is the address of this node, None for the only one."""
+        """``host`` is the address of this node, None where there is only one node."""
         self._data = data
         self._stores = stores
         self._host = host

@@ -28,13 +28,13 @@ class Background:
         self._pause = pause
         self._complaint = complaint
         self._is_first_at_once = is_first_at_once
-        self._closed = threading.Event()
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     @property
-    def is_closed(self) -> bool:
+    def is_stopping(self) -> bool:
         """Whether ``close`` was called; long work looks at it between its parts."""
-        return self._closed.is_set()
+        return self._stopping.is_set()
 
     def start(self) -> None:
         """Begin; once, and after a fork."""
@@ -42,16 +42,16 @@ class Background:
 
     def close(self, seconds: float = _STOP_SECONDS) -> None:
         """Stop after the round in hand, which is waited for ``seconds`` at most; may be called without ``start``."""
-        self._closed.set()
+        self._stopping.set()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(seconds)
 
     def _run(self) -> None:
         if not self._is_first_at_once:
-            self._closed.wait(self._pause())
-        while not self._closed.is_set():
+            self._stopping.wait(self._pause())
+        while not self._stopping.is_set():
             try:
                 self._work()
             except Exception as error:
                 LOG.warning("%s: %s", self._complaint, error)
-            self._closed.wait(self._pause())
+            self._stopping.wait(self._pause())

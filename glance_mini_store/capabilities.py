@@ -15,8 +15,5 @@ RANGE = "range"
 ACL = "acl"
 """``set_acl`` works."""
 
-CLONE = "clone"
-"""The backend can make a copy of its own data without the bytes passing through the service."""
-
-ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL, CLONE})
+ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL})
 """Every word there is."""

@@ -22,7 +22,7 @@ class Observer(Protocol):
         """Look at the next bytes."""
 
 
-class Intake:
+class CheckedStream:
     """An iterable of the checked chunks, to be read once by a driver.
 
     ``received`` counts the bytes; ``failure`` is what stopped the stream, if it was not the driver;

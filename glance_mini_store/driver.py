@@ -96,14 +96,14 @@ class Driver(abc.ABC):
         """
         raise errors.StoreAddDisabled()
 
-    def write_copy(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+    def write_uncached(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
         """As ``write``, for data that goes to another store at the same time and will rather be read from there.
 
         A driver that keeps what it writes in the memory of this machine may leave that out.
         """
         return self.write(name, chunks, size)
 
-    def adopt(self, name: str, path: str) -> Written | None:
+    def link_in(self, name: str, path: str) -> Written | None:
         """Take over the local file ``path`` under ``name`` without a copy of its bytes; None where that cannot be.
 
         The file stays at ``path`` too, for the caller to remove, and is not changed by anybody. Errors as ``write``.
@@ -111,7 +111,7 @@ class Driver(abc.ABC):
         return None
 
     def devices(self) -> frozenset[int]:
-        """Return the numbers of the file systems (``st_dev``) from which ``adopt`` takes files; none by default."""
+        """Return the numbers of the file systems (``st_dev``) from which ``link_in`` takes files; none by default."""
         return frozenset()
 
     def local_path(self, location: str) -> str | None:

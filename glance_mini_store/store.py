@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from glance_mini_store import capabilities, errors
-from glance_mini_store.checked_stream import Intake, Observer
+from glance_mini_store.checked_stream import CheckedStream, Observer
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.streams import FileRange, Hashes, close, cut
 
@@ -93,7 +93,7 @@ class Store:
         """Store ``chunks`` under ``name`` in one pass; what came is durable when this returns.
 
         ``size`` is the announced number of bytes (None: unknown), ``limit`` the largest allowed. Observers
-        see every chunk before the driver does. ``is_copy``: see ``Driver.write_copy``. If anything raises, nothing
+        see every chunk before the driver does. ``is_copy``: see ``Driver.write_uncached``. If anything raises, nothing
         readable is left: SizeMismatch, SizeLimitExceeded, Duplicate, StorageFull, StorageWriteDenied,
         StoreAddDisabled, UnknownHashingAlgo, and unchanged whatever ``chunks`` or an observer raised. Blocks as
         long as ``chunks`` do.
@@ -103,12 +103,12 @@ class Store:
             if limit is not None and size is not None and size > limit:
                 raise errors.SizeLimitExceeded(limit=limit)
             with contextlib.closing(Hashes(algorithms, self._hash_threads)) as hashes:
-                intake = Intake(chunks, hashes, observers, size, limit)
-                stored = self._write(self.driver.write_copy if is_copy else self.driver.write, name, intake, size)
+                intake = CheckedStream(chunks, hashes, observers, size, limit)
+                stored = self._write(self.driver.write_uncached if is_copy else self.driver.write, name, intake, size)
         LOG.debug("store %s: wrote %s bytes in %.3f s", self.id, stored.size, time.monotonic() - started)
         return stored
 
-    def _write(self, write: Callable[..., Written], name: str, intake: Intake, size: int | None) -> Stored:
+    def _write(self, write: Callable[..., Written], name: str, intake: CheckedStream, size: int | None) -> Stored:
         """Let the driver read the intake; the intake's own failure wins over what the driver made of it."""
         try:
             written = write(name, intake, size)
@@ -144,14 +144,14 @@ class Store:
         with self._named():
             return self.driver.size(location)
 
-    def adopt(self, name: str, path: str) -> Stored | None:
+    def link_in(self, name: str, path: str) -> Stored | None:
         """Take over a local file without a copy of its bytes, see ``Driver.adopt``; digests are left to the caller."""
         with self._named():
-            written = self.driver.adopt(name, path)
+            written = self.driver.link_in(name, path)
         return Stored(written.location, written.size, {}, written.metadata) if written else None
 
     def devices(self) -> frozenset[int]:
-        """Return the file systems from which ``adopt`` takes files, by number."""
+        """Return the file systems from which ``link_in`` takes files, by number."""
         with self._named():
             return self.driver.devices()
 

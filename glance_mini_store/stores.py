@@ -19,7 +19,7 @@ from glance_mini_store.web.target import AddressJudge
 _NOT_FOR_USERS = ("file", "filesystem", "memory", "swift+config")
 
 
-class Placed(Protocol):
+class HasLocation(Protocol):
     """Anything with the URL of some data and the metadata of that location."""
 
     @property
@@ -31,7 +31,7 @@ class Placed(Protocol):
         """Return the metadata; ``store`` in it is a store id."""
 
 
-_Placed = TypeVar("_Placed", bound=Placed)
+_HasLocation = TypeVar("_HasLocation", bound=HasLocation)
 
 
 class Stores:
@@ -109,7 +109,7 @@ class Stores:
             get_location_from_uri(uri)
         return store
 
-    def order(self, locations: Iterable[_Placed]) -> list[_Placed]:
+    def order(self, locations: Iterable[_HasLocation]) -> list[_HasLocation]:
         """Return ``locations`` by store weight, highest first; unknown stores come last."""
         return sorted(locations, key=self._rank)
 
@@ -118,7 +118,7 @@ class Stores:
         for store in self._stores.values():
             store.close()
 
-    def _rank(self, location: Placed) -> float:
+    def _rank(self, location: HasLocation) -> float:
         named = location.metadata.get("store")
         try:
             return -self.for_location(location.url, str(named) if named else None).weight
@@ -138,4 +138,4 @@ def _match(store: Store, uri: str) -> int:
     return max((len(prefix) for prefix in store.driver.prefixes if uri.startswith(prefix)), default=0)
 
 
-__all__ = ["Placed", "Stores", "list_opts", "register_opts"]
+__all__ = ["HasLocation", "Stores", "list_opts", "register_opts"]

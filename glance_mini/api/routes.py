@@ -31,13 +31,13 @@ class Action:
 class Route:
     """One path and its methods. ``hides_methods``: a wrong method is answered as an unknown path.
 
-    ``tells`` are the methods that the answer to a wrong one names; None: all that there are.
+    ``allow_header`` is the header ``Allow`` of the answer to a wrong method; None: all methods of the path.
     """
 
     path: str
     actions: Mapping[str, Action]
     hides_methods: bool = False
-    tells: str | None = None
+    allow_header: str | None = None
 
 
 def _bodiless(name: str, handler: str) -> Action:
@@ -89,7 +89,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         f"{_IMAGE}/locations",
         {"GET": Action("get_locations", "locations.index"), "POST": Action("add_location", "locations.create")},
-        tells="POST",
+        allow_header="POST",
     ),
     Route(f"{_IMAGE}/actions/deactivate", {"POST": _bodiless("deactivate_image", "image_actions.deactivate")}),
     Route(f"{_IMAGE}/actions/reactivate", {"POST": _bodiless("reactivate_image", "image_actions.reactivate")}),
@@ -155,7 +155,7 @@ class Router:
         if method not in handlers:
             if route.hides_methods:
                 raise UnknownPath()
-            raise MethodNotAllowed(method=method, allowed=route.tells or ", ".join(handlers))
+            raise MethodNotAllowed(method=method, allowed=route.allow_header or ", ".join(handlers))
         action, handler = handlers[method]
         if not action.takes_body and request.has_body:
             raise Invalid(reason="This call takes no request body.")

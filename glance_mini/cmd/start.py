@@ -57,7 +57,7 @@ def start(arguments: argparse.Namespace) -> int:
             lambda: _make_application(conf, writing),
             on_ready=lambda: print(*_next_lines(source.state, conf, endpoint), sep="\n", flush=True),
             multiproc_dir=str(metrics),
-            companion=(lambda: _run_worker(conf, reading, master)) if conf.server.worker else None,
+            background_process=(lambda: _run_worker(conf, reading, master)) if conf.server.worker else None,
         )
 
 

@@ -61,7 +61,7 @@ class Inspection:
         self._rules = rules
         self._size = 0
         self._inspectors = [kind() for name, kind in format_inspector.ALL_FORMATS.items() if name != "raw"]
-        self._curious = list(self._inspectors)
+        self._active_parsers = list(self._inspectors)
         self._head: bytearray | None = bytearray()
 
     def update(self, block: bytes) -> None:
@@ -100,7 +100,7 @@ class Inspection:
         self._show(head[_HEAD:])
 
     def _show(self, piece: bytes) -> None:
-        self._curious = [inspector for inspector in self._curious if self._feed(inspector, piece)]
+        self._active_parsers = [inspector for inspector in self._active_parsers if self._feed(inspector, piece)]
 
     def _feed(self, inspector: format_inspector.FileInspector, piece: bytes) -> bool:
         """Return whether ``inspector`` wants more; one that cannot read the data is out.
@@ -115,7 +115,7 @@ class Inspection:
         return not inspector.complete or _is_match(inspector)
 
     def _detect(self) -> format_inspector.FileInspector | None:
-        for inspector in self._curious:
+        for inspector in self._active_parsers:
             inspector.finish()
         matches = {inspector.NAME: inspector for inspector in self._inspectors if _is_match(inspector)}
         if set(matches) == {"iso", "gpt"}:

@@ -202,7 +202,7 @@ class Copier:
     def _adopt(self, store_id: str, name: str, path: Path) -> Outcome:
         store = self._stores.get(store_id)
         try:
-            adopted = store.adopt(name, str(path))
+            adopted = store.link_in(name, str(path))
             return adopted or store.write(name, read_file(path), size=path.stat().st_size, algorithms=())
         except Exception as error:
             return error

@@ -38,7 +38,7 @@ class Cleaner:
     def clean(self) -> int:
         """Remove all records that have expired and return how many there were; raises Unavailable."""
         removed = 0
-        while not self._background.is_closed:
+        while not self._background.is_stopping:
             count = self._data.run(PurgeJobs(BATCH))
             removed += count
             if count < BATCH:

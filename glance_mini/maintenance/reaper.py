@@ -101,5 +101,5 @@ class Reaper:
         self._data.run(FinishDeletion(deletion.id))
 
     def _work(self) -> None:
-        while not self._background.is_closed and self.reap():
+        while not self._background.is_stopping and self.reap():
             pass

@@ -67,7 +67,7 @@ class Dispatcher:
         try:
             for event in events:
                 # An event whose claim has ended may be another one's already, with later ones of its image.
-                if self._background.is_closed or self._clock() >= until:
+                if self._background.is_stopping or self._clock() >= until:
                     break
                 self._publish(event)
                 sent.append(event)
@@ -92,7 +92,7 @@ class Dispatcher:
 
     def _work(self) -> None:
         try:
-            while not self._background.is_closed and self.dispatch():
+            while not self._background.is_stopping and self.dispatch():
                 pass
         except Exception:
             self._wait = min(2 * self._wait, LONGEST_PAUSE)

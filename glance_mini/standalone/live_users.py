@@ -18,7 +18,7 @@ LOOK_INTERVAL = 1.0
 """Seconds between two looks at the file."""
 
 
-class WatchedUsers:
+class ReloadingUsers:
     """The users in a file; may be used by all threads.
 
     A change takes effect within ``LOOK_INTERVAL``. A file that has become unreadable is logged and changes nothing.
@@ -61,10 +61,10 @@ class WatchedUsers:
         return state.st_ino, state.st_mtime_ns, state.st_size
 
 
-def watch_users(conf: cfg.ConfigOpts) -> WatchedUsers:
+def watch_users(conf: cfg.ConfigOpts) -> ReloadingUsers:
     """Return the users of ``[authentication] users_file``; raises ConfigurationError."""
     if not conf.authentication.users_file:
         raise ConfigurationError(
             reason=f"[paste_deploy] flavor '{conf.paste_deploy.flavor}' needs [authentication] users_file."
         )
-    return WatchedUsers(Path(conf.authentication.users_file))
+    return ReloadingUsers(Path(conf.authentication.users_file))

@@ -77,7 +77,7 @@ class Worker:
         self._settings = settings
         self._metrics = metrics
         self._host = host
-        self._stopped = threading.Event()
+        self._stopping = threading.Event()
         self._asking = threading.Lock()
         self._threads = [
             threading.Thread(target=self._work, name=f"job-{number}", daemon=True) for number in range(settings.threads)
@@ -91,7 +91,7 @@ class Worker:
 
     def stop(self) -> None:
         """Take no further job, and make those that run stop at their next check and be handed back; returns at once."""
-        self._stopped.set()
+        self._stopping.set()
         self._wakeup.wake()
         self.leases.stop_all()
 
@@ -117,7 +117,7 @@ class Worker:
     def _next(self) -> Run | None:
         """Return the next job; None when the worker is stopped. One thread asks and sleeps, the others queue here."""
         with self._asking:
-            while not self._stopped.is_set():
+            while not self._stopping.is_set():
                 if run := self._claim():
                     return run
                 self._wakeup.sleep(self._settings.poll_interval)
@@ -136,7 +136,7 @@ class Worker:
         except Exception as error:
             LOG.warning("No job could be taken: %s", error)
             return None
-        if run is not None and self._stopped.is_set():
+        if run is not None and self._stopping.is_set():
             # The order to stop may have come before this job was known.
             run.stop(Stop.ENDING)
         return run

@@ -31,7 +31,7 @@ class MessagingWaker:
         target = oslo_messaging.Target(exchange=EXCHANGE, topic=TOPIC, fanout=True)
         self._client = oslo_messaging.get_rpc_client(_transport(conf), target).prepare(retry=0)
         self._wanted = threading.Event()
-        self._is_closed = False
+        self._is_stopping = False
         self._is_failing = False
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -46,11 +46,11 @@ class MessagingWaker:
 
     def close(self) -> None:
         """Stop, without waiting for a broker that is silent."""
-        self._is_closed = True
+        self._is_stopping = True
         self._wanted.set()
 
     def _run(self) -> None:
-        while self._wanted.wait() and not self._is_closed:
+        while self._wanted.wait() and not self._is_stopping:
             self._wanted.clear()
             self._cast()
 

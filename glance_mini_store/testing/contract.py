@@ -310,7 +310,7 @@ class DriverContract(_Mixin):
 
     def test_adopted_file_is_data_of_its_own(self) -> None:
         path = self.new_local_file(b"some data")
-        written = self.driver.adopt(name := new_name(), path)
+        written = self.driver.link_in(name := new_name(), path)
         if written is None:
             self.assertNotIn(os.stat(path).st_dev, self.driver.devices())
             self.skipTest("the driver takes no file from here")
@@ -328,7 +328,7 @@ class DriverContract(_Mixin):
             self.skipTest("the driver takes no file from here")
         location = self.put(name := new_name(), b"first")
         with self.assertRaises(errors.Duplicate):
-            self.driver.adopt(name, path)
+            self.driver.link_in(name, path)
         self.assertEqual(b"first", self.content(location))
 
     def new_local_file(self, data: bytes) -> str:

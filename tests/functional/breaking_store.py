@@ -17,13 +17,13 @@ class BreakingDriver(FileDriver):
     def write(self, name, chunks, size=None):
         return super().write(name, self._breaking(chunks), size)
 
-    def write_copy(self, name, chunks, size=None):
-        return super().write_copy(name, self._breaking(chunks), size)
+    def write_uncached(self, name, chunks, size=None):
+        return super().write_uncached(name, self._breaking(chunks), size)
 
-    def adopt(self, name, path):
+    def link_in(self, name, path):
         if self._is_broken():
             raise errors.RemoteServiceUnavailable(reason="the backend has a bad day")
-        return super().adopt(name, path)
+        return super().link_in(name, path)
 
     def _breaking(self, chunks):
         count = 0

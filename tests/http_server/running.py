@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-PATIENCE = 60
+TIMEOUTS = 60
 """Seconds after which a test gives up waiting; nothing takes nearly as long unless it is broken."""
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 0.2
@@ -76,7 +76,7 @@ class Server(fixtures.Fixture):
             )
 
     def _wait_until_ready(self):
-        if not select.select([self.process.stdout], [], [], PATIENCE)[0]:
+        if not select.select([self.process.stdout], [], [], TIMEOUTS)[0]:
             raise AssertionError("the server does not get ready: " + self.log)
         line = self.process.stdout.readline()
         if line != b"ready\n":
@@ -93,7 +93,7 @@ class Server(fixtures.Fixture):
 
     def end(self):
         """Wait for the end and return the exit code and what was printed after "ready"."""
-        output, _ = self.process.communicate(timeout=PATIENCE)
+        output, _ = self.process.communicate(timeout=TIMEOUTS)
         return self.process.returncode, output
 
     def let_go(self):
@@ -136,7 +136,7 @@ class Client:
     def __init__(self, test, server, tls=None, receive_buffer=None):
         self.socket = socket.socket(socket.AF_UNIX if isinstance(server.address, str) else socket.AF_INET)
         test.addCleanup(self.close)
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(TIMEOUTS)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect(server.address)
@@ -205,7 +205,7 @@ class Client:
 
 def eventually(condition, what):
     """Wait until `condition()` is true and return its value."""
-    deadline, pause = time.monotonic() + PATIENCE, SHORTEST_PAUSE
+    deadline, pause = time.monotonic() + TIMEOUTS, SHORTEST_PAUSE
     while not (value := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"it did not happen that {what}")

@@ -11,7 +11,7 @@ from sqlalchemy import make_url, text
 from glance_mini.db.interface import DataAccess, EventRules, no_events
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
-from glance_mini.db.sqlalchemy.engine import STALLED, make_engine
+from glance_mini.db.sqlalchemy.engine import IDLE_IN_TRANSACTION, make_engine
 from glance_mini.domain import errors
 from glance_mini.operations.images import CreateImage, UpdateImage
 from glance_mini.operations.jobs import AddJob, ClaimJob, FinishJob, GetJob, RenewJobs
@@ -61,13 +61,13 @@ class OnServer:
 class OnPostgresql(OnServer):
     server = "postgresql"
     patience = "SHOW idle_in_transaction_session_timeout"
-    expected = f"{STALLED // 60}min"
+    expected = f"{IDLE_IN_TRANSACTION // 60}min"
 
 
 class OnMariadb(OnServer):
     server = "mariadb"
     patience = "SELECT @@idle_transaction_timeout"
-    expected = STALLED
+    expected = IDLE_IN_TRANSACTION
 
 
 class TestRecordsOnPostgresql(OnPostgresql, RecordContract, ServiceTestCase):

@@ -61,11 +61,11 @@ class ContextFilter:
         request_id, sent = take_request_id(environ, self._longest_request_id)
         caller = self.identify(environ)
         if caller is None:
-            caller = self._stranger()
+            caller = self._unauthenticated()
         is_admin = caller.is_admin or self._enforcer.context_is_admin(caller)
         return replace(caller, request_id=request_id, global_request_id=sent, is_admin=is_admin)
 
-    def _stranger(self) -> Context:
+    def _unauthenticated(self) -> Context:
         if self._is_anonymous_allowed:
             return _ANONYMOUS
         headers = {"WWW-Authenticate": f'{self.scheme} realm="{self._realm}"'} if self.scheme else {}

@@ -36,13 +36,13 @@ class LocationsController:
         url = body.get("url")
         if not isinstance(url, str) or not url:
             raise Invalid(reason="The body must have the member 'url', a string that is not empty.")
-        algorithm, value = _told_hash(body.get("validation_data", {}))
+        algorithm, value = _claimed_hash(body.get("validation_data", {}))
         op = AddLocation(image_id, url=url, hash_algorithm=algorithm, hash_value=value)
         self.domain.call(request.context, op)
         return accepted_response()
 
 
-def _told_hash(told: Any) -> tuple[str | None, str | None]:
+def _claimed_hash(told: Any) -> tuple[str | None, str | None]:
     """Return algorithm and digest that the caller tells of the data, both None where there are none; Invalid."""
     if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
         raise Invalid(reason="'validation_data' must be an object of strings.")

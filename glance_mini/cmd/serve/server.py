@@ -20,7 +20,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 
-from glance_mini.cmd.serve.companion import COMPANION_CANNOT_START, Companion, leave
+from glance_mini.cmd.serve.background_process import BACKGROUND_CANNOT_START, BackgroundProcess, exit_child
 from glance_mini.cmd.serve.listeners import CannotListen, listen
 from glance_mini.cmd.serve.settings import ServerSettings
 from glance_mini.cmd.serve.sockets import TLSClientSocket
@@ -39,7 +39,7 @@ def run(
     on_ready: Callable[[], object] | None = None,
     child_started: Callable[[], object] | None = None,
     multiproc_dir: str | None = None,
-    companion: Callable[[], int] | None = None,
+    background_process: Callable[[], int] | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT and return the exit code of the process: 0 after an orderly stop.
 
@@ -47,8 +47,8 @@ def run(
     started there live. The application's `close()`, if it has one, is called when the worker has answered its
     last request. `on_ready` is called once, in the master, when the first worker has its application.
     `multiproc_dir` is a directory for the metrics of the processes (prometheus_client must not have been
-    imported yet); it is emptied. `companion` is what one further child process does, which is started, replaced
-    and stopped with the workers (`companion.py`).
+    imported yet); it is emptied. `background_process` is what one further child process does, which is
+    started, replaced and stopped with the workers (`background_process.py`).
 
     An address that is taken or a certificate that cannot be read is one line on stderr and the code 1; an
     application that cannot be built is the code 3. A second SIGINT does not wait for running requests.
@@ -66,14 +66,14 @@ def run(
     service = _Service(settings, addresses, tls, make_application, on_ready, child_started)
     master = os.getpid()
     try:
-        _Master(service, Companion(companion, _forget_metrics)).run()
+        _Master(service, BackgroundProcess(background_process, _forget_metrics)).run()
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
         if os.getpid() == master:
             return code
         # A worker must not run what follows its master's call of run(), nor wait for the threads of requests
         # cut short.
-        leave(code)
+        exit_child(code)
     return 0
 
 
@@ -152,9 +152,9 @@ class _Master(Arbiter):
     _is_halting = False
     _has_been_hurried = False
 
-    def __init__(self, service: _Service, companion: Companion) -> None:
+    def __init__(self, service: _Service, background_process: BackgroundProcess) -> None:
         super().__init__(service)
-        self._companion = companion
+        self._background = background_process
 
     def handle_int(self) -> None:
         """SIGINT is SIGTERM."""
@@ -165,17 +165,17 @@ class _Master(Arbiter):
         self.log.warning("SIGUSR2 is ignored: start another server to change to a new version")
 
     def manage_workers(self) -> None:
-        """Keep up the number of workers, and the companion."""
+        """Replace workers that are gone, and the background process."""
         super().manage_workers()
-        self._companion.keep_up(self.LISTENERS)
+        self._background.ensure_running(self.LISTENERS)
         self.app.tell_ready()
 
     def reap_workers(self) -> None:
         """Look which children ended. The first that could not start halts the master."""
         try:
             # Before the others are: they are waited for whoever they are.
-            if self._companion.reap():
-                raise HaltServer("The worker for long work cannot start.", COMPANION_CANNOT_START)
+            if self._background.reap():
+                raise HaltServer("The worker for long work cannot start.", BACKGROUND_CANNOT_START)
             super().reap_workers()
         except HaltServer:
             # While it halts it looks again, and the next such worker would make it leave the others behind.
@@ -186,17 +186,17 @@ class _Master(Arbiter):
     def reload(self) -> None:
         """Replace all children."""
         super().reload()
-        self._companion.tell(signal.SIGTERM)
+        self._background.send_signal(signal.SIGTERM)
 
     def stop(self, graceful: bool = True) -> None:
         """Stop all children, within the grace time; a second SIGINT ends it."""
         deadline = time.monotonic() + self.cfg.graceful_timeout
-        self._companion.tell(signal.SIGTERM)
+        self._background.send_signal(signal.SIGTERM)
         super().stop(graceful)
-        while self._companion.pid and time.monotonic() < deadline and not self._is_hurried():
+        while self._background.pid and time.monotonic() < deadline and not self._is_hurried():
             self.reap_workers()
             time.sleep(0.05)
-        self._companion.tell(signal.SIGKILL)
+        self._background.send_signal(signal.SIGKILL)
 
     def kill_workers(self, sig: int) -> None:
         """Send a signal to all workers; SIGQUIT is the one for a quick end."""

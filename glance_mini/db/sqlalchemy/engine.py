@@ -20,10 +20,10 @@ from glance_mini.domain import errors
 SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "temp_store = MEMORY")
 """NORMAL in WAL mode: a killed process loses nothing; a power cut may lose the last transactions, never the file."""
 
-STALLED = 60
+IDLE_IN_TRANSACTION = 60
 """Seconds after which a server ends a transaction whose client says nothing, so that a dead machine locks nothing."""
 
-PATIENCE: dict[str, dict[str, Any]] = {
+TIMEOUTS: dict[str, dict[str, Any]] = {
     "postgresql": {
         "connect_timeout": 10,
         "keepalives_idle": 15,
@@ -41,7 +41,7 @@ In seconds, ``tcp_user_timeout`` in milliseconds. ``read_timeout`` leaves time f
 MYSQL_SESSION = (
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET SESSION group_concat_max_len = 4294967295",
-    f"SET SESSION idle_transaction_timeout = {STALLED}",
+    f"SET SESSION idle_transaction_timeout = {IDLE_IN_TRANSACTION}",
     "SET SESSION optimizer_switch = 'exists_to_in=off'",
 )
 """READ COMMITTED takes no locks on gaps. MariaDB cuts JSON arrays at ``group_concat_max_len`` bytes."""
@@ -91,7 +91,7 @@ def make_engine(
             "pool_recycle": pool_recycle,
             "pool_use_lifo": True,
         }
-    patience = PATIENCE.get(url.get_backend_name(), {"check_same_thread": False, "timeout": sqlite_busy_timeout})
+    patience = TIMEOUTS.get(url.get_backend_name(), {"check_same_thread": False, "timeout": sqlite_busy_timeout})
     engine = create_engine(
         url,
         hide_parameters=True,
@@ -125,7 +125,7 @@ def _session(backend: str, mysql_sql_mode: str, sqlite_busy_timeout: float) -> A
         "postgresql": (
             "SET jit = off",
             "SET max_parallel_workers_per_gather = 0",
-            f"SET idle_in_transaction_session_timeout = '{STALLED}s'",
+            f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}s'",
         ),
         "mysql": (*MYSQL_SESSION, f"SET SESSION sql_mode = '{mysql_sql_mode}'" if mysql_sql_mode else ""),
     }[backend]

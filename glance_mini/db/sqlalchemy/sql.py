@@ -55,28 +55,28 @@ def _as_text(aggregate: str, compiler: SQLCompiler) -> str:
     # The driver would decode PostgreSQL's json type by itself, more slowly.
     return f"CAST({aggregate} AS text)" if compiler.dialect.name == "postgresql" else aggregate
 
-class InOrder(Join):
+class StraightJoin(Join):
     """An inner join, left table first; PostgreSQL judges for itself, the others guess wrong and are told."""
 
     inherit_cache = True
 
 
-@compiles(InOrder)
-def _join(element: InOrder, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(StraightJoin)
+def _join(element: StraightJoin, compiler: SQLCompiler, **kw: Any) -> str:
     return _written(element, compiler, " JOIN ", kw)
 
 
-@compiles(InOrder, "sqlite")
-def _cross_join(element: InOrder, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(StraightJoin, "sqlite")
+def _cross_join(element: StraightJoin, compiler: SQLCompiler, **kw: Any) -> str:
     return _written(element, compiler, " CROSS JOIN ", kw)
 
 
-@compiles(InOrder, "mysql")
-def _straight_join(element: InOrder, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(StraightJoin, "mysql")
+def _straight_join(element: StraightJoin, compiler: SQLCompiler, **kw: Any) -> str:
     return _written(element, compiler, " STRAIGHT_JOIN ", kw)
 
 
-def _written(element: InOrder, compiler: SQLCompiler, word: str, kw: dict[str, Any]) -> str:
+def _written(element: StraightJoin, compiler: SQLCompiler, word: str, kw: dict[str, Any]) -> str:
     kw["asfrom"] = True
     kw.pop("from_linter", None)
     assert element.onclause is not None

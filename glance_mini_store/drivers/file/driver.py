@@ -16,9 +16,15 @@ from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.file import placement
 from glance_mini_store.drivers.file.options import DEFAULT_DIRECTORY, OPTIONS
-from glance_mini_store.drivers.file.partial import Draft, names_in, publish_link, remove_all, sync_directory
+from glance_mini_store.drivers.file.partial import (
+    PartialFile,
+    data_runs,
+    names_in,
+    publish_link,
+    remove_all,
+    sync_directory,
+)
 from glance_mini_store.drivers.file.placement import Directory
-from glance_mini_store.drivers.file.sparse import data_runs
 from glance_mini_store.drivers.file.writeback import COPY_KEPT
 from glance_mini_store.locations.file import FileLocation
 from glance_mini_store.streams import FileRange
@@ -89,7 +95,7 @@ class FileDriver(Driver):
         """Write a new file and publish it after it and its directory are on disk."""
         return self._write(name, chunks, size, kept=None)
 
-    def write_copy(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+    def write_uncached(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
         """Write as ``write`` does; only the end of the file stays in memory."""
         return self._write(name, chunks, size, kept=COPY_KEPT)
 
@@ -98,7 +104,7 @@ class FileDriver(Driver):
         self._refuse_duplicate(name)
         directory = self._choose(size)
         with _translated(directory.path):
-            draft = Draft(directory.path, name, kept)
+            draft = PartialFile(directory.path, name, kept)
         try:
             received = self._fill(draft, chunks, directory)
             with _translated(directory.path):
@@ -107,7 +113,7 @@ class FileDriver(Driver):
             draft.drop()
         return Written(f"file://{path}", received, directory.metadata)
 
-    def adopt(self, name: str, path: str) -> Written | None:
+    def link_in(self, name: str, path: str) -> Written | None:
         """Give the file a second name in the first directory on its file system, once it is on disk."""
         _check_name(name)
         self._refuse_duplicate(name)
@@ -199,7 +205,7 @@ class FileDriver(Driver):
             if os.path.lexists(path := os.path.join(directory.path, name)):
                 raise errors.Duplicate(location=f"file://{path}")
 
-    def _fill(self, draft: Draft, chunks: Iterable[bytes], directory: Directory) -> int:
+    def _fill(self, draft: PartialFile, chunks: Iterable[bytes], directory: Directory) -> int:
         """Write the chunks, leaving holes, and return how many bytes the file has to have."""
         position = 0
         for chunk in chunks:

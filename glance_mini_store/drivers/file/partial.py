@@ -7,13 +7,14 @@ import contextlib
 import os
 import re
 import secrets
+from collections.abc import Iterator
 
 from glance_mini_store.drivers.file.writeback import Writeback
 
 _DRAFT = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.part", re.DOTALL)
 
 
-class Draft:
+class PartialFile:
     """One unpublished file; ``write_at``, then ``publish``, and ``drop`` in any case."""
 
     def __init__(self, directory: str, name: str, kept: int | None = None) -> None:
@@ -109,3 +110,20 @@ def publish_link(path: str, target: str, permissions: int) -> int:
         return os.fstat(handle).st_size
     finally:
         os.close(handle)
+
+
+def data_runs(chunk: bytes, position: int, zeros: bytes) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the parts of ``chunk`` to be written.
+
+    Left out are whole blocks of zero bytes, as long as ``zeros`` and aligned to their length in the file.
+    Looking at a block that is not zero costs one comparison that ends at its first byte and copies nothing.
+    """
+    grain = len(zeros)
+    start = 0
+    for block in range(-position % grain, len(chunk) - grain + 1, grain):
+        if chunk.startswith(zeros, block):
+            if start < block:
+                yield start, block
+            start = block + grain
+    if start < len(chunk):
+        yield start, len(chunk)

@@ -31,13 +31,13 @@ class Writeback:
         """Take note that everything before ``position`` has been written."""
         if position - self._begun < WINDOW:
             return
-        self._tell(self._begun, position)
+        self._advise(self._begun, position)
         self._begun = position
         if self._kept is not None and position - self._kept > self._dropped:
-            self._tell(self._dropped, position - self._kept)
+            self._advise(self._dropped, position - self._kept)
             self._dropped = position - self._kept
 
-    def _tell(self, start: int, end: int) -> None:
+    def _advise(self, start: int, end: int) -> None:
         if hasattr(os, "posix_fadvise"):
             with suppress(OSError):
                 os.posix_fadvise(self._handle, start, end - start, os.POSIX_FADV_DONTNEED)

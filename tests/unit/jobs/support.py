@@ -233,7 +233,7 @@ class BrokenDriver(MemoryDriver):
         next(iter(chunks))
         raise self._error
 
-    def adopt(self, name, path):
+    def link_in(self, name, path):
         raise self._error
 
     def devices(self):

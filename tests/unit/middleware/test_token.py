@@ -7,7 +7,7 @@ from oslo_context.context import get_current
 
 from glance_mini.api.middleware.token import TokenFilter
 from glance_mini.domain.errors import ConfigurationError
-from glance_mini.standalone.live_users import WatchedUsers
+from glance_mini.standalone.live_users import ReloadingUsers
 from glance_mini.standalone.users import change_users
 from tests.unit.middleware.harness import FilterTestCase
 
@@ -66,7 +66,7 @@ class TokenFilterTest(FilterTestCase):
 
     def test_removed_user_is_out_within_the_interval(self):
         now = [0.0]
-        watched = WatchedUsers(self.users_file, clock=lambda: now[0])
+        watched = ReloadingUsers(self.users_file, clock=lambda: now[0])
         change_users(self.users_file, lambda users: users.remove("ann"))
         self.assertIsNotNone(watched.current().find_token("secret"))
         now[0] = 1.0
@@ -74,7 +74,7 @@ class TokenFilterTest(FilterTestCase):
 
     def test_broken_users_file_changes_nothing_until_it_is_mended(self):
         now = [0.0]
-        watched = WatchedUsers(self.users_file, clock=lambda: now[0])
+        watched = ReloadingUsers(self.users_file, clock=lambda: now[0])
         good = self.users_file.read_bytes()
         for content, is_known in ((b"{", True), (good.replace(b"ann", b"bob"), True)):
             self.users_file.write_bytes(content)
@@ -84,7 +84,7 @@ class TokenFilterTest(FilterTestCase):
 
     def test_vanished_users_file_changes_nothing(self):
         now = [0.0]
-        watched = WatchedUsers(self.users_file, clock=lambda: now[0])
+        watched = ReloadingUsers(self.users_file, clock=lambda: now[0])
         os.unlink(self.users_file)
         now[0] = 1.0
         self.assertIsNotNone(watched.current().find_token("secret"))

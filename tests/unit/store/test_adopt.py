@@ -27,13 +27,13 @@ class TestAdopt(testtools.TestCase):
         self.file.write_bytes(b"some data")
 
     def test_the_file_gets_a_second_name(self) -> None:
-        stored = self.store.adopt("name", str(self.file))
+        stored = self.store.link_in("name", str(self.file))
         assert stored is not None
         self.assertEqual((f"file://{self.images}/name", 9), (stored.location, stored.size))
         self.assertEqual(self.file.stat().st_ino, (self.images / "name").stat().st_ino)
 
     def test_it_gets_the_permissions_of_the_store(self) -> None:
-        Store(FileDriver(str(self.images), permissions=0o640)).adopt("name", str(self.file))
+        Store(FileDriver(str(self.images), permissions=0o640)).link_in("name", str(self.file))
         self.assertEqual(0o640, (self.images / "name").stat().st_mode & 0o777)
 
     def test_a_name_that_is_taken_is_refused_by_the_name_of_the_store(self) -> None:
@@ -65,7 +65,7 @@ class TestAdopt(testtools.TestCase):
             self.skipTest("there is only one file system here")
         there = Path(self.useFixture(fixtures.TempDir(rootdir=str(ELSEWHERE))).path) / "made"
         there.write_bytes(b"some data")
-        self.assertIsNone(self.store.adopt("name", str(there)))
+        self.assertIsNone(self.store.link_in("name", str(there)))
         self.assertEqual([], os.listdir(self.images))
         self.assertNotIn(there.stat().st_dev, self.store.devices())
 
@@ -75,13 +75,13 @@ class TestAdopt(testtools.TestCase):
         other = self.useFixture(fixtures.TempDir(rootdir=str(ELSEWHERE))).path
         store = Store(FileDriver(directories=[Directory(other), Directory(str(self.images))]))
         self.assertEqual(2, len(store.devices()))
-        store.adopt("name", str(self.file))
+        store.link_in("name", str(self.file))
         self.assertEqual(["name"], os.listdir(self.images))
 
     def test_a_store_without_files_takes_none(self) -> None:
         store = Store(MemoryDriver())
         self.assertEqual(frozenset(), store.devices())
-        self.assertIsNone(store.adopt("name", str(self.file)))
+        self.assertIsNone(store.link_in("name", str(self.file)))
         self.assertIsNone(store.local_path(store.write("name", [b"data"]).location))
 
     def test_the_path_of_data_outside_of_the_store_is_not_told(self) -> None:

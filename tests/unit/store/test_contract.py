@@ -90,7 +90,7 @@ class Misreports(MemoryDriver):
 class _Adopting(MemoryDriver):
     """Takes over files by a copy of them."""
 
-    def adopt(self, name: str, path: str) -> Written | None:
+    def link_in(self, name: str, path: str) -> Written | None:
         return super().write(name, [Path(path).read_bytes()])
 
     def devices(self) -> frozenset[int]:
@@ -103,16 +103,16 @@ class ClaimsDevices(MemoryDriver):
 
 
 class MovesAdopted(_Adopting):
-    def adopt(self, name: str, path: str) -> Written | None:
-        written = super().adopt(name, path)
+    def link_in(self, name: str, path: str) -> Written | None:
+        written = super().link_in(name, path)
         Path(path).write_bytes(b"")
         return written
 
 
 class AdoptsOverData(_Adopting):
-    def adopt(self, name: str, path: str) -> Written | None:
+    def link_in(self, name: str, path: str) -> Written | None:
         self.discard(name)
-        return super().adopt(name, path)
+        return super().link_in(name, path)
 
 
 class NamesAnotherFile(MemoryDriver):

@@ -16,8 +16,8 @@ from testtools import TestCase
 
 from glance_mini_store import errors
 from glance_mini_store.drivers.file import Directory, FileDriver
+from glance_mini_store.drivers.file.partial import data_runs
 from glance_mini_store.drivers.file.placement import choose, directories_from
-from glance_mini_store.drivers.file.sparse import data_runs
 from glance_mini_store.settings import resolve
 from glance_mini_store.streams import FileRange
 from tests.unit.store.properties import UNTIMED

@@ -72,7 +72,7 @@ class TestSize(HttpTestCase):
         self.assertEqual(0, self.driver.size(self.web.url("/data")))
 
     def test_server_that_tells_no_size_is_an_error(self) -> None:
-        self.web.pages["/data"] = Page(DATA, ranges=False, tells_length=False)
+        self.web.pages["/data"] = Page(DATA, ranges=False, announces_length=False)
         self.assertRaises(errors.RemoteServiceUnavailable, self.driver.size, self.web.url("/data"))
 
 

@@ -19,7 +19,7 @@ class Page:
     redirect: str | None = None
     ranges: bool = True
     head: bool = True
-    tells_length: bool = True
+    announces_length: bool = True
     missing_bytes: int = 0
     seconds: float = 0
     claimed_length: int | None = None
@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        if page.tells_length:
+        if page.announces_length:
             is_claimed = not with_body and page.claimed_length is not None
             self.send_header("Content-Length", str(page.claimed_length if is_claimed else len(data)))
         else:

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, exists, or_
 from sqlalchemy.sql.elements import ColumnElement
 
 from glance_mini.db.sqlalchemy.images.order import GENERATED
-from glance_mini.db.sqlalchemy.images.shape import Shape
+from glance_mini.db.sqlalchemy.images.shape import QueryShape
 from glance_mini.db.sqlalchemy.models import image_properties, image_tags, images
 
 Condition = ColumnElement[bool]
@@ -25,7 +25,7 @@ _OPERATORS = {
 }
 
 
-def children(shape: Shape) -> list[Child]:
+def children(shape: QueryShape) -> list[Child]:
     """Return the properties and tags that are asked for; the first may lead, the others are given to ``filters``."""
     return [(image_properties, n) for n in range(shape.properties)] + [(image_tags, n) for n in range(shape.tags)]
 
@@ -41,7 +41,7 @@ def is_child(table: Any, child: Child) -> Condition:
     return found
 
 
-def filters(shape: Shape, others: Iterable[Child] = ()) -> list[Condition]:
+def filters(shape: QueryShape, others: Iterable[Child] = ()) -> list[Condition]:
     """Return the conditions of ``shape`` on its fields, and that an image has ``others``."""
     found: list[Condition] = []
     for table, number in others:

@@ -1,7 +1,7 @@
 """A page of images in one statement, whatever its length and whatever else the table holds.
 
 The page is found first, as ids and sort keys, from indexes that have its order; then the full rows are joined. What a
-caller sees is a union of sets (``visibility.parts``): each is read in order by an index of its own, as far as the
+caller sees is a union of sets (``visibility.audiences``): each is read in order by an index of its own, as far as the
 page reaches. Statements are made once for each shape of a query, values are bound.
 """
 
@@ -14,9 +14,9 @@ from glance_mini.db.sqlalchemy.images import deleted_rows, visibility
 from glance_mini.db.sqlalchemy.images.filters import Condition, children, filters, is_child
 from glance_mini.db.sqlalchemy.images.order import SORT_COLUMNS, after, ordering
 from glance_mini.db.sqlalchemy.images.rows import image_columns, to_image
-from glance_mini.db.sqlalchemy.images.shape import Shape, shape_of, values_of
+from glance_mini.db.sqlalchemy.images.shape import QueryShape, shape_of, values_of
 from glance_mini.db.sqlalchemy.models import image_members, images, pending_deletes
-from glance_mini.db.sqlalchemy.sql import InOrder
+from glance_mini.db.sqlalchemy.sql import StraightJoin
 from glance_mini.domain import errors
 from glance_mini.domain.query import Page, Scope
 from glance_mini.domain.status import PENDING_DELETE
@@ -45,7 +45,7 @@ def list_images(connection: Connection, call: ListImages) -> Page:
     query, scope = call.query, call.scope
     shape = shape_of(query, scope, compares_rows=connection.dialect.name != "mysql")
     marker = {} if query.marker is None else _marker_values(connection, query.marker, scope, shape.deleted)
-    if not query.limit or not shape.parts:
+    if not query.limit or not shape.audiences:
         return Page(())
     rows = connection.execute(_statement(shape), marker | values_of(query, scope)).all()
     found = tuple(map(deleted_rows.to_image if shape.deleted else to_image, rows))
@@ -74,8 +74,8 @@ def _kind(deleted: bool) -> list[Condition]:
 
 
 @lru_cache(maxsize=512)
-def _statement(shape: Shape) -> Select[Any]:
-    branches = [_branch(part, shape).subquery() for part in shape.parts]
+def _statement(shape: QueryShape) -> Select[Any]:
+    branches = [_branch(audience, shape).subquery() for audience in shape.audiences]
     page = branches[0] if len(branches) == 1 else _merged(branches, shape).subquery("page")
     columns: tuple[Any, ...] = image_columns()
     source = page.join(images, images.c.id == page.c.id)
@@ -89,47 +89,48 @@ def _statement(shape: Shape) -> Select[Any]:
     )
 
 
-def _merged(branches: list[Any], shape: Shape) -> Select[Any]:
+def _merged(branches: list[Any], shape: QueryShape) -> Select[Any]:
     # UNION, not UNION ALL: an image may be in two sets. The first of a union are among the first of its members.
     every = union(*(select(*branch.c) for branch in branches)).subquery()
     return select(*every.c).order_by(*ordering(every.c, shape)).limit(bindparam("limit"))
 
 
-def _branch(part: str, shape: Shape) -> Select[Any]:
-    """The page as if ``part`` were all; of the indexes that could lead to it, that of the rarer rows leads."""
+def _branch(audience: str, shape: QueryShape) -> Select[Any]:
+    """The page as if ``audience`` were all; of the indexes that could lead to it, that of the rarer rows leads."""
     wanted = children(shape)
-    if part.startswith("shared:"):
+    if audience.startswith("shared:"):
         member = image_members.c.member == visibility.PROJECT
-        status = image_members.c.status == part.partition(":")[2]
+        status = image_members.c.status == audience.partition(":")[2]
         seen = images.c.visibility == "shared"
-        return _led(image_members, [member, status, seen, *filters(shape, wanted)], shape)
-    if wanted and part != "ownerless":
+        return _driven_by(image_members, [member, status, seen, *filters(shape, wanted)], shape)
+    if wanted and audience != "ownerless":
         lead = wanted.pop(0)
         table = lead[0]
-        return _led(table, [is_child(table, lead), visibility.condition(part), *filters(shape, wanted)], shape)
-    page = _page(SORT_COLUMNS, [visibility.condition(part), *filters(shape, wanted)], shape)
-    index = _index(part, shape)
+        conditions = [is_child(table, lead), visibility.condition(audience), *filters(shape, wanted)]
+        return _driven_by(table, conditions, shape)
+    page = _page(SORT_COLUMNS, [visibility.condition(audience), *filters(shape, wanted)], shape)
+    index = _index(audience, shape)
     # MariaDB would rather read all that the equalities leave than begin at the marker.
     return page.with_hint(images, f"FORCE INDEX ({index})", "mysql") if index else page
 
 
-def _index(part: str, shape: Shape) -> str | None:
-    """Return the index that holds ``part`` in the order of the list, None where filters may know a better one."""
+def _index(audience: str, shape: QueryShape) -> str | None:
+    """Return the index that holds ``audience`` in the order of the list, None where filters may know a better one."""
     if shape.fields or shape.times or shape.ranges or shape.properties or shape.tags:
         return None
     key = shape.order[0][0]
     if key != "created_at":
-        return f"ix_images_list_{key}" if part.startswith("all") and not shape.visibility else None
-    return f"ix_images_list_{(_INDEXES_BY_VISIBILITY if shape.visibility else _INDEXES)[part]}"
+        return f"ix_images_list_{key}" if audience.startswith("all") and not shape.visibility else None
+    return f"ix_images_list_{(_INDEXES_BY_VISIBILITY if shape.visibility else _INDEXES)[audience]}"
 
 
-def _led(table: Any, conditions: list[Condition], shape: Shape) -> Select[Any]:
+def _driven_by(table: Any, conditions: list[Condition], shape: QueryShape) -> Select[Any]:
     columns = SORT_COLUMNS | {"created_at": table.c.image_created_at, "id": table.c.image_id}
-    joined = InOrder(table, images, images.c.id == table.c.image_id)
+    joined = StraightJoin(table, images, images.c.id == table.c.image_id)
     return _page(columns, conditions, shape).select_from(joined)
 
 
-def _page(columns: Any, conditions: list[Condition], shape: Shape) -> Select[Any]:
+def _page(columns: Any, conditions: list[Condition], shape: QueryShape) -> Select[Any]:
     keys = {key: columns[key].label(key) for key, _ in shape.order} | {"id": columns["id"].label("id")}
     where = [*_kind(shape.deleted), *_LISTED, *conditions]
     if shape.after:

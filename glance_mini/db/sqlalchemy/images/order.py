@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import and_, asc, bindparam, desc, or_, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
-from glance_mini.db.sqlalchemy.images.shape import Shape
+from glance_mini.db.sqlalchemy.images.shape import QueryShape
 from glance_mini.db.sqlalchemy.models import images
 from glance_mini.domain.query import SORT_KEYS
 
@@ -19,12 +19,12 @@ GENERATED: dict[str, Any] = {
 SORT_COLUMNS: dict[str, Any] = {key: GENERATED.get(key, images.c.get(key)) for key in SORT_KEYS}
 
 
-def ordering(columns: Any, shape: Shape) -> Iterator[ColumnElement[Any]]:
+def ordering(columns: Any, shape: QueryShape) -> Iterator[ColumnElement[Any]]:
     """Return what to order by; ``columns`` maps the sort keys to columns."""
     return (asc(columns[key]) if direction == "asc" else desc(columns[key]) for key, direction in shape.order)
 
 
-def after(columns: Any, shape: Shape) -> ColumnElement[bool]:
+def after(columns: Any, shape: QueryShape) -> ColumnElement[bool]:
     """Keep what comes after the marker, in the form that the database can answer from an index.
 
     MariaDB finds its place in an index by the long form only, the others by row values; these need one direction.

@@ -13,14 +13,14 @@ LARGEST = 2**63 - 1
 """No column holds more; SQLite's driver takes no larger number."""
 
 
-class Shape(NamedTuple):
-    """The sets to read (``visibility.parts``), which filters there are and how many, the order, and the form of it.
+class QueryShape(NamedTuple):
+    """The sets to read (``visibility.audiences``), which filters there are and how many, the order, and the form of it.
 
     A field is paired with whether one value is asked for. ``row_values``: the order has one direction, and the
     database can find its place in an index by comparing rows.
     """
 
-    parts: tuple[str, ...]
+    audiences: tuple[str, ...]
     deleted: bool
     visibility: bool
     fields: tuple[tuple[str, bool], ...]
@@ -33,11 +33,11 @@ class Shape(NamedTuple):
     row_values: bool
 
 
-def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool) -> Shape:
+def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool) -> QueryShape:
     """Return the shape of ``query``, on a database that ``compares_rows`` by an index."""
     order = _order(query.sort)
-    return Shape(
-        parts=visibility.parts(query, scope),
+    return QueryShape(
+        audiences=visibility.audiences(query, scope),
         deleted=query.wants_deleted,
         visibility=query.visibility not in (None, "all"),
         fields=tuple((name, len(allowed) == 1) for name, allowed in query.one_of.items()),

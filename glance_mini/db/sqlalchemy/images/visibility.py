@@ -35,7 +35,7 @@ def may_restore(is_admin: bool, has_project: bool) -> Condition:
     return true() if is_admin else images.c.owner == PROJECT if has_project else false()
 
 
-def parts(query: ImageQuery, scope: Scope) -> tuple[str, ...]:
+def audiences(query: ImageQuery, scope: Scope) -> tuple[str, ...]:
     """Return the names of the sets whose union a list shows; ``condition`` tells what is in each.
 
     Sets that cannot hold an image for the filters of ``query`` are left out; there may be none.

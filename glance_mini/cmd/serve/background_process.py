@@ -17,14 +17,14 @@ from glance_mini.cmd.serve.worker import STOP_SIGNALS
 
 LOG = logging.getLogger(__name__)
 
-COMPANION_CANNOT_START = 3
-"""The exit code by which a companion says so; at the first start the server ends with it too."""
+BACKGROUND_CANNOT_START = 3
+"""The exit code by which the background process says so; at the first start the server ends with it too."""
 
 PAUSE = 5.0
 """Seconds from one start to the next at least."""
 
 
-class Companion:
+class BackgroundProcess:
     """The child that calls ``work`` and exits with what it returns; none at all where that is None.
 
     It is called with the signals to stop blocked: it must unblock those that it has handlers for. ``on_end`` is called
@@ -38,7 +38,7 @@ class Companion:
         self._starts = 0
         self._not_before = 0.0
 
-    def keep_up(self, listeners: Iterable[Any]) -> None:
+    def ensure_running(self, listeners: Iterable[Any]) -> None:
         """Start the child if there is none and it is time; it does not keep ``listeners``."""
         if self._work is None or self.pid or time.monotonic() < self._not_before:
             return
@@ -68,16 +68,16 @@ class Companion:
         code = os.waitstatus_to_exitcode(status)
         if code:
             LOG.error("The worker for long work (pid %d) ended with %d.", ended, code)
-        return code == COMPANION_CANNOT_START and self._starts == 1
+        return code == BACKGROUND_CANNOT_START and self._starts == 1
 
-    def tell(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the child, if there is one."""
         if self.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
 
-def leave(code: int) -> None:
+def exit_child(code: int) -> None:
     """End this process, a child, without what its parent would do at its own end, nor waiting for threads."""
     logging.shutdown()
     sys.stdout.flush()
@@ -99,4 +99,4 @@ def _be_child(work: Callable[[], int], listeners: Iterable[Any]) -> None:
     except BaseException:
         LOG.exception("The worker for long work failed.")
     finally:
-        leave(code)
+        exit_child(code)

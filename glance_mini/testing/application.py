@@ -44,15 +44,17 @@ class ApplicationFixture(fixtures.Fixture):
     """Builds the application and takes it down.
 
     ``options`` are values by group and name over the defaults, which are two stores in memory, one of web locations,
-    and SQLite in memory; None takes an option away. ``policy`` is the text of a policy file. The fixture offers
+    and SQLite in memory; None takes an option away. ``policy`` is the text of a policy file. ``listens`` False: nothing takes
+    events, as in the default configuration. The fixture offers
     ``app`` (WSGI), ``conf``, ``services``, ``stack``, and ``folder``, a directory of its own. Reaper and leases do
     not run by themselves.
     """
 
-    def __init__(self, options: Options | None = None, policy: str = "") -> None:
+    def __init__(self, options: Options | None = None, policy: str = "", *, listens: bool = True) -> None:
         super().__init__()
         self._options = options or {}
         self._policy = policy
+        self._listens = listens
         self._events: list[Event] = []
 
     def _setUp(self) -> None:
@@ -60,7 +62,7 @@ class ApplicationFixture(fixtures.Fixture):
         self.conf = self._load_conf()
         undo = ExitStack()
         self.addCleanup(undo.close)
-        self.services = open_services(self.conf, undo, send=self._events.append)
+        self.services = open_services(self.conf, undo, send=self._events.append if self._listens else None)
         make_tables(self.backend.engine)
         self.services.publisher.start()
         self.stack = open_stack(self.conf, self.services, undo)

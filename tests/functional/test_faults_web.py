@@ -167,7 +167,7 @@ class WebFaultTest(testtools.TestCase):
 
     def test_redirects_without_an_end(self):
         self.serve(response(status="302 Found", Location="/again"))
-        self.assert_refused("The server leads to more than 5 other addresses.", self.fetch())
+        self.assert_refused("The server redirects more than 5 times.", self.fetch())
 
     def test_redirect_to_where_one_may_go(self):
         data = os.urandom(1000)

@@ -182,7 +182,7 @@ class TestKeyManager(testtools.TestCase):
         validate(conf)
         self.manager = KeyManager(conf)
         self.assertRaises(Unavailable, self.fetch, token="sEcReT")
-        self.assertIn("does not give certificate", self.log.output)
+        self.assertIn("did not return certificate", self.log.output)
         self.assertNotIn("sEcReT", self.log.output)
 
     def test_its_libraries_are_imported_only_when_a_certificate_is_wanted(self):

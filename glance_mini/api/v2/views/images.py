@@ -20,8 +20,8 @@ class ImageViews:
         self._order = order
         self._show_direct_url = show_direct_url
         self._show_locations = show_locations
-        self._several_stores = multi_store
-        self._shows_any = show_direct_url or show_locations or multi_store
+        self._multi_store = multi_store
+        self._shows_places = show_direct_url or show_locations
 
     def show(self, image: Image) -> View:
         """Return the view of one image; times in it are datetimes for ``dump_json``."""
@@ -54,7 +54,11 @@ class ImageViews:
         if not HIDDEN_PROPERTIES.isdisjoint(image.properties):
             for name in HIDDEN_PROPERTIES:
                 view.pop(name, None)
-        if self._shows_any and (image.locations or self._show_locations):
+        if self._multi_store and image.locations:
+            # Sorted, because clients that wait for an import compare it with a sorted list (api-quirks-stores).
+            stores = {location.metadata.get("store") for location in image.locations}
+            view["stores"] = ",".join(sorted(store for store in stores if isinstance(store, str)))
+        if self._shows_places:
             self._add_locations(view, image)
         return view
 
@@ -71,17 +75,11 @@ class ImageViews:
         return view
 
     def _add_locations(self, view: View, image: Image) -> None:
-        if not image.locations:
-            view["locations"] = []
-            return
-        locations = image.locations if len(image.locations) == 1 else self._order(image.locations)
-        if self._show_direct_url:
+        locations = image.locations if len(image.locations) < 2 else self._order(image.locations)
+        if self._show_direct_url and locations:
             view["direct_url"] = locations[0].url
         if self._show_locations:
             view["locations"] = [{"url": location.url, "metadata": location.shown_metadata} for location in locations]
-        if self._several_stores:
-            # Sorted, because clients that wait for an import compare it with a sorted list (api-quirks-stores).
-            view["stores"] = ",".join(sorted({location.store for location in locations if location.store}))
 
 
 def _link(parameters: list[tuple[str, str]]) -> str:

@@ -33,7 +33,7 @@ BASE_FIELDS = (
 """The fields of Image that are columns of ``images``, in the order in which Image takes them."""
 
 _BASE = len(BASE_FIELDS)
-_NOTHING: tuple[Any, ...] = ()
+_NOTHING: Any = ()
 
 
 def image_columns() -> tuple[ColumnElement[Any], ...]:
@@ -50,11 +50,14 @@ def image_columns() -> tuple[ColumnElement[Any], ...]:
 def to_image(row: Row[Any]) -> Image:
     """Return the image that a row of ``image_columns`` holds."""
     tags, properties, locations = row[_BASE], row[_BASE + 1], row[_BASE + 2]
+    places = orjson.loads(locations) if locations else _NOTHING
+    if len(places) > 1:
+        places.sort()
     fields: tuple[Any, ...] = (
         *row[:_BASE],
         tuple(orjson.loads(tags)) if tags else _NOTHING,
         orjson.loads(properties) if properties else NO_PROPERTIES,
-        _to_locations(locations) if locations else _NOTHING,
+        tuple([Location(url, orjson.loads(metadata), status, number) for _, number, url, metadata, status in places]),
         row[_BASE + 3],
     )
     return Image(*fields)
@@ -63,13 +66,6 @@ def to_image(row: Row[Any]) -> Image:
 def base_values(image: Image) -> dict[str, Any]:
     """Return the values of ``image`` for the columns of ``images`` that can be written."""
     return {name: getattr(image, name) for name in BASE_FIELDS}
-
-
-def _to_locations(text: str) -> tuple[Location, ...]:
-    rows = orjson.loads(text)
-    if len(rows) > 1:
-        rows.sort()
-    return tuple([Location(url, orjson.loads(metadata), status, number) for _, number, url, metadata, status in rows])
 
 
 def _of_image(statement: Select[Any], table: Any) -> ColumnElement[Any]:

@@ -1,4 +1,4 @@
-"""One kind of background thread: repeats its work until it is closed, and survives whatever the work raises."""
+"""A background thread that repeats its work until it is closed. An error of the work does not end it."""
 
 import logging
 import threading
@@ -10,10 +10,10 @@ _STOP_SECONDS = 5.0
 
 
 class Background:
-    """Calls ``work`` in a thread of its own, again and again, with ``pause()`` seconds between two calls.
+    """Calls ``work`` repeatedly in its own thread, with a pause of ``pause()`` seconds between two calls.
 
-    ``work`` raises what it likes: a failure is logged with ``complaint`` and the next round comes. ``is_first_at_once``
-    False: the first call comes after a pause, too.
+    ``work`` may raise any error: it is logged with ``complaint``, and the next call follows. If ``is_first_at_once``
+    is False, the first call also comes after a pause.
     """
 
     def __init__(
@@ -33,15 +33,15 @@ class Background:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether ``close`` was called; long work looks at it between its parts."""
+        """Whether ``close`` was called; long work checks it between its parts."""
         return self._stopping.is_set()
 
     def start(self) -> None:
-        """Begin; once, and after a fork."""
+        """Start the thread. Call it once, and after a fork."""
         self._thread.start()
 
     def close(self, seconds: float = _STOP_SECONDS) -> None:
-        """Stop after the round in hand, which is waited for ``seconds`` at most; may be called without ``start``."""
+        """Stop after the current call and wait at most ``seconds`` for it; may be called without ``start``."""
         self._stopping.set()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(seconds)

@@ -1,1 +1,1 @@
-"""What is done to a stream of image data: inspection, hashes, signatures, fan-out, failover."""
+"""Processing of a stream of image data: inspection, hashes, signatures, fan-out, failover."""

@@ -1,14 +1,14 @@
-"""Counts the bytes of a stream, also where a server sends them from a file by itself."""
+"""Counts the bytes of a stream, also if a server sends them directly from a file."""
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 
 class CountedStream(Iterator[bytes]):
-    """Passes ``chunks`` on and calls ``on_end(sent)`` once, with the bytes that were sent, when they are closed.
+    """Passes ``chunks`` on and calls ``on_end(sent)`` with the number of bytes sent, once, when it is closed.
 
-    Where the chunks come from a file that a server sends by itself, its position tells how far it came; ``file``
-    and ``offset`` are passed on.
+    ``file`` and ``offset`` are those of the chunks. If a server sends the file directly, the bytes are counted by the
+    position of the file.
     """
 
     def __init__(self, chunks: Iterator[bytes], on_end: Callable[[int], None]) -> None:
@@ -28,7 +28,7 @@ class CountedStream(Iterator[bytes]):
         return chunk
 
     def close(self) -> None:
-        """End the chunks below and report; further calls do nothing."""
+        """Close the chunks and report the count; further calls do nothing."""
         on_end, self._on_end = self._on_end, None
         if on_end is None:
             return

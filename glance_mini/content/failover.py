@@ -1,4 +1,4 @@
-"""Reads data that is stored in several places: when one fails the next goes on at the offset that was reached."""
+"""Reads data that is stored in several places; if one fails, the next continues at the offset reached."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,9 @@ LOG = logging.getLogger(__name__)
 
 
 class FailoverChunks(Iterator[bytes]):
-    """``length`` bytes from ``offset`` out of the first of ``locations`` that gives them.
+    """``length`` bytes from ``offset`` from the first of ``locations`` that can be read.
 
-    ``file`` is set where the data is a local file that a server may send by itself.
+    ``file`` is set if the data is a local file that a server may send directly.
     """
 
     def __init__(
@@ -41,8 +41,8 @@ class FailoverChunks(Iterator[bytes]):
     def open(self) -> None:
         """Open the first location that can be read.
 
-        Where none can, raises NotFound if the data is nowhere, else what kept it from being read. The first block of a
-        stream is read ahead, so that a store that fails is noticed before an answer begins.
+        If no location can be read, raises NotFound if all lack the data, else the first other error. The first block
+        of a stream is read ahead, so that a store that fails is noticed before the response begins.
         """
         reason: store_errors.StoreError | None = None
         while True:
@@ -77,13 +77,13 @@ class FailoverChunks(Iterator[bytes]):
         raise StopIteration
 
     def close(self) -> None:
-        """End the source in use."""
+        """Close the source in use."""
         close = getattr(self._source, "close", None)
         if close is not None:
             close()
 
     def _take(self) -> bytes:
-        """Return the next block of the location in use, or of the next one where the last has failed."""
+        """Return the next block from the location in use, or from the next one if that has failed."""
         if self._source is None:
             self._open_next()
         assert self._source is not None

@@ -1,7 +1,7 @@
-"""Writes one stream to several stores at once: read once, hashed once, observed once.
+"""Writes one stream to several stores at once; it is read, hashed and observed once.
 
-A store that fails drops out and the others go on, as long as that is enough; data that is refused leaves nothing in any
-of them.
+A store that fails drops out and the others continue, while enough of them are left. Data that is refused is removed from
+all of them.
 """
 
 import logging
@@ -25,7 +25,7 @@ Outcome = Stored | Exception
 
 
 class NotWritten(GlanceMiniError):
-    """More stores failed than may; ``failures`` tells why, by store id."""
+    """Too many stores failed; ``failures`` holds the error of each by store id."""
 
     code = "import.not_written"
     template = "{reason}"
@@ -37,7 +37,7 @@ class NotWritten(GlanceMiniError):
 
 @dataclass(frozen=True)
 class Copies:
-    """What became of one stream: bytes, hex digests by algorithm, and for each store id what it has or why not."""
+    """The result of one stream: size in bytes, hex digests by algorithm, and by store id the copy or the error."""
 
     size: int
     digests: Mapping[str, str]
@@ -54,11 +54,11 @@ def write_to_stores(
     observers: Sequence[Observer] = (),
     may_fail: int = 0,
 ) -> Copies:
-    """Write ``chunks`` (``size`` bytes, None: unknown) under ``name`` to every store, which may be none.
+    """Write ``chunks`` (``size`` bytes, None: unknown) under ``name`` to every store and return the copies.
 
-    The failure of a store is its outcome; when more than ``may_fail`` have failed the stream is read no further:
-    NotWritten. Raises SizeMismatch and what ``chunks`` or an observer raises. Whatever is raised, nothing is left in
-    any store that still answers. Blocks.
+    ``stores`` may be empty. An error of a store is its outcome; raises NotWritten as soon as more than ``may_fail``
+    have failed. Raises SizeMismatch and what ``chunks`` or an observer raises. After any error, nothing is left in the
+    stores that still answer. Blocks.
     """
     lanes = [_Lane(store, name, size, is_copy=number > 0) for number, store in enumerate(stores)]
     try:
@@ -114,7 +114,7 @@ def _discard(lanes: Sequence["_Lane"]) -> None:
             try:
                 lane.store.delete(lane.outcome.location)
             except store_errors.StoreError as error:
-                LOG.warning("Data in store %s that is not wanted could not be removed: %s", lane.store.id, error)
+                LOG.warning("Unwanted data in store %s could not be removed: %s", lane.store.id, error)
 
 
 class _Lane:
@@ -132,17 +132,17 @@ class _Lane:
         self._thread.start()
 
     def put(self, chunk: bytes) -> None:
-        """Hand on a block; waits while the store is too far behind."""
+        """Pass a block to the store; waits while the store is too far behind."""
         self._queue.put(chunk)
 
     def end(self, failure: BaseException | None) -> None:
-        """End the stream, or break it by ``failure``, and wait for the store; once, what comes later does nothing."""
+        """End the stream, or break it with ``failure``, and wait for the store; further calls do nothing."""
         if self._thread.is_alive():
             self._queue.put(failure)
             self._thread.join()
 
     def result(self) -> Outcome:
-        """Return the outcome, once the stream was ended."""
+        """Return the outcome; call it after ``end``."""
         assert self.outcome is not None
         return self.outcome
 
@@ -154,7 +154,7 @@ class _Lane:
         except BaseException as error:
             self.outcome = error if isinstance(error, Exception) else RuntimeError(repr(error))
         while not self._is_ended:
-            # The others go on: what still comes for a store that failed is dropped.
+            # The other stores continue, so further blocks for a failed store are dropped.
             self._is_ended = not isinstance(self._queue.get(), bytes)
 
     def _blocks(self) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Compares imported data with the hashes that its user expects, before any of it becomes an image."""
+"""Compares imported data with the hashes that its user expects, before the data becomes that of an image."""
 
 import hashlib
 import hmac
@@ -18,10 +18,10 @@ class HashMismatch(Invalid):
 
 
 class ExpectedHashes:
-    """An observer of data on its way to a store: raises HashMismatch at the end of data that is not as expected."""
+    """Observes data on its way to a store; raises HashMismatch at its end if it is not the expected data."""
 
     def __init__(self, expected: Mapping[str, str]) -> None:
-        """``expected`` maps names of algorithms to hex digests; raises Invalid for what can never match."""
+        """``expected`` maps names of algorithms to hex digests; raises Invalid if one can never match."""
         self._expected = {name.lower(): digest.strip().lower() for name, digest in expected.items()}
         self._hashes = {name: _new_hash(name) for name in self._expected}
         for name, digest in self._expected.items():
@@ -30,12 +30,12 @@ class ExpectedHashes:
                 raise Invalid(reason=f"The expected {name} must be {length} hexadecimal digits.")
 
     def update(self, block: bytes) -> None:
-        """Look at the next block of the data."""
+        """Process the next block of the data."""
         for algorithm in self._hashes.values():
             algorithm.update(block)
 
     def finish(self) -> None:
-        """Judge the data, which has been seen whole."""
+        """Check the digests after the last block; raises HashMismatch."""
         for name, expected in self._expected.items():
             found = self._hashes[name].hexdigest()
             if not hmac.compare_digest(found, expected):
@@ -43,11 +43,11 @@ class ExpectedHashes:
 
 
 def _new_hash(name: str) -> "hashlib._Hash":
-    """Return a new hash; algorithms without a digest length of their own (shake) do not count."""
+    """Return a new hash; raises Invalid if the algorithm is unknown or has no fixed digest length (shake)."""
     try:
         algorithm = hashlib.new(name, usedforsecurity=False)
     except ValueError as error:
-        raise Invalid(reason=f"There is no hash algorithm '{name[:40]}' here.") from error
+        raise Invalid(reason=f"The hash algorithm '{name[:40]}' is not supported.") from error
     if not algorithm.digest_size:
         raise Invalid(reason=f"The digest of '{name}' has no fixed length.")
     return algorithm

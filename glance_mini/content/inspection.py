@@ -1,7 +1,7 @@
-"""Looks at image data as it passes, and refuses what is not what it claims to be or is unsafe to open.
+"""Inspects image data as it passes; refuses data that is not of its declared format or is unsafe to open.
 
-The parsers are those of oslo.utils; what follows from their findings is decided here (api-data-inspection). An
-inspection is an observer of a store's write: ``update`` with each block, ``finish`` before the data is published.
+The parsers are those of oslo.utils; this module decides on their findings (api-data-inspection). An inspection observes
+a write: ``update`` is called with each block, ``finish`` before the data is published.
 """
 
 import logging
@@ -17,15 +17,15 @@ from glance_mini.domain.image import Image
 LOG = logging.getLogger(__name__)
 
 UNINSPECTED = frozenset({"ami", "aki", "ari", "ploop"})
-"""Declared formats without a parser: only content that is no other format may bear their name."""
+"""Declared formats without a parser: their content must not be recognised as another format."""
 
 _UNSAFE_AS_RAW = frozenset({"qcow2", "vmdk"})
 
 _HEAD = 1024 * 1024
-"""Bytes that are shown first, in one piece of that very length.
+"""Bytes of the first piece that the parsers get.
 
-The parser of vmdk reads a descriptor from the first piece only. That of vhdx misses a table which lies in the same
-piece as the header that tells of it; the format keeps them at least so far apart.
+The parser of vmdk reads a descriptor from the first piece only. That of vhdx misses a table in the same piece as the
+header that points to it; the format keeps them at least this far apart.
 """
 
 _LARGEST = 2**63 - 1
@@ -34,7 +34,7 @@ _LARGEST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class InspectionRules:
-    """What the operator allows: see the options of ``[image_format]``."""
+    """What the operator allows; see the options of ``[image_format]``."""
 
     require_match: bool = True
     vmdk_types: tuple[str, ...] = ("streamoptimized", "monolithicsparse")
@@ -65,7 +65,7 @@ class Inspection:
         self._head: bytearray | None = bytearray()
 
     def update(self, block: bytes) -> None:
-        """Look at the next block of the data, however long; never raises on what it finds."""
+        """Inspect the next block of the data, of any length; findings raise only in ``finish``."""
         self._size += len(block)
         if self._head is None:
             self._show(block)
@@ -75,7 +75,7 @@ class Inspection:
             self._show_head()
 
     def finish(self) -> None:
-        """Judge the data, which has been seen whole; raises UnsafeContent where it must not be stored."""
+        """Decide on the complete data; raises UnsafeContent if it must not be stored."""
         if self._head is not None:
             self._show_head()
         found = self._detect()
@@ -103,9 +103,9 @@ class Inspection:
         self._active_parsers = [inspector for inspector in self._active_parsers if self._feed(inspector, piece)]
 
     def _feed(self, inspector: format_inspector.FileInspector, piece: bytes) -> bool:
-        """Return whether ``inspector`` wants more; one that cannot read the data is out.
+        """Return whether ``inspector`` needs more data; one that cannot parse the data is dropped.
 
-        One that has found its format goes on to the end, because it may count the bytes.
+        One that has found its format continues to the end, because it may count the bytes.
         """
         try:
             inspector.eat_chunk(piece)
@@ -148,7 +148,7 @@ class Inspection:
 def _is_match(inspector: format_inspector.FileInspector) -> bool:
     try:
         match: bool = inspector.format_match
-    except Exception:  # a parser that fails on the data has not found its format
+    except Exception:  # a parser that fails on the data has not matched its format
         return False
     return match
 

@@ -1,7 +1,7 @@
-"""Verifies the signature that an image's properties name, while its data is stored (api-data-signatures).
+"""Verifies the signature in an image's properties while its data is stored (api-data-signatures).
 
-The cryptography is that of cursive and the certificates come from castellan, which are an optional part. Without it a
-signed image is refused, because nobody could tell whether its data is what was signed.
+cursive does the cryptography and castellan fetches the certificates; both are optional dependencies. Without them a
+signed image is refused, because its data cannot be verified.
 """
 
 import base64
@@ -27,13 +27,13 @@ PROPERTIES = (
     "img_signature_key_type",
     "img_signature_certificate_uuid",
 )
-"""The properties of a signed image; one that lacks any of them is not signed."""
+"""The properties of a signed image; an image that lacks any of them is not signed."""
 
 FetchCertificate = Callable[[str], "Certificate"]
-"""Returns the certificate with an id; raises SignatureInvalid where there is none, Unavailable. Blocks."""
+"""Returns the certificate with an id; raises SignatureInvalid if there is no such certificate, Unavailable. Blocks."""
 
 Certificates = Callable[[str | None, str | None], FetchCertificate]
-"""Returns what fetches in the name of a caller: their token, which Keystone has given, and the id of their project."""
+"""Returns a function that fetches certificates for a caller, given their Keystone token and project id."""
 
 
 class SignatureInvalid(Invalid):
@@ -44,17 +44,17 @@ class SignatureInvalid(Invalid):
 
 
 class SignatureCheck:
-    """An observer of data on its way to a store: raises SignatureInvalid at the end of data that was not signed."""
+    """Observes data on its way to a store; raises SignatureInvalid at its end if it is not the signed data."""
 
     def __init__(self, verifier: Any) -> None:
         self._verifier = verifier
 
     def update(self, block: bytes) -> None:
-        """Look at the next block of the data."""
+        """Process the next block of the data."""
         self._verifier.update(block)
 
     def finish(self) -> None:
-        """Judge the data, which has been seen whole."""
+        """Verify the signature after the last block; raises SignatureInvalid."""
         from cryptography.exceptions import InvalidSignature
 
         try:
@@ -69,26 +69,27 @@ def is_signed(properties: Mapping[str, str]) -> bool:
 
 
 def signature_check(properties: Mapping[str, str], fetch_certificate: FetchCertificate) -> SignatureCheck | None:
-    """Return an observer for the data of an image with ``properties``, None where it is not signed.
+    """Return an observer for the data of an image with ``properties``, None if it is not signed.
 
-    Raises SignatureInvalid where the properties make no sense, and what ``fetch_certificate`` raises. Blocks for it.
+    Raises SignatureInvalid if the properties are not valid, and what ``fetch_certificate`` raises. Blocks while the
+    certificate is fetched.
     """
     if not is_signed(properties):
         return None
     try:
         from cursive.signature_utils import HASH_METHODS, SignatureKeyType
     except ImportError as error:
-        raise SignatureInvalid(reason="this service was installed without the part 'signatures'.") from error
+        raise SignatureInvalid(reason="this service was installed without the extra 'signatures'.") from error
     signature, hash_method, key_type, certificate_id = (properties[name] for name in PROPERTIES)
     _check_choice("img_signature_hash_method", hash_method, HASH_METHODS)
     _check_choice("img_signature_key_type", key_type, SignatureKeyType.REGISTERED_TYPES)
     if not is_uuid_like(certificate_id):
-        raise SignatureInvalid(reason="img_signature_certificate_uuid is no UUID.")
+        raise SignatureInvalid(reason="img_signature_certificate_uuid is not a UUID.")
     decoded = _decode(signature)
     kind = SignatureKeyType.lookup(key_type)
     key = _public_key(fetch_certificate(certificate_id))
     if not isinstance(key, kind.public_key_type):
-        raise SignatureInvalid(reason=f"the key of certificate {certificate_id} is not one of {key_type}.")
+        raise SignatureInvalid(reason=f"the key of certificate {certificate_id} is not of type {key_type}.")
     return SignatureCheck(kind.create_verifier(decoded, HASH_METHODS[hash_method], key))
 
 
@@ -99,10 +100,10 @@ def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:
 
 def _decode(signature: str) -> bytes:
     try:
-        # Line breaks are usual, as programs that write base64 make them.
+        # Programs that write base64 usually break the lines.
         decoded = base64.b64decode("".join(signature.split()), validate=True)
     except ValueError as error:
-        raise SignatureInvalid(reason="img_signature is not in base64.") from error
+        raise SignatureInvalid(reason="img_signature is not valid base64.") from error
     if not decoded:
         raise SignatureInvalid(reason="img_signature is empty.")
     return decoded
@@ -114,11 +115,11 @@ def _public_key(certificate: "Certificate") -> object:
     try:
         return certificate.public_key()
     except (UnsupportedAlgorithm, ValueError) as error:
-        raise SignatureInvalid(reason="the key of the certificate is of no known kind.") from error
+        raise SignatureInvalid(reason="the type of the certificate's key is not supported.") from error
 
 
 class KeyManager:
-    """The key manager of ``[key_manager]``, opened when the first certificate is wanted: it takes memory and time."""
+    """The key manager of ``[key_manager]``. It takes memory and time, so it is opened for the first certificate."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
@@ -126,7 +127,7 @@ class KeyManager:
         self._opened: Any = None
 
     def certificates(self, token: str | None, project_id: str | None) -> FetchCertificate:
-        """Return what fetches certificates in the name of the caller with ``token``, None where Keystone gave none."""
+        """Return a function that fetches certificates for the caller with ``token``, None without Keystone."""
 
         def fetch(certificate_id: str) -> "Certificate":
             return self._fetch(certificate_id, token, project_id)
@@ -144,14 +145,14 @@ class KeyManager:
         except ManagedObjectNotFoundError as error:
             raise SignatureInvalid(reason=f"there is no certificate {certificate_id}.") from error
         except ValueError as error:
-            raise SignatureInvalid(reason=f"{certificate_id} is no X.509 certificate.") from error
+            raise SignatureInvalid(reason=f"{certificate_id} is not an X.509 certificate.") from error
         except Exception as error:
-            # Key managers raise what their libraries raise.
+            # Key managers do not translate the errors of their libraries.
             if _is_refusal(error):
                 raise SignatureInvalid(reason=f"you may not read certificate {certificate_id}.") from error
             text = str(error).replace(token, "***") if token else str(error)
-            LOG.error("The key manager does not give certificate %s: %s", certificate_id, text)
-            raise Unavailable(reason="The key manager does not give the certificate of the signature.") from error
+            LOG.error("The key manager did not return certificate %s: %s", certificate_id, text)
+            raise Unavailable(reason="The key manager did not return the certificate of the signature.") from error
 
     def _open(self) -> Any:
         with self._lock:
@@ -167,25 +168,25 @@ class KeyManager:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Return whether the key manager knows the caller and does not let them read: Barbican says so by its status."""
+    """Return whether the key manager denied the caller access; Barbican answers 403."""
     return getattr(error.__context__, "status_code", None) == HTTPStatus.FORBIDDEN
 
 
 def _caller(token: str | None, project_id: str | None) -> object:
-    """Return the caller as key managers know one."""
+    """Return the caller as a context for key managers."""
     from oslo_context.context import RequestContext
 
     class Caller(RequestContext):
-        """A caller whom the log lines of this thread do not name."""
+        """A caller that does not appear in the log lines of this thread."""
 
         def update_store(self) -> None:
-            """Leave the context of the thread as it is."""
+            """Do not replace the context of the thread."""
 
     return Caller(auth_token=token, project_id=project_id)
 
 
 def no_certificates(token: str | None, project_id: str | None) -> FetchCertificate:
-    """Return what knows no certificate, for a service without a key manager."""
+    """Return a function that refuses every certificate, for a service without a key manager."""
 
     def fetch(certificate_id: str) -> "Certificate":
         raise SignatureInvalid(reason="this service has no key manager.")

@@ -1,1 +1,1 @@
-"""Values and state rules of the image service, with nothing but the standard library."""
+"""Values and state rules of the image service; they use only the standard library."""

@@ -1,4 +1,4 @@
-"""Why data is changed: the call of the API behind it, as plain data that may cross a network."""
+"""The cause of a change of data: the API call behind it, as plain data that can be sent over a network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The operation of the API and its caller; ``store`` is the id of the store that the request named, if any."""
+    """The API operation and its caller; ``store`` is the id of the store that the request named, if any."""
 
     operation: str
     user_id: str | None = None
@@ -16,7 +16,7 @@ class Cause:
     store: str | None = None
 
     def caller(self) -> Mapping[str, object]:
-        """Return who caused it, in the form of notifications."""
+        """Return the caller in the form that notifications use."""
         return {
             "request_id": self.request_id,
             "user_id": self.user_id,

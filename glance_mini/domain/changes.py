@@ -1,7 +1,7 @@
-"""Changes of an image, and how a row of them is applied to one image (api-images-update, api-tags).
+"""Changes of an image, and how they are applied in order to an image (api-images-update, api-tags).
 
-An update carries changes and never a whole image, so what the caller cannot see is never lost. ``apply`` is pure:
-the data access layer calls it inside the transaction that holds the image, and stores the difference.
+An update carries changes and never a whole image, so an update never loses what its caller cannot see. ``apply`` is
+pure: the data access layer calls it inside the transaction that locks the image, and stores the difference.
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,7 +35,10 @@ FORMATS = frozenset({"container_format", "disk_format"})
 
 @dataclass(frozen=True, slots=True)
 class PropertyChange:
-    """One base or custom property: ``add`` sets it, ``create`` wants it absent, ``replace`` and ``remove`` present."""
+    """A change of one base or custom property.
+
+    ``add`` sets it, ``create`` requires that it is absent, ``replace`` and ``remove`` require that it is present.
+    """
 
     action: str
     name: str
@@ -44,7 +47,7 @@ class PropertyChange:
 
 @dataclass(frozen=True, slots=True)
 class TagChange:
-    """``add`` (already there: nothing happens) or ``remove`` (absent: NotFound) of one tag."""
+    """``add`` (does nothing if the tag is present) or ``remove`` (NotFound if it is absent) of one tag."""
 
     action: str
     tag: str
@@ -54,8 +57,8 @@ class TagChange:
 class LocationChange:
     """``add`` at ``position`` (None: at the end), ``replace`` of all, or ``remove`` at ``position``.
 
-    ``remove`` without a position removes the one of ``locations``, wherever it is now.
-    ``size`` is what the store says of an added location's data, in bytes; ``hashes`` what the caller claims of it.
+    ``remove`` without a position removes the only element of ``locations`` at its current position.
+    ``size`` is the size in bytes that the store reports for an added location; ``hashes`` are those the caller claims.
     """
 
     action: str
@@ -70,10 +73,10 @@ ImageChanges = tuple[Change, ...]
 
 
 def apply(image: Image, changes: ImageChanges, now: datetime, limits: Limits = NO_LIMITS) -> Image:
-    """Return ``image`` after ``changes`` in their order, all or none; ``updated_at`` is ``now`` where any came.
+    """Return ``image`` after ``changes`` in their order, all or none; any change sets ``updated_at`` to ``now``.
 
     Raises Conflict, NotFound, Forbidden or Invalid as api-images-update, api-tags and api-locations-patch say, and
-    LimitExceeded where a change added something beyond ``limits``.
+    LimitExceeded if a change adds something beyond ``limits``.
     """
     if not changes:
         return image
@@ -103,7 +106,7 @@ def _change_property(image: Image, change: PropertyChange) -> Image:
     if change.action == "remove":
         del properties[name]
     else:
-        # The schema lets some properties be null; as a text that is the empty one (api-images-custom).
+        # The schema allows null for some properties; it is stored as an empty string (api-images-custom).
         properties[name] = "" if value is None else str(value)
     return replace(image, properties=properties)
 
@@ -131,7 +134,7 @@ def _change_tag(image: Image, change: TagChange) -> Image:
 
 def _change_locations(image: Image, change: LocationChange) -> Image:
     if change.action == "replace" and not change.locations:
-        raise errors.Forbidden(reason="The locations of an image cannot be replaced by none.")
+        raise errors.Forbidden(reason="The locations of an image cannot be replaced by an empty list.")
     match change.action:
         case "remove":
             return _remove_location(image, change)
@@ -151,7 +154,7 @@ def _add_locations(image: Image, change: LocationChange) -> Image:
         raise errors.Invalid(reason=f"Position {position} is beyond the {len(locations)} locations of the image.")
     for new in change.locations:
         if any(new.url == old.url and new.shown_metadata == old.shown_metadata for old in locations):
-            raise errors.Invalid(reason="The location is on the image already.")
+            raise errors.Invalid(reason="The image already has this location.")
         locations.insert(position, new)
         position += 1
     image = replace(_claim_hashes(image, change.hashes), locations=tuple(locations))
@@ -198,7 +201,7 @@ def _position(image: Image, change: LocationChange) -> int:
     urls = [location.url for location in image.locations]
     (wanted,) = change.locations
     if wanted.url not in urls:
-        raise errors.Conflict(reason="The image does not have that location any more.")
+        raise errors.Conflict(reason="The image no longer has that location.")
     return urls.index(wanted.url)
 
 

@@ -4,5 +4,5 @@ from datetime import UTC, datetime
 
 
 def utcnow() -> datetime:
-    """Return the time now, UTC without a zone, in microseconds."""
+    """Return the current time, UTC without a zone, in microseconds."""
     return datetime.now(UTC).replace(tzinfo=None)

@@ -1,6 +1,6 @@
-"""Who asks: the identity of one request, as the authentication middleware found it.
+"""The caller of a request, as the authentication middleware identified it.
 
-A value without behaviour beyond its own fields; what it may do is decided by the auth and policy layers.
+It is a plain value: the auth and policy layers decide what the caller may do.
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from glance_mini.domain.cause import Cause
 class Context:
     """The caller of one request (api-conventions-context).
 
-    ``roles`` and ``service_roles`` are lower case. ``project_id`` None: a caller without project, such as the
-    administrator of a pipeline without authentication. ``domain_id`` and ``system_scope``: the domain or the system
-    that a caller without project has roles in. ``read_only``: anonymous, may change nothing.
+    ``roles`` and ``service_roles`` are lower case. ``project_id`` is None for a caller without a project, such as the
+    administrator of a pipeline without authentication. ``domain_id`` and ``system_scope`` name the domain or the
+    system in which a caller without a project has roles. ``read_only`` callers are anonymous and may change nothing.
 
-    ``cause`` is the call of the API that is being answered, for the events of what it changes.
+    ``cause`` is the current API call, for the events of its changes.
     """
 
     user_id: str | None = None
@@ -36,11 +36,11 @@ class Context:
     cause: Cause | None = field(default=None, repr=False, compare=False)
 
     def caused_by(self, operation: str, store: str | None = None) -> "Context":
-        """Return the same caller, who now calls ``operation``; ``store`` is the store that the request names."""
+        """Return the same caller with ``operation`` as the cause; ``store`` is the store that the request names."""
         return replace(self, cause=self._cause(operation, store))
 
     def caller(self) -> Mapping[str, object]:
-        """Return who asks, in the form of notifications."""
+        """Return the caller in the form that notifications use."""
         return self._cause("").caller()
 
     def _cause(self, operation: str, store: str | None = None) -> Cause:

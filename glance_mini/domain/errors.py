@@ -1,14 +1,14 @@
-"""The errors of the image service, raised where they are known.
+"""The errors of the image service.
 
-Each class has a stable ``code`` and a ``template`` that is filled from keywords. How a class becomes an
-HTTP status stands in ``glance_mini.api.errors`` and nowhere else.
+Each class has a stable ``code`` and a ``template`` that is filled from keywords. Only ``glance_mini.api.errors``
+maps a class to an HTTP status.
 """
 
 from typing import ClassVar
 
 
 class GlanceMiniError(Exception):
-    """Root of the project's errors: ``code`` never changes, the text is made from keywords."""
+    """Base class of the project's errors: ``code`` never changes, the text is made from keywords."""
 
     code: ClassVar[str] = "error"
     template: ClassVar[str] = "The request failed."
@@ -19,28 +19,28 @@ class GlanceMiniError(Exception):
 
 
 class NotFound(GlanceMiniError):
-    """Nothing of that kind and name, or the caller may not know of it."""
+    """Nothing of that kind has that id, or the caller may not know of it."""
 
     code = "not_found"
     template = "No {kind} found with ID {id}"
 
 
 class Forbidden(GlanceMiniError):
-    """The caller sees the target and may not do this to it."""
+    """The caller can see the target but may not do this to it."""
 
     code = "forbidden"
     template = "{reason}"
 
 
 class PolicyRefused(Forbidden):
-    """A policy rule said no."""
+    """A policy rule refused the request."""
 
     code = "forbidden.policy"
     template = "You are not authorized to complete {rule} action."
 
 
 class PropertyProtected(Forbidden):
-    """A property protection rule said no (api-protection)."""
+    """A property protection rule refused the request (api-protection)."""
 
     code = "forbidden.property"
     template = "Attribute '{name}' is reserved."
@@ -54,56 +54,56 @@ class Invalid(GlanceMiniError):
 
 
 class UnsafeContent(GlanceMiniError):
-    """Uploaded data is not of the declared format, or is unsafe to open (api-data-inspection)."""
+    """Uploaded data does not have the declared format, or is unsafe to open (api-data-inspection)."""
 
     code = "content.unsafe"
     template = "Image data was refused: {reason}"
 
 
 class Conflict(GlanceMiniError):
-    """The state of the target does not allow this now."""
+    """The current state of the target does not allow this."""
 
     code = "conflict"
     template = "{reason}"
 
 
 class StatusConflict(Conflict):
-    """The image is not in a status in which this may be done (api-images-statuses)."""
+    """The status of the image does not allow this (api-images-statuses)."""
 
     code = "conflict.status"
     template = "Image {id} is {status}; this needs status {wanted}."
 
 
 class Duplicate(Conflict):
-    """Something of that name exists already."""
+    """Something with that name already exists."""
 
     code = "conflict.duplicate"
     template = "{kind} {id} exists already."
 
 
 class LimitExceeded(GlanceMiniError):
-    """A limit of the service, the project or the image would be passed by this request."""
+    """The request would exceed a limit of the service, the project or the image."""
 
     code = "quota.exceeded"
     template = "The limit for {resource} is {limit}; this request would make it {wanted}."
 
 
 class Gone(GlanceMiniError):
-    """The target vanished while the request was being served."""
+    """The target was deleted while the request was being served."""
 
     code = "gone"
     template = "{kind} {id} was deleted while the request was being served."
 
 
 class TransferLost(Gone):
-    """The transfer has ended or another process has taken it over, whose business its data now is."""
+    """The transfer has ended, or another process has taken it over and now owns its data."""
 
     code = "gone.transfer"
-    template = "The transfer {id} was given up before its end."
+    template = "The transfer {id} was aborted before its end."
 
 
 class Unavailable(GlanceMiniError):
-    """A service behind this one does not answer; the request may be repeated later."""
+    """A service that this one depends on does not answer; the request may be repeated later."""
 
     code = "unavailable"
     template = "{reason}"
@@ -130,7 +130,7 @@ class ConfigurationError(GlanceMiniError):
 
 
 class RangeNotSatisfiable(GlanceMiniError):
-    """The range that was asked for is malformed or begins beyond the end of the data."""
+    """The requested range is malformed or begins beyond the end of the data."""
 
     code = "range.not_satisfiable"
     template = "The range cannot be served from {size} bytes."

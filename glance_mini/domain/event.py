@@ -9,9 +9,9 @@ Payload = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``priority`` is a method of oslo.messaging's notifier, ``caller`` says who caused it.
+    """One notification: ``priority`` is a method of oslo.messaging's notifier, ``caller`` describes the caller.
 
-    ``image_id`` names the image whose events keep their order; None where order does not matter. ``created_at`` (UTC
+    ``image_id`` names the image whose events keep their order; None if the order does not matter. ``created_at`` (UTC
     without a zone) and ``id`` are None until the event is stored.
     """
 

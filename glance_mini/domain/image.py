@@ -1,6 +1,6 @@
 """The image and its locations as immutable values (api-images).
 
-What may follow what among the statuses stands in ``status``; how a change is applied in ``changes``.
+``status`` holds the transitions between statuses, ``changes`` applies changes.
 """
 
 from collections.abc import Mapping
@@ -9,19 +9,19 @@ from datetime import datetime
 from types import MappingProxyType
 
 RESERVED_NAMESPACE = "os_glance"
-"""Custom properties that begin so belong to the service (api-images-reserved)."""
+"""Custom properties with this prefix belong to the service (api-images-reserved)."""
 
 HIDDEN_PROPERTIES = frozenset({"os_glance_stage_host", "os_glance_hash_op_host"})
-"""Internal properties that no response shows (api-images-reserved)."""
+"""Internal properties that responses never show (api-images-reserved)."""
 
 SCRUB_AT_PROPERTY = "os_glance_scrub_at"
-"""Until when a deleted image can be restored, as lists of such images show it; it is stored nowhere."""
+"""The time until which a deleted image can be restored. Only lists of deleted images show it; it is not stored."""
 
 ADDED_BY = "os_glance_added_by"
-"""The key of a location's metadata, never shown, that says who has added the location."""
+"""The key in a location's metadata that says who added the location; it is never shown."""
 
 OPERATOR = "operator"
-"""An administrator or a service has added the location."""
+"""The value of ``ADDED_BY`` if an administrator or a service added the location."""
 
 NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
 
@@ -37,18 +37,18 @@ class Location:
 
     @property
     def store(self) -> str | None:
-        """The id of the store that holds it, None when it is not known."""
+        """The id of the store that holds the data; None if it is not known."""
         store = self.metadata.get("store")
         return store if isinstance(store, str) else None
 
     @property
     def is_trusted(self) -> bool:
-        """Whether an operator has added it, who vouches for the host that it names."""
+        """Whether an operator added the location and so vouches for the host in its URL."""
         return self.metadata.get(ADDED_BY) == OPERATOR
 
     @property
     def shown_metadata(self) -> Mapping[str, object]:
-        """The metadata without what is the service's own."""
+        """The metadata without the service's own keys."""
         if ADDED_BY not in self.metadata:
             return self.metadata
         return {key: value for key, value in self.metadata.items() if key != ADDED_BY}
@@ -56,7 +56,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image with everything the service knows of it; sizes in bytes, times in UTC without a zone."""
+    """An image with everything the service knows about it; sizes in bytes, times in UTC without a zone."""
 
     id: str
     created_at: datetime
@@ -83,10 +83,10 @@ class Image:
 
 
 def is_internal(name: str) -> bool:
-    """Tell whether the custom property ``name`` belongs to the service and not to users."""
+    """Return whether the custom property ``name`` belongs to the service and not to users."""
     return name.startswith(RESERVED_NAMESPACE)
 
 
 def user_properties(image: Image) -> int:
-    """Return how many properties count towards ``image_property_quota`` (api-quotas)."""
+    """Return the number of properties that count towards ``image_property_quota`` (api-quotas)."""
     return sum(1 for name in image.properties if not is_internal(name))

@@ -1,4 +1,4 @@
-"""What clients say of an image as the domain holds it; what they may say is checked elsewhere."""
+"""Converts the values that clients send for an image into domain values. The values are validated elsewhere."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from glance_mini.domain.changes import SETTABLE
 
 
 def split_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the base properties and the custom ones among checked ``values``, as the domain holds them."""
+    """Return the base and the custom properties among validated ``values``, as domain values."""
     base: dict[str, Any] = {}
     custom: dict[str, str] = {}
     for name, value in values.items():
@@ -19,9 +19,9 @@ def split_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, s
 
 
 def domain_value(name: str, value: Any) -> Any:
-    """Return a checked value as the domain holds it: tags without repetition, custom properties as text.
+    """Return a validated value as a domain value: tags without duplicates, custom properties as text.
 
-    It is a value of JSON, because calls of the data access layer hold it where they name no narrower type.
+    The result is a JSON value, because calls of the data access layer carry it in fields without a narrower type.
     """
     if name == "tags":
         return list(dict.fromkeys(value))

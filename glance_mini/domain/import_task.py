@@ -1,4 +1,4 @@
-"""The input of a task of the old kind, ``import``, which makes an image and imports its data (api-tasks)."""
+"""The input of the legacy task type ``import``, which creates an image and imports its data (api-tasks)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,17 +12,17 @@ _SCHEMES = ("http://", "https://")
 
 
 def source_of(values: Mapping[str, object]) -> str:
-    """Return the address of the data that ``values``, the input, name; Invalid."""
+    """Return the URL of the data from the task input ``values``; raises Invalid."""
     source = values.get("import_from")
     if not isinstance(source, str) or not source.startswith(_SCHEMES):
-        raise Invalid(reason="import_from must be a web address, of the scheme http or https.")
+        raise Invalid(reason="import_from must be a URL with the scheme http or https.")
     return source
 
 
 def description_of(values: Mapping[str, object]) -> dict[str, Any]:
-    """Return the description of the new image, with the formats that an import needs; Invalid.
+    """Return the properties of the new image, with the formats that an import needs; raises Invalid.
 
-    What the description says is as unchecked as the body of a request that creates an image.
+    The properties are not validated, like the body of a request that creates an image.
     """
     properties = values.get("image_properties", {})
     if not isinstance(properties, Mapping):
@@ -31,9 +31,9 @@ def description_of(values: Mapping[str, object]) -> dict[str, Any]:
         raise Invalid(reason="image_properties cannot choose the id of the image.")
     described = {"disk_format": values.get("import_from_format"), "container_format": "bare", **properties}
     if not isinstance(values.get("import_from_format", ""), str):
-        raise Invalid(reason="import_from_format must be a text.")
+        raise Invalid(reason="import_from_format must be a string.")
     if described["disk_format"] is None:
-        raise Invalid(reason="The format of the disk must be told, by import_from_format or in image_properties.")
+        raise Invalid(reason="The disk format is missing: set import_from_format or disk_format in image_properties.")
     if described["container_format"] is None:
         raise Invalid(reason="container_format of image_properties cannot be null.")
     return described

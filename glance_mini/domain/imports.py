@@ -1,4 +1,4 @@
-"""What an import asks for, and the properties by which its progress is seen (api-imports)."""
+"""Import requests, the rules of import methods, and the properties that show an import's progress (api-imports)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ GLANCE_DOWNLOAD = "glance-download"
 
 @dataclass(frozen=True, slots=True)
 class MethodRule:
-    """What an import method asks for: the status in which an image must be, and fields that its user must give."""
+    """The requirements of an import method: the status that the image must have, and the required fields."""
 
     image_status: str = "queued"
     fields: tuple[str, ...] = ()
 
     @property
     def is_of_staged(self) -> bool:
-        """Whether the data is what users have staged before."""
+        """Whether the method imports data that users staged before."""
         return self.image_status == "uploading"
 
 
@@ -31,7 +31,7 @@ METHOD_RULES: Mapping[str, MethodRule] = {
     COPY_IMAGE: MethodRule("active"),
     GLANCE_DOWNLOAD: MethodRule(),
 }
-"""The methods that come with the service (api-imports-methods); their fields are checked elsewhere."""
+"""The methods of the service itself (api-imports-methods); their fields are checked elsewhere."""
 
 TASK_PROPERTY = "os_glance_import_task"
 IMPORTING_PROPERTY = "os_glance_importing_to_stores"
@@ -42,8 +42,8 @@ FAILED_PROPERTY = "os_glance_failed_import"
 class ImportRequest:
     """The body of an import call: ``method`` is its object with ``name`` and the fields of that method.
 
-    ``stores`` are ids in the order asked for, empty for the default one. ``expected_hashes`` maps algorithms to hex
-    digests that the data must have before the image becomes active.
+    ``stores`` are ids in the requested order, empty for the default store. ``expected_hashes`` maps algorithms to the
+    hex digests that the data must have before the image becomes active.
     """
 
     method: Mapping[str, str]
@@ -61,7 +61,7 @@ class ImportRequest:
 
 @dataclass(frozen=True, slots=True)
 class ImportBegun:
-    """An import that has begun: the image as it now is, its job, and jobs that failed because it takes their place."""
+    """An import that has begun: the current image, its job, and the dead jobs that it replaced and made fail."""
 
     image: Image
     job: Job

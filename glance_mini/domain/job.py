@@ -1,7 +1,7 @@
-"""Jobs: work that is too long for a request, as durable rows.
+"""Jobs: work that takes too long for a request, as durable rows.
 
-A job is taken by one worker at a time, which holds it by a lease and notes in ``checkpoint`` how far it came. When a
-worker dies its lease ends, and another one goes on from there. The public *task* of the API is a view of a job.
+One worker at a time holds a job by a lease and saves its progress in ``checkpoint``. When a worker dies, its lease
+expires and another worker continues from the checkpoint. The public *task* of the API is a view of a job.
 """
 
 from collections.abc import Mapping
@@ -20,17 +20,18 @@ TASK_KINDS = ("import", "api_image_import", "location_import")
 """The kinds of job that the tasks API shows (api-tasks)."""
 
 SCRUB = "scrub"
-"""The kind of job that deletes an image for good when it can be restored no longer."""
+"""The kind of job that deletes an image permanently when it can no longer be restored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One piece of work; times in UTC without a zone, None until the row exists.
 
-    ``kind`` names its job type. A higher ``priority`` comes first; ``due_at`` is when it may run. ``stores`` are those
-    that it writes to, where limits for stores shall count it. ``host`` is the address of the only node that can do it,
-    because the data is on that node's own disk; None: any can. ``attempts`` counts the beginnings. ``token`` is the
-    caller's, for work that acts in their name elsewhere; it is forgotten when the job ends.
+    ``kind`` names its job type. A higher ``priority`` comes first; ``due_at`` is the time from which it may run.
+    ``stores`` are the stores that it writes to and whose job limits count it. ``host`` is the node URL of the only
+    node that can run it, because the data is on that node's own disk; None if any node can. ``attempts`` is the number
+    of times it was started. ``token`` is the caller's token, for work in their name elsewhere; the end of the job
+    erases it.
     """
 
     id: str
@@ -61,9 +62,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
-    """How many jobs may run at once for one project and for one store; None means any number.
+    """The number of jobs that may run at once for one project and for one store; None means any number.
 
-    A claim passes over jobs beyond them. Among those of equal priority the project with the fewest running jobs
+    A claim skips jobs beyond these limits. Among jobs of equal priority the project with the fewest running jobs
     comes first, and then the oldest job.
     """
 
@@ -76,7 +77,7 @@ NO_JOB_LIMITS = JobLimits()
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """A page of jobs: equality filters where not None, in the order of one key, from the job ``marker`` on."""
+    """A page of jobs, sorted by one key, after the job ``marker``; filters that are not None must be equal."""
 
     kinds: tuple[str, ...] = TASK_KINDS
     state: str | None = None
@@ -89,7 +90,7 @@ class JobQuery:
 
 
 def new_job(context: Context, kind: str, values: Mapping[str, object], **fields: Any) -> Job:
-    """Return a pending job with the input ``values`` in the name of the caller; ``fields`` are further ones of Job."""
+    """Return a pending job of the caller with the input ``values``; ``fields`` are further fields of Job."""
     return Job(
         id=str(uuid4()),
         kind=kind,

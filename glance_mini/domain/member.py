@@ -8,7 +8,7 @@ MEMBER_STATUSES = ("pending", "accepted", "rejected")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One project with which an image is shared; times in UTC without a zone."""
+    """A project with which an image is shared; times in UTC without a zone."""
 
     image_id: str
     member_id: str

@@ -1,7 +1,6 @@
-"""Who may create, read, update and delete which custom properties: the parsed property protection file.
+"""The parsed property protection file: who may create, read, update and delete which custom properties.
 
-Only the rules: what becomes of a property that may not be read, and what an image is, is the layer's
-business. Source: api-protection-file.
+This module holds only the rules; the layer applies them to images. Source: api-protection-file.
 """
 
 import re
@@ -34,7 +33,7 @@ class PropertyRulesError(ConfigurationError):
 
 @dataclass(frozen=True)
 class Section:
-    """One section: the names it is about and, for each action, whom it lets pass.
+    """One section: a pattern for property names and, for each action, who is allowed.
 
     ``allowed`` has a set of role names (lower case) or policy rule names for each action; ``@`` in it means
     everybody.
@@ -47,11 +46,11 @@ class Section:
 _OWN_PROPERTIES = Section(
     re.compile(f"^{RESERVED_NAMESPACE}"), dict.fromkeys(ACTIONS, frozenset({EVERYBODY}))
 )
-"""The service's own properties, which no file protects. Anchored: the word further in passes nobody."""
+"""The service's own properties, which no file can protect. The pattern matches only at the start of a name."""
 
 
 class PropertyRules:
-    """The sections in the order of the file; the first whose pattern is found in a name decides."""
+    """The sections in the order of the file; the first whose pattern is found in a name applies."""
 
     def __init__(self, sections: Iterable[Section], rule_format: str) -> None:
         self._sections = (_OWN_PROPERTIES, *sections)
@@ -59,10 +58,10 @@ class PropertyRules:
         self._find = lru_cache(_REMEMBERED_NAMES)(self._search)
 
     def allows(self, action: str, name: str, roles: Iterable[str], check_policy: CheckPolicy) -> bool:
-        """Tell whether a caller may do ``action`` (one of ``ACTIONS``) to the property ``name``.
+        """Return whether a caller may do ``action`` (one of ``ACTIONS``) to the property ``name``.
 
-        ``roles`` are the caller's, those of a service token included, in lower case; ``check_policy`` answers
-        whether a policy rule lets the caller pass and is asked only in the format ``policies``. A name that
+        ``roles`` are the caller's roles in lower case, with those of a service token; ``check_policy`` returns
+        whether a policy rule allows the caller and is called only in the format ``policies``. A name that
         no section matches is refused.
         """
         section = self._find(name)
@@ -80,7 +79,7 @@ class PropertyRules:
 
 
 def load(path: str | Path, rule_format: str, is_policy: CheckPolicy | None = None) -> PropertyRules:
-    """Return the rules in the file ``path``; arguments and errors as ``parse``."""
+    """Return the rules in the file ``path``; arguments and errors as for ``parse``."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -91,9 +90,9 @@ def load(path: str | Path, rule_format: str, is_policy: CheckPolicy | None = Non
 def parse(
     text: str, rule_format: str, file: str = "<text>", is_policy: CheckPolicy | None = None
 ) -> PropertyRules:
-    """Return the rules in ``text``, whose values are in ``rule_format``, ``roles`` or ``policies``.
+    """Return the rules in ``text``; its values are in ``rule_format``, ``roles`` or ``policies``.
 
-    ``is_policy`` tells whether a policy rule of that name exists; None believes every name. Raises
+    ``is_policy`` returns whether a policy rule of that name exists; None accepts every name. Raises
     PropertyRulesError with ``file``, section and line.
     """
     if rule_format not in (ROLES, POLICIES):
@@ -107,7 +106,7 @@ def parse(
 
 @dataclass
 class _Draft:
-    """A section as it is read: where it begins, and its options with the lines they stand on."""
+    """A section while it is read: its first line, and its options with their line numbers."""
 
     file: str
     name: str
@@ -135,7 +134,7 @@ class _Draft:
         if names >= {EVERYBODY, NOBODY}:
             raise self.error(line, f"{action} allows both everybody (@) and nobody (!)")
         if rule_format == POLICIES and "," in value:
-            raise self.error(line, f"{action} may name one policy rule, and '{value}' names several")
+            raise self.error(line, f"{action} takes one policy rule, but '{value}' names several")
         if NOBODY in names:
             return frozenset()
         if rule_format == ROLES:
@@ -147,12 +146,12 @@ class _Draft:
 
 
 class _Reader:
-    """Reads the INI shape line by line: configparser loses the lines and gives DEFAULT a meaning."""
+    """Reads the INI format line by line: configparser loses line numbers and treats DEFAULT specially."""
 
     def __init__(self, file: str) -> None:
         self._file = file
         self._drafts: list[_Draft] = []
-        # The option read last and how far it is indented: deeper lines continue its value.
+        # The last option and its indentation: lines with a deeper indentation continue its value.
         self._option: tuple[str, int] | None = None
 
     def read(self, text: str) -> list[_Draft]:
@@ -179,26 +178,26 @@ class _Reader:
         draft = _Draft(self._file, name, number, {})
         if not content.endswith("]") or not name:
             raise self._error(
-                number, f"'{content}' is no section; it must be a regular expression in [ and ]"
+                number, f"'{content}' is not a section; it must be a regular expression in [ and ]"
             )
         for other in self._drafts:
             if other.name == name:
-                raise draft.error(number, f"stands on line {other.line} already")
+                raise draft.error(number, f"is already defined on line {other.line}")
         self._drafts.append(draft)
         self._option = None
 
     def _add_option(self, number: int, content: str, indent: int) -> None:
         if not self._drafts:
-            raise self._error(number, f"'{content}' stands before the first section")
+            raise self._error(number, f"'{content}' is before the first section")
         draft = self._drafts[-1]
         match = _OPTION.fullmatch(content)
         if match is None:
-            raise draft.error(number, f"'{content}' is no option; it must be name = value")
+            raise draft.error(number, f"'{content}' is not an option; it must be name = value")
         name = match[1].lower()
         if name not in ACTIONS:
             raise draft.error(number, f"there is no option '{name}', only {', '.join(ACTIONS)}")
         if name in draft.options:
-            raise draft.error(number, f"{name} stands on line {draft.options[name][0]} already")
+            raise draft.error(number, f"{name} is already defined on line {draft.options[name][0]}")
         draft.options[name] = (number, match[2])
         self._option = (name, indent)
 

@@ -1,6 +1,6 @@
-"""What a list of images asks for, and who asks: filters, order, page and scope (api-images-list).
+"""The query of a list of images: filters, order, page and scope (api-images-list).
 
-Parsing the query string is the controller's part, turning it into SQL the database's.
+The controller parses the query string; the data access layer makes SQL of the query.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ VISIBILITIES = ("public", "community", "shared", "private")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose images may be seen: all (``is_admin``), or those of ``project_id``, shared with it, or public.
+    """The visible images: all (``is_admin``), or those of ``project_id``, shared with it, or public.
 
-    The auth layer sets it; no controller does.
+    Only the auth layer sets it, never a controller.
     """
 
     project_id: str | None = None
@@ -33,7 +33,7 @@ EVERYTHING = Scope(is_admin=True)
 class TimeFilter:
     """Compares ``created_at`` or ``updated_at`` (UTC, without zone) by one of ``gt gte lt lte eq neq``.
 
-    ``neq`` leaves out everything from ``value`` to before ``until``; None: that one moment.
+    ``neq`` leaves out everything from ``value`` to before ``until``, or only ``value`` if ``until`` is None.
     """
 
     field: str
@@ -53,12 +53,12 @@ class RangeFilter:
 
 @dataclass(frozen=True, slots=True)
 class ImageQuery:
-    """One page of images: all filters must hold.
+    """One page of images that match all filters.
 
-    ``one_of`` maps a base property to the values allowed for it; ``properties`` are custom ones that must be equal.
-    ``visibility`` None is the default set, ``all`` everything that may be seen. ``member_status`` limits images
+    ``one_of`` maps a base property to its allowed values; ``properties`` are custom properties that must be equal.
+    ``visibility`` None means the default set, ``all`` every visible image. ``member_status`` limits images
     shared with the caller. ``sort`` holds (key, direction) pairs that end in a unique key. ``marker`` is the id of
-    the last image of the page before.
+    the last image of the previous page.
     """
 
     one_of: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
@@ -75,15 +75,15 @@ class ImageQuery:
 
     @property
     def wants_deleted(self) -> bool:
-        """Tell whether images are asked for that were deleted and can be restored, which no other list shows."""
+        """Whether the query asks for deleted images that can be restored; no other list shows them."""
         return self.one_of.get("status") == (PENDING_DELETE,)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Images in order, and the id to ask on from: None when nothing is left.
+    """Images in order, and the marker of the next page.
 
-    ``next_marker`` is the last of ``images``.
+    ``next_marker`` is the id of the last of ``images``; None if no page follows.
     """
 
     images: tuple[Image, ...]

@@ -1,30 +1,30 @@
-"""Limits and their resources: what is counted, in which unit (api-quotas).
+"""Limits and their resources: what is counted, and in which unit (api-quotas).
 
-The counting itself is one conditional statement in the data access layer, so that two requests at once cannot
-pass a limit together; values here only say which limits a statement carries.
+One conditional statement in the data access layer counts, so that two simultaneous requests cannot exceed a limit
+together. The values here only carry the limits to that statement.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 IMAGE_SIZE_TOTAL = "image_size_total"
-"""Bytes stored for a project: size times locations of its images."""
+"""Bytes stored for a project: the sum over its images of size times number of locations."""
 IMAGE_STAGE_TOTAL = "image_stage_total"
 """Bytes in the staging area of a project."""
 IMAGE_COUNT_TOTAL = "image_count_total"
 """Images of a project."""
 IMAGE_COUNT_UPLOADING = "image_count_uploading"
-"""Transfers of a project that run now."""
+"""Running transfers of a project."""
 
 RESOURCES = (IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL, IMAGE_COUNT_TOTAL, IMAGE_COUNT_UPLOADING)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits that one write must respect; a resource that is absent, and None, have no limit.
+    """Limits that one write must respect; a missing resource and None mean no limit.
 
-    ``project`` maps resources to limits (bytes or counts) of the project that owns the image; the others are
-    counts for the one image.
+    ``project`` maps resources to limits (bytes or counts) of the project that owns the image; the other fields are
+    counts for this image.
     """
 
     project: Mapping[str, int] = field(default_factory=dict)

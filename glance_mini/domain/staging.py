@@ -1,4 +1,4 @@
-"""Staged data: what was uploaded for an import and waits for it (api-data-stage, api-imports-nodes)."""
+"""Staged data: data that was uploaded and waits for its import (api-data-stage, api-imports-nodes)."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,8 +11,8 @@ STAGING_STORE = "os_glance_staging_store"
 class StagedData:
     """Data of one image in the staging area; ``size`` in bytes.
 
-    ``store`` is the reserved store that holds it under ``url``. ``host`` is the address of the node whose own disk
-    that is, None where all nodes share the staging area. ``created_at`` is None until the row exists.
+    ``store`` is the reserved store that holds it under ``url``. ``host`` is the node URL of the node whose own disk
+    holds it, None if all nodes share the staging area. ``created_at`` is None until the row exists.
     """
 
     image_id: str

@@ -1,10 +1,10 @@
-"""Which image status may follow which (api-images-statuses)."""
+"""The allowed transitions between image statuses (api-images-statuses)."""
 
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
 
 PENDING_DELETE = "pending_delete"
-"""The status of images that were deleted and can be restored for a while."""
+"""The status of images in the trash: they are deleted and can be restored for a while."""
 
 TRANSITIONS: dict[str, frozenset[str]] = {
     "queued": frozenset({"saving", "uploading", "importing", "active", "deleted"}),
@@ -21,13 +21,13 @@ TRANSITIONS: dict[str, frozenset[str]] = {
 STATUSES = tuple(TRANSITIONS)
 
 IN_TRANSFER = frozenset({"saving", "uploading", "importing"})
-"""Statuses that a running transfer holds and a lease limits."""
+"""Statuses of an image whose transfer is running under a lease."""
 
 _NEED_FORMATS = frozenset({"saving", "active", "importing"})
 
 
 def check_transition(image: Image, new: str) -> None:
-    """Raise StatusConflict where ``image`` may not become ``new``; Invalid where a format is missing for it."""
+    """Raise StatusConflict if ``image`` may not become ``new``, Invalid if a format that ``new`` needs is missing."""
     if new not in TRANSITIONS[image.status]:
         wanted = ", ".join(sorted(old for old, following in TRANSITIONS.items() if new in following))
         raise errors.StatusConflict(id=image.id, status=image.status, wanted=wanted)
@@ -36,7 +36,7 @@ def check_transition(image: Image, new: str) -> None:
 
 
 def check_formats(image: Image) -> None:
-    """Raise Invalid naming the formats that must be set before ``image`` can have data."""
+    """Raise Invalid with the names of missing formats if ``image`` cannot have data without them."""
     missing = [name for name in ("disk_format", "container_format") if getattr(image, name) is None]
     if missing:
         raise errors.Invalid(reason=f"Property {' and '.join(missing)} must be set prior to saving data.")

@@ -1,7 +1,7 @@
-"""Transfers: uploads in flight as the database knows them, each held by a lease.
+"""Transfers: uploads in progress as rows of the database, each held by a lease.
 
-A process that is killed stops renewing; when the lease has ended another process takes the row over, removes
-the data and puts the image back.
+A killed process no longer renews its leases. When a lease has expired, another process takes over the row, removes
+the data and resets the image.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from glance_mini.domain.image import Location
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One upload in flight: ``name`` is what the store writes under, ``reserved`` the bytes of quota it holds.
+    """One upload in progress: ``name`` is the name of its data in the store, ``reserved`` its reserved quota in bytes.
 
-    ``host`` is the address of the node on whose own disk it writes, None where all nodes can see what it wrote. The
+    ``host`` is the node URL of the node on whose own disk it writes, None if all nodes can access the data. The
     times are None until the row exists.
     """
 
@@ -33,9 +33,9 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class StoredData:
-    """What a finished upload has left in a store and what is known of it; sizes in bytes.
+    """The data of a finished upload in a store, with its sizes in bytes and its hashes.
 
-    A format is set where the data was brought into another one than the image says, or the image says none.
+    A format is set if the data was converted to another format than the image's, or if the image has none.
     """
 
     location: Location
@@ -50,10 +50,10 @@ class StoredData:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """Data that no image refers to any more and that must leave its store.
+    """A pending deletion: data that no image refers to any more and that must be deleted from its store.
 
-    ``host`` is the address of the node on whose own disk it is, None where any node can delete it. ``due_at`` is when
-    it is given out again.
+    ``host`` is the node URL of the node on whose own disk the data is, None if any node can delete it. ``due_at`` is
+    the time of the next attempt.
     """
 
     id: int

@@ -1,4 +1,4 @@
-"""Sizes as operators write them."""
+"""Parses sizes as operators write them."""
 
 import re
 
@@ -7,11 +7,11 @@ _SIZE = re.compile(r"([0-9]+)\s*([KMGT]?B)?", re.IGNORECASE)
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes of ``text``: a whole number, with a unit B, KB, MB, GB or TB (powers of 1024) or none.
+    """Return ``text`` in bytes: a whole number with an optional unit B, KB, MB, GB or TB (powers of 1024).
 
     Case and spaces do not matter. Raises ValueError. Source: api-quotas-projects.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"'{text}' is not a size: a whole number with a unit B, KB, MB, GB or TB, or none")
+        raise ValueError(f"'{text}' is not a size: it must be a whole number with an optional unit B, KB, MB, GB or TB")
     return int(match[1]) * _FACTORS[(match[2] or "").upper()]

@@ -1,1 +1,1 @@
-"""From where the service fetches data for its users: the judge of addresses, and downloads for imports."""
+"""Fetching of data for users: the filter of addresses, and downloads for imports."""

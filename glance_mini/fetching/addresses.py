@@ -1,4 +1,4 @@
-"""Which network addresses belong to the public internet, and lists of hosts as operators write them."""
+"""Decides which network addresses are public, and parses the operator's lists of hosts."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ _NOT_PUBLIC_6 = [IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether a plain address is of the public internet. Source: the registries of RFC 6890."""
+    """Return whether a plain address belongs to the public internet. Source: the registries of RFC 6890."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_4)
     return address in _UNICAST_6 and not any(address in network for network in _NOT_PUBLIC_6)
@@ -58,13 +58,13 @@ class HostList:
         return bool(self._names or self._networks)
 
     def has_name(self, host: str) -> bool:
-        """Tell whether ``host``, in lower case and without a dot at its end, is listed by name."""
+        """Return whether ``host``, in lower case and without a dot at its end, is listed by name."""
         return host in self._names
 
     def has_address(self, address: Address) -> bool:
-        """Tell whether a plain address is listed, by itself or within a network."""
+        """Return whether a plain address is listed, by itself or within a network."""
         return any(address in network for network in self._networks)
 
     def has_private(self, address: Address) -> bool:
-        """Tell whether it is listed by itself or within a network that is not public at all."""
+        """Return whether it is listed by itself or within a network that has no public address."""
         return any(address in network and not _has_public_part(network) for network in self._networks)

@@ -1,4 +1,4 @@
-"""What imports fetch: the guarded client with the limits of ``[web_download]``, in the errors of the service."""
+"""Downloads for imports: the guarded client with the limits of ``[web_download]`` and the errors of the service."""
 
 import contextlib
 import time
@@ -20,26 +20,26 @@ _NO_HEADERS: Mapping[str, str] = {}
 
 
 class FetchBroken(Unavailable):
-    """A server cannot be reached, or its answer broke off; a further attempt may succeed."""
+    """A server cannot be reached, or its answer broke off; another attempt may succeed."""
 
     code = "import.fetch_broken"
 
 
 class FetchRefused(Invalid):
-    """What a server answers cannot be taken, now or later, or its address is refused."""
+    """The answer of a server is not usable, now or later, or its address is refused."""
 
     code = "import.fetch_refused"
 
 
 class Download(Iterator[bytes]):
-    """Blocks of 1 MiB, the last one and one before a break shorter; to be closed, its end closes it too.
+    """Yields blocks of 1 MiB; the last one, and one before a break, may be shorter. Must be closed; its end closes it too.
 
     ``size`` is the number of bytes in all, None if it is unknown. The iteration raises FetchRefused, FetchBroken,
     LimitExceeded.
     """
 
     def __init__(self, begin: Callable[[], Fetch]) -> None:
-        """Begin; blocks and raises as the iteration does."""
+        """Start the download; blocks and raises as the iteration does."""
         with _translated():
             self._fetch = begin()
 
@@ -52,12 +52,12 @@ class Download(Iterator[bytes]):
             return next(self._fetch)
 
     def close(self) -> None:
-        """End the connection; may be repeated."""
+        """Close the connection; may be repeated."""
         self._fetch.close()
 
 
 class Downloads:
-    """What is the same for all downloads; shared by all threads."""
+    """The client and limits of all downloads; shared by all threads."""
 
     def __init__(self, client: WebClient, limits: FetchLimits) -> None:
         self._client = client
@@ -65,7 +65,10 @@ class Downloads:
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts) -> Self:
-        """Return the downloads that ``[web_download]`` and ``[import_filtering_opts]`` allow; ConfigurationError."""
+        """Return the downloads that ``[web_download]`` and ``[import_filtering_opts]`` allow.
+
+        Raises ConfigurationError.
+        """
         group = conf.web_download
         cap: int = conf.image_size_cap
         limits = FetchLimits(
@@ -89,12 +92,11 @@ class Downloads:
         limit: int | None = None,
         pause: Callable[[float], object] = time.sleep,
     ) -> Download:
-        """Begin to fetch ``url`` and return the data.
+        """Start to fetch ``url`` and return the download.
 
-        ``headers`` go to the server of ``url`` and to no other. ``size`` is what the data must have, if it is known
-        (bytes); ``limit`` is the largest that is taken if that is less than the configured one. ``pause`` waits some
-        seconds before a further attempt and may raise to give up. Blocks. Raises FetchRefused, FetchBroken,
-        LimitExceeded.
+        ``headers`` are sent to the server of ``url`` and to no other. ``size`` is the expected size in bytes, None if
+        it is unknown; ``limit`` lowers the configured largest size. ``pause`` waits some seconds before another
+        attempt and may raise to give up. Blocks. Raises FetchRefused, FetchBroken, LimitExceeded.
         """
         limits = self._limits if limit is None else replace(self._limits, size=min(limit, self._limits.size))
         request = Request(url, private=headers)
@@ -103,9 +105,9 @@ class Downloads:
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Turn the errors of the client into those of the service.
+    """Translate the errors of the client into those of the service.
 
-    The store library marks its own errors with the store that they pass through, and the source is none.
+    The store library adds a store id to its own errors, and the source of a download is not a store.
     """
     try:
         yield
@@ -113,7 +115,7 @@ def _translated() -> Iterator[None]:
         raise LimitExceeded(resource="the size of a download", **error.values) from error
     except errors.MaxRedirectsExceeded as error:
         most = error.values["redirects"]
-        raise FetchRefused(reason=f"The server leads to more than {most} other addresses.") from error
+        raise FetchRefused(reason=f"The server redirects more than {most} times.") from error
     except (errors.AddressRefused, errors.FetchRefused) as error:
         raise FetchRefused(reason=str(error)) from error
     except errors.FetchBroken as error:

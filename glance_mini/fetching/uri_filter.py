@@ -1,7 +1,7 @@
 """Decides which addresses the service fetches from for its users (``[import_filtering_opts]``).
 
-It protects the network that the service stands in: a URL is taken apart strictly, its name is resolved once, and every
-address that comes out is judged. The client connects to those that pass and to no other.
+It protects the network of the service: a URL is parsed strictly, its host is resolved once, and each of its addresses is
+checked. The client connects only to addresses that pass.
 """
 
 from collections.abc import Collection, Sequence
@@ -30,7 +30,7 @@ from glance_mini_store.web.target import (
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Values that are allowed or, if none are listed, values that are not."""
+    """Allowed values or, if there are none, disallowed values."""
 
     allowed: Collection[str | int] = ()
     disallowed: Collection[str | int] = ()
@@ -44,7 +44,7 @@ WEB_PORTS = Choice(allowed=(80, 443))
 
 
 class UriFilter:
-    """The operator's lists; shared by all threads."""
+    """The operator's lists of schemes, ports and hosts; shared by all threads."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class UriFilter:
         disallowed_hosts: Sequence[str] = (),
         resolver: Resolver = resolve,
     ) -> None:
-        """Raises ConfigurationError if a network cannot be read."""
+        """Raise ConfigurationError if a network is malformed."""
         self._schemes = schemes
         self._ports = ports
         try:
@@ -77,9 +77,9 @@ class UriFilter:
         )
 
     def check(self, url: str, *, by_proxy: bool = False) -> Target:
-        """Return where ``url`` leads, with the addresses that are allowed; raises AddressRefused, HostUnknown.
+        """Return the target of ``url`` with its allowed addresses; raises AddressRefused, HostUnknown.
 
-        A name that only a proxy can resolve passes if the lists allow it by name. Asks the DNS.
+        A name that only a proxy can resolve passes if the lists allow it by name. Queries the DNS.
         """
         parts = split_url(url)
         if parts.scheme not in DEFAULT_PORTS or parts.scheme not in self._schemes:
@@ -91,9 +91,9 @@ class UriFilter:
         return Target(parts.scheme, host, port, request_target(parts), addresses)
 
     def _allowed_of(self, host: str, addresses: Sequence[str]) -> tuple[str, ...]:
-        """Return those of ``addresses`` that may be connected to; the texts never show an address.
+        """Return the allowed ones of ``addresses``; error texts never show an address.
 
-        Raises AddressRefused if there is none left, for the reason that the first of them is refused for.
+        Raises AddressRefused if none is left, with the reason of the first address.
         """
         if self._allowed.has_name(host):
             return tuple(addresses)
@@ -108,7 +108,7 @@ class UriFilter:
         return passed
 
     def _objection(self, address: Address) -> str | None:
-        """Return why nobody may connect to ``address``, None if one may."""
+        """Return why ``address`` is refused, None if it is allowed."""
         if self._allowed and not self._allowed.has_address(address):
             return "is not among those that are allowed."
         if not (is_public(address) or self._allowed.has_private(address)):

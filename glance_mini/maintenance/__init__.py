@@ -1,1 +1,1 @@
-"""What a process does in the background: leases, and the removal of what nobody needs any more."""
+"""Background work of a process: it renews leases and removes data and records that are no longer needed."""

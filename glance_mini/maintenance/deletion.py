@@ -7,9 +7,9 @@ from glance_mini_store.stores import Stores
 
 
 def remove_data(stores: Stores, deletion: Deletion) -> None:
-    """Delete the bytes that ``deletion`` names; raises StoreError where that may work later.
+    """Delete the bytes of ``deletion``; raises StoreError if a later attempt may succeed.
 
-    That they are gone already is fine, and so is a store that only reads: its data was never the service's own.
+    Bytes that are already gone are no error, and neither is a read-only store: its data never belonged to the service.
     """
     location = Location(url=deletion.url, metadata=deletion.metadata)
     try:

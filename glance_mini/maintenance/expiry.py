@@ -1,6 +1,6 @@
-"""Removes the records of jobs that ended long ago, and whatever else is left over, from a thread of its own.
+"""Removes the records of jobs that ended long ago, and other leftovers, in its own thread.
 
-It is no job itself: any number of workers may do it at once, and what one leaves the next takes.
+This work is not a job: any number of workers may do it at once, and one continues where another stopped.
 """
 
 import logging
@@ -14,29 +14,29 @@ LOG = logging.getLogger(__name__)
 
 INTERVAL = 600.0
 BATCH = 1000
-"""Rows removed in one transaction."""
+"""Number of rows that one transaction removes."""
 
 
 class Cleaner:
-    """Removes expired records every ``interval`` seconds, and calls ``sweeps``; ``clean`` removes the records."""
+    """Calls ``clean`` and ``sweeps`` every ``interval`` seconds; ``clean`` removes expired records."""
 
     def __init__(
         self, data: DataAccess, interval: float = INTERVAL, sweeps: Sequence[Callable[[], int]] = ()
     ) -> None:
         self._data = data
         self._works = (self.clean, *sweeps)
-        self._background = Background("job-cleaner", self._work, lambda: interval, "Nothing was cleaned")
+        self._background = Background("job-cleaner", self._work, lambda: interval, "The cleaning failed")
 
     def start(self) -> None:
-        """Begin with rounds, the first at once; once, and after a fork."""
+        """Start the thread; the first round begins at once. Call it once, and after a fork."""
         self._background.start()
 
     def close(self) -> None:
-        """Stop after the batch in hand."""
+        """Stop after the current batch."""
         self._background.close(0)
 
     def clean(self) -> int:
-        """Remove all records that have expired and return how many there were; raises Unavailable."""
+        """Remove all expired records and return their number; raises Unavailable."""
         removed = 0
         while not self._background.is_stopping:
             count = self._data.run(PurgeJobs(BATCH))
@@ -50,4 +50,4 @@ class Cleaner:
             try:
                 work()
             except Exception as error:
-                LOG.warning("What is left over was not removed: %s", error)
+                LOG.warning("Leftovers could not be removed: %s", error)

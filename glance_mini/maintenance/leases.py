@@ -1,6 +1,6 @@
-"""Renews the leases of the transfers of this process from a thread of its own.
+"""Renews the leases of the transfers of this process in its own thread.
 
-The read loop of a transfer may block for as long as its client is silent, so it never renews anything itself.
+The read loop of a transfer never renews its lease itself, because it blocks while its client is silent.
 """
 
 import threading
@@ -15,7 +15,7 @@ from glance_mini.operations.records import RenewLeases
 
 
 class LeaseKeeper:
-    """The transfers that this process holds now; ``process`` is its name in their rows, new at each start."""
+    """The transfers that this process holds; ``process`` is its name in their rows, new at each start."""
 
     def __init__(self, data: DataAccess, lease_seconds: float) -> None:
         self.process = uuid.uuid4().hex
@@ -27,16 +27,16 @@ class LeaseKeeper:
         self._background = Background("leases", self.renew, lambda: lease_seconds / 4, complaint, False)
 
     def start(self) -> None:
-        """Begin to renew; once, and after a fork."""
+        """Start to renew. Call it once, and after a fork."""
         self._background.start()
 
     def close(self) -> None:
-        """Stop renewing; what is still held expires and is taken over by a reaper."""
+        """Stop renewing; leases that are still held expire, and a reaper takes over their transfers."""
         self._background.close(0)
 
     @contextmanager
     def holding(self, transfer_id: str) -> Iterator[None]:
-        """Keep the lease of a transfer for the time of the block."""
+        """Keep the lease of a transfer during the block."""
         with self._lock:
             self._held.add(transfer_id)
         try:
@@ -46,11 +46,11 @@ class LeaseKeeper:
                 self._held.discard(transfer_id)
 
     def held(self) -> frozenset[str]:
-        """Return the transfers that this process works on now."""
+        """Return the ids of the transfers that this process works on."""
         with self._lock:
             return frozenset(self._held)
 
     def renew(self) -> None:
-        """Prolong the leases of everything held; raises Unavailable."""
+        """Renew the leases of all held transfers; raises Unavailable."""
         if held := self.held():
             self._data.run(RenewLeases(self.process, held, self.lease))

@@ -1,6 +1,6 @@
-"""Clears away what a process that died has left: transfers whose lease ended, deletions that were not finished.
+"""Cleans up after a dead process: transfers whose lease has expired, and deletions that were not finished.
 
-One thread in each process; the database gives each row to one of them only.
+Each process has one such thread; the database gives each row to only one of them.
 """
 
 import logging
@@ -26,12 +26,12 @@ from glance_mini_store.stores import Stores
 LOG = logging.getLogger(__name__)
 
 RETRY_DELETION = timedelta(minutes=1)
-"""How long a deletion rests between two attempts."""
+"""Time between two attempts of a deletion."""
 
 class Reaper:
-    """Takes expired rows over and finishes them; ``reap`` is one round.
+    """Takes over expired rows and finishes them; ``reap`` is one round.
 
-    ``host`` is the address of this node, None for the only one: what is on another node's own disk is left to that one.
+    ``host`` is the node URL of this node, None for the only node. Data on another node's own disk is left to that node.
     """
 
     def __init__(
@@ -48,48 +48,48 @@ class Reaper:
         self._leases = leases
         self._metrics = metrics
         self._host = host
-        complaint = "A round of the reaper failed and is tried again"
+        complaint = "A round of the reaper failed and will be repeated"
         self._background = Background("reaper", self._work, lambda: interval * random.uniform(0.8, 1.2), complaint)
 
     def start(self) -> None:
-        """Begin with rounds, the first at once; once, and after a fork."""
+        """Start the thread; the first round begins at once. Call it once, and after a fork."""
         self._background.start()
 
     def close(self) -> None:
-        """Stop after the round in hand, which is waited for some seconds; may be called without ``start``."""
+        """Stop after the current round and wait some seconds for it; may be called without ``start``."""
         self._background.close()
 
     def reap(self) -> int:
-        """Finish everything that is due now; returns how many rows there were. Raises Unavailable."""
+        """Finish all rows that are due and return their number; raises Unavailable."""
         leases = self._leases
         transfers = self._data.run(TakeExpiredTransfers(leases.process, leases.held(), leases.lease, self._host))
         for transfer in transfers:
             self._undo(transfer)
         deletions = self._data.run(TakeDueDeletions(RETRY_DELETION, self._host))
         for deletion in deletions:
-            # Those before it may have taken long: by now it may be another one's, or the image was given its data back.
+            # Earlier deletions may have taken long: this one may now belong to another process or be undone.
             if self._data.run(HoldDeletion(deletion, RETRY_DELETION)):
                 self._delete(deletion)
         return len(transfers) + len(deletions)
 
     def _undo(self, transfer: Transfer) -> None:
-        """Remove the data of a dead transfer first, so that its image is free only when nothing is left.
+        """Remove the data of a dead transfer before the transfer, so that its image is released without leftovers.
 
-        What is on the own disk of a node that does not come back is left to the sweep of that node.
+        Data on another node's own disk is left to the sweep of that node.
         """
         try:
             if transfer.host in (None, self._host):
                 self._stores.get(transfer.store).discard(transfer.name)
         except store_errors.UnknownStore:
-            LOG.error("Transfer %s may have left data in %s, which is no store now.", transfer.id, transfer.store)
+            LOG.error("Transfer %s may have left data in %s, which is no longer a store.", transfer.id, transfer.store)
         except Exception as error:
-            # Whatever a driver raises: one row must not keep the others from being cleared away.
+            # A driver may raise any error; one row must not block the others.
             reason = f"{type(error).__name__}: {error}"
-            LOG.warning("The remains of transfer %s stay until the next round: %s", transfer.id, reason)
+            LOG.warning("The data of transfer %s stays until the next round: %s", transfer.id, reason)
             return
         self._data.run(AbortTransfer(transfer))
         self._metrics.leases_expired.inc()
-        LOG.warning("Transfer %s of image %s was given up: its lease had ended.", transfer.id, transfer.image_id)
+        LOG.warning("Transfer %s of image %s was aborted because its lease had expired.", transfer.id, transfer.image_id)
 
     def _delete(self, deletion: Deletion) -> None:
         try:

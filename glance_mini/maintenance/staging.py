@@ -1,4 +1,4 @@
-"""Clears staged data away when its import has ended, wherever it is (api-imports-nodes)."""
+"""Removes staged data when its import has ended, on whichever node it is (api-imports-nodes)."""
 
 import logging
 
@@ -12,7 +12,7 @@ LOG = logging.getLogger(__name__)
 
 
 class StagingArea:
-    """Staged data as the node ``host`` sees it; None for the only node."""
+    """Staged data as seen by the node with the node URL ``host``; None for the only node."""
 
     def __init__(self, data: DataAccess, stores: Stores, host: str | None) -> None:
         self._data = data
@@ -22,7 +22,7 @@ class StagingArea:
     def drop(self, image_id: str) -> None:
         """Remove the staged data of an image, first the bytes and then their record; may be repeated.
 
-        What cannot be removed here and now becomes a pending deletion: it is tried again, by the node that has it.
+        Data that cannot be removed here now becomes a pending deletion for the node that has it.
         """
         staged = self._data.run(GetStaged(image_id))
         if staged is None:

@@ -1,7 +1,7 @@
-"""Removes files on this node that nobody knows of any more: what a killed process or another node has given up.
+"""Removes files on this node that no record refers to: leftovers of a killed process or of another node's decision.
 
-Names are listed first and asked for in the database then. Whatever begins to be written has its row before its first
-byte, so a name that is not known then never will be. What has another form than the service's own names is left alone.
+File names are listed first and then looked up in the database. The row of data exists before its first byte, so a
+name without a row never gets one. Files with names that the service does not make are kept.
 """
 
 import logging
@@ -20,7 +20,7 @@ from glance_mini_store.store import Store
 LOG = logging.getLogger(__name__)
 
 BATCH = 500
-"""Names that are asked for at once."""
+"""Number of names in one look-up."""
 
 _ID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _STAGED = re.compile(rf"({_ID})-[0-9a-f]{{8}}")
@@ -29,9 +29,9 @@ _ATTEMPT = re.compile(r"[0-9]+")
 
 
 def sweep_staging(store: Store, data: DataAccess) -> int:
-    """Remove staged data that no row knows, where the driver can tell what there is; returns how much there was.
+    """Remove staged data that has no row and return the number of removed names; 0 if the driver cannot list names.
 
-    Data of an image that this service has never had is another one's. Raises StoreError, Unavailable.
+    Data of an image that this service never had belongs to another service and stays. Raises StoreError, Unavailable.
     """
     matches = map(_STAGED.fullmatch, sorted(store.names() or ()))
     images = {match[0]: match[1] for match in matches if match}
@@ -41,16 +41,16 @@ def sweep_staging(store: Store, data: DataAccess) -> int:
         known = data.run(ListDataNames(frozenset(images[name] for name in batch)))
         for name in batch:
             if name not in known.get(images[name], {name}):
-                LOG.warning("Staged data %s belongs to no image and is removed.", name)
+                LOG.warning("Removing staged data %s, which belongs to no image.", name)
                 store.discard(name)
                 removed += 1
     return removed
 
 
 def sweep_work(directory: Path, data: DataAccess) -> int:
-    """Remove the files of attempts that are over, of all jobs in ``directory``; returns how many attempts there were.
+    """Remove the files of all attempts that are over in ``directory`` and return the number of these attempts.
 
-    An attempt is over when its job has ended, waits, or is at another attempt, here or elsewhere. Raises OSError,
+    An attempt is over when its job has ended, is waiting, or is at another attempt, here or elsewhere. Raises OSError,
     Unavailable.
     """
     removed = 0
@@ -59,7 +59,7 @@ def sweep_work(directory: Path, data: DataAccess) -> int:
         job = _find(data, own.name)
         for attempt in attempts:
             if job is None or (job.state, job.attempts) != (PROCESSING, int(attempt.name)):
-                LOG.warning("The files of attempt %s of job %s are left over and are removed.", attempt.name, own.name)
+                LOG.warning("Removing the leftover files of attempt %s of job %s.", attempt.name, own.name)
                 shutil.rmtree(attempt, ignore_errors=True)
                 removed += 1
         if job is None or job.state in FINISHED:

@@ -1,1 +1,1 @@
-"""Notifications: what is said about a change, and how it gets to the broker without holding a request."""
+"""Notifications: the events of changes, and their delivery to the broker without delaying a request."""

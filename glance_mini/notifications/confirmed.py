@@ -1,7 +1,7 @@
-"""Gives one event to the broker and tells whether the broker took it.
+"""Sends one event to the broker and raises an error if the broker did not accept it.
 
-oslo.messaging's notifier raises nothing, and its drivers only log what the transport raises. So the transport is
-watched: its RabbitMQ driver publishes with confirms and raises where the broker did not take a message.
+oslo.messaging's notifier raises nothing, and its drivers only log the errors of the transport. So this module records
+them: the RabbitMQ driver publishes with confirms and raises if the broker did not accept a message.
 """
 
 import logging
@@ -15,21 +15,21 @@ from glance_mini.notifications.publisher import Send, make_notify, open_transpor
 
 
 class NotTaken(GlanceMiniError):
-    """The broker did not take an event, as far as is known; it may be tried again."""
+    """The broker has not confirmed an event; it may be sent again."""
 
     code = "notification.not_taken"
-    template = "The broker did not take event {event}: {reason}"
+    template = "The broker did not accept event {event}: {reason}"
 
 
 def open_confirmed(conf: cfg.ConfigOpts) -> Send:
-    """Return what sends an event once to all configured drivers, for one thread; it raises NotTaken.
+    """Return a function, for one thread, that sends an event once to all configured drivers; it raises NotTaken.
 
-    Drivers that use no transport, such as ``log``, are believed.
+    Drivers without a transport, such as ``log``, are assumed to succeed.
     """
     transport = open_transport(conf)
     failures = _watch(transport)
     notify = make_notify(conf, transport, retry=0)
-    # The drivers log each failure with the payload and a traceback; whoever calls us tells of it in one line.
+    # The drivers log each failure with the payload and a traceback; the caller logs it in one line.
     logging.getLogger("oslo_messaging.notify.messaging").setLevel(logging.CRITICAL)
 
     def send(event: Event) -> None:
@@ -42,7 +42,7 @@ def open_confirmed(conf: cfg.ConfigOpts) -> Send:
 
 
 def _watch(transport: Any) -> list[Exception]:
-    """Return the list to which all is added that ``transport`` raises from now on when it shall send."""
+    """Return a list that from now on collects the errors that ``transport`` raises when it sends."""
     failures: list[Exception] = []
     send = transport._send_notification
 

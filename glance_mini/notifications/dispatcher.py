@@ -1,7 +1,7 @@
-"""Publishes stored events in their order, at least once, from a thread of its own (api-notifications-delivery).
+"""Publishes stored events in their order, at least once, in its own thread (api-notifications-delivery).
 
-Any number of workers may do it at once: the database gives each event to one of them, and a later event of an image to
-nobody while somebody has an earlier one. An event is forgotten when the broker has taken it.
+Any number of workers may do it at once: the database gives each event to one of them, and gives out no later event of
+an image while one of them has an earlier one. An event is deleted when the broker has accepted it.
 """
 
 import time
@@ -17,18 +17,18 @@ from glance_mini.notifications.publisher import Send
 from glance_mini.operations.outbox import FinishEvents, ReleaseEvents, TakeEvents
 
 INTERVAL = 1.0
-"""Seconds between two looks for new events."""
+"""Seconds between two polls for new events."""
 
 LONGEST_PAUSE = 16.0
-"""Seconds between two attempts while the broker is away, at most."""
+"""Maximum seconds between two attempts while the broker is unreachable."""
 
 CLAIM = timedelta(seconds=60)
-"""How long events are ours alone; those of a dispatcher that died are another one's then."""
+"""How long one dispatcher alone holds events; afterwards another one may take them."""
 
 BATCH = 100
 
 class Dispatcher:
-    """Publishes by ``send``, which raises where the broker did not take an event; ``dispatch`` is one round."""
+    """Publishes by ``send``, which raises if the broker did not accept an event; ``dispatch`` is one round."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Dispatcher:
         interval: float = INTERVAL,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``clock`` in seconds."""
+        """Store the arguments; ``clock`` returns seconds."""
         self._data = data
         self._send = send
         self._metrics = metrics
@@ -46,27 +46,27 @@ class Dispatcher:
         self._clock = clock
         self._process = uuid.uuid4().hex
         self._wait = interval
-        self._background = Background("dispatcher", self._work, lambda: self._wait, "Events wait in the database")
+        self._background = Background("dispatcher", self._work, lambda: self._wait, "Stored events could not be published")
 
     def start(self) -> None:
-        """Begin with rounds, the first at once; once, and after a fork."""
+        """Start the thread; the first round begins at once. Call it once, and after a fork."""
         self._background.start()
 
     def close(self) -> None:
-        """Stop after the event in hand, which is waited for some seconds; may be called without ``start``."""
+        """Stop after the current event and wait some seconds for it; may be called without ``start``."""
         self._background.close()
 
     def dispatch(self) -> int:
-        """Publish up to ``BATCH`` events and return how many; raises what ``send`` raises, and Unavailable.
+        """Publish up to ``BATCH`` events and return their number; raises the errors of ``send``, and Unavailable.
 
-        What was not published is given back, to come again in the same order.
+        Events that were not published are released and come again in the same order.
         """
         until = self._clock() + CLAIM.total_seconds()
         events = self._data.run(TakeEvents(self._process, CLAIM, BATCH))
         sent: list[Event] = []
         try:
             for event in events:
-                # An event whose claim has ended may be another one's already, with later ones of its image.
+                # After the claim has expired, another process may already have this event and later ones of its image.
                 if self._background.is_stopping or self._clock() >= until:
                     break
                 self._publish(event)

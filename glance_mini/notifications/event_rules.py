@@ -1,7 +1,7 @@
-"""Which events a data call causes: one table, for events that are stored with the change and for those sent after it.
+"""The events of each data call: one table for events that are stored with the change and for those sent after it.
 
-A call of the API may be several data calls. Each causes its events when it is committed, also where a later one of the
-same call fails: the events of an image that was deleted and brought back are a deletion and an update.
+An API call may make several data calls. Each causes its events when it is committed, even if a later one of the
+same API call fails: an image that was deleted and restored has the events of a deletion and an update.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,13 +18,13 @@ from glance_mini.operations import images, jobs, locations, members, records
 from glance_mini.operations.base import DataCall
 
 Rule = Callable[[Any, Any, Cause | None], Iterable[Event]]
-"""Makes the events of a call from the call, its result and its cause."""
+"""A function that returns the events of a call from the call, its result and its cause."""
 
 
 def events_for(call: DataCall[Any], result: Any, cause: Cause | None) -> list[Event]:
-    """Return the events of ``call``, whose ``result`` was or is about to be committed.
+    """Return the events of ``call``; its ``result`` is committed or about to be.
 
-    Without a ``cause`` only jobs cause events, which name the caller in whose name the job acts.
+    Without a ``cause`` only jobs cause events, which name the user for whom the job acts.
     """
     rule = RULES.get(type(call))
     return list(rule(call, result, cause)) if rule else []
@@ -76,7 +76,7 @@ def _begin_import(call: records.BeginImport, begun: ImportBegun, cause: Cause | 
         payload = _prepare_payload(begun.image, begun.job)
         yield Event("image.prepare", payload, caller=cause.caller(), image_id=begun.image.id)
     elif begun.image.status == "importing":
-        # What reads the data of an image that is active already changes nothing that is seen.
+        # A job that only reads the data of an active image changes nothing that users see.
         yield from _of_image(cause, begun.image, "image.update")
 
 

@@ -1,7 +1,7 @@
-"""Stores events in the database, from where a worker publishes them.
+"""Stores events in the database; a worker publishes them from there.
 
-Events of a change are stored by the data access in the transaction of the change. Events of no change, such as a
-download, are a transaction of their own.
+The data access layer stores the events of a change in the transaction of the change. Events without a change, such as
+a download, have their own transaction.
 """
 
 import logging
@@ -21,10 +21,10 @@ LOG = logging.getLogger(__name__)
 
 
 class OutboxPublisher:
-    """Takes events of no change from any thread and stores them; has no thread of its own."""
+    """Stores events without a change, from any thread; it has no thread of its own."""
 
     def __init__(self, data: DataAccess, metrics: Metrics, disabled: frozenset[str]) -> None:
-        """``disabled``: types or groups left out."""
+        """Store the arguments; ``disabled`` holds event types or groups to leave out."""
         self._data = data
         self._metrics = metrics
         self._disabled = disabled
@@ -33,7 +33,7 @@ class OutboxPublisher:
         """Do nothing."""
 
     def publish(self, event: Event) -> None:
-        """Store ``event``; a database that fails is logged and counted, nothing is raised."""
+        """Store ``event``; an error of the database is logged and counted but not raised."""
         if is_disabled(event.type, self._disabled):
             return
         try:
@@ -43,11 +43,11 @@ class OutboxPublisher:
             LOG.warning("Event %s was dropped because it could not be stored: %s", event.type, error)
 
     def close(self) -> None:
-        """Do nothing: what is stored stays."""
+        """Do nothing: stored events stay."""
 
 
 def stored_events(disabled: frozenset[str]) -> EventRules:
-    """Return the rules for events that are stored with their change, without those that are ``disabled``."""
+    """Return the rules for events that are stored with their change, without the ``disabled`` ones."""
 
     def rules(call: DataCall[Any], result: Any, cause: Cause | None) -> Iterable[Event]:
         return [event for event in events_for(call, result, cause) if not is_disabled(event.type, disabled)]

@@ -1,4 +1,4 @@
-"""The payloads of notifications (api-notifications). Locations never appear in one: they may hold credentials."""
+"""The payloads of notifications (api-notifications). They never contain locations, which may hold credentials."""
 
 from datetime import datetime
 
@@ -7,11 +7,11 @@ from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 
 Payload = dict[str, object]
-"""A new dict at each call: the caller may add to it."""
+"""A new dict for each call; the caller may add to it."""
 
 
 def image_payload(image: Image) -> Payload:
-    """Return what an ``image.*`` event says of ``image``."""
+    """Return the payload of an ``image.*`` event of ``image``."""
     return {
         "id": image.id,
         "name": image.name,
@@ -40,7 +40,7 @@ def image_payload(image: Image) -> Payload:
 
 
 def transfer_payload(image: Image) -> Payload:
-    """Return what ``image.prepare`` and ``image.upload`` say: the image, and where an import stands."""
+    """Return the payload of ``image.prepare`` and ``image.upload``: the image and the progress of its import."""
     return {
         **image_payload(image),
         "os_glance_importing_to_stores": _stores(image, "os_glance_importing_to_stores"),
@@ -49,7 +49,7 @@ def transfer_payload(image: Image) -> Payload:
 
 
 def send_payload(image: Image, sent: int, user_id: str | None, project_id: str | None) -> Payload:
-    """Return what ``image.send`` says: ``sent`` bytes went to that user."""
+    """Return the payload of ``image.send``: ``sent`` bytes went to that user."""
     return {
         "bytes_sent": sent,
         "image_id": image.id,
@@ -60,7 +60,7 @@ def send_payload(image: Image, sent: int, user_id: str | None, project_id: str |
 
 
 def member_payload(member: Member) -> Payload:
-    """Return what an ``image.member.*`` event says of ``member``."""
+    """Return the payload of an ``image.member.*`` event of ``member``."""
     return {
         "image_id": member.image_id,
         "member_id": member.member_id,
@@ -73,7 +73,7 @@ def member_payload(member: Member) -> Payload:
 
 
 def task_payload(job: Job) -> Payload:
-    """Return what a ``task.*`` event says of ``job``: never its input, nor what came of it."""
+    """Return the payload of a ``task.*`` event of ``job``, without its input, result and message."""
     return {
         "id": job.id,
         "type": job.kind,
@@ -90,7 +90,7 @@ def task_payload(job: Job) -> Payload:
 
 
 def failure_payload(operation: str, image_id: str | None, request_id: str, code: str, message: str) -> Payload:
-    """Return what an ``error`` or ``warn`` event says: which operation met what."""
+    """Return the payload of an ``error`` or ``warn`` event: the operation and its error."""
     return {
         "operation": operation,
         "image_id": image_id,

@@ -1,7 +1,7 @@
-"""Gets events to the broker: a bounded queue in memory, emptied by one thread with oslo.messaging.
+"""Sends events to the broker: one thread with oslo.messaging empties a bounded queue in memory.
 
-A request never touches the transport: ``notify`` blocks for seconds when a broker is silent. A full queue
-drops events and counts them. oslo.messaging is imported only where a driver is configured.
+A request never uses the transport, because ``notify`` blocks for seconds when a broker does not answer. A full queue
+drops events and counts them. oslo.messaging is imported only if a driver is configured.
 """
 
 import logging
@@ -18,33 +18,36 @@ from glance_mini.metrics import Metrics
 LOG = logging.getLogger(__name__)
 
 _FOREVER = 2**31 - 1
-"""Attempts to deliver one event. oslo.messaging's own "forever", -1, loses events when the broker is down at start."""
+"""Attempts to deliver one event. oslo.messaging's own "forever" (-1) loses events if the broker is down at start."""
 
 
 Send = Callable[[Event], None]
 
 
 class EventPublisher(Protocol):
-    """Takes events from any thread and sees to it that they reach the broker."""
+    """Takes events from any thread and delivers them to the broker."""
 
     def start(self) -> None:
-        """Begin to send; once, and after a fork."""
+        """Start to send. Call it once, and after a fork."""
         ...
 
     def publish(self, event: Event) -> None:
-        """Take ``event``, unless it is switched off; never waits for the broker and never raises."""
+        """Accept ``event`` unless it is disabled; never waits for the broker and never raises."""
         ...
 
     def close(self) -> None:
-        """Stop; what was not sent yet is sent within a moment or dropped."""
+        """Stop; events that were not sent yet are sent within a short time or dropped."""
         ...
 
 
 class Publisher:
-    """Takes events from any thread and sends them in their order from one."""
+    """Takes events from any thread and sends them in their order in one thread."""
 
     def __init__(self, send: Send | None, metrics: Metrics, queue_size: int, disabled: frozenset[str]) -> None:
-        """``send`` None: nobody listens, events are dropped uncounted. ``disabled``: types or groups left out."""
+        """Store the arguments; ``disabled`` holds event types or groups to leave out.
+
+        If ``send`` is None, events are dropped and not counted.
+        """
         self._send = send
         self._metrics = metrics
         self._disabled = disabled
@@ -53,9 +56,9 @@ class Publisher:
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, metrics: Metrics, send: Send | None = None) -> "Publisher":
-        """Return the publisher that ``[oslo_messaging_notifications]`` and ``[notifications]`` ask for.
+        """Return the publisher that ``[oslo_messaging_notifications]`` and ``[notifications]`` configure.
 
-        ``send`` takes the events in place of the broker.
+        ``send`` receives the events instead of the broker.
         """
         if send is None and configured_drivers(conf):
             send = _make_send(conf)
@@ -63,7 +66,7 @@ class Publisher:
         return cls(send, metrics, conf.notifications.queue_size, disabled)
 
     def start(self) -> None:
-        """Begin to send; once, and after a fork."""
+        """Start to send. Call it once, and after a fork."""
         if self._send:
             self._thread.start()
 
@@ -78,7 +81,7 @@ class Publisher:
             LOG.warning("Event %s was dropped: %d events wait for the broker.", event.type, self._queue.qsize())
 
     def close(self, timeout: float = 2.0) -> None:
-        """Send what is queued, for at most ``timeout`` seconds, and stop."""
+        """Send the queued events for at most ``timeout`` seconds, and stop."""
         if self._thread.is_alive():
             try:
                 self._queue.put(None, timeout=timeout)
@@ -102,7 +105,7 @@ class Publisher:
 
 
 def is_disabled(event_type: str, disabled: Collection[str]) -> bool:
-    """Tell whether an event is left out: its type is in ``disabled``, or the group before its first dot."""
+    """Return whether ``disabled`` contains the type of an event or its group, the part before the first dot."""
     return event_type in disabled or event_type.split(".")[0] in disabled
 
 
@@ -115,7 +118,7 @@ def configured_drivers(conf: cfg.ConfigOpts) -> list[str]:
 
 
 def open_transport(conf: cfg.ConfigOpts) -> Any:
-    """Return oslo.messaging's transport for notifications; it connects to nothing yet."""
+    """Return oslo.messaging's transport for notifications; it does not connect yet."""
     import oslo_messaging
 
     oslo_messaging.set_transport_defaults(control_exchange="glance")
@@ -123,7 +126,7 @@ def open_transport(conf: cfg.ConfigOpts) -> Any:
 
 
 def make_notify(conf: cfg.ConfigOpts, transport: Any, retry: int) -> Send:
-    """Return what gives an event to the configured drivers; it waits for them and raises nothing."""
+    """Return a function that gives an event to the configured drivers; it waits for them and raises nothing."""
     import oslo_messaging
 
     notifier = oslo_messaging.Notifier(transport, publisher_id=conf.default_publisher_id, retry=retry)

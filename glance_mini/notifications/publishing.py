@@ -1,4 +1,4 @@
-"""Publishes the events of data calls after them, where they are not stored with the change."""
+"""Publishes the events of data calls after the calls, if events are not stored with the change."""
 
 from datetime import datetime
 from typing import TypeVar
@@ -13,14 +13,14 @@ R = TypeVar("R")
 
 
 class PublishingAccess(DataAccess):
-    """Runs calls on ``access`` and hands the events of those that write to ``publisher``."""
+    """Runs calls on ``access`` and gives the events of writing calls to ``publisher``."""
 
     def __init__(self, access: DataAccess, publisher: EventPublisher) -> None:
         self.access = access
         self._publisher = publisher
 
     def run(self, call: DataCall[R], now: datetime | None = None, cause: Cause | None = None) -> R:
-        """Return the result of ``call``; its events are published when it is committed."""
+        """Return the result of ``call``; its events are published after its commit."""
         result = self.access.run(call, now, cause)
         if call.writes:
             for event in events_for(call, result, cause):
@@ -28,5 +28,5 @@ class PublishingAccess(DataAccess):
         return result
 
     def close(self) -> None:
-        """Close the access below."""
+        """Close ``access``."""
         self.access.close()

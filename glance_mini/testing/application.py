@@ -44,10 +44,9 @@ class ApplicationFixture(fixtures.Fixture):
     """Builds the application and takes it down.
 
     ``options`` are values by group and name over the defaults, which are two stores in memory, one of web locations,
-    and SQLite in memory; None takes an option away. ``policy`` is the text of a policy file. ``listens`` False: nothing takes
-    events, as in the default configuration. The fixture offers
-    ``app`` (WSGI), ``conf``, ``services``, ``stack``, and ``folder``, a directory of its own. Reaper and leases do
-    not run by themselves.
+    and SQLite in memory; None takes an option away. ``policy`` is the text of a policy file. ``listens`` False: nothing
+    takes events, as in the default configuration. The fixture offers ``app`` (WSGI), ``conf``, ``services``, ``stack``,
+    and ``folder``, a directory of its own. Reaper and leases do not run by themselves.
     """
 
     def __init__(self, options: Options | None = None, policy: str = "", *, listens: bool = True) -> None:

@@ -45,7 +45,7 @@ def openapi_document(schemas: Mapping[str, Schema]) -> Document:
     described = _descriptions()
     paths = {
         route.path: {
-            method.lower(): _operation(route.path, method, action, described[action.name])
+            method.lower(): _operation(route.path, method, action, described.get(action.name) or _plainly(action))
             for method, action in route.actions.items()
         }
         for route in ROUTES
@@ -96,6 +96,11 @@ def _operation(path: str, method: str, action: Action, described: _Described) ->
     if described.body is not None:
         operation["requestBody"] = {"required": True, "content": _content(described.body)}
     return operation
+
+
+def _plainly(action: Action) -> _Described:
+    """Return the description of an action without bodies, in the words of its name."""
+    return _Described(action.name.replace("_", " ").capitalize(), 204)
 
 
 def _operation_id(path: str, method: str, action: Action) -> str:
@@ -269,7 +274,6 @@ def _descriptions() -> dict[str, _Described]:
         "create_image": _Described("Create an image", 201, answer=image, body={_JSON: _ref("NewImage")}),
         "get_image": _Described("An image", answer=image),
         "update_image": _Described("Change an image", answer=image, body={NEW_TYPE: _NEW_PATCH, OLD_TYPE: _OLD_PATCH}),
-        "delete_image": _Described("Delete an image", 204),
         "upload_data": _Described("Upload the data of an image", 204, body=binary, parameters=(size, store)),
         "download_data": _Described(
             "The data of an image, or a range of it",
@@ -278,22 +282,15 @@ def _descriptions() -> dict[str, _Described]:
             others=(204, 206),
         ),
         "describe_data": _Described("What is known of the data of an image", others=(204,)),
-        "deactivate_image": _Described("Forbid the download of an image", 204),
-        "reactivate_image": _Described("Allow the download of an image again", 204),
-        "restore_image": _Described("Bring a deleted image back", 204),
-        "add_tag": _Described("Put a tag on an image", 204),
-        "delete_tag": _Described("Take a tag off an image", 204),
         "list_members": _Described("The members of an image", answer={_JSON: _ref("Members")}),
         "add_member": _Described("Share an image with a project", answer=member, body=new_member),
         "get_member": _Described("A member of an image", answer=member),
         "update_member": _Described("Accept or reject a shared image", answer=member, body=new_status),
-        "delete_member": _Described("Stop sharing an image with a project", 204),
         "stage_data": _Described("Bring data for an import", 204, body=binary, parameters=(size,)),
         "import_image": _Described("Import the data of an image", 202, body={_JSON: _IMPORT}, parameters=(store,)),
         "list_image_tasks": _Described("What is done for an image", answer=anything),
         "get_locations": _Described("Where the data of an image is stored", answer={_JSON: _LOCATIONS}),
         "add_location": _Described("Register data that is stored already", 202, body={_JSON: _NEW_LOCATION}),
-        "delete_from_store": _Described("Remove the data of an image from a store", 204),
         "list_tasks": _Described("Tasks", answer={_JSON: _ref("Tasks")}, parameters=_task_parameters()),
         "create_task": _Described(
             "Begin a task of the old kind", 201, answer={_JSON: _ref("Task")}, body={_JSON: _NEW_TASK}

@@ -30,7 +30,7 @@ PROPERTIES = (
 """The properties of a signed image; an image that lacks any of them is not signed."""
 
 FetchCertificate = Callable[[str], "Certificate"]
-"""Returns the certificate with an id; raises SignatureInvalid if there is no such certificate, Unavailable. Blocks."""
+"""Returns the certificate with an id; raises SignatureInvalid if it does not exist, Unavailable. Blocks."""
 
 Certificates = Callable[[str | None, str | None], FetchCertificate]
 """Returns a function that fetches certificates for a caller, given their Keystone token and project id."""

@@ -32,7 +32,7 @@ class FetchRefused(Invalid):
 
 
 class Download(Iterator[bytes]):
-    """Yields blocks of 1 MiB; the last one, and one before a break, may be shorter. Must be closed; its end closes it too.
+    """Blocks of 1 MiB; the last one, and one before a break, may be shorter. Must be closed; its end closes it too.
 
     ``size`` is the number of bytes in all, None if it is unknown. The iteration raises FetchRefused, FetchBroken,
     LimitExceeded.

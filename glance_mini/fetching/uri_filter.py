@@ -1,7 +1,7 @@
 """Decides which addresses the service fetches from for its users (``[import_filtering_opts]``).
 
-It protects the network of the service: a URL is parsed strictly, its host is resolved once, and each of its addresses is
-checked. The client connects only to addresses that pass.
+It protects the network of the service: a URL is parsed strictly, its host is resolved once, and each address is checked.
+The client connects only to addresses that pass.
 """
 
 from collections.abc import Collection, Sequence

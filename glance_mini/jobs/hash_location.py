@@ -1,4 +1,4 @@
-"""Reads the data of a location that was added by its address, to learn or to verify its hashes (api-locations-add)."""
+"""Reads the data of a location that was added by its URL, to compute or verify its hashes (api-locations-add)."""
 
 import hashlib
 import hmac
@@ -27,7 +27,7 @@ from glance_mini_store.streams import close
 class LocationJob(JobType):
     """Hashes the data of one location.
 
-    With a value to compare the image becomes active by this; without one it is active already and gets its hashes.
+    If the job has a hash to compare, success makes the image active; else the image is active already and gets its hashes.
     """
 
     kind = "location_import"
@@ -40,7 +40,7 @@ class LocationJob(JobType):
         max_attempts: int = 3,
         report_seconds: float = REPORT_SECONDS,
     ) -> None:
-        """``max_attempts``: how often the data is read where that fails. ``report_seconds`` as for Progress."""
+        """``max_attempts`` limits how often the data is read after errors; ``report_seconds`` as for Progress."""
         self.max_attempts = max_attempts
         self._stack = stack
         self._stores = stores
@@ -65,7 +65,7 @@ class LocationJob(JobType):
         return {"image_id": job.image_id}
 
     def give_up(self, job: Job, reason: str) -> None:
-        """Free the image; one that was to become active by this loses the location and is queued again."""
+        """Unlock the image; an image that is not active yet loses the location and is queued again."""
         try:
             image = self._load(job)
             if image.status == "importing":
@@ -77,7 +77,7 @@ class LocationJob(JobType):
             return
 
     def _location(self, job: Job, image: Image, url: str) -> Location:
-        """Return the location at ``url``: one of an active image, or the one that a new image is to get."""
+        """Return the location at ``url``: that of an active image, or a new one for an importing image."""
         for each in image.locations:
             if each.url == url:
                 return each
@@ -92,9 +92,9 @@ class LocationJob(JobType):
         return self._stack.call(context_of(job), LoadImage(str(job.image_id), purpose="add_location"))
 
     def _read(self, location: Location, size: int | None, algorithm: str, progress: Progress) -> StoredData:
-        """Return what the data is, read once from its beginning to its end; store errors that may pass are raised.
+        """Return size and hashes of the data, which is read once; raises JobFailed, or a store error that may pass.
 
-        ``size`` is that of the image, None as long as it has none. Not a block more is read than was announced.
+        ``size`` is the size of the image, None if it is not known yet. Reading stops after the announced size.
         """
         store = self._stores.for_location(location.url, location.store)
         if location.is_trusted:

@@ -1,7 +1,7 @@
 """The import of an image as a job: source, plugins, stores, records (api-imports-flow).
 
-It may be begun again at any point: what is recorded on the image counts, everything else is written anew under the name
-of the attempt, and what earlier attempts left is removed.
+It may be restarted at any point: data that is recorded on the image is kept, all other data is written again under the
+name of the attempt, and remains of earlier attempts are removed.
 """
 
 import logging
@@ -43,10 +43,10 @@ from glance_mini_store.stores import Stores
 LOG = logging.getLogger(__name__)
 
 _FAILED = "failed_stores"
-"""The key of a checkpoint for the stores that were at fault in an attempt."""
+"""The key of a checkpoint for the stores that failed in an attempt."""
 
 FINAL = (Invalid, UnsafeContent, LimitExceeded, Conflict)
-"""Errors that no further attempt can mend."""
+"""Errors that another attempt would meet again."""
 
 
 class ImportJob(JobType):
@@ -84,7 +84,7 @@ class ImportJob(JobType):
             raise JobFailed(reason=str(error)) from error
 
     def give_up(self, job: Job, reason: str) -> None:
-        """Undo what was stored, unless single stores may fail and one did not, and free the image."""
+        """Unlock the image and undo what was stored, unless stores may fail and at least one has the data."""
         plan, caller = self._plan(job), context_of(job)
         self._preparation.clear(job)
         try:
@@ -106,7 +106,7 @@ class ImportJob(JobType):
         return Plan.of(job)
 
     def _undo(self, caller: Context, plan: Plan, image: Image) -> None:
-        # An image that this import has made active already is left to its users.
+        # An image that this import has made active already is not changed.
         is_open = plan.is_copy or image.status == "importing"
         is_undone = is_open and plan.request.all_stores_must_succeed
         undone = tuple(each.url for each in image.locations if is_undone and self._store_of(each) in plan.stores)
@@ -116,7 +116,7 @@ class ImportJob(JobType):
 
     def _run(self, plan: Plan, control: Control) -> Mapping[str, object]:
         job, caller = plan.job, context_of(plan.job)
-        # Also where nothing is left to do: a worker that died after its last record has left its files.
+        # Also if nothing is left to do: a worker that died after its last record has left its files.
         self._preparation.clear(job)
         image = self._load(caller, job)
         missing = self._missing(plan, image)
@@ -129,9 +129,9 @@ class ImportJob(JobType):
             except JobFailed:
                 if plan.is_copy or image.status == "importing":
                     raise
-                # An earlier attempt has made the image active, which is enough; its source may be gone by now.
+                # An earlier attempt has made the image active, and that is enough; the source may be gone by now.
                 failed = missing
-        # Once the lock is given back, what is staged may be that of the next import.
+        # Once the lock is released, staged data may belong to the next import.
         self._staging.drop(image.id)
         self._end(caller, plan, failed, None)
         return {"image_id": job.image_id}
@@ -139,9 +139,9 @@ class ImportJob(JobType):
     def _import(
         self, caller: Context, plan: Plan, image: Image, missing: Sequence[str], control: Control
     ) -> Sequence[str]:
-        """Bring the data to the stores ``missing`` and record each copy; return the stores that failed."""
+        """Copy the data to the stores ``missing``, record each copy and return the stores that failed."""
         self._copier.discard(plan.names[:-1], missing)
-        # What earlier attempts have stored counts: with it all stores of this one may fail.
+        # Copies of earlier attempts count: with them, all stores of this attempt may fail.
         most = len(missing) - (len(missing) == len(plan.stores))
         may_fail = 0 if plan.request.all_stores_must_succeed else most
         expected, failures = plan.request.expected_hashes, dict[str, Exception]()
@@ -151,7 +151,7 @@ class ImportJob(JobType):
                     left = may_fail - len(failures)
                     copied = self._copier.copy(source, image, plan.name, rest, expected, left, control)
                 except NotWritten as error:
-                    # Where one store is enough, those that were not tried yet get their chance from a new source.
+                    # If one store is enough, the stores that were not tried yet are written from a new source.
                     failures |= error.failures
                     if len(failures) > may_fail:
                         _note_failed(plan.job, list(failures), control)
@@ -181,7 +181,7 @@ class ImportJob(JobType):
         return self._stack.call(caller, LoadImage(str(job.image_id)))
 
     def _record(self, caller: Context, plan: Plan, source: Source, copied: Copied, control: Control) -> None:
-        """Record the copies one by one: the image becomes active with the last, or with the first where it may."""
+        """Record the copies one by one; the last makes the image active, or the first if stores may fail."""
         left = list(copied.stored)
         try:
             while left:
@@ -189,7 +189,7 @@ class ImportJob(JobType):
                 self._record_one(caller, plan, source, copied, left)
                 del left[0]
         except (JobStopped, Gone):
-            # Whoever has the job now cannot know when this attempt will have come to its end.
+            # The worker that has the job now cannot know when this attempt ends.
             self._copier.discard([plan.name], left)
             raise
 
@@ -199,7 +199,7 @@ class ImportJob(JobType):
         progress = {IMPORTING_PROPERTY: ",".join(rest), FAILED_PROPERTY: ",".join(copied.failures)}
         data = self._stored_data(copied, left[0])
         if is_active:
-            # An import that fails before leaves nothing that its source or its plugins have told.
+            # An import that fails earlier leaves no values of its source or plugins on the image.
             formats: dict[str, Any] = {name: source.attributes.get(name) for name in FORMATS}
             data, progress = replace(data, **formats), {**source.properties, **progress}
         self._stack.call(caller, RecordImport(plan.job, data, progress, "active" if is_active else None))
@@ -224,12 +224,12 @@ class ImportJob(JobType):
 
 
 def _note_failed(job: Job, stores: Sequence[str], control: Control) -> None:
-    """Note which stores are at fault, for the end of this attempt."""
+    """Record in the checkpoint which stores failed in this attempt."""
     control.checkpoint({**job.checkpoint, _FAILED: {"attempt": job.attempts, "stores": list(stores)}})
 
 
 def _failed_of(job: Job) -> Sequence[str]:
-    """Return the stores that were at fault in the last attempt, none where it failed for another reason."""
+    """Return the stores that failed in the last attempt; empty if it failed for another reason."""
     noted: Any = job.checkpoint.get(_FAILED, {})
     return noted["stores"] if noted.get("attempt") == job.attempts else ()
 
@@ -239,14 +239,14 @@ def _is_locked(image: Image, job: Job) -> bool:
 
 
 def _earlier_end(plan: Plan, missing: Sequence[str]) -> Mapping[str, object]:
-    """Return the result of an import that ended in an attempt before, whose worker could not write it down."""
+    """Return the result of an import that ended in an earlier attempt without a recorded result; raises JobFailed."""
     if missing and (plan.request.all_stores_must_succeed or len(missing) == len(plan.stores)):
         raise JobFailed(reason="The import was undone.")
     return {"image_id": plan.job.image_id}
 
 
 def _cause(error: NotWritten) -> Exception:
-    """Return what ends the attempt: one failure that may pass makes the whole worth another one."""
+    """Return the error that ends the attempt: one that allows a retry if any of the failures may pass."""
     for failure in error.failures.values():
         is_known = isinstance(failure, store_errors.StoreError | GlanceMiniError)
         if not is_known or isinstance(failure, store_errors.RemoteServiceUnavailable):

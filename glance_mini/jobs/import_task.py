@@ -1,6 +1,6 @@
-"""The task ``import`` as a job: makes an image in the name of its user and imports its data (api-tasks).
+"""The task ``import`` as a job: creates an image as its user and imports the data (api-tasks).
 
-The image is made once, however often the job is begun: its id is noted before. A task that fails leaves none.
+The image is created once, even if the job is restarted, because its id is recorded first. A failed task leaves no image.
 """
 
 import logging
@@ -34,7 +34,7 @@ _IMAGE = "image_id"
 
 
 class ImportTask(ImportJob):
-    """Does what an import by web-download does, on an image of its own."""
+    """Creates an image and imports its data by web-download."""
 
     kind = KIND
 
@@ -46,7 +46,7 @@ class ImportTask(ImportJob):
         return super().run(job, control)
 
     def give_up(self, job: Job, reason: str) -> None:
-        """Undo the import and remove the image, unless somebody else has given it data."""
+        """Undo the import and remove the image, unless it got data from elsewhere."""
         image_id = job.checkpoint.get(_IMAGE)
         if image_id is None:
             return
@@ -59,7 +59,7 @@ class ImportTask(ImportJob):
 
     @classmethod
     def _load_methods(cls, conf: cfg.ConfigOpts, services: Services) -> Mapping[str, ImportMethod]:
-        # Whether users may ask for a web-download themselves says nothing of tasks.
+        # Tasks may use web-download even if it is not enabled for import requests.
         return {WEB_DOWNLOAD: WebDownload.from_config(conf, services)}
 
     def _plan(self, job: Job) -> Plan:
@@ -72,10 +72,10 @@ class ImportTask(ImportJob):
         return job.stores or (self._stores.default.id,)
 
     def _with_image(self, job: Job, control: Control) -> Job:
-        """Return ``job`` with its image, which is there and held by it unless its import has ended already."""
+        """Return ``job`` with its image, which exists and is locked by the job unless the import has ended."""
         image_id = job.checkpoint.get(_IMAGE)
         if image_id is None:
-            # Nobody else can know it, so what has this id later was made here.
+            # No one else knows this id, so an image that has it later was created by this job.
             image_id = str(uuid4())
             noted = {**job.checkpoint, _IMAGE: image_id}
             control.checkpoint(noted)
@@ -97,7 +97,7 @@ class ImportTask(ImportJob):
         try:
             image = self._stack.call(caller, CreateImage(id=str(job.image_id), base=base, properties=properties))
         except Duplicate as error:
-            # Made a moment ago by a worker that has lost the job, or made and deleted since.
+            # Created a moment ago by a worker that has lost the job, or created and deleted since.
             if found := self._find(caller, job):
                 return found
             raise JobFailed(reason="The image was deleted.") from error
@@ -120,6 +120,6 @@ class ImportTask(ImportJob):
 
 
 def _service(job: Job) -> Context:
-    """Return the service itself as a caller, for what the user of ``job`` has not asked for."""
+    """Return the service itself as the caller, for operations that the user of ``job`` did not request."""
     caller = context_of(job)
     return replace(caller, is_admin=True, roles=tuple(dict.fromkeys((*caller.roles, "admin"))))

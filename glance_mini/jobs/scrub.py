@@ -1,7 +1,7 @@
-"""The job that deletes an image for good when it can be restored no longer (``delayed_delete``).
+"""The job that deletes an image for good when it can no longer be restored (``delayed_delete``).
 
-The record goes first, the bytes then: they are pending deletions, which the reaper tries for as long as it takes. The
-job removes them at once and ends when the stores have confirmed it; data in use is a store's way of not confirming.
+The record is deleted first. The data then is pending deletions, which the reaper retries until they succeed. The job
+removes the data at once and ends when the stores have confirmed it; it fails while a store reports the data in use.
 """
 
 import logging
@@ -33,7 +33,7 @@ class ScrubJob(JobType):
     max_attempts = 40
 
     def __init__(self, data: DataAccess, stores: Stores, host: str | None) -> None:
-        """``host`` is the address of this node, None where there is only one node."""
+        """``host`` is the node URL of this node, None if there is only one node."""
         self._data = data
         self._stores = stores
         self._host = host
@@ -44,26 +44,26 @@ class ScrubJob(JobType):
         return cls(services.data, services.stores, services.node_url)
 
     def run(self, job: Job, control: Control) -> Mapping[str, object]:
-        """Delete the image of ``job``, if its time has come, and then its data; raises what a store raises."""
+        """Delete the image of ``job`` if it is due, and then its data; raises what a store raises."""
         if not job.checkpoint.get(_DELETED) and not self._delete_record(str(job.image_id), control):
             return {}
         self._remove_data(str(job.image_id), control)
         return {"image_id": job.image_id}
 
     def _delete_record(self, image_id: str, control: Control) -> bool:
-        """Tell whether the image was deleted for good just now."""
+        """Delete the record if it is due and return whether it was deleted now."""
         try:
             self._data.run(DeleteFromTrash(image_id, only_due=True))
         except NotFound:
-            # It was restored, and another job has it if it was deleted again; or a worker died just after this point.
-            # Then the reaper removes its data: this job cannot tell it from what a running request may give back.
+            # It was restored, and has another job if it was deleted again; or a worker died just after this point.
+            # Then the reaper removes its data: this job cannot tell it from data that a running request may restore.
             return False
         LOG.info("Image %s is deleted for good.", image_id)
         control.checkpoint({_DELETED: True})
         return True
 
     def _remove_data(self, image_id: str, control: Control) -> None:
-        """Remove everything that can be removed; raises the first error of a store afterwards."""
+        """Remove all data that can be removed, then raise the first error of a store."""
         failed: Exception | None = None
         for deletion in self._data.run(ListDeletions(image_id)):
             control.check()

@@ -1,1 +1,1 @@
-"""The durable job queue's working end: the loop that takes jobs, and the types of job."""
+"""The consumer side of the durable job queue: the loop that claims jobs, and the types of job."""

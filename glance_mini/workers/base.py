@@ -1,4 +1,4 @@
-"""What a type of job is: one class, named by an entry point of the group ``glance_mini.jobs``."""
+"""The interface of a type of job: one class, named by an entry point of the group ``glance_mini.jobs``."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Protocol, Self
@@ -30,27 +30,27 @@ class JobStopped(GlanceMiniError):
 
 
 class Control(Protocol):
-    """What the worker offers a running job; any of its threads may call it."""
+    """The interface of the worker for a running job; any thread of the job may call it."""
 
     def check(self) -> None:
-        """Return while the job may go on; raises JobStopped. Cheap: call it for every block."""
+        """Return while the job may continue; raises JobStopped. Cheap: call it for every block."""
         ...
 
     def checkpoint(self, values: Mapping[str, object], message: str = "") -> None:
-        """Note how far the job came, and ``message`` for the task where there is one; raises JobStopped.
+        """Save how far the job got, and ``message`` for the task unless it is empty; raises JobStopped.
 
-        ``values`` take the place of the checkpoint before. The next run of the job finds them in ``job.checkpoint``,
-        beside names with an underscore, which are the worker's own.
+        ``values`` replace the last checkpoint. The next run of the job finds them in ``job.checkpoint``, beside names
+        with an underscore, which belong to the worker.
         """
         ...
 
     def report_progress(self, message: str) -> None:
-        """Show ``message`` in the task, and leave the checkpoint as it is; raises JobStopped."""
+        """Show ``message`` in the task and keep the checkpoint; raises JobStopped."""
         ...
 
 
 def context_of(job: Job) -> Context:
-    """Return the caller in whose name a job acts."""
+    """Return the context of the user for whom a job acts."""
     return Context(
         user_id=job.user_id,
         project_id=job.project_id,
@@ -61,12 +61,11 @@ def context_of(job: Job) -> Context:
 
 
 class JobType:
-    """Base of all job types. One object serves all jobs of its kind; state of a job stays in locals.
+    """Base of all job types. One object serves all jobs of its kind, so the state of a job stays in locals.
 
-    ``run`` may be called again for the same job, after a crash at any moment: it must look at ``job.checkpoint`` and
-    at what is really there. Errors that may pass are raised as they are and bring a retry with a growing delay, up to
-    ``max_attempts``. JobFailed ends the job, and so does what the service itself refuses for good (``loop.FINAL``).
-    JobStopped is let through.
+    ``run`` may be called again for the same job after a crash at any moment: it must check ``job.checkpoint`` and what
+    already exists. Errors that may pass are raised unchanged and cause a retry with a growing delay, up to
+    ``max_attempts``. JobFailed and the errors in ``loop.FINAL`` end the job. JobStopped must not be caught.
     """
 
     kind: ClassVar[str]
@@ -83,9 +82,9 @@ class JobType:
         raise NotImplementedError
 
     def give_up(self, job: Job, reason: str) -> None:
-        """Put right what a job that failed or was cancelled leaves behind, before it ends.
+        """Clean up after a job that failed or was cancelled, before it ends.
 
-        Called again, after another run of the job, where it raises or the worker dies in it.
+        If it raises or the worker dies in it, it is called again after another run of the job.
         """
 
 
@@ -93,5 +92,5 @@ JOB_TYPES = PluginKind("Job type", NAMESPACE, JobType, own_name="kind")
 
 
 def load_job_types(conf: cfg.ConfigOpts, services: Services, stack: Stack) -> Mapping[str, JobType]:
-    """Return the installed types of job by kind; raises ConfigurationError, also without any."""
+    """Return the installed types of job by kind; raises ConfigurationError, also if none is installed."""
     return JOB_TYPES.build(JOB_TYPES.load_all(), lambda kind: kind.from_config(conf, services, stack))

@@ -1,6 +1,6 @@
-"""Renews the leases of the jobs that this worker runs, from a thread of its own, and learns which must stop.
+"""Renews the leases of the jobs that this worker runs, in a separate thread, and finds the jobs that must stop.
 
-A job may block for long, so it never renews anything itself.
+A job may block for a long time, so it does not renew its own lease.
 """
 
 import logging
@@ -17,38 +17,38 @@ from glance_mini.workers.run import Run, Stop
 LOG = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 2.0
-"""Seconds between two renewals at most, however long a lease is: a renewal is also how cancelled jobs are found."""
+"""Seconds between two renewals at most, for any length of lease, because renewals also find cancelled jobs."""
 
 
 class JobLeases:
     """The jobs that the worker ``process`` holds now."""
 
     def __init__(self, data: DataAccess, process: str, lease_seconds: float, clock: Callable[[], float]) -> None:
-        """``clock`` in seconds; it only measures how long leases last."""
+        """``clock`` returns seconds; it only measures how long leases last."""
         self.process = process
         self.lease = timedelta(seconds=lease_seconds)
         self._data = data
         self._clock = clock
         self._held: dict[str, Run] = {}
         self._lock = threading.Lock()
-        self._background = Background("job-leases", self.renew, self._pause, "Leases are not kept", False)
+        self._background = Background("job-leases", self.renew, self._pause, "Leases are not renewed", False)
 
     def start(self) -> None:
-        """Begin to renew; once, and after a fork."""
+        """Start to renew; called once, and after a fork."""
         self._background.start()
 
     def close(self) -> None:
-        """Stop renewing; what is still held is taken over by others when its lease ends."""
+        """Stop renewing; other workers take over jobs that are still held when their leases expire."""
         self._background.close(0)
 
     def lease_until(self) -> float:
-        """Return when a lease that is asked for now ends at the earliest, in seconds of the clock."""
+        """Return the earliest time, in seconds of the clock, at which a lease requested now expires."""
         return self._clock() + self.lease.total_seconds()
 
     def hold(self, job: Job, lease_until: float) -> Run | None:
-        """Return a run of ``job``, whose lease is kept from now on; None where an older run of it has not ended here.
+        """Return a run of ``job`` and renew its lease from now on; None if an older run of it has not ended here.
 
-        That happens when the database could not be reached for longer than a lease. The older run stops soon.
+        That happens if the database could not be reached for longer than a lease. The older run stops soon.
         """
         with self._lock:
             if older := self._held.get(job.id):
@@ -58,7 +58,7 @@ class JobLeases:
             return self._held[job.id]
 
     def drop(self, run: Run) -> None:
-        """Keep the lease of ``run`` no longer."""
+        """Stop renewing the lease of ``run``."""
         with self._lock:
             del self._held[run.job.id]
 
@@ -68,12 +68,12 @@ class JobLeases:
             run.stop(Stop.ENDING)
 
     def held(self) -> tuple[Run, ...]:
-        """Return what this worker runs now."""
+        """Return the runs of this worker."""
         with self._lock:
             return tuple(self._held.values())
 
     def renew(self) -> None:
-        """Prolong all leases, and stop what was lost or cancelled; a database that is down is tried again later."""
+        """Renew all leases and stop jobs that were lost or cancelled; errors of the database are logged."""
         runs = self.held()
         if not runs:
             return

@@ -1,7 +1,7 @@
-"""The loop of a worker: threads that take jobs from the database, run them and write down how they ended.
+"""The loop of a worker: threads that claim jobs from the database, run them and record their results.
 
-Nothing here knows what jobs do. Whatever goes wrong while an end is written, the lease is what remains: the job is
-taken over by another worker and goes on from its checkpoint.
+Nothing here knows what jobs do. If a result cannot be recorded, the lease of the job expires, and another worker
+continues it from its checkpoint.
 """
 
 import logging
@@ -34,7 +34,7 @@ NO_DELAY = timedelta(0)
 """A retry waits twice as long as the one before, within these bounds."""
 
 MOST_BEGINNINGS = 50
-"""How often a job is begun at most. One that never comes to an end takes its workers down with it."""
+"""How often a job is started at most: one that never finishes may be killing its workers."""
 
 FINAL = (
     JobFailed,
@@ -47,12 +47,12 @@ FINAL = (
 )
 """Errors that a retry would meet again."""
 
-UNKNOWN = "The job failed for a reason that the log of the worker tells."
-ENDLESS = f"The job was begun {MOST_BEGINNINGS} times and has not come to an end."
+UNKNOWN = "The job failed; the log of the worker gives the reason."
+ENDLESS = f"The job was started {MOST_BEGINNINGS} times and has not finished."
 
 
 class Worker:
-    """Runs jobs of the types it knows, ``settings.threads`` at once, until it is stopped."""
+    """Runs jobs of the types it knows, up to ``settings.threads`` at once, until it is stopped."""
 
     def __init__(
         self,
@@ -66,8 +66,8 @@ class Worker:
     ) -> None:
         """``types`` has a job type for each kind; jobs of other kinds are left to other workers.
 
-        ``clock`` in seconds measures how long leases last. ``host`` is the address of this node, None for the only one:
-        jobs that are bound to others are left to those.
+        ``clock`` returns seconds and measures how long leases last. ``host`` is the node URL of this node, None if
+        there is only one node; jobs that are bound to another node are left to it.
         """
         self.process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.leases = JobLeases(data, self.process, settings.lease_seconds, clock)
@@ -84,19 +84,19 @@ class Worker:
         ]
 
     def start(self) -> None:
-        """Begin to take jobs; once, and after a fork."""
+        """Start to claim jobs; called once, and after a fork."""
         self.leases.start()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Take no further job, and make those that run stop at their next check and be handed back; returns at once."""
+        """Claim no more jobs; running ones stop at their next check and are released. Returns at once."""
         self._stopping.set()
         self._wakeup.wake()
         self.leases.stop_all()
 
     def join(self, seconds: float) -> bool:
-        """Return whether all jobs have ended, after waiting ``seconds`` at most. Their leases are kept until then."""
+        """Return whether all jobs have ended, after at most ``seconds``. Their leases are renewed until then."""
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -104,7 +104,7 @@ class Worker:
         return not any(thread.is_alive() for thread in self._threads)
 
     def run_one(self) -> bool:
-        """Run one job that is due, here and now; return whether there was one."""
+        """Run one job that is due, in this thread, and return whether there was one."""
         run = self._claim()
         if run is not None:
             self._run(run)
@@ -115,7 +115,7 @@ class Worker:
             self._run(run)
 
     def _next(self) -> Run | None:
-        """Return the next job; None when the worker is stopped. One thread asks and sleeps, the others queue here."""
+        """Return the next job, None if the worker is stopped. One thread polls; the others wait for the lock."""
         with self._asking:
             while not self._stopping.is_set():
                 if run := self._claim():
@@ -134,10 +134,10 @@ class Worker:
             if run is None:
                 self._data.run(ReleaseJob(job, lease, job.message))
         except Exception as error:
-            LOG.warning("No job could be taken: %s", error)
+            LOG.warning("No job could be claimed: %s", error)
             return None
         if run is not None and self._stopping.is_set():
-            # The order to stop may have come before this job was known.
+            # ``stop`` may have been called before this job was held.
             run.stop(Stop.ENDING)
         return run
 
@@ -148,7 +148,7 @@ class Worker:
             with self._metrics.jobs_running.labels(kind).track_inprogress():
                 outcome = self._outcome(run)
         except Exception as error:
-            LOG.warning("The end of job %s could not be written; its lease will end: %r", run.job.id, error)
+            LOG.warning("The result of job %s could not be recorded; its lease will expire: %r", run.job.id, error)
         finally:
             self.leases.drop(run)
         self._metrics.jobs.labels(kind, outcome).inc()
@@ -167,7 +167,7 @@ class Worker:
         return self._finish(run, SUCCESS, result, "")
 
     def _interrupted(self, run: Run, error: Exception) -> str:
-        """Return the outcome of a job that raised; why it had to stop counts more than what it raised."""
+        """Return the outcome of a job that raised; the reason to stop takes precedence over the error."""
         if run.stopped is Stop.CANCELLED:
             return self._fail(run, Stop.CANCELLED.value)
         if run.stopped is Stop.ENDING:
@@ -195,14 +195,14 @@ class Worker:
         return outcome
 
     def _fail(self, run: Run, reason: str) -> str:
-        """End a job that will not succeed, once its type has put right what it leaves behind."""
+        """End a job that cannot succeed, after its type has cleaned up."""
         if not run.look():
             return "lost"
-        LOG.warning("Job %s (%s) fails: %s", run.job.id, run.job.kind, reason)
+        LOG.warning("Job %s (%s) failed: %s", run.job.id, run.job.kind, reason)
         try:
             self._types[run.job.kind].give_up(run.job, reason)
         except Exception:
-            LOG.exception("Job %s (%s) left something behind.", run.job.id, run.job.kind)
+            LOG.exception("Job %s (%s) could not be cleaned up.", run.job.id, run.job.kind)
             if run.job.attempts <= MOST_BEGINNINGS:
                 return self._release(run, LONGEST_DELAY, reason, "retried")
         outcome = "cancelled" if run.stopped is Stop.CANCELLED else FAILURE

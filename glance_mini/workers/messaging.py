@@ -1,7 +1,7 @@
-"""Wakes workers on other machines by a fanout cast of oslo.messaging, the only module of this part that imports it.
+"""Wakes workers on other machines by a fanout cast of oslo.messaging; no other module of the workers imports it.
 
-A broker that is down costs a poll interval and nothing else: casts are made by a thread, which drops what fails, and
-the listener's own thread waits for the broker. Nothing is kept for workers that are away.
+If the broker is down, workers only wait for the poll interval: a thread sends the casts and drops those that fail, and
+the listener's thread waits for the broker. Casts are not kept for workers that are not connected.
 """
 
 import logging
@@ -20,11 +20,11 @@ TOPIC = "glance-mini-workers"
 METHOD = "wake"
 
 _UNREGISTERED = {"oslo_messaging_tracing": "tracing_enabled", "oslo_messaging_metrics": "metrics_enabled"}
-"""Options that an RPC client reads, and that oslo.messaging registers with the process-wide configuration only."""
+"""Options that an RPC client reads but oslo.messaging registers only with the process-wide configuration."""
 
 
 class MessagingWaker:
-    """Sends a cast for any number of wakes that came since the last one."""
+    """Sends one cast for all wakes since the last cast."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         """Connect to nothing yet."""
@@ -37,7 +37,7 @@ class MessagingWaker:
         self._starting = threading.Lock()
 
     def wake(self) -> None:
-        """Let a thread send a cast soon; never blocks and never raises."""
+        """Let the thread send a cast; never blocks and never raises."""
         self._wanted.set()
         with self._starting:
             if self._thread is None:
@@ -45,7 +45,7 @@ class MessagingWaker:
                 self._thread.start()
 
     def close(self) -> None:
-        """Stop, without waiting for a broker that is silent."""
+        """Stop without waiting for the broker."""
         self._is_stopping = True
         self._wanted.set()
 
@@ -59,14 +59,14 @@ class MessagingWaker:
             self._client.cast({}, METHOD)
         except Exception as error:
             if not self._is_failing:
-                LOG.warning("Workers cannot be woken and find new jobs by themselves: %s", error)
+                LOG.warning("Workers cannot be woken; they find new jobs by polling: %s", error)
             self._is_failing = True
         else:
             self._is_failing = False
 
 
 class MessagingListener:
-    """Calls ``wake`` for each cast that arrives, once ``listening`` is set."""
+    """Calls ``wake`` for each cast that arrives; ``listening`` is set when it is connected."""
 
     def __init__(self, conf: cfg.ConfigOpts, wake: Callable[[], None]) -> None:
         """Connect to nothing yet."""
@@ -77,11 +77,11 @@ class MessagingListener:
         self._thread = threading.Thread(target=self._listen, name="wakeup", daemon=True)
 
     def start(self) -> None:
-        """Begin to listen as soon as there is a broker; once, and after a fork."""
+        """Start to listen as soon as the broker can be reached; called once, and after a fork."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening, without waiting for a broker that is down."""
+        """Stop listening without waiting for a broker that is down."""
         if self.listening.is_set():
             self._server.stop()
 
@@ -89,7 +89,7 @@ class MessagingListener:
         try:
             self._server.start()
         except Exception as error:
-            LOG.warning("This worker cannot be woken and looks for jobs by itself: %s", error)
+            LOG.warning("This worker cannot be woken; it finds new jobs by polling: %s", error)
         else:
             self.listening.set()
 

@@ -1,4 +1,4 @@
-"""Reports how far the data of a job came, every few seconds: in percent, if its size is known."""
+"""Reports the progress of a transfer every few seconds: in percent if the size is known, else in MiB."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +11,7 @@ _MIB = 1024 * 1024
 
 
 class Progress:
-    """Counts data on its way; ``size`` is how much there will be in all, in bytes, None where nobody knows."""
+    """Counts the bytes of a transfer; ``size`` is the total in bytes, None if it is unknown."""
 
     def __init__(
         self,
@@ -21,7 +21,7 @@ class Progress:
         interval: float = REPORT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``verb`` is what was done with the data so far, such as Copied; ``interval`` in seconds."""
+        """``verb`` begins the message, such as Copied; ``interval`` in seconds."""
         self._control = control
         self._verb = verb
         self._size = size
@@ -31,7 +31,7 @@ class Progress:
         self._due = clock() + interval
 
     def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield ``chunks`` as long as the job may go on; raises JobStopped."""
+        """Yield ``chunks`` while the job may continue; raises JobStopped."""
         for chunk in chunks:
             self._control.check()
             self._count += len(chunk)

@@ -1,6 +1,6 @@
-"""One job in the hands of this worker, and the control that its job type gets.
+"""One job that this worker runs, and the control that its job type gets.
 
-Says why a job must stop; what becomes of it then is decided in ``loop``, and who renews its lease in ``leases``.
+It holds the reason why a job must stop. ``loop`` decides on the outcome, and ``leases`` renews the lease.
 """
 
 import enum
@@ -15,14 +15,14 @@ from glance_mini.workers.base import JobStopped
 from glance_mini_store.web.cancellation import Cancellation
 
 FAILURES = "_failures"
-"""The key of a checkpoint under which the worker itself counts the errors that brought a retry.
+"""The key of a checkpoint under which the worker counts the errors that caused a retry.
 
-``Job.attempts`` cannot tell: it counts the beginnings after a worker died or was stopped too.
+``Job.attempts`` also counts the starts after a worker died or was stopped.
 """
 
 
 class Stop(enum.Enum):
-    """Why a job must stop, in the words for its job type."""
+    """Why a job must stop; the value is the text of JobStopped."""
 
     CANCELLED = "The job was cancelled."
     LOST = "The lease has ended; the job is another worker's now."
@@ -30,10 +30,10 @@ class Stop(enum.Enum):
 
 
 class Run:
-    """A claimed job; all methods may be called from any thread. ``job`` is what is known of its row."""
+    """A claimed job; all methods may be called from any thread. ``job`` is the last known state of its row."""
 
     def __init__(self, job: Job, data: DataAccess, lease_until: float, clock: Callable[[], float]) -> None:
-        """``lease_until`` in seconds of ``clock``, which is this machine's own and only measures durations."""
+        """``lease_until`` is in seconds of ``clock``, a local clock that only measures durations."""
         self.job = job
         self.stopped: Stop | None = Stop.CANCELLED if job.is_cancelled else None
         self._data = data
@@ -44,43 +44,43 @@ class Run:
 
     @property
     def failures(self) -> int:
-        """How often an error has brought a retry of this job."""
+        """How often an error has caused a retry of this job."""
         count = self.job.checkpoint.get(FAILURES, 0)
         return count if isinstance(count, int) else 0
 
     def check(self) -> None:
-        """Return while the job may go on; raises JobStopped."""
+        """Return while the job may continue; raises JobStopped."""
         if self._clock() >= self._lease_until:
-            # Nobody could tell us, because the database does not answer; but others may have taken the job already.
+            # The database may not answer, but another worker may have taken the job already.
             self.stop(Stop.LOST)
         if self.stopped is not None:
             raise JobStopped(reason=self.stopped.value)
 
     def checkpoint(self, values: Mapping[str, object], message: str = "") -> None:
-        """Note how far the job came, and ``message`` where there is one; raises JobStopped, Unavailable."""
+        """Save how far the job got, and ``message`` unless it is empty; raises JobStopped, Unavailable."""
         self._note(values, message or self.job.message)
 
     def report_progress(self, message: str) -> None:
-        """Let the task say ``message``; raises JobStopped, Unavailable."""
+        """Show ``message`` in the task; raises JobStopped, Unavailable."""
         self._note(None, message)
 
     def note_failure(self, message: str) -> None:
-        """Count an error that brings a retry; Gone where the job is lost or cancelled."""
+        """Count an error that causes a retry; raises Gone if the job is lost or cancelled."""
         with self._saving:
             self._save(self.job.checkpoint, message, self.failures + 1)
 
     def stop(self, why: Stop) -> None:
-        """Make the next check raise JobStopped, and end what waits for a web server; a job that is lost stays lost."""
+        """Make the next check raise JobStopped and end all web requests; a lost job stays lost."""
         if self.stopped is not Stop.LOST:
             self.stopped = why
         self.cancellation.cancel()
 
     def prolong(self, lease_until: float) -> None:
-        """Take note that the lease was renewed."""
+        """Record that the lease was renewed."""
         self._lease_until = lease_until
 
     def look(self) -> bool:
-        """Return whether the job is still ours, as the database has it; stop it where it is not or was cancelled."""
+        """Return whether this run still has the job in the database; stop it if not, or if it was cancelled."""
         try:
             now = self._data.run(GetJob(self.job.id))
         except NotFound:

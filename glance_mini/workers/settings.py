@@ -1,4 +1,4 @@
-"""The settings of a worker: values only; the options stand in ``conf.workers``."""
+"""The settings of a worker: values only; the options are defined in ``conf.workers``."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,9 +11,9 @@ from glance_mini.domain.job import NO_JOB_LIMITS, JobLimits
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """Times in seconds, but for ``keep_ended``: how long the record of a job that has ended stays.
+    """Times are in seconds; ``keep_ended`` is how long the record of an ended job is kept.
 
-    ``max_attempts`` None leaves it to the types of job.
+    ``max_attempts`` None: each type of job has its own.
     """
 
     threads: int = 4
@@ -25,7 +25,7 @@ class WorkerSettings:
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts) -> Self:
-        """Return what ``[workers]`` and ``[task]`` say."""
+        """Return the settings in ``[workers]`` and ``[task]``."""
         options = conf.workers
         return cls(
             threads=options.threads,

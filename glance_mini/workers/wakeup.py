@@ -1,6 +1,6 @@
-"""Tells idle workers that there is a new job. Nothing depends on it: who is not woken looks after a poll interval.
+"""Wakes idle workers for a new job. Nothing depends on it: a worker that is not woken polls after an interval.
 
-Within the processes of ``glance-mini serve`` a pipe does it, between machines the broker (``messaging``).
+The processes of ``glance-mini serve`` use a pipe, workers on other machines the broker (``messaging``).
 """
 
 import contextlib
@@ -13,22 +13,22 @@ from oslo_config import cfg
 
 
 class Waker(Protocol):
-    """What a process has that adds jobs; begins to work at the first wake."""
+    """Wakes workers from a process that adds jobs; starts at the first wake."""
 
     def wake(self) -> None:
         """Wake the workers, after a job was added; never blocks and never raises."""
         ...
 
     def close(self) -> None:
-        """Stop; what was not sent yet is dropped."""
+        """Stop; wakes that were not sent yet are dropped."""
         ...
 
 
 class Listener(Protocol):
-    """What a worker has: wakes it when a waker says so."""
+    """Receives the wakes in a worker."""
 
     def start(self) -> None:
-        """Begin to listen; once, and after a fork. Does not wait for a broker."""
+        """Start to listen; called once, and after a fork. Does not wait for a broker."""
         ...
 
     def close(self) -> None:
@@ -37,23 +37,23 @@ class Listener(Protocol):
 
 
 class Wakeup:
-    """A sleep that anybody can cut short."""
+    """A sleep that any thread can end early."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def wake(self) -> None:
-        """End the sleep of today or, where nobody sleeps, the next one."""
+        """End the current sleep or, if no thread sleeps, the next one."""
         self._event.set()
 
     def sleep(self, seconds: float) -> None:
-        """Return after ``seconds``, or when somebody wakes us."""
+        """Return after ``seconds``, or when ``wake`` is called."""
         if self._event.wait(seconds):
             self._event.clear()
 
 
 class Silence:
-    """Waker and listener where workers only poll."""
+    """Waker and listener for workers that only poll."""
 
     def start(self) -> None:
         """Do nothing."""
@@ -66,19 +66,19 @@ class Silence:
 
 
 class PipeWaker(Silence):
-    """Wakes through the writing end of a pipe, a descriptor that does not block and stays the caller's."""
+    """Wakes through the write end of a pipe, a non-blocking descriptor that the caller closes."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     def wake(self) -> None:
-        """Write a byte; a full pipe wakes as well, and so does a poll where nobody reads."""
+        """Write a byte. A full pipe has wakes already; without a reader, workers poll."""
         with contextlib.suppress(OSError):
             os.write(self._descriptor, b".")
 
 
 class PipeListener(Silence):
-    """Listens at the reading end of a pipe, a descriptor that stays the caller's, until the process ends."""
+    """Listens on the read end of a pipe, which the caller closes, until the process ends."""
 
     def __init__(self, descriptor: int, wake: Callable[[], None]) -> None:
         self._descriptor = descriptor
@@ -86,7 +86,7 @@ class PipeListener(Silence):
         self._thread = threading.Thread(target=self._run, name="wakeup", daemon=True)
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start to listen."""
         self._thread.start()
 
     def _run(self) -> None:
@@ -95,7 +95,7 @@ class PipeListener(Silence):
 
 
 def open_waker(conf: cfg.ConfigOpts, pipe: int | None = None) -> Waker:
-    """Return how a process wakes workers: by the broker where one is configured, else by ``pipe``, else not at all."""
+    """Return the waker of a process: through the broker if one is configured, else ``pipe``, else none."""
     if has_broker(conf):
         from glance_mini.workers.messaging import MessagingWaker
 
@@ -104,7 +104,7 @@ def open_waker(conf: cfg.ConfigOpts, pipe: int | None = None) -> Waker:
 
 
 def open_listener(conf: cfg.ConfigOpts, wake: Callable[[], None], pipe: int | None = None) -> Listener:
-    """Return how a worker is woken, the counterpart of ``open_waker``; ``wake`` is called from a thread."""
+    """Return the listener of a worker, the counterpart of ``open_waker``; a thread calls ``wake``."""
     if has_broker(conf):
         from glance_mini.workers.messaging import MessagingListener
 
@@ -113,10 +113,10 @@ def open_listener(conf: cfg.ConfigOpts, wake: Callable[[], None], pipe: int | No
 
 
 def has_broker(conf: cfg.ConfigOpts) -> bool:
-    """Tell whether workers are woken by the broker: as ``[workers] wakeup`` says, else where a broker is named."""
+    """Return whether the broker wakes workers: set by ``[workers] wakeup``, else true if a broker is configured."""
     if conf.workers.wakeup:
         return bool(conf.workers.wakeup == "messaging")
-    # The option is oslo.messaging's own, which is not imported where no broker is configured.
+    # The option belongs to oslo.messaging, which is not imported if no broker is configured.
     probe = cfg.ConfigOpts()
     probe.register_opt(cfg.StrOpt("transport_url", secret=True))
     probe([], project="glance-mini", default_config_files=conf.config_file or [], default_config_dirs=[])

@@ -1,6 +1,6 @@
-"""One interface over many places where image data can live: the storage library of glance_mini.
+"""The storage library of glance_mini: one interface for many backends of image data.
 
-Start with ``registry.Stores.from_config``; ``driver.Driver`` is what a backend implements,
-``testing.DriverContract`` proves it. This package knows nothing of images, HTTP requests or databases, and
-imports nothing of ``glance_mini``.
+Start with ``stores.Stores.from_config``. A backend implements ``driver.Driver``, and ``testing.DriverContract``
+tests it. This package knows nothing of images, HTTP requests or databases, and imports nothing from
+``glance_mini``.
 """

@@ -1,4 +1,4 @@
-"""The words a driver uses to say what it can do (``Driver.capabilities`` is a frozenset of these)."""
+"""The capabilities of drivers (``Driver.capabilities`` is a frozenset of these)."""
 
 READ = "read"
 """``read`` and ``size`` work."""
@@ -10,10 +10,10 @@ DELETE = "delete"
 """``delete`` works."""
 
 RANGE = "range"
-"""``read`` starts at an offset without transferring what lies before it."""
+"""``read`` starts at an offset without transferring the data before it."""
 
 ACL = "acl"
 """``set_acl`` works."""
 
 ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL})
-"""Every word there is."""
+"""All capabilities."""

@@ -1,7 +1,7 @@
-"""The bytes of one write on their way from the caller to the driver: counted, bounded, hashed and observed.
+"""Counts, limits, hashes and observes the bytes of one write between the caller and the driver.
 
-It decides nothing about where the data goes; it makes sure that a driver which reads to the end has read
-exactly what was announced, and remembers why it could not.
+It ensures that a driver that reads to the end has read exactly the announced size, and records why the stream
+failed. It does not decide where the data goes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,21 +12,21 @@ from glance_mini_store.streams import Hashes
 
 
 class Observer(Protocol):
-    """Somebody who looks at the bytes as they pass; may raise to refuse them.
+    """Sees the bytes as they pass and may raise to refuse them.
 
-    An observer may also have ``finish()``, called after the last byte and before the driver publishes
-    anything.
+    An observer may also have ``finish()``, which is called after the last byte and before the driver publishes
+    the data.
     """
 
     def update(self, data: bytes, /) -> object:
-        """Look at the next bytes."""
+        """Process the next bytes."""
 
 
 class CheckedStream:
     """An iterable of the checked chunks, to be read once by a driver.
 
-    ``received`` counts the bytes; ``failure`` is what stopped the stream, if it was not the driver;
-    ``digests`` is filled when the stream has come to its proper end, and None before.
+    ``received`` counts the bytes; ``failure`` is the error that stopped the stream, None if the driver stopped it;
+    ``digests`` is None until the stream has ended properly.
     """
 
     def __init__(

@@ -28,11 +28,11 @@ from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 
 UNROUTED = "unknown"
-"""The operation in the metrics of requests that have none."""
+"""The name in the metrics for requests that match no operation."""
 
 
 class Application:
-    """Answers everything below ``/v2/``; the middleware before it has chosen the version and found the caller.
+    """Answers requests below ``/v2/``; the middleware before it has chosen the version and identified the caller.
 
     ``schemas`` are all schemas by name (``schema.all_schemas``).
     """

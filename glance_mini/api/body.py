@@ -1,7 +1,7 @@
-"""The body of a request: how long it is said to be, and its bytes, counted.
+"""The body of a request: its declared length, and its bytes, which are counted.
 
-A body that ends early is never taken for a whole one, whatever the server makes of it; any failure to read is the
-client's. Nothing is read before it is asked for, so that ``Expect: 100-continue`` works.
+A body that ends early is always an error, even if the server reports none. Every failure to read is the client's.
+Nothing is read before it is asked for, so that ``Expect: 100-continue`` works.
 """
 
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from glance_mini.api.errors import BodyTooLarge, LengthRequired, UnknownTransfer
 from glance_mini.domain.errors import BodyTimeout, ClientGone, Invalid
 
 BLOCK = 1024 * 1024
-"""Bytes asked for at once; small reads cost several times as much."""
+"""Bytes of one read; small reads cost several times as much."""
 
 Environ = dict[str, Any]
 
 
 def content_length(environ: Environ) -> int | None:
-    """Return the Content-Length in bytes, None where there is none.
+    """Return the Content-Length in bytes, None if the request has none.
 
     Raises Invalid for anything but digits and for a length beside a Transfer-Encoding (RFC 9112 section 6.3).
     """
@@ -32,7 +32,7 @@ def content_length(environ: Environ) -> int | None:
 
 
 def is_chunked(environ: Environ) -> bool:
-    """Tell whether the body comes in chunks; UnknownTransferCoding for any other coding."""
+    """Return whether the body comes in chunks; raises UnknownTransferCoding for any other coding."""
     coding = environ.get("HTTP_TRANSFER_ENCODING", "").strip().lower()
     if coding and coding != "chunked":
         raise UnknownTransferCoding(coding=coding)
@@ -40,7 +40,7 @@ def is_chunked(environ: Environ) -> bool:
 
 
 def has_body(environ: Environ) -> bool:
-    """Tell whether the request has a body as api-conventions-methods counts it."""
+    """Return whether the request has a body, as api-conventions-methods defines it."""
     if is_chunked(environ):
         return environ["REQUEST_METHOD"] in ("POST", "PUT", "PATCH")
     return bool(content_length(environ))
@@ -49,8 +49,7 @@ def has_body(environ: Environ) -> bool:
 def read_chunks(environ: Environ) -> Iterator[bytes]:
     """Return an iterator over the body in blocks of 1 MiB; it reads when it is advanced.
 
-    Its end is checked here and now: LengthRequired where nobody says where the body ends. Advancing raises ClientGone,
-    or BodyTimeout.
+    Raises LengthRequired at once if the end of the body cannot be known. Advancing raises ClientGone or BodyTimeout.
     """
     chunked = is_chunked(environ)
     length = content_length(environ)
@@ -62,7 +61,7 @@ def read_chunks(environ: Environ) -> Iterator[bytes]:
 
 
 def read_all(environ: Environ, limit: int) -> bytes:
-    """Return the whole body, at most ``limit`` bytes; BodyTooLarge is raised before reading where that can be known."""
+    """Return the whole body, at most ``limit`` bytes; raises BodyTooLarge, before reading if the length is known."""
     length = content_length(environ)
     if length is not None and length > limit:
         raise BodyTooLarge(limit=limit)
@@ -83,7 +82,7 @@ def _read_fixed(stream: Any, length: int) -> Iterator[bytes]:
     while left:
         block = _read(stream, min(BLOCK, left))
         if not block:
-            raise ClientGone(reason=f"{length} bytes were announced and {length - left} came.")
+            raise ClientGone(reason=f"{length} bytes were announced, but {length - left} arrived.")
         left -= len(block)
         yield block
 
@@ -97,8 +96,8 @@ def _read(stream: Any, size: int) -> bytes:
     try:
         block: bytes = stream.read(size)
     except TimeoutError as error:
-        raise BodyTimeout(reason="nothing came for too long.") from error
+        raise BodyTimeout(reason="the client sent nothing for too long.") from error
     except Exception as error:
-        # Servers raise errors of their own for malformed chunks, some of which are no OSError.
+        # Servers raise their own errors for malformed chunks; some of these are not an OSError.
         raise ClientGone(reason=str(error) or type(error).__name__) from error
     return block

@@ -1,6 +1,6 @@
-"""Notices that a client has gone while its request waits for a web server, and ends that wait.
+"""Ends the wait of a request for a web server when its client has disconnected.
 
-A server learns of it only when it writes, and until then the thread and the transfer slot of the request are taken.
+A WSGI server notices this only when it writes. Until then the request keeps its thread and its transfer slot.
 """
 
 import select
@@ -12,19 +12,19 @@ from typing import Any
 from glance_mini_store.web.cancellation import Cancellation
 
 _SOCKET = "gunicorn.socket"
-"""Where gunicorn puts the socket of the client; servers that give none are not watched."""
+"""The environment key of the client's socket in gunicorn; without it a client is not watched."""
 
 _GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
 
 class ClientWatch:
-    """Watches the clients of those requests that have a connection of the guarded client open.
+    """Watches the clients of requests that have a connection of the guarded HTTP client open.
 
-    One thread does it, which begins with the first of them.
+    One thread watches them all; it starts with the first such request.
     """
 
     def __init__(self, interval: float = 1.0) -> None:
-        """``interval`` in seconds: how long it takes at most until a new request is watched."""
+        """``interval`` is the longest time in seconds until a new request is watched."""
         self._interval = interval
         self._watched: dict[int, _Request] = {}
         self._lock = threading.Lock()
@@ -32,7 +32,7 @@ class ClientWatch:
         self._thread: threading.Thread | None = None
 
     def begin(self, environ: Mapping[str, Any]) -> None:
-        """Let what the calling thread fetches from now on end with the client of ``environ``.
+        """Cancel what the calling thread fetches from now on when the client of ``environ`` disconnects.
 
         It holds until the next request of the thread, because the server takes the body after the application returns.
         """
@@ -50,7 +50,7 @@ class ClientWatch:
         self._has_work.set()
 
     def discard(self, request: "_Request") -> None:
-        """Watch it no longer; may be repeated."""
+        """Stop watching the client of ``request``; may be repeated."""
         with self._lock:
             self._watched.pop(id(request), None)
 
@@ -59,7 +59,7 @@ class ClientWatch:
             self._look()
 
     def _look(self) -> None:
-        """Wait until a client has gone, or for the interval, and cancel what was fetched for those that have."""
+        """Wait until a client disconnects or the interval ends, and cancel the fetches of disconnected clients."""
         poll = select.poll()
         with self._lock:
             for request in self._watched.values():
@@ -71,7 +71,7 @@ class ClientWatch:
             self._cancel_gone()
 
     def _cancel_gone(self) -> None:
-        # A number that was waited for may be another connection's by now, but no request ends while this lock is held.
+        # A polled descriptor may belong to another connection by now, but no request ends while this lock is held.
         with self._lock:
             for key, request in list(self._watched.items()):
                 if _has_gone(request.client):
@@ -80,7 +80,7 @@ class ClientWatch:
 
 
 class _Request(Cancellation):
-    """What is fetched for one request, whose client is watched while there is any of it."""
+    """The fetches for one request; its client is watched while any of them is open."""
 
     def __init__(self, client: socket.socket, watch: ClientWatch) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class _Request(Cancellation):
 
 
 def _has_gone(client: socket.socket) -> bool:
-    """Tell whether the client has closed its side, as a client does that is killed or gives up."""
+    """Return whether the client has closed its side, because it was killed or gave up."""
     poll = select.poll()
     poll.register(client, _GONE)
     return bool(poll.poll(0))

@@ -1,4 +1,4 @@
-"""The bytes of a download on their way to the server: as a file where it can send one, else block by block."""
+"""Passes the bytes of a download to the WSGI server: as a file if the server can send one, else in blocks."""
 
 import errno
 import os
@@ -12,9 +12,9 @@ Environ = dict[str, Any]
 
 
 def download_body(environ: Environ, chunks: Iterator[bytes], whole: bool, on_close: Callable[[], None]) -> Any:
-    """Return what a WSGI application answers with; its ``close`` ends ``chunks`` and calls ``on_close``.
+    """Return the body of a WSGI response; its ``close`` ends ``chunks`` and calls ``on_close``.
 
-    Only a whole file goes by ``wsgi.file_wrapper``: PEP 3333 lets a server send to the end of the file.
+    Only a whole file uses ``wsgi.file_wrapper``, because PEP 3333 lets a server send to the end of the file.
     """
     file: BinaryIO | None = getattr(chunks, "file", None)
     wrapper = environ.get("wsgi.file_wrapper")
@@ -34,11 +34,11 @@ class SentChunks(Iterator[bytes]):
         try:
             return next(self._chunks)
         except FetchCancelled as error:
-            # For the server it is as if it had found out itself, by writing.
+            # The server gets the error that its own write would raise.
             raise BrokenPipeError(errno.EPIPE, "the client has gone") from error
 
     def close(self) -> None:
-        """End the chunks; the server calls it, however the answer ended."""
+        """End the chunks; the server calls this after every response, also a failed one."""
         try:
             close: Callable[[], None] | None = getattr(self._chunks, "close", None)
             if close is not None:
@@ -48,10 +48,10 @@ class SentChunks(Iterator[bytes]):
 
 
 class SentFile(SentChunks):
-    """Chunks as the file that they come from: a server sends it from its position.
+    """The file that the chunks come from; a server sends it from its current position.
 
-    When it is closed it stands where the server stopped by its own word, by ``seek`` as socket.sendfile does or by
-    reading. gunicorn puts the descriptor back after that, behind our back.
+    ``close`` leaves the file where the server said that it stopped, by ``seek`` (as socket.sendfile does) or by
+    reading. gunicorn resets the descriptor after that, without calling this object.
     """
 
     def __init__(self, file: BinaryIO, chunks: Iterator[bytes], on_close: Callable[[], None]) -> None:
@@ -62,7 +62,7 @@ class SentFile(SentChunks):
         self._reached: int | None = None
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place in the file and return it."""
+        """Set the position in the file and return it."""
         self._reached = self._file.seek(offset, whence)
         return self._reached
 
@@ -72,7 +72,7 @@ class SentFile(SentChunks):
         return self._file.read(size)
 
     def close(self) -> None:
-        """End the chunks; the server calls it, however the answer ended."""
+        """End the chunks; the server calls this after every response, also a failed one."""
         if self._reached is not None and not self._file.closed:
             self._file.seek(self._reached)
         super().close()

@@ -1,4 +1,4 @@
-"""Errors as HTTP: one table from class to status, and bodies as Accept wants them (api-conventions-errors)."""
+"""Errors as HTTP: one table from class to status, and bodies of the type that Accept names (api-conventions-errors)."""
 
 import html
 import logging
@@ -13,14 +13,14 @@ from glance_mini_store import errors as store
 
 LOG = logging.getLogger(__name__)
 
-INTERNAL_TEXT = "The server has met an error that it did not expect; its log says more."
+INTERNAL_TEXT = "The server has met an unexpected error; its log says more."
 
 RETRY_AFTER = "5"
-"""Seconds after which a client may try again what was refused with 503."""
+"""Seconds after which a client may repeat a request that was refused with 503."""
 
 
 class HttpError(domain.GlanceMiniError):
-    """An error that only HTTP knows; ``headers`` go out with the answer."""
+    """An error that exists only in HTTP; ``headers`` are sent with the response."""
 
     def headers(self) -> dict[str, str]:
         """Return the headers that belong to this error."""
@@ -28,21 +28,21 @@ class HttpError(domain.GlanceMiniError):
 
 
 class UnknownPath(HttpError):
-    """There is no such path."""
+    """The path does not exist."""
 
     code = "http.unknown_path"
     template = "The resource could not be found."
 
 
 class UnknownMethod(HttpError):
-    """Neither path nor method exist."""
+    """Neither the path nor the method exists."""
 
     code = "http.unknown_method"
     template = "The method {method} is not known here."
 
 
 class MethodNotAllowed(HttpError):
-    """The path exists, but not with this method; ``allowed`` are the methods that it has."""
+    """The path exists, but does not have this method; ``allowed`` are the methods that it has."""
 
     code = "http.method_not_allowed"
     template = "The method {method} is not allowed for this resource."
@@ -53,14 +53,14 @@ class MethodNotAllowed(HttpError):
 
 
 class UnsupportedMediaType(HttpError):
-    """The body is not of a type that this call takes."""
+    """The body is not of a type that this call accepts."""
 
     code = "http.media_type"
     template = "The body must be of type {wanted}."
 
 
 class UnsupportedPatchType(UnsupportedMediaType):
-    """The body is no JSON patch of a kind that is known."""
+    """The body is not a JSON patch of a known type."""
 
     code = "http.patch_type"
 
@@ -77,14 +77,14 @@ class BodyTooLarge(HttpError):
 
 
 class LengthRequired(HttpError):
-    """The end of the body cannot be known on this server."""
+    """The server cannot know where the body ends."""
 
     code = "http.length_required"
     template = "A body {reason} cannot be taken here; send Content-Length."
 
 
 class UnknownTransferCoding(HttpError):
-    """The body is coded in a way that is not known (RFC 9112 section 6.1)."""
+    """The transfer coding of the body is unknown (RFC 9112 section 6.1)."""
 
     code = "http.transfer_coding"
     template = "The transfer coding {coding} is not known here."
@@ -105,14 +105,14 @@ class MalformedRange(HttpError):
 
 
 class TooBusy(HttpError):
-    """No more transfers can be taken now."""
+    """All transfer slots are in use."""
 
     code = "http.busy"
     template = "All {limit} transfers of this process are in use; try again later."
 
 
 class NodeFailed(HttpError):
-    """The node that holds the staged data was asked in our place and did not do it."""
+    """The request was forwarded to the node that holds the staged data, and that node failed."""
 
     code = "http.node_failed"
     template = "The node that holds the staged data could not answer: {reason}."
@@ -167,20 +167,20 @@ STATUS: dict[type[Exception], int] = {
     store.MaxRedirectsExceeded: 503,
     store.RemoteServiceUnavailable: 503,
 }
-"""The status of each error class, and of its subclasses that are not named; anything else is 500."""
+"""The status of each error class and of its unlisted subclasses; any other error is 500."""
 
 
 def status_of(error: Exception) -> int:
-    """Return the HTTP status of ``error``, by the nearest of its classes in STATUS."""
+    """Return the HTTP status of ``error``: that of its nearest class in STATUS, else 500."""
     if isinstance(error, WSGIHTTPException):
         return int(error.code)
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
 
 
 def error_response(error: Exception, accept: str) -> Response:
-    """Return the answer for ``error``; call it while it is handled, so that an unexpected one is logged with its trace.
+    """Return the response for ``error``; call it in the ``except`` block, because it logs the trace of an unexpected error.
 
-    ``accept`` is the Accept header, empty where there is none. Texts of errors that are not in STATUS stay inside.
+    ``accept`` is the Accept header, empty if there is none. The text of an error that is not in STATUS is not sent.
     """
     status = status_of(error)
     if status == 500:
@@ -193,7 +193,7 @@ def error_response(error: Exception, accept: str) -> Response:
 
 
 def text_response(status: int, text: str, accept: str) -> Response:
-    """Return an error with that status and explanation, in the shape that ``accept`` asks for."""
+    """Return an error response with that status and text, in the media type that ``accept`` asks for."""
     title = status_reasons[status]
     line = f"{status} {title}"
     match _media_type(accept):

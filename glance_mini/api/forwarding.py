@@ -1,7 +1,6 @@
-"""Hands requests for staged data on to the node whose own disk holds it (api-imports-nodes).
+"""Forwards requests for staged data to the node whose disk holds it (api-imports-nodes).
 
-That node judges the caller anew, by the credentials that came with the request. Which node it is stands in the record
-of the staged data.
+That node checks the caller again, by the credentials of the request. The record of the staged data names the node.
 """
 
 import logging
@@ -17,10 +16,10 @@ from glance_mini.operations.records import GetStaged
 LOG = logging.getLogger(__name__)
 
 TIMEOUT = 60.0
-"""Seconds that the other node may be silent."""
+"""The longest silence of the other node in seconds."""
 
 FORWARDED = "X-Glance-Mini-Forwarded"
-"""The header of a request that came from another node: it goes no further."""
+"""The header of a request that another node forwarded; such a request is not forwarded again."""
 
 _PASSED_ON = (
     "Accept",
@@ -34,14 +33,14 @@ _PASSED_ON = (
 
 
 class Forwarding:
-    """Sends requests to other nodes; ``address`` is where they reach this one, None where there are none."""
+    """Sends requests to other nodes; ``address`` is the URL of this node, None if it is the only one."""
 
     def __init__(self, address: str | None, domain: Stack) -> None:
         self._address = address
         self._domain = domain
 
     def forward(self, request: Request, image_id: str, body: bytes = b"") -> Response | None:
-        """Return the answer of the node that holds the staged data of the image; None where that is no other one.
+        """Return the response of the node that holds the staged data of the image; None if no other node holds it.
 
         Raises NodeUnreachable, NodeFailed. Blocks.
         """
@@ -49,15 +48,15 @@ class Forwarding:
         if host is None:
             return None
         if FORWARDED in request.headers:
-            raise NodeFailed(reason="the request came to another node instead")
+            raise NodeFailed(reason="the forwarded request reached a node that does not hold the data")
         return _send(host, request, image_id, body)
 
     def forward_if_possible(self, request: Request, image_id: str) -> Response | None:
-        """Return as ``forward``; None also where the other node does not answer."""
+        """Return the result of ``forward``, and None also if the other node does not answer."""
         try:
             return self.forward(request, image_id)
         except NodeFailed as error:
-            LOG.warning("Image %s is dealt with here: %s", image_id, error)
+            LOG.warning("Image %s is handled on this node: %s", image_id, error)
             return None
 
     def _other_holder(self, request: Request, image_id: str) -> str | None:
@@ -68,7 +67,7 @@ class Forwarding:
 
 
 def _send(host: str, request: Request, image_id: str, body: bytes) -> Response:
-    import requests  # a node that is alone never needs it
+    import requests  # a single node never needs it
 
     headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
     with requests.Session() as session:

@@ -1,4 +1,4 @@
-"""The page ``/metrics`` beside the pipeline: metrics for Prometheus, without credentials."""
+"""The page ``/metrics`` outside the pipeline: metrics for Prometheus, served without credentials."""
 
 import ipaddress
 import logging
@@ -16,9 +16,9 @@ _FORWARDING = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
 
 
 class MetricsPage:
-    """WSGI application. ``get_usage`` tells what all projects use, and is asked each time.
+    """WSGI application. ``get_usage`` returns what all projects use; it is called for each request.
 
-    ``loopback_only``: only callers on this machine are answered, not those behind its proxy.
+    ``loopback_only``: only callers on this machine are answered, not callers behind its proxy.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class MetricsPage:
         try:
             usage = self._get_usage()
         except Unavailable as error:
-            LOG.warning("The use of quotas is not among the metrics: %s", error)
+            LOG.warning("The metrics do not include the use of quotas: %s", error)
             return
         for resource, used in usage.items():
             self._metrics.quota_used.labels(resource).set(used)

@@ -30,7 +30,7 @@ _NOT_OF_JSON_SCHEMA = frozenset({"name", "links"})
 
 @dataclass(frozen=True)
 class _Described:
-    """What the route table does not say of an action: success, bodies by media type, parameters beside the path."""
+    """What the route table does not say about an action: success, bodies by media type, parameters outside the path."""
 
     summary: str
     status: int = 200
@@ -143,7 +143,7 @@ def _components(schemas: Mapping[str, Schema]) -> Document:
 
 
 def _plain(schema: Schema) -> Schema:
-    """Return ``schema`` without the members that mean nothing to JSON Schema."""
+    """Return ``schema`` without the members that JSON Schema does not define."""
     return {name: value for name, value in schema.items() if name not in _NOT_OF_JSON_SCHEMA}
 
 
@@ -281,19 +281,19 @@ def _descriptions() -> dict[str, _Described]:
             parameters=(_header("Range", {"type": "string"}), _query("prefer", {"type": "string"})),
             others=(204, 206),
         ),
-        "describe_data": _Described("What is known of the data of an image", others=(204,)),
+        "describe_data": _Described("Describe the data of an image", others=(204,)),
         "list_members": _Described("The members of an image", answer={_JSON: _ref("Members")}),
         "add_member": _Described("Share an image with a project", answer=member, body=new_member),
         "get_member": _Described("A member of an image", answer=member),
         "update_member": _Described("Accept or reject a shared image", answer=member, body=new_status),
-        "stage_data": _Described("Bring data for an import", 204, body=binary, parameters=(size,)),
+        "stage_data": _Described("Stage data for an import", 204, body=binary, parameters=(size,)),
         "import_image": _Described("Import the data of an image", 202, body={_JSON: _IMPORT}, parameters=(store,)),
-        "list_image_tasks": _Described("What is done for an image", answer=anything),
+        "list_image_tasks": _Described("The tasks of an image", answer=anything),
         "get_locations": _Described("Where the data of an image is stored", answer={_JSON: _LOCATIONS}),
         "add_location": _Described("Register data that is stored already", 202, body={_JSON: _NEW_LOCATION}),
         "list_tasks": _Described("Tasks", answer={_JSON: _ref("Tasks")}, parameters=_task_parameters()),
         "create_task": _Described(
-            "Begin a task of the old kind", 201, answer={_JSON: _ref("Task")}, body={_JSON: _NEW_TASK}
+            "Create a task of the old kind", 201, answer={_JSON: _ref("Task")}, body={_JSON: _NEW_TASK}
         ),
         "get_task": _Described("A task", answer={_JSON: _ref("Task")}),
         "get_import_info": _Described("The import methods", answer=anything),

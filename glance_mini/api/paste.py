@@ -1,6 +1,6 @@
 """The factories of the paste file: the application and the middleware before it.
 
-PasteDeploy calls them with ``global_conf``, in which ``bootstrap`` hands over the objects of the process: ``conf``,
+PasteDeploy calls them with ``global_conf``, in which ``bootstrap`` passes the objects of the process: ``conf``,
 ``services`` and ``stack``.
 """
 
@@ -23,14 +23,14 @@ WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]
 Filter = Callable[[WSGIApplication], WSGIApplication]
 
 DISABLING_FILE = "/etc/glance-mini/healthcheck_disable"
-"""While this file is there the health check says so, unless ``[healthcheck] disable_by_file_path`` names another."""
+"""While this file exists, the health check fails; ``[healthcheck] disable_by_file_path`` can name another file."""
 
 CORS_DEFAULTS = {
     "allow_headers": ["Content-MD5", "X-Auth-Token", "X-Openstack-Request-ID", "X-Image-Meta-Store", "X-Project-Id"],
     "expose_headers": ["Content-MD5", "Location", "X-Openstack-Request-ID", "OpenStack-image-import-methods"],
     "allow_methods": ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH"],
 }
-"""What pages of an allowed origin may send and read, where the configuration does not say otherwise."""
+"""What pages of an allowed origin may send and read by default."""
 
 
 def app_factory(global_conf: Mapping[str, Any], **_local: str) -> Application:
@@ -51,7 +51,7 @@ def versions_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
 
 
 def cors_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
-    """Return oslo.middleware's CORS, for PasteDeploy; nothing where no origin is allowed."""
+    """Return oslo.middleware's CORS filter, for PasteDeploy; one without effect if no origin is allowed."""
     from oslo_middleware import cors
 
     conf = global_conf["conf"]
@@ -64,7 +64,7 @@ def cors_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
 
 
 def proxy_headers_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
-    """Return oslo.middleware's reading of proxy headers, for PasteDeploy; nothing where it is off."""
+    """Return oslo.middleware's filter of proxy headers, for PasteDeploy; one without effect if it is switched off."""
     from oslo_middleware import http_proxy_to_wsgi
 
     conf = global_conf["conf"]
@@ -75,7 +75,7 @@ def proxy_headers_factory(global_conf: Mapping[str, Any], **_local: str) -> Filt
 
 
 def healthcheck_factory(global_conf: Mapping[str, Any], **_local: str) -> WSGIApplication:
-    """Return oslo.middleware's health check, for PasteDeploy; out of service while a file is there."""
+    """Return oslo.middleware's health check, for PasteDeploy; it fails while a file exists."""
     from oslo_middleware import healthcheck
     from oslo_middleware.healthcheck.opts import DISABLE_BY_FILE_OPTS, HEALTHCHECK_OPTS
 
@@ -88,7 +88,7 @@ def healthcheck_factory(global_conf: Mapping[str, Any], **_local: str) -> WSGIAp
 
 
 def metrics_factory(global_conf: Mapping[str, Any], **_local: str) -> MetricsPage:
-    """Return the page of figures, for PasteDeploy."""
+    """Return the page of metrics, for PasteDeploy."""
     conf = global_conf["conf"]
     services = global_conf["services"]
     return MetricsPage(

@@ -1,4 +1,4 @@
-"""The request as controllers see it: who asks, and the JSON in its body, strictly read."""
+"""The request as controllers see it: the caller, and the JSON in the body, read strictly."""
 
 from typing import Any, NoReturn
 
@@ -11,10 +11,10 @@ from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Invalid
 
 CONTEXT_KEY = "glance_mini.context"
-"""Where in the WSGI environment the authentication middleware leaves the ``Context``."""
+"""The key in the WSGI environment under which the authentication middleware puts the ``Context``."""
 
 MAX_DEPTH = 64
-"""How deep lists and objects of a JSON body may stand in each other."""
+"""How deep lists and objects of a JSON body may be nested."""
 
 
 class Request(webob.Request):
@@ -27,7 +27,7 @@ class Request(webob.Request):
 
     @property
     def has_body(self) -> bool:
-        """Tell whether there is a body as api-conventions-methods counts it."""
+        """Return whether the request has a body, as api-conventions-methods defines it."""
         return body.has_body(self.environ)
 
     def json_object(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Request(webob.Request):
     def _load_json(self) -> Any:
         text = body.read_all(self.environ, self.max_json_body)
         if not text:
-            _refuse("there is none")
+            _refuse("it is empty")
         try:
             value = orjson.loads(text)
         except orjson.JSONDecodeError as error:
@@ -58,7 +58,7 @@ class Request(webob.Request):
 
 
 def _check_depth_and_text(value: Any) -> None:
-    """Raise Invalid for NUL in a text and for nesting beyond MAX_DEPTH; without recursion."""
+    """Raise Invalid for NUL in a string and for nesting deeper than MAX_DEPTH; does not recurse."""
     level = [value]
     for _ in range(MAX_DEPTH + 1):
         below: list[Any] = []
@@ -69,7 +69,7 @@ def _check_depth_and_text(value: Any) -> None:
             elif isinstance(item, list):
                 below.extend(item)
             elif isinstance(item, str) and "\0" in item:
-                _refuse("a text in it holds a NUL character")
+                _refuse("a string in it holds a NUL character")
         if not below:
             return
         level = below

@@ -1,4 +1,4 @@
-"""Responses, and JSON as the API writes it. Answers to errors are made in ``errors``."""
+"""Responses, and JSON as the API writes it. ``errors`` makes error responses."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ _OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECOND
 
 
 class Response(webob.Response):
-    """A WebOb response that is sent as it is: the path in ``Location`` stays a path (api-conventions-headers)."""
+    """A WebOb response that is sent unchanged: the path in ``Location`` stays a path (api-conventions-headers)."""
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Send the head and return the body, which is closed unread for HEAD."""
@@ -40,12 +40,12 @@ def json_response(value: object, status: int = 200, headers: Headers | None = No
 
 
 def empty_response() -> Response:
-    """Return the answer 204, without content, its type or its length."""
+    """Return a 204 response, without content, content type and length."""
     return Response(status=204)
 
 
 def accepted_response() -> Response:
-    """Return the answer 202, without content: the work goes on behind it."""
+    """Return a 202 response without content; the work continues after it."""
     response = Response(status=202)
     del response.content_type
     return response

@@ -1,4 +1,4 @@
-"""All paths and methods of the API in one table (api-index-calls), and how a request finds its row."""
+"""All paths and methods of the API in one table (api-index-calls), and the search for the row of a request."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH")
 
 @dataclass(frozen=True)
 class Action:
-    """What is done for one method of one path.
+    """One method of one path.
 
-    ``name`` is the operation in metrics and in the OpenAPI document, ``handler`` controller and method.
+    ``name`` is the operation in metrics and in the OpenAPI document, ``handler`` names controller and method.
     ``takes_body`` False: a request with a body is refused (api-conventions-methods).
     """
 
@@ -145,7 +145,7 @@ class Router:
     def find(self, request: Request, path: str) -> tuple[Action, Handler, dict[str, str]]:
         """Return action, handler and the variables of ``path``, all UTF-8 text.
 
-        Raises UnknownPath, UnknownMethod, MethodNotAllowed, and Invalid for a body where none is taken.
+        Raises UnknownPath, UnknownMethod, MethodNotAllowed, and Invalid for a body that the action does not take.
         """
         method = request.method
         variables = self._mapper.match(path)

@@ -1,4 +1,4 @@
-"""How many uploads and downloads run at once, so that small requests always find a thread."""
+"""Limits how many uploads and downloads run at once, so that small requests always find a thread."""
 
 import threading
 from collections.abc import Callable
@@ -14,7 +14,7 @@ class TransferSlots:
         self._free = threading.BoundedSemaphore(limit)
 
     def take(self) -> Callable[[], None]:
-        """Take a slot and return what gives it back, which does so once; TooBusy at once where none is free."""
+        """Take a slot and return a function that releases it once; raises TooBusy at once if no slot is free."""
         if not self._free.acquire(blocking=False):
             raise TooBusy(limit=self._limit)
         taken = [self._free]

@@ -1,7 +1,7 @@
 """Writes one stream to several stores at once; it is read, hashed and observed once.
 
-A store that fails drops out and the others continue, while enough of them are left. Data that is refused is removed from
-all of them.
+A store that fails drops out and the others continue, while enough of them are left. Refused data is removed from all of
+them.
 """
 
 import logging

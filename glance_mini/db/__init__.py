@@ -1,1 +1,1 @@
-"""The data access layer: the interface and what answers it."""
+"""The data access layer: the interface and its backends."""

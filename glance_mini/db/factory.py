@@ -1,4 +1,4 @@
-"""Opens the data access layer that the configuration names."""
+"""Opens the data access backend that the configuration names."""
 
 from oslo_config import cfg
 
@@ -9,9 +9,9 @@ BACKENDS: PluginKind[Backend] = PluginKind("Data access", "glance_mini.data_acce
 
 
 def open_data_access(conf: cfg.ConfigOpts, event_rules: EventRules = no_events) -> Backend:
-    """Return the backend that ``[database] data_access`` names; ConfigurationError where it cannot be used.
+    """Return the backend that ``[database] data_access`` names; raises ConfigurationError if it cannot be used.
 
-    It stores the events that ``event_rules`` makes of each call.
+    It stores the events that ``event_rules`` returns for each call.
     """
     name = conf.database.data_access
     classes = BACKENDS.load([name], "[database] data_access")

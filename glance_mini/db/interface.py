@@ -1,7 +1,7 @@
-"""What the service asks of its data: one door, through which frozen calls go in and domain values come out.
+"""The interface of the data access layer: one method that takes frozen calls and returns domain values.
 
-The calls stand in ``operations``: everything that is a ``DataCall``. A backend answers them on a database or over a
-network; ``glance_mini.testing.data_access`` is the suite by which it proves itself.
+The calls are the subclasses of ``DataCall`` in ``operations``. A backend answers them from a database or over a
+network; ``glance_mini.testing.data_access`` is the test suite for backends.
 """
 
 from abc import ABC, abstractmethod
@@ -19,27 +19,27 @@ R = TypeVar("R")
 
 
 class EventRules(Protocol):
-    """Decides which events a call causes; pure, because a transaction that conflicts is begun anew."""
+    """Returns the events of a call. It must be pure, because a transaction is repeated after a conflict."""
 
     def __call__(self, call: DataCall[R], result: R, cause: Cause | None) -> Iterable[Event]:
-        """Return the events of ``call``, whose ``result`` is about to be committed."""
+        """Return the events of ``call``; its ``result`` is about to be committed."""
         ...
 
 
 def no_events(call: DataCall[R], result: R, cause: Cause | None) -> Iterable[Event]:
-    """Return nothing: events are not stored."""
+    """Return no events."""
     return ()
 
 
 class DataAccess(ABC):
-    """All reads and writes of the service; safe to share by threads."""
+    """All reads and writes of the service; thread-safe."""
 
     @abstractmethod
     def run(self, call: DataCall[R], now: datetime | None = None, cause: Cause | None = None) -> R:
-        """Return the result of ``call``, which is one transaction: where it raises, nothing was written.
+        """Return the result of ``call``, which is one transaction: if it raises, nothing was written.
 
-        ``now`` (UTC without a zone) is given by tests alone; None: the time of the database server. ``cause`` is what
-        the events say of the caller. Raises what the call says, and Unavailable: then a write may have happened.
+        Only tests set ``now`` (UTC without a zone); None means the time of the database server. ``cause`` describes the
+        caller for the events. Raises the errors of the call, and Unavailable: then a write may have happened.
         """
 
     @abstractmethod
@@ -48,7 +48,7 @@ class DataAccess(ABC):
 
 
 class Backend(DataAccess):
-    """A data access that ``[database] data_access`` can name, by an entry point of ``glance_mini.data_access``."""
+    """A data access that ``[database] data_access`` can name; it is an entry point of ``glance_mini.data_access``."""
 
     name: ClassVar[str]
 
@@ -57,5 +57,5 @@ class Backend(DataAccess):
     def from_config(cls, conf: cfg.ConfigOpts, event_rules: EventRules = no_events) -> Self:
         """Return the backend that ``conf`` describes; it connects at its first call. Raises ConfigurationError.
 
-        The events that ``event_rules`` makes of a call are stored in the transaction of the call.
+        The events that ``event_rules`` returns for a call are stored in the transaction of the call.
         """

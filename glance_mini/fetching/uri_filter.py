@@ -1,6 +1,6 @@
 """Decides which addresses the service fetches from for its users (``[import_filtering_opts]``).
 
-It protects the network of the service: a URL is parsed strictly, its host is resolved once, and each address is checked.
+It protects the network of the service: a URL is parsed strictly, its host is resolved once and each address is checked.
 The client connects only to addresses that pass.
 """
 

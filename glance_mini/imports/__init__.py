@@ -1,1 +1,1 @@
-"""Where imported data comes from and what is done to it. Jobs and the flow of an import stand elsewhere."""
+"""Sources of imported data and the processing of it. The jobs of imports are in ``glance_mini.jobs``."""

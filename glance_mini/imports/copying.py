@@ -1,7 +1,7 @@
-"""Brings the data of a source into stores: fetched once, judged before anything of it counts.
+"""Copies the data of a source into stores; it is fetched once and checked before a copy is recorded.
 
-A local file that the service made itself is taken over by the first store that can do so without a copy. Where no more
-than some stores may be written at once, the others follow in groups, from that file or from a copy that is stored.
+A local file that the service made itself is linked into the first store that can do so. If the number of stores written
+at once is limited, the other stores follow in groups, from that file or from a stored copy.
 """
 
 import logging
@@ -32,7 +32,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Copied:
-    """What was read, and for each store id what it has now or why it has nothing; sizes in bytes."""
+    """The result of a copy: sizes in bytes, hex digests, and by store id the copy or the error."""
 
     size: int
     virtual_size: int | None
@@ -41,17 +41,17 @@ class Copied:
 
     @property
     def stored(self) -> dict[str, Stored]:
-        """What each store has that has the data."""
+        """The copies by store id."""
         return {store: outcome for store, outcome in self.outcomes.items() if isinstance(outcome, Stored)}
 
     @property
     def failures(self) -> dict[str, Exception]:
-        """Why each of the others has nothing."""
+        """The errors of the other stores by store id."""
         return _failures(self.outcomes)
 
 
 class Copier:
-    """Copies for all imports of a process."""
+    """Copies the data of all imports of a process."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Copier:
         at_once: int | None = None,
         report_seconds: float = REPORT_SECONDS,
     ) -> None:
-        """``at_once``: how many stores are written at the same time, None: all. ``report_seconds`` as for Progress."""
+        """``at_once``: how many stores are written at once, None: all. ``report_seconds`` as for Progress."""
         self._stores = stores
         self._rules = rules
         self._at_once = at_once
@@ -84,17 +84,17 @@ class Copier:
         may_fail: int,
         control: Control,
     ) -> Copied:
-        """Bring ``source``, which becomes the data of ``image``, into the stores under ``name``. Blocks.
+        """Copy ``source``, the data of ``image``, into the stores under ``name``. Blocks.
 
-        Raises UnsafeContent, HashMismatch, SignatureInvalid, NotWritten where more than ``may_fail`` stores failed, and
-        what the source and ``control`` raise; ``name`` is left in no store then that still answers. NotWritten comes
-        too where the first stores to be written have all failed and the others were not tried, for there is nothing
-        left to read. The source is closed in any case.
+        Raises UnsafeContent, HashMismatch, SignatureInvalid, NotWritten if more than ``may_fail`` stores failed, and
+        what the source and ``control`` raise; then ``name`` is left in none of the stores that still answer. Raises
+        NotWritten also if all stores of the first group failed and the others were not tried, because the source
+        cannot be read again. The source is always closed.
         """
         adopting = self._adopting_store(source.path, store_ids)
         first, *others = self._groups([store for store in store_ids if store != adopting])
         progress = self.progress(control, "Copied", source.size and source.size * (1 + len(others)))
-        # The other groups need something to be read from, and the source is not read twice.
+        # The other groups read from a copy, because the source is not read twice.
         most = min(may_fail, len(first) - 1) if others and source.path is None else may_fail
         copied = self._copy_first(source, image, name, first, expected_hashes, most, progress)
         outcomes = dict(copied.outcomes)
@@ -114,11 +114,11 @@ class Copier:
         return replace(copied, outcomes={store: outcomes[store] for store in store_ids})
 
     def progress(self, control: Control, verb: str, size: int | None) -> Progress:
-        """Return what tells the task how much of ``size`` bytes, None: unknown, was done."""
+        """Return a progress report for ``size`` bytes (None: unknown)."""
         return Progress(control, verb, size, self._report_seconds)
 
     def discard(self, names: Iterable[str], store_ids: Sequence[str]) -> None:
-        """Remove what was written under ``names`` and never recorded; a store that fails is logged."""
+        """Remove unrecorded data under ``names``; errors of stores are logged."""
         for name in names:
             for store in store_ids:
                 try:
@@ -127,7 +127,7 @@ class Copier:
                     LOG.warning("The remains of an import, %s, could not be removed: %s", name, error)
 
     def _groups(self, store_ids: Sequence[str]) -> list[Sequence[str]]:
-        """Return the stores in groups that are written one after the other; there is one at least."""
+        """Return the stores in groups that are written one after the other; at least one group."""
         size = self._at_once or len(store_ids) or 1
         return [store_ids[start : start + size] for start in range(0, len(store_ids), size)] or [[]]
 
@@ -141,7 +141,7 @@ class Copier:
         may_fail: int,
         progress: Progress,
     ) -> Copied:
-        """Judge and hash the data of ``source`` on its way into the first stores."""
+        """Inspect, verify and hash the data of ``source`` while it is written to the first stores."""
         with ExitStack() as closing:
             closing.callback(close, source.chunks)
             attributes: dict[str, Any] = dict(source.attributes)
@@ -196,7 +196,7 @@ class Copier:
         try:
             return device in self._stores.get(store).devices()
         except store_errors.StoreError:
-            # It will fail as a store that is written to, and say why.
+            # Writing to the store will fail too, and give the reason.
             return False
 
     def _adopt(self, store_id: str, name: str, path: Path) -> Outcome:

@@ -1,7 +1,7 @@
 """The import method glance-download: an image of another image service, read with the caller's own token.
 
 Sources: api-imports-methods, api-imports-flow; the service catalogue of the Identity API v3, and its older form that
-keystonemiddleware hands on in X-Service-Catalog.
+keystonemiddleware passes in X-Service-Catalog.
 """
 
 import json
@@ -19,14 +19,14 @@ _INTERFACES = ("public", "internal", "admin")
 
 
 class NoEndpoint(Invalid):
-    """The caller's service catalogue has no image service there."""
+    """The caller's service catalogue has no image service in the region."""
 
     code = "import.no_endpoint"
     template = "The service catalogue has no {interface} endpoint of an image service in region {region}."
 
 
 class SourceRefused(Invalid):
-    """The image of the other service cannot be taken."""
+    """The image of the other service cannot be imported."""
 
     code = "import.source_refused"
     template = "Image {id} of the other image service cannot be imported: {reason}"
@@ -34,7 +34,7 @@ class SourceRefused(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
-    """What is taken over of an image; ``size`` in bytes. ``hashes`` are hex digests of its data by algorithm."""
+    """The imported values of an image; ``size`` in bytes. ``hashes`` are hex digests of its data by algorithm."""
 
     id: str
     size: int
@@ -66,26 +66,26 @@ class GlanceSource:
     """Another image service at ``endpoint``; ``token`` is the caller's."""
 
     def __init__(self, downloads: Downloads, endpoint: str, token: str, prefixes: Iterable[str]) -> None:
-        """``prefixes``: how the names of those custom properties begin that are taken over."""
+        """``prefixes``: custom properties whose names begin with one of them are imported."""
         self._downloads = downloads
         self._endpoint = endpoint
         self._headers = {"X-Auth-Token": token}
         self._prefixes = tuple(prefixes)
 
     def image(self, image_id: str, pause: Callable[[float], object]) -> SourceImage:
-        """Return the image; raises SourceRefused, and what ``Downloads.open`` does, where ``pause`` is explained."""
+        """Return the image. Raises SourceRefused and as ``Downloads.open``; see there for ``pause``."""
         url = f"{self._endpoint}/v2/images/{image_id}"
         download = self._downloads.open(url, headers=self._headers, limit=_LONGEST_RECORD, pause=pause)
         try:
             record = json.loads(b"".join(download))
         except ValueError as error:
-            raise FetchRefused(reason="The other image service does not answer in JSON.") from error
+            raise FetchRefused(reason="The other image service did not answer with JSON.") from error
         if not isinstance(record, dict):
-            raise FetchRefused(reason="The other image service does not answer with an image.")
+            raise FetchRefused(reason="The other image service did not answer with an image.")
         return self._take(image_id, record)
 
     def data(self, image: SourceImage, pause: Callable[[float], object]) -> Download:
-        """Begin to fetch the data, which must have the size of the image; raises what ``Downloads.open`` does."""
+        """Start to fetch the data, which must have the size of the image. Raises as ``Downloads.open``."""
         url = f"{self._endpoint}/v2/images/{image.id}/file"
         return self._downloads.open(url, headers=self._headers, size=image.size, pause=pause)
 
@@ -111,7 +111,7 @@ class GlanceSource:
 
 
 def _hashes(record: Mapping[str, Any]) -> dict[str, str]:
-    """Return the digests that the other service tells."""
+    """Return the hex digests by algorithm in the record of the other service."""
     algorithm, value = record.get("os_hash_algo"), record.get("os_hash_value")
     if isinstance(algorithm, str) and isinstance(value, str):
         return {algorithm: value}

@@ -1,4 +1,4 @@
-"""What the API must know of import methods: their names, and what each asks of an image and of its user."""
+"""The rules of import methods for the API: the image status and the request fields that each requires."""
 
 from collections.abc import Mapping
 
@@ -11,9 +11,9 @@ _STATUSES = ("queued", "uploading")
 
 
 def load_method_rules(conf: cfg.ConfigOpts) -> Mapping[str, MethodRule]:
-    """Return the rules of the methods that come with the service and of the further ones that are enabled.
+    """Return the rules of the built-in methods and of all other enabled methods, by name.
 
-    Only the latter are loaded for it. Raises ConfigurationError for one that is not installed or makes no sense.
+    Only the other ones are loaded. Raises ConfigurationError if one is not installed or its rule is not valid.
     """
     further = [name for name in conf.enabled_import_methods if name not in METHOD_RULES]
     if not further:

@@ -1,7 +1,6 @@
-"""Where the data of an import comes from: one class for each method (api-imports-methods).
+"""The sources of imports: one class for each method (api-imports-methods).
 
-A method opens a ``Source``; what is done with it is the flow's business. Methods are entry points of the group
-``glance_mini.import_methods``.
+A method only opens a ``Source``. Methods are entry points of the group ``glance_mini.import_methods``.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,16 +31,16 @@ NAMESPACE = "glance_mini.import_methods"
 OPTION = "enabled_import_methods"
 
 Pause = Callable[[float], object]
-"""Waits some seconds; raises where the job shall stop."""
+"""Waits some seconds; raises if the job must stop."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """The data to import: ``chunks`` of ``size`` bytes (None: unknown), once.
+    """The data to import: ``chunks`` with ``size`` bytes in all (None: unknown), to be read once.
 
-    ``path`` is a local file with the same bytes that a store may take over, where there is one. ``expected_hashes``
-    are hex digests that the data must have; ``attributes`` and ``properties`` are what the image gets from its source.
-    ``signature`` judges the data where the image is signed and nobody has judged it yet.
+    ``path`` is a local file with the same bytes that a store may link in, or None. ``expected_hashes`` are the hex
+    digests of the data by algorithm; ``attributes`` and ``properties`` are set on the image. ``signature`` verifies
+    the data of a signed image, None if that is not needed or was done.
     """
 
     chunks: Any
@@ -56,15 +55,15 @@ class Source:
 class ImportMethod:
     """Base of all methods; one object serves all imports.
 
-    An image must be in ``image_status`` (queued, or uploading: with staged data) for it, and its user must give the
-    ``fields``. Both are told to the API, where the methods that come with the service have rules of their own.
+    The image must have ``image_status`` (queued, or uploading: with staged data), and the request must have the
+    ``fields``. The API checks both; the built-in methods have rules of their own there.
     """
 
     name: ClassVar[str]
     image_status: ClassVar[str] = "queued"
     fields: ClassVar[tuple[str, ...]] = ()
     has_plugins: ClassVar[bool] = True
-    """Whether plugins may change the data on its way."""
+    """Whether import plugins are applied to the data."""
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
@@ -72,7 +71,7 @@ class ImportMethod:
         raise NotImplementedError
 
     def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
-        """Begin to read and return the source. Raises JobFailed, or an error that may pass as it is."""
+        """Start to read and return the source. Raises JobFailed; errors that may pass are raised unchanged."""
         raise NotImplementedError
 
 
@@ -82,7 +81,7 @@ class GlanceDirect(ImportMethod):
     name = GLANCE_DIRECT
 
     def __init__(self, stores: Stores, data: DataAccess, host: str | None = None) -> None:
-        """``host`` is the address of this node, None where there is only one node."""
+        """``host`` is the node URL of this node, None if there is only one node."""
         self._stores = stores
         self._data = data
         self._host = host
@@ -96,7 +95,7 @@ class GlanceDirect(ImportMethod):
         if staged is None:
             raise JobFailed(reason="The staged data is gone.")
         if staged.host not in (None, self._host):
-            # The job is bound to that node; only a node that calls itself by another address now comes here.
+            # The job is bound to that node, so this happens only if the URL of the node was changed.
             raise Unavailable(reason=f"The staged data is on another node, {staged.host}.")
         store = self._stores.get(staged.store)
         try:

@@ -1,4 +1,4 @@
-"""What the job of an import asks for, and the names under which its attempts write."""
+"""The plan of an import job: its request, its stores, and the names under which its attempts write."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,7 +12,7 @@ FORMATS = ("disk_format", "container_format")
 
 @dataclass(frozen=True)
 class Plan:
-    """What a job asks for, and the names under which its attempts write."""
+    """The request and the stores of a job, and the names under which its attempts write."""
 
     job: Job
     request: ImportRequest
@@ -37,12 +37,12 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """The name of what this attempt writes."""
+        """The name of the data that this attempt writes."""
         return self._name(self.job.attempts)
 
     @property
     def names(self) -> list[str]:
-        """The names of everything that was written for the job."""
+        """The names of the data of all attempts."""
         return [self._name(attempt) for attempt in range(1, self.job.attempts + 1)]
 
     def _name(self, attempt: int) -> str:

@@ -1,4 +1,4 @@
-"""Makes the data of an import ready to be copied: opens its source, judges it, and lets it pass the plugins."""
+"""Prepares the data of an import for copying: opens the source, verifies it and runs the plugins."""
 
 import logging
 import os
@@ -27,7 +27,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Preparation:
-    """Sources by import method, with the plugins of the service; one object serves all jobs."""
+    """Opens sources by import method and applies the plugins; one object serves all jobs."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Preparation:
         size_cap: int,
         certificates: Certificates = no_certificates,
     ) -> None:
-        """``work_directory`` takes the files that plugins make, best on the file system of a store."""
+        """``work_directory`` holds the files of the plugins, best on the file system of a store."""
         self._methods = methods
         self._plugins = plugins
         self._copier = copier
@@ -47,12 +47,12 @@ class Preparation:
         self._certificates = certificates
 
     def clear(self, job: Job) -> None:
-        """Remove the files that attempts of ``job`` have left here."""
+        """Remove the files that attempts of ``job`` left in the work directory."""
         shutil.rmtree(self._work_directory / job.id, ignore_errors=True)
 
     @contextmanager
     def source(self, plan: Plan, image: Image, control: Control) -> Iterator[Source]:
-        """Open the source and let it pass the plugins; what these have made is removed at the end."""
+        """Yield the source after the plugins; the files of the plugins are removed at the end."""
         method = self._method(plan)
         with self._workspace(plan.job) as directory:
             source = method.open(plan.job, plan.request, image, lambda seconds: _pause(seconds, control))
@@ -70,7 +70,7 @@ class Preparation:
 
     @contextmanager
     def _workspace(self, job: Job) -> Iterator[Path]:
-        """Give a directory of this attempt alone; Unavailable where files of it cannot be written or read."""
+        """Yield a directory for this attempt only; raises Unavailable if its files cannot be written or read."""
         own = self._work_directory / job.id
         directory = own / str(job.attempts)
         try:
@@ -85,7 +85,7 @@ class Preparation:
             shutil.rmtree(own, ignore_errors=True)
 
     def _with_signature(self, job: Job, image: Image, source: Source) -> Source:
-        """Return ``source`` with what judges its data, where the image is signed; closes it where that fails."""
+        """Return ``source``, with a signature check if the image is signed; closes it on errors."""
         try:
             fetch_certificate = self._certificates(job.token, job.project_id)
             check = signature_check({**image.properties, **source.properties}, fetch_certificate)
@@ -95,9 +95,9 @@ class Preparation:
         return replace(source, signature=check)
 
     def _apply_plugins(self, job: Job, source: Source, image: Image, directory: Path, control: Control) -> Source:
-        """Return the source that the plugins make of ``source``, which is judged and a local file before they see it.
+        """Return the source with the results of the plugins; they get ``source`` as a local file that was verified.
 
-        A signature is that of the data before the plugins, also where they are who say that there is one.
+        A signature covers the data before the plugins, also if a plugin sets the properties of the signature.
         """
         try:
             path = self._fetch(source, directory / "source", control)
@@ -121,13 +121,13 @@ class Preparation:
         )
 
     def _fetch(self, source: Source, path: Path, control: Control) -> Path:
-        """Return a file with the data of ``source``, its own or ``path``; raises HashMismatch, SignatureInvalid."""
+        """Return a file with the verified data, ``source.path`` or ``path``; raises HashMismatch, SignatureInvalid."""
         if source.path is not None and source.signature is None:
             return source.path
         judges: list[ExpectedHashes | SignatureCheck] = [ExpectedHashes(source.expected_hashes)]
         if source.signature is not None:
             judges.append(source.signature)
-        # What is in a file of its own already is only read.
+        # Data that is in a file already is only read.
         with open(os.devnull if source.path else path, "wb", buffering=0) as file:
             for chunk in self._copier.progress(control, "Fetched", source.size).watch(source.chunks):
                 for judge in judges:

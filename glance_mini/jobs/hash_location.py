@@ -27,7 +27,7 @@ from glance_mini_store.streams import close
 class LocationJob(JobType):
     """Hashes the data of one location.
 
-    If the job has a hash to compare, success makes the image active; else the image is active already and gets its hashes.
+    If the user gave a hash, success makes the image active; else the image is active already and gets its hashes.
     """
 
     kind = "location_import"

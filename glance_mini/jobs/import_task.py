@@ -1,6 +1,6 @@
 """The task ``import`` as a job: creates an image as its user and imports the data (api-tasks).
 
-The image is created once, even if the job is restarted, because its id is recorded first. A failed task leaves no image.
+The image is created once, even if the job is restarted: its id is recorded first. A failed task leaves no image.
 """
 
 import logging

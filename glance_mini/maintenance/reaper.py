@@ -89,7 +89,7 @@ class Reaper:
             return
         self._data.run(AbortTransfer(transfer))
         self._metrics.leases_expired.inc()
-        LOG.warning("Transfer %s of image %s was aborted because its lease had expired.", transfer.id, transfer.image_id)
+        LOG.warning("Transfer %s of image %s was aborted: its lease had expired.", transfer.id, transfer.image_id)
 
     def _delete(self, deletion: Deletion) -> None:
         try:

@@ -46,7 +46,7 @@ class Dispatcher:
         self._clock = clock
         self._process = uuid.uuid4().hex
         self._wait = interval
-        self._background = Background("dispatcher", self._work, lambda: self._wait, "Stored events could not be published")
+        self._background = Background("dispatcher", self._work, lambda: self._wait, "Stored events were not published")
 
     def start(self) -> None:
         """Start the thread; the first round begins at once. Call it once, and after a fork."""

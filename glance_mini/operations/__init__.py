@@ -1,7 +1,7 @@
-"""What can be asked of the image service: frozen values, one file per resource.
+"""The operations of the image service as frozen values, one file per resource.
 
-``OPERATIONS`` holds all of them; a layer may have a method for each name that stands here and for no other.
-``DATA_CALLS`` are those of them that the data access layer answers.
+``OPERATIONS`` holds all of them; a layer may have methods only for the names of these operations.
+``DATA_CALLS`` are the operations that the data access layer answers.
 """
 
 from glance_mini.operations import data, images, imports, info, jobs, locations, members, outbox, records, tasks

@@ -1,4 +1,4 @@
-"""The shapes that all operations share: what the API asks, and what the layers ask of the database."""
+"""Base classes of all operations: those that the API calls, and those that the layers send to the database."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
@@ -10,10 +10,10 @@ R = TypeVar("R", covariant=True)
 
 @dataclass(frozen=True)
 class Operation(Generic[R]):
-    """One thing that can be asked, with a result of type ``R``; ``name`` is the layer method that handles it.
+    """One operation with a result of type ``R``; ``name`` is the layer method that handles it.
 
-    ``internal`` operations are sent by layers to the layers below: they have no policy rule and ``around`` does not
-    see them. ``writes``: whether it may change something.
+    Layers send ``internal`` operations to the layers below: they have no policy rule and ``around`` does not
+    handle them. ``writes``: whether it may change something.
     """
 
     name: ClassVar[str]
@@ -23,10 +23,10 @@ class Operation(Generic[R]):
 
 @dataclass(frozen=True)
 class DataCall(Operation[R]):
-    """An operation that the data access layer answers as it stands: ``DataAccess.run`` is given it.
+    """An operation that the data access layer answers directly, by ``DataAccess.run``.
 
-    It holds plain values only, as its result does. ``may_repeat``: whether a second run, after a first one whose
-    answer was lost, does no harm; reads always may.
+    It and its result hold plain values only. ``may_repeat``: whether a second run does no harm after a first one whose
+    answer was lost; this is always true of reads.
     """
 
     internal: ClassVar[bool] = True
@@ -45,8 +45,8 @@ class DataQuery(DataCall[R]):
 class ImageOperation(Operation[R]):
     """An operation on one image; ``Stack.call`` loads the complete target into ``image`` before the first layer.
 
-    ``for_owner``: only for the image's owner and administrators. ``of_deleted``: the target may be an image that was
-    deleted and can be restored; all other operations do not find it.
+    ``for_owner``: only for the image's owner and administrators. ``of_deleted``: the target may be an image in the
+    trash; all other operations do not find such an image.
     """
 
     for_owner: ClassVar[bool] = False
@@ -57,6 +57,6 @@ class ImageOperation(Operation[R]):
 
     @property
     def target(self) -> Image:
-        """The loaded image; only for layers, which never see an operation without one."""
+        """The loaded image. Only layers use it, because they never receive an operation without one."""
         assert self.image is not None, f"{self.name} was sent without its target"
         return self.image

@@ -11,11 +11,11 @@ from glance_mini.operations.base import ImageOperation, Operation
 
 @dataclass(frozen=True)
 class UploadData(ImageOperation[Image]):
-    """Store ``chunks`` as the data of a queued image and return the image, active.
+    """Store ``chunks`` as the data of a queued image and return the active image.
 
-    ``size`` in bytes where the client has announced it; ``store`` the id of the store, None for the default one.
-    ``chunks`` is read only after every check that needs no data, and raises ClientGone where the body breaks off.
-    ``transfer_id`` None lets the location layer choose one.
+    ``size`` in bytes, None if the client did not announce it; ``store`` is the id of the store, None for the default.
+    ``chunks`` is read only after every check that needs no data, and raises ClientGone if the body ends too early.
+    If ``transfer_id`` is None, the layers choose one.
     """
 
     name: ClassVar[str] = "upload_data"
@@ -31,8 +31,8 @@ class UploadData(ImageOperation[Image]):
 class ImageData:
     """Data of an image: ``chunks`` yields ``length`` bytes from ``offset`` of the image and has ``close()``.
 
-    Where ``chunks.file`` exists and is not None it is a binary file holding the same bytes at the same offset, for
-    servers that can send a file; its position tells how far they came. ``close()`` must be called in every case.
+    If ``chunks.file`` exists and is not None, it is a binary file with the same bytes at the same offset, for servers
+    that can send a file; its position is the progress of the sending. ``close()`` must always be called.
     """
 
     image: Image
@@ -43,11 +43,11 @@ class ImageData:
 
 @dataclass(frozen=True)
 class DownloadData(ImageOperation[ImageData | None]):
-    """Return ``ImageData``, or None where the image has no data.
+    """Return ``ImageData``, or None if the image has no data.
 
     ``first`` and ``last`` are byte positions as in a Range header, both inclusive: ``first`` None means the last
     ``last`` bytes, ``last`` None the end, both None the whole. ``prefer`` names stores to try first.
-    ``head`` asks what a download would give, without data: no store is touched and no event is sent.
+    ``head`` asks for the result of a download without its data: no store is accessed and no event is sent.
     Raises RangeNotSatisfiable.
     """
 

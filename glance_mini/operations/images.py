@@ -1,4 +1,4 @@
-"""Operations on images: their records, not their data."""
+"""Operations on image records; operations on image data are in ``data``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from glance_mini.operations.base import DataCall, DataQuery, ImageOperation, Ope
 
 
 def new_image_id() -> str:
-    """Return an id that no image has."""
+    """Return a new random image id."""
     return str(uuid4())
 
 
@@ -29,8 +29,8 @@ class GetImage(ImageOperation[Image]):
 class ListImages(DataQuery[Page]):
     """Return a ``Page`` of the images that ``query`` asks for, within ``scope``.
 
-    ``next_marker`` is set when the page is full and its limit not zero. Deleted images, where the query wants them,
-    have the property ``os_glance_scrub_at``. Raises Invalid where the marker is no image that ``scope`` may see.
+    ``next_marker`` is set if the page is full and its limit is not zero. If the query asks for deleted images, they
+    have the property ``os_glance_scrub_at``. Raises Invalid if the marker is not an image that ``scope`` may see.
     """
 
     name: ClassVar[str] = "list_images"
@@ -43,8 +43,8 @@ class ListImages(DataQuery[Page]):
 class CreateImage(DataCall[Image]):
     """Create a queued image, count it for its owner, and return it.
 
-    ``base`` holds base properties by name; a missing ``id`` is chosen. ``base["owner"]`` absent: the caller's project.
-    Raises Duplicate for an id that is or was used, LimitExceeded.
+    ``base`` holds base properties by name. The default ``id`` is random. If ``base["owner"]`` is absent, the owner is
+    the caller's project. Raises Duplicate for an id that is or was in use, LimitExceeded.
     """
 
     name: ClassVar[str] = "create_image"
@@ -57,9 +57,9 @@ class CreateImage(DataCall[Image]):
 
 @dataclass(frozen=True)
 class UpdateImage(ImageOperation[Image], DataCall[Image]):
-    """Apply ``changes`` in order to the image as it is now, all or none, and return the image after them.
+    """Apply ``changes`` in order to the current image, all or none, and return the changed image.
 
-    A location that goes becomes a pending deletion. Raises NotFound, and what ``domain.changes.apply`` raises.
+    A removed location becomes a pending deletion. Raises NotFound and the errors of ``domain.changes.apply``.
     """
 
     name: ClassVar[str] = "update_image"
@@ -71,7 +71,7 @@ class UpdateImage(ImageOperation[Image], DataCall[Image]):
 
 @dataclass(frozen=True)
 class DeleteImage(ImageOperation[Image]):
-    """Delete the image and its data; returns the image as it was when it was deleted."""
+    """Delete the image and its data; return the deleted image."""
 
     name: ClassVar[str] = "delete_image"
     for_owner: ClassVar[bool] = True
@@ -79,7 +79,7 @@ class DeleteImage(ImageOperation[Image]):
 
 @dataclass(frozen=True)
 class DeactivateImage(ImageOperation[Image]):
-    """Forbid the download of an active image; nothing happens where it is deactivated already."""
+    """Forbid the download of an active image and return it; do nothing if it is already deactivated."""
 
     name: ClassVar[str] = "deactivate_image"
     for_owner: ClassVar[bool] = True
@@ -87,7 +87,7 @@ class DeactivateImage(ImageOperation[Image]):
 
 @dataclass(frozen=True)
 class ReactivateImage(ImageOperation[Image]):
-    """Allow the download again; nothing happens where the image is active."""
+    """Allow the download again and return the image; do nothing if it is already active."""
 
     name: ClassVar[str] = "reactivate_image"
     for_owner: ClassVar[bool] = True
@@ -95,9 +95,9 @@ class ReactivateImage(ImageOperation[Image]):
 
 @dataclass(frozen=True)
 class RestoreImage(ImageOperation[Image], DataCall[Image]):
-    """Undo the deletion of an image whose data is still kept and return the image, in the status that it had.
+    """Restore an image from the trash to its previous status and return it.
 
-    Raises StatusConflict where it is not deleted, LimitExceeded where its project has no room for it, NotFound.
+    Raises StatusConflict if it is not in the trash, LimitExceeded if its project has no room for it, NotFound.
     """
 
     name: ClassVar[str] = "restore_image"

@@ -13,7 +13,7 @@ from glance_mini.operations.base import ImageOperation, Operation
 
 @dataclass(frozen=True)
 class StageData(ImageOperation[Image]):
-    """Put ``chunks`` into the staging area for a queued image and return the image, ``uploading``.
+    """Put ``chunks`` into the staging area for a queued image and return the image, which becomes ``uploading``.
 
     ``size`` and ``transfer_id`` as for ``UploadData``.
     """
@@ -28,10 +28,10 @@ class StageData(ImageOperation[Image]):
 
 @dataclass(frozen=True)
 class ImportImage(ImageOperation[Job | None]):
-    """Begin an import as a job and return the ``Job``; None where there is nothing to do.
+    """Begin an import as a job and return the ``Job``; None if there is nothing to do.
 
-    ``header_store`` is the store named by a header instead of the body. ``job`` is the one that has asked for the
-    import and does it itself, held by a worker; None: a new one is added.
+    ``header_store`` is the store named by a header instead of the body. ``job`` is a job, held by a worker, that runs
+    the import itself; if it is None, a new job is added.
     """
 
     name: ClassVar[str] = "import_image"

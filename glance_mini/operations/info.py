@@ -1,4 +1,4 @@
-"""Operations that tell about the service: its stores, and what a project uses."""
+"""Operations that return information about the service: its stores, and the usage of a project."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from glance_mini.operations.base import Operation
 
 @dataclass(frozen=True)
 class ListStores(Operation[Sequence[Any]]):
-    """Return the configured ``Store`` objects in configuration order, reserved ones left out.
+    """Return the configured ``Store`` objects in configuration order, without reserved ones.
 
-    NotFound without several stores. ``detail`` asks for what only operators may know.
+    Raises NotFound unless several stores are configured. ``detail`` asks for details that only operators may see.
     """
 
     name: ClassVar[str] = "list_stores"
@@ -21,9 +21,9 @@ class ListStores(Operation[Sequence[Any]]):
 
 @dataclass(frozen=True)
 class GetUsage(Operation[dict[str, tuple[int, int]]]):
-    """Return a dict from resource to (usage, limit) of the caller's project, in bytes or counts; -1: no limit.
+    """Return a dict from resource to (usage, limit) of the caller's project, in bytes or counts; -1 means no limit.
 
-    Empty where Keystone's unified limits are not in use.
+    It is empty if Keystone's unified limits are not in use.
     """
 
     name: ClassVar[str] = "get_usage"

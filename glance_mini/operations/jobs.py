@@ -1,4 +1,4 @@
-"""Data calls about jobs: the durable queue of the workers. Each is one transaction; times as in ``records``."""
+"""Data calls on jobs, the durable queue of the workers. Each is one transaction; times are as in ``records``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from glance_mini.operations.base import DataCall, DataQuery, Operation
 
 @dataclass(frozen=True)
 class AddJob(DataCall[Job]):
-    """Insert a pending job, due after ``delay``, and return it; Duplicate."""
+    """Insert a pending job, due after ``delay``, and return it; raises Duplicate."""
 
     name: ClassVar[str] = "add_job"
     job: Job
@@ -20,7 +20,7 @@ class AddJob(DataCall[Job]):
 
 @dataclass(frozen=True)
 class GetJob(DataQuery[Job]):
-    """Return the job; NotFound."""
+    """Return the job; raises NotFound."""
 
     name: ClassVar[str] = "get_job"
     job_id: str
@@ -28,11 +28,11 @@ class GetJob(DataQuery[Job]):
 
 @dataclass(frozen=True)
 class ClaimJob(DataCall[Job | None]):
-    """Return a job of ``kinds`` that is due, now processing and held by ``process`` for ``lease``; None without one.
+    """Return a due job of ``kinds``, now processing and held by ``process`` for ``lease``; None if no job is due.
 
-    Due are pending jobs and those whose lease has ended. A job is given to one caller only (compare and set), by
-    priority, then fairly between projects, within ``limits``. One that is bound to a node is given to ``host`` only,
-    unless it was cancelled and is only to be cleared away.
+    A job is due if it is pending and its time has come, or if its lease has expired. A job is given to one caller only
+    (compare and set), by priority, then fairly between projects, within ``limits``. A job that is bound to a node is
+    given only to that node, ``host``, unless it was cancelled and only needs cleaning up.
     """
 
     name: ClassVar[str] = "claim_job"
@@ -45,9 +45,9 @@ class ClaimJob(DataCall[Job | None]):
 
 @dataclass(frozen=True)
 class RenewJobs(DataCall[frozenset[str]]):
-    """Prolong the leases of those jobs that ``process`` still holds to ``lease`` from now; return those that may go on.
+    """Renew the leases of the jobs that ``process`` still holds to ``lease`` from now; return those that may continue.
 
-    A job that was cancelled or is another process's now is left out.
+    The result leaves out jobs that were cancelled or that another process now holds.
     """
 
     name: ClassVar[str] = "renew_jobs"
@@ -59,7 +59,7 @@ class RenewJobs(DataCall[frozenset[str]]):
 
 @dataclass(frozen=True)
 class SaveCheckpoint(DataCall[Job]):
-    """Note how far a job came and return it; Gone where its process does not hold it any more or it was cancelled."""
+    """Save the progress of a job and return it; raises Gone if its process no longer holds it or it was cancelled."""
 
     name: ClassVar[str] = "save_checkpoint"
     may_repeat: ClassVar[bool] = True
@@ -70,9 +70,9 @@ class SaveCheckpoint(DataCall[Job]):
 
 @dataclass(frozen=True)
 class FinishJob(DataCall[Job]):
-    """End a job with ``success`` or ``failure``, forget its token and return it; its record stays for ``keep``.
+    """End a job with ``success`` or ``failure``, erase its token and return it; its record stays for ``keep``.
 
-    Raises Gone where it is not ours any more.
+    Raises Gone if its process no longer holds it.
     """
 
     name: ClassVar[str] = "finish_job"
@@ -85,7 +85,7 @@ class FinishJob(DataCall[Job]):
 
 @dataclass(frozen=True)
 class ReleaseJob(DataCall[None]):
-    """Give a job back to be taken again after ``delay``; nothing where it is not ours any more."""
+    """Release a job so that it can be claimed after ``delay``; do nothing if its process no longer holds it."""
 
     name: ClassVar[str] = "release_job"
     may_repeat: ClassVar[bool] = True
@@ -96,9 +96,9 @@ class ReleaseJob(DataCall[None]):
 
 @dataclass(frozen=True)
 class CancelJob(DataCall[Job]):
-    """Mark a job cancelled and return it: a pending one fails at once, a running one at its next step.
+    """Mark a job cancelled and return it: a job that has never run fails at once, another one at its next step.
 
-    The record of one that fails at once stays for ``keep``. Raises Conflict where it has ended, NotFound.
+    The record of a job that fails at once stays for ``keep``. Raises Conflict if it has ended, NotFound.
     """
 
     name: ClassVar[str] = "cancel_job"
@@ -108,7 +108,7 @@ class CancelJob(DataCall[Job]):
 
 @dataclass(frozen=True)
 class RetryJob(DataCall[Job]):
-    """Make a failed job pending again, its attempts forgotten, and return it; Conflict in any other state, NotFound."""
+    """Make a failed job pending again with no attempts and return it; raises Conflict in other states, NotFound."""
 
     name: ClassVar[str] = "retry_job"
     job_id: str
@@ -116,7 +116,7 @@ class RetryJob(DataCall[Job]):
 
 @dataclass(frozen=True)
 class PurgeJobs(DataCall[int]):
-    """Remove up to ``max_rows`` finished jobs whose time to stay is over; return how many went."""
+    """Remove up to ``max_rows`` finished jobs that have expired; return the number of removed jobs."""
 
     name: ClassVar[str] = "purge_jobs"
     may_repeat: ClassVar[bool] = True

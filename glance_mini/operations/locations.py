@@ -19,9 +19,9 @@ class GetLocations(ImageOperation[tuple[Location, ...]]):
 
 @dataclass(frozen=True)
 class AddLocation(ImageOperation[Image]):
-    """Add a location to a queued image; verification of its hash goes on as a job. Returns the image.
+    """Add a location to a queued image and return the image; a job may verify or compute the hash.
 
-    ``hash_algorithm`` and ``hash_value`` come both or not at all.
+    ``hash_algorithm`` and ``hash_value`` must both be given or both be None.
     """
 
     name: ClassVar[str] = "add_location"
@@ -34,7 +34,7 @@ class AddLocation(ImageOperation[Image]):
 
 @dataclass(frozen=True)
 class DeleteFromStore(ImageOperation[Image]):
-    """Remove the data of an active image from one of its stores; returns the image."""
+    """Remove the data of an active image from one of its stores; return the image."""
 
     name: ClassVar[str] = "delete_from_store"
     for_owner: ClassVar[bool] = True

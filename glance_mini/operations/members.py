@@ -9,9 +9,9 @@ from glance_mini.operations.base import DataCall, DataQuery, ImageOperation, Ope
 
 @dataclass(frozen=True)
 class ListMembers(ImageOperation[tuple[Member, ...]], DataQuery[tuple[Member, ...]]):
-    """Return the members of the image that the caller may know, in the order of their creation.
+    """Return the members of the image that the caller may see, in the order of their creation.
 
-    ``member_id`` narrows to one project; None means all.
+    ``member_id`` limits the result to one project; None means all.
     """
 
     name: ClassVar[str] = "list_members"
@@ -21,7 +21,7 @@ class ListMembers(ImageOperation[tuple[Member, ...]], DataQuery[tuple[Member, ..
 
 @dataclass(frozen=True)
 class GetMember(ImageOperation[Member], DataQuery[Member]):
-    """Return one member; NotFound where the project is none."""
+    """Return one member; raises NotFound if the project is not a member."""
 
     name: ClassVar[str] = "get_member"
     internal: ClassVar[bool] = False
@@ -30,10 +30,10 @@ class GetMember(ImageOperation[Member], DataQuery[Member]):
 
 @dataclass(frozen=True)
 class AddMember(ImageOperation[Member], DataCall[Member]):
-    """Share the image with a project and return the member, ``pending``.
+    """Share the image with a project and return the ``pending`` member.
 
-    ``limit`` is how many members the image may have, the new one counted; None means any number. Raises Duplicate
-    where the project is a member already, NotFound (no such image), LimitExceeded.
+    ``limit`` is the maximum number of members, including the new one; None means any number. Raises Duplicate if the
+    project is already a member, NotFound (no such image), LimitExceeded.
     """
 
     name: ClassVar[str] = "add_member"
@@ -45,7 +45,7 @@ class AddMember(ImageOperation[Member], DataCall[Member]):
 
 @dataclass(frozen=True)
 class UpdateMember(ImageOperation[Member], DataCall[Member]):
-    """Set the status of a membership and return the member; NotFound."""
+    """Set the status of a membership and return the member; raises NotFound."""
 
     name: ClassVar[str] = "update_member"
     internal: ClassVar[bool] = False
@@ -56,7 +56,7 @@ class UpdateMember(ImageOperation[Member], DataCall[Member]):
 
 @dataclass(frozen=True)
 class DeleteMember(ImageOperation[Member], DataCall[Member]):
-    """End a membership and return the member as deleted; NotFound where the project is none."""
+    """End a membership and return the deleted member; raises NotFound if the project is not a member."""
 
     name: ClassVar[str] = "delete_member"
     internal: ClassVar[bool] = False

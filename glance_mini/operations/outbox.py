@@ -1,4 +1,4 @@
-"""Data calls about stored events: appended, given out in order, forgotten when published."""
+"""Data calls on stored events: they are appended, claimed in order, and deleted after their publication."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,7 +10,7 @@ from glance_mini.operations.base import DataCall, DataQuery, Operation
 
 @dataclass(frozen=True)
 class AddEvents(DataCall[None]):
-    """Store events about no change, such as a download or a refusal."""
+    """Store events without a change, such as a download or a refusal."""
 
     name: ClassVar[str] = "add_events"
     events: tuple[Event, ...]
@@ -18,9 +18,9 @@ class AddEvents(DataCall[None]):
 
 @dataclass(frozen=True)
 class TakeEvents(DataCall[tuple[Event, ...]]):
-    """Return up to ``max_rows`` events in their order, given to ``process`` alone for ``claim``.
+    """Return up to ``max_rows`` events in their order, held by ``process`` alone for ``claim``.
 
-    An event waits while an earlier one of its image is given to somebody, so the order per image is kept.
+    An event waits while another process holds an earlier one of its image, so the order per image is kept.
     """
 
     name: ClassVar[str] = "take_events"
@@ -31,7 +31,7 @@ class TakeEvents(DataCall[tuple[Event, ...]]):
 
 @dataclass(frozen=True)
 class FinishEvents(DataCall[None]):
-    """Forget events that were published."""
+    """Delete events that were published."""
 
     name: ClassVar[str] = "finish_events"
     may_repeat: ClassVar[bool] = True
@@ -40,7 +40,7 @@ class FinishEvents(DataCall[None]):
 
 @dataclass(frozen=True)
 class ReleaseEvents(DataCall[None]):
-    """Give events back that could not be published; those that are another process's now stay."""
+    """Release events that could not be published; events that another process now holds stay claimed."""
 
     name: ClassVar[str] = "release_events"
     may_repeat: ClassVar[bool] = True
@@ -50,7 +50,7 @@ class ReleaseEvents(DataCall[None]):
 
 @dataclass(frozen=True)
 class CountEvents(DataQuery[int]):
-    """Return how many events wait for their publication."""
+    """Return the number of events that wait for their publication."""
 
     name: ClassVar[str] = "count_events"
 

@@ -1,6 +1,6 @@
-"""Data calls about images, transfers, staged data and imports. Each is one transaction.
+"""Data calls on images, transfers, staged data and imports. Each is one transaction.
 
-Times are set by the data access layer; a call carries durations only. All may raise Unavailable.
+The data access layer sets times; a call carries durations only. All calls may raise Unavailable.
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ from glance_mini.operations.base import DataCall, DataQuery, Operation
 
 @dataclass(frozen=True)
 class LoadImage(DataQuery[Image]):
-    """Return the image of that id as ``scope`` may see it; NotFound, also for a deleted one.
+    """Return the image with that id; raises NotFound if it is deleted or ``scope`` may not see it.
 
-    ``purpose`` is the name of the operation that wants it, or empty. ``of_deleted``: a deleted image is found too
-    where ``scope`` may restore it.
+    ``purpose`` is the name of the operation that needs the image, or empty. ``of_deleted``: an image in the trash is
+    found too if ``scope`` may restore it.
     """
 
     name: ClassVar[str] = "load_image"
@@ -35,7 +35,10 @@ class LoadImage(DataQuery[Image]):
 
 @dataclass(frozen=True)
 class SetStatus(DataCall[Image]):
-    """Move an image from one of the statuses ``expect`` to ``status`` and return it; StatusConflict, NotFound."""
+    """Move an image from one of the statuses ``expect`` to ``status`` and return it.
+
+    Raises StatusConflict, NotFound.
+    """
 
     name: ClassVar[str] = "set_status"
     image_id: str
@@ -45,9 +48,9 @@ class SetStatus(DataCall[Image]):
 
 @dataclass(frozen=True)
 class MarkDeleted(DataCall[Image]):
-    """Mark the image deleted, make its locations and its staged data pending deletions, give back its quota.
+    """Mark the image deleted, make its locations and staged data pending deletions, free its quota; return the image.
 
-    Returns the image as it now is. A transfer that runs loses its claim. Raises NotFound, Forbidden (protected).
+    A running transfer of the image can no longer record its data. Raises NotFound, Forbidden (protected).
     """
 
     name: ClassVar[str] = "mark_deleted"
@@ -56,10 +59,10 @@ class MarkDeleted(DataCall[Image]):
 
 @dataclass(frozen=True)
 class MoveToTrash(DataCall[Image]):
-    """Delete the image so that it can be restored for ``keep``: ``pending_delete``, with all that it has.
+    """Move the image to the trash, where it can be restored for ``keep``, and return it as ``pending_delete``.
 
-    ``job`` is added with it, due when ``keep`` is over. Only lists of such images show it from then on, and its quota
-    is given back. Raises NotFound, Forbidden (protected), StatusConflict.
+    It keeps its data, properties, tags and members and frees its quota. Only lists of the trash show it. ``job`` is
+    added, due when ``keep`` is over. Raises NotFound, Forbidden (protected), StatusConflict.
     """
 
     name: ClassVar[str] = "move_to_trash"
@@ -70,9 +73,9 @@ class MoveToTrash(DataCall[Image]):
 
 @dataclass(frozen=True)
 class DeleteFromTrash(DataCall[Image]):
-    """Delete an image that could be restored for good, as ``MarkDeleted`` does, and return it.
+    """Delete an image in the trash permanently, as ``MarkDeleted`` does, and return it.
 
-    ``only_due``: NotFound where it can still be restored for a while. Raises NotFound.
+    Raises NotFound; with ``only_due`` also if the image can still be restored for a while.
     """
 
     name: ClassVar[str] = "delete_from_trash"
@@ -82,7 +85,7 @@ class DeleteFromTrash(DataCall[Image]):
 
 @dataclass(frozen=True)
 class ListTrash(DataQuery[tuple[DeletedImage, ...]]):
-    """Return up to ``max_rows`` images that can be restored, those that have the least time left first."""
+    """Return up to ``max_rows`` images in the trash, those with the least time left first."""
 
     name: ClassVar[str] = "list_trash"
     max_rows: int
@@ -90,9 +93,9 @@ class ListTrash(DataQuery[tuple[DeletedImage, ...]]):
 
 @dataclass(frozen=True)
 class UndoDeletion(DataCall[Image]):
-    """Undo ``MarkDeleted`` for the locations that are still pending; ``image`` is the image before it.
+    """Undo ``MarkDeleted`` for the locations whose deletion is still pending and return the image.
 
-    Raises NotFound where no pending deletion is left.
+    ``image`` is the image before its deletion. Raises NotFound if no pending deletion is left.
     """
 
     name: ClassVar[str] = "undo_deletion"
@@ -101,9 +104,9 @@ class UndoDeletion(DataCall[Image]):
 
 @dataclass(frozen=True)
 class PurgeImages(DataCall[int]):
-    """Remove up to ``max_rows`` images deleted longer than ``older_than`` ago; return how many went.
+    """Remove up to ``max_rows`` images deleted longer than ``older_than`` ago; return the number of removed images.
 
-    Their ids are never given again. An image whose data or upload is still pending stays.
+    Their ids are never used again. An image with pending deletions or a transfer stays.
     """
 
     name: ClassVar[str] = "purge_images"
@@ -114,7 +117,10 @@ class PurgeImages(DataCall[int]):
 
 @dataclass(frozen=True)
 class CountUsage(DataQuery[dict[str, int]]):
-    """Return what a project uses and has reserved, by resource (bytes and counts); None: all projects together."""
+    """Return the usage of a project by resource (bytes and counts), with reservations.
+
+    ``project_id`` None means all projects together.
+    """
 
     name: ClassVar[str] = "count_usage"
     project_id: str | None = None
@@ -122,17 +128,17 @@ class CountUsage(DataQuery[dict[str, int]]):
 
 @dataclass(frozen=True)
 class Ping(DataQuery[None]):
-    """Return when the database answers."""
+    """Return None when the database answers."""
 
     name: ClassVar[str] = "ping"
 
 
 @dataclass(frozen=True)
 class BeginTransfer(DataCall[Image]):
-    """Move a queued image to ``saving`` and record ``transfer``, leased for ``lease``, with its reservation.
+    """Move a queued image to ``saving``, record ``transfer`` with its reservation for ``lease``, and return the image.
 
-    ``to_staging``: the image moves to ``uploading`` and the bytes count as staged ones. Returns the image. Raises
-    StatusConflict, NotFound, Invalid (a format is missing), LimitExceeded; then nothing was written.
+    ``to_staging``: the image moves to ``uploading`` and the bytes count as staged data. Raises StatusConflict,
+    NotFound, Invalid (a format is missing), LimitExceeded; then nothing was written.
     """
 
     name: ClassVar[str] = "begin_transfer"
@@ -144,9 +150,9 @@ class BeginTransfer(DataCall[Image]):
 
 @dataclass(frozen=True)
 class ReserveSpace(DataCall[None]):
-    """Add ``amount`` bytes (below 0: give them back) to the reservation of a transfer; LimitExceeded without room.
+    """Add ``amount`` bytes to the reservation of a transfer; a negative amount frees bytes.
 
-    Raises Gone where the transfer does not exist any more.
+    Raises LimitExceeded if there is no room, Gone if the transfer no longer exists.
     """
 
     name: ClassVar[str] = "reserve_space"
@@ -157,7 +163,7 @@ class ReserveSpace(DataCall[None]):
 
 @dataclass(frozen=True)
 class IsYoungestTransfer(DataQuery[bool]):
-    """Tell whether no later transfer of the same project holds a reservation; Gone."""
+    """Return whether no later transfer of the same project holds a reservation; raises Gone."""
 
     name: ClassVar[str] = "is_youngest_transfer"
     transfer_id: str
@@ -165,10 +171,10 @@ class IsYoungestTransfer(DataQuery[bool]):
 
 @dataclass(frozen=True)
 class RecordData(DataCall[Image]):
-    """Make the image of a transfer active with ``data`` and end the transfer; returns the image.
+    """Make the image of a transfer active with ``data``, end the transfer and return the image.
 
-    Raises Gone, and records nothing, where the image was deleted; TransferLost where the transfer has ended or is
-    another process's.
+    Raises Gone and records nothing if the image was deleted; TransferLost if the transfer has ended or belongs to
+    another process.
     """
 
     name: ClassVar[str] = "record_data"
@@ -178,7 +184,10 @@ class RecordData(DataCall[Image]):
 
 @dataclass(frozen=True)
 class AbortTransfer(DataCall[None]):
-    """End a transfer without data: the reservation goes back, an image without data becomes queued; nothing if gone."""
+    """End a transfer without data: its reservation is freed and its image becomes queued if it has no data.
+
+    Does nothing if the transfer has ended or belongs to another process.
+    """
 
     name: ClassVar[str] = "abort_transfer"
     may_repeat: ClassVar[bool] = True
@@ -187,7 +196,7 @@ class AbortTransfer(DataCall[None]):
 
 @dataclass(frozen=True)
 class RenewLeases(DataCall[None]):
-    """Prolong the leases of those transfers that ``process`` still holds to ``lease`` from now."""
+    """Renew the leases of the transfers that ``process`` still holds to ``lease`` from now."""
 
     name: ClassVar[str] = "renew_leases"
     may_repeat: ClassVar[bool] = True
@@ -198,11 +207,11 @@ class RenewLeases(DataCall[None]):
 
 @dataclass(frozen=True)
 class TakeExpiredTransfers(DataCall[tuple[Transfer, ...]]):
-    """Return up to 100 transfers whose lease has ended, now held by ``process`` for ``lease``.
+    """Return up to 100 transfers whose lease has expired, now held by ``process`` for ``lease``.
 
-    ``held`` are the transfers that ``process`` itself still works on; it gets its other ones back as those of any
-    process. A transfer is given to one caller only. One that writes to the own disk of another node than ``host`` is
-    first left to that node; much later it is given to any, who can only free its image.
+    ``held`` are the transfers that ``process`` itself still works on and does not get; its other transfers are treated
+    like those of any process. A transfer is given to one caller only. A transfer to the own disk of another node than
+    ``host`` is left to that node at first; much later any node gets it, but can only release its image.
     """
 
     name: ClassVar[str] = "take_expired_transfers"
@@ -222,9 +231,9 @@ class ListDeletions(DataQuery[tuple[Deletion, ...]]):
 
 @dataclass(frozen=True)
 class TakeDueDeletions(DataCall[tuple[Deletion, ...]]):
-    """Return up to 100 pending deletions that are due; each comes again after ``retry`` unless finished.
+    """Return up to 100 pending deletions that are due; each is due again after ``retry`` unless it is finished.
 
-    A deletion is given to one caller only until then; one on a node's own disk to ``host`` only.
+    Until then a deletion is given to one caller only; if its data is on a node's own disk, only to that node, ``host``.
     """
 
     name: ClassVar[str] = "take_due_deletions"
@@ -234,7 +243,7 @@ class TakeDueDeletions(DataCall[tuple[Deletion, ...]]):
 
 @dataclass(frozen=True)
 class HoldDeletion(DataCall[bool]):
-    """Keep a deletion that was taken for ``retry`` from now; False where it is gone or another one's by now."""
+    """Keep a taken deletion for ``retry`` from now; return False if it is gone or another process has taken it."""
 
     name: ClassVar[str] = "hold_deletion"
     deletion: Deletion
@@ -243,7 +252,7 @@ class HoldDeletion(DataCall[bool]):
 
 @dataclass(frozen=True)
 class FinishDeletion(DataCall[None]):
-    """Forget a pending deletion, whose bytes are gone; nothing where it is gone itself."""
+    """Remove a pending deletion whose bytes are gone; do nothing if it does not exist."""
 
     name: ClassVar[str] = "finish_deletion"
     may_repeat: ClassVar[bool] = True
@@ -252,7 +261,7 @@ class FinishDeletion(DataCall[None]):
 
 @dataclass(frozen=True)
 class RecordStaged(DataCall[Image]):
-    """End the transfer of a staging with the data that it brought, set the image's size and return the image.
+    """End a transfer to the staging area, record its data, set the image's size and return the image.
 
     Raises Gone as ``RecordData`` does.
     """
@@ -264,7 +273,7 @@ class RecordStaged(DataCall[Image]):
 
 @dataclass(frozen=True)
 class GetStaged(DataQuery[StagedData | None]):
-    """Return the staged data of an image, None without any."""
+    """Return the staged data of an image, None if it has none."""
 
     name: ClassVar[str] = "get_staged"
     image_id: str
@@ -272,7 +281,7 @@ class GetStaged(DataQuery[StagedData | None]):
 
 @dataclass(frozen=True)
 class ForgetStaged(DataCall[None]):
-    """Remove the record of staged data, whose bytes are gone, and give back its quota; nothing without any."""
+    """Remove the record of staged data whose bytes are gone, and free its quota; do nothing if there is no record."""
 
     name: ClassVar[str] = "forget_staged"
     may_repeat: ClassVar[bool] = True
@@ -281,7 +290,7 @@ class ForgetStaged(DataCall[None]):
 
 @dataclass(frozen=True)
 class DiscardStaged(DataCall[None]):
-    """Make a pending deletion of staged data, for the node that has it; nothing without any."""
+    """Turn staged data into a pending deletion for the node that has it; do nothing if the image has none."""
 
     name: ClassVar[str] = "discard_staged"
     may_repeat: ClassVar[bool] = True
@@ -290,10 +299,10 @@ class DiscardStaged(DataCall[None]):
 
 @dataclass(frozen=True)
 class ListDataNames(DataQuery[dict[str, frozenset[str]]]):
-    """Return the names under which data of these images is, comes or waits for its deletion, in whatever store.
+    """Return, by image, the names of stored, incoming and pending-deletion data in any store.
 
-    What the service has written for an upload or a staging under no such name belongs to nobody. Images that were
-    deleted are there, with what is left of them; ids that this database has never known are not.
+    Data that the service has written for an upload or a staging under another name belongs to no image. Deleted images
+    are included, with the names that are left; ids that this database has never known are not.
     """
 
     name: ClassVar[str] = "list_data_names"
@@ -302,13 +311,13 @@ class ListDataNames(DataQuery[dict[str, frozenset[str]]]):
 
 @dataclass(frozen=True)
 class BeginImport(DataCall[ImportBegun]):
-    """Take the import lock of ``job.image_id``, move it from ``expect`` to ``status`` and add ``job``, all at once.
+    """Take the import lock of the image ``job.image_id``, move the image from ``expect`` to ``status`` and add ``job``.
 
-    ``properties`` (the progress properties, the lock among them) are set. A job that a worker holds is not added: it
-    gets the image. A lock whose job has ended, does not exist or shows no sign of life is broken; the record of a job
-    that loses it so stays for ``keep``. Where data was staged on a node's own disk, the job is bound to that node.
-    Raises Conflict where a live job holds the lock or a format is missing, StatusConflict, NotFound, LimitExceeded;
-    Gone where ``job`` was lost or cancelled.
+    All of this is one change. ``properties`` (the progress properties, including the lock) are set. A job that a worker
+    holds is not added but gets the image. A lock is broken if its job has ended, does not exist or shows no sign of
+    life; the record of a job that loses the lock in this way stays for ``keep``. If data was staged on a node's own
+    disk, the job is bound to that node. Raises Conflict if a live job holds the lock or a format is missing,
+    StatusConflict, NotFound, LimitExceeded; Gone if ``job`` was lost or cancelled.
     """
 
     name: ClassVar[str] = "begin_import"
@@ -322,11 +331,11 @@ class BeginImport(DataCall[ImportBegun]):
 
 @dataclass(frozen=True)
 class RecordImport(DataCall[Image]):
-    """Add the location of ``data`` to the image of ``job`` with its sizes and hashes, set ``properties``; the image.
+    """Add the location, sizes and hashes of ``data`` to the image of ``job``, set ``properties`` and return the image.
 
-    ``status`` None leaves the status. Raises Conflict where a hash differs from the one that the image has, Gone where
-    the job was lost or cancelled or the image deleted, LimitExceeded, Unavailable while older data in the same place
-    waits for its deletion.
+    ``status`` None keeps the status. Raises Conflict if a hash differs from that of the image, Gone if the job was lost
+    or cancelled or the image was deleted, LimitExceeded, Unavailable while older data at the same URL waits for its
+    deletion.
     """
 
     name: ClassVar[str] = "record_import"
@@ -342,7 +351,7 @@ class RecordImport(DataCall[Image]):
 class EndImport(DataCall[Image]):
     """Set ``properties`` (None removes one) and ``status``, drop the locations ``drop_urls``, and return the image.
 
-    Used for the end of an import, good or bad, and for its progress. An image that becomes ``queued`` forgets its
+    It is used for the progress of an import and for its end, good or bad. An image that becomes ``queued`` loses its
     sizes and hashes. Raises Gone as ``RecordImport`` does.
     """
 

@@ -10,7 +10,7 @@ from glance_mini.operations.base import DataQuery, ImageOperation, Operation
 
 @dataclass(frozen=True)
 class ListTasks(DataQuery[tuple[Job, ...]]):
-    """Return a page of jobs; Invalid where the marker is none."""
+    """Return a page of jobs; raises Invalid if the marker is not a job."""
 
     name: ClassVar[str] = "list_tasks"
     internal: ClassVar[bool] = False
@@ -27,7 +27,7 @@ class ListImageTasks(ImageOperation[tuple[Job, ...]]):
 
 @dataclass(frozen=True)
 class GetTask(Operation[Job]):
-    """Return one job; NotFound."""
+    """Return one job; raises NotFound."""
 
     name: ClassVar[str] = "get_task"
     writes: ClassVar[bool] = False
@@ -36,7 +36,7 @@ class GetTask(Operation[Job]):
 
 @dataclass(frozen=True)
 class CreateTask(Operation[Job]):
-    """Begin a task of the old kind, ``import``, and return its job; Invalid.
+    """Begin a task of the legacy type ``import`` and return its job; raises Invalid.
 
     ``stores``, ``priority`` and ``token`` are those of the job.
     """

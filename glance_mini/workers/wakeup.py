@@ -66,7 +66,7 @@ class Silence:
 
 
 class PipeWaker(Silence):
-    """Wakes through the write end of a pipe, a non-blocking descriptor that the caller closes."""
+    """Wakes through the write end of a pipe, a non-blocking descriptor that belongs to the caller."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -78,7 +78,7 @@ class PipeWaker(Silence):
 
 
 class PipeListener(Silence):
-    """Listens on the read end of a pipe, which the caller closes, until the process ends."""
+    """Listens on the read end of a pipe, a descriptor of the caller, until the process ends."""
 
     def __init__(self, descriptor: int, wake: Callable[[], None]) -> None:
         self._descriptor = descriptor

@@ -1,1 +1,1 @@
-"""The drivers that come with the library; each is loaded by its entry point."""
+"""The built-in drivers; each is loaded by its entry point."""

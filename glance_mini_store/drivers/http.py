@@ -1,6 +1,6 @@
-"""The ``http`` driver: data on web servers, read only, through the guarded client.
+"""The ``http`` driver: reads data from web servers through the guarded client.
 
-Ranges are asked for by Range requests; a server that ignores them still gives the right bytes, only slower.
+It uses Range requests; if a server ignores them, the bytes are still right, but reading is slower.
 Source: RFC 9110 sections 14 (ranges) and 15 (status codes).
 """
 
@@ -30,10 +30,10 @@ _SIZE_SECONDS = 30.0
 
 
 class HttpDriver(Driver):
-    """Reads through a ``WebClient``; ``timeouts`` are those of one read, ``size_timeout`` in seconds.
+    """Reads through a ``WebClient``; ``timeouts`` are for one read, ``size_timeout`` is in seconds.
 
-    A location may name any host, so the service hands in its judge of addresses by ``guard``; without one every address
-    of the web is read.
+    A location may name any host, so the service sets its address judge with ``guard``; without a judge every web
+    address is read.
     """
 
     type = "http"
@@ -42,17 +42,17 @@ class HttpDriver(Driver):
     options = (
         cfg.StrOpt(
             "https_ca_certificates_file",
-            help="PEM file with the CA certificates that servers are checked against. Unset: those of the system.",
+            help="PEM file with the CA certificates that verify servers. Unset: those of the system.",
         ),
         cfg.BoolOpt(
             "https_insecure",
             default=False,
-            help="Do not check the certificates of servers. Ignored if https_ca_certificates_file is set.",
+            help="Do not verify the certificates of servers. Ignored if https_ca_certificates_file is set.",
         ),
         cfg.DictOpt(
             "http_proxy_information",
             default={},
-            help="Proxy for each scheme, for example http:http://10.0.0.1:3128; not from the environment. The proxy "
+            help="Proxy for each scheme, for example http:http://10.0.0.1:3128; the environment is not used. The proxy "
             "resolves names and connects, so it must refuse the addresses that users must not reach.",
         ),
         cfg.FloatOpt(
@@ -71,13 +71,13 @@ class HttpDriver(Driver):
             "http_size_timeout",
             default=_SIZE_SECONDS,
             min=0.1,
-            help="Seconds that a server has to tell the size of a location, redirects included.",
+            help="Seconds in which a server must report the size of a location, including redirects.",
         ),
         cfg.IntOpt(
             "http_minimum_rate",
             default=1024,
             min=0,
-            help="Bytes per second that a server must send, on the average of http_rate_window, while the service "
+            help="Bytes per second that a server must send, averaged over http_rate_window, while the service "
             "waits for it. 0 allows any rate.",
         ),
         cfg.FloatOpt(
@@ -89,15 +89,15 @@ class HttpDriver(Driver):
         cfg.BoolOpt(
             "http_redirects_to_other_hosts",
             default=False,
-            help="Follow redirects to another host than the one that a location names. Every address is judged in any "
-            "case. Locations that an administrator or a service has added may always lead to another host.",
+            help="Follow redirects to another host than the one in the location. Every address is checked in any "
+            "case. Locations that an administrator or a service has added may always redirect to another host.",
         ),
     )
 
     def __init__(
         self, client: WebClient | None = None, timeouts: Timeouts | None = None, size_timeout: float = _SIZE_SECONDS
     ) -> None:
-        """``client`` None: one that follows no redirect to another host."""
+        """``client`` None: a client that follows no redirect to another host."""
         self._client = client or WebClient(follows_hosts=False)
         self._timeouts = timeouts or Timeouts()
         self._size_timeouts = Timeouts(size_timeout, min(size_timeout, self._timeouts.idle), rate=0)
@@ -105,7 +105,7 @@ class HttpDriver(Driver):
 
     @classmethod
     def from_config(cls, settings: Any, store_id: str) -> Self:
-        """Return a driver with the options' settings; see ``Driver.from_config``."""
+        """Return a driver with the configured settings; see ``Driver.from_config``."""
         try:
             tls = tls_context(settings.https_ca_certificates_file, checks=not settings.https_insecure)
         except OSError as error:
@@ -121,17 +121,17 @@ class HttpDriver(Driver):
         return cls(client, timeouts, settings.http_size_timeout)
 
     def guard(self, judge: AddressJudge) -> None:
-        """Let ``judge`` decide about the address of every request."""
+        """Let ``judge`` check the address of every request."""
         self._client = self._client.guarded_by(judge)
 
     def trusting(self) -> Self:
-        """Return a driver that reads a location whatever address its host has; see ``Driver.trusting``."""
+        """Return a driver that reads a location at any address of its host; see ``Driver.trusting``."""
         other = copy.copy(self)
         other._is_trusting = True
         return other
 
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Return the body of the answer; a body that ends early raises FetchBroken."""
+        """Return the body of the response; raises FetchBroken if the body ends early."""
         response = _checked(self._open("GET", location, self._timeouts, _range_header(offset, length)), location)
         if response.status == _NOT_SATISFIABLE:
             return _nothing(response, location, offset)
@@ -146,7 +146,7 @@ class HttpDriver(Driver):
         return cut(body, skip, length, location) if skip or length is not None else body
 
     def size(self, location: str) -> int:
-        """Return the length told to a HEAD, or to a GET of the first byte if HEAD does not tell."""
+        """Return the length from a HEAD request or, without one, from a GET of the first byte."""
         with contextlib.closing(self._open("HEAD", location, self._size_timeouts, {})) as answer:
             gone = answer.status in _GONE
             length = answer.length() if answer.status == _OK else None
@@ -158,13 +158,13 @@ class HttpDriver(Driver):
         with contextlib.closing(_checked(first, location)) as answer:
             length = answer.length() if answer.status == _OK else _content_range(answer)[1]
         if length is None:
-            raise errors.RemoteServiceUnavailable(reason="the server does not tell the size")
+            raise errors.RemoteServiceUnavailable(reason="the server does not report the size")
         return length
 
     def _open(self, method: str, location: str, timeouts: Timeouts, headers: Mapping[str, str]) -> HttpResponse:
-        """Return the first answer that is no redirect.
+        """Return the first response that is not a redirect.
 
-        Credentials go to the server that the location names and to no other.
+        Credentials are sent only to the server of the location.
         """
         parsed = HttpLocation(None, None)
         parsed.parse_uri(location)
@@ -175,7 +175,7 @@ class HttpDriver(Driver):
 
 
 class _Body(Iterator[bytes]):
-    """The bytes of an answer as they were sent; closes the answer at its end."""
+    """The bytes of a response as they were sent; closes the response at its end."""
 
     def __init__(self, response: HttpResponse) -> None:
         self._response = response
@@ -200,7 +200,7 @@ def _proxies(urls: Mapping[str, str]) -> dict[str, Proxy]:
 
 
 def _checked(response: HttpResponse, location: str) -> HttpResponse:
-    """Return an answer with data or about a range; close all others and raise what they mean."""
+    """Return a response with status 200, 206 or 416; close others and raise their error."""
     status = response.status
     if status in (_OK, _PARTIAL, _NOT_SATISFIABLE):
         return response
@@ -213,7 +213,7 @@ def _checked(response: HttpResponse, location: str) -> HttpResponse:
 
 
 def _range_header(offset: int, length: int | None) -> dict[str, str]:
-    """Return the Range header, none for everything; a length of 0 asks for one byte, to be dropped."""
+    """Return the Range header, empty for all data; a length of 0 requests one byte, which is dropped."""
     if offset == 0 and length is None:
         return {}
     end = "" if length is None else offset + max(length, 1) - 1
@@ -221,7 +221,7 @@ def _range_header(offset: int, length: int | None) -> dict[str, str]:
 
 
 def _nothing(response: HttpResponse, location: str, offset: int) -> Iterator[bytes]:
-    """Return no bytes if "not satisfiable" means the very end of the data, else raise InvalidRange."""
+    """Return no bytes if ``offset`` is the end of the data, else raise InvalidRange; for status 416."""
     response.close()
     _, total = _content_range(response)
     if offset != (total or 0):
@@ -230,7 +230,7 @@ def _nothing(response: HttpResponse, location: str, offset: int) -> Iterator[byt
 
 
 def _content_range(response: HttpResponse) -> tuple[int | None, int | None]:
-    """Return the first byte and the whole size that Content-Range tells, None for what it does not."""
+    """Return the first byte and the total size in Content-Range; each is None if it is missing."""
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if not found:
         return None, None

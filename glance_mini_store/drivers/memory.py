@@ -1,4 +1,4 @@
-"""Data in the memory of this process: for tests and trials; other processes do not see it."""
+"""The ``memory`` driver: data in the memory of this process, for tests and trials."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -34,7 +34,7 @@ class MemoryDriver(Driver):
     def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
         """Keep the chunks under ``name``."""
         if not name or "/" in name:
-            raise errors.Invalid(reason=f"{name!r} is no name for data")
+            raise errors.Invalid(reason=f"{name!r} is not a valid name")
         location = self._prefix + name
         data = b"".join(chunks)
         with self._lock:
@@ -44,7 +44,7 @@ class MemoryDriver(Driver):
         return Written(location, len(data))
 
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Return the data in blocks; a delete meanwhile does not disturb it."""
+        """Return the data in blocks; a concurrent delete does not affect them."""
         data = self._get(location)
         if offset > len(data):
             raise errors.InvalidRange(offset=offset, location=location)
@@ -56,22 +56,22 @@ class MemoryDriver(Driver):
         return len(self._get(location))
 
     def delete(self, location: str) -> None:
-        """Forget the data."""
+        """Delete the data."""
         with self._lock:
             self._get(location)
             del self._data[location]
 
     def names(self) -> list[str]:
-        """Return the names of everything that is kept."""
+        """Return the names of all data."""
         return [location.removeprefix(self._prefix) for location in self.locations()]
 
     def discard(self, name: str) -> None:
-        """Forget the data under ``name``."""
+        """Delete the data under ``name``."""
         with self._lock:
             self._data.pop(self._prefix + name, None)
 
     def locations(self) -> list[str]:
-        """Return the locations of everything that is kept, in the order in which it came."""
+        """Return the locations of all data in the order of the writes."""
         with self._lock:
             return list(self._data)
 

@@ -1,1 +1,1 @@
-"""What stands between the server and the application: who asks, and which version of the API is meant."""
+"""The middleware between server and application: identifies the caller and chooses the version of the API."""

@@ -21,9 +21,9 @@ from glance_mini.standalone.users import User
 
 
 class BasicFilter(ContextFilter):
-    """Lets in who sends the password of a user.
+    """Lets in callers who send the name and password of a user.
 
-    The caller acts in the project that ``X-Project-Id`` names; without that header in the first of the user's projects.
+    The caller acts in the project that ``X-Project-Id`` names, or without that header in the user's first project.
     """
 
     scheme = "Basic"

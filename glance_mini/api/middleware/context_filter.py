@@ -1,6 +1,6 @@
-"""What all kinds of authentication share: a context for the application, or an answer that lets nobody in.
+"""What all kinds of authentication share: they give the application a context or refuse the request.
 
-A flavour is a subclass that says who asks. What the caller may do is decided by the layers.
+A flavour is a subclass that identifies the caller. The layers decide what the caller may do.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -29,7 +29,7 @@ class ContextFilter:
     """
 
     scheme: ClassVar[str | None] = None
-    """The authentication scheme named in a 401; None where another filter names it."""
+    """The authentication scheme named in a 401; None if another filter names it."""
 
     def __init__(self, app: WSGIApplication, conf: cfg.ConfigOpts, enforcer: Enforcer) -> None:
         self._app = app
@@ -39,9 +39,9 @@ class ContextFilter:
         self._realm = conf.authentication.realm
 
     def identify(self, environ: Mapping[str, Any]) -> Context | None:
-        """Return who asks, with roles in lower case; None for a caller without valid credentials.
+        """Return the caller, with roles in lower case; None for a caller without valid credentials.
 
-        Raises Forbidden for one who is known and may not do what this request wants.
+        Raises Forbidden for a known caller who may not make this request.
         """
         raise NotImplementedError
 

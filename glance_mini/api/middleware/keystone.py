@@ -1,7 +1,7 @@
-"""The first half of the flavour ``keystone``: keystonemiddleware asks Keystone what a token is worth.
+"""The first half of the flavour ``keystone``: keystonemiddleware lets Keystone validate the token.
 
-It decides nothing itself ("delayed decision"); that is the second half's, ``keystone_context``. Only when Keystone
-cannot be asked the answer comes from here.
+It does not refuse callers ("delayed decision"); the second half, ``keystone_context``, does. It answers a request
+only if Keystone cannot be reached.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,11 +12,11 @@ from glance_mini.api.middleware.context_filter import WSGIApplication
 from glance_mini.api.middleware.wiring import conf_and_enforcer
 
 SERVICE_TYPE = "image"
-"""What access rules of application credentials call this service."""
+"""The name of this service in access rules of application credentials."""
 
 
 def filter_factory(global_conf: Mapping[str, Any], **local: str) -> Callable[[WSGIApplication], WSGIApplication]:
-    """Return the filter for PasteDeploy; options in its section go before those of ``[keystone_authtoken]``."""
+    """Return the filter for PasteDeploy; options in its section override those of ``[keystone_authtoken]``."""
     protocol = _protocol()
     conf, _ = conf_and_enforcer(global_conf)
     settings = {"delay_auth_decision": True, "service_type": SERVICE_TYPE, **local, "oslo_config_config": conf}
@@ -37,7 +37,7 @@ def _protocol() -> Any:
     )
 
     class Protocol(AuthProtocol):
-        """Answers 503 while Keystone is away; deciding later, the base class takes each token for a wrong one then."""
+        """Answers 503 while Keystone cannot be reached; the base class would treat each token as invalid."""
 
         def fetch_token(self, token: str, **options: Any) -> Any:
             try:
@@ -45,7 +45,7 @@ def _protocol() -> Any:
             except _exceptions.InvalidToken as error:
                 if not isinstance(error.__context__, away):
                     raise
-                reason = "Keystone cannot be asked about the token; try again later."
+                reason = "Keystone cannot be reached to validate the token; try again later."
                 raise HTTPServiceUnavailable(reason, headers={"Retry-After": RETRY_AFTER}) from error
 
     return Protocol

@@ -1,6 +1,6 @@
-"""The second half of the flavour ``keystone``: a context from what keystonemiddleware found out.
+"""The second half of the flavour ``keystone``: makes a context from the headers that keystonemiddleware sets.
 
-It must stand behind ``keystone`` in the pipeline, which removes such headers where a client sends them.
+It must follow ``keystone`` in the pipeline, because that filter removes such headers if a client sends them.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,10 +14,10 @@ _CONFIRMED = "Confirmed"
 
 
 class KeystoneContextFilter(ContextFilter):
-    """Lets in whose token Keystone has confirmed. keystonemiddleware adds ``WWW-Authenticate`` to a 401."""
+    """Lets in callers whose token Keystone has confirmed. keystonemiddleware adds ``WWW-Authenticate`` to a 401."""
 
     def identify(self, environ: Mapping[str, Any]) -> Context | None:
-        """Return whom the token belongs to, with the roles of a service token sent along."""
+        """Return the owner of the token, with the roles of the service token if one was sent."""
         if environ.get("HTTP_X_IDENTITY_STATUS") != _CONFIRMED:
             return None
         is_service = environ.get("HTTP_X_SERVICE_IDENTITY_STATUS") == _CONFIRMED

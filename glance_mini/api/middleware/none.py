@@ -1,7 +1,7 @@
-"""The flavour ``none``: everybody is an administrator.
+"""The flavour ``none``: every caller is an administrator.
 
-Rules that ask for a role would refuse a caller without roles, so here they get all the usual ones. They belong to no
-project: what they create has no owner unless they name one (api-conventions-context).
+Policy rules that ask for a role would refuse a caller without roles, so the caller has all the usual ones. The caller
+belongs to no project: its images have no owner unless the request names one (api-conventions-context).
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ ADMINISTRATOR = Context(roles=("admin", "manager", "member", "reader"), is_admin
 
 
 class NoAuthenticationFilter(ContextFilter):
-    """Lets everybody in."""
+    """Lets every caller in."""
 
     def identify(self, environ: Mapping[str, Any]) -> Context:
         """Return the administrator."""

@@ -1,4 +1,4 @@
-"""The id of a request: made here, named in the answer and in the log lines of its thread (api-conventions-headers)."""
+"""The id of a request: made here, sent in the response, named in the thread's log lines (api-conventions-headers)."""
 
 import re
 import uuid
@@ -16,7 +16,7 @@ _USABLE = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
 def take_request_id(environ: Mapping[str, Any], max_length: int) -> tuple[str, str | None]:
-    """Return a new id, and the one that the client sent where it sent a usable one; RequestIdTooLong."""
+    """Return a new id and the client's own, None if it sent no usable one; raises RequestIdTooLong."""
     sent = environ.get("HTTP_X_OPENSTACK_REQUEST_ID", "")
     if len(sent) > max_length:
         raise RequestIdTooLong(limit=max_length)
@@ -24,7 +24,7 @@ def take_request_id(environ: Mapping[str, Any], max_length: int) -> tuple[str, s
 
 
 def answering_with(request_id: str, start_response: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a ``start_response`` that adds the header ``x-openstack-request-id``, unless another node has given it."""
+    """Return a ``start_response`` that adds the header ``x-openstack-request-id``, unless another node has set it."""
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         if not any(name.lower() == HEADER for name, _ in headers):
@@ -35,7 +35,7 @@ def answering_with(request_id: str, start_response: Callable[..., Any]) -> Calla
 
 
 def remember(context: Context | None) -> None:
-    """Let the log lines of this thread name ``context``, or nobody."""
+    """Let the log lines of this thread name ``context``; None: no caller."""
     known = context or Context()
     RequestContext(
         user_id=known.user_id,

@@ -13,7 +13,7 @@ from glance_mini.standalone.live_users import watch_users
 
 
 class TokenFilter(ContextFilter):
-    """Lets in who sends a token of the users file."""
+    """Lets in callers who send a token of the users file."""
 
     scheme = "Token"
 

@@ -1,7 +1,7 @@
 """Chooses the version of the API from path or Accept header and lists the versions (api-versions).
 
-It stands before authentication: what it answers itself needs no token. Behind it a path is valid UTF-8 without NUL,
-begins with ``/v2/``, and so does the query string decode.
+It comes before authentication: its own answers need no token. After it the path begins with ``/v2/``, and path and
+query string are valid UTF-8 without NUL.
 """
 
 import re
@@ -16,7 +16,7 @@ from glance_mini.api.response import Response, json_response
 from glance_mini.domain.errors import Invalid
 
 ALWAYS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 15, 17)
-"""Minor versions that are there whatever the configuration."""
+"""Minor versions that exist in every configuration."""
 
 WITH_SEVERAL_STORES = (8, 10, 11, 12, 13)
 
@@ -30,7 +30,7 @@ def minor_versions(multi_store: bool) -> list[int]:
 
 
 class VersionNegotiation:
-    """WSGI middleware. ``has_identity``: a Keystone is used, so nobody looks for one here."""
+    """WSGI middleware. ``has_identity``: Keystone is used, so clients do not look for it here."""
 
     def __init__(self, app: Any, *, multi_store: bool, public_endpoint: str | None, has_identity: bool) -> None:
         self._app = app
@@ -40,7 +40,7 @@ class VersionNegotiation:
         self._has_identity = has_identity
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer, or hand on with a path below ``/v2/``."""
+        """Answer, or pass the request on with a path below ``/v2/``."""
         answer = self._answer(environ)
         result: Iterable[bytes] = (answer or self._app)(environ, start_response)
         return result
@@ -80,7 +80,7 @@ class VersionNegotiation:
 
 
 def _decode(environ: dict[str, Any]) -> str:
-    """Return the path as text; Invalid where path or query are not UTF-8 or hold NUL."""
+    """Return the path as text; Invalid if path or query are not UTF-8 or hold NUL."""
     raw: str = environ.get("PATH_INFO", "")
     query: str = environ.get("QUERY_STRING", "")
     try:

@@ -1,4 +1,4 @@
-"""What the filters are built from, as the composition of the application hands it through PasteDeploy."""
+"""The objects that filters are built from; ``bootstrap`` passes them through PasteDeploy."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -26,7 +26,7 @@ class ImageDataController:
         self._slots = slots
 
     def upload(self, request: Request, image_id: str) -> Response:
-        """Take the data of an image; nothing is read before the layers ask for it."""
+        """Upload the data of an image; nothing is read before the layers ask for it."""
         check_media_type(request)
         store = request.headers.get("x-image-meta-store") if self._several_stores else None
         size = declared_size(request)
@@ -39,7 +39,7 @@ class ImageDataController:
         return empty_response()
 
     def download(self, request: Request, image_id: str) -> Response:
-        """Give the data of an image, or a range of it."""
+        """Download the data of an image, or a range of it."""
         wanted = parse_byte_range(request.headers.get("Range"), request.headers.get("Content-Range"))
         release = self._slots.take()
         try:
@@ -54,7 +54,7 @@ class ImageDataController:
         return empty_response()
 
     def describe(self, request: Request, image_id: str) -> Response:
-        """Answer HEAD: the headers of a whole download, made without touching a store."""
+        """Answer HEAD: the headers of a whole download, made without access to a store."""
         op = DownloadData(image_id, prefer=self._preferred(request), head=True)
         data: ImageData | None = self.domain.call(request.context, op)
         if data is None:
@@ -68,7 +68,7 @@ class ImageDataController:
         if text is None:
             return ()
         if not self._several_stores:
-            raise Invalid(reason="Stores can be preferred only where there are several.")
+            raise Invalid(reason="Stores can be preferred only if there are several.")
         return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
@@ -98,7 +98,7 @@ def check_media_type(request: Request) -> None:
 
 
 def declared_size(request: Request) -> int | None:
-    """Return the bytes that the client announces, by a header of this API or by Content-Length; Invalid."""
+    """Return the bytes that the client announces in a header of this API or in Content-Length; raises Invalid."""
     text = request.headers.get("x-openstack-image-size")
     if text is None:
         return content_length(request.environ)
@@ -121,10 +121,10 @@ WHOLE = ByteRange(None, None)
 
 
 def parse_byte_range(range_header: str | None, content_range: str | None) -> ByteRange:
-    """Return the range that the headers ask for, WHOLE where there is none.
+    """Return the range that the headers ask for, WHOLE if they name none.
 
-    ``Content-Range`` in a request is the historic way to say the same. Raises Invalid for several ranges,
-    MalformedRange for what cannot be understood.
+    ``Content-Range`` in a request is the historic form of ``Range``. Raises Invalid for several ranges, MalformedRange
+    for a header that cannot be parsed.
     """
     if range_header is not None:
         if "," in range_header:

@@ -1,6 +1,6 @@
-"""A JSON patch of an image as changes (api-images-update): media types, pointers, and what may stand where.
+"""Reads a JSON patch of an image as changes (api-images-update): media types, pointers and allowed paths.
 
-Nothing here knows the image that is changed.
+It does not know the image that is changed.
 """
 
 import re
@@ -32,9 +32,9 @@ class _Step:
 
 
 class ImagePatch:
-    """Reads patches; ``hash_algorithm`` is the one that locations may claim a value of.
+    """Reads patches; locations may claim a digest of ``hash_algorithm`` only.
 
-    ``locations`` tells whether clients may change the locations of images.
+    ``locations``: clients may change the locations of images.
     """
 
     def __init__(self, rules: ImageRules, *, locations: bool, hash_algorithm: str) -> None:
@@ -62,7 +62,7 @@ class ImagePatch:
     def _change_locations(self, step: _Step) -> Change:
         wanted = 1 if step.action == "replace" else 2
         if len(step.path) != wanted:
-            raise Invalid(reason=f"To {step.action} locations takes a path of {wanted} parts.")
+            raise Invalid(reason=f"The path to {step.action} locations must have {wanted} parts.")
         if not self._has_locations:
             raise Forbidden(reason="The locations of images are not shown here and cannot be changed.")
         if step.action == "remove":
@@ -75,7 +75,7 @@ class ImagePatch:
 
 
 def check_patch_type(media_type: str) -> None:
-    """Return if ``media_type`` is one of the two patch types; raises UnsupportedPatchType."""
+    """Raise UnsupportedPatchType unless ``media_type`` is one of the two patch types."""
     if media_type not in (OLD_TYPE, NEW_TYPE):
         raise UnsupportedPatchType(wanted=f"{OLD_TYPE}, {NEW_TYPE}")
 
@@ -113,7 +113,7 @@ def _step(action: str, member: str, pointer: object, fields: dict[str, Any]) -> 
 
 
 def _decode_pointer(pointer: object) -> tuple[str, ...]:
-    """Return the parts of a JSON pointer (RFC 6901), of which none may be empty."""
+    """Return the parts of a JSON pointer (RFC 6901); raises Invalid, also for an empty part."""
     if not isinstance(pointer, str) or not pointer.startswith("/"):
         raise Invalid(reason="The path of an operation must be a string that begins with '/'.")
     parts = pointer[1:].split("/")

@@ -1,4 +1,4 @@
-"""The query of an image list as a value: filters, order and page (api-images-filters, api-images-sorting)."""
+"""Reads the query of an image list: filters, order and page (api-images-filters, api-images-sorting)."""
 
 import re
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ Parameters = list[tuple[str, str]]
 
 
 def parse_parameters(query_string: str) -> Parameters:
-    """Return the parameters of a query string in their order; Invalid where there are too many of them."""
+    """Return the parameters of a query string in their order; raises Invalid if there are too many."""
     try:
         return parse_qsl(query_string, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
     except ValueError:
@@ -40,9 +40,9 @@ def parse_parameters(query_string: str) -> Parameters:
 
 
 def parse_image_query(parameters: Parameters, default_limit: int, max_limit: int) -> ImageQuery:
-    """Return what ``parameters`` ask for; Invalid for the first thing that cannot be.
+    """Return the query that ``parameters`` describe; raises Invalid for the first invalid parameter.
 
-    Of a parameter that is given several times the last one counts, except for ``tag``, ``sort_key`` and ``sort_dir``.
+    If a parameter is repeated, the last one counts, except for ``tag``, ``sort_key`` and ``sort_dir``.
     """
     last = dict(parameters)
     filters = _Filters()
@@ -65,7 +65,7 @@ def parse_image_query(parameters: Parameters, default_limit: int, max_limit: int
 
 
 class _Filters:
-    """Takes the parameters that are filters, one by one."""
+    """Collects the filters, one parameter at a time."""
 
     def __init__(self) -> None:
         self.one_of: dict[str, tuple[object, ...]] = {}
@@ -77,7 +77,7 @@ class _Filters:
         self.os_hidden = False
 
     def add(self, name: str, value: str) -> None:
-        """Take one parameter; a name that means nothing else is that of a custom property."""
+        """Add one parameter; any other name is that of a custom property."""
         match name:
             case "tag":
                 pass
@@ -111,7 +111,7 @@ class _Filters:
 
 
 def choice(name: str, value: str, choices: Iterable[str]) -> str:
-    """Return ``value``; Invalid, with ``name``, where it is none of ``choices``."""
+    """Return ``value``; raises Invalid, which names ``name``, if it is not one of ``choices``."""
     if value not in choices:
         raise Invalid(reason=f"{name} must be one of {', '.join(choices)}, not '{value}'.")
     return value
@@ -124,7 +124,7 @@ def _parse_number(name: str, value: str) -> int:
 
 
 def _parse_one_of(name: str, value: str) -> tuple[str, ...]:
-    """Return the values that ``value``, ``eq:value`` or ``in:value,value`` allows."""
+    """Return the values that ``value``, ``eq:value`` or ``in:value,value`` allows; raises Invalid."""
     operator, colon, rest = value.partition(":")
     if not colon:
         return (value,)
@@ -151,7 +151,7 @@ def _split_list(name: str, text: str) -> list[str]:
 
 
 def _parse_times(name: str, value: str) -> list[TimeFilter]:
-    """Return what ``value``, a time with an operator before it or none, stands for.
+    """Return the filters for ``value``, a time with or without an operator before it.
 
     Times are shown in whole seconds, so a time without a fraction means the whole of its second.
     """
@@ -173,7 +173,7 @@ def _parse_times(name: str, value: str) -> list[TimeFilter]:
 
 
 def _parse_time(name: str, text: str) -> datetime:
-    """Return an ISO 8601 time in UTC without a zone; one without a zone is taken for UTC."""
+    """Return the ISO 8601 time ``text`` in UTC, without a zone; a time without a zone is read as UTC."""
     try:
         time = datetime.fromisoformat(text)
         return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
@@ -182,15 +182,15 @@ def _parse_time(name: str, text: str) -> datetime:
 
 
 def parse_limit(text: str | None, default: int, maximum: int) -> int:
-    """Return how many items a page holds at most; Invalid."""
+    """Return the largest number of items of a page; raises Invalid."""
     limit = default if text is None else _parse_number("limit", text)
     if limit < 0:
-        raise Invalid(reason=f"limit must not be negative, not {limit}.")
+        raise Invalid(reason=f"limit must be at least 0, not {limit}.")
     return min(limit, maximum)
 
 
 def _parse_sort(parameters: Parameters) -> tuple[tuple[str, str], ...]:
-    """Return keys and directions in their order, with what makes the order of equal images certain."""
+    """Return keys and directions in their order, followed by tie breakers, so that the order is always unique."""
     keys = [value for name, value in parameters if name == "sort_key"]
     directions = [value for name, value in parameters if name == "sort_dir"]
     new_style = [value for name, value in parameters if name == "sort"]

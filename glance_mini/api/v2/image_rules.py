@@ -1,4 +1,4 @@
-"""Which names and values a client may give an image (api-images-properties, api-images-custom), whatever the call."""
+"""The names and values that clients may give an image in any call (api-images-properties, api-images-custom)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ _MAX_MESSAGE = 300
 
 
 def _is_integer(_checker: object, value: object) -> bool:
-    """Tell whether ``value`` was written as a whole number; JSON Schema itself takes 1.0 for one."""
+    """Return whether ``value`` was written as a whole number; JSON Schema itself accepts 1.0 too."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -41,7 +41,7 @@ class ImageRules:
         self._required = schema.get("required", ())
 
     def check_new(self, values: Mapping[str, Any]) -> None:
-        """Return if an image may be created with ``values``; raises Forbidden for a name, Invalid for a value."""
+        """Check the ``values`` of a new image; raises Forbidden for a name, Invalid for a value."""
         for name in values:
             if name in READ_ONLY or name in ("stores", "locations"):
                 raise Forbidden(reason=f"Attribute '{name}' is read-only.")
@@ -52,13 +52,13 @@ class ImageRules:
         self.check_values(values)
 
     def check_change(self, name: str) -> None:
-        """Return if the property ``name`` may be changed by a client; raises Forbidden."""
+        """Raise Forbidden unless clients may change the property ``name``."""
         if name in READ_ONLY or name == "id":
             raise Forbidden(reason=f"Attribute '{name}' is read-only.")
         _check_reserved(name)
 
     def check_values(self, values: Mapping[str, Any]) -> None:
-        """Return if each value is what the schema says; raises Invalid."""
+        """Raise Invalid unless each value fits the schema."""
         for name, value in values.items():
             validator = self._validators.get(name)
             if validator is not None:

@@ -29,7 +29,7 @@ from glance_mini.operations.images import (
 )
 
 BIG_LIST = 100
-"""Longer pages wait for their turn, because of the memory that they take while they are made."""
+"""The number of longer pages that are made at once is limited, because of the memory that they take."""
 
 
 class ImagesController:
@@ -83,7 +83,7 @@ class ImagesController:
         return json_response(self._views.show(image))
 
     def delete(self, request: Request, image_id: str) -> Response:
-        """Delete an image and its data; staged data is best deleted by the node that has it."""
+        """Delete an image and its data; forwarded, if possible, to the node that holds its staged data."""
         answer = self._forwarding.forward_if_possible(request, image_id)
         if answer is None:
             self.domain.call(request.context, DeleteImage(image_id))
@@ -95,7 +95,7 @@ class ImagesController:
 
 
 def _created_headers(conf: cfg.ConfigOpts, services: Services) -> dict[str, str]:
-    """Return the headers of every 201 that tell what a client may do next (api-conventions-headers)."""
+    """Return the headers of every 201, which list import methods and stores (api-conventions-headers)."""
     headers = {}
     if conf.enabled_import_methods:
         headers["OpenStack-image-import-methods"] = ",".join(conf.enabled_import_methods)

@@ -1,4 +1,4 @@
-"""Imports (api-imports). The work itself is a job of the workers."""
+"""Imports and staging (api-imports). Workers run the imports as jobs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -47,10 +47,10 @@ class ImageImportController:
 
 
 def _with_endpoint(request: Request, wanted: ImportRequest) -> ImportRequest:
-    """Return ``wanted`` with the address of another image service, where it is one that the data comes from."""
+    """Return ``wanted``, with the URL of the other image service if the data comes from one."""
     if wanted.name != GLANCE_DOWNLOAD:
         return wanted
-    # Without a token of Keystone nobody has vouched for the header.
+    # Without a Keystone token the header cannot be trusted.
     catalogue = request.environ.get("HTTP_X_SERVICE_CATALOG") if request.context.auth_token else None
     return replace(wanted, method={**wanted.method, "endpoint": endpoint_of(catalogue, wanted.method)})
 
@@ -63,7 +63,7 @@ class ImageStageController:
         self._slots = slots
 
     def update(self, request: Request, image_id: str) -> Response:
-        """Take data into the staging area; nothing is read before the layers ask for it."""
+        """Write data to the staging area; nothing is read before the layers ask for it."""
         if not self._is_enabled:
             raise UnknownPath()
         check_media_type(request)
@@ -80,7 +80,7 @@ Body = Mapping[str, Any]
 
 
 def parse_import(body: Body, enabled: Sequence[str]) -> ImportRequest:
-    """Return what ``body`` asks for; Invalid for what cannot be understood and for a method not ``enabled``."""
+    """Return the import that ``body`` asks for; Invalid for a malformed body or a method that is not ``enabled``."""
     return ImportRequest(
         method=_method(body, enabled),
         stores=_stores(body),
@@ -92,9 +92,9 @@ def parse_import(body: Body, enabled: Sequence[str]) -> ImportRequest:
 
 
 def endpoint_of(catalogue: str | None, method: Mapping[str, str]) -> str:
-    """Return the address of the other image service that ``method`` names; empty where it cannot be found.
+    """Return the URL of the other image service that ``method`` names; empty if it cannot be found.
 
-    ``catalogue`` is the caller's service catalogue as JSON, as keystonemiddleware hands it on.
+    ``catalogue`` is the caller's service catalogue as JSON, as keystonemiddleware passes it on.
     """
     try:
         services = json.loads(catalogue or "[]")

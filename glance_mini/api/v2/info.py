@@ -1,4 +1,4 @@
-"""What the service tells about itself: import methods, stores, usage (api-info)."""
+"""Information about the service: import methods, stores, usage (api-info)."""
 
 from oslo_config import cfg
 
@@ -29,5 +29,5 @@ class InfoController:
         return json_response(views.stores(self.domain.call(request.context, ListStores(detail=True)), detail=True))
 
     def usage(self, request: Request) -> Response:
-        """Show what the caller's project uses of its limits."""
+        """Show the usage and the limits of the caller's project."""
         return json_response(views.usage(self.domain.call(request.context, GetUsage())))

@@ -1,4 +1,4 @@
-"""The locations of an image by calls of their own (api-locations-add). Those in a patch: ``image_locations``."""
+"""The locations of an image: the locations calls (api-locations-add), and changes of locations in a patch."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from glance_mini.layers.stack import Stack
 from glance_mini.operations.locations import AddLocation, GetLocations
 
 DIGEST_LENGTHS = {"sha1": 40, "sha256": 64, "sha512": 128, "md5": 32}
-"""The algorithms that a caller may tell a hash of, with the hexadecimal digits of their digests."""
+"""The hash algorithms that a caller may name, with the number of hexadecimal digits of their digests."""
 
 _ALGORITHM, _VALUE = "os_hash_algo", "os_hash_value"
 _HEXADECIMAL = re.compile("[0-9a-f]+")
@@ -31,7 +31,7 @@ class LocationsController:
         return json_response(views.index(self.domain.call(request.context, GetLocations(image_id))))
 
     def create(self, request: Request, image_id: str) -> Response:
-        """Register existing data as that of a queued image."""
+        """Register existing data as the data of a queued image."""
         body = request.json_object()
         url = body.get("url")
         if not isinstance(url, str) or not url:
@@ -43,13 +43,13 @@ class LocationsController:
 
 
 def _claimed_hash(told: Any) -> tuple[str | None, str | None]:
-    """Return algorithm and digest that the caller tells of the data, both None where there are none; Invalid."""
+    """Return the algorithm and digest that the caller claims for the data, both None if it claims none; Invalid."""
     if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
         raise Invalid(reason="'validation_data' must be an object of strings.")
     if not told:
         return None, None
     if told.keys() != {_ALGORITHM, _VALUE}:
-        raise Invalid(reason=f"'validation_data' has {_ALGORITHM} and {_VALUE} or nothing.")
+        raise Invalid(reason=f"'validation_data' must have {_ALGORITHM} and {_VALUE} or be empty.")
     algorithm, value = told[_ALGORITHM], told[_VALUE].lower()
     if algorithm not in DIGEST_LENGTHS:
         raise Invalid(reason=f"{_ALGORITHM} must be one of {', '.join(DIGEST_LENGTHS)}.")
@@ -75,9 +75,9 @@ def add_locations(position: str, items: Sequence[Item], hash_algorithm: str) -> 
 
 
 def replace_locations(items: Sequence[Item], hash_algorithm: str) -> LocationChange:
-    """Return the change that puts ``items`` in the place of all locations; Forbidden for none."""
+    """Return the change that replaces all locations with ``items``; raises Forbidden if there are no items."""
     if not items:
-        raise Forbidden(reason="The locations of an image cannot be replaced by none.")
+        raise Forbidden(reason="The locations of an image cannot be replaced with an empty list.")
     return LocationChange("replace", locations=_locations(items), hashes=_hashes(items, hash_algorithm))
 
 
@@ -101,7 +101,7 @@ def _locations(items: Sequence[Item]) -> tuple[Location, ...]:
 
 
 def _is_plain(value: object) -> bool:
-    """Tell whether there are only strings, lists and objects; the depth is bounded by that of the body."""
+    """Return whether ``value`` holds only strings, lists and objects; the depth limit of the body bounds its depth."""
     if isinstance(value, dict):
         return all(map(_is_plain, value.values()))
     if isinstance(value, list):
@@ -110,7 +110,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _hashes(items: Sequence[Item], hash_algorithm: str) -> dict[str, str]:
-    """Return what the items claim of the data; Conflict where the claims differ or cannot be."""
+    """Return the hashes that the items claim for the data; raises Conflict if the claims differ or are invalid."""
     claims = [item["validation_data"] for item in items if item.get("validation_data")]
     if not claims:
         return {}

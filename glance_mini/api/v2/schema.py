@@ -1,4 +1,4 @@
-"""The schemas, as documents that are made once (api-schemas)."""
+"""The schemas as documents, which are made once (api-schemas)."""
 
 from collections.abc import Mapping
 

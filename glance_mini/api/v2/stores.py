@@ -1,4 +1,4 @@
-"""What one store has of an image (api-stores-delete)."""
+"""The data of an image in one store (api-stores-delete)."""
 
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response

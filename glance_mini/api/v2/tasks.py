@@ -34,7 +34,7 @@ class TasksController:
         return json_response(views.page(found, parameters, query.limit))
 
     def create(self, request: Request) -> Response:
-        """Begin a task of the old kind; the image that it is to make is checked like one that a request makes."""
+        """Create a task of the old kind; its image is checked like that of a create request."""
         body = request.json_object()
         if body.get("type") != KIND:
             raise Invalid(reason=f"The type of a task must be '{KIND}'.")
@@ -55,11 +55,11 @@ class ImageTasksController:
         self.domain = domain
 
     def index(self, request: Request, image_id: str) -> Response:
-        """Show what is done, or was done, for an image."""
+        """Show the current and past tasks of an image."""
         return json_response(views.of_image(self.domain.call(request.context, ListImageTasks(image_id))))
 
 TYPES = ("import",)
-"""The types of task that can be asked for."""
+"""The task types that a client may name."""
 
 SORT_KEYS = {
     "id": "id",
@@ -69,13 +69,13 @@ SORT_KEYS = {
     "updated_at": "updated_at",
     "expires_at": "expires_at",
 }
-"""What tasks are sorted by, as fields of a job."""
+"""The sort keys of tasks, and their fields of a job."""
 
 _UUID = re.compile(UUID_PATTERN)
 
 
 def parse_task_query(parameters: Parameters, default_limit: int, max_limit: int) -> JobQuery:
-    """Return what ``parameters`` ask for, the last one of a name; Invalid for the first thing that cannot be."""
+    """Return the query that ``parameters`` describe, the last one of a name; Invalid for the first invalid one."""
     last = dict(parameters)
     kind, state, marker = last.get("type"), last.get("status"), last.get("marker")
     if marker is not None and not _UUID.fullmatch(marker):

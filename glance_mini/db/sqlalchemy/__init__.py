@@ -1,1 +1,1 @@
-"""The data access layer on a database, with SQLAlchemy Core."""
+"""The data access backend for SQL databases, with SQLAlchemy Core."""

@@ -1,7 +1,7 @@
-"""The data access layer on a database: finds the function of a call and runs it in a read or a transaction.
+"""The data access backend for SQL databases: finds the function of a call and runs it in a read or a transaction.
 
-Each module of this package has a table ``QUERIES`` {call: function of a connection} for what only reads, and a table
-``WRITES`` {call: function of a connection and the time} for what writes.
+Each module of this package has a table ``QUERIES`` {call: function of a connection} for reads, and a table
+``WRITES`` {call: function of a connection and the time} for writes.
 """
 
 from collections.abc import Callable, Mapping
@@ -70,24 +70,24 @@ WRITES: Mapping[type[DataCall[Any]], Write] = {
     call: write for module in _MODULES for call, write in getattr(module, "WRITES", {}).items()
 }
 
-# A worker without work costs one read and waits for nobody.
+# An idle worker costs one read and waits for no lock.
 _LOOKS: dict[type[DataCall[Any]], tuple[Write, Any]] = dict([*claims.LOOKS.items(), *outbox.LOOKS.items()])
 
 
 class SqlDataAccess(Backend):
-    """Answers on ``engine``, whose tables are as ``schema.sync`` leaves them; safe to share by threads."""
+    """Answers calls from the database of ``engine``, whose tables ``schema.sync`` has prepared; thread-safe."""
 
     name = "sqlalchemy"
 
     def __init__(self, engine: Engine, conflict_retries: int = 20, event_rules: EventRules = no_events) -> None:
-        """``conflict_retries``: how often a transaction is begun anew after a conflict."""
+        """Store the arguments; ``conflict_retries`` is how often a transaction is repeated after a conflict."""
         self.engine = engine
         self._database = Database(engine, conflict_retries)
         self._event_rules = event_rules
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, event_rules: EventRules = no_events) -> Self:
-        """Return the access on ``[database] connection``; ConfigurationError where it names no usable database."""
+        """Return the access to ``[database] connection``; raises ConfigurationError if that database is unusable."""
         return cls(open_engine(conf), conf.database.db_max_retries, event_rules)
 
     def run(self, call: DataCall[R], now: datetime | None = None, cause: Cause | None = None) -> R:

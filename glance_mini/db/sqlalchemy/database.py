@@ -1,6 +1,6 @@
-"""One door to the database: runs a piece of work in a read or in a transaction, and begins it anew where that helps.
+"""Access to the database: runs a piece of work in a read or a transaction, and repeats it if that may help.
 
-``faults`` knows what a retry can cure. The work must be repeatable: it gets a connection and keeps nothing.
+``faults`` knows which errors a retry can cure. The work must be repeatable: it gets a connection and keeps no state.
 """
 
 import random
@@ -26,35 +26,35 @@ _CLOCKS = {
     "postgresql": "SELECT clock_timestamp() AT TIME ZONE 'UTC'",
     "mysql": "SELECT UTC_TIMESTAMP(6)",
 }
-"""The clock of the server. SQLite has none but that of the node."""
+"""The clock of the server. SQLite uses the clock of the node."""
 
 _BEGINS = {
     "sqlite": "BEGIN IMMEDIATE",
-    # One journey for both.
+    # Both in one round trip.
     "postgresql": f"BEGIN; {_CLOCKS['postgresql']}",
     "mysql": "BEGIN",
 }
 
 LOST_CONNECTION_RETRIES = 3
-"""A stale connection is cured by the first; a database that is down is to be reported soon."""
+"""The first retry replaces a stale connection; a database that is down should be reported soon."""
 
 LONGEST_PAUSE = 0.5
 
 
 class Database:
-    """An engine, and how often one transaction is begun anew after a conflict (``conflict_retries``)."""
+    """An engine, and how often a transaction is repeated after a conflict (``conflict_retries``)."""
 
     def __init__(self, engine: Engine, conflict_retries: int = 20) -> None:
         self.engine = engine
         self._conflict_retries = conflict_retries
         lock: AbstractContextManager[object] = RLock() if engine.dialect.name == "sqlite" else nullcontext()
-        # SQLite has one writer: threads queue here, because its own waiting is polling. In memory there is one
-        # connection, and a read must not look into another thread's transaction.
+        # SQLite has one writer: threads wait for this lock, because SQLite itself waits by polling. A database in
+        # memory has one connection, and a read must not see another thread's transaction.
         self._writing = lock
         self._reading: AbstractContextManager[object] = lock if is_memory(engine.url) else nullcontext()
 
     def read(self, query: Callable[[Connection, C], T], call: C) -> T:
-        """Return what ``query`` reads for ``call``; each statement sees what is committed when it begins.
+        """Return the result of ``query`` for ``call``; each statement sees the data committed before it begins.
 
         Raises Unavailable.
         """
@@ -68,14 +68,14 @@ class Database:
                 tries = self._check_retry(error, tries)
 
     def read_now(self, query: Callable[[Connection, C, datetime], T], call: C, now: datetime | None) -> T:
-        """Return what ``query`` reads for ``call`` at ``now``; None: the time of the server. Raises Unavailable."""
+        """Return the result of ``query`` for ``call`` at ``now`` (None: the server's time). Raises Unavailable."""
         return self.read(lambda connection, same: query(connection, same, now or _read_clock(connection)), call)
 
     def write(self, work: Callable[[Connection, datetime], T], now: datetime | None = None) -> T:
-        """Return what ``work`` returns, committed; where it raises, nothing was written.
+        """Return the result of ``work`` after its commit; if it raises, nothing was written.
 
-        ``work`` is given the connection and ``now``; None: the time of the server when the transaction begins.
-        Raises Unavailable; where the connection was lost during the commit, the transaction may have happened.
+        ``work`` gets the connection and ``now``; None means the time of the server when the transaction begins.
+        Raises Unavailable; if the connection was lost during the commit, the transaction may have been committed.
         """
 
         tries = 0
@@ -109,7 +109,7 @@ class Database:
         return result
 
     def _check_retry(self, error: Exception, tries: int) -> int:
-        """Return the number of tries when another one may help, after a pause; raises Unavailable or ``error``."""
+        """Return the number of tries after a pause if another try may help; raises Unavailable or ``error``."""
         lost = faults.is_lost_connection(error)
         if not lost and not faults.is_conflict(error):
             if isinstance(error, NoFreeConnection) or faults.is_out_of_order(error):

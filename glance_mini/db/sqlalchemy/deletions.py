@@ -1,4 +1,4 @@
-"""Pending deletions: data that no image refers to any more and that must leave its store."""
+"""Pending deletions: data that no image refers to any more and that must be deleted from its store."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from glance_mini.domain.transfer import Deletion
 from glance_mini.operations.records import FinishDeletion, HoldDeletion, ListDeletions, TakeDueDeletions
 
 GRACE = timedelta(seconds=60)
-"""How long a new deletion is left to the request that made it, before others are given it as due."""
+"""How long a new deletion is left to the request that made it, before it is due for others."""
 
 BATCH = 100
 
@@ -47,9 +47,9 @@ def of_image(connection: Connection, call: ListDeletions) -> tuple[Deletion, ...
 def add(
     connection: Connection, image_id: str, locations: Iterable[Location], now: datetime, host: str | None = None
 ) -> None:
-    """Make pending deletions of ``locations``, due to others after ``GRACE``.
+    """Make pending deletions of ``locations``, due after ``GRACE``.
 
-    Where ``host`` is given, they are due at once and to that node only: the request may have come to another one.
+    If ``host`` is given, they are due at once for that node only, because another node may serve the request.
     """
     rows = [
         {
@@ -66,9 +66,9 @@ def add(
 
 
 def take_due(connection: Connection, call: TakeDueDeletions, now: datetime) -> tuple[Deletion, ...]:
-    """Return deletions due at ``now`` and postpone them, so that nobody else is given them.
+    """Return deletions due at ``now`` and postpone them, so that no other caller gets them.
 
-    Those on a node's own disk are left to it; ``host`` is the node that asks, None for the only one.
+    Data on a node's own disk is left to that node; ``host`` is the calling node, None for the only node.
     """
     retry_at = now + call.retry
     rows = connection.execute(_DUE, {"now": now, "node": call.host})
@@ -79,19 +79,19 @@ def take_due(connection: Connection, call: TakeDueDeletions, now: datetime) -> t
 
 
 def hold(connection: Connection, call: HoldDeletion, now: datetime) -> bool:
-    """Postpone a deletion that was taken; False where it is gone or another one's by now."""
+    """Postpone a taken deletion; return False if it is gone or another process has taken it."""
     deletion = call.deletion
     values = {"deletion": deletion.id, "held": deletion.due_at, "due_at": now + call.retry}
     return connection.execute(_HOLD, values).rowcount == 1
 
 
 def finish(connection: Connection, call: FinishDeletion, now: datetime) -> None:
-    """Forget a deletion; nothing where it is gone."""
+    """Remove a deletion; do nothing if it does not exist."""
     remove(connection, [call.deletion_id])
 
 
 def remove(connection: Connection, ids: Sequence[int]) -> None:
-    """Forget the deletions ``ids``, as far as they exist."""
+    """Remove the deletions ``ids`` that exist."""
     connection.execute(_DELETE, {"ids": ids})
 
 

@@ -1,7 +1,7 @@
-"""The engine: one pool of connections, set up for what each database needs.
+"""The engine: one pool of connections with the settings that each database needs.
 
-Every connection is in autocommit mode, so a read costs its statement and nothing else; ``database`` begins and ends
-transactions itself. Nothing here opens a connection.
+Every connection is in autocommit mode, so a read costs only its statement; ``database`` begins and ends
+transactions itself. This module opens no connection.
 """
 
 import sqlite3
@@ -18,10 +18,10 @@ from sqlalchemy.pool import StaticPool
 from glance_mini.domain import errors
 
 SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "temp_store = MEMORY")
-"""NORMAL in WAL mode: a killed process loses nothing; a power cut may lose the last transactions, never the file."""
+"""NORMAL in WAL mode: a killed process loses nothing; a power failure may lose the last transactions, not the file."""
 
 IDLE_IN_TRANSACTION = 60
-"""Seconds after which a server ends a transaction whose client says nothing, so that a dead machine locks nothing."""
+"""Seconds after which a server ends a transaction whose client is silent, so that a dead machine holds no locks."""
 
 TIMEOUTS: dict[str, dict[str, Any]] = {
     "postgresql": {
@@ -33,9 +33,9 @@ TIMEOUTS: dict[str, dict[str, Any]] = {
     },
     "mysql": {"connect_timeout": 10, "read_timeout": 300, "write_timeout": 30},
 }
-"""How long a server that is silent is waited for, so that it does not keep the threads that ask it.
+"""Timeouts for a silent server, so that it does not block threads.
 
-In seconds, ``tcp_user_timeout`` in milliseconds. ``read_timeout`` leaves time for changes of large tables.
+They are in seconds, ``tcp_user_timeout`` in milliseconds. ``read_timeout`` allows changes of large tables.
 """
 
 MYSQL_SESSION = (
@@ -44,11 +44,11 @@ MYSQL_SESSION = (
     f"SET SESSION idle_transaction_timeout = {IDLE_IN_TRANSACTION}",
     "SET SESSION optimizer_switch = 'exists_to_in=off'",
 )
-"""READ COMMITTED takes no locks on gaps. MariaDB cuts JSON arrays at ``group_concat_max_len`` bytes."""
+"""READ COMMITTED takes no gap locks. MariaDB truncates JSON arrays at ``group_concat_max_len`` bytes."""
 
 
 def open_engine(conf: cfg.ConfigOpts) -> Engine:
-    """Return the engine for ``[database] connection``; ConfigurationError where none is named or it makes no sense."""
+    """Return the engine for ``[database] connection``; raises ConfigurationError if it is missing or invalid."""
     options = conf.database
     if not options.connection:
         raise errors.ConfigurationError(reason="[database] connection is not set.")
@@ -63,8 +63,8 @@ def open_engine(conf: cfg.ConfigOpts) -> Engine:
             mysql_sql_mode=options.mysql_sql_mode,
         )
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        # The text of the error may hold the address, and with it a password.
-        reason = f"[database] connection names no database that can be used ({type(error).__name__})."
+        # The text of the error may contain the URL, and with it a password.
+        reason = f"[database] connection does not name a usable database ({type(error).__name__})."
         raise errors.ConfigurationError(reason=reason) from None
 
 
@@ -78,7 +78,7 @@ def make_engine(
     sqlite_busy_timeout: float = 30,
     mysql_sql_mode: str = "TRADITIONAL",
 ) -> Engine:
-    """Return an engine for the address ``connection``; times in seconds. SQLite in memory is one connection for all."""
+    """Return an engine for the URL ``connection``; times in seconds. SQLite in memory has one shared connection."""
     url = _with_driver(make_url(connection))
     options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
     if is_memory(url):
@@ -105,7 +105,7 @@ def make_engine(
 
 
 def is_memory(url: URL) -> bool:
-    """Tell whether ``url`` is an SQLite database that lives in memory."""
+    """Return whether ``url`` is an SQLite database in memory."""
     return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
 
 
@@ -121,7 +121,7 @@ def _with_driver(url: URL) -> URL:
 def _session(backend: str, mysql_sql_mode: str, sqlite_busy_timeout: float) -> Any:
     statements = {
         "sqlite": tuple(f"PRAGMA {pragma}" for pragma in SQLITE_PRAGMAS),
-        # Estimates reach the thresholds of both, whose start costs more than a page.
+        # The planner's estimates trigger both, but starting either costs more than a page.
         "postgresql": (
             "SET jit = off",
             "SET max_parallel_workers_per_gather = 0",
@@ -140,7 +140,7 @@ def _session(backend: str, mysql_sql_mode: str, sqlite_busy_timeout: float) -> A
 
 
 def _execute(cursor: Any, statement: str, sqlite_busy_timeout: float) -> None:
-    """Execute a statement; SQLite itself does not wait where several processes make a new database WAL at once."""
+    """Execute a statement; wait for SQLite, which does not wait if several processes set WAL on a new database."""
     deadline = time.monotonic() + sqlite_busy_timeout
     while True:
         try:

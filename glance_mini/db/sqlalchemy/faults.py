@@ -1,6 +1,6 @@
-"""Tells from an error of the database what may be done about it.
+"""Classifies database errors by what can be done about them.
 
-oslo.db has translated what it knows; SQLite's locks, PostgreSQL's serialization failures and a server that is
+oslo.db translates the errors that it knows; SQLite's locks, PostgreSQL's serialization failures and a server that is
 starting or stopping arrive as plain operational errors.
 """
 
@@ -16,11 +16,11 @@ LOG = logging.getLogger(__name__)
 _CONFLICT_STATES = frozenset({"40001", "40P01", "55P03"})
 _LOST_CLASSES = ("08", "57P")
 _REFUSED_CODES = frozenset({1040, 1053, 1927, 2002, 2003, 2006, 2013, 2055})
-"""MariaDB: too many connections, shutdown in progress, and the ways in which a connection is gone."""
+"""MariaDB: too many connections, shutdown in progress, and the codes of a lost connection."""
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Tell whether the transaction lost against another one: deadlock, serialization failure, locked database."""
+    """Return whether the transaction lost against another one: deadlock, serialization failure, locked database."""
     if isinstance(error, DBDeadlock):
         return True
     original = _original(error)
@@ -31,7 +31,7 @@ def is_conflict(error: BaseException) -> bool:
 
 
 def is_lost_connection(error: BaseException) -> bool:
-    """Tell whether there is no connection any more, or none was made."""
+    """Return whether the connection was lost or could not be made."""
     if isinstance(error, DBConnectionError):
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
@@ -44,18 +44,18 @@ def is_lost_connection(error: BaseException) -> bool:
 
 
 def is_out_of_order(error: BaseException) -> bool:
-    """Tell whether the database refuses work for a reason of its own, such as a full disk or too many connections."""
+    """Return whether the database itself refuses work, for example because of a full disk or too many connections."""
     return isinstance(error, OperationalError | DBNonExistentDatabase)
 
 
 def unavailable(error: BaseException) -> errors.Unavailable:
-    """Return Unavailable for ``error``, which is logged without its statement and parameters."""
+    """Return Unavailable for ``error`` and log the error without its statement and parameters."""
     LOG.error("The database does not answer: %s", _original(error))
     return errors.Unavailable(reason="The database does not answer now; the request may be repeated later.")
 
 
 def _original(error: BaseException) -> BaseException:
-    """The driver's own error, which names neither statement nor parameters."""
+    """Return the driver's own error, which contains neither statement nor parameters."""
     if isinstance(error, DBError) and isinstance(error.inner_exception, BaseException):
         error = error.inner_exception
     if isinstance(error, DBAPIError) and error.orig is not None:

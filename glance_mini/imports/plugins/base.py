@@ -1,4 +1,4 @@
-"""What an import plugin is: one class, named by an entry point of the group ``glance_mini.image_imports.plugins``."""
+"""The interface of import plugins: classes named by entry points of ``glance_mini.image_imports.plugins``."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -12,15 +12,15 @@ from glance_mini.domain.image import Image
 NAMESPACE = "glance_mini.image_imports.plugins"
 
 Check = Callable[[], None]
-"""Returns while the work may go on and raises to stop it. Cheap: call it for every block."""
+"""Returns while the work may continue and raises to stop it. Cheap: call it for every block."""
 
 
 @dataclass(frozen=True, slots=True)
 class StagedFile:
-    """The data of an import in a local file, and what its image is by now.
+    """The data of an import in a local file, and the current state of its image.
 
-    ``path`` is never changed. ``directory`` takes new files and is used by this attempt at the import alone: a worker
-    that lost its job may still be writing in its own. ``limit`` is the largest size in bytes of a new file.
+    ``path`` must not be changed. ``directory`` is for new files and belongs to this attempt only, because a worker
+    that lost the job may still be writing in its own directory. ``limit`` is the largest size in bytes of a new file.
     """
 
     path: Path
@@ -29,13 +29,13 @@ class StagedFile:
     limit: int
 
     def output(self, plugin: "ImportPlugin") -> Path:
-        """Return where ``plugin`` writes the one file that it may make; there is none yet."""
+        """Return the path of the one file that ``plugin`` may create; it does not exist yet."""
         return self.directory / plugin.name
 
 
 @dataclass(frozen=True, slots=True)
 class PluginResult:
-    """The file with the data from here on, and what changes of the image.
+    """The file with the resulting data, and the changes of the image.
 
     ``attributes`` are fields of ``Image`` (disk_format, container_format, size, virtual_size), ``properties`` custom
     ones.
@@ -47,21 +47,21 @@ class PluginResult:
 
 
 class ImportPlugin:
-    """Base of all import plugins. One object serves all imports; state of an import stays in locals."""
+    """Base of all import plugins. One object serves all imports, so the state of an import stays in locals."""
 
     name: ClassVar[str]
     activity: ClassVar[str] = ""
-    """What the task says while the plugin works, where that takes long."""
+    """The message of the task while the plugin works; empty for a plugin that does not take long."""
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts) -> Self:
-        """Return the plugin as configured; raises ConfigurationError where that cannot be."""
+        """Return the plugin as configured; raises ConfigurationError if that is not possible."""
         return cls()
 
     def apply(self, staged: StagedFile, roles: Collection[str], check: Check) -> PluginResult:
-        """Return what becomes of ``staged``; ``roles`` are the caller's, in lower case.
+        """Return the result for ``staged``; ``roles`` are the caller's, in lower case.
 
-        May be called again for the same image after a crash. Where it raises, and ``check`` may, it leaves no file of
-        its own. Errors that may pass are raised as they are; Invalid, UnsafeContent and LimitExceeded end the import.
+        May be called again for the same image after a crash. If it or ``check`` raises, it leaves no file of its own.
+        Errors that may pass are raised unchanged; Invalid, UnsafeContent and LimitExceeded end the import.
         """
         raise NotImplementedError

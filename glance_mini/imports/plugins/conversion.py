@@ -1,7 +1,7 @@
-"""The import plugin ``image_conversion``: one disk format for all imported images, made by qemu-img.
+"""The import plugin ``image_conversion``: qemu-img converts all imported images to one disk format.
 
-The data is inspected whole before qemu-img sees it, its format is always said and never guessed (CVE-2015-5163,
-CVE-2024-32498), and the program runs with limits of its own.
+All data is inspected before qemu-img reads it, the source format is always given and never detected by qemu-img
+(CVE-2015-5163, CVE-2024-32498), and the program runs with resource limits.
 """
 
 import os
@@ -31,21 +31,21 @@ _DRIVERS = {
     "vhdx": "vhdx",
     "vdi": "vdi",
 }
-"""What qemu-img calls the disk formats that it converts; images of other ones, such as iso, are left alone."""
+"""The names in qemu-img of the disk formats that it converts; other formats, such as iso, are not converted."""
 
 _ARCHIVES = frozenset({"ova", "ovf", "docker", "compressed"})
-"""Container formats whose data is no disk."""
+"""Container formats whose data is not a disk image."""
 
 _BLOCK = 1024 * 1024
 _MIB = 1024 * 1024
 _GUARDS = ("setpriv", "prlimit")
-"""Programs of util-linux that end qemu-img with its worker and hold it to its limits."""
+"""Programs of util-linux: one ends qemu-img when its worker dies, the other sets its limits."""
 
 _FILE_TOO_LARGE = "File too large"
-"""What the system says in English to a program that may not make a file any larger (EFBIG)."""
+"""The English text of EFBIG, for a file that may not grow further."""
 
 _TOO_LONG = 256
-"""Stands for an exit status when the time was over."""
+"""Stands for the exit status of a program that took too long."""
 
 _POLL_SECONDS = 0.2
 _READ = 8192
@@ -61,7 +61,7 @@ class ConversionFailed(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class ConversionLimits:
-    """Limits of one run of qemu-img: seconds all in all, seconds of processor time, bytes of address space."""
+    """Limits of one run of qemu-img: seconds in all, seconds of processor time, bytes of address space."""
 
     seconds: float = 7200
     cpu_seconds: int = 3600
@@ -69,7 +69,7 @@ class ConversionLimits:
 
 
 class ImageConversion(ImportPlugin):
-    """Converts to ``output_format``; data that is not what it is declared, or is unsafe, raises UnsafeContent."""
+    """Converts to ``output_format``; raises UnsafeContent for data that is unsafe or not of its declared format."""
 
     name = "image_conversion"
     activity = "Converting"
@@ -147,9 +147,9 @@ class ImageConversion(ImportPlugin):
                 raise ConversionFailed(source=source, target=self._output_format, reason=reason[:_TOLD])
 
     def _run(self, command: Sequence[str], errors: IO[bytes], check: Check) -> int:
-        """Return the exit status of ``command``, which does not outlive this call or this thread."""
+        """Return the exit status of ``command``; the process ends with this call and with this thread."""
         end = time.monotonic() + self._limits.seconds
-        # With an arena for each of its threads the program aborts now and then at its limit of address space.
+        # With one malloc arena for each thread, the program sometimes aborts at its limit of address space.
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, env=environment
@@ -177,7 +177,7 @@ class ImageConversion(ImportPlugin):
 
 
 def _status(process: subprocess.Popen[bytes]) -> int | None:
-    """Return the exit status, None when there is none within a moment."""
+    """Return the exit status, None if the process still runs after a moment."""
     try:
         return process.wait(_POLL_SECONDS)
     except subprocess.TimeoutExpired:
@@ -185,7 +185,7 @@ def _status(process: subprocess.Popen[bytes]) -> int | None:
 
 
 def _virtual_size(path: Path) -> int:
-    """Return the virtual size in bytes of what we have written ourselves."""
+    """Return the virtual size in bytes of a converted file."""
     found = format_inspector.detect_file_format(str(path))
     size: int = found.virtual_size
     return size

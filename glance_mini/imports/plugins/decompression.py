@@ -1,4 +1,4 @@
-"""The import plugin ``image_decompression``: unpacks what users import compressed (api-imports-plugins)."""
+"""The import plugin ``image_decompression``: unpacks compressed data (api-imports-plugins)."""
 
 from collections.abc import Collection
 from contextlib import closing
@@ -13,7 +13,7 @@ from glance_mini.imports.plugins.unpacking import find_format, unpack
 
 
 class ImageDecompression(ImportPlugin):
-    """Unpacks one layer of compression, whatever the name of the image; writes at most ``max_size`` bytes."""
+    """Unpacks one layer of compression, detected in the data; writes at most ``max_size`` bytes."""
 
     name = "image_decompression"
     activity = "Unpacking"

@@ -1,4 +1,4 @@
-"""The import plugin ``inject_image_metadata``: properties that the operator gives to what users import."""
+"""The import plugin ``inject_image_metadata``: adds the operator's properties to imported images."""
 
 from collections.abc import Collection, Mapping
 from typing import Self

@@ -1,4 +1,4 @@
-"""The import plugin ``no_op``, which changes nothing: for trying the configuration."""
+"""The import plugin ``no_op``, which changes nothing; for tests of the configuration."""
 
 from collections.abc import Collection
 
@@ -6,7 +6,7 @@ from glance_mini.imports.plugins.base import Check, ImportPlugin, PluginResult, 
 
 
 class NoOp(ImportPlugin):
-    """Returns what it was given."""
+    """Returns its input unchanged."""
 
     name = "no_op"
 

@@ -1,4 +1,4 @@
-"""The configured plugins: loaded once, at start, and run in their order for each import."""
+"""The configured plugins: loaded once at start and run in their order for each import."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -27,10 +27,10 @@ def run_plugins(
     check: Check,
     tell: Callable[[str], object] = lambda activity: None,
 ) -> PluginResult:
-    """Return the file and all changes that ``plugins`` make, one after the other.
+    """Run ``plugins`` one after the other; return the resulting file and all changes.
 
-    Files between are removed as soon as the next one is there; ``staged.path`` never is. Raises what a plugin raises,
-    and then leaves no file of theirs. ``tell`` gets what is being done, where that takes long.
+    An intermediate file is removed as soon as the next one exists; ``staged.path`` is kept. Raises what a plugin
+    raises, and then leaves no file of the plugins. ``tell`` is called with the activity of each plugin that has one.
     """
     result = PluginResult(staged.path)
     for plugin in plugins:

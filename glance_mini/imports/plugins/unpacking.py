@@ -1,7 +1,7 @@
-"""Formats of compression, recognised by their first bytes and unpacked in bounded memory and pieces.
+"""Compression formats: recognised by their first bytes, unpacked with bounded memory and in bounded pieces.
 
-How much of the result is wanted, and where it goes, is decided by the reader; a bomb goes on only as long as it is
-read. An archive inside is data like any other.
+The reader decides how much of the data it takes, so a decompression bomb expands only as far as it is read. Archives
+inside the data are not unpacked.
 """
 
 import bz2
@@ -24,14 +24,14 @@ else:
     from backports import zstd
 
 PIECE = 1024 * 1024
-"""The most bytes of a piece."""
+"""The largest size of a piece in bytes."""
 
 _INPUT = 128 * 1024
 
 _ENCRYPTED = 0x1
 
 _MEMORY = 128 * 1024**2
-"""Bytes that unpacking may need for its window: what the formats' own programs allow by default."""
+"""Largest window in bytes; the default limit of the formats' own programs."""
 
 _MAGIC = (
     ("gzip", re.compile(rb"\x1f\x8b\x08")),
@@ -46,7 +46,7 @@ _BAD = (
     *(zlib.error, lzma.LZMAError, zstd.ZstdError, zipfile.BadZipFile),
     *(EOFError, ValueError, OverflowError, NotImplementedError),
 )
-"""What the libraries raise about the data."""
+"""Errors that the libraries raise for malformed data."""
 
 
 class BadArchive(Invalid):
@@ -86,7 +86,7 @@ class _Decompressor(Protocol):
 
 
 class _Gzip:
-    """zlib's object in the shape of the other ones."""
+    """zlib's object with the interface of the other ones."""
 
     def __init__(self) -> None:
         self._object = zlib.decompressobj(wbits=31)
@@ -108,7 +108,7 @@ class _Gzip:
 
 
 def _streams(file: BinaryIO, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
-    """Yield the data of all streams of the file, one after the other; zeros behind a stream are padding."""
+    """Yield the data of all streams of the file, one after the other; zero bytes after a stream are padding."""
     rest = file.read(_INPUT)
     while rest:
         stream = new()
@@ -155,7 +155,7 @@ def _zstd(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _zip(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the one file of an archive; more than one, a hidden or an encrypted one is refused."""
+    """Yield the data of the only file of an archive; raises BadArchive for other archives."""
     with zipfile.ZipFile(_Frugal(file)) as archive:
         entry = _only_entry(archive)
         with archive.open(entry) as data:
@@ -166,20 +166,20 @@ def _zip(file: BinaryIO) -> Iterator[bytes]:
 def _only_entry(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     entries = archive.infolist()
     if len(entries) != 1 or entries[0].is_dir():
-        raise BadArchive(format="zip", reason="it must hold one file and nothing else.")
+        raise BadArchive(format="zip", reason="it must contain exactly one file.")
     entry = entries[0]
     path = PurePosixPath(entry.orig_filename.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or stat.S_ISLNK(entry.external_attr >> 16):
-        raise BadArchive(format="zip", reason="it names a place outside the archive.")
+        raise BadArchive(format="zip", reason="its file has a path outside the archive.")
     if entry.flag_bits & _ENCRYPTED:
         raise BadArchive(format="zip", reason="it is encrypted.")
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise BadArchive(format="zip", reason="its method is none of store and deflate.")
+        raise BadArchive(format="zip", reason="its compression method is neither store nor deflate.")
     return entry
 
 
 class _Frugal(io.RawIOBase):
-    """A file that is never read in large pieces, whatever sizes the archive claims for its parts."""
+    """A file that is never read in large pieces, even if the archive claims large parts."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -189,7 +189,7 @@ class _Frugal(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if whence == io.SEEK_SET and offset < 0:
-            raise zipfile.BadZipFile("it names a place before its beginning")
+            raise zipfile.BadZipFile("it has an offset before the start of the file")
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:

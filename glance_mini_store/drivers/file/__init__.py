@@ -1,4 +1,4 @@
-"""Data in files; names, temporary names and holes are described in the store driver guide."""
+"""The ``file`` driver; the store driver guide describes names, temporary names and holes."""
 
 from glance_mini_store.drivers.file.driver import FileDriver
 from glance_mini_store.drivers.file.placement import Directory

@@ -1,7 +1,7 @@
-"""The ``file`` driver: one file for each write, flat in a directory, published whole or not at all.
+"""The ``file`` driver: one file for each write, flat in a directory, published in one step.
 
-Names, temporary names and holes are described in the store driver guide. Which directory takes a file is
-decided in ``placement``, how a file becomes visible in ``draft``.
+The store driver guide describes names, temporary names and holes. ``placement`` chooses the directory of a file,
+``partial`` publishes it.
 """
 
 import contextlib
@@ -33,15 +33,15 @@ LOG = logging.getLogger(__name__)
 
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _NOT_LINKED = {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
-"""A file system, or two mounts of it, that has no second name to give."""
+"""Errors of a hard link that is not possible here, for example between two mounts."""
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR}
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _NAME_MAX = 200
-"""Bytes of a name, so that the temporary name stays below the 255 of common file systems."""
+"""Largest name in bytes; the temporary name must stay below the 255 bytes of common file systems."""
 
 
 class FileDriver(Driver):
-    """``directory`` or ``directories`` hold the files; see ``options`` for the rest."""
+    """``directory`` or ``directories`` hold the files; see ``options`` for the other arguments."""
 
     type = "file"
     schemes = ("file", "filesystem")
@@ -81,7 +81,7 @@ class FileDriver(Driver):
         return tuple(f"{scheme}://{each.path}/" for scheme in self.schemes for each in self._directories)
 
     def check(self) -> None:
-        """Make missing directories. Raises BadStoreConfiguration if one cannot be made or written to."""
+        """Create missing directories. Raises BadStoreConfiguration if one cannot be created or written to."""
         for directory in self._directories:
             try:
                 os.makedirs(directory.path, mode=0o750, exist_ok=True)
@@ -96,7 +96,7 @@ class FileDriver(Driver):
         return self._write(name, chunks, size, kept=None)
 
     def write_uncached(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
-        """Write as ``write`` does; only the end of the file stays in memory."""
+        """Write as ``write`` does; only the end of the file stays in the page cache."""
         return self._write(name, chunks, size, kept=COPY_KEPT)
 
     def _write(self, name: str, chunks: Iterable[bytes], size: int | None, kept: int | None) -> Written:
@@ -114,7 +114,7 @@ class FileDriver(Driver):
         return Written(f"file://{path}", received, directory.metadata)
 
     def link_in(self, name: str, path: str) -> Written | None:
-        """Give the file a second name in the first directory on its file system, once it is on disk."""
+        """Hard-link the file into the first directory on its file system, after it is on disk."""
         _check_name(name)
         self._refuse_duplicate(name)
         with _translated(path):
@@ -177,7 +177,7 @@ class FileDriver(Driver):
                 remove_all(directory.path, name)
 
     def names(self) -> set[str]:
-        """Return the names of all files, those on their way included."""
+        """Return the names of all files, including unpublished ones."""
         found: set[str] = set()
         for directory in self._directories:
             with _translated(directory.path):
@@ -185,7 +185,7 @@ class FileDriver(Driver):
         return found
 
     def properties(self) -> Mapping[str, object]:
-        """Return directory (a list if there are several), size of a hole, and whether holes are made."""
+        """Return the directory (a list if there are several), the size of a hole, and whether holes are made."""
         paths = [directory.path for directory in self._directories]
         return {
             "data_dir": paths[0] if len(paths) == 1 else paths,
@@ -200,13 +200,13 @@ class FileDriver(Driver):
             return placement.choose(self._directories, size)
 
     def _refuse_duplicate(self, name: str) -> None:
-        """Raise Duplicate before a byte is read; the publication decides it again, for writes at once."""
+        """Raise Duplicate before a byte is read; publication checks again, because of concurrent writes."""
         for directory in self._directories:
             if os.path.lexists(path := os.path.join(directory.path, name)):
                 raise errors.Duplicate(location=f"file://{path}")
 
     def _fill(self, draft: PartialFile, chunks: Iterable[bytes], directory: Directory) -> int:
-        """Write the chunks, leaving holes, and return how many bytes the file has to have."""
+        """Write the chunks, leaving holes, and return the size of the file in bytes."""
         position = 0
         for chunk in chunks:
             runs = data_runs(chunk, position, self._zeros) if self._thin else [(0, len(chunk))]
@@ -225,7 +225,7 @@ class FileDriver(Driver):
         real = os.path.realpath(directory)
         inside = os.path.isabs(directory) and any(_contains(each.path, real) for each in self._directories)
         if not inside or name.startswith(".") or not name:
-            raise errors.BadStoreUri(location=location, reason="it is no file of this store")
+            raise errors.BadStoreUri(location=location, reason="it is not a file of this store")
         return os.path.join(real, name)
 
 
@@ -235,21 +235,21 @@ def _contains(directory: str, real_path: str) -> bool:
 
 
 def _permissions(digits: int) -> int:
-    """Return the permissions that ``digits`` mean when they are read as octal ones."""
+    """Return the permissions whose octal digits are ``digits``."""
     try:
         return int(str(digits), 8)
     except ValueError:
         raise errors.BadStoreConfiguration(
-            option="filesystem_store_file_perm", reason=f"{digits} are no octal digits"
+            option="filesystem_store_file_perm", reason=f"{digits} is not an octal number"
         ) from None
 
 
 def _check_name(name: str) -> None:
     """Raise Invalid unless ``name`` is one plain, visible file name."""
     if not name or name.startswith(".") or "/" in name or not name.isprintable():
-        raise errors.Invalid(reason=f"{name!r} is no name for a file")
+        raise errors.Invalid(reason=f"{name!r} is not a valid file name")
     if len(os.fsencode(name)) > _NAME_MAX:
-        raise errors.Invalid(reason=f"a name of more than {_NAME_MAX} bytes")
+        raise errors.Invalid(reason=f"the name is longer than {_NAME_MAX} bytes")
 
 
 def _regular_size(state: os.stat_result, location: str) -> int:
@@ -264,7 +264,7 @@ def _unusable(directory: Directory, reason: str | None) -> errors.BadStoreConfig
 
 @contextlib.contextmanager
 def _translated(directory: str) -> Iterator[None]:
-    """Turn the system's errors while writing into ours; the log names ``directory``, the error does not."""
+    """Translate the system's errors while writing; the log names ``directory``, the error does not."""
     try:
         yield
     except FileExistsError as error:
@@ -281,13 +281,13 @@ def _translated(directory: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _found(location: str) -> Iterator[None]:
-    """Turn the system's errors while using an existing file into ours."""
+    """Translate the system's errors while using an existing file."""
     try:
         yield
     except FileNotFoundError as error:
         if not os.path.isdir(os.path.dirname(str(error.filename))):
-            # A directory that is not mounted now says nothing about what is in it.
-            LOG.error("file store: there is no directory of %s", error.filename)
+            # The directory may not be mounted now, so its files may still exist.
+            LOG.error("file store: the directory of %s is missing", error.filename)
             raise errors.RemoteServiceUnavailable(reason="the directory of the store is missing") from error
         raise errors.NotFound(location=location) from error
     except OSError as error:

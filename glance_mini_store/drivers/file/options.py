@@ -9,12 +9,12 @@ OPTIONS = (
     cfg.StrOpt(
         "filesystem_store_datadir",
         sample_default=DEFAULT_DIRECTORY,
-        help="Directory that holds the data, an absolute path; made at start if it is missing.",
+        help="Directory that holds the data, an absolute path; created at start if it is missing.",
     ),
     cfg.MultiStrOpt(
         "filesystem_store_datadirs",
         help="Several directories as path:priority, instead of filesystem_store_datadir. A new file goes to "
-        "the highest priority that has room, among equal ones to the one with most.",
+        "the directory with the highest priority that has room; with equal priorities, to the one with most room.",
     ),
     cfg.StrOpt(
         "filesystem_store_metadata_file",
@@ -26,7 +26,7 @@ OPTIONS = (
         default=0,
         min=0,
         max=7777,
-        help="Permissions of new files in octal digits, for example 640; 0 leaves them to the umask.",
+        help="Permissions of new files in octal digits, for example 640; 0: as the umask sets them.",
     ),
     cfg.IntOpt(
         "filesystem_store_chunk_size",

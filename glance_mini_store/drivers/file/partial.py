@@ -1,4 +1,4 @@
-"""A file on its way into a directory: written under a temporary name, published in one step or dropped.
+"""A partial file in a directory: written under a temporary name, then published in one step or dropped.
 
 The temporary name is ``.<name>.<16 hex digits>.part`` in the same directory. Errors are the system's OSError.
 """
@@ -15,10 +15,10 @@ _DRAFT = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.part", re.DOTALL)
 
 
 class PartialFile:
-    """One unpublished file; ``write_at``, then ``publish``, and ``drop`` in any case."""
+    """One unpublished file: call ``write_at``, then ``publish``, and always ``drop``."""
 
     def __init__(self, directory: str, name: str, kept: int | None = None) -> None:
-        """``kept``: the bytes at its end that stay in memory, None: what the system likes to keep."""
+        """``kept``: how many bytes at the end stay in the page cache, None: the kernel decides."""
         self._directory = directory
         self._target = os.path.join(directory, name)
         self._path = os.path.join(directory, f".{name}.{secrets.token_hex(8)}.part")
@@ -26,7 +26,7 @@ class PartialFile:
         self._writeback = Writeback(self._file, kept)
 
     def write_at(self, data: memoryview, position: int) -> None:
-        """Write all of ``data`` at ``position``, behind what was written before; a gap reads as zero bytes."""
+        """Write all of ``data`` at ``position``, after all earlier data; a gap reads as zero bytes."""
         end = position + len(data)
         written = os.pwrite(self._file, data, position)
         while written < len(data):
@@ -38,7 +38,7 @@ class PartialFile:
     def publish(self, size: int, permissions: int) -> str:
         """Make the file durable, ``size`` bytes long and visible under its name; return its path.
 
-        ``permissions`` 0 leaves those of the process's umask. Raises FileExistsError and changes nothing if
+        ``permissions`` 0: those of the process's umask. Raises FileExistsError and changes nothing if
         the name is taken.
         """
         os.ftruncate(self._file, size)
@@ -51,13 +51,13 @@ class PartialFile:
         return self._target
 
     def drop(self) -> None:
-        """Close the file and remove the temporary name if it is there still."""
+        """Close the file and remove the temporary name if it still exists."""
         os.close(self._file)
         remove(self._path)
 
 
 def remove_all(directory: str, name: str) -> None:
-    """Remove the file ``name`` and every draft of it from ``directory``."""
+    """Remove the file ``name`` and its partial files from ``directory``."""
     found = [entry for entry in os.listdir(directory) if name_of(entry) == name]
     for entry in found:
         remove(os.path.join(directory, entry))
@@ -66,7 +66,7 @@ def remove_all(directory: str, name: str) -> None:
 
 
 def name_of(entry: str) -> str | None:
-    """Return the name that a file or a draft is of; None for other hidden files."""
+    """Return the name of a file or partial file; None for other hidden files."""
     draft = _DRAFT.fullmatch(entry)
     if draft is not None:
         return draft["name"]
@@ -74,20 +74,20 @@ def name_of(entry: str) -> str | None:
 
 
 def names_in(directory: str) -> set[str]:
-    """Return the names of all files in ``directory`` and of all drafts."""
+    """Return the names of all files and partial files in ``directory``."""
     with os.scandir(directory) as entries:
         files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
     return {name for entry in files if (name := name_of(entry)) is not None}
 
 
 def remove(path: str) -> None:
-    """Unlink ``path``; no error if it is gone."""
+    """Unlink ``path``; no error if it does not exist."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
 
 
 def sync_directory(directory: str) -> None:
-    """Make names added to or removed from ``directory`` durable."""
+    """Make added and removed names in ``directory`` durable."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -96,7 +96,7 @@ def sync_directory(directory: str) -> None:
 
 
 def publish_link(path: str, target: str, permissions: int) -> int:
-    """Make the finished file ``path`` durable and visible under ``target`` as well; return its size.
+    """Make the finished file ``path`` durable and also visible as ``target``; return its size in bytes.
 
     Raises FileExistsError and changes nothing if the name is taken.
     """
@@ -113,10 +113,10 @@ def publish_link(path: str, target: str, permissions: int) -> int:
 
 
 def data_runs(chunk: bytes, position: int, zeros: bytes) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of the parts of ``chunk`` to be written.
+    """Yield (start, end) of the parts of ``chunk`` that must be written.
 
-    Left out are whole blocks of zero bytes, as long as ``zeros`` and aligned to their length in the file.
-    Looking at a block that is not zero costs one comparison that ends at its first byte and copies nothing.
+    Blocks of zero bytes that have the length of ``zeros`` and are aligned to it in the file are left out. The
+    check of another block usually ends at its first byte and copies nothing.
     """
     grain = len(zeros)
     start = 0

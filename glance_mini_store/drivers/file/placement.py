@@ -1,6 +1,6 @@
-"""Which directory of a file store takes the next file, and what the operator says about each directory.
+"""Chooses the directory of a file store for the next file, and parses the options of the directories.
 
-Reads the option values of the driver; does not write data.
+It does not write data.
 """
 
 import json
@@ -14,23 +14,22 @@ from glance_mini_store import errors
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory for data; ``metadata`` goes to the locations in it."""
+    """A directory for data; ``metadata`` is added to the locations in it."""
 
     path: str
     priority: int = 0
     metadata: dict[str, object] = field(default_factory=dict)
 
     def free(self) -> int:
-        """Return the bytes that this process may still write there. Raises OSError."""
+        """Return how many bytes this process can still write there. Raises OSError."""
         state = os.statvfs(self.path)
         return state.f_bavail * state.f_frsize
 
 
 def choose(directories: Sequence[Directory], size: int | None) -> Directory:
-    """Return the directory for ``size`` bytes (None: unknown, any room will do).
+    """Return the directory for ``size`` bytes (None: unknown, any free space is enough).
 
-    It is the one with the highest priority, among equal ones that with most room. Raises StorageFull; OSError
-    if no directory can be asked at all.
+    It has the highest priority and, with equal priorities, the most room. Raises StorageFull, OSError.
     """
     needed = 1 if size is None else size
     free = {directory.path: directory.free() for directory in directories}
@@ -63,7 +62,7 @@ def _with_priority(item: str) -> tuple[str, int]:
         return path, int(priority)
     except ValueError:
         raise errors.BadStoreConfiguration(
-            option="filesystem_store_datadirs", reason=f"the priority in {item!r} is no number"
+            option="filesystem_store_datadirs", reason=f"the priority in {item!r} is not a number"
         ) from None
 
 

@@ -1,24 +1,24 @@
-"""Brings a file to disk while it is still being written, and keeps only the end of a copy in memory.
+"""Starts to write a file to disk while it is still growing, and keeps only the end of a copy in the page cache.
 
-Else gigabytes gather in the page cache: the file is made durable all at once when its writer has nothing else to do any
-more, and what is read often has been pushed out for it. These are hints to the kernel; nothing is promised by them.
-Source: posix_fadvise(2), of which Linux lets POSIX_FADV_DONTNEED begin to write what is not on disk, and drop what is.
+Otherwise gigabytes gather in the page cache: the final fsync takes long, and data that is read often is evicted. The
+calls are hints to the kernel without a guarantee. Source: posix_fadvise(2); on Linux, POSIX_FADV_DONTNEED starts to
+write dirty pages and drops clean ones.
 """
 
 import os
 from contextlib import suppress
 
 WINDOW = 16 * 1024 * 1024
-"""Bytes that gather before the kernel is told of them."""
+"""How many bytes gather before the kernel gets a hint."""
 
 COPY_KEPT = 64 * 1024 * 1024
-"""Bytes at the end of a copy that stay in memory: what is on its way to the disk still."""
+"""How many bytes at the end of a copy stay in the page cache: they may not be on disk yet."""
 
 
 class Writeback:
-    """What the kernel was told of the open file ``handle``, which is written from its beginning to its end.
+    """The hints for the open file ``handle``, which is written from its start to its end.
 
-    ``kept`` is how many bytes at the end stay in memory, None: all, as far as the kernel likes.
+    ``kept`` is how many bytes at the end stay in the page cache, None: the kernel decides.
     """
 
     def __init__(self, handle: int, kept: int | None = None) -> None:
@@ -28,7 +28,7 @@ class Writeback:
         self._dropped = 0
 
     def advance(self, position: int) -> None:
-        """Take note that everything before ``position`` has been written."""
+        """Record that all data before ``position`` was written, and give the hints."""
         if position - self._begun < WINDOW:
             return
         self._advise(self._begun, position)

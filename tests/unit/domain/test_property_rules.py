@@ -51,16 +51,16 @@ delete =
 FOUR = "create = @\nread = @\nupdate = @\ndelete = @\n"
 
 WRONG = (
-    ("create = @\n", ", line 1", "stands before the first section"),
-    ("\n[x\n" + FOUR, ", line 2", "'[x' is no section"),
-    ("[]\n" + FOUR, ", line 1", "'[]' is no section"),
+    ("create = @\n", ", line 1", "is before the first section"),
+    ("\n[x\n" + FOUR, ", line 2", "'[x' is not a section"),
+    ("[]\n" + FOUR, ", line 1", "'[]' is not a section"),
     ("[x(]\n" + FOUR, ", section [x(], line 1", "is not a regular expression"),
-    ("[x]\n" + FOUR + "[y]\n[x]\n" + FOUR, ", section [x], line 7", "stands on line 1 already"),
+    ("[x]\n" + FOUR + "[y]\n[x]\n" + FOUR, ", section [x], line 7", "is already defined on line 1"),
     ("[x]\ncreate = @\nread = @\n", ", section [x], line 1", "lacks update, delete"),
     ("[x]\n", ", section [x], line 1", "lacks create, read, update, delete"),
-    ("[x]\n" + FOUR + "\nread = !\n", ", section [x], line 7", "read stands on line 3 already"),
+    ("[x]\n" + FOUR + "\nread = !\n", ", section [x], line 7", "read is already defined on line 3"),
     ("[x]\n" + FOUR + "rename = @\n", ", section [x], line 6", "there is no option 'rename'"),
-    ("[x]\n" + FOUR + "nonsense\n", ", section [x], line 6", "'nonsense' is no option"),
+    ("[x]\n" + FOUR + "nonsense\n", ", section [x], line 6", "'nonsense' is not an option"),
     (
         "[x]\ncreate = @\n\nread = @, !\nupdate = @\ndelete = @\n",
         ", section [x], line 4",

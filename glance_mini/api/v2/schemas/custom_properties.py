@@ -15,16 +15,16 @@ FILE_NAME = "schema-image.json"
 
 @dataclass(frozen=True)
 class CustomProperties:
-    """Schemas of known custom properties by name, and which of them a new image must have."""
+    """Schemas of known custom properties by name, and the names that a new image must have."""
 
     schemas: Mapping[str, Mapping[str, Any]]
     required: tuple[str, ...] = field(default=())
 
 
 def read_custom_properties(conf: cfg.ConfigOpts) -> CustomProperties:
-    """Return what the file beside the configuration says, or the one that comes with the service.
+    """Return the properties in the file beside the configuration, or in the one that comes with the service.
 
-    Raises ConfigurationError where it is neither a map of schemas nor ``{"properties": …, "required": […]}``.
+    Raises ConfigurationError if it is neither a map of schemas nor ``{"properties": …, "required": […]}``.
     """
     path = conf.find_file(FILE_NAME)
     if path is None:

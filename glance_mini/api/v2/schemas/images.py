@@ -8,7 +8,7 @@ from glance_mini.domain.query import VISIBILITIES
 from glance_mini.domain.status import STATUSES
 
 MAX_TEXT = 255
-"""Characters of a name, an owner, a tag, the name of a property or a URL at most."""
+"""The largest number of characters of a name, an owner, a tag, a property name or a URL."""
 
 MAX_MINIMUM = 2**31 - 1
 
@@ -26,7 +26,7 @@ def image_schema(
     custom: Mapping[str, Mapping[str, Any]],
     required: Sequence[str] = (),
 ) -> Schema:
-    """Return the schema of an image; ``custom`` describes known custom properties, which are marked as not base."""
+    """Return the schema of an image; ``custom`` describes known custom properties, which it marks as not base."""
     properties = _base(container_formats, disk_formats)
     for name, description in custom.items():
         properties.setdefault(name, {**description, "is_base": False})
@@ -43,19 +43,19 @@ def _base(container_formats: Sequence[str], disk_formats: Sequence[str]) -> Sche
         "id": {
             "type": "string",
             "pattern": UUID_PATTERN,
-            # Python takes a line feed at the end for the end.
+            # In Python ``$`` also matches before a line feed at the end.
             "maxLength": UUID_LENGTH,
-            "description": "Names the image for ever.",
+            "description": "The unique id of the image.",
         },
         "name": {**_MAYBE_TEXT, "description": "A name for people; it need not be unique."},
         "status": {
             "type": "string",
             "readOnly": True,
             "enum": list(STATUSES),
-            "description": "Where the image is in its life.",
+            "description": "The status of the image.",
         },
         "visibility": {"type": "string", "enum": list(VISIBILITIES), "description": "Who may see the image."},
-        "protected": {"type": "boolean", "description": "Whether the image is safe from deletion."},
+        "protected": {"type": "boolean", "description": "Whether the image is protected from deletion."},
         "os_hidden": {"type": "boolean", "description": "Whether lists leave the image out."},
         "checksum": {
             "type": ["null", "string"],
@@ -76,16 +76,16 @@ def _base(container_formats: Sequence[str], disk_formats: Sequence[str]) -> Sche
             "description": "Digest of the data in hexadecimal, by os_hash_algo.",
         },
         "owner": {**_MAYBE_TEXT, "description": "The project that the image belongs to."},
-        "size": {"type": ["null", "integer"], "readOnly": True, "description": "Bytes of the data."},
+        "size": {"type": ["null", "integer"], "readOnly": True, "description": "Size of the data in bytes."},
         "virtual_size": {
             "type": ["null", "integer"],
             "readOnly": True,
-            "description": "Bytes of the disk that the data stands for.",
+            "description": "Size of the virtual disk in bytes.",
         },
         "container_format": {
             "type": ["null", "string"],
             "enum": [None, *container_formats],
-            "description": "What is wrapped around the disk.",
+            "description": "The format of the container around the disk.",
         },
         "disk_format": {
             "type": ["null", "string"],

@@ -15,7 +15,7 @@ def member_schema() -> Schema:
             "image_id": {**_TEXT, "description": "The image that is shared."},
             "member_id": {**_TEXT, "description": "The project that it is shared with."},
             "schema": {**_TEXT, "readOnly": True},
-            "status": {**_TEXT, "enum": list(MEMBER_STATUSES), "description": "What the project makes of it."},
+            "status": {**_TEXT, "enum": list(MEMBER_STATUSES), "description": "Whether the project accepts the image."},
             "updated_at": {**_TEXT, "description": "When the membership last changed."},
         },
     )

@@ -1,4 +1,4 @@
-"""The ten schemas of metadata definitions: namespaces and what hangs under them (api-schemas, api-metadefs)."""
+"""The ten schemas of metadata definitions: namespaces and what they contain (api-schemas, api-metadefs)."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def namespace_schema() -> Schema:
         "display_name": {**_NAME, "description": "A name for people."},
         "description": {"type": "string", "maxLength": MAX_DESCRIPTION, "description": "What it is about."},
         "visibility": {"type": "string", "enum": ["public", "private"], "description": "Who may see it."},
-        "protected": {"type": "boolean", "description": "Whether it is safe from deletion."},
+        "protected": {"type": "boolean", "description": "Whether it is protected from deletion."},
         "owner": {"type": "string", "maxLength": 255, "description": "The project it belongs to."},
         "self": _SHOWN,
         "schema": _SHOWN,
@@ -94,7 +94,7 @@ def tags_schema() -> Schema:
 
 
 def _collection(name: str, item: Schema) -> Schema:
-    """Return a collection whose definitions stand at its top, where the references in the items look for them."""
+    """Return a collection with the definitions at its top level, where the references in the items point to."""
     definitions = item.pop("definitions", None)
     schema = collection(name, item)
     return {**schema, "definitions": definitions} if definitions else schema
@@ -115,8 +115,8 @@ def _association() -> Schema:
         "required": ["name"],
         "properties": {
             "name": {**_NAME, "description": "The resource type, by the name that its service gives it."},
-            "prefix": {**_NAME, "description": "What stands before the names of properties on that type."},
-            "properties_target": {**_NAME, "description": "Which of several property lists of that type is meant."},
+            "prefix": {**_NAME, "description": "The prefix of property names on that type."},
+            "properties_target": {**_NAME, "description": "The property list that is meant, if that type has several."},
             **_TIMES,
         },
     }

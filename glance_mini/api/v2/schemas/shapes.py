@@ -39,7 +39,7 @@ def full(
 
 
 def minimal(name: str, properties: Mapping[str, Any]) -> Schema:
-    """Return a schema that only says which properties there are."""
+    """Return a schema that only lists the properties."""
     return {"name": name, "properties": dict(properties)}
 
 

@@ -18,10 +18,10 @@ def task_schema() -> Schema:
         "task",
         {
             **_listed(),
-            "input": {**_OPEN, "description": "What the task was given."},
-            "result": {**_OPEN, "description": "What it has made so far."},
-            "message": {**_TEXT, "description": "How far it is, or why it failed."},
-            "image_id": {**_MAYBE_TEXT, "description": "The image that it works for."},
+            "input": {**_OPEN, "description": "The input of the task."},
+            "result": {**_OPEN, "description": "The result so far."},
+            "message": {**_TEXT, "description": "The progress of the task, or why it failed."},
+            "image_id": {**_MAYBE_TEXT, "description": "The image of the task."},
             "user_id": {**_MAYBE_TEXT, "description": "The user who started it."},
             "request_id": {**_MAYBE_TEXT, "description": "The request that started it."},
         },
@@ -35,11 +35,11 @@ def tasks_schema() -> Schema:
 
 def _listed() -> dict[str, Any]:
     return {
-        "id": {**_TEXT, "description": "Names the task."},
+        "id": {**_TEXT, "description": "The unique id of the task."},
         "type": {**_TEXT, "enum": list(TYPES), "description": "What the task does."},
-        "status": {**_TEXT, "enum": list(STATUSES), "description": "Where the task is in its life."},
+        "status": {**_TEXT, "enum": list(STATUSES), "description": "The status of the task."},
         "owner": {**_TEXT, "description": "The project that the task belongs to."},
-        "expires_at": {**_MAYBE_TEXT, "description": "When the task is forgotten."},
+        "expires_at": {**_MAYBE_TEXT, "description": "When the task is removed."},
         "created_at": {**_TEXT, "description": "When the task was made."},
         "updated_at": {**_TEXT, "description": "When the task last changed."},
         "self": {**_TEXT, "readOnly": True},

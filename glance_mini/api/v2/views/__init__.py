@@ -1,1 +1,1 @@
-"""Results as what clients see of them: pure functions, one file per resource."""
+"""Results as clients see them: pure functions, one file per resource."""

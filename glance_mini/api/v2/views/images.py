@@ -1,4 +1,4 @@
-"""Images as clients see them (api-images-properties). Made once for a configuration, used for each image."""
+"""Images as clients see them (api-images-properties)."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,7 +12,7 @@ OrderLocations = Callable[[Iterable[Location]], list[Location]]
 
 
 class ImageViews:
-    """Makes views. ``order`` sorts locations into the order in which they are read."""
+    """Makes views; made once for a configuration. ``order`` sorts locations into the order in which they are read."""
 
     def __init__(
         self, order: OrderLocations, *, show_direct_url: bool, show_locations: bool, multi_store: bool

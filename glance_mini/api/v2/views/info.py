@@ -1,4 +1,4 @@
-"""What the service tells about itself (api-info)."""
+"""Information about the service (api-info)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def stores(configured: Iterable[Store], detail: bool) -> dict[str, Any]:
 
 
 def usage(by_resource: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
-    """Return the view of use and limits: sizes in MiB, whatever their unit here is bytes; -1 is no limit."""
+    """Return the view of usage and limits: sizes are bytes in ``by_resource`` and MiB in the view; -1 is no limit."""
     return {"usage": {name: _usage(name, *values) for name, values in by_resource.items()}}
 
 

@@ -7,5 +7,5 @@ from glance_mini.domain.image import Location
 
 
 def index(locations: Iterable[Location]) -> list[dict[str, Any]]:
-    """Return the view of the locations, which is a list and no object."""
+    """Return the view of the locations: a list, not an object."""
     return [{"url": location.url, "metadata": location.shown_metadata} for location in locations]

@@ -36,7 +36,7 @@ def page(jobs: Sequence[Job], parameters: Iterable[tuple[str, str]], limit: int)
 
 
 def of_image(jobs: Iterable[Job]) -> View:
-    """Return the view of the tasks of an image, whose times are written unlike all others."""
+    """Return the view of the tasks of an image; its times have another format than in all other views."""
     return {"tasks": [_of_image(job) for job in jobs]}
 
 
@@ -76,7 +76,7 @@ def _of_image(job: Job) -> View:
 
 
 def _input(job: Job) -> Mapping[str, object]:
-    """Return the input without what the addresses in it may hold of credentials."""
+    """Return the input, with credentials removed from the URLs in it."""
     shown = {name: redact(str(value)) if name in _ADDRESSES else value for name, value in job.input.items()}
     request = job.input.get("import_req")
     if isinstance(request, Mapping) and isinstance(method := request.get("method"), Mapping) and "uri" in method:

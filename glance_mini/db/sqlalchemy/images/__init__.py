@@ -1,1 +1,1 @@
-"""The rows of images, their lists and who may see them."""
+"""The rows of images, their lists and their visibility."""

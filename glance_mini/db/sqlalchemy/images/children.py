@@ -1,4 +1,4 @@
-"""Properties, tags and locations of an image: writes what an image has, or the difference of two states of it."""
+"""Properties, tags and locations of an image: writes the difference between two states of the image."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -25,7 +25,7 @@ _UPDATE_LOCATION = update(image_locations).where(image_locations.c.id == bindpar
 
 
 def store_difference(connection: Connection, before: Image, after: Image, now: datetime) -> None:
-    """Make the child rows say ``after`` where they say ``before``; a location that goes becomes a pending deletion."""
+    """Change the child rows from ``before`` to ``after``; a removed location becomes a pending deletion."""
     if after.properties != before.properties:
         _store_properties(connection, before, after)
     if after.tags != before.tags:
@@ -73,7 +73,7 @@ def _store_locations(connection: Connection, before: Image, after: Image, now: d
     gone = [location for location in before.locations if location.id not in kept]
     if gone:
         connection.execute(_DELETE_LOCATIONS, {"ids": [location.id for location in gone]})
-        # One location may be on the image twice: its bytes go when the last one goes.
+        # An image may have one URL twice: its bytes are deleted with the last location.
         urls = {location.url for location in after.locations}
         orphans = {location.url: location for location in gone if location.url not in urls}
         deletions.add(connection, after.id, orphans.values(), now)
@@ -99,5 +99,5 @@ def _row(position: int, location: Location) -> dict[str, Any]:
 
 
 def has_new_locations(locations: Iterable[Location]) -> bool:
-    """Tell whether one of ``locations`` gets its id from the database."""
+    """Return whether one of ``locations`` still needs an id from the database."""
     return any(location.id is None for location in locations)

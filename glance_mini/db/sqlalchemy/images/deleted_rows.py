@@ -1,4 +1,4 @@
-"""Rows of images that were deleted and can be restored, as their list shows them."""
+"""Rows of images in the trash, as the list of the trash shows them."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,7 +8,7 @@ from glance_mini.domain.image import SCRUB_AT_PROPERTY, Image
 
 
 def to_image(row: Any) -> Image:
-    """Return the image of a row of ``image_columns`` and its ``scrub_at``, which is shown as a property."""
+    """Return the image of a row of ``image_columns`` and ``scrub_at``, which becomes a property of the image."""
     image = rows.to_image(row)
     until = f"{row.scrub_at.isoformat(timespec='seconds')}Z"
     return replace(image, properties={**image.properties, SCRUB_AT_PROPERTY: until})

@@ -14,7 +14,7 @@ from glance_mini.db.sqlalchemy.models import image_properties, image_tags, image
 Condition = ColumnElement[bool]
 
 Child = tuple[Any, int]
-"""A table of properties or tags, and which of the query's properties or tags is meant."""
+"""The table of properties or tags, and the position of one among the query's properties or tags."""
 
 _OPERATORS = {
     "gt": operator.gt,
@@ -26,12 +26,12 @@ _OPERATORS = {
 
 
 def children(shape: QueryShape) -> list[Child]:
-    """Return the properties and tags that are asked for; the first may lead, the others are given to ``filters``."""
+    """Return the properties and tags of the query; the first may drive the statement, the others are filters."""
     return [(image_properties, n) for n in range(shape.properties)] + [(image_tags, n) for n in range(shape.tags)]
 
 
 def is_child(table: Any, child: Child) -> Condition:
-    """Return the condition for rows of ``table``, or of an alias of it, that are ``child``."""
+    """Return the condition for rows of ``table``, or of an alias of it, that match ``child``."""
     kind, number = child
     found: Condition = (
         table.c.value_digest == bindparam(f"digest_{number}")
@@ -42,13 +42,13 @@ def is_child(table: Any, child: Child) -> Condition:
 
 
 def filters(shape: QueryShape, others: Iterable[Child] = ()) -> list[Condition]:
-    """Return the conditions of ``shape`` on its fields, and that an image has ``others``."""
+    """Return the conditions for the fields of ``shape``, and for images that have ``others``."""
     found: list[Condition] = []
     for table, number in others:
         other = table.alias()
         wanted = [other.c.image_id == images.c.id, is_child(other, (table, number))]
         if table is image_properties:
-            # Not needed for the answer: it completes the primary key, which SQLite would not use otherwise.
+            # This does not change the result: it completes the primary key, which SQLite would not use otherwise.
             wanted.append(other.c.name == bindparam(f"name_{number}"))
         found.append(exists().where(*wanted))
     if shape.visibility:

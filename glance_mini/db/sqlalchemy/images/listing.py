@@ -1,8 +1,8 @@
-"""A page of images in one statement, whatever its length and whatever else the table holds.
+"""A page of images in one statement, regardless of the page length and the size of the table.
 
-The page is found first, as ids and sort keys, from indexes that have its order; then the full rows are joined. What a
-caller sees is a union of sets (``visibility.audiences``): each is read in order by an index of its own, as far as the
-page reaches. Statements are made once for each shape of a query, values are bound.
+The statement first finds the page, as ids and sort keys, from indexes in the order of the list; then it joins the full
+rows. The visible images are a union of sets (``visibility.audiences``): each is read in order from its own index, only
+as far as the page needs. Statements are built once for each shape of a query; values are bound.
 """
 
 from functools import lru_cache
@@ -41,7 +41,7 @@ _INDEXES_BY_VISIBILITY = _INDEXES | {
 
 
 def list_images(connection: Connection, call: ListImages) -> Page:
-    """Return one page; Invalid where the marker is no image that the caller may see."""
+    """Return one page; raises Invalid if the marker is not an image that the caller may see."""
     query, scope = call.query, call.scope
     shape = shape_of(query, scope, compares_rows=connection.dialect.name != "mysql")
     marker = {} if query.marker is None else _marker_values(connection, query.marker, scope, shape.deleted)
@@ -56,7 +56,7 @@ def _marker_values(connection: Connection, marker: str, scope: Scope, deleted: b
     statement = _marker_statement(scope.is_admin, scope.project_id is not None, deleted)
     row = connection.execute(statement, {"marker": marker, "project": scope.project_id}).first()
     if row is None:
-        raise errors.Invalid(reason=f"The marker {marker} is no image.")
+        raise errors.Invalid(reason=f"The marker {marker} is not an image.")
     return {f"after_{key}": value for key, value in row._mapping.items()}
 
 
@@ -69,7 +69,7 @@ def _marker_statement(is_admin: bool, has_project: bool, deleted: bool) -> Selec
 
 
 def _kind(deleted: bool) -> list[Condition]:
-    """Return the conditions for images that can be restored, where ``deleted``, else for those that are there."""
+    """Return the conditions for images in the trash if ``deleted``, else for images that are not deleted."""
     return [images.c.deleted == true(), images.c.status == PENDING_DELETE] if deleted else [images.c.deleted == false()]
 
 
@@ -90,13 +90,13 @@ def _statement(shape: QueryShape) -> Select[Any]:
 
 
 def _merged(branches: list[Any], shape: QueryShape) -> Select[Any]:
-    # UNION, not UNION ALL: an image may be in two sets. The first of a union are among the first of its members.
+    # UNION, not UNION ALL: an image may be in two sets. The first rows of a union are among the first of its members.
     every = union(*(select(*branch.c) for branch in branches)).subquery()
     return select(*every.c).order_by(*ordering(every.c, shape)).limit(bindparam("limit"))
 
 
 def _branch(audience: str, shape: QueryShape) -> Select[Any]:
-    """The page as if ``audience`` were all; of the indexes that could lead to it, that of the rarer rows leads."""
+    """Return the page of ``audience`` alone; the index with the fewest expected rows drives the statement."""
     wanted = children(shape)
     if audience.startswith("shared:"):
         member = image_members.c.member == visibility.PROJECT
@@ -110,12 +110,12 @@ def _branch(audience: str, shape: QueryShape) -> Select[Any]:
         return _driven_by(table, conditions, shape)
     page = _page(SORT_COLUMNS, [visibility.condition(audience), *filters(shape, wanted)], shape)
     index = _index(audience, shape)
-    # MariaDB would rather read all that the equalities leave than begin at the marker.
+    # MariaDB would otherwise read all rows that match the equalities instead of starting at the marker.
     return page.with_hint(images, f"FORCE INDEX ({index})", "mysql") if index else page
 
 
 def _index(audience: str, shape: QueryShape) -> str | None:
-    """Return the index that holds ``audience`` in the order of the list, None where filters may know a better one."""
+    """Return the index that holds ``audience`` in the order of the list, None if filters may allow a better one."""
     if shape.fields or shape.times or shape.ranges or shape.properties or shape.tags:
         return None
     key = shape.order[0][0]

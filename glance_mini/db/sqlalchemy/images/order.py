@@ -1,4 +1,4 @@
-"""The order of a list, and what comes after a marker in it (api-images-sorting, api-images-paging)."""
+"""The order of a list, and the rows after a marker (api-images-sorting, api-images-paging)."""
 
 import operator
 from collections.abc import Iterator
@@ -14,20 +14,20 @@ from glance_mini.domain.query import SORT_KEYS
 GENERATED: dict[str, Any] = {
     key: images.c[f"sort_{key}"] for key in ("name", "size", "container_format", "disk_format")
 }
-"""Columns that hold what null sorts as."""
+"""Generated columns with the value by which null sorts."""
 
 SORT_COLUMNS: dict[str, Any] = {key: GENERATED.get(key, images.c.get(key)) for key in SORT_KEYS}
 
 
 def ordering(columns: Any, shape: QueryShape) -> Iterator[ColumnElement[Any]]:
-    """Return what to order by; ``columns`` maps the sort keys to columns."""
+    """Return the ORDER BY terms; ``columns`` maps the sort keys to columns."""
     return (asc(columns[key]) if direction == "asc" else desc(columns[key]) for key, direction in shape.order)
 
 
 def after(columns: Any, shape: QueryShape) -> ColumnElement[bool]:
-    """Keep what comes after the marker, in the form that the database can answer from an index.
+    """Return the condition for rows after the marker, in the form that the database can answer from an index.
 
-    MariaDB finds its place in an index by the long form only, the others by row values; these need one direction.
+    MariaDB seeks in an index only with the long form, the others with row values, which need one sort direction.
     """
     steps = [
         (columns[key], bindparam(f"after_{key}", type_=columns[key].type), operator.gt if way == "asc" else operator.lt)

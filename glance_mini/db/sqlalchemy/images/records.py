@@ -1,7 +1,7 @@
-"""One image: read, written and locked (api-images-create, api-images-show, api-images-update, api-images-delete).
+"""Reads, writes and locks one image (api-images-create, api-images-show, api-images-update, api-images-delete).
 
-Each function runs inside a transaction of the caller. A write locks the row of the image first, by a statement of its
-own: PostgreSQL answers the sub-selects of a locking statement from before it waited.
+Each function runs inside a transaction of the caller. A write first locks the row of the image with a separate
+statement: PostgreSQL evaluates sub-selects of a locking statement with the data from before it waited.
 """
 
 from collections import Counter
@@ -40,7 +40,7 @@ _INSERT = insert(images).from_select(
 
 
 def load(connection: Connection, call: LoadImage) -> Image:
-    """Return the image that ``call`` names; NotFound."""
+    """Return the image that ``call`` names; raises NotFound."""
     row, scope = None, call.scope
     if len(call.image_id) <= ID_LENGTH:
         kind = scope.is_admin, scope.project_id is not None
@@ -54,20 +54,20 @@ def load(connection: Connection, call: LoadImage) -> Image:
 
 
 def get(connection: Connection, image_id: str) -> Image:
-    """Return the image, whoever may see it; NotFound."""
+    """Return the image regardless of its visibility; raises NotFound."""
     return load(connection, LoadImage(image_id))
 
 
 def lock(connection: Connection, image_id: str) -> Image:
-    """Return the image as it is now, and keep others from changing it until the transaction ends; NotFound."""
-    # An SQLite transaction holds the whole database already.
+    """Lock the image against changes until the transaction ends, and return it; raises NotFound."""
+    # An SQLite transaction already locks the whole database.
     if connection.dialect.name != "sqlite":
         connection.execute(_LOCK, {"image": image_id})
     return get(connection, image_id)
 
 
 def find_locked(connection: Connection, image_id: str) -> Image | None:
-    """Return the image as ``lock`` does, None where there is none."""
+    """Lock and return the image as ``lock`` does; None if it does not exist."""
     try:
         return lock(connection, image_id)
     except errors.NotFound:
@@ -75,25 +75,25 @@ def find_locked(connection: Connection, image_id: str) -> Image | None:
 
 
 def lock_deleted(connection: Connection, image_id: str) -> None:
-    """Keep others from changing an image, deleted or not, until the transaction ends."""
+    """Lock an image, deleted or not, against changes until the transaction ends."""
     if connection.dialect.name != "sqlite":
         connection.execute(_LOCK_DELETED, {"image": image_id})
 
 
 def get_deleted(connection: Connection, image_id: str) -> Image:
-    """Return an image that may be deleted, with what is left of it; it exists."""
+    """Return an image that may be deleted, with its remaining data; its row must exist."""
     return to_image(connection.execute(_GET_ANY, {"image": image_id}).one())
 
 
 def create(connection: Connection, call: CreateImage, now: datetime) -> Image:
-    """Insert an image and count it; Duplicate where the id is or ever was used, LimitExceeded."""
+    """Insert an image, count it and return it; raises Duplicate if the id is or was in use, LimitExceeded."""
     base: dict[str, Any] = {**call.base, "tags": tuple(cast(Iterable[str], call.base.get("tags", ())))}
     image = Image(id=call.id, created_at=now, updated_at=now, properties=call.properties, **base)
     return insert_image(connection, image, call.limits)
 
 
 def insert_image(connection: Connection, image: Image, limits: Limits) -> Image:
-    """Insert ``image`` as it is and count it; Duplicate, LimitExceeded."""
+    """Insert ``image``, count it and return it as stored; raises Duplicate, LimitExceeded."""
     try:
         inserted = connection.execute(_INSERT, base_values(image)).rowcount
     except DBDuplicateEntry as error:
@@ -108,13 +108,13 @@ def insert_image(connection: Connection, image: Image, limits: Limits) -> Image:
 
 
 def change(connection: Connection, call: UpdateImage, now: datetime) -> Image:
-    """Apply the changes to the image as it is now and return it; NotFound, and what ``changes.apply`` raises."""
+    """Apply the changes to the current image and return it; raises NotFound and the errors of ``changes.apply``."""
     before = lock(connection, call.image_id)
     return store(connection, before, changes.apply(before, call.changes, now, call.limits), now, call.limits)
 
 
 def set_status(connection: Connection, call: SetStatus, now: datetime) -> Image:
-    """Move the image from one of ``expect`` to ``status``; entering ``queued`` forgets its sizes."""
+    """Move the image from one of ``expect`` to ``status`` and return it; status ``queued`` clears its sizes."""
     before = lock(connection, call.image_id)
     if before.status not in call.expect:
         raise errors.StatusConflict(id=before.id, status=before.status, wanted=", ".join(sorted(call.expect)))
@@ -125,9 +125,9 @@ def set_status(connection: Connection, call: SetStatus, now: datetime) -> Image:
 
 
 def store(connection: Connection, before: Image, after: Image, now: datetime, limits: Limits = NO_LIMITS) -> Image:
-    """Write the difference of ``before``, which is locked, and ``after``; return the image as it is stored.
+    """Write the difference between ``before``, which is locked, and ``after``; return the stored image.
 
-    A limit holds for what the owner of ``before`` uses more; a new owner takes the image over as it is.
+    Limits apply to the additional usage of the owner; a change of the owner is not limited.
     """
     update_row(connection, before, after)
     children.store_difference(connection, before, after, now)
@@ -139,17 +139,17 @@ def store(connection: Connection, before: Image, after: Image, now: datetime, li
 
 
 def update_row(connection: Connection, before: Image, after: Image, **more: Any) -> None:
-    """Write the columns in which ``after`` differs from ``before``, and ``more`` columns."""
+    """Write the columns in which ``after`` differs from ``before``, and the columns ``more``."""
     values = {name: value for name, value in base_values(after).items() if value != getattr(before, name)} | more
     if values:
         connection.execute(_UPDATE, {"image": after.id} | values)
 
 
 def delete(connection: Connection, call: MarkDeleted, now: datetime) -> Image:
-    """Mark the image deleted, make its data, staged or stored, pending deletions, count it out; Forbidden, NotFound.
+    """Mark the image deleted, make its stored and staged data pending deletions, free its quota; return the image.
 
-    Properties and tags go for good, so that lists by them do not meet deleted images. Transfers of the image keep
-    their rows: the process that holds one removes its bytes.
+    Its properties and tags are removed, so that lists by them do not read deleted images. Its transfers keep their
+    rows: the process that holds one removes its bytes. Raises Forbidden, NotFound.
     """
     before = lock(connection, call.image_id)
     check_unprotected(before)
@@ -166,13 +166,13 @@ def delete(connection: Connection, call: MarkDeleted, now: datetime) -> Image:
 
 
 def check_unprotected(image: Image) -> None:
-    """Raise Forbidden where ``image`` may not be deleted."""
+    """Raise Forbidden if ``image`` is protected."""
     if image.protected:
         raise errors.Forbidden(reason=f"Image {image.id} is protected and cannot be deleted.")
 
 
 def restore(connection: Connection, call: UndoDeletion, now: datetime) -> Image:
-    """Undo ``delete`` for the locations that are still pending; NotFound where none is."""
+    """Undo ``delete`` for the locations whose deletion is still pending; raises NotFound if none is."""
     image = call.image
     lock_deleted(connection, image.id)
     urls = {location.url for location in image.locations}

@@ -1,4 +1,4 @@
-"""Which columns make an image, and how a row of them becomes the domain value."""
+"""The columns of an image, and the conversion of their rows to the domain value."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ BASE_FIELDS = (
     "os_hash_algo",
     "os_hash_value",
 )
-"""The fields of Image that are columns of ``images``, in the order in which Image takes them."""
+"""The fields of Image that are columns of ``images``, in the order of Image's arguments."""
 
 _BASE = len(BASE_FIELDS)
 _NOTHING: Any = ()
@@ -48,7 +48,7 @@ def image_columns() -> tuple[ColumnElement[Any], ...]:
 
 
 def to_image(row: Row[Any]) -> Image:
-    """Return the image that a row of ``image_columns`` holds."""
+    """Return the image of a row of ``image_columns``."""
     tags, properties, locations = row[_BASE], row[_BASE + 1], row[_BASE + 2]
     places = orjson.loads(locations) if locations else _NOTHING
     if len(places) > 1:
@@ -64,7 +64,7 @@ def to_image(row: Row[Any]) -> Image:
 
 
 def base_values(image: Image) -> dict[str, Any]:
-    """Return the values of ``image`` for the columns of ``images`` that can be written."""
+    """Return the values of ``image`` for the writable columns of ``images``."""
     return {name: getattr(image, name) for name in BASE_FIELDS}
 
 

@@ -1,6 +1,6 @@
-"""What of a list's query makes the text of its statement, and what are values bound to it.
+"""Splits the query of a list into its shape, which determines the statement, and its bound values.
 
-Statements are made once for each shape and kept; everything that a caller chooses freely is bound.
+Statements are built once for each shape and cached; everything that a caller chooses freely is bound.
 """
 
 from typing import Any, NamedTuple
@@ -10,14 +10,14 @@ from glance_mini.db.sqlalchemy.models import digest
 from glance_mini.domain.query import ImageQuery, Scope
 
 LARGEST = 2**63 - 1
-"""No column holds more; SQLite's driver takes no larger number."""
+"""The largest number in any column, and the largest that SQLite's driver accepts."""
 
 
 class QueryShape(NamedTuple):
-    """The sets to read (``visibility.audiences``), which filters there are and how many, the order, and the form of it.
+    """The sets to read (``visibility.audiences``), the kinds and numbers of filters, and the order.
 
-    A field is paired with whether one value is asked for. ``row_values``: the order has one direction, and the
-    database can find its place in an index by comparing rows.
+    Each field is paired with whether it has only one allowed value. ``row_values``: the order has one direction, and
+    the database can seek in an index by comparing rows.
     """
 
     audiences: tuple[str, ...]
@@ -34,7 +34,7 @@ class QueryShape(NamedTuple):
 
 
 def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool) -> QueryShape:
-    """Return the shape of ``query``, on a database that ``compares_rows`` by an index."""
+    """Return the shape of ``query``; ``compares_rows``: whether the database uses an index to compare rows."""
     order = _order(query.sort)
     return QueryShape(
         audiences=visibility.audiences(query, scope),
@@ -52,7 +52,7 @@ def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool) -> QueryShape
 
 
 def values_of(query: ImageQuery, scope: Scope) -> dict[str, Any]:
-    """Return the values that ``query`` binds, but for its marker's."""
+    """Return the bound values of ``query``, except those of its marker."""
     values: dict[str, Any] = {
         "project": scope.project_id,
         "visibility": query.visibility,
@@ -75,7 +75,7 @@ def values_of(query: ImageQuery, scope: Scope) -> dict[str, Any]:
 
 
 def _order(sort: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Leave out what cannot change the order any more: repeated keys, and those after the unique one."""
+    """Return ``sort`` without keys that cannot change the order: repeated keys, and those after the unique one."""
     order: dict[str, str] = {}
     for key, direction in sort:
         order.setdefault(key, direction)

@@ -1,6 +1,6 @@
-"""Who may see which image, as SQL conditions on ``images`` (api-images-visibility, api-images-list).
+"""The visibility of images as SQL conditions on ``images`` (api-images-visibility, api-images-list).
 
-``project`` is the bound parameter that carries the caller's project.
+The bound parameter ``project`` is the caller's project.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ EVERYONES = ("public", "community")
 
 
 def may_see(is_admin: bool, has_project: bool) -> Condition:
-    """Return the condition for images that a caller may see when naming them by id."""
+    """Return the condition for images that a caller may see by id."""
     if is_admin:
         return true()
     anyone = or_(images.c.visibility.in_(EVERYONES), images.c.owner.is_(None))
@@ -31,14 +31,14 @@ def may_see(is_admin: bool, has_project: bool) -> Condition:
 
 
 def may_restore(is_admin: bool, has_project: bool) -> Condition:
-    """Return the condition for images that a caller may bring back, if they were deleted: those of the own project."""
+    """Return the condition for deleted images that a caller may restore: those of the caller's project."""
     return true() if is_admin else images.c.owner == PROJECT if has_project else false()
 
 
 def audiences(query: ImageQuery, scope: Scope) -> tuple[str, ...]:
-    """Return the names of the sets whose union a list shows; ``condition`` tells what is in each.
+    """Return the names of the sets whose union a list shows; ``condition`` defines each set.
 
-    Sets that cannot hold an image for the filters of ``query`` are left out; there may be none.
+    Sets in which no image can match the filters of ``query`` are left out; the result may be empty.
     """
     if query.wants_deleted:
         return ("all",) if scope.is_admin else ("own",) if scope.project_id is not None else ()
@@ -62,7 +62,7 @@ def audiences(query: ImageQuery, scope: Scope) -> tuple[str, ...]:
 
 
 def condition(part: str) -> Condition:
-    """Return the condition for the images of one of ``parts``."""
+    """Return the condition for the images of ``part``, one of ``audiences``."""
     return _CONDITIONS[part]
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 from uuid import uuid4
 
 from glance_mini.domain.changes import ImageChanges
-from glance_mini.domain.image import Image
+from glance_mini.domain.image import Image, Location
 from glance_mini.domain.query import EVERYTHING, ImageQuery, Page, Scope
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.operations.base import DataCall, DataQuery, ImageOperation, Operation
@@ -44,7 +44,8 @@ class CreateImage(DataCall[Image]):
     """Create a queued image, count it for its owner, and return it.
 
     ``base`` holds base properties by name; a missing ``id`` is chosen. ``base["owner"]`` absent: the caller's project.
-    Raises Duplicate for an id that is or was used, LimitExceeded.
+    ``locations`` are those of an image that is taken over with its data and the status that ``base`` says; no request
+    gives them. Raises Duplicate for an id that is or was used, LimitExceeded.
     """
 
     name: ClassVar[str] = "create_image"
@@ -53,6 +54,7 @@ class CreateImage(DataCall[Image]):
     base: Mapping[str, object] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = NO_LIMITS
+    locations: tuple[Location, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class StepsJob(JobType):
     kind = "steps"
 
     @classmethod
-    def from_config(cls, conf, services, stack, jobs):
+    def from_config(cls, conf, services, stack):
         return cls()
 
     def run(self, job, control):
@@ -43,5 +43,5 @@ class BrokenJob(JobType):
     kind = "broken"
 
     @classmethod
-    def from_config(cls, conf, services, stack, jobs):
+    def from_config(cls, conf, services, stack):
         raise ValueError("this type of job is broken")

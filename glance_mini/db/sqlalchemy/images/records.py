@@ -88,7 +88,9 @@ def get_deleted(connection: Connection, image_id: str) -> Image:
 def create(connection: Connection, call: CreateImage, now: datetime) -> Image:
     """Insert an image and count it; Duplicate where the id is or ever was used, LimitExceeded."""
     base: dict[str, Any] = {**call.base, "tags": tuple(cast(Iterable[str], call.base.get("tags", ())))}
-    image = Image(id=call.id, created_at=now, updated_at=now, properties=call.properties, **base)
+    image = Image(
+        id=call.id, created_at=now, updated_at=now, properties=call.properties, locations=call.locations, **base
+    )
     return insert_image(connection, image, call.limits)
 
 

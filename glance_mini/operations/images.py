@@ -6,7 +6,7 @@ from typing import ClassVar
 from uuid import uuid4
 
 from glance_mini.domain.changes import ImageChanges
-from glance_mini.domain.image import Image
+from glance_mini.domain.image import Image, Location
 from glance_mini.domain.query import EVERYTHING, ImageQuery, Page, Scope
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.operations.base import DataCall, DataQuery, ImageOperation, Operation
@@ -44,7 +44,9 @@ class CreateImage(DataCall[Image]):
     """Create a queued image, count it for its owner, and return it.
 
     ``base`` holds base properties by name. The default ``id`` is random. If ``base["owner"]`` is absent, the owner is
-    the caller's project. Raises Duplicate for an id that is or was in use, LimitExceeded.
+    the caller's project.
+    ``locations`` are those of an image that is taken over with its data, in the status that ``base`` says; no request
+    gives them. Raises Duplicate for an id that is or was in use, LimitExceeded.
     """
 
     name: ClassVar[str] = "create_image"
@@ -53,6 +55,7 @@ class CreateImage(DataCall[Image]):
     base: Mapping[str, object] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = NO_LIMITS
+    locations: tuple[Location, ...] = ()
 
 
 @dataclass(frozen=True)

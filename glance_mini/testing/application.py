@@ -15,7 +15,7 @@ from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.domain.context import Context
 from glance_mini.domain.event import Event
 from glance_mini.notifications.publishing import PublishingAccess
-from glance_mini.operations.outbox import TakeEvents
+from glance_mini.operations.outbox import FinishEvents, TakeEvents
 from glance_mini.standalone.users import User, Users, change_users
 from glance_mini.testing.tables import make_tables
 
@@ -78,7 +78,10 @@ class ApplicationFixture(fixtures.Fixture):
     def events(self) -> list[Event]:
         """Return the events published so far, or stored with ``delivery = outbox``, and stop publishing."""
         self.services.publisher.close()
-        return self._events + list(self.services.data.run(TakeEvents("test", timedelta(hours=1), 10_000)))
+        stored = self.services.data.run(TakeEvents("test", timedelta(hours=1), 10_000))
+        self.services.data.run(FinishEvents(tuple(event.id for event in stored if event.id is not None)))
+        self._events.extend(stored)
+        return list(self._events)
 
     def context(self, caller: str) -> Context:
         """Return the context of one of ``CALLERS``, for calls of the stack without HTTP."""

@@ -35,7 +35,7 @@ class StepsJob(JobType):
     kind = "steps"
 
     @classmethod
-    def from_config(cls, conf, services, stack, jobs):
+    def from_config(cls, conf, services, stack):
         return cls()
 
     def run(self, job, control):
@@ -56,5 +56,5 @@ class BrokenJob(JobType):
     kind = "broken"
 
     @classmethod
-    def from_config(cls, conf, services, stack, jobs):
+    def from_config(cls, conf, services, stack):
         raise ValueError("this type of job is broken")

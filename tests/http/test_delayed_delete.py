@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from glance_mini.domain.clock import utcnow
 from glance_mini.jobs.scrub import ScrubJob
+from glance_mini.testing.timed import TimedAccess
 from tests.http.client import DATA_TYPE, ApplicationTest
 from tests.unit.workers.support import Clock, make_worker
 
@@ -19,8 +20,9 @@ class TestDelayedDelete(ApplicationTest):
         super().setUp()
         services = self.service.services
         self.clock = Clock(utcnow())
-        job_type = ScrubJob(services.data, services.stores, None, self.clock)
-        self.worker = make_worker(services.data, job_type, clock=self.clock)
+        data = TimedAccess(services.data, self.clock)
+        job_type = ScrubJob(data, services.stores, None)
+        self.worker = make_worker(data, job_type, clock=self.clock)
         self.image_id = self.create(name="disk")
         self.path = f"/v2/images/{self.image_id}"
         self.send("PUT", f"{self.path}/file", b"abc", Content_Type=DATA_TYPE)
@@ -33,7 +35,7 @@ class TestDelayedDelete(ApplicationTest):
 
     def recorded_status(self) -> str:
         """Return what the database itself says."""
-        with self.service.services.data.engine.connect() as connection:  # type: ignore[attr-defined]
+        with self.service.backend.engine.connect() as connection:
             status = connection.exec_driver_sql(f"SELECT status FROM images WHERE id = '{self.image_id}'").scalar_one()
         return str(status)
 

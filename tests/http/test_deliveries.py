@@ -38,6 +38,9 @@ MODULES = (
 DIRECT = {"notifications": {"delivery": "direct"}}
 STORED = {"notifications": {"delivery": "outbox"}, "database": {"data_access": "wire"}}
 
+RACES = {"test_of_two_who_restore_at_once_one_does_it"}
+"""Tests whose events have another order each time, because two callers are at work at once."""
+
 ACCESSES = (
     ("sqlalchemy", "glance_mini.db.sqlalchemy.access:SqlDataAccess"),
     ("wire", "tests.unit.db.wire:WireAccess"),
@@ -53,6 +56,8 @@ _CHANGING = re.compile(rf"(?P<id>(?:req-)?{_UUID})|(?P<time>{_TIME})|(?P<port>12
 class TestDeliveries(testtools.TestCase):
     def compare(self, test_class: Any) -> None:
         for name in TestLoader().getTestCaseNames(test_class):
+            if name in RACES:
+                continue
             direct, stored = self.published(test_class, name, DIRECT), self.published(test_class, name, STORED)
             self.assertEqual(direct, stored, f"{test_class.__name__}.{name}")
 

@@ -243,11 +243,10 @@ class TestLock(ImportsTest):
 
     def let_pass(self, minutes: int) -> None:
         """Make all jobs look as they would after that time without a word from a worker."""
-        data: Any = self.service.services.data
         columns = ", ".join(
             f"{name} = datetime({name}, '-{minutes} minutes')" for name in ("updated_at", "lease_until")
         )
-        with data.engine.begin() as connection:
+        with self.service.backend.engine.begin() as connection:
             connection.execute(text(f"UPDATE jobs SET {columns}"))
 
     def test_a_second_import_is_refused_while_one_waits(self) -> None:

@@ -25,7 +25,7 @@ class ListContract(ContractBase):
         for scope, visibility, member_status, hidden in itertools.product(
             SCOPES, (None, "all", *VISIBILITIES), ("accepted", "pending", "all"), (False, True)
         ):
-            self.check(scope, visibility=visibility, member_status=member_status, os_hidden=hidden)
+            self.check_list(scope, visibility=visibility, member_status=member_status, os_hidden=hidden)
 
     def test_filters_keep_what_the_rules_say(self) -> None:
         self.fill()
@@ -60,21 +60,21 @@ class ListContract(ContractBase):
             {"ranges": (RangeFilter("size", -(10**30), 10**30),)},
         ):
             for scope in SCOPES:
-                self.check(scope, **filters)
+                self.check_list(scope, **filters)
 
     def test_time_filters_keep_what_the_rules_say(self) -> None:
         self.fill()
         for field, relation in itertools.product(("created_at", "updated_at"), ("gt", "gte", "lt", "lte", "eq", "neq")):
-            self.check(EVERYTHING, times=(TimeFilter(field, relation, NOW + timedelta(seconds=2)),))
+            self.check_list(EVERYTHING, times=(TimeFilter(field, relation, NOW + timedelta(seconds=2)),))
 
     def test_every_order_can_be_paged(self) -> None:
         self.fill()
         for key, first, rest in itertools.product(SORT_KEYS, ("asc", "desc"), ("asc", "desc")):
             sort = ((key, first), ("created_at", rest), ("id", rest))
             for scope in (MINE, NOBODY, EVERYTHING):
-                self.check(scope, sort=sort, visibility="all", member_status="all")
-            self.check(MINE, sort=sort, properties={"p": "1"})
-            self.check(MINE, sort=sort, one_of={"status": ("active", "queued")})
+                self.check_list(scope, sort=sort, visibility="all", member_status="all")
+            self.check_list(MINE, sort=sort, properties={"p": "1"})
+            self.check_list(MINE, sort=sort, one_of={"status": ("active", "queued")})
 
     def test_order_by_several_keys_can_be_paged(self) -> None:
         self.fill()
@@ -86,8 +86,8 @@ class ListContract(ContractBase):
             ("id", "asc"),
             ("size", "asc"),
         )
-        self.check(MINE, sort=sort)
-        self.check(EVERYTHING, sort=sort, tags=("t",))
+        self.check_list(MINE, sort=sort)
+        self.check_list(EVERYTHING, sort=sort, tags=("t",))
 
     def test_deleted_and_killed_images_are_not_listed(self) -> None:
         deleted, killed = self.create(properties={"p": "1"}), self.create(status="killed")
@@ -163,9 +163,9 @@ class ListContract(ContractBase):
                 self.data.run(UpdateMember(image.id, member_id=member, status=status), NOW)
                 self.members[image.id] = (member, status)
 
-    def check(self, scope: Scope, **values: Any) -> None:
+    def check_list(self, scope: Scope, **values: Any) -> None:
         """Compare all pages of a query with what the rules say."""
-        expected = self.expected(ImageQuery(**values), scope)
+        expected = self.expected_ids(ImageQuery(**values), scope)
         whole = self.data.run(ListImages(ImageQuery(**values, limit=1000), scope))
         self.assertEqual(expected, [image.id for image in whole.images], f"{scope} {values}")
         found, marker = [], None
@@ -177,7 +177,7 @@ class ListContract(ContractBase):
                 break
         self.assertEqual(expected, found, f"pages of {scope} {values}")
 
-    def expected(self, query: ImageQuery, scope: Scope) -> list[str]:
+    def expected_ids(self, query: ImageQuery, scope: Scope) -> list[str]:
         """Return the ids that the rules let ``scope`` see, in the order of the query."""
         found = [image for image in self.images.values() if self.is_listed(image, query, scope)]
         for key, direction in reversed(query.sort):

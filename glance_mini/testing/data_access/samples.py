@@ -88,9 +88,9 @@ class ContractBase(_Base):
 
 def creation(image: Image, limits: Limits = NO_LIMITS) -> CreateImage:
     """Return the call that creates ``image`` as it is, but for its times."""
-    left_out = {"id", "created_at", "updated_at", "deleted_at", "properties"}
+    left_out = {"id", "created_at", "updated_at", "deleted_at", "properties", "locations", "tags"}
     base = {field.name: getattr(image, field.name) for field in fields(image) if field.name not in left_out}
-    return CreateImage(image.id, base, image.properties, limits)
+    return CreateImage(image.id, {**base, "tags": list(image.tags)}, image.properties, limits, image.locations)
 
 
 def sample(**values: Any) -> Image:

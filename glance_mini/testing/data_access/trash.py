@@ -151,7 +151,7 @@ class TrashContract(JobContractBase):
         for marker, scope in ((self.store().id, MINE), (images[0].id, THEIRS)):
             self.assertRaises(errors.Invalid, self.listed, scope, marker=marker)
 
-    def test_list_of_deleted_images_tells_until_when_they_can_be_restored(self) -> None:
+    def test_list_of_deleted_images_says_until_when_they_can_be_restored(self) -> None:
         image = self.marked(LATER)
         (found,) = self.data.run(ListImages(DELETED, MINE)).images
         until = {"os_glance_scrub_at": "2026-05-04T04:02:01Z"}

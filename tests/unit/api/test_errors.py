@@ -63,7 +63,7 @@ class TestAnswer(testtools.TestCase):
         self.assertEqual(errors.RETRY_AFTER, answer.headers["Retry-After"])
         self.assertIn("/srv/images", log.output)
 
-    def test_a_range_beyond_the_end_tells_the_size(self) -> None:
+    def test_a_range_beyond_the_end_names_the_size(self) -> None:
         answer = errors.error_response(domain.RangeNotSatisfiable(size=10), "")
         self.assertEqual("bytes */10", answer.headers["Content-Range"])
 

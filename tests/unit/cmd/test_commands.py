@@ -122,7 +122,7 @@ class DatabaseCommandsTest(CommandTestCase):
         self.assertEqual((0, revision), self.manage("db", "version")[:2])
         self.assertEqual(0, self.manage("db", "check")[0])
 
-    def test_purge_tells_how_many_images_went(self):
+    def test_purge_prints_how_many_images_went(self):
         self.manage("db", "sync")
         self.assertEqual((0, "0\n", ""), self.manage("db", "purge", "--age-in-days", "1", "--max-rows", "-1"))
 

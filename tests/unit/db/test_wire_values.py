@@ -151,7 +151,7 @@ BASE: Mapping[str, object] = {"name": None, "tags": ["a", "b"], "min_ram": 512, 
 SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (ListImages(QUERY, SCOPE), Page((IMAGE, QUEUED), IMAGE_ID)),
     (ListImages(ImageQuery()), Page(())),
-    (CreateImage(IMAGE_ID, BASE, {"os_type": "linux"}, LIMITS), QUEUED),
+    (CreateImage(IMAGE_ID, BASE, {"os_type": "linux"}, LIMITS, (LOCATION,)), QUEUED),
     (CreateImage(), QUEUED),
     (UpdateImage(IMAGE_ID, IMAGE, CHANGES, LIMITS), IMAGE),
     (UpdateImage(IMAGE_ID), IMAGE),

@@ -112,7 +112,7 @@ class TestMissingSources(ImportCase):
         image_id = self.create()
         self.stage(image_id)
         self.request(image_id)
-        self.job_types["api_image_import"]._methods.clear()
+        self.job_types["api_image_import"] = self.import_job(None, methods={})
         self.assertIn("glance-direct", self.failure(image_id))
         self.assertEqual(("queued", {}), (self.image(image_id).status, self.kept()))
 

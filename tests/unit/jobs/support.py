@@ -87,18 +87,18 @@ class ImportCase(testtools.TestCase):
         """Return further options by group and name."""
         return {}
 
-    def import_job(self, host):
-        """Return the type of job as the node ``host`` has it."""
+    def import_job(self, host, methods=None):
+        """Return the type of job as the node ``host`` has it; ``methods`` by name replace all those that there are."""
         services = self.services
         client = Downloads.from_config(self.application.conf)
-        methods = (
+        known = (
             GlanceDirect(services.stores, services.data, host),
             WebDownload(client),
             CopyImage(services.stores, services.metrics),
             GlanceDownload(client, ("hw_", "os_type")),
         )
         copier = Copier(services.stores, InspectionRules(), "sha256", self.at_once, report_seconds=self.report_seconds)
-        named = {method.name: method for method in methods}
+        named = {method.name: method for method in known} if methods is None else methods
         work = self.folder / "work"
         staging = StagingArea(services.data, services.stores, host)
         preparation = Preparation(named, self.plugins, copier, work, self.size_cap, services.certificates)

@@ -173,7 +173,8 @@ class TestOtherService(SignedCase):
     def download(self, data):
         """Return a new image with ``data`` of another image service, where it is signed."""
         client = Downloads.from_config(self.application.conf)
-        self.job_types["api_image_import"]._methods["glance-download"] = GlanceDownload(client, ("img_",))
+        methods = {"glance-download": GlanceDownload(client, ("img_",))}
+        self.job_types["api_image_import"] = self.import_job(None, methods)
         formats = {"disk_format": "raw", "container_format": "bare"}
         record = {"id": OTHER_ID, "status": "active", "size": len(data), **formats}
         record |= signed(DATA, self.certificate_id)

@@ -84,7 +84,7 @@ class TestAdopt(testtools.TestCase):
         self.assertIsNone(store.link_in("name", str(self.file)))
         self.assertIsNone(store.local_path(store.write("name", [b"data"]).location))
 
-    def test_the_path_of_data_outside_of_the_store_is_not_told(self) -> None:
+    def test_the_path_of_data_outside_of_the_store_is_not_shown(self) -> None:
         (self.images / "link").symlink_to(self.file)
         for url in (f"file://{self.file}", f"file://{self.images}/../made"):
             self.assertRaises(errors.BadStoreUri, self.store.local_path, url)

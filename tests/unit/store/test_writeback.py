@@ -48,7 +48,7 @@ class TestWriteback(FileTestCase):
         stored = self.store.write("one", self.chunks(), is_copy=True)
         self.assertEqual(self.data, b"".join(self.store.read(stored.location)))
 
-    def test_small_files_are_nothing_to_tell_of(self) -> None:
+    def test_small_files_are_not_advised(self) -> None:
         FileDriver(directory=str(self.images)).write("small", [b"x" * KIB])
         self.assertEqual([], self.told)
         self.assertLess(writeback.WINDOW, writeback.COPY_KEPT)

@@ -88,7 +88,9 @@ def get_deleted(connection: Connection, image_id: str) -> Image:
 def create(connection: Connection, call: CreateImage, now: datetime) -> Image:
     """Insert an image, count it and return it; raises Duplicate if the id is or was in use, LimitExceeded."""
     base: dict[str, Any] = {**call.base, "tags": tuple(cast(Iterable[str], call.base.get("tags", ())))}
-    image = Image(id=call.id, created_at=now, updated_at=now, properties=call.properties, **base)
+    image = Image(
+        id=call.id, created_at=now, updated_at=now, properties=call.properties, locations=call.locations, **base
+    )
     return insert_image(connection, image, call.limits)
 
 

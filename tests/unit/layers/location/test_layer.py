@@ -347,7 +347,7 @@ class TestDownloads(LocationCase):
             self.assertRaises(RangeNotSatisfiable, self.download, first=first, last=last)
         self.assertEqual([], self.read_from())
 
-    def test_offset_and_length_are_told(self) -> None:
+    def test_offset_and_length_come_with_the_data(self) -> None:
         found = self.download(first=3, last=8)
         self.assertEqual((3, 6), (found.offset, found.length))
         found.chunks.close()
@@ -637,7 +637,7 @@ class TestAccessLists(LocationCase):
 
 
 class TestStores(LocationCase):
-    def test_the_stores_are_told_in_their_order(self) -> None:
+    def test_the_stores_come_in_their_order(self) -> None:
         stack = self.stand(multi_store(b=FailingDriver("b"), a=FailingDriver("a")))
         self.assertEqual(["b", "a"], [store.id for store in stack.call(OWNER, info.ListStores())])
 

@@ -1,1 +1,1 @@
-"""What we measure: server CPU per request, memory, growth with the catalogue, behaviour in a crowd of slow clients."""
+"""Measures server CPU per request, memory, growth with the catalogue, and behaviour among many slow clients."""

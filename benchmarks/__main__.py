@@ -1,4 +1,4 @@
-"""``python -m benchmarks COMMAND``: each command starts a service of its own, measures, and clears up."""
+"""``python -m benchmarks COMMAND``: each command starts a service of its own, measures, and cleans up."""
 
 import argparse
 import subprocess
@@ -17,7 +17,7 @@ def main() -> None:
     """Run the command that the arguments name."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--server", default=POSTGRESQL, help="SQLAlchemy URL of the database server")
-    parser.add_argument("--database-process", default="postgres", help="command whose CPU is the database's")
+    parser.add_argument("--database-process", default="postgres", help="command of the database server, for its CPU")
     parser.add_argument("--workers", type=int, default=2)
     commands = parser.add_subparsers(dest="command", required=True)
     requests = commands.add_parser("requests", help="CPU of small requests in a seeded catalogue")
@@ -32,7 +32,7 @@ def main() -> None:
     imports.add_argument("--memory", help="a folder in memory for the source, such as /dev/shm")
     growth = commands.add_parser("growth", help="time of lists in a small and a large catalogue")
     growth.add_argument("--sizes", default="1000,200000")
-    claims = commands.add_parser("claims", help="what it costs to give a job to a worker, on the server and on SQLite")
+    claims = commands.add_parser("claims", help="cost of a claim of a job, on the server and on SQLite")
     claims.add_argument("--jobs", type=int, default=1000)
     claims.add_argument("--rounds", type=int, default=3)
     commands.add_parser("crowd", help="small requests among slow and half-open connections")
@@ -47,7 +47,7 @@ def run_requests(arguments: argparse.Namespace) -> None:
         seed(connection, arguments.images, running.project)
         for figure in scenarios.small_requests(_meter(arguments, running), arguments.count):
             print(figure, flush=True)
-        print(f"memory after all of it: {processes.pss_mib(running.pid):.0f} MiB (PSS)")
+        print(f"memory after all requests: {processes.pss_mib(running.pid):.0f} MiB (PSS)")
 
 
 def run_data(arguments: argparse.Namespace) -> None:
@@ -100,7 +100,7 @@ def run_claims(arguments: argparse.Namespace) -> None:
 
 
 def run_crowd(arguments: argparse.Namespace) -> None:
-    """Print how long small requests take in a crowd."""
+    """Print how long small requests take among slow connections."""
     with database(arguments.server) as connection, service(connection, arguments.workers) as running:
         seed(connection, 100, running.project)
         for name, milliseconds in crowd.small_requests_in_a_crowd(running).items():

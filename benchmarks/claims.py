@@ -1,6 +1,6 @@
-"""What one claim of a job costs: processes empty a queue, each job ended before the next is claimed.
+"""Measures the cost of one claim of a job: processes empty a queue and end each job before they claim the next.
 
-Checked beside: every job is given out, and to one process at a time.
+It also checks that every job is claimed, and by one process at a time.
 """
 
 import multiprocessing
@@ -34,7 +34,7 @@ _STORES = 3
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim: the job, when it was asked for, given out and ended, in seconds of one clock; CPU seconds of it."""
+    """One claim: the job, the times of its request, claim and end in seconds of one clock, and its CPU seconds."""
 
     job_id: str
     asked: float
@@ -45,7 +45,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Cost:
-    """What claims cost, in milliseconds: how long half of them take at most, and 99 of 100; CPU of the worker for one.
+    """The cost of claims in milliseconds: the median time, the 99th percentile, and the worker's CPU for one.
 
     ``per_job`` is the time from the first claim to the last end of a job, divided by the number of jobs.
     """
@@ -61,7 +61,7 @@ class Cost:
 
 
 def name_of(limits: JobLimits) -> str:
-    """Return how ``limits`` are called in the output."""
+    """Return the name of ``limits`` in the output."""
     return "no limits" if limits == NO_LIMITS else "limits"
 
 
@@ -77,7 +77,7 @@ def rounds(server: str, processes: int, jobs: int, limits: JobLimits, count: int
 
 
 def measure(connection: str, processes: int, jobs: int, limits: JobLimits) -> Cost:
-    """Queue ``jobs`` and let ``processes`` empty the queue; raises RuntimeError where a job was lost or ran twice."""
+    """Queue ``jobs`` and let ``processes`` empty the queue; raises RuntimeError if a job was lost or ran twice."""
     queued = _fill(connection, jobs)
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(processes)
@@ -114,7 +114,7 @@ def _fill(connection: str, count: int) -> set[str]:
 
 
 def _empty(connection: str, limits: JobLimits, start: Any, results: Any) -> None:
-    """Claim and end jobs until there are none; runs in a process of its own."""
+    """Claim and end jobs until the queue is empty; runs in a process of its own."""
     data, name = _open(connection), str(uuid4())
     jobs = SqlJobAccess(data.database)
     claims = []
@@ -134,6 +134,6 @@ def _empty(connection: str, limits: JobLimits, start: Any, results: Any) -> None
 def _check(queued: set[str], claims: Sequence[Claim]) -> None:
     claimed = [claim.job_id for claim in claims]
     if len(claimed) != len(set(claimed)):
-        raise RuntimeError("a job was given out twice, though its first holder was alive")
+        raise RuntimeError("a job was claimed twice, although its first holder was alive")
     if set(claimed) != queued:
         raise RuntimeError(f"{len(queued - set(claimed))} jobs were lost")

@@ -1,4 +1,4 @@
-"""A client that costs little: one connection, requests and transfers over a plain socket."""
+"""A client that uses little CPU: one connection, requests and transfers over a plain socket."""
 
 import json
 import os
@@ -53,7 +53,7 @@ class Client:
         self._answer()
 
     def download(self, image_id: str) -> int:
-        """Read the data of an image and drop it; returns how many bytes came."""
+        """Read and drop the data of an image; return the number of bytes received."""
         self._send("GET", f"/v2/images/{image_id}/file", {})
         length, room, got = self._head(), bytearray(1024 * 1024), 0
         while got < length and (count := self._stream.readinto(memoryview(room)[: length - got])):

@@ -1,4 +1,4 @@
-"""Small requests while slow and half-open connections are held: they must not notice."""
+"""Measures small requests while slow and half-open connections exist, which must not delay them."""
 
 import contextlib
 import socket

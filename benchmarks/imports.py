@@ -1,4 +1,4 @@
-"""Imports through the whole service against what the machine can do at best, each ratio from one round.
+"""Compares imports through the whole service with the best that the machine can do, each ratio in one round.
 
 The best: hashing the file once, in memory, and ``curl`` piped into two hash programs.
 """
@@ -29,7 +29,7 @@ _POLL_SECONDS = 0.01
 
 @dataclass
 class Times:
-    """Seconds of each thing that was measured, by name, one for each round."""
+    """Measured seconds by name, one value for each round."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
 
@@ -40,7 +40,7 @@ class Times:
         self.seconds.setdefault(name, []).append(time.perf_counter() - begin)
 
     def ratio(self, name: str, to: str) -> float:
-        """Return the median of the ratios of two things within a round."""
+        """Return the median of the ratios of two measurements within a round."""
         return median(one / other for one, other in zip(self.seconds[name], self.seconds[to], strict=True))
 
 
@@ -68,9 +68,9 @@ def options(url: str) -> str:
 
 
 def rounds(running: Service, source: Path, url: str, count: int) -> tuple[Times, float]:
-    """Return the times of ``count`` rounds after one that does not count, and the bytes that one of them wrote.
+    """Return the times of ``count`` rounds after an uncounted one, and the bytes that a glance-direct import wrote.
 
-    The bytes are those that a glance-direct import has made the service write to files, per byte of the image.
+    The bytes are those that the service wrote to files, per byte of the image.
     """
     times, written = Times(), 0.0
     for number in range(count + 1):
@@ -110,13 +110,13 @@ def _create(running: Service) -> str:
 
 
 def _delete(running: Service, image: str) -> None:
-    """Delete an image and let the disk come to rest, so that it does not weigh on what is measured next."""
+    """Delete an image and flush the disk, so that it does not affect the next measurement."""
     Client(running.url, running.token).call("DELETE", f"/v2/images/{image}")
     os.sync()
 
 
 def _import(running: Service, image: str, method: dict[str, str], stores: tuple[str, ...]) -> None:
-    """Import and return when the image is active; raises RuntimeError where it fails."""
+    """Import and return when the image is active; raises RuntimeError if it fails."""
     client = Client(running.url, running.token)
     client.call("POST", f"/v2/images/{image}/import", {"method": method, "stores": list(stores)})
     while (found := client.call("GET", f"/v2/images/{image}"))["status"] != "active":
@@ -126,7 +126,7 @@ def _import(running: Service, image: str, method: dict[str, str], stores: tuple[
 
 
 def _written(pid: int) -> int:
-    """Return the bytes that the processes of a service have given to the kernel to be written to files."""
+    """Return the bytes that the processes of a service have passed to the kernel to write to files."""
     total = 0
     for each in processes.tree(pid):
         with contextlib.suppress(OSError), open(f"/proc/{each}/io", encoding="ascii") as file:

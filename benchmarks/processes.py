@@ -1,4 +1,4 @@
-"""What a tree of processes has used, from /proc: CPU seconds and proportional memory."""
+"""The use of a tree of processes, from /proc: CPU seconds and proportional memory."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 
 def tree(pid: int) -> list[int]:
-    """Return ``pid`` and all its descendants that live now."""
+    """Return ``pid`` and all its running descendants."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (fields := _stat(int(entry))):
@@ -19,7 +19,7 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return user and system time of the tree, children that have ended included."""
+    """Return user and system time of the tree, including children that have ended."""
     used = 0
     for each in tree(pid):
         if fields := _stat(each):

@@ -1,4 +1,4 @@
-"""Server CPU of each kind of request: the service's process tree, the database's where it can be found."""
+"""Measures CPU of each kind of request: of the service's process tree, and of the database's if it is found."""
 
 import tempfile
 import threading
@@ -19,7 +19,7 @@ _PATCH = "application/openstack-images-v2.1-json-patch"
 
 @dataclass(frozen=True)
 class Figure:
-    """What ``count`` operations cost: CPU of the service and of the database in ms each, and the median time in ms."""
+    """The cost of ``count`` operations: CPU of service and database in ms each, and the median time in ms."""
 
     name: str
     count: int
@@ -43,7 +43,7 @@ class Meter:
         self._database_pid = database_pid
 
     def measure(self, name: str, calls: Sequence[Callable[[], object]]) -> Figure:
-        """Return what ``calls`` cost, made one after the other."""
+        """Make ``calls`` one after the other and return their cost."""
         times = []
         server, database = self._used()
         for call in calls:
@@ -106,7 +106,7 @@ def small_requests(meter: Meter, count: int) -> list[Figure]:
 def transfers(meter: Meter, size: int, memory: str | None, rounds: int = 3) -> list[Figure]:
     """Return the cost of an upload, fixed and chunked, and of a download of ``size`` bytes (CPU ms in all).
 
-    Each is the median of ``rounds``, after one upload that nobody counts: the first to touch memory pays for it.
+    Each is the median of ``rounds``, after one uncounted upload, because the first use of memory costs more.
     """
     client = meter.client
     found: dict[str, list[Figure]] = {"upload": [], "upload, chunked": [], "download": []}
@@ -126,7 +126,7 @@ def transfers(meter: Meter, size: int, memory: str | None, rounds: int = 3) -> l
 
 
 def memory_of_uploads(service: Service, count: int, size: int) -> tuple[float, float]:
-    """Return the memory (PSS, MiB) of the service before and at most during ``count`` uploads at once."""
+    """Return the memory (PSS, MiB) of the service before ``count`` uploads at once, and its peak during them."""
     before, peak = processes.pss_mib(service.pid), 0.0
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source"
@@ -173,7 +173,7 @@ def _delete(client: Client, image_id: str) -> Callable[[], object]:
 
 def _download(client: Client, image_id: str, size: int) -> None:
     if (got := client.download(image_id)) != size:
-        raise RuntimeError(f"{got} bytes of {size} came")
+        raise RuntimeError(f"{got} bytes of {size} arrived")
 
 
 def _fill(path: Path, size: int) -> None:

@@ -1,8 +1,8 @@
-"""Fills a database with images, past the service: what a catalogue of any size holds is known without listing it.
+"""Fills a database with images, without the service; the content of a catalogue of any size is known in advance.
 
 Image ``n`` is named ``seed-<n>`` and is active, with 10 properties, 3 tags and a location. ``p1`` takes 40 values
-and so does the tag ``u<n>``: a page of 25 is full from 1,000 images on. Every ninth image is another project's, half
-of these public, half private.
+and so does the tag ``u<n>``: a page of 25 is full from 1,000 images on. Every ninth image belongs to another project;
+half of these are public, half private.
 """
 
 import io
@@ -25,9 +25,9 @@ VALUES = 40
 
 
 def seed(connection_url: str, count: int, project: str) -> None:
-    """Insert ``count`` images of ``project``, making the tables where there are none, and bring statistics up to date.
+    """Insert ``count`` images of ``project``, make missing tables, and update the statistics of the database.
 
-    The ids are the same each time, so it works once for a database.
+    The ids are the same each time, so it works only once for a database.
     """
     engine = make_engine(connection_url)
     schema.sync(engine)

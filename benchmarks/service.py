@@ -51,9 +51,9 @@ filesystem_store_datadir = {folder}/images
 
 @dataclass(frozen=True)
 class Service:
-    """A running service: where it is, a token of a plain member of ``project``, its top process, its folder.
+    """A running service: its URL, a token of a plain member of ``project``, its top process, its folder.
 
-    ``ready_seconds`` is how long it took from its start to its first answer.
+    ``ready_seconds`` is the time from its start to its first answer.
     """
 
     url: str
@@ -66,7 +66,7 @@ class Service:
 
 @contextlib.contextmanager
 def database(server: str) -> Iterator[str]:
-    """Yield the URL of a new database on ``server`` (a SQLAlchemy URL) and drop it afterwards; SQLite: as it is."""
+    """Yield the URL of a new database on ``server`` (a SQLAlchemy URL) and drop it afterwards; SQLite: ``server``."""
     url = make_url(server)
     if url.get_backend_name() == "sqlite":
         yield server
@@ -90,7 +90,7 @@ def service(
 ) -> Iterator[Service]:
     """Yield the service on the database ``connection``, started by ``glance-mini serve`` and stopped afterwards.
 
-    ``stores`` are the ids of file stores, one store without an id where there are none; ``sections`` further text of
+    ``stores`` are the ids of file stores; if empty, there is one store without an id. ``sections`` is further text of
     the configuration file.
     """
     with tempfile.TemporaryDirectory() as name:
@@ -125,7 +125,7 @@ def service(
 
 
 def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", seconds: float = 30) -> float:
-    """Return how long it took until the service answered; raises RuntimeError where it ended or did not."""
+    """Return the seconds until the service answered; raises RuntimeError if it ended or did not answer."""
     begin = time.perf_counter()
     while time.perf_counter() - begin < seconds:
         if process.poll() is not None:

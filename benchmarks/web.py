@@ -1,6 +1,6 @@
 """``python -m benchmarks.web FILE``: an HTTP server that sends one file to every GET, by sendfile; prints its port.
 
-It costs next to nothing, so that what is measured is the reader.
+It uses almost no CPU, so that benchmarks measure the reader.
 """
 
 import socket

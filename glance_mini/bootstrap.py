@@ -1,4 +1,4 @@
-"""The one composition root: what a process consists of, made once and closed again.
+"""The one composition root: makes the objects of a process once, and closes them.
 
 The API, the worker, every command and the tests build what they need here, from a configuration that is an argument.
 Nothing runs before it is started, so that a process may fork first.
@@ -46,7 +46,7 @@ WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]
 
 
 class LoadedApplication:
-    """The whole service as a WSGI application; ``close`` gives back what it holds."""
+    """The whole service as a WSGI application; ``close`` releases its resources."""
 
     def __init__(self, app: WSGIApplication, on_close: ExitStack) -> None:
         self._app = app
@@ -57,12 +57,12 @@ class LoadedApplication:
         return self._app(environ, start_response)
 
     def close(self) -> None:
-        """Stop the threads and close layers and services; once, at shutdown."""
+        """Stop the threads and close layers and services; call it once, at shutdown."""
         self._on_close.close()
 
 
 def load_application(conf: cfg.ConfigOpts, pipe: int | None = None) -> LoadedApplication:
-    """Return the application that ``conf`` describes, its threads running; call it in the process that serves.
+    """Return the application that ``conf`` describes, with running threads; call it in the process that serves.
 
     ``pipe`` as for ``open_services``. Raises ConfigurationError.
     """
@@ -78,9 +78,9 @@ def load_application(conf: cfg.ConfigOpts, pipe: int | None = None) -> LoadedApp
 
 
 def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None) -> "Worker":
-    """Return a worker that takes jobs already; ``undo`` ends what stands around it, once its jobs have ended.
+    """Return a worker that already takes jobs; ``undo`` closes its services after its jobs have ended.
 
-    ``pipe`` is the end of a pipe by which the service on this machine wakes it. Raises ConfigurationError, and what a
+    ``pipe`` is the end of a pipe with which the service on this machine wakes it. Raises ConfigurationError, and what a
     store that is not optional raises.
     """
     from glance_mini.maintenance.expiry import Cleaner
@@ -113,7 +113,7 @@ def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None)
 
 @contextmanager
 def open_data(conf: cfg.ConfigOpts) -> Iterator[DataAccess]:
-    """Give the data access for a command, with the events of what it changes; it is closed at the end."""
+    """Yield the data access for a command, which publishes the events of its changes; it is closed at the end."""
     with ExitStack() as undo:
         data, publisher = open_data_and_publisher(conf, Metrics(), undo)
         publisher.start()
@@ -123,10 +123,10 @@ def open_data(conf: cfg.ConfigOpts) -> Iterator[DataAccess]:
 def open_services(
     conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None, send: Send | None = None
 ) -> Services:
-    """Return the services that ``conf`` describes, their threads not started; ``undo`` closes them.
+    """Return the services that ``conf`` describes, without starting their threads; ``undo`` closes them.
 
-    ``pipe`` is the end of a pipe by which the worker of this machine is woken; None without one. ``send`` takes the
-    events in place of the broker, for tests. Raises ConfigurationError and what a store that is not optional raises.
+    ``pipe`` is the end of a pipe that wakes the worker of this machine; None without one. ``send`` takes the events
+    instead of the broker, for tests. Raises ConfigurationError and what a store that is not optional raises.
     """
     metrics = Metrics()
     data, publisher = open_data_and_publisher(conf, metrics, undo, send)
@@ -156,7 +156,7 @@ def open_services(
 def open_data_and_publisher(
     conf: cfg.ConfigOpts, metrics: Metrics, undo: ExitStack, send: Send | None = None
 ) -> tuple[DataAccess, EventPublisher]:
-    """Return the data access and what takes events of no change; the events of changes go the same way by themselves.
+    """Return the data access, which publishes the events of changes, and the publisher for all other events.
 
     ``undo`` closes both; ``send`` as for ``open_services``. Raises ConfigurationError.
     """
@@ -181,13 +181,13 @@ def open_stack(conf: cfg.ConfigOpts, services: Services, undo: ExitStack) -> Sta
 
 
 def open_reaper(conf: cfg.ConfigOpts, services: Services) -> Reaper:
-    """Return the reaper of a process that has ``services``, its thread not started."""
+    """Return the reaper of a process that has ``services``, without starting its thread."""
     interval = conf.transfers.reaper_interval
     return Reaper(services.data, services.stores, services.leases, services.metrics, interval, services.node_url)
 
 
 def open_sweeps(conf: cfg.ConfigOpts, services: Services) -> list[Callable[[], int]]:
-    """Return what sweeps the directories of this node, each when it is called."""
+    """Return the functions that sweep the directories of this node."""
     from glance_mini.maintenance.sweeper import sweep_staging, sweep_work
 
     sweeps: list[Callable[[], int]] = [partial(sweep_work, Path(conf.task.work_dir), services.data)]
@@ -206,7 +206,7 @@ def open_dispatcher(conf: cfg.ConfigOpts, services: Services) -> "Dispatcher":
 
 
 def open_stores(conf: cfg.ConfigOpts) -> Stores:
-    """Return the stores that ``conf`` describes, with the staging area where an import method is enabled.
+    """Return the stores that ``conf`` describes, with the staging area if an import method is enabled.
 
     Raises what ``Stores.from_config`` raises.
     """

@@ -1,7 +1,7 @@
 """Counters of the service for Prometheus (api-info-pages).
 
-One ``Metrics`` a process, built at start. With ``PROMETHEUS_MULTIPROC_DIR`` set, which ``serve`` does, the figures of
-all processes are added up when they are read.
+Each process has one ``Metrics``, built at start. With ``PROMETHEUS_MULTIPROC_DIR``, which ``serve`` sets, the metrics
+of all processes are added up when they are read.
 """
 
 import os
@@ -17,7 +17,7 @@ _JOB_BUCKETS = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
 
 
 class Metrics:
-    """All counters of one process; ``export`` gives them as text."""
+    """All counters of one process; ``export`` returns them as text."""
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
@@ -26,18 +26,18 @@ class Metrics:
         )
         self.request_seconds = Histogram(
             "glance_mini_request_seconds",
-            "Time to the answer's head.",
+            "Time to the head of the response.",
             ["operation"],
             registry=registry,
             buckets=_BUCKETS,
         )
-        self.bytes_received = Counter("glance_mini_bytes_received", "Bytes of image data taken in.", registry=registry)
-        self.bytes_sent = Counter("glance_mini_bytes_sent", "Bytes of image data given out.", registry=registry)
+        self.bytes_received = Counter("glance_mini_bytes_received", "Bytes of image data received.", registry=registry)
+        self.bytes_sent = Counter("glance_mini_bytes_sent", "Bytes of image data sent.", registry=registry)
         self.transfers = Gauge(
             "glance_mini_transfers", "Transfers running.", ["direction"], registry=registry, multiprocess_mode="livesum"
         )
         self.leases_expired = Counter(
-            "glance_mini_leases_expired", "Transfers taken over after their lease ended.", registry=registry
+            "glance_mini_leases_expired", "Transfers taken over after their lease expired.", registry=registry
         )
         self.policy_decisions = Counter(
             "glance_mini_policy_decisions", "Decisions of policy rules.", ["rule", "decision"], registry=registry
@@ -47,16 +47,16 @@ class Metrics:
         )
         self.quota_used = Gauge(
             "glance_mini_quota_used",
-            "What all projects use and have reserved, in bytes or counts.",
+            "Usage and reservations of all projects, in bytes or counts.",
             ["resource"],
             registry=registry,
             multiprocess_mode="livemostrecent",
         )
         self.events = Counter(
-            "glance_mini_events", "Notifications by what became of them.", ["outcome"], registry=registry
+            "glance_mini_events", "Notifications by outcome.", ["outcome"], registry=registry
         )
         self.jobs = Counter(
-            "glance_mini_jobs", "Jobs by what became of them.", ["kind", "outcome"], registry=registry
+            "glance_mini_jobs", "Jobs by outcome.", ["kind", "outcome"], registry=registry
         )
         self.jobs_running = Gauge(
             "glance_mini_jobs_running", "Jobs running.", ["kind"], registry=registry, multiprocess_mode="livesum"
@@ -80,7 +80,7 @@ class Metrics:
         )
 
     def export(self) -> bytes:
-        """Return all figures in the text format of Prometheus, those of the other processes included."""
+        """Return all metrics in the text format of Prometheus, including those of the other processes."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self._registry)
         registry = CollectorRegistry()

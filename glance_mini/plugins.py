@@ -1,7 +1,7 @@
 """Loads what installed packages offer as entry points: layers, import methods, import plugins, types of job.
 
-Loading fails closed, once, at start: whatever is wrong with one of them is a ConfigurationError that names its entry
-point, because a part that is silently missing is a hole, or work that is never done.
+Loading happens once, at start, and fails closed: any error is a ConfigurationError that names the entry point. A plugin
+that is silently missing would be a security hole, or work that is never done.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PluginKind(Generic[T]):
-    """What is loaded: the word for one of them, its group of entry points, and the class that each is a subclass of.
+    """A kind of plugin: the word for one of them, its group of entry points, and the base class of all.
 
     ``own_name`` is the attribute of the class that must be the same as the name of its entry point.
     """
@@ -52,14 +52,14 @@ class PluginKind(Generic[T]):
         return {name: found[name] for name in names}
 
     def load_all(self) -> dict[str, type[T]]:
-        """Return the classes that are installed, by name; raises ConfigurationError, also where there is none."""
+        """Return the installed classes by name; raises ConfigurationError, also if none is installed."""
         found = self._checked(ExtensionManager(self.namespace, on_load_failure_callback=self._refuse_failure))
         if not found:
             raise ConfigurationError(reason=f"No installed package offers anything as {self.namespace}.")
         return found
 
     def build(self, classes: Mapping[str, type[T]], make: Callable[[Any], T]) -> dict[str, T]:
-        """Return what ``make`` returns for each class; raises ConfigurationError for whatever it raises."""
+        """Return what ``make`` returns for each class; raises ConfigurationError for any error in it."""
         return {name: self._build(name, each, make) for name, each in classes.items()}
 
     def _build(self, name: str, loaded: type[T], make: Callable[[Any], T]) -> T:

@@ -1,6 +1,6 @@
 """``application`` for other WSGI servers: built at its first call, from the configuration that commands would use.
 
-Behind ``glance-mini serve`` it is not used. What other servers lose is told in the operator guide.
+``glance-mini serve`` does not use it. The operator guide says what other servers lack.
 """
 
 import atexit
@@ -16,7 +16,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     """Answer one request.
 
     The first call reads the configuration, without looking at the command line of the server, and raises
-    ConfigurationError where it is wrong; the next call tries again.
+    ConfigurationError if it is wrong; the next call tries again.
     """
     if not _built:
         with _lock:

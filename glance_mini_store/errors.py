@@ -1,7 +1,7 @@
-"""Everything that can go wrong in a store, as exceptions; nothing else.
+"""The errors of this package.
 
-An error is constructed with the keywords its template names. The keyword ``location`` is always redacted, so
-that no text holds a credential. ``store`` is filled in by ``store.Store`` with the id of the store concerned.
+An error is constructed with the keywords in its template. The keyword ``location`` is always redacted, so that no
+text holds a credential. ``store.Store`` sets ``store`` to its id.
 Source of the names: api-library-errors.
 """
 
@@ -34,14 +34,14 @@ class NotFound(StoreError):
 
 
 class Duplicate(StoreError):
-    """There is data under this name already; it is left as it was."""
+    """There is data under this name already; it is not changed."""
 
     code = "store.duplicate"
     template = "there is data at {location} already"
 
 
 class StorageFull(StoreError):
-    """The backend has no room (no space, quota of the file system, largest file)."""
+    """The backend has no room: no free space, a quota, or the largest file size."""
 
     code = "store.full"
     template = "no room for this data: {reason}"
@@ -62,14 +62,14 @@ class Forbidden(StoreError):
 
 
 class Invalid(StoreError):
-    """A name or the data itself cannot be accepted."""
+    """A name or the data itself is not valid."""
 
     code = "store.invalid"
     template = "{reason}"
 
 
 class SizeMismatch(Invalid):
-    """Fewer or more bytes came than were announced; ``received`` may be a lower bound."""
+    """The size differs from the announced one; ``received`` may be a lower bound."""
 
     code = "store.size_mismatch"
     template = "{expected} bytes were announced, {received} bytes came"
@@ -83,35 +83,35 @@ class SizeLimitExceeded(StoreError):
 
 
 class InvalidRange(StoreError):
-    """The wanted bytes begin behind the end of the data, or the range is negative."""
+    """The requested range begins after the end of the data, or is negative."""
 
     code = "store.invalid_range"
     template = "no bytes from offset {offset} at {location}"
 
 
 class UnknownHashingAlgo(StoreError):
-    """No such hash algorithm on this machine."""
+    """This machine does not support the hash algorithm."""
 
     code = "store.unknown_hash"
     template = "unknown hash algorithm {algorithm!r}"
 
 
 class BadStoreUri(StoreError):
-    """The text is no location of the scheme it claims, or not one this store may serve."""
+    """The URI is not a valid location of its scheme, or this store may not serve it."""
 
     code = "store.bad_uri"
     template = "bad location {location}: {reason}"
 
 
 class AddressRefused(BadStoreUri):
-    """An address of the web that is not fetched from; ``reason`` names the host if there is one."""
+    """A web address from which nothing is fetched; ``reason`` names the host if there is one."""
 
     code = "store.address_refused"
     template = "The URI does not pass filtering: {reason}"
 
 
 class HostUnknown(AddressRefused):
-    """The name of a host has no address, perhaps only now."""
+    """The name of a host has no address, perhaps only temporarily."""
 
     code = "store.host_unknown"
 
@@ -131,14 +131,14 @@ class UnknownStore(UnknownScheme):
 
 
 class InUseByStore(StoreError):
-    """The data is used by the backend itself (a clone, an attachment) and cannot be deleted now."""
+    """The backend itself uses the data (a clone, an attachment), so it cannot be deleted now."""
 
     code = "store.in_use"
     template = "the data at {location} is in use by the backend"
 
 
 class HasSnapshot(InUseByStore):
-    """The data has snapshots that hold it."""
+    """The data has snapshots, so it cannot be deleted now."""
 
     code = "store.has_snapshot"
     template = "the data at {location} has snapshots"
@@ -173,41 +173,41 @@ class StoreAclNotSupported(StoreError):
 
 
 class MaxRedirectsExceeded(StoreError):
-    """The server sent the reader from address to address too often."""
+    """The server redirected too often."""
 
     code = "store.redirects"
     template = "more than {redirects} redirects from {location}"
 
 
 class RemoteServiceUnavailable(StoreError):
-    """The backend does not answer, or fails; trying again later may help."""
+    """The backend does not answer or fails; a later attempt may succeed."""
 
     code = "store.unavailable"
     template = "the backend does not answer: {reason}"
 
 
 class FetchBroken(RemoteServiceUnavailable):
-    """A web server cannot be reached, or its answer broke off; a further attempt may succeed."""
+    """A web server cannot be reached, or its response broke off; another attempt may succeed."""
 
     code = "store.fetch_broken"
     template = "{reason}"
 
 
 class NotResumable(FetchBroken):
-    """The answer broke off and cannot be taken up again; only a fetch from the start may succeed."""
+    """The response broke off and cannot be resumed; only a fetch from the start may succeed."""
 
     code = "store.not_resumable"
 
 
 class FetchRefused(RemoteServiceUnavailable):
-    """What a web server answers cannot be taken, now or later."""
+    """The response of a web server is not usable, now or later."""
 
     code = "store.fetch_refused"
     template = "{reason}"
 
 
 class FetchCancelled(FetchRefused):
-    """Nobody wants the data any more: the job was cancelled, or the client has gone."""
+    """The data is no longer needed: the job was cancelled, or the client disconnected."""
 
     code = "store.fetch_cancelled"
 

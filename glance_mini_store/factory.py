@@ -1,7 +1,7 @@
-"""Makes the stores that a configuration describes; used once, at start, by ``registry``.
+"""Creates the stores of a configuration; ``stores`` uses it once, at start.
 
-Fails closed: a store that cannot be set up stops the start with a message that names store, driver and
-option, unless its group says ``optional = true``.
+It fails closed: if a store cannot be set up, the start fails with a message that names store, driver and option,
+unless its group has ``optional = true``.
 """
 
 import logging
@@ -22,7 +22,7 @@ from glance_mini_store.web.target import AddressJudge
 LOG = logging.getLogger(__name__)
 
 RESERVED_PREFIX = "os_glance_"
-"""Ids that begin so belong to the service itself."""
+"""Ids with this prefix belong to the service itself."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _TAKEN = ("DEFAULT", MAIN_GROUP, DEFAULTS_GROUP)
@@ -31,11 +31,11 @@ _TAKEN = ("DEFAULT", MAIN_GROUP, DEFAULTS_GROUP)
 def assemble(
     conf: cfg.ConfigOpts, reserved: Mapping[str, str], judge: AddressJudge | None = None
 ) -> tuple[list[Store], bool]:
-    """Return the stores, checked and ready, and whether they are configured by id; ``reserved`` is id to
-    driver.
+    """Return the stores, checked and ready, and whether they are configured by id.
 
-    ``judge`` decides which addresses are read for users; None: any. Raises BadStoreConfiguration,
-    DriverLoadFailure, or what the check of a driver raised; then none is left open.
+    ``reserved`` adds stores as id → driver. ``judge`` checks the addresses that are read for users; None allows any.
+    Raises BadStoreConfiguration, DriverLoadFailure, or what the check of a driver raised; then no store is left
+    open.
     """
     register_opts(conf)
     stores: list[Store] = []
@@ -86,7 +86,7 @@ def _store(
     threads: int,
     judge: AddressJudge | None,
 ) -> Store:
-    """Return one store; errors name it and its driver."""
+    """Return one store; errors get its id and its driver."""
     is_default = store_id == default
     try:
         common = resolve(conf, group, STORE_OPTIONS)
@@ -135,7 +135,7 @@ def _default_id(default: str | None, wanted: Mapping[str, str], multi: bool) -> 
     if default is None and len(wanted) == 1:
         return next(iter(wanted))
     if default is None or default not in wanted:
-        reason = f"{default!r} is none of the configured stores {', '.join(wanted)}"
+        reason = f"{default!r} is not one of the configured stores {', '.join(wanted)}"
         raise errors.BadStoreConfiguration(option=f"{MAIN_GROUP}/{option}", reason=reason)
     return default
 
@@ -144,7 +144,7 @@ def _check_id(store_id: str) -> None:
     if store_id.startswith(RESERVED_PREFIX) or store_id in _TAKEN or not _ID.fullmatch(store_id):
         raise errors.BadStoreConfiguration(
             option="enabled_backends",
-            reason=f"{store_id!r} is reserved or malformed, it cannot be a store's id",
+            reason=f"{store_id!r} is reserved or malformed, so it cannot be a store id",
         )
 
 

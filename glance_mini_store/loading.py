@@ -27,12 +27,12 @@ def load_driver(name: str) -> type[Driver]:
     except Exception as error:
         raise errors.DriverLoadFailure(driver=name, reason=f"{type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Driver)):
-        raise errors.DriverLoadFailure(driver=name, reason=f"{found!r} is no subclass of {Driver.__name__}")
+        raise errors.DriverLoadFailure(driver=name, reason=f"{found!r} is not a subclass of {Driver.__name__}")
     return found
 
 
 def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
-    """Return all options by group, those of every installed driver included, for oslo.config's generators."""
+    """Return all options by group, including those of every installed driver, for oslo.config's generators."""
     drivers = [extension.plugin for extension in sorted(ExtensionManager(NAMESPACE), key=lambda each: each.name)]
     of_drivers = [option for driver in drivers for option in driver.options]
     return [

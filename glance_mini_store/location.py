@@ -1,7 +1,7 @@
-"""Storage locations by URI: which grammar belongs to a scheme, and the objects a URI is taken apart into.
+"""Storage locations by URI: the grammar of each scheme, and the objects that hold the parts of a URI.
 
-All schemes of api-uris are known here, whether or not a store for them is configured; the
-functions and maps are those of api-library-location. What may be shown of a URI is said by ``redact``.
+All schemes of api-uris are known here, even if no store for them is configured. The functions and maps are those
+of api-library-location. ``redact`` returns the part of a URI that may be shown.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from glance_mini_store.locations.vmware import VmwareLocation
 from glance_mini_store.redaction import redact
 
 SchemeEntry = Mapping[str, Any]
-"""``store`` (None where only the grammar is known), ``location_class`` and ``store_entry`` of a scheme."""
+"""``store`` (None if only the grammar is known), ``location_class`` and ``store_entry`` of a scheme."""
 
 _BUILT_IN: dict[str, type[StoreLocation]] = {
     "file": FileLocation,
@@ -45,9 +45,9 @@ SCHEME_TO_CLS_BACKEND_MAP: dict[str, dict[str, SchemeEntry]] = {}
 
 
 class Location:
-    """A place where data is, with the store it belongs to.
+    """The location of some data, with its store.
 
-    ``store_location`` holds the parts; it is made from ``uri`` or, without one, from ``store_specs``. Raises
+    ``store_location`` holds the parts; they come from ``uri`` or, without one, from ``store_specs``. Raises
     BadStoreUri.
     """
 
@@ -71,11 +71,11 @@ class Location:
             self.store_location.parse_uri(uri)
 
     def get_store_uri(self) -> str:
-        """Return the storage URI: where the data is, perhaps with credentials."""
+        """Return the storage URI of the data; it may hold credentials."""
         return self.store_location.get_uri()
 
     def get_uri(self) -> str | None:
-        """Return the path users know the image by, ``/images/<image_id>``; None without an id."""
+        """Return the path of the image for users, ``/images/<image_id>``; None without an id."""
         return None if self.image_id is None else f"/images/{self.image_id}"
 
 

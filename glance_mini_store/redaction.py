@@ -1,7 +1,7 @@
-"""What of a location may be shown to people: never user, password, key or query, nor the folders of a server's disk.
+"""Redacts locations for people: without user, password, key and query, and without the folders of local files.
 
-Used by every error and log line of this package. It does not parse: it must also be safe on a broken URI, so
-where the text is ambiguous it shows less.
+Every error and log line of this package uses it. It does not parse the URI, because it must be safe on a malformed one;
+it shows less of an ambiguous text.
 """
 
 import re
@@ -13,10 +13,8 @@ _PORT = re.compile(r"[^:]*(:\d*)?|\[[0-9A-Fa-f:.%]*\](:\d*)?")
 def redact(uri: str) -> str:
     """Return ``uri`` without user information, query and fragment, printable and at most 300 characters long.
 
-    Of a local file only the name is shown.
-
-    A text whose parts cannot be told apart for certain (an ``@`` behind a ``?``, a colon that begins no port)
-    is cut down to ``scheme://***``. Safe on any text.
+    Of a local file only the name is shown. An ambiguous text (an ``@`` after a ``?``, a colon without a port) becomes
+    ``scheme://***``. Safe on any text.
     """
     scheme, separator, rest = uri.partition("://")
     if not separator:
@@ -34,5 +32,5 @@ def redact(uri: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return ``text`` fit for one log line: no control characters, bounded."""
+    """Return ``text`` for one log line: without control characters, at most 300 characters."""
     return "".join(letter if letter.isprintable() else "?" for letter in text[:_SHOWN])

@@ -1,7 +1,7 @@
-"""The options of the stores and how the value of one is found.
+"""The options of the stores, and the lookup of their values.
 
-It is looked for in the store's group, then in ``[backend_defaults]``, then comes the default.
-Registers options on the configuration it is given; keeps none itself.
+A value comes from the store's group, else from ``[backend_defaults]``, else it is the default. Options are registered
+on the given configuration; this module holds no state.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ MAIN_OPTIONS = (
         min=0,
         max=16,
         sample_default="automatic",
-        help="Threads that hash one upload, at most one for each algorithm; 0: the writing thread hashes. "
+        help="Threads that hash one upload, at most one for each algorithm. 0: the writing thread hashes. "
         "Unset: one for each algorithm on more than two processors, else 0.",
     ),
 )
@@ -49,7 +49,7 @@ STORE_OPTIONS = (
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
-    """Register the options that say which stores there are; those of each store come with its driver."""
+    """Register the options that list the stores; the options of each store come from its driver."""
     conf.register_opts(DEFAULT_GROUP_OPTIONS)
     conf.register_opts(MAIN_OPTIONS, group=MAIN_GROUP)
 

@@ -1,7 +1,7 @@
-"""One configured store: a driver with its id, weight and description, and what all drivers need done once.
+"""One configured store: a driver with its id, weight and description, and the functions common to all drivers.
 
-That is hashing and counting in one pass, limits, ranges, and the name of the store in every error. How bytes
-are kept is the driver's business; which stores there are is said in ``registry``.
+These are hashing and counting in one pass, limits, ranges, and the store id in every error. Drivers store the bytes;
+``stores`` holds all stores.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Stored:
-    """The result of a write: its location, its bytes, hex digests by algorithm, metadata for the location."""
+    """The result of a write: location, size in bytes, hex digests by algorithm, metadata for the location."""
 
     location: str
     size: int
@@ -31,10 +31,9 @@ class Stored:
 
 
 class Store:
-    """A driver under the id an operator gave it; shared by all threads.
+    """A driver with its configured id; shared by all threads.
 
-    All methods raise StoreError only, but ``write`` lets through what the caller's chunks and observers
-    raise.
+    All methods raise StoreError only, except that ``write`` also raises what its chunks and observers raise.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class Store:
         return self.reason is None
 
     def trusting(self) -> Self:
-        """Return this store for locations that an operator has added, see ``Driver.trusting``."""
+        """Return this store for locations that an operator has added; see ``Driver.trusting``."""
         other = copy.copy(self)
         other.driver = self.driver.trusting()
         return other
@@ -90,13 +89,12 @@ class Store:
         observers: Sequence[Observer] = (),
         is_copy: bool = False,
     ) -> Stored:
-        """Store ``chunks`` under ``name`` in one pass; what came is durable when this returns.
+        """Store ``chunks`` under ``name`` in one pass and return the result; the data is durable then.
 
-        ``size`` is the announced number of bytes (None: unknown), ``limit`` the largest allowed. Observers
-        see every chunk before the driver does. ``is_copy``: see ``Driver.write_uncached``. If anything raises, nothing
-        readable is left: SizeMismatch, SizeLimitExceeded, Duplicate, StorageFull, StorageWriteDenied,
-        StoreAddDisabled, UnknownHashingAlgo, and unchanged whatever ``chunks`` or an observer raised. Blocks as
-        long as ``chunks`` do.
+        ``size`` is the announced number of bytes (None: unknown), ``limit`` the largest allowed. Observers get every
+        chunk before the driver. ``is_copy``: see ``Driver.write_uncached``. Raises SizeMismatch, SizeLimitExceeded,
+        Duplicate, StorageFull, StorageWriteDenied, StoreAddDisabled, UnknownHashingAlgo, and unchanged what ``chunks``
+        or an observer raise; then nothing readable is left. Blocks as long as ``chunks`` do.
         """
         started = time.monotonic()
         with self._named():
@@ -109,7 +107,7 @@ class Store:
         return stored
 
     def _write(self, write: Callable[..., Written], name: str, intake: CheckedStream, size: int | None) -> Stored:
-        """Let the driver read the intake; the intake's own failure wins over what the driver made of it."""
+        """Let the driver read the checked stream; an error of the stream wins over that of the driver."""
         try:
             written = write(name, intake, size)
         except Exception as error:
@@ -124,7 +122,7 @@ class Store:
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Return the bytes of ``location`` from ``offset``, at most ``length`` (None: to the end).
 
-        See ``Driver.read``. The iterator has ``close``; a ``FileRange`` may be sent by the kernel. Raises
+        See ``Driver.read``. The iterator has ``close``; the kernel may send a ``FileRange``. Raises
         InvalidRange, NotFound, StoreGetNotSupported, perhaps only at the first block.
         """
         with self._named():
@@ -140,12 +138,12 @@ class Store:
         return data if isinstance(data, FileRange) else _NamedChunks(self, data)
 
     def size(self, location: str) -> int:
-        """Return the bytes at ``location``. Raises NotFound, BadStoreUri, RemoteServiceUnavailable."""
+        """Return the size in bytes at ``location``. Raises NotFound, BadStoreUri, RemoteServiceUnavailable."""
         with self._named():
             return self.driver.size(location)
 
     def link_in(self, name: str, path: str) -> Stored | None:
-        """Take over a local file without a copy of its bytes, see ``Driver.adopt``; digests are left to the caller."""
+        """Store a local file without copying its bytes; see ``Driver.link_in``. The digests are empty."""
         with self._named():
             written = self.driver.link_in(name, path)
         return Stored(written.location, written.size, {}, written.metadata) if written else None
@@ -156,7 +154,7 @@ class Store:
             return self.driver.devices()
 
     def local_path(self, location: str) -> str | None:
-        """Return the path of the local file that holds the data, None where no local file does."""
+        """Return the path of the local file that holds the data, None if there is none."""
         with self._named():
             return self.driver.local_path(location)
 
@@ -166,24 +164,24 @@ class Store:
             self.driver.delete(location)
 
     def discard(self, name: str) -> None:
-        """Remove whatever an unrecorded write under ``name`` left, published or not; may be repeated."""
+        """Remove what an unrecorded write under ``name`` left, published or not; may be repeated."""
         with self._named():
             self.driver.discard(name)
 
     def names(self) -> frozenset[str] | None:
-        """Return the names under which ``discard`` may find something; None where the driver cannot tell."""
+        """Return the names under which ``discard`` may find data; None if the driver cannot list them."""
         with self._named():
             found = self.driver.names()
             return None if found is None else frozenset(found)
 
     def set_acl(self, location: str, public: bool, readers: Sequence[str]) -> None:
-        """Let all (``public``) or ``readers`` read; does nothing in a store without access lists."""
+        """Let all projects (``public``) or ``readers`` read; does nothing in a store without access lists."""
         if capabilities.ACL in self.driver.capabilities:
             with self._named():
                 self.driver.set_acl(location, public, readers)
 
     def properties(self) -> Mapping[str, object]:
-        """Return what the detailed list of stores shows (api-info-stores)."""
+        """Return the properties in the detailed list of stores (api-info-stores)."""
         return self.driver.properties()
 
     def close(self) -> None:
@@ -192,7 +190,7 @@ class Store:
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
-        """Put this store's id into errors of this package that pass."""
+        """Add this store's id to errors of this package."""
         try:
             yield
         except errors.StoreError as error:
@@ -201,7 +199,7 @@ class Store:
 
 
 class _NamedChunks(Iterator[bytes]):
-    """The chunks of a driver with the store's id in late errors; closing it closes the driver's iterator."""
+    """The chunks of a driver; adds the store's id to errors and closes the driver's iterator."""
 
     def __init__(self, store: Store, chunks: Iterator[bytes]) -> None:
         self._store = store

@@ -1,6 +1,6 @@
-"""Which stores there are: made once from the configuration, found by id or by location ever after.
+"""All stores: created once from the configuration, found by id or by location.
 
-How stores are made is in ``assembly``, what a store can do in ``store``.
+``factory`` creates the stores; ``store`` defines one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -45,10 +45,9 @@ class Stores:
     def from_config(
         cls, conf: cfg.ConfigOpts, reserved: Mapping[str, str] | None = None, judge: AddressJudge | None = None
     ) -> Self:
-        """Return the stores that ``conf`` describes, checked and ready; ``reserved`` adds stores as id →
-        driver.
+        """Return the stores in ``conf``, checked and ready; ``reserved`` adds stores as id → driver.
 
-        ``judge`` decides which addresses are read for users; None: any. Raises BadStoreConfiguration,
+        ``judge`` checks the addresses that are read for users; None allows any. Raises BadStoreConfiguration,
         DriverLoadFailure, or what the check of a driver raised.
         """
         stores, multi = assemble(conf, reserved or {}, judge)
@@ -56,14 +55,14 @@ class Stores:
 
     @property
     def default(self) -> Store:
-        """Return the store for new data if nobody names one. Raises UnknownStore if there is none."""
+        """Return the store for new data if the request names none. Raises UnknownStore if no store is the default."""
         for store in self:
             if store.is_default:
                 return store
         raise errors.UnknownStore(store_id="default")
 
     def get(self, store_id: str) -> Store:
-        """Return the store with this id, reserved ones too. Raises UnknownStore."""
+        """Return the store with this id, which may be reserved. Raises UnknownStore."""
         try:
             return self._stores[store_id]
         except KeyError:
@@ -79,9 +78,9 @@ class Stores:
     def for_location(self, uri: str, store_id: str | None = None) -> Store:
         """Return the store that holds ``uri``.
 
-        It is the one called ``store_id``, else the one with the longest prefix that fits. Raises
-        UnknownStore, UnknownScheme (also for a store of another scheme), BadStoreUri for a URI that has the
-        scheme of a store but lies in none.
+        It is the store ``store_id``, else the one with the longest matching prefix. Raises UnknownStore,
+        UnknownScheme (also for a store of another scheme), BadStoreUri if a store has the scheme but none has a
+        matching prefix.
         """
         scheme = _scheme(uri)
         stores = [self.get(store_id)] if store_id else list(self._stores.values())
@@ -92,18 +91,18 @@ class Stores:
             return stores[0]
         best = max(stores, key=lambda store: _match(store, uri))
         if not _match(best, uri):
-            raise errors.BadStoreUri(location=uri, reason="it lies in no configured store")
+            raise errors.BadStoreUri(location=uri, reason="it is in no configured store")
         return best
 
     def validate_user_location(self, uri: str) -> Store:
-        """Return the store of a location that a user wants to add. Touches no backend.
+        """Return the store of a location that a user wants to add; does not access a backend.
 
-        Raises BadStoreUri for a malformed URI and for schemes users may not name, UnknownScheme if no store
+        Raises BadStoreUri for a malformed URI and for schemes that users may not use, UnknownScheme if no store
         serves it. Source: api-locations-rules.
         """
         scheme = _scheme(uri)
         if scheme in _NOT_FOR_USERS:
-            raise errors.BadStoreUri(location=uri, reason=f"a location of scheme {scheme} cannot be given by a user")
+            raise errors.BadStoreUri(location=uri, reason=f"a user cannot add a location of scheme {scheme}")
         store = self.for_location(uri)
         if scheme in SCHEME_TO_CLS_MAP:
             get_location_from_uri(uri)

@@ -1,6 +1,6 @@
-"""Bytes on their way: a part of a local file, a part of a stream, and the hashes over a stream.
+"""Streams of bytes: a part of a local file, a part of a stream, and the hashes of a stream.
 
-Memory is bounded by a few blocks per stream, whatever its length. Nothing here knows a store.
+Each stream needs memory for a few blocks only. Nothing here knows of stores.
 """
 
 import hashlib
@@ -13,16 +13,16 @@ from typing import BinaryIO, Protocol
 from glance_mini_store import errors
 
 BLOCK = 1024 * 1024
-"""The size in bytes in which data is best moved."""
+"""The usual size of a block in bytes."""
 
 _WAITING_BLOCKS = 4
 
 
 class FileRange(Iterator[bytes]):
-    """``length`` bytes of an open local ``file`` from ``offset``; a server may send them by sendfile instead.
+    """``length`` bytes of an open local ``file`` from ``offset``; a server may use sendfile instead.
 
-    The file stands at ``offset`` and is closed by ``close``, at the end of the iteration too. A file that has
-    become shorter raises SizeMismatch, a disk that fails RemoteServiceUnavailable.
+    The position of the file is ``offset``. ``close`` and the end of the iteration close the file. Raises SizeMismatch
+    if the file has become shorter, RemoteServiceUnavailable if the disk fails.
     """
 
     def __init__(self, file: BinaryIO, offset: int, length: int) -> None:
@@ -59,8 +59,7 @@ class FileRange(Iterator[bytes]):
 def cut(chunks: Iterable[bytes], offset: int, length: int | None, location: str) -> Iterator[bytes]:
     """Yield the bytes of ``chunks`` from ``offset``, at most ``length``.
 
-    What lies before is read and dropped. Raises InvalidRange for ``location`` when the stream ends before
-    ``offset``.
+    Earlier bytes are read and dropped. Raises InvalidRange for ``location`` if the stream ends before ``offset``.
     """
     before, left = offset, length
     try:
@@ -81,15 +80,15 @@ def cut(chunks: Iterable[bytes], offset: int, length: int | None, location: str)
 
 
 def close(chunks: object) -> None:
-    """Close an iterator of bytes that is not wanted any more, if it can be closed."""
+    """Close an iterator of bytes, if it has ``close``."""
     if (method := getattr(chunks, "close", None)) is not None:
         method()
 
 
 class Hashes:
-    """Hash algorithms fed with the same blocks, by the caller or by ``threads`` (at most one for each).
+    """Hashes the same blocks with several algorithms, in the caller or in ``threads`` (at most one for each).
 
-    A block is not copied and must not change afterwards. At most four blocks wait. Raises UnknownHashingAlgo.
+    A block is not copied and must not change afterwards. At most four blocks are queued. Raises UnknownHashingAlgo.
     """
 
     def __init__(self, algorithms: Sequence[str], threads: int = 0) -> None:
@@ -101,18 +100,18 @@ class Hashes:
             self._lanes.append(_Lane(hashes))
 
     def update(self, block: bytes) -> None:
-        """Hash one more block; blocks while the threads are more than a few blocks behind."""
+        """Hash one more block; waits while the threads are more than a few blocks behind."""
         for lane in self._lanes:
             lane.put(block)
 
     def finish(self) -> dict[str, str]:
-        """Return the hex digest of each algorithm, once all blocks have been hashed."""
+        """Return the hex digest of each algorithm after all blocks have been hashed."""
         for lane in self._lanes:
             lane.finish()
         return {name: algorithm.hexdigest() for name, algorithm in self._hashes.items()}
 
     def close(self) -> None:
-        """End the threads, whether finished or not; may be repeated."""
+        """End the threads; may be repeated."""
         for lane in self._lanes:
             lane.close()
 
@@ -124,7 +123,7 @@ class _Hash(Protocol):
 
 
 def _new_hash(name: str) -> _Hash:
-    """Return a new hash object; algorithms without a digest length of their own (shake) do not count."""
+    """Return a new hash; raises UnknownHashingAlgo also for one without a fixed digest length (shake)."""
     try:
         algorithm = hashlib.new(name, usedforsecurity=False)
     except ValueError as error:
@@ -135,7 +134,7 @@ def _new_hash(name: str) -> _Hash:
 
 
 class _Lane:
-    """Hashes that are fed by the thread that calls."""
+    """Hashes that the calling thread computes."""
 
     def __init__(self, hashes: Sequence[_Hash]) -> None:
         self._hashes = hashes
@@ -145,14 +144,14 @@ class _Lane:
             algorithm.update(block)
 
     def finish(self) -> None:
-        """All blocks have been hashed when this returns."""
+        """Return when all blocks have been hashed."""
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there is no thread."""
 
 
 class _ThreadLane(_Lane):
-    """Hashes that are fed by a thread of their own, which is at most a few blocks behind."""
+    """Hashes that a separate thread computes, at most a few blocks behind."""
 
     def __init__(self, hashes: Sequence[_Hash]) -> None:
         super().__init__(hashes)

@@ -1,4 +1,4 @@
-"""The driver of a store that could not be set up: it refuses everything with the reason."""
+"""The driver of a store that could not be set up: every operation raises the reason."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
@@ -8,9 +8,9 @@ from glance_mini_store.driver import Driver, Written
 
 
 class UnavailableDriver(Driver):
-    """Stands in for the driver ``name``; every operation raises StoreUnavailable. Never configured itself.
+    """Replaces the driver ``name``; every operation raises StoreUnavailable.
 
-    It has all capabilities, so that nobody takes the store for a read-only one.
+    It has all capabilities, so that the store is not listed as read-only.
     """
 
     capabilities = capabilities.ALL
@@ -22,7 +22,7 @@ class UnavailableDriver(Driver):
 
     @classmethod
     def from_config(cls, settings: Any, store_id: str) -> Self:
-        """Raise StoreUnavailable: nobody asks for this driver by name."""
+        """Raise StoreUnavailable: this driver cannot be configured by name."""
         raise errors.StoreUnavailable(reason="this driver cannot be configured")
 
     def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:

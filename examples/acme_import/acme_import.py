@@ -24,7 +24,7 @@ OPTS = [cfg.StrOpt("directory", help="The directory whose files users may import
 
 
 class AcmeShelf(ImportMethod):
-    """Data of a file that lies in ``directory`` itself; the field ``file`` of a request names it."""
+    """Imports a file directly in ``directory``; the field ``file`` of a request names it."""
 
     name: ClassVar[str] = "acme-shelf"
     image_status: ClassVar[str] = "queued"
@@ -44,11 +44,11 @@ class AcmeShelf(ImportMethod):
     def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
         """Return the file as a source.
 
-        Its path is not told: a store on the same file system would take the file from the shelf.
+        The source has no path, because a store on the same file system would move the file off the shelf.
         """
         name = request.method["file"]
         if name in ("", ".", "..") or "/" in name or "\0" in name:
-            raise JobFailed(reason="The file must be one of the shelf itself.")
+            raise JobFailed(reason="The file must be directly on the shelf.")
         try:
             descriptor = os.open(self._directory / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
@@ -56,7 +56,7 @@ class AcmeShelf(ImportMethod):
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
-            raise JobFailed(reason=f"{name} is no file.")
+            raise JobFailed(reason=f"{name} is not a file.")
         return Source(_blocks(os.fdopen(descriptor, "rb", buffering=0)), status.st_size)
 
 

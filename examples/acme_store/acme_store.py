@@ -1,4 +1,4 @@
-"""A store that keeps data compressed: the driver ``acme``. The format of its files stands in README.md."""
+"""A store that keeps data compressed: the driver ``acme``. README.md describes the format of its files."""
 
 import contextlib
 import os
@@ -62,7 +62,7 @@ class AcmeDriver(Driver):
         return {"level": self._level}
 
     def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
-        """Compress the chunks into a file and link it to its place when it is whole."""
+        """Compress the chunks into a file and link it to its place when it is complete."""
         target = self._target(name)
         draft = os.path.join(self._incoming, f"{name}.{secrets.token_hex(8)}")
         with _writing():
@@ -81,7 +81,7 @@ class AcmeDriver(Driver):
         return Written(self._prefix + name, size)
 
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Return everything; without the capability ``range`` no part is ever asked for."""
+        """Return all data; without the capability ``range`` the library never asks for a part."""
         file = self._open(location)
         try:
             size = _data_size(file)
@@ -110,7 +110,7 @@ class AcmeDriver(Driver):
                 _remove(os.path.join(self._incoming, entry))
 
     def _compress(self, file: BinaryIO, chunks: Iterable[bytes]) -> int:
-        """Write header and stream, and return how many bytes came in."""
+        """Write header and stream, and return the number of bytes before compression."""
         packer = zlib.compressobj(self._level)
         size = 0
         with _writing():
@@ -141,12 +141,12 @@ class AcmeDriver(Driver):
 
     def _target(self, name: str) -> str:
         if not NAME.fullmatch(name):
-            raise errors.Invalid(reason=f"{name!r} is no name for a file")
+            raise errors.Invalid(reason=f"{name!r} is not a file name")
         return os.path.join(self._directory, name[:2], name)
 
 
 def _data_size(file: BinaryIO) -> int:
-    """Return the size in the header, and leave the file at the first byte behind it."""
+    """Return the size in the header, and leave the file at the first byte after it."""
     header = file.read(HEADER.size)
     if len(header) < HEADER.size or header[: len(MAGIC) + 1] != MAGIC + bytes([VERSION]):
         raise errors.RemoteServiceUnavailable(reason="the file has an unknown format")
@@ -173,7 +173,7 @@ def _expand(file: BinaryIO, size: int) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def _writing() -> Iterator[None]:
-    """Turn the system's errors into those of the contract; FileExistsError is for the caller."""
+    """Convert the system's errors into those of the contract; the caller handles FileExistsError."""
     try:
         yield
     except FileExistsError:

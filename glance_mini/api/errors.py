@@ -178,7 +178,7 @@ def status_of(error: Exception) -> int:
 
 
 def error_response(error: Exception, accept: str) -> Response:
-    """Return the response for ``error``; call it in the ``except`` block, because it logs the trace of an unexpected error.
+    """Return the response for ``error``; call it in the ``except`` block, so that it can log an unexpected trace.
 
     ``accept`` is the Accept header, empty if there is none. The text of an error that is not in STATUS is not sent.
     """

@@ -1,4 +1,4 @@
-"""Work done in a child process that ends with it, so that what it imports does not stay in memory."""
+"""Runs work in a child process, so that the modules it imports do not stay in memory."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ _TEXT_LIMIT = 64 * 1024
 
 
 def run_in_child(work: Callable[[], object]) -> None:
-    """Call ``work`` in a child and wait for its end; raises ConfigurationError with the text of what it raised."""
+    """Call ``work`` in a child process and wait for its end; raises ConfigurationError with the text of its error."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -38,6 +38,6 @@ def _work(work: Callable[[], object], writing: int) -> int:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-    # A pipe holds this much without a reader at work.
+    # A pipe takes this much without a reader.
     os.write(writing, text.encode(errors="replace")[:_TEXT_LIMIT])
     return 1

@@ -1,4 +1,4 @@
-"""What all commands share: the arguments that name a configuration, and one clear line for what goes wrong."""
+"""What all commands share: the arguments that name a configuration, and one clear line for each error."""
 
 import argparse
 import sys
@@ -34,24 +34,24 @@ def configuration_arguments() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="FILE",
-        help="the configuration; may be given several times, later files win",
+        help="a configuration file; may be repeated, later files override earlier ones",
     )
     group.add_argument("--state", type=Path, metavar="DIR", help="the state directory that holds the configuration")
     return parent
 
 
 def find_source(arguments: argparse.Namespace) -> Source:
-    """Return where the configuration is that the arguments mean; raises ConfigurationError."""
+    """Return the source of the configuration that the arguments name; raises ConfigurationError."""
     return find_configuration(arguments.config_file, arguments.state)
 
 
 def load_configuration(arguments: argparse.Namespace) -> cfg.ConfigOpts:
-    """Return the configuration that the arguments mean; raises ConfigurationError and what oslo.config raises."""
+    """Return the configuration that the arguments name; raises ConfigurationError and what oslo.config raises."""
     return configuration.load(files=find_source(arguments).existing_files())
 
 
 def positive(text: str) -> int:
-    """Return the number that ``text`` says, for argparse; raises ValueError below 1."""
+    """Return ``text`` as a number, for argparse; raises ValueError below 1."""
     number = int(text)
     if number < 1:
         raise ValueError(text)
@@ -59,7 +59,7 @@ def positive(text: str) -> int:
 
 
 def run(command: Command, arguments: argparse.Namespace, program: str) -> int:
-    """Return the exit code of ``command``; an error that was foreseen becomes one line on standard error."""
+    """Return the exit code of ``command``; an expected error becomes one line on standard error."""
     try:
         return command(arguments)
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Log lines of the console commands: to standard error until the configuration says where they go."""
+"""Log lines of the console commands: on standard error until the configuration names another place."""
 
 import logging
 
@@ -8,14 +8,14 @@ _EARLY_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
 
 
 def log_early() -> None:
-    """Write warnings and worse, and what the server has to say, to standard error."""
+    """Write warnings and errors, also those of the server, to standard error."""
     logging.basicConfig(level=logging.WARNING, format=_EARLY_FORMAT)
 
 
 def log_as_configured(conf: cfg.ConfigOpts) -> None:
-    """Write log lines as the options of oslo.log say, with the id of the request that they belong to.
+    """Write log lines as the options of oslo.log say, with the id of their request.
 
-    Where these name no place, standard error it is: standard output is for what a user reads or a program parses.
+    If these options name no place, lines go to standard error: standard output is for results.
     """
     from oslo_log import log
 

@@ -36,12 +36,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--bind", metavar="HOST:PORT", help="the address to listen on (127.0.0.1:9292)")
     serve.add_argument("--workers", type=console.positive, metavar="N", help="the processes that answer requests (2)")
-    serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain in PEM; HTTPS is spoken then")
-    serve.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key, unless --tls-cert holds it too")
+    serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain in PEM; enables HTTPS")
+    serve.add_argument("--tls-key", type=Path, metavar="FILE", help="private key in PEM, unless --tls-cert holds it")
     serve.add_argument(
         "--no-worker",
         action="store_true",
-        help="leave what is too long for a request to glance-mini-worker processes that run elsewhere",
+        help="run no worker; leave jobs to glance-mini-worker processes elsewhere",
     )
     serve.set_defaults(command=_serve)
     return parser

@@ -1,4 +1,4 @@
-"""``glance-mini-manage``: what operators do with a service; one file for each group of commands."""
+"""``glance-mini-manage``: the commands of operators; one file for each group."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Manage an image service. Commands read the configuration that --config-file or --state names, "
-        "else the one in the usual state directory.",
+        "or the one in the usual state directory.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for group in (manage_database, manage_users, manage_layers, manage_jobs, manage_images):

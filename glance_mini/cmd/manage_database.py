@@ -1,4 +1,4 @@
-"""``glance-mini-manage db``: the tables of the database and what is left in them."""
+"""``glance-mini-manage db``: the tables of the database, and the removal of old rows."""
 
 import argparse
 import itertools
@@ -32,11 +32,11 @@ def add_parser(commands: Subparsers) -> None:
     common = configuration_arguments()
     group = commands.add_parser("db", help="the database").add_subparsers(metavar="COMMAND", required=True)
     _add(group, "sync", _sync, "make or migrate the tables; may be repeated")
-    _add(group, "check", _check, "tell whether the tables fit this program; the exit code is 1 where they do not")
+    _add(group, "check", _check, "check whether the tables fit this program; the exit code is 1 if they do not")
     _add(group, "version", _version, "show the revision of the tables")
     purge = group.add_parser("purge", parents=[common], help="remove images that were deleted long ago")
-    purge.add_argument("--age-in-days", type=int, default=180, metavar="DAYS", help="how long ago (180)")
-    purge.add_argument("--max-rows", type=int, default=100, metavar="N", help="images at most; -1 for all (100)")
+    purge.add_argument("--age-in-days", type=int, default=180, metavar="DAYS", help="days since the deletion (180)")
+    purge.add_argument("--max-rows", type=int, default=100, metavar="N", help="most images to remove; -1 for all (100)")
     purge.set_defaults(command=_purge)
 
 
@@ -45,21 +45,21 @@ def _add(group: Subparsers, name: str, command: Callable[[argparse.Namespace], i
 
 
 def migrate(conf: cfg.ConfigOpts) -> str:
-    """Bring the tables to the revision of this program and return it; raises ConfigurationError."""
+    """Migrate the tables to the revision of this program and return it; raises ConfigurationError."""
     with _engine(conf) as engine:
         return schema.sync(engine)
 
 
 def find_problem(conf: cfg.ConfigOpts) -> str | None:
-    """Return what is wrong with the tables, None where they fit this program; raises ConfigurationError."""
+    """Return what is wrong with the tables, None if they fit this program; raises ConfigurationError."""
     with _engine(conf) as engine:
         return schema.check(engine)
 
 
 def require_tables(conf: cfg.ConfigOpts) -> None:
-    """Return if the tables fit this program, once the database can be reached; raises ConfigurationError.
+    """Check that the tables fit this program, once the database can be reached; raises ConfigurationError.
 
-    How long a database is waited for that cannot be reached is told by ``max_retries`` and ``retry_interval``.
+    ``max_retries`` and ``retry_interval`` say how long it waits for a database that cannot be reached.
     """
     with _engine(conf) as engine:
         _wait_until_reached(engine, conf.database.max_retries, conf.database.retry_interval)

@@ -1,6 +1,6 @@
-"""``glance-mini-manage images``: the images that were deleted and can be restored, with ``delayed_delete``.
+"""``glance-mini-manage images``: soft-deleted images, which can be restored (``delayed_delete``).
 
-An operator's command: it asks no policy and no limit.
+Policy rules and limits do not apply to these commands of an operator.
 """
 
 import argparse
@@ -23,16 +23,16 @@ _HEAD = ("ID", "NAME", "OWNER", "SIZE", "RESTORABLE_UNTIL")
 def add_parser(commands: Subparsers) -> None:
     """Add the commands of this file."""
     common = configuration_arguments()
-    group = commands.add_parser("images", help="deleted images").add_subparsers(metavar="COMMAND", required=True)
+    group = commands.add_parser("images", help="soft-deleted images").add_subparsers(metavar="COMMAND", required=True)
     deleted = group.add_parser(
-        "deleted", parents=[common], help="show images that can be restored, those with the least time left first"
+        "deleted", parents=[common], help="show images that can be restored, in the order of the time left"
     )
-    deleted.add_argument("--limit", type=positive, default=1000, metavar="N", help="images at most (1000)")
+    deleted.add_argument("--limit", type=positive, default=1000, metavar="N", help="maximum number of images (1000)")
     deleted.set_defaults(command=_deleted)
-    restore = group.add_parser("restore", parents=[common], help="bring a deleted image back to the status it had")
+    restore = group.add_parser("restore", parents=[common], help="restore a soft-deleted image to its former status")
     restore.add_argument("id", metavar="ID", help="the image")
     restore.set_defaults(command=_restore)
-    scrub = group.add_parser("scrub", parents=[common], help="delete a deleted image for good, before its time")
+    scrub = group.add_parser("scrub", parents=[common], help="delete a soft-deleted image permanently, before its time")
     scrub.add_argument("id", metavar="ID", help="the image")
     scrub.set_defaults(command=_scrub)
 

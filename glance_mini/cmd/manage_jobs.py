@@ -1,6 +1,6 @@
-"""``glance-mini-manage jobs``: the work that is too long for a request.
+"""``glance-mini-manage jobs``: the jobs of the workers.
 
-What a job was given, and how far it came, is not shown: it may hold addresses with passwords.
+The input and the progress of a job are not shown, because they may hold URLs with passwords.
 """
 
 import argparse
@@ -34,11 +34,11 @@ def add_parser(commands: Subparsers) -> None:
     show_all.add_argument("--status", choices=JOB_STATES, help="only those in this state")
     show_all.add_argument("--kind", metavar="KIND", help="only those of this kind")
     show_all.add_argument("--project", metavar="PROJECT", help="only those of this project")
-    show_all.add_argument("--limit", type=positive, default=1000, metavar="N", help="jobs at most (1000)")
+    show_all.add_argument("--limit", type=positive, default=1000, metavar="N", help="maximum number of jobs (1000)")
     show_all.set_defaults(command=_list)
     _add(group, "show", _show, "show one job")
     _add(group, "retry", _retry, "let workers try a failed job again, from its beginning")
-    _add(group, "cancel", _cancel, "end a job; one that runs stops at its next step")
+    _add(group, "cancel", _cancel, "cancel a job; a running one stops at its next step")
 
 
 def _add(group: Subparsers, name: str, command: Callable[[argparse.Namespace], int], text: str) -> None:

@@ -1,4 +1,4 @@
-"""``glance-mini-manage layers``: which layers an operation passes."""
+"""``glance-mini-manage layers``: the layers that an operation passes."""
 
 import argparse
 from contextlib import ExitStack

@@ -19,19 +19,19 @@ def add_parser(commands: Subparsers) -> None:
     add = group.add_parser(
         "add",
         parents=[common],
-        help="make a user, or add to one",
+        help="add a user, or a project, a token or a password of one",
         description="Make a user, or add a project, a token or a password to one. A new user without a password gets "
         "a token. A token is printed once, on standard output, and cannot be shown again.",
     )
     add.add_argument("name", metavar="NAME")
     add.add_argument("--project", metavar="PROJECT", help="the project, which owns what the user creates (NAME)")
-    add.add_argument("--role", action="append", metavar="ROLE", help=f"a role in it; several times ({DEFAULT_ROLE})")
+    add.add_argument("--role", action="append", metavar="ROLE", help=f"a role in it; may be repeated ({DEFAULT_ROLE})")
     add.add_argument("--token", action="store_true", help="make a token for the project")
     add.add_argument("--password-stdin", action="store_true", help="read the password from standard input, one line")
     add.set_defaults(command=_add)
     listing = group.add_parser("list", parents=[common], help="show users and projects")
     listing.set_defaults(command=_list)
-    remove = group.add_parser("remove", parents=[common], help="remove a user, a project of one, or the tokens of one")
+    remove = group.add_parser("remove", parents=[common], help="remove a user, or one of its projects, or its tokens")
     remove.add_argument("name", metavar="NAME")
     what = remove.add_mutually_exclusive_group()
     what.add_argument("--project", metavar="PROJECT", help="only this project of the user, with its tokens")
@@ -56,7 +56,7 @@ def _add(arguments: argparse.Namespace) -> int:
         return users.add(user.with_token(token, project) if is_token_wanted else user)
 
     change_users(path, add)
-    print(f"User {arguments.name} has in project {project}: {', '.join(roles)}.", file=sys.stderr)
+    print(f"User {arguments.name} has these roles in project {project}: {', '.join(roles)}.", file=sys.stderr)
     if is_token_wanted:
         print(token)
     return 0
@@ -89,7 +89,7 @@ def _remove(arguments: argparse.Namespace) -> int:
 def _users_file(arguments: argparse.Namespace) -> Path:
     path: str | None = load_configuration(arguments).authentication.users_file
     if not path:
-        raise ConfigurationError(reason="[authentication] users_file names no file.")
+        raise ConfigurationError(reason="[authentication] users_file is not set.")
     return Path(path)
 
 

@@ -1,7 +1,7 @@
 """``glance-mini serve``: from the command line to a listening server.
 
-The master process that this runs in stays small: it imports neither the application nor the database library. What
-needs them runs in a child.
+This runs in the master process, which stays small: it imports neither the application nor the database library. Code
+that needs them runs in a child process.
 """
 
 import argparse
@@ -31,17 +31,17 @@ from glance_mini.standalone.state import Source, StateDirectory
 from glance_mini_store.errors import StoreError
 
 CANNOT_BUILD = 3
-"""The exit code where the application cannot be built; gunicorn then starts no further worker and stops."""
+"""The exit code if the application cannot be built; gunicorn then starts no further worker and stops."""
 
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _FLAVORS_OF_CLOUD = ("token", "none")
 
 
 def start(arguments: argparse.Namespace) -> int:
-    """Serve until told to stop and return the exit code; raises ConfigurationError and OSError before it listens."""
+    """Serve until stopped and return the exit code; raises ConfigurationError and OSError before it listens."""
     source = find_source(arguments)
     if source.state is not None:
-        # Database and images are made by others, who leave it to the process who may read them.
+        # Other modules make the database and the images, and leave their permissions to the process.
         os.umask(0o077)
         source.state.create()
     conf = configuration.load(files=source.existing_files())
@@ -62,7 +62,7 @@ def start(arguments: argparse.Namespace) -> int:
 
 
 def endpoint_of(bind: str, is_tls: bool) -> str:
-    """Return the address under which programs on this machine reach a service that listens on ``bind``."""
+    """Return the URL at which programs on this machine reach a service that listens on ``bind``."""
     host, port = host_and_port(bind)
     host = _WILDCARDS.get(host, host)
     return f"{'https' if is_tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
@@ -70,7 +70,7 @@ def endpoint_of(bind: str, is_tls: bool) -> str:
 
 @contextlib.contextmanager
 def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[Path]:
-    """Make ready what the service stands on; give the directory for metrics."""
+    """Prepare the tables and the state directory of the service; yield the directory for metrics."""
     if source.state is None:
         run_in_child(lambda: _require_tables(conf))
         with tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory:
@@ -134,7 +134,7 @@ def _next_lines(state: StateDirectory | None, conf: cfg.ConfigOpts, endpoint: st
 
 
 def _wakeup_pipe() -> tuple[int, int]:
-    """Return the ends of the pipe by which the processes of the service wake its worker; writing never blocks."""
+    """Return the ends of the pipe with which the processes of the service wake its worker; writing never blocks."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     return reading, writing

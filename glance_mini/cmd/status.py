@@ -1,4 +1,4 @@
-"""``glance-mini-status upgrade check``: whether this release can take over an installation, by oslo.upgradecheck."""
+"""``glance-mini-status upgrade check``: checks whether this release can run an installation (oslo.upgradecheck)."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -20,22 +20,22 @@ _DONE = upgradecheck.Result(upgradecheck.Code.SUCCESS)
 
 
 class Checks(upgradecheck.UpgradeCommands):
-    """What must be in order before the new release is started."""
+    """The checks before the new release is started."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        """Check what ``conf`` describes, once it is read."""
+        """``conf`` describes the installation; it may be read later."""
         self._conf = conf
 
     def configuration(self) -> upgradecheck.Result:
-        """Tell whether the service would start with these options."""
+        """Return whether the service would start with these options."""
         return _outcome(lambda: validate(self._conf))
 
     def policies(self) -> upgradecheck.Result:
-        """Tell whether the policy files can be used."""
+        """Return whether the policy files can be used."""
         return _outcome(lambda: Enforcer.from_config(self._conf))
 
     def tables(self) -> upgradecheck.Result:
-        """Tell whether the tables are those of this release; that they must be migrated is a warning."""
+        """Return whether the tables are those of this release; a necessary migration is a warning."""
         try:
             problem = find_problem(self._conf)
         except ConfigurationError as error:

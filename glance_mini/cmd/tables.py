@@ -1,11 +1,11 @@
-"""How the commands print tables and times."""
+"""Prints tables and times for the commands."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print ``head`` and ``rows`` on standard output, the cells of a column below each other."""
+    """Print ``head`` and ``rows`` on standard output, in aligned columns."""
     lines = [head, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
@@ -13,7 +13,7 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def cell(value: object) -> str:
-    """Return how ``value`` is shown: None as nothing, a time in UTC in whole seconds."""
+    """Return ``value`` as text: None is empty, a time is in UTC in whole seconds."""
     if isinstance(value, datetime):
         return f"{value.isoformat(timespec='seconds')}Z"
     if isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""``glance-mini-worker``: does what is too long for a request. Any number may run, on any number of machines."""
+"""``glance-mini-worker``: runs jobs. Any number of workers may run, on any number of machines."""
 
 import argparse
 import logging
@@ -27,11 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         parents=[console.configuration_arguments()],
-        description="Do the work of an image service that is too long for a request, until it is stopped. "
+        description="Run the jobs of an image service, which are too long for a request, until stopped. "
         "`glance-mini serve` runs one such worker itself, unless --no-worker is given.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('glance_mini')}")
-    parser.add_argument("--threads", type=console.positive, metavar="N", help="jobs that are run at once (4)")
+    parser.add_argument("--threads", type=console.positive, metavar="N", help="jobs that run at once (4)")
     arguments = parser.parse_args(argv)
     return console.run(_work, arguments, PROGRAM)
 
@@ -41,7 +41,7 @@ def _work(arguments: argparse.Namespace) -> int:
 
     source = console.find_source(arguments)
     if source.state is not None:
-        # As for the service itself: what is made in a state directory is for its owner only.
+        # As in the service itself, only the owner may read new files in a state directory.
         os.umask(0o077)
     conf = configuration.load(files=source.existing_files())
     if arguments.threads:
@@ -58,13 +58,13 @@ def run_worker(
     parent: int | None = None,
     signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT),
 ) -> int:
-    """Work until one of ``signals`` comes, or ``parent`` is this process's parent no more, and return the exit code.
+    """Run jobs until one of ``signals`` arrives or ``parent`` is no longer this process's parent; return the exit code.
 
-    Running jobs are handed back then, within ``[workers] graceful_timeout``. Raises what ``start_worker`` raises.
+    Then running jobs are handed back within ``[workers] graceful_timeout``. Raises what ``start_worker`` raises.
     """
     from glance_mini.bootstrap import start_worker
 
-    # A queue that may be used in the handler of a signal; an event may not.
+    # A signal handler may use a SimpleQueue, but not an Event.
     stops: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in signals:
         signal.signal(number, lambda number, _frame: stops.put(number))
@@ -72,11 +72,11 @@ def run_worker(
     log_as_configured(conf)
     with ExitStack() as undo:
         worker = start_worker(conf, undo, pipe)
-        LOG.info("Worker %s is at work.", worker.process)
+        LOG.info("Worker %s has started.", worker.process)
         _wait(stops, parent)
         worker.stop()
         if not worker.join(conf.workers.graceful_timeout):
-            LOG.warning("Jobs that did not stop are left to other workers, who take them over when their leases end.")
+            LOG.warning("Some jobs did not stop; other workers take them over when their leases expire.")
     return 0
 
 

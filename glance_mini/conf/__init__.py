@@ -1,6 +1,6 @@
-"""The configuration: every option by group or theme, how it is read, and what it must be.
+"""The configuration: all options by group or theme, and how they are read and checked.
 
-Nothing is registered by importing; a ``ConfigOpts`` is made by ``load`` and handed on as an argument.
+An import registers nothing; ``load`` makes a ``ConfigOpts``, which is passed on as an argument.
 """
 
 import copy
@@ -66,11 +66,11 @@ MODULES = (
     image_decompression,
     image_conversion,
 )
-"""Where the options stand, in the order of the sample file."""
+"""The modules with options, in the order of the sample file."""
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
-    """Make all options of the image service known to ``conf``; may be repeated."""
+    """Register all options of the image service with ``conf``; may be repeated."""
     for module in MODULES:
         module.register(conf)
 
@@ -95,8 +95,8 @@ def load(
     """Return a new configuration from command line ``args`` and files.
 
     The files are those that ``args`` name by ``--config-file``, else ``files``, else ``glance-mini.conf`` in
-    ``state_directory``, else ``system_file``; where there is none, all options have their defaults. Raises what
-    oslo.config raises for a missing or malformed file. Values are looked at by ``validation.validate``.
+    ``state_directory``, else ``system_file``; if there is none, all options have their defaults. Raises what
+    oslo.config raises for a missing or malformed file. ``validation.validate`` checks the values.
     """
     from oslo_log import log
 

@@ -1,4 +1,4 @@
-"""Options of the API as a whole: pages, the addresses of the service, anonymous callers."""
+"""Options of the API as a whole: pages, the URLs of the service, anonymous callers."""
 
 from oslo_config import cfg
 
@@ -9,40 +9,40 @@ OPTS = [
         "limit_param_default",
         default=25,
         min=1,
-        help="How many images a page of a list holds when the client names no ``limit``.",
+        help="The number of images of a page if the client gives no ``limit``.",
     ),
     cfg.IntOpt(
         "api_limit_max",
         default=1000,
         min=1,
-        help="The most images a page can hold. A larger ``limit`` is no error and gives this many.",
+        help="The largest number of images of a page. A larger ``limit`` is not an error and gives this many.",
     ),
     cfg.StrOpt(
         "public_endpoint",
-        help="The address under which clients reach the service, for the links in the list of versions. "
-        "Unset: the address that the request came in on. Set it where a proxy ends TLS or rewrites "
+        help="The URL at which clients reach the service, for the links in the list of versions. "
+        "Unset: the URL of the request. Set it if a proxy ends TLS or rewrites "
         "paths."
         "\n\nExample: ``https://images.example.org``",
     ),
     cfg.StrOpt(
         "worker_self_reference_url",
-        help="The address under which the other nodes of the service reach this one, for imports of data that was "
-        "staged on this node's own disk. Unset: that of ``public_endpoint``. Where neither is set, the "
-        "node takes no part in forwarding and works alone."
+        help="The URL at which the other nodes of the service reach this one, for imports of data that was "
+        "staged on this node's own disk. Unset: that of ``public_endpoint``. If neither is set, the "
+        "node works alone and forwards no requests."
         "\n\nExample: ``https://node1.images.example.org:9292``",
     ),
     cfg.BoolOpt(
         "allow_anonymous_access",
         default=False,
-        help="Let callers without credentials in, as readers who belong to no project and have no role. "
-        "The default policy rules want a role even for reading, so this has an effect only with "
+        help="Accept callers without credentials, as readers without a project and a role. "
+        "The default policy rules need a role even for reading, so this has an effect only with "
         "rules changed in the policy file.",
     ),
     cfg.IntOpt(
         "max_request_id_length",
         default=64,
         min=0,
-        help="Characters that a client's request id may have. A longer one is refused with 431.",
+        help="The largest number of characters of a client's request id. A longer one is refused with 431.",
     ),
 ]
 

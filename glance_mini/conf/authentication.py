@@ -22,7 +22,7 @@ OPTS = [
         "password_cache_seconds",
         default=60,
         min=0,
-        help="Seconds for which a password that was found right is not hashed again. The hash is slow on "
+        help="Seconds for which a right password is not hashed again. The hash is slow on "
         "purpose, about a quarter of a second of processor time for each request; 0 hashes each "
         "time.",
     ),

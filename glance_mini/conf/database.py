@@ -1,4 +1,4 @@
-"""Options of [database], by the names that oslo.db has made known where the meaning is the same."""
+"""Options of [database]; those that mean the same as in oslo.db have its names."""
 
 from copy import deepcopy
 
@@ -10,14 +10,14 @@ OPTS = [
     cfg.StrOpt(
         "data_access",
         default="sqlalchemy",
-        help="How the data is reached: the name of an installed backend (entry points ``glance_mini.data_access``). "
+        help="The data access: the name of an installed backend (entry points ``glance_mini.data_access``). "
         "``sqlalchemy`` uses the database at ``connection``.",
     ),
     cfg.StrOpt(
         "connection",
         secret=True,
-        help="Address of the database, as SQLAlchemy writes it. ``glance-mini serve`` without "
-        "configuration makes an SQLite file in its state directory and puts its address here."
+        help="The SQLAlchemy URL of the database. ``glance-mini serve`` without "
+        "configuration makes an SQLite file in its state directory and puts its URL here."
         "\n\nExamples: ``sqlite:////var/lib/glance-mini/glance-mini.db``, "
         "``postgresql://glance:secret@db/glance``, "
         "``mysql+pymysql://glance:secret@db/glance?charset=utf8mb4``",
@@ -52,7 +52,7 @@ OPTS = [
         "max_retries",
         default=10,
         min=-1,
-        help="How often the start tries again to reach the database; -1 for without end.",
+        help="How often the service tries again to reach the database at start; -1 for no limit.",
     ),
     cfg.IntOpt(
         "retry_interval",
@@ -64,13 +64,13 @@ OPTS = [
         "db_max_retries",
         default=20,
         min=0,
-        help="How often one transaction is begun anew after a deadlock, a serialisation failure, a locked "
+        help="How often one transaction is repeated after a deadlock, a serialisation failure, a locked "
         "database or a lost connection.",
     ),
     cfg.StrOpt(
         "mysql_sql_mode",
         default="TRADITIONAL",
-        help="The SQL mode of MySQL and MariaDB sessions. Empty leaves what the server has.",
+        help="The SQL mode of MySQL and MariaDB sessions. Empty keeps the server's mode.",
     ),
     cfg.IntOpt(
         "sqlite_busy_timeout",

@@ -1,6 +1,6 @@
 """Options of deletion: whether it can be undone for a while.
 
-Those of a scrubber that is a program of its own are accepted and mean nothing: each image has a job of its own.
+Options of a separate scrubber are accepted and have no effect, because workers delete each image by a job.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ GROUP = None
 _MEANS_NOTHING: dict[str, Any] = {
     "deprecated_for_removal": True,
     "deprecated_since": "0.1.0",
-    "deprecated_reason": "It has no effect: workers delete each image by a job of its own, when its time has come.",
+    "deprecated_reason": "It has no effect: workers delete each image by a job of its own, after ``scrub_time``.",
 }
 
 OPTS = [
@@ -20,14 +20,14 @@ OPTS = [
         "delayed_delete",
         default=False,
         help="Keep the data of a deleted image for ``scrub_time``, so that it can be restored, by its project or by an "
-        "operator. Only lists of deleted images show it, and it counts for no limit.",
+        "operator. Only lists of deleted images show it, and it counts towards no limit.",
     ),
     cfg.IntOpt(
         "scrub_time",
         default=0,
         min=0,
-        help="Seconds from the deletion of an image to that of its data, with ``delayed_delete``. The job that deletes "
-        "the data, of the kind ``scrub``, is made with the deletion.",
+        help="Seconds from the deletion of an image to that of its data, with ``delayed_delete``. The job that removes "
+        "the data, of the kind ``scrub``, is made at the deletion.",
     ),
     cfg.IntOpt(
         "wakeup_time",

@@ -12,9 +12,9 @@ OPTS = [
         default=["auth", "notifier", "policy", "quota", "location", "database"],
         help="The layers that every operation passes, outermost first: names of the entry-point group "
         "``glance_mini.layers``. ``auth``, ``policy`` and ``database`` must be among them. "
-        "``property_protection`` is put behind ``auth`` by itself when ``property_protection_file`` "
-        "is set; name it to have it elsewhere. ``glance-mini-manage layers`` shows what became of "
-        "the list.",
+        "``property_protection`` is inserted after ``auth`` if ``property_protection_file`` "
+        "is set; name it to have it elsewhere. ``glance-mini-manage layers`` shows the resulting "
+        "list.",
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""Options of [glance_download_properties]: what an image keeps that comes from another image service."""
+"""Options of [glance_download_properties]: the properties that are copied from another image service."""
 
 from copy import deepcopy
 
@@ -10,7 +10,7 @@ OPTS = [
     cfg.ListOpt(
         "extra_properties",
         default=["hw_", "trait:", "os_distro", "os_secure_boot", "os_type"],
-        help="Custom properties whose names begin so are copied from the source, beside the formats.",
+        help="Prefixes of the custom properties that are copied from the source, in addition to the formats.",
     ),
 ]
 

@@ -13,7 +13,7 @@ OPTS = [
         choices=["raw", "qcow2", "vmdk"],
         help="The ``disk_format`` that imported images are converted to.",
     ),
-    cfg.IntOpt("timeout", default=7200, min=1, help="Seconds after which a conversion is given up."),
+    cfg.IntOpt("timeout", default=7200, min=1, help="Seconds after which a conversion is aborted."),
     cfg.IntOpt(
         "cpu_seconds",
         default=3600,

@@ -1,4 +1,4 @@
-"""Options of [image_format]: which formats images may have and how strictly their data is held to them."""
+"""Options of [image_format]: the formats that images may have, and how strictly their data is checked."""
 
 from copy import deepcopy
 
@@ -20,14 +20,14 @@ OPTS = [
     cfg.ListOpt(
         "vmdk_allowed_types",
         default=["streamOptimized", "monolithicSparse"],
-        help="Create types that a vmdk may have. The other ones can name files outside the image, which "
-        "is how a host's files were read through images (CVE-2022-47951). An empty list allows none.",
+        help="Create types that a vmdk may have. The other ones can name files outside the image, so that "
+        "users could read a host's files through images (CVE-2022-47951). An empty list allows none.",
     ),
     cfg.BoolOpt(
         "require_image_format_match",
         default=True,
-        help="Refuse data that is not of the declared ``disk_format``. When off a mismatch is only "
-        "logged; data that is unsafe to open is refused all the same.",
+        help="Refuse data that is not of the declared ``disk_format``. If off, a mismatch is only "
+        "logged; data that is unsafe to open is still refused.",
     ),
     cfg.ListOpt(
         "gpt_safety_checks_nonfatal",

@@ -1,4 +1,4 @@
-"""Options of [image_import_opts]: what is done to imported data before it is stored, and in how many stores at once."""
+"""Options of [image_import_opts]: the processing of imported data, and to how many stores it is written at once."""
 
 from copy import deepcopy
 
@@ -15,7 +15,7 @@ OPTS = [
         type=BracketedList(quotes=True),
         default=[],
         help="The plugins that imported data passes, in this order: names of the entry-point group "
-        "``glance_mini.image_imports.plugins``. Not for copy-image. Name ``image_decompression`` before "
+        "``glance_mini.image_imports.plugins``. copy-image uses none. Name ``image_decompression`` before "
         "``image_conversion``."
         "\n\nShipped: ``no_op``, ``inject_image_metadata``, ``image_decompression``, ``image_conversion``",
     ),
@@ -23,8 +23,8 @@ OPTS = [
         "max_parallel_stores",
         default=0,
         min=0,
-        help="To how many stores an import writes at once; 0 for all of them. Data is fetched once in any case: beyond "
-        "the limit it is read again from a local file, or from a store that has it by then.",
+        help="The number of stores to which an import writes at once; 0 for all. Data is fetched only once: beyond "
+        "the limit it is read again from a local file, or from a store that already has it.",
     ),
 ]
 

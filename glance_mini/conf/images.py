@@ -1,4 +1,4 @@
-"""Options of images and their data: hashing, what is made of locations, import methods."""
+"""Options of images and their data: hashing, the use of locations, import methods."""
 
 from oslo_config import cfg, types
 
@@ -6,10 +6,10 @@ GROUP = None
 
 
 class BracketedList(types.List):
-    """A list that may stand in square brackets, as the import methods do in existing configurations."""
+    """A list that may have square brackets around it, as the import methods do in existing configurations."""
 
     def __init__(self, quotes: bool = False) -> None:
-        """``quotes``: whether names may stand in quotes."""
+        """``quotes``: names may be quoted."""
         super().__init__(item_type=types.String(quotes=quotes), type_name="list value")
 
     def __call__(self, value: object) -> list[str]:
@@ -25,15 +25,15 @@ OPTS = [
         "hashing_algorithm",
         default="sha512",
         help="The algorithm of ``os_hash_value``, computed while an image is uploaded: any name that "
-        "hashlib knows and whose digest has a fixed length. Images that exist keep the algorithm "
-        "they were hashed with.",
+        "hashlib knows and whose digest has a fixed length. Existing images keep the algorithm "
+        "that they were hashed with.",
     ),
     cfg.BoolOpt(
         "show_image_direct_url",
         default=False,
         help="Show the location of the data that is read first as ``direct_url`` of an image. Consumers "
         "on the same storage, such as nova on Ceph, then clone instead of downloading. Locations of "
-        "some stores hold credentials: keep this off where users can reach the API.",
+        "some stores hold credentials: keep this off if users can reach the API.",
     ),
     cfg.BoolOpt(
         "show_multiple_locations",
@@ -41,14 +41,14 @@ OPTS = [
         deprecated_for_removal=True,
         deprecated_since="0.1.0",
         deprecated_reason="The locations calls of version 2.17 do the same and are guarded by policy rules.",
-        help="Show ``locations`` of an image and allow to change them by PATCH. A user who may do so "
+        help="Show ``locations`` of an image and allow changes of them by PATCH. A user who may do so "
         "decides what bytes an image has, and locations of some stores hold credentials.",
     ),
     cfg.Opt(
         "enabled_import_methods",
         type=BracketedList(),
         default=["glance-direct", "web-download", "copy-image"],
-        help="The ways to import that clients may choose from, in the order shown to them: names of the entry-point "
+        help="The import methods that clients may use, in the order shown to them: names of the entry-point "
         "group ``glance_mini.import_methods``. Square brackets around the list are accepted."
         "\n\nShipped: ``glance-direct``, ``web-download``, ``copy-image``, ``glance-download``",
     ),
@@ -57,14 +57,14 @@ OPTS = [
         default=True,
         help="Read the data of a location that is added by ``POST /v2/images/{id}/locations`` and compute its "
         "hashes, in the background. An image whose hash the caller has given becomes active when the "
-        "data matches it; without this option the value is believed.",
+        "data matches it; without this option the value is not checked.",
     ),
     cfg.IntOpt(
         "http_retries",
         default=3,
         min=0,
-        help="How often the data of such a location is read at most, but once at least, where a store or a server "
-        "fails. ``[workers] max_attempts`` has precedence.",
+        help="How often the data of such a location is read at most if a store or a server fails, but at least once. "
+        "``[workers] max_attempts`` has precedence.",
     ),
 ]
 

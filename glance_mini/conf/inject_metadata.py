@@ -4,7 +4,7 @@ from copy import deepcopy
 
 from oslo_config import cfg
 
-GROUP = cfg.OptGroup("inject_metadata_properties", help="Properties that every imported image is given.")
+GROUP = cfg.OptGroup("inject_metadata_properties", help="Properties that every imported image gets.")
 
 OPTS = [
     cfg.ListOpt(
@@ -15,7 +15,7 @@ OPTS = [
     cfg.DictOpt(
         "inject",
         default={},
-        help="The properties and their values; one that the image has already is replaced."
+        help="The properties and their values; they replace those that the image already has."
         "\n\nExample: ``source:import,reviewed:no``",
     ),
 ]

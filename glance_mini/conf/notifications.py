@@ -1,6 +1,6 @@
-"""Options of [notifications]: the way of an event from a request to the broker.
+"""Options of [notifications]: the delivery of an event from a request to the broker.
 
-The driver and the broker's address are options of oslo.messaging ([oslo_messaging_notifications]).
+The driver and the broker's URL are options of oslo.messaging ([oslo_messaging_notifications]).
 """
 
 from copy import deepcopy
@@ -15,10 +15,10 @@ OPTS = [
         default="direct",
         choices=[
             ("direct", "through a queue in the memory of the process, emptied by a thread"),
-            ("outbox", "through the database, stored with the change they tell of and published by the workers"),
+            ("outbox", "through the database, stored with the change and published by the workers"),
         ],
-        help="How notifications leave the service. No request ever waits for the broker. With ``outbox`` none is lost "
-        "and some may come twice; a worker must run.",
+        help="How notifications leave the service. No request ever waits for the broker. With ``outbox`` none is lost, "
+        "but some may arrive twice; a worker must run.",
     ),
     cfg.IntOpt(
         "queue_size",

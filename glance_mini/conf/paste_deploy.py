@@ -19,7 +19,7 @@ OPTS = [
         "\n* ``keystone``: tokens of Keystone, see ``[keystone_authtoken]``"
         "\n* ``none``: no authentication, every caller is an administrator; refused beyond the "
         "loopback interface"
-        "\n\nA paste file of your own may offer further ones.",
+        "\n\nA custom paste file may offer further ones.",
     ),
     cfg.StrOpt(
         "config_file",

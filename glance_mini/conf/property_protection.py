@@ -1,4 +1,4 @@
-"""Options of property protection. The format of its file is read by ``glance_mini.domain.property_rules``."""
+"""Options of property protection. ``glance_mini.domain.property_rules`` reads its file."""
 
 from oslo_config import cfg
 
@@ -8,8 +8,8 @@ OPTS = [
     cfg.StrOpt(
         "property_protection_file",
         help="A file that says who may create, read, update and delete which custom properties. Unset: "
-        "nothing is protected. The service does not start when the file cannot be read or is wrong. "
-        "Where no section matches, nobody may read or write the property.",
+        "nothing is protected. The service does not start if the file cannot be read or is wrong. "
+        "If no section matches, no caller may read or write the property.",
     ),
     cfg.StrOpt(
         "property_protection_rule_format",

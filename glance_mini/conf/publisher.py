@@ -1,4 +1,4 @@
-"""Options of what notifications say and which are sent. The way they take stands in ``notifications``."""
+"""Options of the content of notifications and of those that are sent. ``notifications`` has their delivery."""
 
 from oslo_config import cfg
 
@@ -8,7 +8,7 @@ OPTS = [
     cfg.StrOpt(
         "default_publisher_id",
         default="image.localhost",
-        help="The publisher named in notifications; by custom the word image, a dot and the host's name.",
+        help="The publisher named in notifications; usually the word image, a dot and the host's name.",
     ),
     cfg.ListOpt(
         "disabled_notifications",

@@ -1,4 +1,4 @@
-"""Options of limits and quotas (api-quotas). How they are counted stands in the quota layer."""
+"""Options of limits and quotas (api-quotas). The quota layer counts them."""
 
 from oslo_config import cfg
 
@@ -10,7 +10,7 @@ OPTS = [
         default=1024**4,
         min=1,
         max=2**63,
-        help="The largest image in bytes. An upload that passes it is refused and leaves nothing.",
+        help="The largest image in bytes. A larger upload is refused and leaves no data.",
     ),
     cfg.StrOpt(
         "user_storage_quota",

@@ -1,4 +1,4 @@
-"""Options of [server]: what ``glance-mini serve`` listens on and how much it takes on at once.
+"""Options of [server]: the address of ``glance-mini serve`` and how much work it does at once.
 
 Other WSGI servers have their own settings for all but the limits of the application.
 """
@@ -8,10 +8,10 @@ from copy import deepcopy
 
 from oslo_config import cfg
 
-GROUP = cfg.OptGroup("server", help="What glance-mini serve listens on, and how much it takes on at once.")
+GROUP = cfg.OptGroup("server", help="The address of glance-mini serve, and how much work it does at once.")
 
 THREADS_FOR_SMALL_REQUESTS = 16
-"""Threads that transfers leave free where ``max_transfers`` is not set."""
+"""Threads that transfers leave free if ``max_transfers`` is not set."""
 
 OPTS = [
     cfg.StrOpt(
@@ -24,8 +24,8 @@ OPTS = [
     cfg.BoolOpt(
         "worker",
         default=True,
-        help="Run an image worker as well, in a process of its own, for what is too long for a request; see "
-        "[workers]. Where it is off, ``glance-mini-worker`` must run somewhere.",
+        help="Also run an image worker, in a process of its own, for jobs that are too long for a request; see "
+        "[workers]. If off, ``glance-mini-worker`` must run somewhere.",
     ),
     cfg.IntOpt(
         "threads",
@@ -38,7 +38,7 @@ OPTS = [
         default=0,
         min=0,
         help="Uploads and downloads that one process serves at once; further ones are answered with 503 "
-        "and ``Retry-After``. 0: the number of threads less 16, so that small requests always find a "
+        "and ``Retry-After``. 0: the number of threads minus 16, so that small requests always find a "
         "thread.",
     ),
     cfg.IntOpt(
@@ -51,14 +51,14 @@ OPTS = [
         "io_timeout",
         default=60,
         min=1,
-        help="Seconds after which a connection is given up that neither takes nor sends a byte.",
+        help="Seconds after which a connection that neither takes nor sends a byte is closed.",
     ),
     cfg.IntOpt(
         "minimum_rate",
         default=1024,
         min=0,
-        help="Bytes per second that a connection must carry, on the average of ``rate_window``, while the "
-        "service waits for it; a slower one is given up. 0 allows any rate.",
+        help="Bytes per second that a connection must carry, averaged over ``rate_window``, while the "
+        "service waits for it; a slower one is closed. 0 allows any rate.",
     ),
     cfg.IntOpt(
         "rate_window",
@@ -70,9 +70,9 @@ OPTS = [
         "graceful_timeout",
         default=60,
         min=0,
-        help="Seconds that running requests are given to end when the service is stopped.",
+        help="Seconds that running requests have to end when the service is stopped.",
     ),
-    cfg.StrOpt("tls_certificate", help="File of the certificate chain in PEM. Set, the service speaks HTTPS only."),
+    cfg.StrOpt("tls_certificate", help="File of the certificate chain in PEM. If set, the service speaks HTTPS only."),
     cfg.StrOpt("tls_key", help="File of the private key in PEM that belongs to ``tls_certificate``."),
     cfg.BoolOpt("metrics", default=True, help="Answer ``/metrics`` with metrics for Prometheus."),
     cfg.BoolOpt(
@@ -91,7 +91,7 @@ OPTS = [
         default=4,
         min=1,
         advanced=True,
-        help="Long lists that one process makes at once; further ones wait their turn. It bounds the "
+        help="Long lists that one process makes at once; further ones wait. This limits the "
         "memory that pages take.",
     ),
 ]
@@ -103,7 +103,7 @@ def register(conf: cfg.ConfigOpts) -> None:
 
 
 def max_transfers(conf: cfg.ConfigOpts) -> int:
-    """Return how many transfers one process serves at once, at least 1."""
+    """Return the number of transfers that one process serves at once, at least 1."""
     configured: int = conf.server.max_transfers
     return configured or max(1, conf.server.threads - THREADS_FOR_SMALL_REQUESTS)
 
@@ -119,7 +119,7 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach ``host``; a name other than localhost counts as outside."""
+    """Return whether only this machine can reach ``host``; a name other than localhost counts as outside."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

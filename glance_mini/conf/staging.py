@@ -9,19 +9,19 @@ OPTS = [
         "node_staging_uri",
         default="file:///tmp/staging/",
         help="The directory of the staging area as a URI of the scheme ``file``, unless "
-        "``filesystem_store_datadir`` in ``[os_glance_staging_store]`` names another. On the file system of a "
-        "store, that store takes staged data over without a copy. Only the service may be able to write there.",
+        "``filesystem_store_datadir`` in ``[os_glance_staging_store]`` names another. If it is on the file system of a "
+        "store, that store takes over staged data without a copy. Only the service may have write access.",
     ),
     cfg.StrOpt(
         "staging_store_driver",
         default="file",
-        help="The driver of the staging area, whose options stand in ``[os_glance_staging_store]``.",
+        help="The driver of the staging area, whose options are in ``[os_glance_staging_store]``.",
     ),
     cfg.BoolOpt(
         "staging_is_shared",
         default=False,
         help="All nodes see the same staging area, because its driver or the file system under it is shared. Off: "
-        "requests for data that was staged on another node are handed on to that node, and its workers do the "
+        "requests for data that was staged on another node are forwarded to that node, and its workers do the "
         "imports. Each node then needs a ``worker_self_reference_url`` and a worker.",
     ),
 ]

@@ -1,23 +1,23 @@
-"""Options of [task]: jobs as the API shows them, and where they work."""
+"""Options of [task]: jobs as the API shows them, and their directory."""
 
 from copy import deepcopy
 
 from oslo_config import cfg
 
-GROUP = cfg.OptGroup("task", help="Tasks: what the API shows of jobs, and where these work.")
+GROUP = cfg.OptGroup("task", help="Tasks: jobs as the API shows them, and their directory.")
 
 OPTS = [
     cfg.IntOpt(
         "task_time_to_live",
         default=48,
         min=0,
-        help="Hours that the record of a task stays after its end.",
+        help="Hours for which the record of a task is kept after its end.",
     ),
     cfg.StrOpt(
         "work_dir",
         default="/var/lib/glance-mini/work",
-        help="Directory for files that a worker makes on the way, such as an image that is converted. Best on the file "
-        "system of a store, and for nobody else to read.",
+        help="Directory for temporary files of workers, such as an image that is converted. It is best on the file "
+        "system of a store, and must be readable by the service only.",
     ),
 ]
 

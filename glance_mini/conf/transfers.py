@@ -1,4 +1,4 @@
-"""Options of [transfers]: the leases of uploads in flight and who cleans up behind a process that died."""
+"""Options of [transfers]: the leases of uploads in flight, and the cleanup after a process that died."""
 
 from copy import deepcopy
 
@@ -11,21 +11,21 @@ OPTS = [
         "lease_seconds",
         default=60,
         min=3,
-        help="Seconds after which an upload of a process that gave no sign of life is taken over: its "
-        "bytes are removed and the image is queued again. A living process renews its leases long "
+        help="Seconds after which the upload of a process that does not renew its lease is taken over: its "
+        "bytes are removed and the image is queued again. A running process renews its leases long "
         "before.",
     ),
     cfg.IntOpt(
         "reaper_interval",
         default=20,
         min=1,
-        help="Seconds between two looks for leases that have ended and for data that waits to be deleted.",
+        help="Seconds between two checks for expired leases and pending deletions of data.",
     ),
     cfg.IntOpt(
         "reserve_step_mib",
         default=64,
         min=1,
-        help="The steps in MiB in which an upload of unknown size takes its share of the project's quota. "
+        help="The steps in MiB in which an upload of unknown size reserves quota of its project. "
         "Larger steps mean fewer statements and an earlier refusal close to the limit.",
     ),
 ]

@@ -1,6 +1,6 @@
-"""What the configuration must be before the service starts, with one message for all that is wrong.
+"""Checks the configuration before the service starts, with one message for all errors.
 
-Files that options name are read, and refused, by those who use them.
+The modules that read the files which options name check these files.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from glance_mini.domain.units import parse_size
 
 
 def validate(conf: cfg.ConfigOpts) -> None:
-    """Return if the service can start with ``conf``; raises ConfigurationError naming every wrong option."""
+    """Check that the service can start with ``conf``; raises ConfigurationError, which names every wrong option."""
     problems = list(_unusable_values(conf))
     if not problems:
         problems = [problem for find in _RULES for problem in find(conf)]
@@ -76,13 +76,13 @@ def _address(conf: cfg.ConfigOpts) -> Iterator[str]:
         if conf.paste_deploy.flavor == NO_AUTHENTICATION and not is_loopback(host):
             yield (
                 f"[server] bind: '{conf.server.bind}' can be reached from outside, and with [paste_deploy] "
-                f"flavor '{NO_AUTHENTICATION}' everybody would be an administrator"
+                f"flavor '{NO_AUTHENTICATION}' every caller would be an administrator"
             )
 
 
 def _tls(conf: cfg.ConfigOpts) -> Iterator[str]:
     if bool(conf.server.tls_certificate) != bool(conf.server.tls_key):
-        yield "[server] tls_certificate and tls_key: one is of no use without the other"
+        yield "[server] tls_certificate and tls_key: both must be set"
 
 
 def _transfers(conf: cfg.ConfigOpts) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _flavor(conf: cfg.ConfigOpts) -> Iterator[str]:
 def _import_methods(conf: cfg.ConfigOpts) -> Iterator[str]:
     names = conf.enabled_import_methods
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"[DEFAULT] enabled_import_methods: '{name}' comes more than once"
+        yield f"[DEFAULT] enabled_import_methods: '{name}' is named more than once"
 
 
 def _priorities(conf: cfg.ConfigOpts) -> Iterator[str]:
@@ -109,7 +109,7 @@ def _priorities(conf: cfg.ConfigOpts) -> Iterator[str]:
         try:
             int(priority)
         except ValueError:
-            yield f"[workers] priorities: '{priority}' for {kind} is no number"
+            yield f"[workers] priorities: '{priority}' for {kind} is not a number"
 
 
 _RULES: tuple[Callable[[cfg.ConfigOpts], Iterator[str]], ...] = (

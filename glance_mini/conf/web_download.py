@@ -4,7 +4,7 @@ from copy import deepcopy
 
 from oslo_config import cfg
 
-GROUP = cfg.OptGroup("web_download", help="Limits of fetching data from web servers and other image services.")
+GROUP = cfg.OptGroup("web_download", help="Limits of downloads from web servers and other image services.")
 
 OPTS = [
     cfg.IntOpt(
@@ -17,7 +17,7 @@ OPTS = [
         "total_timeout",
         default=86400,
         min=1,
-        help="Seconds that one download may take, waiting between its attempts included.",
+        help="Seconds that one download may take, including the waits between its attempts.",
     ),
     cfg.IntOpt(
         "idle_timeout",
@@ -29,7 +29,7 @@ OPTS = [
         "minimum_rate",
         default=1024,
         min=0,
-        help="Bytes per second that a server must send, on the average of ``rate_window``, while the service waits "
+        help="Bytes per second that a server must send, averaged over ``rate_window``, while the service waits "
         "for it. 0 allows any rate.",
     ),
     cfg.IntOpt("rate_window", default=60, min=1, help="Seconds over which ``minimum_rate`` is measured."),
@@ -37,8 +37,8 @@ OPTS = [
         "retries",
         default=5,
         min=0,
-        help="How often a download is begun or resumed again without any progress in between. It is resumed by "
-        "Range where the server gives an ETag or Last-Modified to prove that the data is the same.",
+        help="How often a download is restarted or resumed without any progress in between. It is resumed by "
+        "Range if the server sends an ETag or Last-Modified, which proves that the data is the same.",
     ),
     cfg.IntOpt(
         "retry_delay",

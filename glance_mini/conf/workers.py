@@ -1,10 +1,10 @@
-"""Options of [workers]: the processes that do what is too long for a request."""
+"""Options of [workers]: the processes that run jobs, which are too long for a request."""
 
 from copy import deepcopy
 
 from oslo_config import cfg
 
-GROUP = cfg.OptGroup("workers", help="Workers: the processes that do what is too long for a request.")
+GROUP = cfg.OptGroup("workers", help="Workers: the processes that run jobs, which are too long for a request.")
 
 EMBEDDED_POLL_INTERVAL = 1.0
 """The default of ``poll_interval`` for the worker inside ``glance-mini serve``, whose database is near."""
@@ -15,24 +15,24 @@ OPTS = [
         "lease_seconds",
         default=60,
         min=2,
-        help="Seconds after which a job of a worker that gave no sign of life is taken over by another one, which "
-        "goes on from the last checkpoint. A living worker renews its leases long before.",
+        help="Seconds after which a job of a worker that does not renew its lease is taken over by another one, which "
+        "continues from the last checkpoint. A running worker renews its leases long before.",
     ),
     cfg.FloatOpt(
         "poll_interval",
         default=5.0,
         min=0.1,
-        help="Seconds between two looks of an idle worker for new jobs. A worker that is woken, see ``wakeup``, does "
-        "not wait for the next one. The worker inside ``glance-mini serve`` looks every second unless this is set.",
+        help="Seconds between two polls of an idle worker for new jobs. A worker that is woken, see ``wakeup``, does "
+        "not wait for the next one. The worker inside ``glance-mini serve`` polls every second unless this is set.",
     ),
     cfg.StrOpt(
         "wakeup",
         choices=[
             ("messaging", "by a message through the broker that ``transport_url`` names"),
-            ("poll", "not at all; the worker inside ``glance-mini serve`` is told by its own service"),
+            ("poll", "not at all; the worker inside ``glance-mini serve`` is woken by its own service"),
         ],
-        help="How workers learn that there is a new job. Unset: by the broker where ``transport_url`` is set. A "
-        "broker that is down costs no more than ``poll_interval``.",
+        help="How workers learn that there is a new job. Unset: by the broker if ``transport_url`` is set. A "
+        "broker that is down delays a job by no more than ``poll_interval``.",
     ),
     cfg.IntOpt(
         "jobs_per_project",
@@ -47,20 +47,20 @@ OPTS = [
     cfg.DictOpt(
         "priorities",
         default={},
-        help="The priority of new jobs by kind, instead of the one that their type has; higher ones come first."
+        help="The priority of new jobs by kind, instead of the default of their type; higher ones come first."
         "\n\nExample: ``api_image_import:10,location_import:-5``",
     ),
     cfg.IntOpt(
         "max_attempts",
         min=1,
-        help="How often a job is tried that meets errors which may pass, with a delay that grows. Unset: as often as "
+        help="How often a job is tried after temporary errors, with a growing delay. Unset: as often as "
         "its type says.",
     ),
     cfg.IntOpt(
         "graceful_timeout",
         default=30,
         min=0,
-        help="Seconds that running jobs are given to stop and be handed back when a worker is stopped.",
+        help="Seconds that running jobs have to stop and be handed back when a worker is stopped.",
     ),
 ]
 

@@ -143,4 +143,3 @@ def _pause(seconds: float, control: Control) -> None:
     while (left := end - time.monotonic()) > 0:
         control.check()
         time.sleep(min(left, 0.5))
-

@@ -1,1 +1,1 @@
-"""The seven layers an operation passes, and the stack that composes them."""
+"""The seven layers that an operation passes, and the stack that composes them."""

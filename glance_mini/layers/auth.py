@@ -1,6 +1,6 @@
-"""The outermost layer: may this caller see or change this image, by owner, membership and visibility.
+"""The outermost layer: checks by owner, membership and visibility whether the caller may see or change an image.
 
-Which roles may do what is the policy layer's question. An image that the caller may not see does not exist for them.
+The policy layer checks roles. An image that the caller may not see does not exist for them.
 """
 
 from dataclasses import replace
@@ -21,11 +21,11 @@ from glance_mini.operations.records import LoadImage
 R = TypeVar("R")
 
 _FOR_SERVICES = frozenset({locations.AddLocation.name, locations.GetLocations.name})
-"""Operations for which services see the images of all projects; the policy rules say who is one."""
+"""Operations for which callers with the role ``service`` see the images of all projects."""
 
 
 class AuthLayer(Layer):
-    """Narrows what is read to what the caller may see, and refuses changes to everybody but owner and admin."""
+    """Limits reads to what the caller may see, and allows changes only to the owner and administrators."""
 
     name = "auth"
 
@@ -33,7 +33,7 @@ class AuthLayer(Layer):
         return operation.writes
 
     def around(self, context: Context, op: Operation[R]) -> R:
-        """Let through what the caller may change: nothing for anonymous ones, and what is its owner's for the owner."""
+        """Hand on the operation if the caller may write and, for owners' operations, owns the image; else Forbidden."""
         _require_writer(context)
         if isinstance(op, ImageOperation) and op.for_owner and not _owns(context, op.target):
             raise Forbidden(reason="You are not permitted to change this image.")
@@ -64,7 +64,7 @@ class AuthLayer(Layer):
         return self.below(context, op)
 
     def import_image(self, context: Context, op: imports.ImportImage) -> Job | None:
-        """Begin an import; who may copy the images of others is left to the policy rules."""
+        """Begin an import; only the policy rules limit ``copy-image`` of other projects' images."""
         if op.request.name != COPY_IMAGE and not _owns(context, op.target):
             raise Forbidden(reason="You are not permitted to change this image.")
         return self.around(context, op)
@@ -83,7 +83,7 @@ class AuthLayer(Layer):
     def list_members(self, context: Context, op: members.ListMembers) -> tuple[Member, ...]:
         _require_shared(op.target)
         if not _owns(context, op.target):
-            # A caller without a project is no member; None would ask for all.
+            # A caller without a project is not a member; None would ask for all members.
             op = replace(op, member_id=context.project_id or "")
         return self.below(context, op)
 
@@ -97,7 +97,7 @@ class AuthLayer(Layer):
         return self.around(context, op)
 
     def update_member(self, context: Context, op: members.UpdateMember) -> Member:
-        """Set a status, which only the member project itself may do, or an administrator (api-members)."""
+        """Set the status of a membership; only the member project or an administrator may do this (api-members)."""
         _require_writer(context)
         _require_shared(op.target)
         if not _knows_member(context, op.target, op.member_id):

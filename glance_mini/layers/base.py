@@ -1,6 +1,6 @@
-"""What a layer is: one class with a method for each operation it changes, and ``below`` to hand on.
+"""The base class of layers: a layer has a method for each operation that it handles, and calls ``below`` to hand on.
 
-Composition and the checks at start are the stack's; see ``stack``.
+``stack`` composes the layers and checks them at start.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from glance_mini.layers.services import Services
 from glance_mini.operations.base import Operation
 
 CONTRACT = 1
-"""The layer contract that this release speaks; a layer names the one it was written for."""
+"""The version of the layer contract in this release; a layer names the version it was written for."""
 
 R = TypeVar("R")
 
@@ -21,11 +21,11 @@ Handler = Callable[[Context, Any], Any]
 
 
 class Layer:
-    """Base of all layers. A layer object is shared by all threads: state of a request stays in locals.
+    """Base class of all layers. All threads share a layer object, so state of a request stays in local variables.
 
-    Handlers are methods named as the operation, ``(context, op)``, returning its result. ``around``, if there is one,
-    handles the public operations that have no method of their own and that ``surrounds`` accepts. ``answers`` names the
-    operations that the layer completes itself.
+    Handlers are methods with the name of the operation; they take ``(context, op)`` and return its result. ``around``,
+    if a layer has it, handles the public operations that have no method of their own and that ``surrounds`` accepts.
+    ``answers`` names the operations that the layer completes itself.
     """
 
     name: ClassVar[str]
@@ -36,7 +36,7 @@ class Layer:
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
-        """Return the layer as configured; raises ConfigurationError where that cannot be."""
+        """Return the configured layer; raises ConfigurationError if the configuration is invalid."""
         return cls()
 
     def bind(self, below: Mapping[str, Handler]) -> None:
@@ -48,16 +48,16 @@ class Layer:
         return True
 
     def handler(self, operation: type[Operation[Any]]) -> Handler | None:
-        """Return what handles ``operation`` in this layer; None: the layer is not on its path."""
+        """Return the handler of ``operation`` in this layer; None if the layer is not on its path."""
         own: Handler | None = getattr(self, operation.name, None)
         if own is None and not operation.internal and self.surrounds(operation):
             own = getattr(self, "around", None)
         return own
 
     def below(self, context: Context, op: Operation[R]) -> R:
-        """Return the result of ``op`` from the next layer that is interested in it.
+        """Return the result of ``op`` from the next layer that handles it.
 
-        ``op`` may be the operation that came, a rewritten copy or another operation.
+        ``op`` may be the received operation, a changed copy or another operation.
         """
         result: R = self._below[op.name](context, op)
         return result

@@ -1,4 +1,4 @@
-"""The innermost layer: hands data calls to the data access layer, and splits up what is more than one of them."""
+"""The innermost layer: gives data calls to the data access layer, and answers record operations with data calls."""
 
 from datetime import timedelta
 from typing import Any, Self, TypeVar
@@ -20,16 +20,16 @@ from glance_mini.operations.records import MarkDeleted, MoveToTrash, SetStatus
 R = TypeVar("R")
 
 _ALL_TASKS = 1000
-"""How many tasks of one image are shown at most."""
+"""Maximum number of tasks that are shown for one image."""
 
 _WITH_DATA = ("active", "deactivated")
 
 SCRUB_PRIORITY = -10
-"""Nobody waits for what is deleted for good."""
+"""Low, because no user waits for a permanent deletion."""
 
 
 class DatabaseLayer(Layer):
-    """Answers everything that is about records; one operation is one transaction."""
+    """Answers all operations on records; one operation is one transaction."""
 
     name = "database"
     answers = frozenset(
@@ -41,7 +41,7 @@ class DatabaseLayer(Layer):
     def __init__(
         self, data: DataAccess, scrub_after: timedelta | None = None, scrub_priority: int = SCRUB_PRIORITY
     ) -> None:
-        """``scrub_after``: how long a deleted image can be restored, None where it cannot."""
+        """Store the arguments; ``scrub_after`` is how long a deleted image can be restored, None if it cannot."""
         self._data = data
         self._scrub_after = scrub_after
         self._scrub_priority = scrub_priority
@@ -91,7 +91,7 @@ class DatabaseLayer(Layer):
         return self._run(context, AddJob(job))
 
     def _switch(self, context: Context, image: Image, old: str, new: str) -> Image:
-        """Move between active and deactivated; any other status answers 403."""
+        """Move the image between active and deactivated and return it; raises Forbidden in any other status."""
         if image.status == new:
             return image
         if image.status != old:

@@ -1,7 +1,7 @@
-"""Publishes what no data call can: bytes that were sent, and every error and warning met while an image is used.
+"""Publishes events without a data call: sent bytes, and errors and warnings of operations.
 
 The events of changes come from the data calls themselves, see ``notifications.event_rules``. Publishing never delays
-and never fails a request: see ``notifications.publisher``.
+a request or makes it fail, see ``notifications.publisher``.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ _FAILURES: Mapping[type[Operation[Any]], str] = {
     members.UpdateMember: "image.member.update",
     members.DeleteMember: "image.member.delete",
 }
-"""The event of an operation that failed, named as that of its success; all others are ``image.`` and their name."""
+"""The event type of a failed operation, the same as of its success; the default is ``image.`` and its name."""
 
 
 class NotifierLayer(Layer):

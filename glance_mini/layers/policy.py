@@ -1,7 +1,7 @@
-"""Asks the policy rules, one table from operation to rules (api-policies).
+"""Checks the policy rules; one table maps operations to rules (api-policies).
 
-A refusal looks at ``get_image`` to answer 404 rather than 403 to those who may not know of the image; an allowed call
-does not. The rule is asked for the rows of a list only where an operator changed it.
+After a refusal, ``get_image`` is checked too, to answer 404 instead of 403 to callers who may not know of the image.
+The rows of a list are checked against ``get_image`` only if an operator has changed that rule.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,7 @@ Target = Mapping[str, object]
 Rules = Callable[[Any], Iterator[str]]
 
 _REFILL = 100
-"""Images asked for at least, to fill a page of which rules have dropped some."""
+"""Minimum number of images to request when rules have removed images from a page."""
 
 _OF_VISIBILITY = {"public": "publicize_image", "community": "communitize_image"}
 
@@ -93,11 +93,11 @@ RULES: Mapping[type[Operation[Any]], Rules] = {
     tasks.GetTask: _only("tasks_api_access"),
     tasks.CreateTask: _only("tasks_api_access"),
 }
-"""The rules that must all allow an operation. Any other asks the rule of its own name; without one it is refused."""
+"""The rules that must all allow an operation. The default is the rule with its own name; if missing, it refuses."""
 
 
 class PolicyLayer(Layer):
-    """Lets an operation pass when all its rules allow it."""
+    """Hands on an operation if all its rules allow it."""
 
     name = "policy"
 
@@ -122,7 +122,7 @@ class PolicyLayer(Layer):
         return self.below(context, op)
 
     def list_images(self, context: Context, op: images.ListImages) -> Page:
-        """Return a page of images that ``get_image`` allows, asking for further pages until it is full."""
+        """Return a page of images that ``get_image`` allows; request further pages until it is full."""
         page = self.around(context, op)
         if self._enforcer.is_default("get_image"):
             return page
@@ -174,11 +174,11 @@ _TARGETS: Mapping[type[Operation[Any]], Callable[[Context, Any], Target]] = {
     members.GetMember: _target_of_member,
     members.UpdateMember: _target_of_member,
 }
-"""Operations whose rules compare with something else than the image or the project."""
+"""Operations whose rules have another target than the image or the project."""
 
 
 def _image_target(context: Context, image: Image) -> Target:
-    """Return what rules may compare with: every attribute but the locations, and the custom properties."""
+    """Return the target for rules: every attribute of the image except the locations, and the custom properties."""
     is_member = image.visibility == "shared" and image.owner is not None and image.owner != context.project_id
     return {
         **image.properties,

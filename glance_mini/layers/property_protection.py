@@ -1,7 +1,7 @@
-"""Guards custom properties by role or policy rule (api-protection); loaded where a rules file is configured.
+"""Protects custom properties by role or policy rule (api-protection); loaded if a rules file is configured.
 
-Reading is redacted on results, on a copy. What is written carries changes only, so a property that the caller cannot
-see is never lost.
+Results are redacted in a copy. Writes carry only changes, so a write never loses a property that the caller cannot
+see.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from glance_mini.policies.enforcer import Enforcer
 
 
 class PropertyProtectionLayer(Layer):
-    """Checks create, update and delete of custom properties by name, and leaves out what may not be read."""
+    """Checks create, update and delete of custom properties by name, and removes unreadable ones from results."""
 
     name = "property_protection"
 
@@ -71,7 +71,7 @@ class PropertyProtectionLayer(Layer):
         if is_internal(name):
             return True
         roles = context.roles + context.service_roles
-        # Reading leaves properties out without a word; only what is refused aloud is counted and logged.
+        # Reading silently leaves out properties; only refusals with an error are counted and logged.
         ask = self._enforcer.would_allow if action == "read" else self._enforcer.check
         return self._rules.allows(action, name, roles, lambda rule: ask(rule, {}, context))
 

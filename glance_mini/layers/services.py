@@ -1,4 +1,4 @@
-"""What layers are built from beside the configuration."""
+"""The services that layers are built from, in addition to the configuration."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ from glance_mini_store.stores import Stores
 
 @dataclass(frozen=True)
 class Services:
-    """What layers are built from beside the configuration; one of each in a process.
+    """The services that layers are built from, in addition to the configuration; one of each in a process.
 
     ``wake_workers`` is called after a job was added; it never blocks and never raises. ``check_uri`` raises Invalid for
-    an address that the service does not fetch from. ``certificates`` are those of the key manager. ``node_url`` is the
-    address of this node for the other ones, None for the only node. ``import_methods`` are those that can be enabled.
+    a URL that the service does not fetch from. ``certificates`` are those of the key manager. ``node_url`` is the URL
+    of this node for other nodes, None for the only node. ``import_methods`` are the methods that can be enabled.
     """
 
     data: DataAccess

@@ -1,7 +1,7 @@
-"""Composes the configured layers once, at start, and is the only door to them.
+"""Composes the configured layers once, at start, and is the only access to them.
 
-Loading fails closed: whatever is wrong with a layer stops the start with a message that names package, layer and
-method, because a layer that is silently missing is a hole.
+Loading fails closed: any error in a layer stops the start with a message that names package, layer and method,
+because a silently missing layer would be a security hole.
 """
 
 from collections.abc import Sequence
@@ -29,10 +29,10 @@ _OWN_METHODS = frozenset(name for name in dir(Layer) if not name.startswith("_")
 
 
 class Stack:
-    """Layers in order, outermost first, wired so that each operation meets only those that handle it."""
+    """Layers in order, outermost first, wired so that each operation passes only the layers that handle it."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        """Wire ``layers``; raises ConfigurationError where they do not make a complete stack."""
+        """Wire ``layers``; raises ConfigurationError if they do not form a complete stack."""
         self._layers = tuple(layers)
         for layer in self._layers:
             _check_layer(layer)
@@ -44,7 +44,7 @@ class Stack:
     def call(self, context: Context, op: Operation[R]) -> R:
         """Return the result of ``op`` for the caller ``context``.
 
-        The target of an operation on an image is loaded first, as the caller may see it: NotFound otherwise.
+        The target of an operation on an image is loaded first; raises NotFound if the caller may not see it.
         """
         if op.writes:
             context = context.caused_by(op.name, op.store if isinstance(op, UploadData) else None)
@@ -59,7 +59,7 @@ class Stack:
         return tuple(self._layers[position].name for position in self._paths[name])
 
     def close(self) -> None:
-        """Close every layer, innermost last."""
+        """Close every layer, outermost first."""
         for layer in self._layers:
             layer.close()
 
@@ -88,7 +88,7 @@ def load_stack(conf: cfg.ConfigOpts, services: Services) -> Stack:
 
 
 def layer_names(conf: cfg.ConfigOpts) -> list[str]:
-    """Return the layers to load, outermost first; property protection joins behind auth where a file asks for it."""
+    """Return the layers to load, outermost first; property protection follows auth if its rules file is configured."""
     names = list(conf.domain.layers)
     if conf.property_protection_file and "property_protection" not in names and "auth" in names:
         names.insert(names.index("auth") + 1, "property_protection")
@@ -98,15 +98,15 @@ def layer_names(conf: cfg.ConfigOpts) -> list[str]:
 def _check_layer(layer: Layer) -> None:
     if layer.contract != CONTRACT:
         raise ConfigurationError(
-            reason=f"{_describe(layer)} is for layer contract {layer.contract}; this release speaks {CONTRACT}."
+            reason=f"{_describe(layer)} is for layer contract {layer.contract}; this release supports {CONTRACT}."
         )
     public = {name for name in dir(layer) if not name.startswith("_") and callable(getattr(layer, name))}
     unknown = sorted(public - _OWN_METHODS - set(_BY_NAME))
     if unknown:
-        raise ConfigurationError(reason=f"{_describe(layer)} has the method {unknown[0]}, which is no operation.")
+        raise ConfigurationError(reason=f"{_describe(layer)} has the method {unknown[0]}, which is not an operation.")
     for name in sorted(layer.answers):
         if name not in _BY_NAME or layer.handler(_BY_NAME[name]) is None:
-            raise ConfigurationError(reason=f"{_describe(layer)} answers {name} and has no such method or operation.")
+            raise ConfigurationError(reason=f"{_describe(layer)} answers {name} without such a method or operation.")
 
 
 def _describe(layer: Layer) -> str:

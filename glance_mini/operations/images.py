@@ -44,9 +44,8 @@ class CreateImage(DataCall[Image]):
     """Create a queued image, count it for its owner, and return it.
 
     ``base`` holds base properties by name. The default ``id`` is random. If ``base["owner"]`` is absent, the owner is
-    the caller's project.
-    ``locations`` are those of an image that is taken over with its data, in the status that ``base`` says; no request
-    gives them. Raises Duplicate for an id that is or was in use, LimitExceeded.
+    the caller's project. ``locations`` are set only for an image that is migrated with its data, in the status of
+    ``base``; requests never set them. Raises Duplicate for an id that is or was in use, LimitExceeded.
     """
 
     name: ClassVar[str] = "create_image"

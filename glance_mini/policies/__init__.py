@@ -1,6 +1,6 @@
 """The policy rules with their defaults, one file per resource; operators override them in ``policy.yaml``.
 
-How a rule is evaluated stands in ``enforcer``; which operation needs which rule, in the policy layer.
+``enforcer`` evaluates rules; the policy layer says which operation needs which rule.
 """
 
 from oslo_policy import policy

@@ -1,4 +1,4 @@
-"""The building blocks that other rules refer to, and the shape that all rules share (api-policies)."""
+"""The building blocks that other rules refer to, and the form that all rules share (api-policies)."""
 
 from oslo_policy import policy
 
@@ -26,7 +26,7 @@ def rule(
 
 
 RULES = (
-    policy.RuleDefault("default", "", "Open to everybody, for other rules to refer to.", scope_types=SCOPES),
+    policy.RuleDefault("default", "", "Open to every caller, for other rules to refer to.", scope_types=SCOPES),
     policy.RuleDefault(
         "context_is_admin",
         "role:admin",
@@ -36,8 +36,8 @@ RULES = (
     policy.RuleDefault(
         "service_api",
         "role:service or role:admin",
-        "Who speaks for another service of the cloud, by the roles of the caller's own token and not those "
-        "of a service token sent along. Administrators are included for a time of transition.",
+        "Who acts for another service of the cloud, by the roles of the caller's own token and not those "
+        "of an additional service token. Administrators are included during a transition.",
         scope_types=SCOPES,
     ),
 )

@@ -14,11 +14,11 @@ IMAGE = "/v2/images/{image_id}"
 RULES = (
     rule("add_image", CREATE, "Create an image.", ("POST", IMAGES)),
     rule("delete_image", MEMBER, "Delete an image and its data.", ("DELETE", IMAGE)),
-    rule("restore_image", MEMBER, "Bring a deleted image back.", ("POST", f"{IMAGE}/actions/restore")),
+    rule("restore_image", MEMBER, "Restore a deleted image.", ("POST", f"{IMAGE}/actions/restore")),
     rule(
         "get_image",
         READ,
-        "Show an image. Where it refuses, the image does not exist for the caller. It lets every reader see "
+        "Show an image. If it refuses, the image does not exist for the caller. It lets every reader see "
         "shared images, because the service finds them for their owner and members only.",
         ("GET", IMAGE),
         ("GET", IMAGES),

@@ -1,6 +1,6 @@
 """Rules of the members of an image, the projects that it is shared with.
 
-The target is the image; where one membership is meant its project is ``member_id``.
+The target is the image; for a single membership, ``member_id`` is its project.
 """
 
 from glance_mini.policies.base import ADMIN, MEMBER, rule
@@ -19,7 +19,7 @@ RULES = (
     rule(
         "modify_member",
         ANSWER,
-        "Accept or reject an image that is shared with the own project.",
+        "Accept or reject an image that is shared with the caller's project.",
         ("PUT", ONE),
     ),
 )

@@ -20,7 +20,7 @@ TAG = f"{TAGS}/{{tag_name}}"
 
 RULES = (
     policy.RuleDefault(
-        "metadef_default", "", "Open to everybody; for rules of your own.", scope_types=SCOPES
+        "metadef_default", "", "Open to every caller; for custom rules.", scope_types=SCOPES
     ),
     policy.RuleDefault(
         "metadef_admin",
@@ -31,7 +31,7 @@ RULES = (
     rule(
         "get_metadef_namespace",
         READ,
-        "Show a namespace. Where it refuses, the namespace does not exist for the caller.",
+        "Show a namespace. If it refuses, the namespace does not exist for the caller.",
         ("GET", NAMESPACE),
         ("GET", NAMESPACES),
     ),

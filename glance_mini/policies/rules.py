@@ -1,7 +1,7 @@
-"""The rules in force: the defaults in code with what the operator's files put in their place.
+"""The rules in force: the defaults in code, with the changes in the operator's files.
 
-A set of rules is loaded whole and never changed afterwards, so that no request meets one that is half loaded.
-What is wrong with the files is an error here: a rule that is not understood must not become another one.
+A set of rules is loaded completely and never changed afterwards, so that no request sees a half-loaded set. Any mistake
+in the files is an error here: a rule that cannot be parsed must not become another rule.
 """
 
 import os
@@ -19,10 +19,10 @@ Fingerprint = tuple[tuple[str, int, int, int], ...]
 
 @dataclass(frozen=True)
 class LoadedRules:
-    """Parsed rules by name; ``engine`` is what oslo.policy made of them, for checks that want it.
+    """Parsed rules by name; ``engine`` is oslo.policy's enforcer with them, for checks that need it.
 
-    ``unchanged`` are the rules that mean what they mean in code, ``project_only`` those that refuse the
-    scope of the system, and with it that of a domain.
+    ``unchanged`` are the rules that mean the same as in code, ``project_only`` those that refuse the system scope,
+    and with it the domain scope.
     """
 
     checks: Mapping[str, policy.Check]
@@ -62,7 +62,7 @@ def policy_files(conf: cfg.ConfigOpts) -> list[str]:
 
 
 def fingerprint(conf: cfg.ConfigOpts) -> Fingerprint:
-    """Return a value that is another one after a policy file was changed, added or removed."""
+    """Return a value that differs after a policy file was changed, added or removed."""
     return tuple(
         (path, status.st_ino, status.st_mtime_ns, status.st_size)
         for path in policy_files(conf)
@@ -91,8 +91,8 @@ def _check_file(path: str) -> None:
         raise ConfigurationError(reason=f"Policy file {path} is not a mapping of rule names to rules.")
     for name, text in rules.items():
         if not isinstance(text, str):
-            raise ConfigurationError(reason=f"Policy file {path}: rule {name} is not a text.")
-        # oslo.policy reads what it does not understand as "!", which refuses everybody.
+            raise ConfigurationError(reason=f"Policy file {path}: rule {name} is not a string.")
+        # oslo.policy reads a rule that it cannot parse as "!", which refuses every caller.
         if str(policy.RuleDefault(name, text).check) == "!" and text.strip() != "!":
             raise ConfigurationError(reason=f"Policy file {path}: rule {name} cannot be understood: {text}")
 

@@ -1,4 +1,4 @@
-"""Rules of what is told about the stores."""
+"""Rules of the information about stores."""
 
 from glance_mini.policies.base import ADMIN, SERVICE, rule
 

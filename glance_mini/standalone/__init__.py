@@ -1,1 +1,1 @@
-"""What one machine needs without Keystone: state directory, clouds.yaml, users, passwords."""
+"""A service on one machine without Keystone: state directory, clouds.yaml, users, passwords."""

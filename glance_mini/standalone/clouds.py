@@ -22,10 +22,10 @@ def read_token(path: Path) -> str | None:
 
 
 def write_cloud(path: Path, endpoint: str, token: str, certificate: str | None) -> None:
-    """Let the file lead to ``endpoint`` with ``token``; ``certificate`` is the file by which clients know the server.
+    """Write ``endpoint`` and ``token`` to the file; ``certificate`` is the file with which clients verify the server.
 
-    Other clouds and settings of this one stay. A file that says so already is not written. Raises ConfigurationError,
-    OSError.
+    Other clouds and other settings of this one stay. A file that is already right is not written. Raises
+    ConfigurationError, OSError.
     """
     clouds = _read(path)
     before = clouds.get(CLOUD, {})
@@ -54,5 +54,5 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigurationError(reason=f"{path} is not YAML: {error}") from error
     clouds = content.get("clouds") if isinstance(content, dict) else None
     if not isinstance(clouds, dict) or not isinstance(clouds.get(CLOUD, {}), dict):
-        raise ConfigurationError(reason=f"{path} is no list of clouds; remove it, and the next start makes a new one.")
+        raise ConfigurationError(reason=f"{path} is not a list of clouds; remove it and restart to get a new one.")
     return clouds

@@ -1,4 +1,4 @@
-"""Puts small files in their place in one step, readable to their owner only."""
+"""Writes small files in one step, readable by their owner only."""
 
 import os
 import tempfile
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write ``text`` to ``path``; readers see the file before or after, also when the machine fails.
+    """Write ``text`` to ``path``; readers see the old or the new file, also after a crash of the machine.
 
-    A file that exists keeps its owner, and its mode as far as that shuts others out; a new one has mode 0600. Raises
-    OSError, and then leaves what was there.
+    An existing file keeps its owner, and its mode as far as that excludes others; a new one has mode 0600. Raises
+    OSError, and then the old file stays.
     """
     # mkstemp makes files with mode 0600.
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)

@@ -1,4 +1,4 @@
-"""The users of the users file as they are now: the file is read again when it was changed."""
+"""The current users of the users file, which is read again when it has changed."""
 
 import logging
 import os
@@ -15,13 +15,13 @@ from glance_mini.standalone.users import Users, read_users
 LOG = logging.getLogger(__name__)
 
 LOOK_INTERVAL = 1.0
-"""Seconds between two looks at the file."""
+"""Seconds between two checks of the file."""
 
 
 class ReloadingUsers:
     """The users in a file; may be used by all threads.
 
-    A change takes effect within ``LOOK_INTERVAL``. A file that has become unreadable is logged and changes nothing.
+    A change takes effect within ``LOOK_INTERVAL``. If the file becomes unreadable, that is logged and changes nothing.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,7 +34,7 @@ class ReloadingUsers:
         self._look_at = clock() + LOOK_INTERVAL
 
     def current(self) -> Users:
-        """Return the users as they are now."""
+        """Return the current users."""
         if self._clock() >= self._look_at and self._looking.acquire(blocking=False):
             try:
                 self._look_at = self._clock() + LOOK_INTERVAL
@@ -51,7 +51,7 @@ class ReloadingUsers:
         try:
             self._users = read_users(self._path)
         except ConfigurationError as error:
-            LOG.error("The users stay as they were: %s", error)
+            LOG.error("The users stay unchanged: %s", error)
 
     def _fingerprint(self) -> tuple[int, int, int] | None:
         try:

@@ -1,4 +1,4 @@
-"""Whether a password is right, without paying bcrypt's price at each request."""
+"""Checks passwords without the cost of bcrypt at each request."""
 
 import hashlib
 import hmac
@@ -10,16 +10,16 @@ from collections.abc import Callable
 from glance_mini.standalone.users import User, is_password
 
 REMEMBERED = 4096
-"""The passwords remembered at most."""
+"""The largest number of remembered passwords."""
 
 _DECOY = "$2b$12$7dZTxXGtPmmdhGoE.EMoZuaHP4ayrt7XXlvEZ7tWnwrhXA5ZzCjPW"
-"""The hash of a password that nobody knows, to spend on unknown users the time that known ones take."""
+"""The hash of an unknown password; checking it takes as long for unknown users as for known ones."""
 
 
 class PasswordCheck:
-    """Checks passwords and remembers for ``seconds`` which were right; may be used by all threads.
+    """Checks passwords and remembers right ones for ``seconds``; may be used by all threads.
 
-    What is remembered is a hash under a key of this process, together with the hash in the file: a changed password is
+    It remembers a digest of the password and its hash in the file, under a key of this process: a changed password is
     forgotten at once. One password is hashed at a time, so that guessing takes one processor at most.
     """
 
@@ -31,7 +31,7 @@ class PasswordCheck:
         self._hashing = threading.Lock()
 
     def is_right(self, user: User | None, password: str) -> bool:
-        """Tell whether ``password`` is that of ``user``; takes as long for a user who does not exist."""
+        """Return whether ``password`` is that of ``user``; takes as long for a user who does not exist."""
         hashed = (user and user.password) or _DECOY
         digest = self._digest(hashed, password)
         if self._is_remembered(digest):

@@ -1,6 +1,6 @@
-"""The state directory: everything of a service that was started without a configuration.
+"""The state directory: all files of a service that was started without a configuration.
 
-Makes it, and finds the configuration of commands that name none. What the configuration means is told in ``conf``.
+This module makes it, and finds the configuration for commands that name none. ``conf`` describes the options.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from glance_mini.standalone.files import write_private
 from glance_mini.standalone.users import User, Users, change_users, make_token
 
 ADMINISTRATOR = "admin"
-"""User and project of the first token."""
+"""The user and the project of the first token."""
 
 CONFIGURATION_DIRECTORY = "OS_GLANCE_CONFIG_DIR"
 """The environment variable that names a directory of configuration files."""
@@ -25,7 +25,7 @@ CONFIGURATION_DIRECTORY = "OS_GLANCE_CONFIG_DIR"
 _CONFIGURATION_FILES = ("glance-image-import.conf", "glance-api.conf", FILE_NAME)
 
 _CONFIGURATION = """\
-# Made by glance-mini at its first start; yours to change.
+# Made by glance-mini at its first start; you may change it.
 
 [DEFAULT]
 enabled_backends = images:file
@@ -53,32 +53,32 @@ users_file = {users}
 
 @dataclass(frozen=True)
 class StateDirectory:
-    """The state directory at ``path``, an absolute one, which may not exist yet."""
+    """The state directory at the absolute ``path``, which may not exist yet."""
 
     path: Path
 
     @property
     def config_file(self) -> Path:
-        """Return where the configuration stands; a directory with this file is a state directory."""
+        """Return the path of the configuration; a directory with this file is a state directory."""
         return self.path / FILE_NAME
 
     @property
     def users_file(self) -> Path:
-        """Return where the users stand."""
+        """Return the path of the users file."""
         return self.path / "users.json"
 
     @property
     def clouds_file(self) -> Path:
-        """Return where clients find address and token."""
+        """Return the path of the file in which clients find URL and token."""
         return self.path / "clouds.yaml"
 
     @property
     def metrics(self) -> Path:
-        """Return where the processes of a running service keep their figures."""
+        """Return the directory in which the processes of a running service keep their metrics."""
         return self.path / "metrics"
 
     def create(self) -> None:
-        """Make the directory and its configuration, readable to their owner only; nothing where they exist.
+        """Make the directory and its configuration, readable by their owner only; do nothing if they exist.
 
         Raises ConfigurationError for a directory with other things in it, and OSError.
         """
@@ -87,7 +87,7 @@ class StateDirectory:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(self.path.iterdir()):
             raise ConfigurationError(
-                reason=f"{self.path} is no state directory: it is not empty and holds no {FILE_NAME}."
+                reason=f"{self.path} is not a state directory: it is not empty and holds no {FILE_NAME}."
             )
         self.path.chmod(0o700)
         paths = {
@@ -97,15 +97,15 @@ class StateDirectory:
             "database": self.path / "glance-mini.db",
             "users": self.users_file,
         }
-        # A dollar sign in a value is a reference to another option for oslo.config.
+        # oslo.config reads a dollar sign in a value as a reference to another option.
         escaped = {name: str(path).replace("$", "$$") for name, path in paths.items()}
         write_private(self.config_file, _CONFIGURATION.format(**escaped))
 
     def prepare_clients(self, endpoint: str, certificate: str | None) -> None:
-        """Let ``clouds.yaml`` lead to ``endpoint``, with an administrator's token, made where there is none yet.
+        """Write ``endpoint`` and an administrator's token to ``clouds.yaml``; makes the token if there is none yet.
 
-        ``certificate`` is the file by which clients know the server; None without TLS. Raises ConfigurationError where
-        a file cannot be understood, and OSError.
+        ``certificate`` is the file with which clients verify the server; None without TLS. Raises ConfigurationError if
+        a file cannot be parsed, and OSError.
         """
         token = read_token(self.clouds_file)
         if token is None or not self.users_file.exists():
@@ -115,9 +115,9 @@ class StateDirectory:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep a second service away from the directory until the process leaves; raises ConfigurationError.
+        """Exclude a second service from the directory until the context ends; raises ConfigurationError.
 
-        The lock is the process's own: children that survive it do not hold it.
+        The lock belongs to this process: children that survive it do not hold it.
         """
         with open(self.path / "lock", "a", encoding="ascii") as file:
             try:
@@ -138,13 +138,13 @@ class StateDirectory:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a configuration comes from: ``files``, or a state directory, which may not exist yet."""
+    """The source of a configuration: ``files``, or a state directory, which may not exist yet."""
 
     files: tuple[Path, ...] = ()
     state: StateDirectory | None = None
 
     def existing_files(self) -> tuple[Path, ...]:
-        """Return the files to read; raises ConfigurationError where nothing was configured yet."""
+        """Return the files to read; raises ConfigurationError if nothing is configured yet."""
         if self.state is None:
             return self.files
         if not self.state.config_file.exists():
@@ -158,10 +158,10 @@ class Source:
 def find_configuration(
     files: Sequence[Path] = (), state: Path | None = None, environ: Mapping[str, str] = os.environ
 ) -> Source:
-    """Return where the configuration is.
+    """Return the source of the configuration.
 
     In this order: ``files``, the directory ``state``, the directory that OS_GLANCE_CONFIG_DIR names, the usual state
-    directory, the file of the system; where none of them exists, the usual state directory. Raises ConfigurationError.
+    directory, the file of the system; if none of them exists, the usual state directory. Raises ConfigurationError.
     """
     if files:
         return Source(files=tuple(files))
@@ -176,7 +176,7 @@ def find_configuration(
 
 
 def usual_path(environ: Mapping[str, str]) -> Path:
-    """Return the path of the state directory where none is named (XDG Base Directory Specification 0.8)."""
+    """Return the path of the state directory if none is named (XDG Base Directory Specification 0.8)."""
     home = Path(environ.get("XDG_STATE_HOME", ""))
     return (home if home.is_absolute() else Path.home() / ".local" / "state") / "glance-mini"
 

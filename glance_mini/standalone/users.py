@@ -1,6 +1,6 @@
-"""The users of an installation without Keystone: who they are, their roles in projects, and hashes of their secrets.
+"""The users of an installation without Keystone: their names, roles in projects, and hashes of their secrets.
 
-Reads and writes the users file and checks secrets. What a request carries and what a role allows is decided elsewhere.
+Reads and writes the users file and checks secrets. It neither reads requests nor decides what a role allows.
 """
 
 import fcntl
@@ -25,10 +25,10 @@ VERSION = 1
 """The format of the file that this release writes; a file with another number is refused."""
 
 PASSWORD_BYTES = (8, 72)
-"""The shortest and the longest password; bcrypt looks at no more than 72 bytes."""
+"""The shortest and the longest password; bcrypt uses no more than 72 bytes."""
 
 IMPLIED_ROLES = {"admin": ("manager", "member", "reader"), "manager": ("member", "reader"), "member": ("reader",)}
-"""Roles that come with a role, as in a Keystone with its usual roles; the default policy rules count on it."""
+"""The roles that a role implies, as in Keystone by default; the default policy rules rely on them."""
 
 _TOKEN_BYTES = 32
 _NAME = re.compile(r"[^\s:/\x00-\x1f\x7f]{1,64}")
@@ -44,18 +44,18 @@ class User:
     password: str | None = field(default=None, repr=False)
 
     def roles(self, project: str) -> tuple[str, ...]:
-        """Return the roles in ``project`` and those that come with them, in lower case; empty for a stranger."""
+        """Return the roles in ``project`` and those that they imply, in lower case; empty if the user has none."""
         named = {role.lower() for role in self.projects.get(project, ())}
         return tuple(sorted(named.union(*(IMPLIED_ROLES.get(role, ()) for role in named))))
 
     def with_role(self, project: str, roles: tuple[str, ...]) -> "User":
-        """Return the user with exactly ``roles`` in ``project``; raises Invalid for a name that is none."""
+        """Return the user with exactly ``roles`` in ``project``; raises Invalid for a malformed name."""
         for kind, name in (("project", project), *(("role", role) for role in roles)):
             check_name(kind, name)
         return replace(self, projects={**self.projects, project: roles})
 
     def with_token(self, token: str, project: str) -> "User":
-        """Return the user with one more token, which is good for ``project``."""
+        """Return the user with one more token, which is valid for ``project``."""
         return replace(self, tokens={**self.tokens, hash_token(token): project})
 
     def with_password(self, password: str) -> "User":
@@ -71,13 +71,13 @@ class User:
         return replace(self, projects=projects, tokens=tokens)
 
     def without_tokens(self) -> "User":
-        """Return the user with no token at all."""
+        """Return the user without tokens."""
         return replace(self, tokens={})
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a valid secret stands for: a user acting in one project."""
+    """What a valid secret grants: a user who acts in one project."""
 
     user: str
     project: str
@@ -85,7 +85,7 @@ class Grant:
 
 
 class Users:
-    """All users at one moment; never changes."""
+    """All users at one moment; immutable."""
 
     def __init__(self, users: Mapping[str, User]) -> None:
         self.by_name = dict(users)
@@ -98,12 +98,12 @@ class Users:
     def find_token(self, token: str) -> Grant | None:
         """Return what ``token`` grants; None for an unknown one.
 
-        The time of looking up a hash tells nothing that helps to guess a token: one cannot choose a token by its hash.
+        The time of the lookup does not help to guess a token, because a token cannot be chosen by its hash.
         """
         return self._grants.get(hash_token(token))
 
     def add(self, user: User) -> "Users":
-        """Return the users with ``user``, which takes the place of one of the same name. Invalid, Duplicate."""
+        """Return the users with ``user``, which replaces one of the same name; raises Invalid, Duplicate."""
         check_name("user", user.name)
         others = {digest for other in self.by_name.values() if other.name != user.name for digest in other.tokens}
         if others & set(user.tokens):
@@ -125,19 +125,19 @@ def make_token() -> str:
 def hash_token(token: str) -> str:
     """Return the hash under which ``token`` is stored.
 
-    One round of SHA-256 is enough, unlike for a password: nobody can try 2**256 tokens, however fast each try is.
+    Unlike for a password, one round of SHA-256 is enough, because 2**256 tokens cannot be tried.
     """
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def check_name(kind: str, name: str) -> None:
-    """Return if ``name`` can be that of a user, project or role; raises Invalid."""
+    """Raise Invalid unless ``name`` can be the name of a user, project or role."""
     if not _NAME.fullmatch(name):
         raise Invalid(reason=f"'{name}' cannot be the name of a {kind}: 1 to 64 characters, no space, colon or slash.")
 
 
 def is_password(password: str, hashed: str) -> bool:
-    """Tell whether ``password`` belongs to bcrypt's hash; slow on purpose, about a quarter of a second."""
+    """Return whether ``password`` belongs to bcrypt's hash; slow on purpose, about a quarter of a second."""
     secret = password.encode("utf-8", "surrogateescape")
     if len(secret) > PASSWORD_BYTES[1] or b"\x00" in secret:
         return False
@@ -148,7 +148,7 @@ def is_password(password: str, hashed: str) -> bool:
 
 
 def hash_password(password: str) -> str:
-    """Return bcrypt's hash of ``password``; raises Invalid where bcrypt could not tell it from others."""
+    """Return bcrypt's hash of ``password``; raises Invalid if bcrypt could not distinguish it from others."""
     secret = password.encode("utf-8", "surrogateescape")
     shortest, longest = PASSWORD_BYTES
     if not shortest <= len(secret) <= longest or b"\x00" in secret:
@@ -157,7 +157,7 @@ def hash_password(password: str) -> str:
 
 
 def read_users(path: Path) -> Users:
-    """Return the users in the file; raises ConfigurationError where it cannot be read or is none."""
+    """Return the users in the file; raises ConfigurationError if it cannot be read or is malformed."""
     try:
         text = path.read_bytes()
     except OSError as error:
@@ -172,10 +172,10 @@ def read_users(path: Path) -> Users:
 
 
 def change_users(path: Path, change: Callable[[Users], Users]) -> None:
-    """Replace the users in the file, which is made if it is missing, by ``change`` of them.
+    """Replace the users in the file with the result of ``change``; the file is made if it is missing.
 
-    Writers wait for each other; a reader sees the file before or after. The file keeps its owner and mode; a new one
-    is for its owner only. Raises what ``read_users`` and ``change`` raise, and OSError.
+    Writers wait for each other; a reader sees the old or the new file. The file keeps its owner and mode; only its
+    owner may read a new one. Raises what ``read_users`` and ``change`` raise, and OSError.
     """
     with _locked(path.parent):
         users = read_users(path) if path.exists() else Users({})
@@ -187,7 +187,7 @@ def _user_from(name: str, entry: dict[str, Any]) -> User:
     check_name("user", name)
     for project, roles in entry.get("projects", {}).items():
         if not isinstance(roles, list):
-            raise ValueError(f"the roles of user {name} in project {project} are no list")
+            raise ValueError(f"the roles of user {name} in project {project} are not a list")
         user = user.with_role(project, tuple(roles))
     return replace(user, tokens={token["sha256"]: token["project"] for token in entry.get("tokens", ())})
 
@@ -202,7 +202,7 @@ def _entry_of(user: User) -> dict[str, Any]:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """Hold off other writers. The directory is locked and not the file, because the file is replaced."""
+    """Exclude other writers. The directory is locked, not the file, because the file is replaced."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

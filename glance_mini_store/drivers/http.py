@@ -221,7 +221,7 @@ def _range_header(offset: int, length: int | None) -> dict[str, str]:
 
 
 def _nothing(response: HttpResponse, location: str, offset: int) -> Iterator[bytes]:
-    """Return no bytes if ``offset`` is the end of the data, else raise InvalidRange; for status 416."""
+    """Return no bytes if ``offset`` is the end of the data, else raise InvalidRange."""
     response.close()
     _, total = _content_range(response)
     if offset != (total or 0):

@@ -1,4 +1,4 @@
-"""What the location of every scheme has in common; the grammars stand in the modules beside this one."""
+"""The common base of the locations of all schemes; each grammar has its own module."""
 
 import abc
 import re
@@ -51,7 +51,7 @@ class StoreLocation(abc.ABC):
             raise errors.BadStoreUri(location=uri, reason=f"it must begin with {' or '.join(valid)}")
 
     def split(self, uri: str) -> str:
-        """Set ``scheme`` and return what follows ``://``; refuses foreign schemes and control characters."""
+        """Set ``scheme`` and return the text after ``://``; raises BadStoreUri."""
         self.validate_schemas(uri, [f"{scheme}://" for scheme in self.schemes])
         self.scheme, _, rest = uri.partition("://")
         if _REFUSED.search(rest):
@@ -86,7 +86,7 @@ def split_credentials(rest: str) -> tuple[str | None, str]:
 
 
 def split_object(uri: str, target: str) -> tuple[str, str, str]:
-    """Return host with path, container and object: the last two parts are container and object."""
+    """Return the host with its path, the container and the object of ``target``. Raises BadStoreUri."""
     if "?" in target or "#" in target:
         bad_uri(uri, "it must have no query")
     parts = target.split("/")

@@ -14,7 +14,7 @@ class CinderLocation(StoreLocation):
     store_id: str | None
 
     def get_uri(self) -> str:
-        """Return the URI; a store given to the constructor stands in it."""
+        """Return the URI, with the store if one is known."""
         store = self.store_id or self.backend_group
         return f"cinder://{store}/{self.volume_id}" if store else f"cinder://{self.volume_id}"
 
@@ -29,4 +29,4 @@ class CinderLocation(StoreLocation):
         except ValueError:
             canonical = ""
         if not canonical or canonical != self.volume_id.lower():
-            bad_uri(uri, "the volume is no UUID")
+            bad_uri(uri, "the volume is not a UUID")

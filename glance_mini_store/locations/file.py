@@ -4,7 +4,7 @@ from glance_mini_store.locations.base import StoreLocation, bad_uri
 
 
 class FileLocation(StoreLocation):
-    """``path`` is the path as it stands in the URI, not percent-decoded; ``get_uri`` always says ``file``."""
+    """``path`` is the path in the URI, not percent-decoded; ``get_uri`` always uses ``file``."""
 
     schemes = ("file", "filesystem")
     specs = ("path",)
@@ -15,7 +15,7 @@ class FileLocation(StoreLocation):
         return f"file://{self.path}"
 
     def parse_uri(self, uri: str) -> None:
-        """Set ``path``; spaces are part of it, a control character or an empty path raises BadStoreUri."""
+        """Set ``path``, which may have spaces; raises BadStoreUri for a control character or an empty path."""
         self.validate_schemas(uri, [f"{scheme}://" for scheme in self.schemes])
         self.scheme, _, self.path = uri.partition("://")
         if not self.path:

@@ -6,8 +6,8 @@ from glance_mini_store.locations.base import StoreLocation, bad_uri, check_host,
 
 
 class HttpLocation(StoreLocation):
-    """``netloc`` is host and port, ``query`` is without ``?`` (None: none); ``user`` and ``password`` stand
-    as in the URI. A fragment is dropped, because a server never sees it.
+    """``netloc`` is host and port, ``query`` is without ``?`` (None: no query); ``user`` and ``password`` are not
+    decoded. A fragment is dropped, because a server never gets it.
     """
 
     schemes = ("http", "https")
@@ -24,11 +24,11 @@ class HttpLocation(StoreLocation):
         return f"{self.scheme}://{credentials}{self._target()}"
 
     def public_uri(self) -> str:
-        """Return the URI without credentials, as it is asked for on the network."""
+        """Return the URI without credentials, for requests."""
         return f"{self.scheme}://{self._target()}"
 
     def credentials(self) -> tuple[str, str] | None:
-        """Return user and password, percent-decoded, or None."""
+        """Return user and password, percent-decoded; None if there are none."""
         if self.user is None:
             return None
         return unquote(self.user), unquote(self.password or "")

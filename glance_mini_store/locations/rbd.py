@@ -1,6 +1,6 @@
 """``rbd://<image>`` and ``rbd://<fsid>/<pool>/<image>/<snapshot>``, each part percent-encoded.
 
-nova and cinder take the long form apart themselves to clone images: it must not change.
+nova and cinder parse the long form to clone images, so it must not change.
 """
 
 from urllib.parse import quote, unquote

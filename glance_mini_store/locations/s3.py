@@ -5,7 +5,7 @@ from glance_mini_store.locations.base import StoreLocation, bad_uri, split_crede
 
 class S3Location(StoreLocation):
     """``s3serviceurl`` is host and path without a scheme; ``accesskey`` and ``secretkey`` (which may hold
-    ``/``) stand as in the URI, None without credentials.
+    ``/``) are not decoded, None without credentials.
     """
 
     schemes = ("s3", "s3+https", "s3+http")

@@ -1,4 +1,4 @@
-"""``sheepdog://addr:port:image`` and the older ``sheepdog://image``: known by name only."""
+"""``sheepdog://addr:port:image`` and the older ``sheepdog://image``: a URI grammar without a driver."""
 
 from glance_mini_store.locations.base import StoreLocation, bad_uri, check_host
 

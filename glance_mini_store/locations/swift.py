@@ -1,8 +1,8 @@
 """``swift://`` and its variants: an object in Swift.
 
-``swift[+http|+https]://[user:key@]authhost[/authpath]/container/object``: without credentials the first part
-is a storage URL (multi-tenant). ``swift+config://reference/container/object``: the driver looks the reference
-up.
+``swift[+http|+https]://[user:key@]authhost[/authpath]/container/object``: without credentials the first part is
+a storage URL (multi-tenant). ``swift+config://reference/container/object``: the driver looks up the
+reference.
 """
 
 from urllib.parse import quote, unquote
@@ -51,7 +51,7 @@ class SwiftLocation(StoreLocation):
             self._check_reference(uri)
 
     def _set_credentials(self, uri: str, credentials: str) -> None:
-        """Accept ``user:key``, and ``account:user:key`` as older services wrote it."""
+        """Set user and key from ``user:key``, or from ``account:user:key`` of older services."""
         user, _, key = credentials.rpartition(":")
         if not user or not key or user.count(":") > 1:
             bad_uri(uri, "credentials must be user:key")

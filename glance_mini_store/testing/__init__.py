@@ -1,4 +1,4 @@
-"""Test suites for those who write a store driver; needs nothing but the standard library's unittest."""
+"""Test suites for authors of store drivers; they need only the standard library's unittest."""
 
 from glance_mini_store.testing.contract import DriverContract
 

@@ -1,11 +1,11 @@
-"""The contract of a storage driver as tests: mix ``DriverContract`` into a TestCase and give it a driver.
+"""The contract of a storage driver as tests: mix ``DriverContract`` into a TestCase and create the driver.
 
     class TestFile(DriverContract, TestCase):
         def make_driver(self):
             return FileDriver(directory=self.useFixture(TempDir()).path)
 
-A driver that cannot write overrides ``put`` and ``missing_location`` too. Tests of what a driver does not
-claim to be able to do are skipped.
+The test case of a driver that cannot write also overrides ``put`` and ``missing_location``. Tests of
+capabilities that a driver lacks are skipped.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from glance_mini_store.streams import close
 KIB = 1024
 MIB = 1024 * 1024
 SIZES = (0, 1, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, 5 * MIB)
-"""The sizes of the data that is written and read whole."""
+"""Sizes in bytes of the data that is written and read in full."""
 
 RANGE_SIZE = 3 * 64 * KIB + 17
 RANGES: tuple[tuple[int, int | None], ...] = (
@@ -50,7 +50,7 @@ RANGES: tuple[tuple[int, int | None], ...] = (
 
 
 class SourceError(Exception):
-    """What the sources of these tests raise in the middle."""
+    """The error that sources of these tests raise in the middle."""
 
 
 if TYPE_CHECKING:
@@ -67,21 +67,21 @@ class DriverContract(_Mixin):
         raise NotImplementedError
 
     def put(self, name: str, data: bytes) -> str:
-        """Bring ``data`` into the backend and return its location."""
+        """Store ``data`` in the backend and return its location."""
         return self.driver.write(name, pieces(data), len(data)).location
 
     def missing_location(self) -> str:
-        """Return a proper location at which there is no data; override it for a driver that cannot delete."""
+        """Return a valid location without data; override it for a driver that cannot delete."""
         location = self.put(new_name(), b"soon gone")
         self.driver.delete(location)
         return location
 
     def leftovers(self) -> list[str]:
-        """Return what the backend holds, data and anything else; override it where the backend can be listed."""
+        """Return everything in the backend; override it if the backend can be listed."""
         return []
 
     def setUp(self) -> None:
-        """Make the driver."""
+        """Create the driver."""
         super().setUp()
         self.driver = self.make_driver()
         self.addCleanup(self.driver.close)
@@ -94,7 +94,7 @@ class DriverContract(_Mixin):
             self.skipTest(f"the driver cannot {', '.join(lacking)}")
 
     def content(self, location: str, offset: int = 0, length: int | None = None) -> bytes:
-        """Return the bytes that the store reads."""
+        """Return the bytes at ``location`` as the store reads them."""
         return b"".join(self.store.read(location, offset, length))
 
     def assert_gone(self, location: str) -> None:
@@ -104,7 +104,7 @@ class DriverContract(_Mixin):
         with self.assertRaises(errors.NotFound):
             self.driver.size(location)
 
-    # What it says about itself
+    # Description
 
     def test_capabilities_are_known_words_and_reading_is_one(self) -> None:
         self.assertLessEqual(self.driver.capabilities, capabilities.ALL)
@@ -302,7 +302,7 @@ class DriverContract(_Mixin):
         location = self.put(new_name(), b"some data")
         path = self.driver.local_path(location)
         if path is None:
-            self.skipTest("the driver keeps no local files")
+            self.skipTest("the driver has no local files")
         with open(path, "rb") as file:
             self.assertEqual(b"some data", file.read())
         with self.assertRaises(errors.NotFound):
@@ -332,7 +332,7 @@ class DriverContract(_Mixin):
         self.assertEqual(b"first", self.content(location))
 
     def new_local_file(self, data: bytes) -> str:
-        """Return the path of a new file that goes with the test."""
+        """Return the path of a new file, which is removed after the test."""
         handle, path = tempfile.mkstemp()
         self.addCleanup(_unlink, path)
         with os.fdopen(handle, "wb") as file:
@@ -387,7 +387,7 @@ class DriverContract(_Mixin):
     def test_names_tell_what_writes_have_left(self) -> None:
         self.needs(capabilities.WRITE)
         if self.driver.names() is None:
-            self.skipTest("the driver cannot tell its names")
+            self.skipTest("the driver cannot list its names")
         before = self.leftovers()
         published, killed, gone = new_name(), new_name(), new_name()
         self.put(published, b"data")
@@ -402,7 +402,7 @@ class DriverContract(_Mixin):
         self.assertEqual((set(), before), (set(self.driver.names() or ()), self.leftovers()))
 
     def used_name(self) -> tuple[str, str]:
-        """Return a name and the location that data under it had; there is none now."""
+        """Return a name and the location of its data, which was deleted."""
         name = new_name()
         location = self.put(name, b"soon gone")
         self.driver.delete(location)
@@ -415,12 +415,12 @@ def _unlink(path: str) -> None:
 
 
 def new_name() -> str:
-    """Return a name that no data has yet."""
+    """Return a new name."""
     return str(uuid.uuid4())
 
 
 def pattern(size: int) -> bytes:
-    """Return ``size`` bytes in which every place looks different from its neighbours at any block size."""
+    """Return ``size`` bytes in which neighbouring blocks of any usual size differ."""
     unit = b"".join(number.to_bytes(3, "big") for number in range(1, 4096))
     return (unit * (size // len(unit) + 1))[:size]
 
@@ -432,7 +432,7 @@ def pieces(data: bytes) -> Iterator[bytes]:
 
 
 def broken(data: bytes, failure: BaseException) -> Iterator[bytes]:
-    """Yield ``data`` and raise ``failure`` where more was due."""
+    """Yield ``data`` and then raise ``failure``."""
     yield from pieces(data)
     raise failure
 
@@ -447,7 +447,7 @@ def in_threads(calls: Iterable[Callable[[], object]]) -> None:
 
 
 def in_killed_process(write: Callable[[Iterator[bytes]], object]) -> None:
-    """Call ``write`` in a child of this process that is killed while it asks for the third block."""
+    """Call ``write`` in a child process that is killed while it reads the third block."""
     child = os.fork()
     if not child:
         with contextlib.suppress(BaseException):

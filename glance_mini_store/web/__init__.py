@@ -1,5 +1,5 @@
-"""The guarded client: everything that is fetched from an address that a user can name goes through it.
+"""The guarded client: all requests to addresses that a user can name go through it.
 
-``client.WebClient`` asks a judge about the address of every request, connects to the addresses that were checked and
-to no other, and bounds time, rate and size. ``fetch.Fetch`` adds further attempts.
+``client.WebClient`` lets a judge check the address of every request, connects only to checked addresses, and limits
+time, rate and size. ``fetch.Fetch`` adds retries.
 """

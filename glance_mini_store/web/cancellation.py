@@ -1,7 +1,7 @@
-"""Ends what waits for a web server, from another thread: the job was cancelled, or the client has gone.
+"""Ends web requests from another thread if a job was cancelled or a client has disconnected.
 
-Who begins a piece of work makes a ``Cancellation`` and applies it to the thread that does it; every connection that
-the guarded client opens in that thread belongs to it.
+A ``Cancellation`` is created for a piece of work and applied to its thread. Every connection that the guarded client
+opens in that thread belongs to it.
 """
 
 import contextlib
@@ -22,18 +22,18 @@ class Cancellation:
         self._handles: dict[int, socket.socket] = {}
 
     def cancel(self) -> None:
-        """End every connection, and each one that would be opened later; may be repeated. Never blocks."""
+        """End every connection and refuse later ones; may be repeated. Never blocks."""
         with self._lock:
             self.is_cancelled = True
             for handle in self._handles.values():
-                # A thread that waits on the connection wakes up at once. It may be closed by the server already.
+                # A thread that waits on the connection wakes up at once. The server may have closed it already.
                 with contextlib.suppress(OSError):
                     handle.shutdown(socket.SHUT_RDWR)
 
     def attach(self, connection: socket.socket) -> int:
         """Let ``cancel`` end ``connection``, which need not be connected yet, and return a key for ``detach``.
 
-        Raises FetchCancelled. The handle is a duplicate: TLS takes the descriptor away from the socket that it wraps.
+        Raises FetchCancelled. The handle is a duplicate, because TLS detaches the descriptor of the socket it wraps.
         """
         with self._lock:
             if self.is_cancelled:
@@ -54,12 +54,12 @@ class Cancellation:
         return not self._handles
 
     def check(self) -> None:
-        """Return while the work goes on; raises FetchCancelled."""
+        """Return while the work may continue; raises FetchCancelled."""
         if self.is_cancelled:
             raise FetchCancelled(reason="The download was cancelled.")
 
     def begin(self) -> None:
-        """Apply this to the calling thread until something else is applied to it."""
+        """Apply this to the calling thread until another cancellation is applied."""
         _CURRENT.set(self)
 
     @contextlib.contextmanager
@@ -76,5 +76,5 @@ _CURRENT: ContextVar[Cancellation | None] = ContextVar("cancellation", default=N
 
 
 def current() -> Cancellation:
-    """Return what was applied to the calling thread; one that nobody cancels where nothing was."""
+    """Return the cancellation of the calling thread, or a new one if none was applied."""
     return _CURRENT.get() or Cancellation()

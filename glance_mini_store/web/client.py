@@ -1,7 +1,7 @@
-"""The client for web servers that users name: which addresses it asks, and what goes with a request.
+"""The client for web servers that users name: it follows redirects and sends the headers of requests.
 
-A judge decides where it may go, at every redirect anew; ``connection`` keeps to the addresses that were checked;
-``fetch`` decides what becomes of an answer.
+A judge checks the address of every request and redirect; ``connection`` uses only the checked addresses; ``fetch``
+handles the responses.
 """
 
 import ssl
@@ -20,7 +20,7 @@ from glance_mini_store.web.target import AddressJudge, Anywhere, Target, origin_
 from glance_mini_store.web.timeouts import RateLimit, Timeouts
 
 MAX_REDIRECTS = 5
-"""How many addresses are tried after the first."""
+"""How many redirects are followed."""
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "glance-mini"}
@@ -29,14 +29,14 @@ _NO_HEADERS: Mapping[str, str] = {}
 
 @cache
 def _system_tls() -> ssl.SSLContext:
-    """Return what checks servers against the CA certificates of the system; reading them once is enough."""
+    """Return the context for the CA certificates of the system, which are read once."""
     return _new_context()
 
 
 def tls_context(certificates: str | None = None, *, checks: bool = True) -> ssl.SSLContext:
-    """Return what checks servers against the CA certificates in a PEM file, or else those of the system.
+    """Return a context that verifies servers by the CA certificates in a PEM file, or those of the system.
 
-    Without a file ``checks`` False accepts any server. Raises OSError if the file cannot be read.
+    ``checks`` False, without a file, accepts any server. Raises OSError if the file cannot be read.
     """
     if certificates:
         return _new_context(certificates)
@@ -50,15 +50,15 @@ def tls_context(certificates: str | None = None, *, checks: bool = True) -> ssl.
 
 def _new_context(certificates: str | None = None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=certificates)
-    # Data without a length is whole only if the server ends TLS itself (RFC 8446 section 6.1). The Python of some
-    # systems, that of Debian 12 among them, takes a cut connection for such an end unless this option is cleared.
+    # Data without a length is complete only if the server closes TLS (RFC 8446 section 6.1). Some builds of Python,
+    # as in Debian 12, take a cut connection for such an end unless this option is cleared.
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     return context
 
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """``size`` in bytes; ``retries`` without progress in between, the first after ``retry_delay`` seconds."""
+    """``size`` in bytes; at most ``retries`` without progress, the first after ``retry_delay`` seconds."""
 
     size: int
     timeouts: Timeouts = field(default_factory=Timeouts)
@@ -68,10 +68,10 @@ class FetchLimits:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as its sender means it, before any redirect.
+    """One request, before any redirect.
 
-    ``private`` headers go to the server of ``url`` and to no other, ``headers`` to each that is asked. An operator
-    vouches for the server of a ``trusted`` one, and for no other that it may lead to.
+    ``private`` headers are sent only to the server of ``url``, ``headers`` to every server. The server of a
+    ``trusted`` request need not pass the judge; servers after a redirect must.
     """
 
     url: str
@@ -82,7 +82,7 @@ class Request:
 
 
 class WebClient:
-    """What is the same for all requests; shared by all threads. It keeps no connection open."""
+    """The configuration of all requests; shared by all threads. It keeps no connection open."""
 
     def __init__(
         self,
@@ -93,11 +93,11 @@ class WebClient:
         follows_hosts: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``judge`` None: any address of the web is asked.
+        """``judge`` None: any web address is allowed.
 
-        ``tls`` None: servers are checked against the CA certificates of the system. ``proxies`` are by scheme; behind
-        one it is the proxy that connects, and may resolve a name that is unknown here. ``follows_hosts``: whether a
-        redirect may lead to another host.
+        ``tls`` None: servers are verified by the CA certificates of the system. ``proxies`` are by scheme; a proxy
+        connects to the server and may resolve a name that is unknown here. ``follows_hosts``: whether a redirect may
+        lead to another host.
         """
         self._judge = judge or Anywhere()
         self._tls = tls or _system_tls()
@@ -112,7 +112,7 @@ class WebClient:
         )
 
     def limit(self, timeouts: Timeouts) -> RateLimit:
-        """Return the clock of one piece of work, which begins to run now."""
+        """Return a new rate limit, whose time starts now."""
         return RateLimit(timeouts, self._clock)
 
     def open(
@@ -123,9 +123,9 @@ class WebClient:
         size: int | None = None,
         pause: Callable[[float], object] = time.sleep,
     ) -> Fetch:
-        """Begin to fetch the data and return it, with further attempts and resumption.
+        """Start to fetch the data, with retries and resumption, and return the fetch.
 
-        ``size`` is what the data must have, if it is known (bytes). ``pause`` waits some seconds before a further
+        ``size`` is the expected size in bytes, None if it is unknown. ``pause`` waits some seconds before another
         attempt and may raise to give up. Blocks. Raises AddressRefused, FetchRefused, FetchBroken, SizeLimitExceeded,
         MaxRedirectsExceeded.
         """
@@ -134,7 +134,7 @@ class WebClient:
         return Fetch(partial(self.send, request, limit), Expected(size, limits.size), retries)
 
     def send(self, request: Request, limit: RateLimit, more: Mapping[str, str] = _NO_HEADERS) -> HttpResponse:
-        """Return the first answer that is no redirect, within ``limit``; ``more`` headers go to every server.
+        """Return the first response that is not a redirect, within ``limit``; ``more`` headers go to every server.
 
         Blocks. Raises AddressRefused, FetchRefused, FetchBroken, FetchCancelled, MaxRedirectsExceeded.
         """
@@ -152,11 +152,11 @@ class WebClient:
         raise MaxRedirectsExceeded(redirects=MAX_REDIRECTS, location=request.url)
 
     def _target(self, url: str, first: Target | None, trusted: bool) -> Target:
-        """Return where to connect for ``url``; ``first`` is where the first request went."""
+        """Return the target of ``url``; ``first`` is the target of the first request."""
         scheme = scheme_of(url)
         judge = Anywhere() if trusted and (first is None or origin_of(url) == first.origin) else self._judge
         if first is not None and not (trusted or self._follows_hosts) and origin_of(url)[1] != first.host:
-            raise AddressRefused(reason="the server leads to another host, and this is not allowed.")
+            raise AddressRefused(reason="the server redirects to another host, which is not allowed.")
         try:
             return judge.check(url, by_proxy=scheme in self._proxies)
         except HostUnknown as error:

@@ -1,7 +1,7 @@
-"""One connection to an address that was checked, for one request: urllib3's, with our sockets and our reader.
+"""One connection to a checked address for one request: urllib3's, with our sockets and our reader.
 
-It never asks the DNS and takes nothing from the environment. Every wait on its socket is bounded by the ``RateLimit``,
-and another thread can end it through the ``Cancellation``.
+It does not query the DNS or read the environment. The ``RateLimit`` bounds every wait on its socket, and another thread
+can end it through the ``Cancellation``.
 """
 
 import http.client
@@ -24,7 +24,7 @@ from glance_mini_store.web.wire import StrictResponse, Wire, cause, check_length
 
 
 class Connection:
-    """A connection for one request. Raises FetchBroken, FetchRefused, FetchCancelled; to be closed."""
+    """A connection for one request. Raises FetchBroken, FetchRefused, FetchCancelled; must be closed."""
 
     def __init__(self, target: Target, limit: RateLimit, tls: ssl.SSLContext, proxy: Proxy | None = None) -> None:
         self._target = target
@@ -38,11 +38,11 @@ class Connection:
 
     @property
     def wire(self) -> Wire:
-        """The socket of the last answer."""
+        """The wire of the last response."""
         return self._wires[-1]
 
     def request(self, method: str, headers: Mapping[str, str]) -> urllib3.HTTPResponse:
-        """Send the request and return the head of the final answer; nothing of the body is decoded."""
+        """Send the request and return the final response with its head; the body is not decoded."""
         target, is_absolute = self._target, self._proxy is not None and self._target.scheme == "http"
         path = f"http://{target.host_header}{target.path}" if is_absolute else target.path
         sent = {"Host": target.host_header, **headers, "Connection": "close"}
@@ -64,7 +64,7 @@ class Connection:
         return self._answer(method)
 
     def close(self) -> None:
-        """End the connection; may be repeated."""
+        """Close the connection; may be repeated."""
         self._connection.close()
         for wire in self._wires:
             wire.close()
@@ -73,7 +73,7 @@ class Connection:
             self._key = None
 
     def open_socket(self) -> socket.socket:
-        """Return a socket that is connected to the proxy, or to the first of the addresses that takes a connection."""
+        """Return a socket that is connected to the proxy or to the first address that accepts a connection."""
         host, addresses, port = self._target.host, self._target.addresses, self._target.port
         if self._proxy is not None:
             host, port = self._proxy.host, self._proxy.port
@@ -81,7 +81,7 @@ class Connection:
         failure: OSError | None = None
         for address in addresses:
             try:
-                # All of them together may take as long as one wait, however many a user's name has.
+                # All addresses together may take as long as one wait, because a user's host may have many.
                 return self._connect(address, port, self._limit.timeout() / len(addresses))
             except OSError as error:
                 failure = error
@@ -89,7 +89,7 @@ class Connection:
         raise FetchBroken(reason=f"No connection to {host}: {cause(failure)}.") from failure
 
     def make_response(self, sock: socket.socket, *, method: str | None = None, **_: Any) -> StrictResponse:
-        """Return what reads an answer from ``sock``; http.client calls it."""
+        """Return the reader of a response from ``sock``; http.client calls it."""
         self._wires.append(Wire(sock, self._limit, self.cancellation))
         return StrictResponse(self._wires[-1].reader, sock, method)
 
@@ -104,9 +104,9 @@ class Connection:
         return connection
 
     def _connect(self, address: str, port: int, seconds: float) -> socket.socket:
-        """Return a connection that was made within ``seconds``.
+        """Return a socket that was connected within ``seconds``.
 
-        The address of a proxy is the operator's and may be a name.
+        The operator sets the address of a proxy, so it may be a name.
         """
         flags = 0 if self._proxy is not None else socket.AI_NUMERICHOST
         family, kind, protocol, _, where = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=flags)[0]
@@ -135,11 +135,11 @@ class Connection:
         except OSError as error:
             raise FetchBroken(reason=f"The answer broke off: {cause(error)}.") from error
         if self.wire.is_at_end:
-            # http.client takes the end of the connection for the end of the headers.
+            # http.client treats the end of the connection as the end of the headers.
             raise FetchBroken(reason="The answer broke off.")
         check_lengths(answer)
         self.message = answer.headers
-        # Not urllib3's own getresponse: it logs the address, with its query, when headers cannot be read.
+        # Not urllib3's own getresponse: it logs the URL with its query if headers are malformed.
         return urllib3.HTTPResponse(
             body=answer,
             headers=urllib3.HTTPHeaderDict(answer.headers.items()),
@@ -152,7 +152,7 @@ class Connection:
 
 
 class _Plain(HTTPConnection):
-    """urllib3's connection, which asks ``guard`` for its socket and for what reads the answer."""
+    """urllib3's connection, with the socket and the response reader of ``guard``."""
 
     def __init__(self, guard: Connection, host: str, port: int) -> None:
         super().__init__(host, port)
@@ -164,7 +164,7 @@ class _Plain(HTTPConnection):
 
 
 class _Tls(HTTPSConnection):
-    """The same with TLS; the certificate must be that of the host, whatever the address."""
+    """The same with TLS; the certificate must be valid for the host name."""
 
     def __init__(self, guard: Connection, host: str, port: int, tls: ssl.SSLContext) -> None:
         super().__init__(host, port, ssl_context=tls)

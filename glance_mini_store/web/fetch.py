@@ -1,6 +1,6 @@
-"""The data of one URL, whatever the number of connections that it takes to get it.
+"""The data of one URL, fetched with one or more connections.
 
-An answer that broke off is taken up again where it stopped, if the server can prove that the data is the same.
+A response that broke off is resumed where it stopped, if a validator of the server shows that the data is the same.
 Sources: RFC 9110 sections 13.1.5 (If-Range), 14 (ranges).
 """
 
@@ -13,11 +13,11 @@ from glance_mini_store.streams import BLOCK
 from glance_mini_store.web.response import HttpResponse
 
 Request = Callable[[Mapping[str, str]], HttpResponse]
-"""Returns the answer to a request with the given headers; raises FetchBroken, FetchRefused, AddressRefused."""
+"""Returns the response to a request with the given headers; raises FetchBroken, FetchRefused, AddressRefused."""
 
 _OK, _PARTIAL = 200, 206
 _PASSING = {408, 425, 429}
-"""Statuses below 500 after which a further attempt may succeed."""
+"""Statuses below 500 after which another attempt may succeed."""
 
 _LONGEST_DELAY = 30.0
 _STRONG_TAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
@@ -27,17 +27,17 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """``size`` is what the data must have, None if it is unknown; ``limit`` is the most. Both in bytes."""
+    """``size`` is that of the data, None if it is unknown; ``limit`` is the largest allowed. Both in bytes."""
 
     size: int | None
     limit: int
 
 
 class RetryPolicy:
-    """The further attempts of one fetch: a number of them without progress in between, each after a longer wait."""
+    """The retries of one fetch: a limited number without progress, each after a longer delay."""
 
     def __init__(self, retries: int, delay: float, pause: Callable[[float], object]) -> None:
-        """``delay`` in seconds; ``pause`` waits so long, and may raise."""
+        """``delay`` in seconds; ``pause`` waits for a number of seconds and may raise."""
         self._retries = retries
         self._delay = delay
         self._pause = pause
@@ -45,28 +45,28 @@ class RetryPolicy:
         self._progress = 0
 
     def wait(self, broken: FetchBroken) -> None:
-        """Return when the next attempt may be made; raises ``broken`` when there is none left."""
+        """Return when the next attempt may start; raises ``broken`` if no attempt is left."""
         if self._made == self._retries:
             raise broken
         self._pause(min(self._delay * 2**self._made, _LONGEST_DELAY))
         self._made += 1
 
     def note(self, count: int) -> None:
-        """Count ``count`` bytes as progress; a block of them makes up for the attempts so far."""
+        """Count ``count`` bytes as progress; after a block of progress, the number of retries starts anew."""
         self._progress += count
         if self._progress >= BLOCK:
             self._made, self._progress = 0, 0
 
 
 class Fetch(Iterator[bytes]):
-    """Blocks of 1 MiB, the last one and one before a break shorter; to be closed, its end closes it too.
+    """Blocks of 1 MiB; the last one, and one before a break, may be shorter. Must be closed; its end closes it too.
 
     ``size`` is the number of bytes in all, None if it is unknown. The iteration raises FetchRefused, FetchBroken,
     SizeLimitExceeded, AddressRefused.
     """
 
     def __init__(self, request: Request, expected: Expected, retries: RetryPolicy) -> None:
-        """Begin; blocks and raises as the iteration does."""
+        """Start the fetch; blocks and raises as the iteration does."""
         self.size = expected.size
         self._request = request
         self._limit = expected.limit
@@ -80,7 +80,7 @@ class Fetch(Iterator[bytes]):
         return next(self._blocks)
 
     def close(self) -> None:
-        """End the connection; may be repeated."""
+        """Close the connection; may be repeated."""
         self._blocks.close()
         self._response.close()
 
@@ -93,7 +93,7 @@ class Fetch(Iterator[bytes]):
             self._response.close()
 
     def _until_break(self) -> Generator[bytes, None, bool]:
-        """Yield what the connection brings and return whether the data is complete."""
+        """Yield the data of one connection and return whether all data is complete."""
         try:
             for block in self._response.blocks():
                 self._received += len(block)
@@ -110,7 +110,7 @@ class Fetch(Iterator[bytes]):
         return True
 
     def _begin(self) -> HttpResponse:
-        """Return a good answer, after as many attempts as are left."""
+        """Return a valid response; tries as often as the retry policy allows."""
         while True:
             try:
                 return self._ask()
@@ -130,7 +130,7 @@ class Fetch(Iterator[bytes]):
         return response
 
     def _validate(self, response: HttpResponse) -> None:
-        """Return if the answer holds what comes next."""
+        """Return if the response has the next bytes, else raise."""
         if self._received and response.status == _OK:
             raise NotResumable(reason="The server cannot go on where the answer broke off, or has other data now.")
         if response.status != (_PARTIAL if self._received else _OK):
@@ -143,10 +143,10 @@ class Fetch(Iterator[bytes]):
             self._validator = _validator(response)
 
     def _rest_of(self, response: HttpResponse) -> int | None:
-        """Return the size of the whole that a part states, None without one; the part must be the one wanted."""
+        """Return the total size in Content-Range, None if it is unknown; raises NotResumable for another range."""
         found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if not found or int(found[1]) != self._received or _validator(response) not in (None, self._validator):
-            raise NotResumable(reason="The server sent another part than the one that was asked for.")
+            raise NotResumable(reason="The server sent another range than the requested one.")
         return None if found[2] == "*" else int(found[2])
 
     def _learn_size(self, size: int | None) -> None:
@@ -165,7 +165,7 @@ class Fetch(Iterator[bytes]):
 
 
 def _validator(response: HttpResponse) -> str | None:
-    """Return what proves that data is the same as before: a strong ETag, or the time of the last change."""
+    """Return a validator for If-Range, a strong ETag or the Last-Modified date; None without one."""
     tag = response.headers.get("ETag")
     if tag is not None:
         return tag if _STRONG_TAG.fullmatch(tag) else None

@@ -1,4 +1,4 @@
-"""A proxy between the guarded client and a web server, and credentials as headers carry them."""
+"""A proxy between the guarded client and a web server, and Basic credentials for headers."""
 
 import base64
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from glance_mini_store.web.target import DEFAULT_PORTS
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """Who connects in our place; ``credentials`` are its user and password, as in ``Proxy-Authorization``."""
+    """A proxy server; ``credentials`` is the value of ``Proxy-Authorization``, None if it needs none."""
 
     host: str
     port: int
@@ -32,10 +32,10 @@ class Proxy:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What the proxy is told with a request."""
+        """The headers for the proxy."""
         return {} if self.credentials is None else {"Proxy-Authorization": self.credentials}
 
 
 def basic(user: str, password: str) -> str:
-    """Return the credentials as headers carry them (RFC 7617)."""
+    """Return the header value of Basic credentials (RFC 7617)."""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -1,6 +1,6 @@
-"""The answer to one request: its status, its headers, and its body in blocks as it comes off the wire.
+"""The response to one request: its status, its headers, and its body in blocks.
 
-Which answers are good, and what happens after one that broke off, is decided by those who asked.
+The caller decides which responses are valid and what happens after one that broke off.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from glance_mini_store.web.wire import cause
 
 
 class HttpResponse:
-    """The answer of a server; to be closed. Its body is as it was sent, whatever ``Content-Encoding`` says."""
+    """The response of a server; must be closed. Its body is not decoded, even with ``Content-Encoding``."""
 
     def __init__(self, connection: Connection, answer: urllib3.HTTPResponse, headers: Message) -> None:
         self.status = answer.status
@@ -24,20 +24,21 @@ class HttpResponse:
         self._answer = answer
 
     def close(self) -> None:
-        """End the connection; may be repeated. Other threads end it through the ``Cancellation``."""
+        """Close the connection; may be repeated. Other threads end it through the ``Cancellation``."""
         self._connection.close()
 
     def length(self) -> int | None:
-        """Return the announced bytes of the body, None if they are not announced."""
+        """Return the announced size of the body in bytes, None if it is not announced."""
         if self._answer.chunked:
             return None
         found: str | None = self.headers.get("Content-Length")
         return None if found is None else int(found)
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the body, all of it or FetchBroken, in blocks of 1 MiB; more than was announced is FetchRefused.
+        """Yield the body in blocks of 1 MiB.
 
-        What came before an error is yielded first.
+        Raises FetchBroken if the body ends early, FetchRefused if it is longer than announced. Bytes before an error
+        are yielded first.
         """
         waiting: list[bytes] = []
         size = 0
@@ -57,7 +58,7 @@ class HttpResponse:
             yield b"".join(waiting)
 
     def _check_end(self) -> None:
-        """Return if the server closes the connection behind what it announced."""
+        """Raise FetchRefused if the server sends more than it announced."""
         announced = self.length()
         if announced is not None:
             self._connection.wire.is_parting = True
@@ -65,7 +66,7 @@ class HttpResponse:
                 raise FetchRefused(reason=f"The server sent more than the {announced} bytes that it announced.")
 
     def _read(self, most: int) -> bytes:
-        """Return what there is of the body, at least one byte before its end and ``most`` bytes at most."""
+        """Return the next 1 to ``most`` bytes of the body, or no bytes at its end."""
         try:
             return self._answer.read1(most, decode_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -75,5 +76,5 @@ class HttpResponse:
 
 
 def _origin(error: Exception) -> Exception:
-    """Return the error of the system under one of urllib3."""
+    """Return the system's error behind one of urllib3."""
     return error.__cause__ if isinstance(error.__cause__, OSError) else error

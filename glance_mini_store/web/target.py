@@ -1,6 +1,6 @@
-"""Where a URL leads: taken apart strictly, its name resolved once. A judge says whether one may go there.
+"""The target of a URL: the URL is parsed strictly and its host is resolved once. A judge checks the addresses.
 
-Who connects uses the addresses of the ``Target``, so that a name cannot change between the check and the connection.
+The connection uses the addresses of the ``Target``, so that a name cannot change between the check and the connection.
 Sources: RFC 3986 (URI), RFC 4291 section 2.5.5, RFC 6052 and RFC 3056 (addresses in addresses).
 """
 
@@ -33,9 +33,9 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL that passed: ``addresses`` are those to connect to, ``path`` is the request target with its query.
+    """A checked URL: ``addresses`` are those to connect to, ``path`` is the request target with its query.
 
-    There are no addresses where a proxy connects and the name does not resolve here.
+    ``addresses`` is empty if a proxy connects and the name does not resolve here.
     """
 
     scheme: str
@@ -46,7 +46,7 @@ class Target:
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """Scheme, host and port: whom credentials are meant for."""
+        """Scheme, host and port; credentials are for one origin."""
         return self.scheme, self.host, self.port
 
     @property
@@ -57,32 +57,32 @@ class Target:
 
 
 class AddressJudge(Protocol):
-    """Decides where one may go; shared by all threads."""
+    """Decides which addresses may be used; shared by all threads."""
 
     def check(self, url: str, *, by_proxy: bool = False) -> Target:
-        """Return where ``url`` leads, with the addresses that are allowed.
+        """Return the target of ``url`` with its allowed addresses.
 
-        Raises AddressRefused, and HostUnknown for a name that does not resolve, unless the connection is made
-        ``by_proxy``. Asks the DNS.
+        Raises AddressRefused, and HostUnknown if the name does not resolve, unless a proxy connects (``by_proxy``).
+        Queries the DNS.
         """
 
 
 class Anywhere:
-    """The judge that refuses only what is no address of the web."""
+    """The judge that allows every valid http and https URL."""
 
     def __init__(self, resolver: Resolver | None = None) -> None:
         """``resolver`` None: the system's."""
         self._resolver = resolver or resolve
 
     def check(self, url: str, *, by_proxy: bool = False) -> Target:
-        """Return where ``url`` leads; see ``AddressJudge``."""
+        """Return the target of ``url``; see ``AddressJudge``."""
         scheme, host, port = origin_of(url)
         addresses = addresses_of(host, port, self._resolver, by_proxy=by_proxy)
         return Target(scheme, host, port, request_target(split_url(url)), addresses)
 
 
 def resolve(host: str, port: int) -> Sequence[str]:
-    """Return the addresses of ``host`` as the system's resolver gives them; raises OSError. Blocks."""
+    """Return the addresses of ``host`` from the system's resolver; raises OSError. Blocks."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
@@ -103,20 +103,20 @@ def addresses_of(host: str, port: int, resolver: Resolver, *, by_proxy: bool = F
 
 
 def split_url(url: str) -> SplitResult:
-    """Return the parts of an absolute URL without credentials; the texts show nothing of a URL that has any."""
+    """Return the parts of a URL; raises AddressRefused, also for credentials, without showing the URL."""
     if len(url) > _LONGEST or _STRANGE.search(url):
-        raise AddressRefused(reason="it is too long or has characters that no URI has.")
+        raise AddressRefused(reason="it is too long or has characters that are not allowed in a URI.")
     try:
         parts = urlsplit(url)
     except ValueError as error:
         raise AddressRefused(reason="it cannot be read.") from error
     if "@" in parts.netloc:
-        raise AddressRefused(reason="it has a user name or password, which are not taken.")
+        raise AddressRefused(reason="it has a user name or password, which is not allowed.")
     return parts
 
 
 def scheme_of(url: str) -> str:
-    """Return the scheme of ``url``, which is one of the web; raises AddressRefused."""
+    """Return the scheme of ``url``, http or https; raises AddressRefused."""
     scheme = split_url(url).scheme
     if scheme not in DEFAULT_PORTS:
         raise AddressRefused(reason=f"the scheme '{scheme[:20]}' is not allowed.")
@@ -130,9 +130,9 @@ def origin_of(url: str) -> tuple[str, str, int]:
 
 
 def host_of(parts: SplitResult) -> str:
-    """Return the host in its one spelling: a name in lower case and ASCII, or an address as it is usually written.
+    """Return the host in canonical form: a name in lower case and ASCII, or an address in the usual notation.
 
-    An address in any other way of writing is refused, because readers differ about what it means.
+    Raises AddressRefused for other notations of an address, because programs disagree about their meaning.
     """
     written = parts.hostname or ""
     try:
@@ -140,35 +140,35 @@ def host_of(parts: SplitResult) -> str:
         if is_address(host):
             return str(plain(host))
     except ValueError as error:
-        raise AddressRefused(reason=f"host {_printable(written)} is no address in the usual form.") from error
+        raise AddressRefused(reason=f"host {_printable(written)} is not an address in the usual form.") from error
     if len(host) > 253 or not _NAME.fullmatch(host):
-        raise AddressRefused(reason=f"host {_printable(written)} is no name of a host.")
+        raise AddressRefused(reason=f"host {_printable(written)} is not a valid host name.")
     return host
 
 
 def port_of(parts: SplitResult) -> int:
-    """Return the port, the usual one of the scheme where the URL names none."""
+    """Return the port, or the default one of the scheme; raises AddressRefused."""
     try:
         port = parts.port
     except ValueError as error:
-        raise AddressRefused(reason=f"the port of host {_printable(parts.hostname or '')} is no port.") from error
+        raise AddressRefused(reason=f"the port of host {_printable(parts.hostname or '')} is not valid.") from error
     return DEFAULT_PORTS.get(parts.scheme, 0) if port is None else port
 
 
 def request_target(parts: SplitResult) -> str:
-    """Return path and query as they are sent, other letters than a URI has encoded once (RFC 3986 section 2)."""
+    """Return path and query for a request; characters not allowed in a URI are encoded once (RFC 3986 section 2)."""
     path = quote(parts.path or "/", safe=_PATH_LETTERS)
     return f"{path}?{quote(parts.query, safe=_PATH_LETTERS)}" if parts.query else path
 
 
 def redirect_url(url: str, location: str) -> str:
-    """Return the absolute URL that the header ``Location`` of an answer from ``url`` names; raises FetchRefused.
+    """Return the absolute URL in the ``Location`` header of a response from ``url``; raises FetchRefused.
 
-    Servers send raw UTF-8 and spaces there, which browsers encode. ``location`` holds the bytes as ISO-8859-1.
+    Some servers send raw UTF-8 and spaces; they are encoded as in browsers. ``location`` is ISO-8859-1.
     """
     raw = location.strip(" \t").encode("latin-1").replace(b" ", b"%20")
     if not raw:
-        raise FetchRefused(reason="The server leads to another address and does not name it.")
+        raise FetchRefused(reason="The server redirects without an address.")
     try:
         return urljoin(url, raw.decode())
     except UnicodeDecodeError:
@@ -178,7 +178,7 @@ def redirect_url(url: str, location: str) -> str:
 
 
 def plain(text: str) -> Address:
-    """Return the address ``text`` without its zone; of an IPv6 one that stands for an IPv4 one, that one.
+    """Return the address ``text`` without its zone, or the IPv4 address that an IPv6 address embeds.
 
     Raises ValueError.
     """
@@ -191,7 +191,7 @@ def plain(text: str) -> Address:
 
 
 def is_address(host: str) -> bool:
-    """Tell whether ``host`` is an address in whatever form; a name never ends in a number (RFC 1123 section 2.1)."""
+    """Return whether ``host`` is an address in any form; a name does not end in a number (RFC 1123 section 2.1)."""
     return ":" in host or _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
 
 

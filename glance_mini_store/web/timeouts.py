@@ -1,6 +1,6 @@
-"""How long a fetch waits for a server: for the next bytes, for a certain number of them, and in all.
+"""Limits how long a fetch waits for a server: for the next bytes, at a minimum rate, and in all.
 
-Only the time spent waiting counts towards the rate; a reader that takes its time does no server wrong.
+Only the time spent waiting counts towards the rate, so a slow reader does not affect it.
 """
 
 import time
@@ -12,7 +12,7 @@ from glance_mini_store.errors import FetchBroken, FetchRefused
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """``total`` and ``idle`` in seconds; ``rate`` in bytes per second over ``window`` seconds, 0 for any."""
+    """``total`` and ``idle`` in seconds; ``rate`` in bytes per second over ``window`` seconds, 0 allows any rate."""
 
     total: float = 86400
     idle: float = 60
@@ -21,7 +21,7 @@ class Timeouts:
 
 
 class RateLimit:
-    """The clock of one fetch, whatever the number of its connections; begins to run when it is made."""
+    """The limits of one fetch for all its connections; the time starts when it is created."""
 
     def __init__(self, timeouts: Timeouts, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
@@ -31,14 +31,14 @@ class RateLimit:
         self._received = 0
 
     def timeout(self) -> float:
-        """Return the seconds that may be waited now, more than 0; raises FetchRefused when the time is over."""
+        """Return how many seconds the next wait may take, more than 0; raises FetchRefused after the total time."""
         left = self._end - self.clock()
         if left <= 0:
             raise FetchRefused(reason=f"The download took longer than {self._timeouts.total:g} seconds.")
         return min(left, self._timeouts.idle)
 
     def note(self, count: int, seconds: float) -> None:
-        """Count ``count`` bytes that came after waiting ``seconds``; raises FetchBroken when that is too slow."""
+        """Count ``count`` bytes that came after waiting ``seconds``; raises FetchBroken if the rate is too low."""
         self._received += count
         self._waited += seconds
         if self._waited < self._timeouts.window:

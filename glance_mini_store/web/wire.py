@@ -1,4 +1,4 @@
-"""What comes over one connection: bytes within the limits, and the framing of HTTP, strictly read. Source: RFC 9112."""
+"""Reads one connection: bytes within the limits, and the framing of HTTP, parsed strictly. Source: RFC 9112."""
 
 import contextlib
 import http.client
@@ -18,18 +18,18 @@ _EMPTY_LINES = (b"\r\n", b"\n")
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-5][0-9]{2})(?: (.*))?\r?\n", re.DOTALL)
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n", re.DOTALL)
 _PARTING_SECONDS = 2.0
-"""How long to look for bytes beyond the announced ones; the server was asked to close the connection behind them."""
+"""How long to wait for bytes after the announced ones; the request asked the server to close the connection."""
 
 
 class Wire(io.RawIOBase):
-    """A socket as a raw stream, each read of it within the limit. Raises FetchBroken, FetchRefused, FetchCancelled."""
+    """A socket as a raw stream; each read is within the limit. Raises FetchBroken, FetchRefused, FetchCancelled."""
 
     def __init__(self, connection: socket.socket, limit: RateLimit, cancellation: Cancellation) -> None:
         self.is_at_end = False
         self.is_parting = False
         self.reader = Reader(self, _BUFFER)
         self._socket = connection
-        # It keeps the socket open when http.client closes its own reference behind the head of the answer.
+        # It keeps the socket open when http.client closes its own reference after the head of the response.
         self._raw = connection.makefile("rb", buffering=0)
         self._limit = limit
         self._cancellation = cancellation
@@ -67,19 +67,19 @@ class Wire(io.RawIOBase):
 
 
 class Reader(io.BufferedReader):
-    """A buffer that stays open when all that was announced has been read; the connection is closed by its owner."""
+    """A buffer that stays open after all announced bytes were read; the owner closes the connection."""
 
     def close(self) -> None:
-        """Do nothing: http.client closes too early to see whether more comes than was announced."""
+        """Do nothing: http.client closes before bytes beyond the announced ones can be detected."""
 
     def flush(self) -> None:
-        """Do nothing: http.client calls it too when the wire is closed already."""
+        """Do nothing: http.client also calls it after the wire was closed."""
 
 
 class StrictResponse(http.client.HTTPResponse):
-    """http.client's answer, which forgives less: a head, a chunk or a trailer that is cut or malformed is an error.
+    """A strict http.client response: a head, a chunk or a trailer that is cut or malformed is an error.
 
-    The methods that begin with an underscore are http.client's own. Each is covered by a test of its rule.
+    It overrides methods of http.client that begin with an underscore; tests cover the rule of each.
     """
 
     fp: Reader
@@ -91,25 +91,25 @@ class StrictResponse(http.client.HTTPResponse):
         self.fp = reader
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Return version, status and reason of the final answer; those before it are informational."""
+        """Return version, status and reason of the final response; informational ones before it are skipped."""
         for _ in range(_MOST_LINES):
             found = _STATUS_LINE.fullmatch(self._line())
             if not found:
-                raise FetchRefused(reason="The server does not answer in HTTP.")
+                raise FetchRefused(reason="The server did not answer with HTTP.")
             status = int(found[2])
             if not 100 <= status < 200 or status == 101:
                 return found[1].decode(), status, (found[3] or b"").decode("latin-1")
             self._skip_lines()
-        raise FetchRefused(reason="The server sends no end of informational answers.")
+        raise FetchRefused(reason="The server sends too many informational answers.")
 
     def _get_chunk_left(self) -> int | None:
-        """Return how much of the chunk is left, that of the next one at its end, None behind the last one."""
+        """Return the bytes left of the chunk, at its end those of the next chunk, None after the last chunk."""
         if not self.chunk_left:
             if self.chunk_left is not None and self._line() not in _EMPTY_LINES:
-                raise FetchRefused(reason="The answer is not framed as HTTP wants it.")
+                raise FetchRefused(reason="The framing of the answer is not valid HTTP.")
             found = _CHUNK_SIZE.fullmatch(self._line())
             if not found:
-                raise FetchRefused(reason="The answer is not framed as HTTP wants it.")
+                raise FetchRefused(reason="The framing of the answer is not valid HTTP.")
             self.chunk_left = int(found[1], 16)
             if not self.chunk_left:
                 self._skip_lines()
@@ -118,14 +118,14 @@ class StrictResponse(http.client.HTTPResponse):
         return self.chunk_left
 
     def _skip_lines(self) -> None:
-        """Read up to and with the next empty line."""
+        """Read up to the next empty line, and that line."""
         for _ in range(_MOST_LINES):
             if self._line() in _EMPTY_LINES:
                 return
         raise FetchRefused(reason="The answer has too many headers.")
 
     def _line(self) -> bytes:
-        """Return the next line; a connection that ends before the end of the line has broken."""
+        """Return the next line; raises FetchBroken if the connection ends before the end of the line."""
         line = self.fp.readline(_LONGEST_LINE)
         if line.endswith(b"\n"):
             return line
@@ -135,20 +135,20 @@ class StrictResponse(http.client.HTTPResponse):
 
 
 def check_lengths(answer: http.client.HTTPResponse) -> None:
-    """Return if there is one way to read the body (RFC 9112 section 6); raises FetchRefused."""
+    """Raise FetchRefused if the length of the body is ambiguous (RFC 9112 section 6)."""
     coding = answer.headers.get("Transfer-Encoding")
     if coding is not None and coding.lower() != "chunked":
-        raise FetchRefused(reason="The answer is coded in a way that is not known.")
+        raise FetchRefused(reason="The transfer coding of the answer is not supported.")
     found = set(answer.headers.get_all("Content-Length", []))
     if coding is None and found:
         value = found.pop()
-        # 18 digits are more than any data has, and fewer than a signed number of 64 bits may have.
+        # 18 digits are enough for all data and fit in a signed number of 64 bits.
         if found or not (value.isascii() and value.isdigit() and len(value) < 19):
-            raise FetchRefused(reason="The server announced a length that is no number, or one that cannot be.")
+            raise FetchRefused(reason="The server announced a length that is not valid.")
 
 
 def cause(error: Exception | None) -> str:
-    """Return why, without the address that the system puts into its texts."""
+    """Return the reason, without the address that the system's texts contain."""
     if isinstance(error, TimeoutError):
         return "it took too long"
     if isinstance(error, ssl.SSLError):

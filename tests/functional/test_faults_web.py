@@ -141,10 +141,10 @@ class WebFaultTest(testtools.TestCase):
             "http://127.0.0.2/": "is not at a public address",
             f"http://127.0.0.1:{free_port()}/": "is not allowed",
             f"http://127.0.0.2:{self.web.port}/": "is not at a public address",
-            "http://2852039166/": "is no address in the usual form",
-            "http://0xa9fea9fe/": "is no address in the usual form",
-            "http://0251.0376.0251.0376/": "is no address in the usual form",
-            "http://169.254.43518/": "is no address in the usual form",
+            "http://2852039166/": "is not an address in the usual form",
+            "http://0xa9fea9fe/": "is not an address in the usual form",
+            "http://0251.0376.0251.0376/": "is not an address in the usual form",
+            "http://169.254.43518/": "is not an address in the usual form",
             f"http://127.0.0.1:{self.web.port}@{METADATA_SERVICE}/": "user name or password",
             "file:///etc/passwd": "the scheme 'file' is not allowed",
         }
@@ -220,7 +220,7 @@ class WebFaultTest(testtools.TestCase):
 
     def test_server_that_has_other_data_now(self):
         self.serve(BEGUN, the_rest('"two"'))
-        self.assert_refused("another part", self.fetch())
+        self.assert_refused("another range", self.fetch())
 
     def test_image_can_be_imported_when_the_server_has_come_to_its_senses(self):
         image = self.service.create_image()

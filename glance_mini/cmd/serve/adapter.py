@@ -1,6 +1,6 @@
 """The application as gunicorn calls it.
 
-Sees to what lies between the two: bodies that break, files as answers, connections that cannot be used again.
+It handles broken request bodies, files as responses, and connections that cannot be used again.
 """
 
 import os
@@ -15,7 +15,7 @@ _FILE_BLOCK = 256 * 1024
 
 
 class FileAnswer(FileWrapper):
-    """`wsgi.file_wrapper`: a file sent from its present position, by sendfile where the connection allows it.
+    """`wsgi.file_wrapper`: a file sent from its present position, by sendfile if the connection allows it.
 
     The file-like object needs `fileno`, `seek`, `tell`, `read` and `close`; one without a descriptor is read.
     """
@@ -25,11 +25,10 @@ class FileAnswer(FileWrapper):
         self._left: int | None = None
 
     def prepare(self, length: int | None) -> None:
-        """Make ready to send `length` bytes (None: to the end)."""
+        """Prepare to send `length` bytes (None: to the end)."""
         self._left = length
         if hasattr(self.filelike, "fileno") and hasattr(self.filelike, "tell"):
-            # sendfile starts where the descriptor stands, which is elsewhere as long as the file object has
-            # read ahead.
+            # sendfile starts at the position of the descriptor, which differs while the file object has read ahead.
             position = self.filelike.tell()
             self.filelike.seek(0, os.SEEK_END)
             self.filelike.seek(position)
@@ -39,7 +38,7 @@ class FileAnswer(FileWrapper):
         data: bytes = self.filelike.read(size) if size else b""
         if not data:
             if self._left:
-                raise OSError(f"the file ended {self._left} bytes before the end of the answer")
+                raise OSError(f"the file ended {self._left} bytes before the end of the response")
             raise StopIteration
         if self._left is not None:
             self._left -= len(data)
@@ -47,14 +46,14 @@ class FileAnswer(FileWrapper):
 
 
 class Adapter:
-    """Wraps a WSGI application; `application` is the wrapped one. `is_stopping` tells about the process."""
+    """Wraps the WSGI application `application`; `is_stopping` returns whether the process stops."""
 
     def __init__(self, application: Any, is_stopping: Callable[[], bool]) -> None:
         self.application = application
         self._is_stopping = is_stopping
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer one request. A body error that the application lets pass becomes 400 or 408."""
+        """Answer one request. A body error that the application does not catch becomes 400 or 408."""
         environ["wsgi.file_wrapper"] = FileAnswer
         answer = _Answer(environ["wsgi.input"], start_response, self._is_stopping)
         try:
@@ -64,7 +63,7 @@ class Adapter:
         except BrokenBody as error:
             return answer.refuse("400 Bad Request", error)
         except OSError as error:
-            # gunicorn takes an OSError for trouble with the client's socket and would answer nothing.
+            # gunicorn treats an OSError as an error of the client's socket and would send no response.
             raise RuntimeError(f"the application failed: {error}") from error
         if isinstance(result, FileAnswer):
             return _file(result, environ["REQUEST_METHOD"], answer.length)
@@ -80,7 +79,7 @@ def _file(result: FileAnswer, method: str, length: int | None) -> Iterable[bytes
 
 
 class _Answer:
-    """The head of one answer."""
+    """The head of one response."""
 
     def __init__(self, body: RequestBody, start_response: Any, is_stopping: Callable[[], bool]) -> None:
         self.length: int | None = None

@@ -1,7 +1,7 @@
-"""One further child process of the master, beside those that answer requests.
+"""One further child process of the master, in addition to those that answer requests.
 
-It is forked as they are, replaced when it dies, though not at once each time, and stopped with them. What it does is a
-function; it must end by itself when the process that forked it is gone.
+The master forks it, replaces it when it dies, with a pause between two starts, and stops it with the others. It runs a
+function, which must end by itself when the master is gone.
 """
 
 import contextlib
@@ -18,17 +18,17 @@ from glance_mini.cmd.serve.worker import STOP_SIGNALS
 LOG = logging.getLogger(__name__)
 
 BACKGROUND_CANNOT_START = 3
-"""The exit code by which the background process says so; at the first start the server ends with it too."""
+"""The exit code of a background process that cannot start; after its first start the server ends with it too."""
 
 PAUSE = 5.0
-"""Seconds from one start to the next at least."""
+"""The shortest time between two starts in seconds."""
 
 
 class BackgroundProcess:
-    """The child that calls ``work`` and exits with what it returns; none at all where that is None.
+    """The child that calls ``work`` and exits with the code that it returns; no child if ``work`` is None.
 
-    It is called with the signals to stop blocked: it must unblock those that it has handlers for. ``on_end`` is called
-    with the pid of a child that has ended.
+    ``work`` is called with the stop signals blocked; it must unblock those that it has handlers for. ``on_end`` is
+    called with the pid of a child that has ended.
     """
 
     def __init__(self, work: Callable[[], int] | None, on_end: Callable[[int], None]) -> None:
@@ -39,7 +39,7 @@ class BackgroundProcess:
         self._not_before = 0.0
 
     def ensure_running(self, listeners: Iterable[Any]) -> None:
-        """Start the child if there is none and it is time; it does not keep ``listeners``."""
+        """Start the child if none runs and the pause is over; the child closes ``listeners``."""
         if self._work is None or self.pid or time.monotonic() < self._not_before:
             return
         self._starts += 1
@@ -53,13 +53,13 @@ class BackgroundProcess:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def reap(self) -> bool:
-        """Take note if the child has ended; return whether it did not even get through its first start."""
+        """Check whether the child has ended; return whether its first start failed."""
         if not self.pid:
             return False
         try:
             ended, status = os.waitpid(self.pid, os.WNOHANG)
         except ChildProcessError:
-            # Who waited for any child has come first.
+            # A wait for any child has reaped it already.
             ended, status = self.pid, 0
         if not ended:
             return False
@@ -67,7 +67,7 @@ class BackgroundProcess:
         self._on_end(ended)
         code = os.waitstatus_to_exitcode(status)
         if code:
-            LOG.error("The worker for long work (pid %d) ended with %d.", ended, code)
+            LOG.error("The background process (pid %d) ended with exit code %d.", ended, code)
         return code == BACKGROUND_CANNOT_START and self._starts == 1
 
     def send_signal(self, number: signal.Signals) -> None:
@@ -78,7 +78,7 @@ class BackgroundProcess:
 
 
 def exit_child(code: int) -> None:
-    """End this process, a child, without what its parent would do at its own end, nor waiting for threads."""
+    """End this child process, without the exit handlers of its parent and without waiting for threads."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -88,7 +88,7 @@ def exit_child(code: int) -> None:
 def _be_child(work: Callable[[], int], listeners: Iterable[Any]) -> None:
     code = 1
     try:
-        # The handlers of the master must not act here, and who runs programs must see their end.
+        # The master's handlers must not run here, and code that runs programs must see their end.
         for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ}:
             signal.signal(number, signal.SIG_DFL)
         # Ctrl-C reaches every process of a terminal at once; the master decides when to stop.
@@ -97,6 +97,6 @@ def _be_child(work: Callable[[], int], listeners: Iterable[Any]) -> None:
             listener.close()
         code = work()
     except BaseException:
-        LOG.exception("The worker for long work failed.")
+        LOG.exception("The background process failed.")
     finally:
         exit_child(code)

@@ -1,10 +1,9 @@
 """The body of a request as the application reads it at `wsgi.input`.
 
-A body either comes to its proper end, announced by its Content-Length or by its last chunk (RFC 9112 sections
-6 and 7.1), or reading it raises; there is no silent end. The two errors are kinds of the built-in
-ConnectionError and TimeoutError, so that an application can tell them apart without knowing this module:
-broken is 400, stalled is 408. An error is raised again by each further read. What framing a request has is
-decided in `framing.py`.
+A body either reaches the end that its Content-Length or its last chunk announces (RFC 9112 sections 6 and 7.1), or
+reading it raises; there is no silent end. The two errors are subclasses of the built-in ConnectionError and
+TimeoutError, so that an application can distinguish them without this module: broken is 400, stalled is 408. Each
+further read raises the error again. `framing.py` decides the framing of a request.
 """
 
 import io
@@ -15,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 BUFFER = 64 * 1024
-"""Bytes in which small reads are bundled; larger reads go past the buffer, straight into the result."""
+"""Bytes of the buffer for small reads; larger reads bypass it and go straight into the result."""
 
 _FILL = 256 * 1024
 _SIZE_LINE_LIMIT = 1024
@@ -25,7 +24,7 @@ _TRAILER_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff
 
 
 class BrokenBody(ConnectionError):
-    """The client went away before the end of the body, or what it sent is not a body."""
+    """The client disconnected before the end of the body, or the body is malformed."""
 
 
 class StalledBody(TimeoutError):
@@ -33,11 +32,9 @@ class StalledBody(TimeoutError):
 
 
 class Wire:
-    """The bytes of one request that lie behind its head: those read together with the head, then the
-    socket's.
+    """The bytes of one request after its head: those read together with the head, then those of the socket.
 
-    `before_first_read` is called once, before the client is first waited for, unless it has sent some of its
-    body already.
+    `before_first_read` is called once, before the first wait for the client, unless it has sent some of its body.
     """
 
     def __init__(
@@ -73,7 +70,7 @@ class Wire:
         return line
 
     def fill(self) -> None:
-        """Read a good piece ahead, if nothing is."""
+        """Read ahead, if nothing is read ahead yet."""
         if self._position == len(self._ahead):
             self._fill()
 
@@ -116,7 +113,7 @@ class RawBody(io.RawIOBase):
         self.failure: OSError | None = None
 
     def readable(self) -> bool:
-        """It can be read."""
+        """Return True: the body can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -171,7 +168,7 @@ class ChunkedBody(RawBody):
         return count
 
     def _begin_chunk(self) -> bool:
-        """Read up to the data of the next chunk; return False when there is none."""
+        """Read up to the data of the next chunk; return False if there is no further chunk."""
         if not self._is_first and self.wire.read_line(2) != b"\r\n":
             _refuse("a chunk is longer than its size")
         self._is_first = False
@@ -197,10 +194,10 @@ def _refuse(problem: str) -> NoReturn:
 
 
 class RequestBody(io.BufferedReader):
-    """What the application gets: read, read1, readinto, readline and iteration, each as for a file.
+    """The stream for the application: read, read1, readinto, readline and iteration, each as for a file.
 
-    `read(n)` returns fewer than `n` bytes only at the proper end. Reading large pieces (1 MiB) is much
-    cheaper than reading small ones: they are received straight into the result.
+    `read(n)` returns fewer than `n` bytes only at the proper end. Large reads (1 MiB) are much cheaper than small ones,
+    because they are received straight into the result.
     """
 
     raw: RawBody
@@ -215,7 +212,7 @@ class RequestBody(io.BufferedReader):
         return self.raw.is_finished
 
     def _can_be_discarded(self) -> bool:
-        """Whether what the application left unread is known to be little, and is on its way."""
+        """Whether the unread rest is known to be small and is on its way."""
         if self.is_finished:
             return True
         if self.raw.failure is not None or self.raw.wire.is_untouched:
@@ -223,15 +220,15 @@ class RequestBody(io.BufferedReader):
         return isinstance(self.raw, FixedBody) and self.raw.left <= BUFFER
 
     def begin_answer(self, is_last: bool) -> None:
-        """Call `abandon`, so that the answer that begins now can say it, if the connection is not used again.
+        """Call `abandon` if the connection is not used again, so that the response that begins now can announce it.
 
-        That is so if the answer `is_last` anyway, or if too much of this body is unread.
+        The connection is not used again if the response `is_last` or if too much of this body is unread.
         """
         if is_last or not self._can_be_discarded():
             self._abandon()
 
     def discard(self, seconds: float) -> bool:
-        """Read and drop the rest, if it is little and comes within about `seconds`; return whether it did."""
+        """Read and drop the rest, if it is small and arrives within about `seconds`; return whether it did."""
         deadline = time.monotonic() + seconds
         scratch = memoryview(bytearray(BUFFER))
         while not self.is_finished:

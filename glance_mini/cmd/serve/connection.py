@@ -1,8 +1,7 @@
-"""One client connection while no thread works on it: TLS handshake, waiting for a request head, saying
-goodbye.
+"""One client connection while no thread works on it: TLS handshake, wait for a request head, end of the connection.
 
-None of its methods blocks, so that one thread can attend to all of them; a request is given to a thread of
-its own only when its head is complete. When to call what is decided by the worker.
+No method blocks, so that one thread can serve all connections. A request gets a thread of its own only when its head
+is complete. The worker decides which method to call.
 """
 
 import contextlib
@@ -73,9 +72,9 @@ class Connection(TConn):
         self.deadline = time.monotonic() + limits.io_timeout
 
     def advance(self) -> Next:
-        """Go on as far as possible without waiting.
+        """Advance as far as possible without waiting.
 
-        Raises OSError when the connection failed, and gunicorn's errors for a head that is none.
+        Raises OSError if the connection failed, and gunicorn's errors for an invalid head.
         """
         try:
             return self._step()
@@ -85,17 +84,17 @@ class Connection(TConn):
             return Next.WRITABLE
 
     def expect_request(self, unused: bytes) -> None:
-        """Wait for the head of the next request, of which `unused` has come already."""
+        """Wait for the head of the next request, of which `unused` has already arrived."""
         self.sock.setblocking(False)
         self._step = self._read_head
         self.deadline = time.monotonic() + (self._io_timeout if unused else self.cfg.keepalive)
         self._head += unused
 
     def linger(self) -> None:
-        """Say that nothing more will be sent, and from now on read and drop what still arrives.
+        """End sending, and from now on read and drop what still arrives.
 
-        Closing at once would make the system answer such bytes with a reset, which destroys the last answer
-        on its way (RFC 9112 section 9.6).
+        After an immediate close the system would answer such bytes with a reset, which destroys the last response on
+        its way (RFC 9112 section 9.6).
         """
         self.sock.setblocking(False)
         self._step = self._drop

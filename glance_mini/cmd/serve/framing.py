@@ -1,8 +1,7 @@
-"""Where the head of a request ends, and how long its body is.
+"""Finds the end of a request head and the length of the body.
 
-Two servers that answer these questions differently for one request can be made to see different requests
-("smuggling"), so whatever RFC 9112 sections 2.2, 5.1 and 6 leave to the reader is refused: gunicorn refuses
-most of it, this module the rest.
+Two servers that find different ends can be made to see different requests ("smuggling"). Therefore everything that
+RFC 9112 sections 2.2, 5.1 and 6 leave to the reader is refused: gunicorn refuses most of it, this module the rest.
 """
 
 import re
@@ -23,9 +22,9 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 def has_whole_head(data: bytearray, checked: int) -> bool:
-    """Return whether `data` has all of a request head; its first `checked` bytes have been looked at before.
+    """Return whether `data` has all of a request head; its first `checked` bytes were checked before.
 
-    Raises gunicorn's errors for bytes that no head has, without waiting for the rest, and beyond HEAD_LIMIT.
+    Raises gunicorn's errors for bytes that no head has, without waiting for the rest, and for a head beyond HEAD_LIMIT.
     """
     end = data.find(b"\r\n\r\n", max(0, checked - 3))
     if end > HEAD_LIMIT or (end < 0 and len(data) > HEAD_LIMIT):
@@ -40,14 +39,14 @@ def has_whole_head(data: bytearray, checked: int) -> bool:
 
 
 def body_length(headers: Iterable[tuple[str, str]]) -> int | None:
-    """Return the bytes of the body by its headers (names in capitals), None when it comes in chunks.
+    """Return the length of the body by its headers (names in capitals), None if it comes in chunks.
 
     Raises InvalidHeader (400) or UnsupportedTransferCoding (501) unless there is exactly one way to read it.
     """
     lengths = [value for name, value in headers if name == "CONTENT-LENGTH"]
     codings = [value for name, value in headers if name == "TRANSFER-ENCODING"]
     if len(lengths) + len(codings) > 1:
-        raise InvalidHeader("more than one header tells the length of the body")
+        raise InvalidHeader("more than one header gives the length of the body")
     if codings:
         if codings[0].lower() != "chunked":
             raise UnsupportedTransferCoding(codings[0])

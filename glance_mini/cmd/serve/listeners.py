@@ -1,4 +1,4 @@
-"""Listening sockets from what a user writes: host:port, [address]:port, unix:/path, fd://number."""
+"""Listening sockets for the addresses that users write: host:port, [address]:port, unix:/path, fd://number."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ _BACKLOG = 2048
 
 
 class CannotListen(Exception):
-    """An address that cannot be listened on; the text says which and why."""
+    """The server cannot listen on an address; the text has the address and the reason."""
 
 
 def listen(address: str) -> socket.socket:
@@ -65,7 +65,7 @@ def _listen_unix(path: str) -> socket.socket:
 def _remove_stale(path: str) -> None:
     """Remove a socket file that a killed server has left.
 
-    One that answers stays, and binding to it will fail.
+    A socket that answers stays, and binding to it will fail.
     """
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(os.stat(path).st_mode):

@@ -43,15 +43,15 @@ def run(
 ) -> int:
     """Serve until SIGTERM or SIGINT and return the exit code of the process: 0 after an orderly stop.
 
-    In each worker process `child_started` and then `make_application` are called, after the fork; threads
-    started there live. The application's `close()`, if it has one, is called when the worker has answered its
-    last request. `on_ready` is called once, in the master, when the first worker has its application.
-    `multiproc_dir` is a directory for the metrics of the processes (prometheus_client must not have been
-    imported yet); it is emptied. `background_process` is what one further child process does, which is
-    started, replaced and stopped with the workers (`background_process.py`).
+    Each worker process calls `child_started` and then `make_application`, after the fork; threads started there keep
+    running. The application's `close()`, if it has one, is called when the worker has answered its last request.
+    `on_ready` is called once, in the master, when the first worker has its application. `multiproc_dir` is a directory
+    for the metrics of the processes (prometheus_client must not have been imported yet); it is emptied.
+    `background_process` is the function of one further child process, which is started, replaced and stopped with the
+    workers (`background_process.py`).
 
-    An address that is taken or a certificate that cannot be read is one line on stderr and the code 1; an
-    application that cannot be built is the code 3. A second SIGINT does not wait for running requests.
+    An address in use or an unreadable certificate gives one line on stderr and the code 1; an application that
+    cannot be built gives the code 3. A second SIGINT does not wait for running requests.
     """
     try:
         tls = _tls_context(settings)
@@ -71,14 +71,13 @@ def run(
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
         if os.getpid() == master:
             return code
-        # A worker must not run what follows its master's call of run(), nor wait for the threads of requests
-        # cut short.
+        # A worker must not run the code after its master's call of run(), nor wait for threads of aborted requests.
         exit_child(code)
     return 0
 
 
 class _Service(BaseApplication):
-    """What gunicorn asks for its configuration, and its workers for the application."""
+    """Gives gunicorn its configuration, and its workers the application."""
 
     def __init__(
         self,
@@ -132,7 +131,7 @@ class _Service(BaseApplication):
             "limit_request_line": 8190,
             "limit_request_fields": 100,
             "limit_request_field_size": 16384,
-            # Which proxy may say what is decided by the application's own middleware.
+            # The application's own middleware decides which proxy headers it trusts.
             "forwarded_allow_ips": "",
             "secure_scheme_headers": {},
             "forwarder_headers": "",
@@ -147,7 +146,7 @@ class _Service(BaseApplication):
 
 
 class _Master(Arbiter):
-    """gunicorn's master, which stops in order for Ctrl-C too and tells when it is ready."""
+    """gunicorn's master, which also stops in order for Ctrl-C and reports when it is ready."""
 
     _is_halting = False
     _has_been_hurried = False
@@ -157,28 +156,28 @@ class _Master(Arbiter):
         self._background = background_process
 
     def handle_int(self) -> None:
-        """SIGINT is SIGTERM."""
+        """Treat SIGINT as SIGTERM."""
         self.handle_term()
 
     def handle_usr2(self) -> None:
-        """A second master cannot listen on the same addresses."""
+        """Ignore SIGUSR2: a second master cannot listen on the same addresses."""
         self.log.warning("SIGUSR2 is ignored: start another server to change to a new version")
 
     def manage_workers(self) -> None:
-        """Replace workers that are gone, and the background process."""
+        """Replace workers that have ended, and the background process."""
         super().manage_workers()
         self._background.ensure_running(self.LISTENERS)
         self.app.tell_ready()
 
     def reap_workers(self) -> None:
-        """Look which children ended. The first that could not start halts the master."""
+        """Reap the children that have ended. The first one that could not start halts the master."""
         try:
-            # Before the others are: they are waited for whoever they are.
+            # It comes first, because the wait for workers reaps any child.
             if self._background.reap():
-                raise HaltServer("The worker for long work cannot start.", BACKGROUND_CANNOT_START)
+                raise HaltServer("The background process cannot start.", BACKGROUND_CANNOT_START)
             super().reap_workers()
         except HaltServer:
-            # While it halts it looks again, and the next such worker would make it leave the others behind.
+            # The master reaps again while it halts; a second such worker would make it leave the others behind.
             if not self._is_halting:
                 self._is_halting = True
                 raise
@@ -189,7 +188,7 @@ class _Master(Arbiter):
         self._background.send_signal(signal.SIGTERM)
 
     def stop(self, graceful: bool = True) -> None:
-        """Stop all children, within the grace time; a second SIGINT ends it."""
+        """Stop all children within the graceful timeout; a second SIGINT ends the wait."""
         deadline = time.monotonic() + self.cfg.graceful_timeout
         self._background.send_signal(signal.SIGTERM)
         super().stop(graceful)
@@ -199,7 +198,7 @@ class _Master(Arbiter):
         self._background.send_signal(signal.SIGKILL)
 
     def kill_workers(self, sig: int) -> None:
-        """Send a signal to all workers; SIGQUIT is the one for a quick end."""
+        """Send a signal to all workers; SIGQUIT ends them quickly."""
         self._has_been_hurried = self._has_been_hurried or sig == signal.SIGQUIT
         super().kill_workers(sig)
 
@@ -211,7 +210,7 @@ class _Master(Arbiter):
         return self._has_been_hurried
 
     def spawn_worker(self) -> Any:
-        """Start a worker. It cannot miss a signal to stop: it unblocks them when it has its own handlers."""
+        """Start a worker. It misses no stop signal, because it unblocks them only when it has its own handlers."""
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             return super().spawn_worker()
@@ -229,7 +228,7 @@ class _StandardLogger(Logger):
 
 
 def _tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
-    """Return the context for all connections; made once, so that sessions can be resumed at any worker."""
+    """Return the context for all connections; made once, so that any worker can resume sessions."""
     if settings.tls_certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -249,7 +248,7 @@ def _empty(directory: str) -> None:
 
 
 def _forget_metrics(pid: int) -> None:
-    """Remove the gauges of a process that has ended; its counters go on counting."""
+    """Remove the gauges of a process that has ended; its counters stay in the sums."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         from prometheus_client.multiprocess import mark_process_dead
 

@@ -1,4 +1,4 @@
-"""What the server behind `glance-mini serve` can be told.
+"""The settings of the server behind `glance-mini serve`.
 
 Values only: `server.py` makes gunicorn's settings from them, and the command makes them from options.
 """
@@ -10,10 +10,9 @@ from dataclasses import dataclass
 class Limits:
     """How long and how slowly a client may use a connection.
 
-    `io_timeout`: seconds in which a socket must move at least one byte, and in which a TLS handshake and a
-    request head must be complete. `minimum_rate`: bytes per second a client must keep up while it is waited
-    for, averaged over `rate_window` seconds of such waiting; 0 is no minimum. Time that the application takes
-    is not counted.
+    `io_timeout`: seconds in which a socket must move at least one byte, and in which a TLS handshake and a request
+    head must be complete. `minimum_rate`: bytes per second that a client must keep up while the server waits for it,
+    averaged over `rate_window` seconds of such waiting; 0 is no minimum. Time of the application is not counted.
     """
 
     io_timeout: float = 60.0
@@ -27,9 +26,8 @@ class ServerSettings:
 
     `bind` has "127.0.0.1:9292", "[::1]:9292", "unix:/path" or "fd://3" (a listening socket inherited from the
     parent process). `threads` is per worker process; each runs one request at a time. `keepalive` and
-    `graceful_timeout` are seconds. TLS is spoken when `tls_certificate` names a PEM file; `tls_key` may be
-    None when that file holds the key too. `access_log` writes a line for each request to the logger
-    "gunicorn.access".
+    `graceful_timeout` are seconds. The server uses TLS if `tls_certificate` names a PEM file; `tls_key` may be
+    None if that file holds the key too. `access_log` writes a line for each request to the logger "gunicorn.access".
     """
 
     bind: tuple[str, ...]

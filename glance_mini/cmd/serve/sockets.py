@@ -1,8 +1,7 @@
-"""Client sockets on which no call waits for ever.
+"""Client sockets on which every call has a time limit.
 
-gunicorn makes a client's socket blocking while a thread works on it; here "blocking" means "within the
-time-out and the minimum rate of `Limits`", in both directions, with and without TLS. What the bytes mean is
-not known here.
+gunicorn makes a client's socket blocking while a thread works on it; here "blocking" means "within the time-out and
+the minimum rate of `Limits`", in both directions, with and without TLS. This module does not interpret the bytes.
 """
 
 import errno
@@ -34,9 +33,9 @@ class Pace:
         self._count = 0
 
     def note(self, count: int, seconds: float) -> None:
-        """Add `count` bytes for which `seconds` were waited.
+        """Add `count` bytes, which took `seconds` of waiting.
 
-        Raises TimeoutError when the window that ends with them was too slow.
+        Raises TimeoutError if the window that ends with them was too slow.
         """
         self._seconds += seconds
         self._count += count
@@ -57,17 +56,17 @@ class _Bounded(socket.socket):
     _sending: Pace
 
     def admit(self, limits: Limits) -> None:
-        """Set what the client must keep to; counts from zero."""
+        """Set the limits of the client and start to count from zero."""
         self._io_timeout = limits.io_timeout
         self._receiving = Pace(limits)
         self._sending = Pace(limits)
 
     def setblocking(self, flag: bool) -> None:
-        """Make calls return at once, or with `flag` wait for the time-out at most and then raise TimeoutError."""
+        """Make calls return at once, or with `flag` raise TimeoutError after the time-out."""
         self.settimeout(self._io_timeout if flag else 0.0)
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        """Return up to `buflen` bytes, b"" at the end. Raises TimeoutError when it is too slow too."""
+        """Return up to `buflen` bytes, b"" at the end. Raises TimeoutError, also for a rate that is too low."""
         started = time.monotonic()
         data = super().recv(buflen, flags)
         self._receiving.note(len(data), time.monotonic() - started)
@@ -81,7 +80,7 @@ class _Bounded(socket.socket):
         return count
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send all of `data`. The time-out holds for each step; socket.sendall has it for the whole."""
+        """Send all of `data`. The time-out applies to each step; in socket.sendall it applies to the whole."""
         rest = memoryview(data).cast("B")
         while rest:
             rest = rest[self._step(len(rest), self.send, rest, flags) :]
@@ -89,8 +88,8 @@ class _Bounded(socket.socket):
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send `count` bytes (None: the rest) of `file` from `offset` without reading them, return the count.
 
-        The file then stands where the sending stopped, also after an error. Raises OSError when the file ends earlier:
-        the head of the answer has promised `count` bytes.
+        The position in the file is then where sending stopped, also after an error. Raises OSError if the file ends
+        earlier, because the head of the response has announced `count` bytes.
         """
         source = file.fileno()
         left = total = os.fstat(source).st_size - offset if count is None else count
@@ -98,7 +97,7 @@ class _Bounded(socket.socket):
             while left:
                 sent = self._step(left, self._sendfile_some, source, offset, left)
                 if not sent:
-                    raise OSError(f"the file ended {left} bytes before the end of the answer")
+                    raise OSError(f"the file ended {left} bytes before the end of the response")
                 offset += sent
                 left -= sent
         except OSError as error:
@@ -111,11 +110,10 @@ class _Bounded(socket.socket):
         return total
 
     def _step(self, size: int, send: Callable[..., int], *arguments: Any) -> int:
-        """Return what `send` returns for up to `size` bytes, waiting as long as the client takes bytes at all.
+        """Return what `send` returns for up to `size` bytes; waits as long as the client takes any bytes.
 
-        A socket only becomes writable again when a good part of its buffer, often more than a MiB, is free. A
-        slow reader takes longer than the time-out for that, so what counts as silence is that the buffer did
-        not get shorter.
+        A socket becomes writable again only when a good part of its buffer, often more than a MiB, is free. A slow
+        reader may need longer than the time-out for that, so silence means that the buffer did not shrink.
         """
         queued = self._queued() if size > _SMALL else 0
         while True:
@@ -146,7 +144,7 @@ class _Bounded(socket.socket):
             raise TimeoutError("timed out")
 
     def _queued(self) -> int:
-        """How many bytes the other side has not acknowledged yet."""
+        """Return how many bytes the other side has not acknowledged yet."""
         (count,) = struct.unpack("i", fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))
         return int(count)
 
@@ -156,4 +154,4 @@ class ClientSocket(_Bounded):
 
 
 class TLSClientSocket(_Bounded, ssl.SSLSocket):
-    """An accepted connection with TLS; made by an `SSLContext` whose `sslsocket_class` it is."""
+    """An accepted connection with TLS; the `sslsocket_class` of the `SSLContext` that makes it."""

@@ -1,8 +1,7 @@
-"""A worker process: one thread attends to all waiting connections, a pool of threads to the requests.
+"""A worker process: one thread serves all waiting connections, a pool of threads the requests.
 
-A thread is taken only for a complete request head, so half-sent heads and half TLS handshakes cost no thread.
-It overrides what gunicorn's threaded worker does before and after a request; parsing and answering one is
-left to gunicorn.
+Only a complete request head takes a thread, so half-sent heads and half TLS handshakes cost none. The worker overrides
+what gunicorn's threaded worker does before and after a request; gunicorn parses and answers the request.
 """
 
 import contextlib
@@ -28,7 +27,7 @@ _ACCEPT_PAUSE = 1.0
 
 
 class Worker(ThreadWorker):
-    """gunicorn's threaded worker with patience that ends. `app` is the service of `server.py`."""
+    """gunicorn's threaded worker with time limits for clients. `app` is the service of `server.py`."""
 
     wsgi: Any
 
@@ -38,7 +37,7 @@ class Worker(ThreadWorker):
         self._accept_again = 0.0
 
     def init_signals(self) -> None:
-        """Only the master decides when to stop: Ctrl-C reaches every process of a terminal at once."""
+        """Ignore SIGINT: Ctrl-C reaches every process of a terminal at once, and the master decides when to stop."""
         super().init_signals()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -49,23 +48,23 @@ class Worker(ThreadWorker):
         self.wsgi = Adapter(self.wsgi, lambda: not self.alive)
 
     def run(self) -> None:
-        """Serve until told to stop, let running requests end within the grace time, close the application."""
+        """Serve until stopped, let running requests end within the graceful timeout, close the application."""
         super().run()
         close = getattr(self.wsgi.application, "close", None)
         if close is not None:
             close()
 
     def is_parent_alive(self) -> bool:
-        """Return whether the master lives; without it this worker stops as if told to."""
+        """Return whether the master runs; without it this worker stops."""
         if not super().is_parent_alive():
             self.alive = False
         return bool(self.alive)
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Start or stop accepting; after a failure not before a pause is over.
+        """Start or stop accepting; after a failure it starts again only after a pause.
 
-        A worker that stops for good closes its listening sockets at once: a client shall be refused and go elsewhere
-        instead of waiting for a service that only ends its last requests.
+        A worker that stops for good closes its listening sockets at once, so that a client is refused and can go
+        elsewhere, instead of waiting for a service that only ends its last requests.
         """
         if not enabled or time.monotonic() >= self._accept_again:
             super().set_accept_enabled(enabled)
@@ -74,7 +73,7 @@ class Worker(ThreadWorker):
                 listener.close()
 
     def accept(self, listener: Any) -> None:
-        """Take one new connection; the one waiting longest makes room for it when there are too many."""
+        """Accept one connection; if there are too many, close the one that has waited longest."""
         try:
             accepted, client = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -98,7 +97,7 @@ class Worker(ThreadWorker):
             self._forget(next(iter(self._watched)))
 
     def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
-        """Wait for the next request on a connection whose thread is done with the last, or say goodbye."""
+        """Wait for the next request on a connection whose last request is answered, or end the connection."""
         try:
             if not fs.cancelled() and fs.result():
                 conn.expect_request(conn.parser.unreader.take_buffered())
@@ -112,7 +111,7 @@ class Worker(ThreadWorker):
             self._advance(conn)
 
     def murder_keepalived(self, force: bool = False) -> None:
-        """Close the connections whose time is over, or all that wait."""
+        """Close the waiting connections whose deadline has passed, or all of them."""
         now = time.monotonic()
         for conn in [conn for conn in self._watched if force or conn.deadline <= now]:
             self._forget(conn)
@@ -160,7 +159,7 @@ class Worker(ThreadWorker):
         """Answer one request, in a thread of the pool; return whether the connection may be used again."""
         length = body_length(req.headers)
         ask = partial(conn.sock.sendall, _CONTINUE) if req._expected_100_continue else None
-        # Otherwise gunicorn says 100 Continue before the application can refuse the request by its head.
+        # Otherwise gunicorn sends 100 Continue before the application can refuse the request by its head.
         req._expected_100_continue = False
         wire = Wire(conn.sock, req.unreader.take_buffered(), ask)
         raw = ChunkedBody(wire) if length is None else FixedBody(wire, length)
@@ -168,7 +167,7 @@ class Worker(ThreadWorker):
         try:
             return bool(super().handle_request(req, conn))
         except TimeoutError as error:
-            self.log.info("Client %s stalled while it was answered: %s", conn.client, error)
+            self.log.info("Client %s stalled during the response: %s", conn.client, error)
             return False
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
@@ -183,7 +182,7 @@ class Worker(ThreadWorker):
 
 
 def announce_ready(descriptor: int, master: int) -> None:
-    """Write to the pipe `descriptor` that a worker is ready, and make the process `master` look at it."""
+    """Write to the pipe `descriptor` that a worker is ready, and signal the process `master` to read it."""
     with contextlib.suppress(OSError):
         os.write(descriptor, b".")
         os.kill(master, signal.SIGCHLD)

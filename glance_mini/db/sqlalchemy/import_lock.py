@@ -1,7 +1,7 @@
-"""The import lock: the property of an image that names the job at work on it (api-imports-progress, api-imports-lock).
+"""The import lock: the property of an image that names its running job (api-imports-progress, api-imports-lock).
 
-Taking it is a part of ``imports.begin``. Here it is looked at, and taken away from a job that ended without giving it
-back. The row of the image is locked by the caller.
+``imports.begin`` takes the lock. This module reads it, and releases the lock of a job that ended without releasing it.
+The caller locks the row of the image.
 """
 
 from dataclasses import replace
@@ -24,10 +24,10 @@ _HOLDER = select(image_properties.c.value).where(
 
 
 def lock_image_of(connection: Connection, job: Job) -> Image | None:
-    """Return the image whose import lock ``job`` holds, its row locked; None where it holds none.
+    """Return the image whose import lock ``job`` holds, with its row locked; None if the job holds no import lock.
 
-    A job gets its import lock when it is inserted, or from the worker that runs it and ends it too; so None stays true
-    for a job that nobody runs.
+    A job gets its import lock when it is inserted, or from the worker that runs it and also ends it. So None remains
+    true for a job that no worker runs.
     """
     if job.image_id is None or connection.execute(_HOLDER, {"image": job.image_id}).scalar() != job.id:
         return None
@@ -36,9 +36,9 @@ def lock_image_of(connection: Connection, job: Job) -> Image | None:
 
 
 def release_lock(connection: Connection, image: Image, now: datetime) -> Image:
-    """Take the import lock off ``image`` and return it: what was not imported has failed.
+    """Remove the import lock from ``image`` and return the image; unfinished stores count as failed.
 
-    An image that was ``importing`` is ``queued`` and empty again; one that was active keeps what it has.
+    An ``importing`` image becomes ``queued`` and empty; an active image keeps its data.
     """
     properties = dict(image.properties)
     del properties[TASK_PROPERTY]
@@ -52,7 +52,7 @@ def release_lock(connection: Connection, image: Image, now: datetime) -> Image:
 
 
 def break_stale_lock(connection: Connection, image: Image, now: datetime) -> Image:
-    """Return ``image`` without the lock of a job that has ended while nobody could see the image."""
+    """Return ``image`` without the lock of a job that ended while the image was in the trash."""
     holder = image.properties.get(TASK_PROPERTY)
     if holder is None:
         return image
@@ -64,7 +64,7 @@ def break_stale_lock(connection: Connection, image: Image, now: datetime) -> Ima
 
 
 def reset_data(image: Image) -> Image:
-    """Return ``image`` as queued, with nothing known of data; its locations stay for the caller to drop."""
+    """Return ``image`` as queued, without sizes and hashes; the caller drops its locations."""
     return replace(
         image,
         status="queued",

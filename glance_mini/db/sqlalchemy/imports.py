@@ -1,7 +1,7 @@
-"""Imports: the image and its job change together, or not at all (api-imports).
+"""Imports: an image and its job change together in one transaction (api-imports).
 
-The image is locked first and the job then. A job that was lost changes nothing any more; one that was cancelled may
-only put back, and neither adds data nor makes its image active.
+The image is locked before the job. A job that its worker has lost changes nothing any more. A cancelled job may only
+undo its changes: it neither adds data nor makes its image active.
 """
 
 from dataclasses import replace
@@ -23,12 +23,12 @@ from glance_mini.operations.jobs import AddJob
 from glance_mini.operations.records import BeginImport, EndImport, ListDeletions, RecordImport
 
 LONGEST_WAIT = timedelta(minutes=120)
-"""How long a job that nobody takes keeps its lock (api-imports-lock)."""
+"""How long a job that no worker takes keeps its lock (api-imports-lock)."""
 
 LONGEST_SILENCE = timedelta(minutes=60)
-"""How long a job whose lease has ended keeps its lock, for another worker to take it over (api-imports-lock)."""
+"""How long a job whose lease has expired keeps its lock, so that another worker can take it over (api-imports-lock)."""
 
-_BROKEN = "The import was given up: it made no progress and another one has begun."
+_BROKEN = "The import was aborted: it made no progress and another one has begun."
 
 _FORMATS = ("disk_format", "container_format")
 
@@ -36,12 +36,12 @@ _HASHES = ("checksum", "os_hash_algo", "os_hash_value")
 
 
 def begin(connection: Connection, call: BeginImport, now: datetime) -> ImportBegun:
-    """Take the import lock for the job, insert it and move the image to its new status.
+    """Take the import lock for the job, insert the job, move the image to its new status and return both.
 
-    Where data was staged, the job is bound to the node whose own disk has it. It counts as an upload of the image's
-    owner, unless the staged data does so already. A job that a worker holds is not inserted: it gets the image. A dead
-    job that holds the lock fails. Conflict where a live one holds it or a format is missing, StatusConflict, NotFound,
-    LimitExceeded; Gone where the job was lost or cancelled.
+    If data was staged on a node's own disk, the job is bound to that node. The job counts as an upload of the image's
+    owner, unless the staged data already does. A job that a worker holds is not inserted but gets the image. A dead job
+    that holds the lock fails. Raises Conflict if a live job holds the lock or a format is missing, StatusConflict,
+    NotFound, LimitExceeded; Gone if the job was lost or cancelled.
     """
     job = call.job
     assert job.image_id is not None
@@ -66,10 +66,10 @@ def begin(connection: Connection, call: BeginImport, now: datetime) -> ImportBeg
 
 
 def record(connection: Connection, call: RecordImport, now: datetime) -> Image:
-    """Add the location of the data to the image of the job with its sizes and hashes, and return it; may be repeated.
+    """Add the location, sizes and hashes of the data to the image of the job and return the image; may be repeated.
 
-    Conflict where a hash differs from the one that the image has, Unavailable while older data in the same place waits
-    for its deletion. LimitExceeded; Gone where the job was lost or cancelled, or the image deleted.
+    Raises Conflict if a hash differs from that of the image, Unavailable while older data at the same URL waits for its
+    deletion, LimitExceeded, Gone if the job was lost or cancelled or the image was deleted.
     """
     before, held = _lock(connection, call.job)
     if held.is_cancelled:
@@ -85,8 +85,8 @@ def record(connection: Connection, call: RecordImport, now: datetime) -> Image:
 def end(connection: Connection, call: EndImport, now: datetime) -> Image:
     """Set ``properties`` (None removes one) and ``status``, drop locations, and return the image.
 
-    An image that becomes ``queued`` forgets its sizes and hashes. Gone where the job was lost or the image deleted,
-    and where the job was cancelled and the image should become active.
+    An image that becomes ``queued`` loses its sizes and hashes. Raises Gone if the job was lost or the image was
+    deleted, and if the job was cancelled and the image should become active.
     """
     before, held = _lock(connection, call.job)
     if held.is_cancelled and call.status == "active":
@@ -104,7 +104,7 @@ def end(connection: Connection, call: EndImport, now: datetime) -> Image:
 def _break_dead_lock(
     connection: Connection, image: Image, now: datetime, expires_at: datetime
 ) -> tuple[Image, tuple[Job, ...]]:
-    """Return ``image`` without the lock of a dead job, and that job, failed; Conflict where the job lives."""
+    """Return ``image`` without the lock of a dead job, and that job, now failed; raises Conflict for a live job."""
     holder = image.properties.get(TASK_PROPERTY)
     if holder is None:
         return image, ()
@@ -135,7 +135,7 @@ def _check_formats(image: Image) -> None:
 
 
 def _lock(connection: Connection, job: Job) -> tuple[Image, Job]:
-    """Return the image and the job, both locked; Gone where ``job`` was lost, or the image or its lock is another's."""
+    """Return the image and the job, both locked; raises Gone if ``job`` has lost its holder, its image or its lock."""
     assert job.image_id is not None
     image = records.find_locked(connection, job.image_id)
     held = rows.lock_held(connection, job)
@@ -147,16 +147,16 @@ def _lock(connection: Connection, job: Job) -> tuple[Image, Job]:
 
 
 def _check_place(connection: Connection, image: Image, data: StoredData) -> None:
-    # Whoever is deleting there has perhaps not come to it yet, and would take the new data for the old.
+    # A process that deletes the older data may not have reached it yet and would delete the new data instead.
     if any(pending.url == data.location.url for pending in deletions.of_image(connection, ListDeletions(image.id))):
-        raise errors.Unavailable(reason=f"Older data of image {image.id} is being deleted in the same place.")
+        raise errors.Unavailable(reason=f"Older data of image {image.id} is being deleted at the same URL.")
 
 
 def _with_data(image: Image, data: StoredData) -> Image:
     known = {name: getattr(image, name) for name in _HASHES}
     found = {name: getattr(data, name) for name in _HASHES}
     if known["os_hash_algo"] not in (None, found["os_hash_algo"]):
-        # Values of two algorithms say nothing about each other; the image keeps its own.
+        # Values of two algorithms cannot be compared; the image keeps its own.
         found["os_hash_algo"] = found["os_hash_value"] = None
     for name, value in found.items():
         if None not in (known[name], value) and known[name] != value:
@@ -180,7 +180,7 @@ def _check_locations(before: Image, after: Image, limits: Limits) -> None:
 
 
 def _moved(before: Image, after: Image, status: str | None) -> Image:
-    """Return ``after`` in ``status``, None for the one of ``before``; StatusConflict where that cannot follow."""
+    """Return ``after`` in ``status`` (None: that of ``before``); raises StatusConflict if the move is not allowed."""
     if status in (None, before.status):
         return after
     assert status is not None

@@ -1,7 +1,7 @@
-"""Locks of the whole cluster, for work that one transaction at a time may do because it counts what others have done.
+"""Cluster-wide locks, for work that only one transaction at a time may do because it counts the work of the others.
 
-They are rows of the table ``turns``. The database ends a transaction that says nothing for the time set in ``engine``,
-so the lock of a machine that died is free then.
+They are rows of the table ``turns``. The database ends a transaction that is silent for the time set in ``engine``,
+which frees the locks of a dead machine.
 """
 
 from sqlalchemy import Connection, bindparam, select
@@ -15,7 +15,7 @@ _WAIT = select(turns.c.name).where(turns.c.name == bindparam("lock")).with_for_u
 
 
 def wait(connection: Connection, name: str) -> None:
-    """Return when the lock ``name`` is ours, until the transaction ends."""
-    # An SQLite transaction is alone anyway.
+    """Wait for the lock ``name`` and hold it until the transaction ends."""
+    # An SQLite write transaction already excludes all others.
     if connection.dialect.name != "sqlite":
         connection.execute(_WAIT, {"lock": name})

@@ -1,4 +1,4 @@
-"""Members of images (api-members). A membership that ends leaves no row and may be made again."""
+"""Members of images (api-members). An ended membership leaves no row, so the project can become a member again."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -24,7 +24,7 @@ _DELETE = delete(image_members).where(*_KEY)
 
 
 def list_members(connection: Connection, call: ListMembers) -> tuple[Member, ...]:
-    """Return the members of the image, or the one named, in the order of their creation."""
+    """Return the members of the image, or only the named one, in the order of their creation."""
     if call.member_id is None:
         rows = connection.execute(_LIST, {"image": call.image_id})
     else:
@@ -33,12 +33,12 @@ def list_members(connection: Connection, call: ListMembers) -> tuple[Member, ...
 
 
 def get(connection: Connection, call: GetMember) -> Member:
-    """Return one member of the image; NotFound."""
+    """Return one member of the image; raises NotFound."""
     return _get(connection, {"image": call.image_id, "project": call.member_id})
 
 
 def add(connection: Connection, call: AddMember, now: datetime) -> Member:
-    """Insert a pending member; Duplicate, NotFound (no such image), LimitExceeded with more than ``limit``."""
+    """Insert and return a pending member; raises Duplicate, NotFound (no such image), LimitExceeded."""
     image_id, member_id, limit = call.image_id, call.member_id, call.limit
     image = records.lock(connection, image_id)
     present = connection.execute(_NAMES, {"image": image_id}).scalars().all()
@@ -52,14 +52,14 @@ def add(connection: Connection, call: AddMember, now: datetime) -> Member:
 
 
 def update_status(connection: Connection, call: UpdateMember, now: datetime) -> Member:
-    """Set the status of a membership and return it; NotFound."""
+    """Set the status of a membership and return the member; raises NotFound."""
     key = {"image": call.image_id, "project": call.member_id}
     connection.execute(_UPDATE, key | {"status": call.status, "updated_at": now})
     return _get(connection, key)
 
 
 def remove(connection: Connection, call: DeleteMember, now: datetime) -> Member:
-    """End a membership and return it as deleted; NotFound."""
+    """End a membership and return the deleted member; raises NotFound."""
     key = {"image": call.image_id, "project": call.member_id}
     member = _get(connection, key)
     if not connection.execute(_DELETE, key).rowcount:

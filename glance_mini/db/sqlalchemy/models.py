@@ -1,8 +1,8 @@
-"""The tables, under the names that operators of image services know, with what fast lists need beside them.
+"""The tables, with the names that operators of image services know, and additional columns for fast lists.
 
-Text compares byte by byte on every database. ``sort_*`` columns are generated: they hold what null sorts as, so that
-an index can back each order. ``image_created_at`` repeats the creation time of the image, which never changes, so that
-an index can walk the images of a property, a tag or a member in the default order.
+Text compares byte by byte on every database. ``sort_*`` columns are generated: they replace null by the value as which
+it sorts, so that an index can serve each order. ``image_created_at`` repeats the creation time of the image, which
+never changes, so that an index can serve the images of a property, a tag or a member in the default order.
 """
 
 from hashlib import blake2b
@@ -28,13 +28,13 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
 MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_nopad_bin"}
-"""``nopad``: otherwise "a" and "a " would be one name."""
+"""Without ``nopad``, "a" and "a " would be equal."""
 
 AUDIENCE = (
     "CASE WHEN owner IS NULL OR visibility = 'public' THEN 'public'"
     " WHEN visibility = 'community' THEN 'community' ELSE 'project' END"
 )
-"""In whose lists an image is: an image without an owner is everybody's (api-images-visibility)."""
+"""The audience of an image in lists: an image without an owner is public (api-images-visibility)."""
 
 metadata = MetaData(
     naming_convention={
@@ -48,12 +48,12 @@ metadata = MetaData(
 
 
 def exact(length: int) -> String:
-    """Return the type of a text of ``length`` characters that compares and sorts byte by byte."""
+    """Return the type of a text of at most ``length`` characters that compares and sorts byte by byte."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
 def long_text() -> TypeEngine[str]:
-    """Return the type of a text without a limit of its own."""
+    """Return the type of a text without a length limit."""
     return Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 
 
@@ -63,21 +63,21 @@ def moment() -> TypeEngine[Any]:
 
 
 def counter() -> TypeEngine[int]:
-    """Return the type of a 64-bit number that the database counts up."""
+    """Return the type of a 64-bit number that the database increments."""
     return BigInteger().with_variant(Integer(), "sqlite")
 
 
 def digest(name: str, value: str) -> str:
-    """Return what stands in ``value_digest``: 128 bits of a property's name and value, in hex.
+    """Return the ``value_digest``: a 128-bit hash of a property's name and value, in hex.
 
-    Equal digests are equal properties: a list asks for nothing else, since further conditions would make a database
-    expect fewer rows than there are and sort them all.
+    Equal digests mean equal properties. A list compares only digests, because further conditions would make a database
+    underestimate the number of rows and sort them all.
     """
     return blake2b(value.encode(), digest_size=16, key=blake2b(name.encode()).digest()).hexdigest()
 
 
 def _generated(name: str, kind: Any, expression: str) -> Column[Any]:
-    # Never null; MariaDB does not take NOT NULL on a generated column.
+    # The column is never null, but MariaDB does not accept NOT NULL on a generated column.
     return Column(name, kind, Computed(expression, persisted=True))
 
 
@@ -267,9 +267,9 @@ jobs = Table(
     Index("ix_jobs_expires_at", "expires_at"),
     **MYSQL,
 )
-"""The lowest ``rank`` is given out first: priorities turned round, so that an index backs the order. ``counted_for`` is
-the project whose ``image_count_uploading`` the job is part of, until it ends. ``stores`` has a comma before and after
-each id; ``store`` is what it was before revision 0003, and nobody's any more."""
+"""The lowest ``rank`` is given out first: it is the negated priority, so that an index serves the order.
+``counted_for`` is the project whose ``image_count_uploading`` the job is part of, until it ends. ``stores`` has a comma
+before and after each id; ``store`` is unused since revision 0003, which replaced it."""
 
 staged_data = Table(
     "staged_data",
@@ -294,7 +294,7 @@ pending_deletes = Table(
     Index("ix_pending_deletes_scrub_at", "scrub_at"),
     **MYSQL,
 )
-"""Images that were deleted and can be restored until ``scrub_at``, to the ``status`` that they had."""
+"""Images in the trash: they can be restored until ``scrub_at`` to their previous ``status``."""
 
 outbox = Table(
     "outbox",
@@ -312,7 +312,7 @@ outbox = Table(
     sqlite_autoincrement=True,
     **MYSQL,
 )
-"""Events that wait for their publication; ids are never given again, so they tell the order."""
+"""Events that wait for their publication; ids are never reused, so they define the order."""
 
 turns = Table(
     "turns",
@@ -320,4 +320,4 @@ turns = Table(
     Column("name", exact(64), primary_key=True),
     **MYSQL,
 )
-"""Rows that are locked and never changed: who has locked one is alone at that kind of work."""
+"""Rows that are only locked, never changed: each is the lock of one kind of work."""

@@ -1,7 +1,7 @@
-"""Stored events: added with the change they tell of, given out in order, forgotten when published.
+"""Stored events: they are added with their change, given out in order, and deleted after their publication.
 
-Events of one image are in the order of their ids, because who changes an image holds its row until the end. They are
-taken by turns, so that nobody gets a later event of an image while somebody else has an earlier one.
+Events of one image are in the order of their ids, because a transaction that changes an image locks its row until the
+end. A lock serializes claims, so that no process gets a later event of an image while another has an earlier one.
 """
 
 from collections.abc import Iterable
@@ -42,23 +42,23 @@ _COUNT = select(func.count()).select_from(outbox)
 
 def add(connection: Connection, events: Iterable[Event], now: datetime) -> None:
     """Store ``events`` in their order."""
-    # One by one: several rows of one statement may get their ids in another order.
+    # One statement for each event: rows of one statement may get their ids in another order.
     for event in events:
         connection.execute(_INSERT, _row(event, now))
 
 
 def append(connection: Connection, call: AddEvents, now: datetime) -> None:
-    """Store events about no change."""
+    """Store events without a change."""
     add(connection, call.events, now)
 
 
 def look(connection: Connection, call: TakeEvents, now: datetime) -> bool:
-    """Tell whether there are events at all."""
+    """Return whether there are any events."""
     return bool(_count(connection))
 
 
 def take(connection: Connection, call: TakeEvents, now: datetime) -> tuple[Event, ...]:
-    """Return events that nobody has, the oldest first, now given to the caller."""
+    """Return unclaimed events, the oldest first, which the caller now holds."""
     locks.wait(connection, locks.TAKE_EVENTS)
     found = tuple(_to_event(row) for row in connection.execute(_FREE, {"now": now, "rows": call.max_rows}))
     if found:
@@ -68,18 +68,18 @@ def take(connection: Connection, call: TakeEvents, now: datetime) -> tuple[Event
 
 
 def finish(connection: Connection, call: FinishEvents, now: datetime) -> None:
-    """Forget events."""
+    """Delete events."""
     connection.execute(_DELETE, {"ids": list(call.event_ids)})
 
 
 def release(connection: Connection, call: ReleaseEvents, now: datetime) -> None:
-    """Give those events back that the process still has."""
+    """Release the events that the process still holds."""
     values = {"ids": list(call.event_ids), "holder": call.process, "claimed_by": None, "claimed_until": None}
     connection.execute(_RELEASE, values)
 
 
 def count(connection: Connection, call: CountEvents) -> int:
-    """Return how many events there are."""
+    """Return the number of events."""
     return _count(connection)
 
 
@@ -106,4 +106,4 @@ def _to_event(row: Any) -> Event:
 QUERIES = {CountEvents: count}
 WRITES = {AddEvents: append, TakeEvents: take, FinishEvents: finish, ReleaseEvents: release}
 LOOKS = {TakeEvents: (look, ())}
-"""A read that tells whether a call may find something, and its result where it would not."""
+"""For each call a read that returns whether the call may find something, and the result of the call if not."""

@@ -1,4 +1,4 @@
-"""Removal of images that were deleted long ago; their ids become tombstones and are never given again."""
+"""Removes images that were deleted long ago; their ids become tombstones and are never used again."""
 
 from datetime import datetime
 
@@ -25,9 +25,9 @@ _REMOVE = delete(images).where(images.c.id.in_(bindparam("ids", expanding=True))
 
 
 def purge(connection: Connection, call: PurgeImages, now: datetime) -> int:
-    """Remove images that were deleted long ago; return how many went.
+    """Remove images that were deleted long ago; return the number of removed images.
 
-    An image whose data, upload or deletion is still pending stays. What belongs to an image goes with its row.
+    An image with pending deletions or a transfer, or in the trash, stays. The child rows of an image go with its row.
     """
     values = {"before": now - call.older_than, "rows": call.max_rows}
     ids = connection.execute(_FOUND, values).scalars().all()

@@ -1,4 +1,4 @@
-"""The version of the tables: makes them, migrates them, and tells whether they fit this program."""
+"""Creates and migrates the tables, and checks whether their version fits this program."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +17,13 @@ _LOCK_SECONDS = 300
 
 
 def version(engine: Engine) -> str | None:
-    """Return the revision of the tables, None where there are none."""
+    """Return the revision of the tables, None if there are no tables."""
     with engine.connect() as connection:
         return _version(connection)
 
 
 def check(engine: Engine) -> str | None:
-    """Return what is wrong with the tables in one sentence, None where they fit this program."""
+    """Return one sentence about what is wrong with the tables, None if they fit this program."""
     found = version(engine)
     if found == HEAD:
         return None
@@ -35,9 +35,9 @@ def check(engine: Engine) -> str | None:
 
 
 def sync(engine: Engine) -> str:
-    """Bring the tables to ``HEAD`` and return it; may run in several processes at once, and be repeated.
+    """Migrate the tables to ``HEAD`` and return it; may run in several processes at once, and be repeated.
 
-    Tables of a newer program stay as they are, and their revision is returned.
+    Tables of a newer program are not changed, and their revision is returned.
     """
     found = version(engine)
     if found is not None and found >= HEAD:
@@ -58,7 +58,7 @@ def _version(connection: Connection) -> str | None:
 
 def upgrade(connection: Connection, revision: str = HEAD) -> None:
     """Run the migrations up to ``revision``, inside ``alone``."""
-    # Imported here because a service that finds its tables in order never needs it.
+    # Imported here because a service with up-to-date tables never needs it.
     from alembic import command
     from alembic.config import Config
 
@@ -70,7 +70,7 @@ def upgrade(connection: Connection, revision: str = HEAD) -> None:
 
 @contextmanager
 def alone(connection: Connection) -> Iterator[None]:
-    """Let one process at a time into the block, in one transaction where the database can do that for tables."""
+    """Let one process at a time into the block, in one transaction if the database has transactions for tables."""
     if connection.dialect.name == "mysql":
         connection.execute(text("SELECT GET_LOCK(:name, :wait)"), {"name": _LOCK_NAME, "wait": _LOCK_SECONDS})
         try:

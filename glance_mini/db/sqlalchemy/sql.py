@@ -1,6 +1,6 @@
-"""JSON made by the database from child rows, so that a page of images is one statement.
+"""SQL functions that make JSON of child rows in the database, so that a page of images is one statement.
 
-``json_object(key, value)`` and ``json_array(value...)`` aggregate to text; of several values each makes an array.
+``json_object(key, value)`` and ``json_array(value...)`` aggregate to text; several values of a row form an array.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ _NAMES = {
 
 
 class json_object(FunctionElement[str]):
-    """Text of a JSON object from the rows of a group; null where there is none."""
+    """The text of a JSON object from the rows of a group; null if the group is empty."""
 
     name = "json_object"
     type = Text()
@@ -27,7 +27,7 @@ class json_object(FunctionElement[str]):
 
 
 class json_array(FunctionElement[str]):
-    """Text of a JSON array from the rows of a group; null where there is none."""
+    """The text of a JSON array from the rows of a group; null if the group is empty."""
 
     name = "json_array"
     type = Text()
@@ -52,11 +52,11 @@ def _json_array(element: json_array, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def _as_text(aggregate: str, compiler: SQLCompiler) -> str:
-    # The driver would decode PostgreSQL's json type by itself, more slowly.
+    # The driver would decode PostgreSQL's json type itself, but more slowly.
     return f"CAST({aggregate} AS text)" if compiler.dialect.name == "postgresql" else aggregate
 
 class StraightJoin(Join):
-    """An inner join, left table first; PostgreSQL judges for itself, the others guess wrong and are told."""
+    """An inner join that reads the left table first. Only PostgreSQL needs no hint for a good order."""
 
     inherit_cache = True
 

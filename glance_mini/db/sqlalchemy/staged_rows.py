@@ -1,4 +1,4 @@
-"""Rows of staged data and what they use of a project's limits (api-data-stage, api-quotas)."""
+"""Rows of staged data and their usage of a project's limits (api-data-stage, api-quotas)."""
 
 from datetime import datetime
 from typing import Any
@@ -21,20 +21,20 @@ _DELETE = delete(staged_data).where(_OF_IMAGE)
 
 
 def get(connection: Connection, image_id: str) -> StagedData | None:
-    """Return the staged data of the image, None where there is none."""
+    """Return the staged data of the image, None if it has none."""
     row = connection.execute(_ONE, {"image": image_id}).first()
     return None if row is None else StagedData(*row[:-1])
 
 
 def add(connection: Connection, staged: StagedData, project_id: str | None) -> Usage:
-    """Insert ``staged`` and return what it uses, which the caller counts."""
+    """Insert ``staged`` and return its usage, which the caller adds to the counts."""
     row: dict[str, Any] = {name: getattr(staged, name) for name in ("image_id", "store", "size", "host", "created_at")}
     connection.execute(_INSERT, row | {"value": staged.url, "project_id": project_id})
     return _usage(project_id, staged)
 
 
 def remove(connection: Connection, image_id: str) -> tuple[StagedData | None, Usage]:
-    """Remove the row and return what it said and what it used, which the caller counts out; None and nothing."""
+    """Remove the row; return its data (None if there is no row) and its usage, which the caller subtracts."""
     row = connection.execute(_ONE, {"image": image_id}).first()
     if row is None or not connection.execute(_DELETE, {"image": image_id}).rowcount:
         return None, Usage()
@@ -43,9 +43,9 @@ def remove(connection: Connection, image_id: str) -> tuple[StagedData | None, Us
 
 
 def discard(connection: Connection, image_id: str, now: datetime) -> Usage:
-    """Make a pending deletion of the staged data, where there is any; return what it used, as ``remove`` does.
+    """Turn the staged data, if any, into a pending deletion; return its usage, as ``remove`` does.
 
-    The deletion is for the node on whose own disk the data is, where it is not shared.
+    If the data is on a node's own disk, the deletion is for that node.
     """
     staged, used = remove(connection, image_id)
     if staged is not None:

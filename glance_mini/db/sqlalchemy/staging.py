@@ -1,4 +1,4 @@
-"""Staged data: recorded when its transfer ends, forgotten or discarded after its import."""
+"""Staged data: its record is made when its transfer ends, and removed or turned into a pending deletion later."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +16,7 @@ from glance_mini.operations.records import DiscardStaged, ForgetStaged, GetStage
 _IDS: Any = bindparam("ids", expanding=True)
 _TRANSFERS, _STAGED, _DELETIONS = models.transfers.c, models.staged_data.c, models.deletions.c
 _LOCATIONS = models.image_locations.c
-# One statement sees one moment, so that what goes from one table to another meanwhile is in one of them.
+# One statement sees one snapshot, so a name that moves from one table to another is not missed.
 _NAMED = union_all(
     select(models.images.c.id, literal("")).where(models.images.c.id.in_(_IDS)),
     select(models.image_tombstones.c.id, literal("")).where(models.image_tombstones.c.id.in_(_IDS)),
@@ -33,9 +33,9 @@ _NAMED = union_all(
 
 
 def record(connection: Connection, call: RecordStaged, now: datetime) -> Image:
-    """End the transfer, keep its data and set the size of the image, which stays ``uploading``; return the image.
+    """End the transfer, record its data and set the size of the image, which stays ``uploading``; return the image.
 
-    Gone where the image was deleted, TransferLost where the transfer has ended or is another process's now.
+    Raises Gone if the image was deleted, TransferLost if the transfer has ended or belongs to another process.
     """
     transfer, data = call.transfer, replace(call.staged, created_at=now)
     before = records.find_locked(connection, transfer.image_id)
@@ -50,25 +50,25 @@ def record(connection: Connection, call: RecordStaged, now: datetime) -> Image:
 
 
 def get(connection: Connection, call: GetStaged) -> StagedData | None:
-    """Return the staged data of an image."""
+    """Return the staged data of an image, None if it has none."""
     return staged_rows.get(connection, call.image_id)
 
 
 def forget(connection: Connection, call: ForgetStaged, now: datetime) -> None:
-    """Remove the record of staged data, whose bytes are gone; nothing without any."""
+    """Remove the record of staged data whose bytes are gone; do nothing if there is no record."""
     _, used = staged_rows.remove(connection, call.image_id)
     usage.change(connection, used, usage.Usage())
 
 
 def discard(connection: Connection, call: DiscardStaged, now: datetime) -> None:
-    """Make a pending deletion of staged data, for the node that has it; nothing without any."""
+    """Turn staged data into a pending deletion for the node that has it; do nothing if the image has none."""
     usage.change(connection, staged_rows.discard(connection, call.image_id, now), usage.Usage())
 
 
 def list_names(connection: Connection, call: ListDataNames) -> dict[str, frozenset[str]]:
-    """Return the names that transfers, staged data, data and pending deletions have in their stores, by image.
+    """Return, by image, the names of transfers, staged data, stored data and pending deletions in their stores.
 
-    An image that never was is not among them.
+    An id that no image ever had is not a key of the result.
     """
     names: dict[str, set[str]] = {}
     for image_id, value in connection.execute(_NAMED, {"ids": list(call.image_ids)}):

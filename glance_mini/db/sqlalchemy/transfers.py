@@ -1,7 +1,7 @@
-"""Uploads in flight, their leases and their reservations.
+"""Uploads in progress, their leases and their reservations.
 
-A transfer belongs to the process that its row names. Whoever ends one locks the image first and the transfer then,
-so that an end, a deletion and a taking-over of the same image come one after the other.
+A transfer belongs to the process that its row names. The end of a transfer locks the image before the transfer, so
+that an end, a deletion and a takeover of the same image exclude each other.
 """
 
 from dataclasses import replace
@@ -31,9 +31,9 @@ from glance_mini.operations.records import (
 BATCH = 100
 
 ABANDONED = timedelta(minutes=15)
-"""How long after its lease has ended a transfer is left to the node on whose own disk it writes.
+"""How long after the end of its lease a transfer is left to the node on whose own disk it writes.
 
-A node that starts again clears away its own bytes; this is time for that. Its image is free for its users after it.
+A node that restarts in this time removes its own data. After it, any node releases the image.
 """
 
 _FIELDS = ("id", "image_id", "project_id", "process", "store", "name", "reserved", "started_at", "lease_until", "host")
@@ -79,7 +79,7 @@ _LATER = {
 def begin(connection: Connection, call: BeginTransfer, now: datetime) -> Image:
     """Move the image to ``saving`` or ``uploading``, insert the transfer and reserve its bytes; return the image.
 
-    StatusConflict, Invalid (a format is missing), NotFound, LimitExceeded.
+    Raises StatusConflict, Invalid (a format is missing), NotFound, LimitExceeded.
     """
     transfer = replace(call.transfer, started_at=now, lease_until=now + call.lease)
     status = "uploading" if call.to_staging else "saving"
@@ -93,7 +93,7 @@ def begin(connection: Connection, call: BeginTransfer, now: datetime) -> Image:
 
 
 def reserve(connection: Connection, call: ReserveSpace, now: datetime) -> None:
-    """Add bytes to what the transfer has reserved; LimitExceeded, Gone."""
+    """Add bytes to the reservation of the transfer; raises LimitExceeded, Gone."""
     transfer = _lock(connection, call.transfer_id)
     connection.execute(_UPDATE, {"transfer": transfer.id, "reserved": transfer.reserved + call.amount})
     more = usage.Usage({(transfer.project_id, usage.resource_of(transfer)): call.amount})
@@ -101,7 +101,7 @@ def reserve(connection: Connection, call: ReserveSpace, now: datetime) -> None:
 
 
 def is_youngest(connection: Connection, call: IsYoungestTransfer) -> bool:
-    """Tell whether no later transfer of the same project holds a reservation of the same resource; Gone."""
+    """Return whether no later transfer of the same project holds a reservation of the same resource; raises Gone."""
     row = connection.execute(_ONE, {"transfer": call.transfer_id}).first()
     if row is None:
         raise errors.TransferLost(id=call.transfer_id)
@@ -111,9 +111,9 @@ def is_youngest(connection: Connection, call: IsYoungestTransfer) -> bool:
 
 
 def record_data(connection: Connection, call: RecordData, now: datetime) -> Image:
-    """Make the image active with its data and end the transfer, whose reservation becomes use.
+    """Make the image active with its data and end the transfer; return the image. The reservation becomes usage.
 
-    Gone where the image was deleted, TransferLost where the transfer has ended or is another process's now.
+    Raises Gone if the image was deleted, TransferLost if the transfer has ended or belongs to another process.
     """
     transfer, data = call.transfer, call.data
     try:
@@ -142,10 +142,10 @@ def record_data(connection: Connection, call: RecordData, now: datetime) -> Imag
 
 
 def abort(connection: Connection, call: AbortTransfer, now: datetime) -> None:
-    """End the transfer, give its reservation back and put its image from ``saving`` to ``queued``.
+    """End the transfer, free its reservation and move its image from ``saving`` to ``queued``.
 
-    An image that is ``uploading`` becomes ``queued`` too, if nothing is staged. Nothing happens where the transfer has
-    ended or is another process's now; a deleted image stays as it is.
+    An ``uploading`` image without staged data also becomes ``queued``; a deleted image does not change. Does nothing if
+    the transfer has ended or belongs to another process.
     """
     transfer = call.transfer
     image = records.find_locked(connection, transfer.image_id)
@@ -163,20 +163,20 @@ def abort(connection: Connection, call: AbortTransfer, now: datetime) -> None:
 
 
 def _has_nothing(connection: Connection, image: Image) -> bool:
-    """Tell whether ``image`` waits for data of which none has come."""
+    """Return whether ``image`` waits for data and has none."""
     return image.status == "saving" or (image.status == "uploading" and staged_rows.get(connection, image.id) is None)
 
 
 def renew(connection: Connection, call: RenewLeases, now: datetime) -> None:
-    """Prolong the leases of those transfers that the process still holds."""
+    """Renew the leases of the transfers that the process still holds."""
     values = {"ids": list(call.transfer_ids), "holder": call.process, "lease_until": now + call.lease}
     connection.execute(_RENEW, values)
 
 
 def take_expired(connection: Connection, call: TakeExpiredTransfers, now: datetime) -> tuple[Transfer, ...]:
-    """Return transfers whose lease ended before ``now``, held by the caller from now on.
+    """Return transfers whose lease ended before ``now``; the caller now holds them.
 
-    Those to another node's own disk than that of ``host`` are among them only once they are ``ABANDONED``.
+    Transfers to the own disk of another node than ``host`` are included only after ``ABANDONED``.
     """
     values = {"now": now, "held": list(call.held), "node": call.host, "abandoned": now - ABANDONED}
     until = now + call.lease
@@ -189,9 +189,9 @@ def take_expired(connection: Connection, call: TakeExpiredTransfers, now: dateti
 
 
 def end(connection: Connection, transfer: Transfer) -> usage.Usage:
-    """Remove the row and return what the transfer used, which the caller counts out.
+    """Remove the row and return the usage of the transfer, which the caller subtracts from the counts.
 
-    TransferLost where it has ended or is another process's now. The caller has locked its image.
+    Raises TransferLost if it has ended or belongs to another process. The caller has locked its image.
     """
     held = _lock(connection, transfer.id)
     if held.process != transfer.process:

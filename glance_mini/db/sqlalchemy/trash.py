@@ -1,7 +1,7 @@
-"""Images that were deleted but can be restored for a while: status ``pending_delete`` (api-images-restore).
+"""The trash: deleted images that can be restored for a while, with the status ``pending_delete`` (api-images-restore).
 
-Only lists of such images show one, and it counts for no quota; its properties, tags, members and locations stay with
-it, until it is restored or the job that was added with its deletion takes it.
+Only lists of the trash show them, and they count for no quota. They keep their properties, tags, members and locations
+until they are restored, or until the job that was added with the deletion deletes them permanently.
 """
 
 from collections import Counter
@@ -36,9 +36,9 @@ _LIST = (
 
 
 def move_in(connection: Connection, call: MoveToTrash, now: datetime) -> Image:
-    """Move an image to ``pending_delete`` and return it; a job is added, which deletes it for good when it is due.
+    """Move an image to ``pending_delete``, add the job that deletes it permanently later, and return the image.
 
-    Forbidden (protected), StatusConflict, NotFound.
+    Raises Forbidden (protected), StatusConflict, NotFound.
     """
     before = records.lock(connection, call.image_id)
     records.check_unprotected(before)
@@ -52,9 +52,9 @@ def move_in(connection: Connection, call: MoveToTrash, now: datetime) -> Image:
 
 
 def restore(connection: Connection, call: RestoreImage, now: datetime) -> Image:
-    """Bring an image back to the status that it had and return it; LimitExceeded, StatusConflict, NotFound.
+    """Restore an image to its previous status and return it; raises LimitExceeded, StatusConflict, NotFound.
 
-    An import that ended meanwhile holds it no longer.
+    If its import ended in the meantime, its import lock is released.
     """
     try:
         before, status = _take(connection, call.image_id)
@@ -70,9 +70,9 @@ def restore(connection: Connection, call: RestoreImage, now: datetime) -> Image:
 
 
 def empty(connection: Connection, call: DeleteFromTrash, now: datetime) -> Image:
-    """Delete an image for good: its locations become pending deletions; return it.
+    """Delete an image permanently, make its locations pending deletions, and return the image.
 
-    NotFound, also where only what is due may go and this is not.
+    Raises NotFound, also if only due images may be deleted and this one is not due.
     """
     before, _ = _take(connection, call.image_id, now if call.only_due else None)
     after = replace(before, status="deleted", updated_at=now, deleted_at=now, locations=())
@@ -82,14 +82,14 @@ def empty(connection: Connection, call: DeleteFromTrash, now: datetime) -> Image
 
 
 def list_all(connection: Connection, call: ListTrash) -> tuple[DeletedImage, ...]:
-    """Return images that can be restored, those that have the least time left first."""
+    """Return images that can be restored, those with the least time left first."""
     return tuple(DeletedImage(*row) for row in connection.execute(_LIST, {"rows": call.max_rows}))
 
 
 def _take(connection: Connection, image_id: str, due_by: datetime | None = None) -> tuple[Image, str]:
-    """Return the image, locked and no longer in the trash, and the status that it had.
+    """Lock the image, take it out of the trash, and return it with its previous status.
 
-    NotFound, also where it can be restored for longer than ``due_by``; None: however long that is.
+    Raises NotFound, also if the image can be restored after ``due_by``; None disables this check.
     """
     records.lock_deleted(connection, image_id)
     row = connection.execute(_PENDING, {"image": image_id}).first()

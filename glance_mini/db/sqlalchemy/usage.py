@@ -1,6 +1,6 @@
-"""What a project uses, counted in ``quota_usage`` by one conditional statement (api-quotas-counting).
+"""The usage of a project, counted in ``quota_usage`` by one conditional statement (api-quotas-counting).
 
-The rows are hot: a transaction changes them last and holds them for its commit only. A row that is missing is made
+The rows are hot: a transaction changes them last and locks them only for its commit. A missing row is computed
 from the real sums, so that counting can begin at any time. Images without an owner are not counted.
 """
 
@@ -32,7 +32,7 @@ Usage = Counter[tuple[str | None, str]]
 
 
 def of_image(image: Image) -> Usage:
-    """Return what ``image`` uses: itself, and its size at each of its locations."""
+    """Return the usage of ``image``: one image, and its size at each of its locations."""
     if image.deleted_at is not None or image.status in NOT_COUNTED:
         return Counter()
     size = (image.size or 0) * len(image.locations)
@@ -40,24 +40,24 @@ def of_image(image: Image) -> Usage:
 
 
 def of_transfer(transfer: Transfer) -> Usage:
-    """Return what ``transfer`` uses while it runs: one upload, and the bytes it has reserved."""
+    """Return the usage of a running ``transfer``: one upload, and its reserved bytes."""
     project = transfer.project_id
     return Counter({(project, resource_of(transfer)): transfer.reserved, (project, IMAGE_COUNT_UPLOADING): 1})
 
 
 def resource_of(transfer: Transfer) -> str:
-    """Return what the bytes of ``transfer`` count for: ``image_stage_total`` in a reserved store, which is staging."""
+    """Return the resource of the bytes of ``transfer``: ``image_stage_total`` if its store is a reserved one."""
     return IMAGE_STAGE_TOTAL if transfer.store.startswith(RESERVED_NAMESPACE) else IMAGE_SIZE_TOTAL
 
 
 def change(connection: Connection, before: Usage, after: Usage, limits: Limits = NO_LIMITS) -> None:
-    """Count the difference of ``before`` and ``after``, as the last statements of a transaction.
+    """Count the difference between ``before`` and ``after``, as the last statements of a transaction.
 
-    Raises LimitExceeded where something grows beyond ``limits``.
+    Raises LimitExceeded if a resource grows beyond ``limits``.
     """
     difference = Counter(after)
     difference.subtract(before)
-    # In one order for everybody, so that two transactions do not wait for each other.
+    # Always in the same order, so that two transactions do not deadlock.
     counted = sorted((key, amount) for key, amount in difference.items() if key[0] is not None and amount)
     for (project, resource), amount in counted:
         limit = limits.project.get(resource) if amount > 0 else None
@@ -65,7 +65,7 @@ def change(connection: Connection, before: Usage, after: Usage, limits: Limits =
 
 
 def read(connection: Connection, call: CountUsage) -> dict[str, int]:
-    """Return what one project or all of them use, by resource."""
+    """Return the usage of one project or of all projects, by resource."""
     return _read_total(connection) if call.project_id is None else _read_project(connection, call.project_id)
 
 
@@ -79,7 +79,7 @@ def _read_project(connection: Connection, project_id: str) -> dict[str, int]:
 
 
 def _read_total(connection: Connection) -> dict[str, int]:
-    # Projects that were never counted are left out.
+    # Projects without rows are left out.
     return dict.fromkeys(RESOURCES, 0) | {resource: int(amount) for resource, amount in connection.execute(_TOTALS)}
 
 
@@ -94,11 +94,11 @@ def _add(connection: Connection, project: str, resource: str, amount: int, limit
             _insert_missing(connection, {"project_id": project, "resource": resource, "used": max(before, 0)})
         elif limit is not None and used + amount > limit:
             raise errors.LimitExceeded(resource=resource, limit=limit, wanted=used + amount)
-        # Otherwise another transaction has made the row, or made room, between the two statements.
+        # Otherwise another transaction has inserted the row or freed room between the two statements.
 
 
 def _insert_missing(connection: Connection, row: dict[str, Any]) -> None:
-    """Insert ``row``, which holds what was used before this transaction, unless another one was faster."""
+    """Insert ``row`` with the usage before this transaction, unless another transaction has inserted it."""
     postgres = connection.dialect.name == "postgresql"
     connection.execute(_INSERT_POSTGRESQL if postgres else _INSERT, row)
 
@@ -129,7 +129,7 @@ _COPIES = (
 )
 _STORED = select(func.coalesce(func.sum(images.c.size * _COPIES), 0)).where(*_PROJECT_IMAGES).scalar_subquery()
 IS_STAGING = transfers.c.store.startswith(RESERVED_NAMESPACE, autoescape=True)
-"""The condition for transfers into the staging area, as ``resource_of`` tells them."""
+"""The condition for transfers into the staging area, as in ``resource_of``."""
 
 
 def _sum(column: Any, *conditions: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Where the data of images lies, as a layer: uploads, downloads, imports, locations and deletion."""
+"""The layer for the location of image data: uploads, downloads, imports, locations and deletion."""
 
 from glance_mini.layers.location.layer import LocationLayer
 

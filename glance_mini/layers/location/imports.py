@@ -1,4 +1,4 @@
-"""What is checked before an import begins, in the order of api-imports-checks, and the job that it becomes."""
+"""Checks an import before it begins, in the order of api-imports-checks, and makes its job."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -32,24 +32,24 @@ from glance_mini_store.stores import Stores
 KIND = "api_image_import"
 
 _URGENCY = {GLANCE_DIRECT: 1, COPY_IMAGE: -1}
-"""How much sooner than others a method comes: staged data takes room, and an image that is copied can be used."""
+"""Additional priority of a method: staged data takes room, and an image can be used while it is copied."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def _refuse(uri: str) -> None:
-    raise Invalid(reason="This service fetches nothing.")
+    raise Invalid(reason="This service does not fetch data.")
 
 
 @dataclass(frozen=True, slots=True)
 class ImportRules:
-    """What the configuration says of imports.
+    """The configuration of imports.
 
-    ``check_uri`` raises Invalid for an address that the service does not fetch from. ``node_url`` is the address of
-    this node if the staging area is its own, None if all nodes share it. ``keep_jobs``: how long the record of an ended
-    job stays. ``reads_locations``: whether the hashes of new locations are computed. ``priorities`` are those of jobs
-    by kind, 0 where it has no entry. ``wake_workers`` is called after a job was added. ``methods`` are the import
-    methods that exist.
+    ``check_uri`` raises Invalid for a URL that the service does not fetch from. ``node_url`` is the URL of this node if
+    it has its own staging area, None if all nodes share one. ``keep_jobs``: how long the record of an ended job stays.
+    ``reads_locations``: whether the hashes of new locations are computed. ``priorities`` maps kinds of jobs to their
+    priorities; the default is 0. ``wake_workers`` is called after a job was added. ``methods`` are the existing import
+    methods.
     """
 
     check_uri: Callable[[str], object] = _refuse
@@ -66,7 +66,7 @@ class ImportRules:
 
 
 def prepare_import(context: Context, op: ImportImage, stores: Stores, rules: ImportRules) -> BeginImport | None:
-    """Return what begins the import that ``op`` asks for, None where nothing is left to do.
+    """Return the call that begins the import that ``op`` asks for, None if there is nothing to do.
 
     Raises Conflict (status, formats, unknown store) and Invalid.
     """
@@ -77,7 +77,7 @@ def prepare_import(context: Context, op: ImportImage, stores: Stores, rules: Imp
     if not chosen:
         return None
     if not request.all_stores_must_succeed and not stores.multi:
-        raise Invalid(reason="all_stores_must_succeed can be false only where there are several stores.")
+        raise Invalid(reason="all_stores_must_succeed can be false only if there are several stores.")
     if op.job is None:
         _check_address(request, rules)
     job = _make_job(context, op, chosen, rules)
@@ -87,7 +87,7 @@ def prepare_import(context: Context, op: ImportImage, stores: Stores, rules: Imp
 
 
 def prepare_task(context: Context, op: CreateTask, stores: Stores, rules: ImportRules) -> CreateTask:
-    """Return ``op`` with what its job gets beside the input; raises Invalid for one that it cannot work with."""
+    """Return ``op`` with the stores, the priority and the token of its job; raises Invalid for unusable input."""
     _, properties = split_values(description_of(op.input))
     rules.check_uri(source_of(op.input))
     token = context.auth_token if is_signed(properties) else None
@@ -112,14 +112,14 @@ def _check_source(request: ImportRequest, rules: ImportRules) -> None:
     if request.name != GLANCE_DOWNLOAD:
         return
     if not request.method.get("glance_region"):
-        raise Invalid(reason="The method needs the region of the other image service, glance_region.")
+        raise Invalid(reason="The method needs the field glance_region, the region of the other image service.")
     if not _UUID.fullmatch(request.method.get("glance_image_id", "")):
         # Clients look for these words.
         raise Invalid(reason="The remote image id does not look like a UUID.")
 
 
 def _choose_stores(op: ImportImage, stores: Stores) -> tuple[str, ...]:
-    """Return the ids of the stores to write to; nothing where a copy to all is on all of them already."""
+    """Return the ids of the stores to write to; empty if a copy to all stores is already on all of them."""
     request = op.request
     wanted = _named_stores(op, stores)
     if request.name != COPY_IMAGE:
@@ -129,7 +129,7 @@ def _choose_stores(op: ImportImage, stores: Stores) -> tuple[str, ...]:
         return tuple(store for store in wanted if store not in have)
     for store in wanted:
         if store in have:
-            raise Invalid(reason=f"Image {op.image_id} has data in store {store} already.")
+            raise Invalid(reason=f"Image {op.image_id} already has data in store {store}.")
     return wanted
 
 
@@ -137,7 +137,7 @@ def _named_stores(op: ImportImage, stores: Stores) -> tuple[str, ...]:
     request, header = op.request, op.header_store
     if request.all_stores:
         if request.stores or header:
-            raise Invalid(reason="all_stores leaves no choice: name no store beside it.")
+            raise Invalid(reason="Do not name stores together with all_stores.")
         return tuple(store.id for store in stores if not store.read_only)
     # Some clients name one store twice, in the body and in the header.
     if request.stores and header and request.stores != (header,):
@@ -153,18 +153,18 @@ def _check_stores(named: Sequence[str], stores: Stores) -> None:
         if store not in known:
             raise Conflict(reason=f"There is no store {store}.")
         if stores.get(store).read_only:
-            raise Conflict(reason=f"Store {store} takes no data.")
+            raise Conflict(reason=f"Store {store} is read-only.")
 
 
 def _check_address(request: ImportRequest, rules: ImportRules) -> None:
     if request.name == WEB_DOWNLOAD:
         if not request.method.get("uri"):
-            raise Invalid(reason="The method needs the address of the data, uri.")
+            raise Invalid(reason="The method needs the field uri, the URL of the data.")
         rules.check_uri(request.method["uri"])
     if request.name == GLANCE_DOWNLOAD:
         if not request.method.get("endpoint"):
             region = request.method["glance_region"]
-            raise Invalid(reason=f"The service catalogue has no such endpoint of an image service in region {region}.")
+            raise Invalid(reason=f"The service catalogue has no image endpoint in region {region}.")
         rules.check_uri(request.method["endpoint"])
 
 

@@ -1,7 +1,7 @@
-"""Keeps the data of images in stores: writes, reads, deletes it, and looks after the list of locations.
+"""Keeps the data of images in stores: writes, reads and deletes it, and maintains the list of locations.
 
-``uploads`` brings data into a store, ``imports`` checks what an import asks for, ``locations`` what a new location
-is, and ``removal`` deletes data.
+``uploads`` writes data to a store, ``imports`` checks import requests, ``locations`` checks new locations, and
+``removal`` deletes data.
 """
 
 import logging
@@ -54,7 +54,7 @@ _STAGED = ("uploading", "importing")
 
 
 class LocationLayer(Layer):
-    """Answers upload and download, and turns changes of locations into changes of what is stored."""
+    """Answers uploads and downloads, and applies changes of locations to the stored data."""
 
     name = "location"
     answers = frozenset(
@@ -80,7 +80,7 @@ class LocationLayer(Layer):
         rules: ImportRules | None = None,
         certificates: Certificates = no_certificates,
     ) -> None:
-        """``changeable``: whether users may change locations themselves."""
+        """Store the arguments; ``changeable``: whether users may change locations themselves."""
         self._stores = stores
         self._metrics = metrics
         inspection = inspection or InspectionRules()
@@ -177,9 +177,9 @@ class LocationLayer(Layer):
         self._metrics.bytes_sent.inc(sent)
 
     def _ordered(self, image: Image, prefer: tuple[str, ...]) -> list[Location]:
-        """Return the locations to try: those in preferred stores first, in that order, then by store weight."""
+        """Return the locations to try: first those in preferred stores, in that order, then by store weight."""
         if prefer and not self._stores.multi:
-            raise Invalid(reason="Stores can be preferred only where there are several.")
+            raise Invalid(reason="Stores can be preferred only if there are several.")
         for store_id in prefer:
             if store_id not in self._stores.ids():
                 raise Invalid(reason=f"There is no store {store_id}.")
@@ -189,10 +189,10 @@ class LocationLayer(Layer):
     # deletion
 
     def delete_image(self, context: Context, op: images.DeleteImage) -> Image:
-        """Delete the record, then the bytes; a store that refuses brings the image back (409)."""
+        """Delete the record, then the bytes; if a store refuses, restore the image and raise Conflict."""
         deleted = self.below(context, op)
         if (job_id := op.target.properties.get(TASK_PROPERTY)) is not None:
-            # It may wait for a slow server and would learn of this only with the next bytes.
+            # The job may be waiting for a slow server and would notice the deletion only with the next bytes.
             self._stop_job(context, job_id)
         if deleted.status == PENDING_DELETE:
             self._rules.wake_workers()
@@ -206,7 +206,7 @@ class LocationLayer(Layer):
         return deleted
 
     def _stop_job(self, context: Context, job_id: str) -> None:
-        """Cancel a job that runs, whose image is gone; one that waits finds that out by itself."""
+        """Cancel a running job whose image is gone; a waiting job notices that itself."""
         try:
             if self.below(context, GetJob(job_id)).state == PROCESSING:
                 self.below(context, CancelJob(job_id))
@@ -232,7 +232,7 @@ class LocationLayer(Layer):
         return image
 
     def _read_later(self, context: Context, op: locations.AddLocation, image: Image) -> None:
-        """Let a job learn the hashes of ``image``, which is active and works without them."""
+        """Begin a job that computes the hashes of ``image``, which is active and usable without them."""
         try:
             self.below(context, hash_job(context, op, image, self._rules))
         except GlanceMiniError as error:
@@ -265,7 +265,7 @@ class LocationLayer(Layer):
         return member
 
     def _keep_acls(self, context: Context, image: Image) -> None:
-        """Let the stores that have access lists know who may read; a store that fails is logged."""
+        """Set the readers of ``image`` in stores that have access lists; errors of a store are logged."""
         for location in image.locations:
             try:
                 store = self._stores.for_location(location.url, location.store)
@@ -282,10 +282,10 @@ class LocationLayer(Layer):
         return [member.member_id for member in found]
 
 def resolve_range(first: int | None, last: int | None, size: int) -> tuple[int, int]:
-    """Return offset and length in bytes of what ``first`` and ``last`` name in data of ``size`` bytes.
+    """Return offset and length in bytes of the range ``first`` to ``last`` in data of ``size`` bytes.
 
     Both None: everything. ``first`` None: the last ``last`` bytes. ``last`` None or beyond the end: to the end.
-    Raises RangeNotSatisfiable where nothing of it exists.
+    Raises RangeNotSatisfiable if the range is empty.
     """
     if first is None and last is None:
         return 0, size

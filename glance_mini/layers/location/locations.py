@@ -1,4 +1,4 @@
-"""New locations of an image: who may add which, and the changes and the job that follow."""
+"""New locations of an image: checks who may add them, and makes the changes and the job."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,26 +29,26 @@ def is_trusted(context: Context) -> bool:
 
 
 def check_new_location(context: Context, op: AddLocation, stores: Stores) -> None:
-    """Return if the caller may add that location to the image now.
+    """Check that the caller may add that location to the image now.
 
-    The address itself is judged when its store asks for the size. Raises Forbidden, StatusConflict, and Invalid if a
-    format is missing.
+    The store checks the URL later, when it reads the size. Raises Forbidden, StatusConflict, and Invalid if a format is
+    missing.
     """
     if not is_trusted(context):
         scheme = op.url.partition("://")[0]
         if scheme not in _WEB:
-            raise Forbidden(reason="Only services may add locations other than web addresses.")
+            raise Forbidden(reason="Only services may add locations other than http and https URLs.")
         if not any(scheme in store.driver.schemes for store in stores):
-            raise Forbidden(reason="There is no store for web addresses.")
+            raise Forbidden(reason="There is no store for http and https URLs.")
     if op.target.status != "queued":
         raise StatusConflict(id=op.image_id, status=op.target.status, wanted="queued")
     check_formats(op.target)
 
 
 def location_change(context: Context, op: AddLocation, stores: Stores, rules: ImportRules) -> UpdateImage:
-    """Return the change that adds the location and makes the image active; Invalid for a location that is none.
+    """Return the change that adds the location and makes the image active; raises Invalid for an unusable location.
 
-    A hash that the caller claims is believed where the data is not read.
+    If the service does not read the data of new locations, it accepts the hash that the caller claims.
     """
     hashes = {} if rules.reads_locations else _claimed_hashes(op)
     change = LocationChange("add", locations=(Location(op.url, op.metadata),), hashes=hashes)
@@ -57,9 +57,9 @@ def location_change(context: Context, op: AddLocation, stores: Stores, rules: Im
 
 
 def hash_job(context: Context, op: AddLocation, image: Image, rules: ImportRules) -> BeginImport:
-    """Return what begins the job that reads the data, to make ``image`` active or to learn the hashes of an active one.
+    """Return the call that begins a hash job, which makes ``image`` active or adds the hashes of an active image.
 
-    It takes the import lock, so that nothing else changes the data meanwhile.
+    The job takes the import lock, so that nothing else changes the data in the meantime.
     """
     values = {"image_id": op.image_id, "loc_url": op.url, "validation_data": _claimed_hashes(op)}
     job = new_job(context, KIND, values, image_id=op.image_id, priority=rules.priority(KIND))
@@ -74,11 +74,11 @@ def _claimed_hashes(op: AddLocation) -> dict[str, str]:
 
 
 def resolve_changes(stores: Stores, changes: ImageChanges, image: Image, *, trusted: bool) -> ImageChanges:
-    """Return ``changes`` of ``image`` with the store and the size (bytes) of every location that is added.
+    """Return ``changes`` of ``image`` with the store and the size (bytes) of every added location.
 
-    Locations that the image has already may be named by everybody who sees them. Of a new one the size is asked, and
-    its store judges the address unless the caller is ``trusted``. Raises Invalid for a new one that users may not name,
-    that no store serves, whose address is refused, that cannot be reached or is empty.
+    Existing locations of the image may be named by every caller who sees them. The store of a new location returns its
+    size, and checks its URL unless the caller is ``trusted``. Raises Invalid for a new location that users may not
+    name, that no store serves, whose URL is refused, that is unreachable or that is empty.
     """
     known = {location.url: location for location in image.locations}
     return tuple(
@@ -102,7 +102,7 @@ def _resolve(stores: Stores, change: LocationChange, known: Mapping[str, Locatio
 
 
 def _metadata(location: Location, store_id: str | None, trusted: bool) -> Mapping[str, object]:
-    """Return the metadata of the caller with what only the service may say: the store, and who has added it."""
+    """Return the caller's metadata with the keys that only the service sets: the store, and who added the location."""
     own = {} if store_id is None else {"store": store_id}
     added_by = {ADDED_BY: OPERATOR} if trusted else {}
     return {**location.shown_metadata, **own, **added_by}

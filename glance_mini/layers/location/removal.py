@@ -1,4 +1,4 @@
-"""Removes data that no image refers to any more: the record says so first, then the bytes go (api-images-delete)."""
+"""Removes data that no image refers to any more: first the record changes, then the bytes go (api-images-delete)."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -23,9 +23,9 @@ Below = Callable[[Context, Operation[Any]], Any]
 
 
 class Removal:
-    """Removes data for the layer whose ``below`` this is; ``host`` is the address of this node, None for the only one.
+    """Removes data for the layer that passes its ``below``; ``host`` is the URL of this node, None for the only node.
 
-    What fails, but for data that is in use, is tried again by the reaper.
+    The reaper retries removals that fail, except for data in use.
     """
 
     def __init__(self, below: Below, stores: Stores, host: str | None) -> None:
@@ -34,7 +34,7 @@ class Removal:
         self._host = host
 
     def delete_pending(self, context: Context, image_id: str) -> None:
-        """Delete the data whose deletion is recorded; raises InUseByStore where a store needs it."""
+        """Delete the data of the image's pending deletions; raises InUseByStore if a store still needs it."""
         for deletion in self._pending(context, image_id):
             if deletion.host not in (None, self._host):
                 continue
@@ -43,24 +43,24 @@ class Removal:
             except store_errors.InUseByStore:
                 raise
             except Exception as error:
-                # Whatever a driver raises: the image is deleted, and its data will be.
+                # A driver may raise any error; the image is deleted, and the reaper retries the deletion of its data.
                 reason = f"{type(error).__name__}: {error}"
                 LOG.warning("Data of image %s could not be deleted yet: %s", image_id, reason)
                 continue
             self._below(context, FinishDeletion(deletion.id))
 
     def delete_removed(self, context: Context, image_id: str) -> None:
-        """Delete the data of locations that the image has lost; what is in use is tried again by the reaper."""
+        """Delete the data of removed locations of the image; the reaper retries the deletion of data in use."""
         try:
             self.delete_pending(context, image_id)
         except store_errors.InUseByStore as error:
-            LOG.warning("Data that image %s has lost could not be deleted yet: %s", image_id, error)
+            LOG.warning("Data of a removed location of image %s could not be deleted yet: %s", image_id, error)
 
     def delete_from_store(self, context: Context, image: Image, store_id: str) -> Image:
-        """Remove what an active image has in one of several stores and return the image.
+        """Remove the data of an active image from one of several stores and return the image.
 
-        NotFound, StatusConflict, Forbidden (the last of its data); Conflict where there is no such store, and where the
-        store refuses: then the image keeps the data.
+        Raises NotFound, StatusConflict, Forbidden (its last data), Conflict if there is no such store or if the store
+        refuses; then the image keeps the data.
         """
         gone = self._locations_in(store_id, image)
         changes = tuple(LocationChange("remove", locations=(location,)) for location in gone)
@@ -85,7 +85,7 @@ class Removal:
         return found
 
     def _take_back(self, context: Context, image: Image, gone: Sequence[Location]) -> None:
-        """Give ``image`` those of the locations ``gone`` whose data is still there."""
+        """Give back to ``image`` those of the locations ``gone`` whose data still exists."""
         pending = {deletion.url: deletion for deletion in self._pending(context, image.id)}
         back = [replace(location, id=None) for location in gone if location.url in pending]
         changes = tuple(LocationChange("add", locations=(location,)) for location in back)

@@ -1,7 +1,7 @@
-"""Brings the data of a request into a store: the data of an image, or data that is staged for its import.
+"""Writes the data of a request to a store: the data of an image, or data that is staged for its import.
 
-A driver publishes whole data or nothing; the records say which image it belongs to. In between, the row of the
-transfer tells what must be cleared away should this process die.
+A driver publishes complete data or nothing; then a record assigns the data to its image. Until then the row of the
+transfer names the data to remove if this process dies.
 """
 
 import logging
@@ -33,7 +33,7 @@ Record = Callable[[Stored], Operation[Image]]
 
 
 class Uploads:
-    """Uploads for the layer whose ``below`` this is."""
+    """Uploads data for the layer that passes its ``below``."""
 
     def __init__(
         self,
@@ -52,9 +52,9 @@ class Uploads:
         self._certificates = certificates
 
     def upload(self, context: Context, op: UploadData, store: Store, store_id: str | None) -> Image:
-        """Write the data of an image, hashed, inspected and verified, and return the image, active.
+        """Hash, inspect, verify and write the data of an image, and return the active image.
 
-        ``store_id`` is what the location names as its store.
+        ``store_id`` is the store in the metadata of the location, None for no entry.
         """
         fetch_certificate = self._certificates(context.auth_token, context.project_id)
         signature = signature_check(op.target.properties, fetch_certificate)
@@ -79,7 +79,7 @@ class Uploads:
         return self._carry(context, op, store, begin, record, algorithms, observers)
 
     def stage(self, context: Context, op: StageData, store: Store, host: str | None) -> Image:
-        """Write data as it comes into the staging area of ``host`` and return the image, ``uploading``."""
+        """Write data unchecked to the staging area of ``host`` and return the ``uploading`` image."""
         transfer = self._new_transfer(op, store, host)
 
         def record(stored: Stored) -> Operation[Image]:
@@ -97,7 +97,7 @@ class Uploads:
             project_id=op.target.owner,
             process=self._leases.process,
             store=store.id,
-            # Of this transfer alone: whoever clears it away, however late, cannot meet the data of another one.
+            # The name is unique to this transfer, so that a late clean-up cannot remove the data of another one.
             name=f"{op.image_id}-{transfer_id[:8]}",
             reserved=op.size or 0,
             host=host,
@@ -145,18 +145,18 @@ class Uploads:
         try:
             image: Image = self._below(context, record)
         except Unavailable:
-            # Whether it was recorded is not known. The lease is not renewed from here on: what was not recorded is
-            # cleared away by the reaper, what was recorded stays.
+            # It is unknown whether the data was recorded. The lease is no longer renewed: the reaper removes data that
+            # was not recorded, and recorded data stays.
             raise
         except Exception:
-            # The row of the transfer is all that knows of data that could not be removed: the reaper finds it there.
+            # Only the row of the transfer names data that could not be removed, so the row stays for the reaper.
             if _remove(store, stored.location):
                 self._abort(context, transfer)
             raise
         return image
 
     def _abort(self, context: Context, transfer: Transfer) -> None:
-        """Give the transfer up; where even that fails the reaper does it when the lease has ended."""
+        """Abort the transfer; if that fails, the reaper does it after the lease has expired."""
         try:
             self._below(context, AbortTransfer(transfer))
         except GlanceMiniError as error:
@@ -164,7 +164,7 @@ class Uploads:
 
 
 def _remove(store: Store, location: str) -> bool:
-    """Delete data that was not recorded; returns whether it is gone."""
+    """Delete data that was not recorded; return whether it is gone."""
     try:
         store.delete(location)
     except store_errors.NotFound:

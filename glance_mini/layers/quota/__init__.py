@@ -1,4 +1,4 @@
-"""The limits of the service, the project and the image, as a layer."""
+"""The layer for the limits of the service, the project and the image."""
 
 from glance_mini.layers.quota.layer import QuotaLayer
 

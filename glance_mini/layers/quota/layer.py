@@ -1,7 +1,7 @@
-"""Holds the limits of the service, the project and the image (api-quotas).
+"""Enforces the limits of the service, the project and the image (api-quotas).
 
-What is counted in the database is limited there: this layer only says the limits, and the statement that takes the
-room carries them. What flows is bounded here, block by block.
+The database enforces the limits of what it counts: this layer only adds the limits to the data calls. The layer itself
+bounds streams of data, block by block.
 """
 
 import time
@@ -33,7 +33,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """Limits that are the same for every image; None means none."""
+    """Limits that are the same for every image; None means no limit. ``size`` is in bytes."""
 
     properties: int | None = None
     tags: int | None = None
@@ -43,7 +43,7 @@ class ImageLimits:
 
 
 class QuotaLayer(Layer):
-    """Adds the limits to what is written and bounds what is uploaded."""
+    """Adds the limits to writes and bounds uploads."""
 
     name = "quota"
     answers = frozenset({"get_usage"})
@@ -84,7 +84,7 @@ class QuotaLayer(Layer):
         return issubclass(operation, ImageOperation) and any(field.name == "limits" for field in fields(operation))
 
     def around(self, context: Context, op: Operation[R]) -> R:
-        """Say the limits of the image's owner, for what carries limits."""
+        """Add the limits of the image's owner to an operation that carries limits."""
         assert isinstance(op, ImageOperation)
         limited: Operation[R] = replace(op, limits=self._limits(op.target.owner))  # type: ignore[call-arg]
         return self._below_counting(context, limited)
@@ -99,7 +99,7 @@ class QuotaLayer(Layer):
         return self._take_data(context, op, quota.IMAGE_STAGE_TOTAL)
 
     def import_image(self, context: Context, op: imports.ImportImage) -> Job | None:
-        """Refuse at once where nothing more can be stored; what is stored is counted when it is recorded."""
+        """Refuse at once if there is no room at all; the stored data is counted when it is recorded."""
         owner = op.target.owner
         limits = self._limits(owner)
         limit = limits.project.get(quota.IMAGE_SIZE_TOTAL)
@@ -109,7 +109,7 @@ class QuotaLayer(Layer):
         return self._below_counting(context, replace(op, limits=limits))
 
     def record_import(self, context: Context, op: RecordImport) -> Image:
-        """Count what an import has written for the owner of the image, whoever began it."""
+        """Count the data of an import for the owner of the image, regardless of who began it."""
         try:
             owner = self.below(context, LoadImage(str(op.job.image_id))).owner
         except NotFound:
@@ -117,7 +117,7 @@ class QuotaLayer(Layer):
         return self._below_counting(context, replace(op, limits=self._limits(owner)))
 
     def _take_data(self, context: Context, op: Incoming, resource: str) -> Image:
-        """Hand data on, bounded by the size that an image may have and by the room for ``resource``."""
+        """Hand on data, bounded by the maximum size of an image and by the room for ``resource``."""
         cap = self._per_image.size
         self._require("image_size_cap", cap, op.size or 0)
         op = replace(op, limits=self._limits(op.target.owner), transfer_id=op.transfer_id or str(uuid4()))

@@ -1,6 +1,6 @@
-"""Where the limits of a project come from: the options, or Keystone's unified limits through oslo.limit.
+"""The sources of a project's limits: the options, or Keystone's unified limits through oslo.limit.
 
-Only the limits: the counting is the data access layer's, in the statement that takes the room (api-quotas-counting).
+This module does not count: the data access layer does, in the statement that reserves room (api-quotas-counting).
 """
 
 import threading
@@ -21,18 +21,18 @@ _REMEMBER_SECONDS = 30.0
 
 
 class LimitSource(Protocol):
-    """Tells the limits of a project."""
+    """A source of the limits of projects."""
 
     is_unified: bool
     """Whether the limits are Keystone's, which users may look up with their usage."""
 
     def project_limits(self, project_id: str) -> Mapping[str, int]:
-        """Return the limits of the project by resource, in bytes or counts; a resource left out has no limit."""
+        """Return the limits of the project by resource, in bytes or counts; a missing resource has no limit."""
         ...
 
 
 class OptionLimits:
-    """The one limit of ``user_storage_quota``, the same for all projects; 0 means none."""
+    """The limit of ``user_storage_quota``, the same for all projects; 0 means no limit."""
 
     is_unified = False
 
@@ -44,10 +44,10 @@ class OptionLimits:
 
 
 class UnifiedLimits:
-    """Limits registered in Keystone, remembered for half a minute.
+    """Limits registered in Keystone, cached for half a minute.
 
-    Keystone is asked at the first use and not at start, so that the service starts without it. A set-up that does
-    not work raises at each use: a limit that cannot be read is never taken for none.
+    Keystone is first asked at the first use and not at start, so that the service starts without it. If the limits
+    cannot be read, each use raises an error: an unreadable limit never means no limit.
     """
 
     is_unified = True
@@ -69,12 +69,12 @@ class UnifiedLimits:
         return limits if self._clock() < until else None
 
     def _ask_together(self, project_id: str) -> Mapping[str, int]:
-        """Ask, or share the answer, or the error, of a thread that asks already: many requests at once cost one."""
+        """Ask, or share the answer or error of a thread that is already asking: simultaneous requests cost one."""
         mine: Future[Mapping[str, int]] = Future()
         asking = self._asking.setdefault(project_id, mine)
         if asking is mine:
             try:
-                # Another thread may have got the answer since this one looked.
+                # Another thread may have got the answer since this one checked.
                 mine.set_result(self._remembered(project_id) or self._ask(project_id))
             except BaseException as error:
                 mine.set_exception(error)
@@ -106,6 +106,6 @@ def limit_source(conf: cfg.ConfigOpts) -> LimitSource:
 def _open_enforcer(conf: cfg.ConfigOpts) -> Any:
     from oslo_limit import limit
 
-    # oslo.limit reads the process-wide configuration and takes no other.
+    # oslo.limit reads only the process-wide configuration.
     cfg.CONF([], project="glance-mini", default_config_files=conf.config_file or [], default_config_dirs=[])
     return limit.Enforcer(lambda project_id, resources: dict.fromkeys(resources, 0), cache=False)

@@ -1,4 +1,4 @@
-"""Takes room in a quota for data of unknown size while it flows."""
+"""Reserves room in a quota for data of unknown size while it is uploaded."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from glance_mini.operations.records import IsYoungestTransfer, ReserveSpace
 Incoming = UploadData | StageData
 
 SCARCE_STEPS = 16
-"""Below this many steps of free room an upload of unknown size takes only what it is about to write."""
+"""Below this many steps of free room, an upload of unknown size reserves only what it is about to write."""
 
 _RETRY_SECONDS = 0.1
 _MAX_WAIT_SECONDS = 60.0
@@ -34,7 +34,7 @@ class Headroom:
 
 
 class Reservations:
-    """Reserves for the layer whose ``below`` this is: ``step`` bytes at a time while there is plenty of room."""
+    """Reserves room for the layer that passes its ``below``: ``step`` bytes at a time while there is plenty of room."""
 
     def __init__(
         self, below: Callable[[Context, Operation[Any]], Any], step: int, sleep: Callable[[float], None]
@@ -46,7 +46,7 @@ class Reservations:
     def reserving(
         self, context: Context, op: Incoming, chunks: Iterable[bytes], resource: str
     ) -> Iterator[bytes]:
-        """Yield ``chunks``, each when there is room for it: taken in steps, and block by block where room is scarce.
+        """Yield each of ``chunks`` when room for it is reserved: in steps, or block by block if room is scarce.
 
         Raises LimitExceeded.
         """
@@ -58,10 +58,10 @@ class Reservations:
             yield chunk
 
     def _reserve(self, context: Context, op: Incoming, resource: str, reserved: int, needed: int) -> int:
-        """Return how many bytes were taken beside those ``reserved``, at least ``needed``.
+        """Return the number of bytes that were reserved in addition to ``reserved``, at least ``needed``.
 
-        Without room the youngest upload of the project gives way, so that of several at once as many finish as there
-        is room for; an older one waits for that.
+        If there is no room, the youngest upload of the project fails and older ones wait for its room, so that as many
+        of several uploads finish as there is room for.
         """
         step, room = max(needed, self._step), Headroom(resource, op.limits.project[resource])
         if step > needed and self._take(context, op, step, room.less(SCARCE_STEPS * self._step)):
@@ -76,7 +76,7 @@ class Reservations:
         return needed
 
     def _give_way(self, context: Context, op: Incoming, reserved: int, needed: int, room: Headroom) -> None:
-        """Give back what is ``reserved``, then try for all of it once more; LimitExceeded.
+        """Free the ``reserved`` bytes, then try once more to reserve all of them; raises LimitExceeded.
 
         An upload that gives up holds nothing during its last try. If two held their room while they tried, each would
         fail because of the other, although one of them fits.

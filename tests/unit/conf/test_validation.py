@@ -19,7 +19,7 @@ WRONG = (
     ("DEFAULT", "image_tag_quota", "-2", "greater than or equal to -1"),
     ("DEFAULT", "limit_param_default", "0", "greater than or equal to 1"),
     ("DEFAULT", "api_limit_max", "many", "'many'"),
-    ("DEFAULT", "enabled_import_methods", "[magic,web-download,magic]", "'magic' comes more than once"),
+    ("DEFAULT", "enabled_import_methods", "[magic,web-download,magic]", "'magic' is named more than once"),
     ("DEFAULT", "property_protection_rule_format", "groups", "groups"),
     ("image_format", "disk_formats", "", "at least one format"),
     ("image_format", "require_image_format_match", "perhaps", "perhaps"),
@@ -29,8 +29,8 @@ WRONG = (
     ("server", "bind", "host:99999", "'host:99999' is not host:port"),
     ("server", "threads", "1", "greater than or equal to 2"),
     ("server", "max_transfers", "64", "64 transfers would take all of the 64 threads"),
-    ("server", "tls_key", "key.pem", "one is of no use without the other"),
-    ("workers", "priorities", "import:high", "'high' for import is no number"),
+    ("server", "tls_key", "key.pem", "both must be set"),
+    ("workers", "priorities", "import:high", "'high' for import is not a number"),
 )
 
 
@@ -71,7 +71,7 @@ class TestValidation(testtools.TestCase):
 
             error = self.assertRaises(ConfigurationError, validate, configuration)
 
-            self.assertIn("everybody would be an administrator", str(error))
+            self.assertIn("every caller would be an administrator", str(error))
 
     def test_no_authentication_is_allowed_on_loopback(self):
         for bind in ("127.0.0.1:9292", "127.8.0.1:1", "[::1]:9292", "localhost:9292"):

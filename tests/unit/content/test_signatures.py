@@ -105,7 +105,7 @@ class TestSignature(ObserverCase):
         for key in (EC_KEY, dsa.generate_private_key(2048)):
             certificate = make_certificate(key)
             self.assertIn("RSA-PSS", self.refusal(lambda _, certificate=certificate: certificate))
-        self.assertIn("no known kind", self.refusal(lambda _: OddCertificate()))
+        self.assertIn("not supported", self.refusal(lambda _: OddCertificate()))
 
     def test_a_signed_image_is_refused_where_nobody_can_verify_it(self):
         with mock.patch.dict(sys.modules, {"cursive": None, "cursive.signature_utils": None}):
@@ -145,7 +145,7 @@ class TestKeyManager(testtools.TestCase):
         self.assertIn("there is no", str(self.assertRaises(SignatureInvalid, self.fetch, str(uuid.uuid4()))))
         for content in (b"", b"a secret"):
             other = self.directory.add_file(content)
-            self.assertIn("no X.509", str(self.assertRaises(SignatureInvalid, self.fetch, other)))
+            self.assertIn("not an X.509", str(self.assertRaises(SignatureInvalid, self.fetch, other)))
 
     def test_a_key_manager_that_was_away_is_asked_again(self):
         self.directory.go_away()

@@ -196,7 +196,7 @@ class TestReload(EnforcerCase):
         for _ in range(3):
             self.later()
             self.assertTrue(enforcer.check("delete_image", target(), READER))
-        self.assertEqual(1, self.log.output.count("the rules stay as they were"))
+        self.assertEqual(1, self.log.output.count("the rules stay unchanged"))
 
     def test_a_broken_file_that_is_mended_takes_effect(self):
         enforcer = self.enforcer('"delete_image": "role:reader"\n')
@@ -217,7 +217,7 @@ class TestWrongFiles(EnforcerCase):
         table = {
             "[": "cannot be read",
             "- a\n- b\n": "is not a mapping",
-            '"get_image": 7\n': "rule get_image is not a text",
+            '"get_image": 7\n': "rule get_image is not a string",
             '"get_image": "role:reader and"\n': "rule get_image cannot be understood: role:reader and",
             '"get_image": "rule:nowhere"\n': "rule get_image refers to nowhere, which does not exist",
             '"get_image": "not rule:nowhere"\n': "rule get_image refers to nowhere, which does not exist",

@@ -146,7 +146,7 @@ class TestAnswers(ClientCase):
 
     def test_chunks_with_bad_frames_are_an_error(self):
         for body in (b"-1\r\n", b"0x5\r\nabcde\r\n0\r\n\r\n", b"5\r\nabcdefg\r\n0\r\n\r\n", b"x\r\n\r\n", b"1_0\r\n"):
-            self.assertIn("framed", self.refusal(chunked_response(body)), body)
+            self.assertIn("framing", self.refusal(chunked_response(body)), body)
 
     def test_a_chunk_line_without_end_is_not_kept(self):
         self.assertIn("too long", self.refusal(chunked_response(b"5;" + bytes(100_000))))

@@ -1,4 +1,4 @@
-"""The layer: it changes nothing and writes down who asked for what, and what came of it."""
+"""The layer: it changes nothing and records caller and outcome of each operation."""
 
 import logging
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ class AuditLayer(Layer):
             raise ConfigurationError(reason=f"[acme_audit] file cannot be opened: {error}") from error
 
     def around(self, context: Context, op: Operation) -> Any:
-        """Return what the layers below return, or raise what they raise; either way a line is written."""
+        """Return what the layers below return, or raise what they raise; writes a line in both cases."""
         try:
             result = self.below(context, op)
         except Exception as error:

@@ -9,7 +9,7 @@ class AuditLog:
     """The open file at ``path``, readable by its owner only."""
 
     def __init__(self, path: str) -> None:
-        """Open the file, or make it; raises OSError."""
+        """Open the file, or create it; raises OSError."""
         self._file = open(path, "ab", buffering=0, opener=_open_for_owner)  # noqa: SIM115 (closed by close)
 
     def write(self, entry: Mapping[str, object]) -> None:

@@ -8,7 +8,7 @@ OPTS = [
     cfg.StrOpt(
         "file",
         default="/var/log/glance-mini/audit.jsonl",
-        help="The file that gets one line of JSON for each operation. It is made where it is missing.",
+        help="The file that gets one line of JSON for each operation. It is created if it is missing.",
     ),
 ]
 

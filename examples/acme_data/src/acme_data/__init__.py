@@ -1,1 +1,1 @@
-"""A data access of glance_mini that measures what each call costs."""
+"""A data access of glance_mini that measures the cost of each call."""

@@ -1,4 +1,4 @@
-"""The backend: hands each call to the database and measures how long it takes."""
+"""The backend: passes each call to the database and measures its time."""
 
 import logging
 import time
@@ -20,9 +20,9 @@ R = TypeVar("R")
 
 
 class MeasuredDataAccess(Backend):
-    """Answers every call with the database of ``[database] connection``; ``measures`` says what the calls have cost.
+    """Answers every call from the database of ``[database] connection``; ``measures`` has the cost of the calls.
 
-    A call that fails is measured too. When the backend is closed the figures are logged.
+    A call that fails is measured too. When the backend is closed, it logs the figures.
     """
 
     name: ClassVar[str] = "measured"
@@ -39,7 +39,7 @@ class MeasuredDataAccess(Backend):
         return cls(SqlDataAccess.from_config(conf, event_rules))
 
     def run(self, call: DataCall[R], now: datetime | None = None, cause: Cause | None = None) -> R:
-        """Return what the database answers, or raise what it raises; either way the call is measured."""
+        """Return what the database returns, or raise what it raises; measures the call in both cases."""
         begin = self._clock()
         try:
             return self._access.run(call, now, cause)
@@ -47,7 +47,7 @@ class MeasuredDataAccess(Backend):
             self.measures.add(call.name, self._clock() - begin)
 
     def close(self) -> None:
-        """Close all connections and log what the calls have cost, the most expensive ones first."""
+        """Close all connections and log the cost of the calls, the most expensive ones first."""
         self._access.close()
         measures = sorted(self.measures.snapshot().items(), key=lambda each: each[1].seconds, reverse=True)
         for name, measure in measures:

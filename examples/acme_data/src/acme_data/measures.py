@@ -1,4 +1,4 @@
-"""What was measured so far, by the name of the call."""
+"""The measurements so far, by the name of the call."""
 
 import threading
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How often a call was made, and how long all of them took together, in seconds."""
+    """How often a call was made, and the total time of these calls in seconds."""
 
     count: int = 0
     seconds: float = 0.0
@@ -26,6 +26,6 @@ class Measures:
             self._measures[name] = Measure(before.count + 1, before.seconds + seconds)
 
     def snapshot(self) -> dict[str, Measure]:
-        """Return the measures as they are now, by the name of the call; what comes later does not change them."""
+        """Return the current measures by the name of the call; later calls do not change them."""
         with self._lock:
             return dict(self._measures)

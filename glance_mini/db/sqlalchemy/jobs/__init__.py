@@ -1,1 +1,1 @@
-"""The rows of jobs: added, given out, ended, listed."""
+"""The rows of jobs: how they are added, claimed, ended and listed."""

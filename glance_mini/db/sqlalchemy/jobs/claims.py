@@ -1,8 +1,8 @@
-"""Gives jobs out, each to one worker: by priority, then fairly between projects, within limits.
+"""Gives each job to one worker: by priority, then fairly between projects, within limits.
 
-A claim is a few statements, none of which looks at a job that has ended or sorts the queue. Claims at the same moment
-pass over each other's rows; with limits they take turns, for two of them would each count without the other, whichever
-rows they lock. A worker that finds nothing due waits for no turn.
+A claim is a few statements, none of which reads ended jobs or sorts the queue. Simultaneous claims skip each other's
+rows. With limits they take a lock, because two simultaneous claims would not count each other's job. A worker that
+finds no due job does not wait for the lock.
 """
 
 from collections import Counter
@@ -42,12 +42,12 @@ _EXPIRED_LEASE = (jobs.c.state == PROCESSING, jobs.c.lease_until < _NOW)
 _DUE = (
     jobs.c.state == PENDING,
     jobs.c.due_at <= _NOW,
-    # What is only to be cleared away can be, anywhere: its node may be gone for ever.
+    # Any node can clean up after a cancelled job, because the node of the job may never come back.
     or_(jobs.c.host.is_(None), jobs.c.host == bindparam("host"), jobs.c.is_cancelled == true()),
 )
 
 RUNNING, EXPIRED, DUE = range(3)
-"""What a row of ``Statements.look`` is about: a running job, one whose lease has ended, or that some job is due."""
+"""The kinds of rows of ``Statements.look``: a running job, a job with an expired lease, or a sign that a job is due."""
 
 _RUNNING = select(
     jobs.c.project_id, jobs.c.stores, case((jobs.c.lease_until < _NOW, EXPIRED), else_=RUNNING)
@@ -62,7 +62,7 @@ _OF_OTHERS = or_(jobs.c.project_id.is_(None), jobs.c.project_id.not_in(_PROJECTS
 class Queue:
     """The jobs that may be claimed: those of ``kinds`` that are due at ``now`` and that the node ``host`` can run.
 
-    ``host`` None: the only node.
+    ``host`` is a node URL, None for the only node.
     """
 
     kinds: tuple[str, ...]
@@ -71,20 +71,20 @@ class Queue:
 
     @property
     def statements(self) -> "Statements":
-        """The statements about it."""
+        """The statements of the queue."""
         return _statements(self.kinds)
 
     @property
     def values(self) -> dict[str, Any]:
-        """Their parameters."""
+        """The parameters of the statements."""
         return {"host": self.host, "now": self.now}
 
 
 @dataclass(frozen=True)
 class Statements:
-    """What is asked about jobs of some kinds: what runs and waits; the first of all, of others, of some projects.
+    """The statements for jobs of some kinds: running and due jobs; the first of all, of others, of given projects.
 
-    They are made once: it costs more to make one than to send it.
+    They are built once, because building one costs more than sending it.
     """
 
     look: Select[Any] | CompoundSelect[Any]
@@ -110,7 +110,7 @@ def _statements(kinds: tuple[str, ...]) -> Statements:
 
 @dataclass(frozen=True)
 class Running:
-    """How many jobs run, by project and by store, and whether there are some whose lease has ended."""
+    """The numbers of running jobs by project and by store, and whether the lease of any job has expired."""
 
     projects: Counter[str]
     stores: Counter[str]
@@ -118,17 +118,17 @@ class Running:
 
 
 def look(connection: Connection, call: ClaimJob, now: datetime) -> bool:
-    """Tell whether there may be a job for ``call``: one is due, limits left aside, or a lease has ended."""
+    """Return whether there may be a job for ``call``: a job is due, regardless of limits, or a lease has expired."""
     queue = Queue(call.kinds, call.host, now)
     return any(row[2] != RUNNING for row in connection.execute(queue.statements.look, queue.values))
 
 
 def claim(connection: Connection, call: ClaimJob, now: datetime) -> Job | None:
-    """Return a job, held by the caller from now on; None without one.
+    """Return a job that the caller now holds; None if there is no job.
 
-    Each claim counts as an attempt. A job that was cancelled while nobody worked on it is given out too, before all
-    others, so that what it left is put right: the worker sees ``is_cancelled`` and gives it up. Jobs without a project
-    or a store are not limited by one.
+    Each claim counts as an attempt. A job that was cancelled while no worker held it is given out before all others, so
+    that the worker cleans up after it: the worker sees ``is_cancelled`` and ends it. Limits per project or per store do
+    not apply to jobs without a project or a store.
     """
     queue, limits = Queue(call.kinds, call.host, now), call.limits
     if limits != NO_JOB_LIMITS:
@@ -160,7 +160,7 @@ def _count(rows: Iterable[Any]) -> Running:
 
 
 def _next(connection: Connection, queue: Queue, running: Running, limits: JobLimits) -> Job | None:
-    """Return the job whose turn it is, locked: the first by rank, by running jobs of its project, and by age."""
+    """Return the next job, locked: the first by rank, then by running jobs of its project, then by age."""
     busy = [project for project, count in running.projects.items() if not _is_below(count, limits.per_project)]
     full = [store for store, count in running.stores.items() if not _is_below(count, limits.per_store)]
     first = queue.statements.first.where(_OF_OTHERS) if busy else queue.statements.first
@@ -168,7 +168,7 @@ def _next(connection: Connection, queue: Queue, running: Running, limits: JobLim
     if row is None:
         return None
     oldest = to_job(row[1:])
-    # Within its rank a younger job comes before it where its project has fewer running ones.
+    # Within its rank a younger job comes first if its project has fewer running jobs.
     for statement, projects in _levels(queue.statements, running.projects, oldest.project_id):
         better = _first(connection, statement, full, queue.values | {"projects": projects, "rank": row.rank})
         if better is not None:
@@ -179,7 +179,7 @@ def _next(connection: Connection, queue: Queue, running: Running, limits: JobLim
 def _levels(
     statements: Statements, running: Counter[str], project: str | None
 ) -> Iterator[tuple[Select[Any], list[str]]]:
-    """Yield each number of running jobs below that of ``project``: the statement and the projects to look there."""
+    """Yield, for each number of running jobs below that of ``project``, the statement and the projects to search."""
     most = running[project] if project is not None else 0
     if most:
         yield statements.first_of_others, list(running)
@@ -188,14 +188,14 @@ def _levels(
 
 
 def _first(connection: Connection, statement: Select[Any], full: Collection[str], values: dict[str, Any]) -> Any:
-    """Return the first row that writes to none of the stores ``full``, None where there is none."""
+    """Return the first row of a job that writes to none of the stores ``full``; None if there is no such job."""
     if full:
         statement = statement.where(*map(_writes_not_to, full))
     return connection.execute(statement, values).first()
 
 
 def _writes_not_to(store: str) -> ColumnElement[bool]:
-    # Unlike LIKE, REPLACE tells capital letters from small ones everywhere and has no characters of its own.
+    # Unlike LIKE, REPLACE is case-sensitive on every database and has no wildcards.
     return or_(jobs.c.stores.is_(None), func.replace(jobs.c.stores, f",{store},", "") == jobs.c.stores)
 
 
@@ -205,4 +205,4 @@ def _is_below(count: int, limit: int | None) -> bool:
 
 WRITES = {ClaimJob: claim}
 LOOKS = {ClaimJob: (look, None)}
-"""A read that tells whether a call may find something, and its result where it would not."""
+"""For each call a read that returns whether the call may find something, and the result of the call if not."""

@@ -1,6 +1,6 @@
-"""How jobs end. A job that fails gives back what it still holds: its import lock, and its part of the quota.
+"""The end of jobs. A job that fails releases its import lock and its part of the quota.
 
-Locks are taken in one order everywhere: the image first, then the job, then the counts.
+Locks are always taken in one order: the image first, then the job, then the usage counts.
 """
 
 from dataclasses import replace
@@ -18,9 +18,9 @@ from glance_mini.operations.jobs import CancelJob, FinishJob
 
 
 def finish(connection: Connection, call: FinishJob, now: datetime) -> Job:
-    """End a job for its holder and return it; Gone where it was lost.
+    """End a job for its holder and return it; raises Gone if the holder has lost it.
 
-    The worker has given the import lock back itself; a failure in which it could not is put right here.
+    The worker normally releases the import lock itself; after a failure in which it could not, this function does.
     """
     has_failed = call.state == FAILURE
     image = import_lock.lock_image_of(connection, _as_it_is(connection, call.job)) if has_failed else None
@@ -32,17 +32,17 @@ def finish(connection: Connection, call: FinishJob, now: datetime) -> Job:
 
 
 def fail(connection: Connection, job: Job, message: str, now: datetime, expires_at: datetime) -> Job:
-    """End ``job``, whose row is locked, for a reason that lies outside it; its import lock is the caller's business."""
+    """End ``job``, whose row is locked, as failed for an external reason; the caller releases its import lock."""
     values = {"state": FAILURE, "is_cancelled": job.is_cancelled, "message": message, "expires_at": expires_at}
     return _end(connection, job, now, **values)
 
 
 def cancel(connection: Connection, call: CancelJob, now: datetime) -> Job:
-    """Mark a job cancelled and return it; Conflict where it has ended, NotFound.
+    """Mark a job cancelled and return it; raises Conflict if it has ended, NotFound.
 
-    A job that was never begun has left nothing behind but its import lock, and fails at once. One that was begun and
-    waits for its next attempt becomes due, so that a worker gives it up and clears away what it left; one that runs is
-    ended by its worker, or, when the lease of a dead one has ended, by the worker that is given it then.
+    A job that was never started holds only its import lock and fails at once. A started job that waits for its next
+    attempt becomes due, so that a worker ends it and cleans up. A running job is ended by its worker or, if that
+    worker is dead, by the worker that claims the job after its lease has expired.
     """
     image = import_lock.lock_image_of(connection, rows.get(connection, call.job_id))
     job = rows.lock(connection, call.job_id)
@@ -58,7 +58,7 @@ def cancel(connection: Connection, call: CancelJob, now: datetime) -> Job:
 
 
 def _as_it_is(connection: Connection, job: Job) -> Job:
-    """Return ``job`` with the image that it may have got since its holder took it; Gone where it was removed."""
+    """Return the current ``job``, which may have got an image since its holder took it; raises Gone if removed."""
     try:
         return rows.get(connection, job.id)
     except errors.NotFound as error:

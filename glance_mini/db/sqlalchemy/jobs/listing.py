@@ -1,4 +1,4 @@
-"""A page of jobs, in the order of one key and then of their ids (api-tasks)."""
+"""A page of jobs, sorted by one key and then by id (api-tasks)."""
 
 from datetime import datetime
 from typing import Any
@@ -20,9 +20,9 @@ _KEYS: dict[str, Any] = {name: jobs.c[name] for name in ("id", "created_at", "up
 
 
 def list_jobs(connection: Connection, call: ListTasks) -> tuple[Job, ...]:
-    """Return a page of jobs; no kinds at all mean every kind.
+    """Return a page of jobs; empty ``kinds`` mean every kind.
 
-    Invalid where the marker is no job, or sort key or direction do not exist.
+    Raises Invalid if the marker is not a job, or if the sort key or direction does not exist.
     """
     query = call.query
     if query.sort_key not in _KEYS or query.sort_dir not in ("asc", "desc"):
@@ -48,7 +48,7 @@ def _filters(query: JobQuery) -> list[Any]:
 def _after(connection: Connection, query: JobQuery, order: list[Any]) -> Any:
     found = connection.execute(select(*order).where(jobs.c.id == query.marker)).first()
     if found is None:
-        raise errors.Invalid(reason=f"The marker {query.marker} is no job.")
+        raise errors.Invalid(reason=f"The marker {query.marker} is not a job.")
     key, value = order[0], literal(found[0], order[0].type)
     if query.sort_dir == "asc":
         return or_(key > value, and_(key == value, jobs.c.id > found[1]))

@@ -1,7 +1,7 @@
-"""Rows of jobs: written, read and changed by their holder.
+"""Writes and reads rows of jobs, and changes them for their holder.
 
-A job is held by the process and the attempt that its row names; each change by the holder compares both. How a job is
-given out stands in ``claims``, how it ends in ``job_ends``.
+The row of a job names the process and the attempt that hold it; each change by the holder compares both. ``claims``
+gives jobs out, ``ends`` ends them.
 """
 
 from collections.abc import Mapping
@@ -52,7 +52,10 @@ _DELETE = delete(jobs).where(_CHOSEN)
 
 
 def add(connection: Connection, call: AddJob, now: datetime, counted_for: str | None = None) -> Job:
-    """Insert a job, part of ``image_count_uploading`` of the project ``counted_for``, and return it; Duplicate."""
+    """Insert a job and return it; raises Duplicate.
+
+    The job is part of ``image_count_uploading`` of the project ``counted_for``; None: of no project.
+    """
     job = replace(call.job, created_at=now, updated_at=now, due_at=now + call.delay)
     row = _values({name: getattr(job, name) for name in FIELDS}) | {"counted_for": counted_for, "rank": _rank(job)}
     try:
@@ -63,22 +66,22 @@ def add(connection: Connection, call: AddJob, now: datetime, counted_for: str | 
 
 
 def answer(connection: Connection, call: GetJob) -> Job:
-    """Return the job; NotFound."""
+    """Return the job; raises NotFound."""
     return get(connection, call.job_id)
 
 
 def get(connection: Connection, job_id: str) -> Job:
-    """Return the job; NotFound."""
+    """Return the job; raises NotFound."""
     return _found(connection.execute(_ONE, {"job": job_id}).first(), job_id)
 
 
 def lock(connection: Connection, job_id: str) -> Job:
-    """Return the job as it is now, and keep others from changing it until the transaction ends; NotFound."""
+    """Lock the job against changes until the transaction ends, and return it; raises NotFound."""
     return _found(connection.execute(_LOCK, {"job": job_id}).first(), job_id)
 
 
 def lock_held(connection: Connection, job: Job) -> Job:
-    """Return the job as it is now, locked; Gone where the holder that ``job`` names has lost it."""
+    """Lock and return the current job; raises Gone if the holder that ``job`` names has lost it."""
     try:
         now = lock(connection, job.id)
     except errors.NotFound as error:
@@ -89,7 +92,7 @@ def lock_held(connection: Connection, job: Job) -> Job:
 
 
 def change(connection: Connection, job: Job, **values: Any) -> Job:
-    """Write ``values`` to the row of ``job``, which is locked, and return the job with them."""
+    """Write ``values`` to the row of ``job``, which is locked, and return the changed job."""
     changed = replace(job, **values)
     connection.execute(_UPDATE, {"job": job.id, "rank": _rank(changed)} | _values(values))
     return changed
@@ -98,7 +101,7 @@ def change(connection: Connection, job: Job, **values: Any) -> Job:
 def end(connection: Connection, job: Job, **values: Any) -> tuple[Job, str | None]:
     """End ``job``, whose row is locked, with ``values``; return it and the project for which it counted as an upload.
 
-    It has no holder and no token any more.
+    Its holder and its token are erased.
     """
     counted_for = connection.execute(_COUNTED_FOR, {"job": job.id}).scalar()
     values |= {"process": None, "lease_until": None, "token": None}
@@ -107,14 +110,14 @@ def end(connection: Connection, job: Job, **values: Any) -> tuple[Job, str | Non
 
 
 def renew(connection: Connection, call: RenewJobs, now: datetime) -> frozenset[str]:
-    """Prolong the leases of those jobs that the process holds, cancelled ones too; return those not cancelled."""
+    """Renew the leases of the jobs that the process holds, also of cancelled ones; return those not cancelled."""
     holder = {"ids": list(call.job_ids), "holder": call.process}
     connection.execute(_RENEW, holder | {"lease_until": now + call.lease})
     return frozenset(connection.execute(_GOING_ON, holder).scalars())
 
 
 def save_checkpoint(connection: Connection, call: SaveCheckpoint, now: datetime) -> Job:
-    """Note how far a job came and return it; Gone where it was lost or cancelled."""
+    """Save the progress of a job and return it; raises Gone if it was lost or cancelled."""
     values = {"checkpoint": call.checkpoint, "message": call.message, "updated_at": now}
     if not connection.execute(_UPDATE_GOING_ON, _holder(call.job) | _values(values)).rowcount:
         raise gone(call.job)
@@ -122,9 +125,9 @@ def save_checkpoint(connection: Connection, call: SaveCheckpoint, now: datetime)
 
 
 def set_image(connection: Connection, job: Job, counted_for: str | None) -> str | None:
-    """Write the image that the holder of ``job`` has made for it; Gone where it was lost or cancelled.
+    """Write the image that the holder of ``job`` has made for it, and return the previous ``counted_for``.
 
-    ``counted_for`` as for ``add``; returns the one before.
+    ``counted_for`` is as for ``add``. Raises Gone if the job was lost or cancelled.
     """
     before = connection.execute(_COUNTED_FOR, {"job": job.id}).scalar()
     values = {"image_id": job.image_id, "counted_for": counted_for}
@@ -134,7 +137,7 @@ def set_image(connection: Connection, job: Job, counted_for: str | None) -> str 
 
 
 def release(connection: Connection, call: ReleaseJob, now: datetime) -> None:
-    """Give a job back to be taken again after a while; nothing where it was lost."""
+    """Release a job so that it can be claimed after a delay; do nothing if it was lost."""
     values = {
         "state": PENDING,
         "process": None,
@@ -147,10 +150,10 @@ def release(connection: Connection, call: ReleaseJob, now: datetime) -> None:
 
 
 def retry(connection: Connection, call: RetryJob, now: datetime) -> Job:
-    """Make a failed job pending, as if it had never begun; Conflict where it has not failed, NotFound."""
+    """Make a failed job pending, as if it had never begun, and return it; raises Conflict if not failed, NotFound."""
     job = lock(connection, call.job_id)
     if job.state != FAILURE:
-        raise errors.Conflict(reason=f"Job {job.id} is {job.state}; only a failed one can be tried again.")
+        raise errors.Conflict(reason=f"Job {job.id} is {job.state}; only a failed job can be retried.")
     return change(
         connection,
         job,
@@ -158,7 +161,7 @@ def retry(connection: Connection, call: RetryJob, now: datetime) -> Job:
         due_at=now,
         updated_at=now,
         attempts=0,
-        # What the checkpoint tells of was cleared away when the job was given up.
+        # The data that the checkpoint describes was removed when the job failed.
         checkpoint={},
         result=None,
         message="",
@@ -168,7 +171,7 @@ def retry(connection: Connection, call: RetryJob, now: datetime) -> Job:
 
 
 def purge(connection: Connection, call: PurgeJobs, now: datetime) -> int:
-    """Remove ended jobs that have expired; return how many went."""
+    """Remove ended jobs that have expired; return the number of removed jobs."""
     ids = connection.execute(_EXPIRED, {"now": now, "rows": call.max_rows}).scalars().all()
     if ids:
         connection.execute(_DELETE, {"ids": ids})
@@ -176,12 +179,12 @@ def purge(connection: Connection, call: PurgeJobs, now: datetime) -> int:
 
 
 def gone(job: Job) -> errors.Gone:
-    """Return the error for a holder that has lost ``job``, or must stop because it was cancelled."""
+    """Return the error for a holder that has lost ``job`` or must stop because the job was cancelled."""
     return errors.Gone(kind="job", id=job.id)
 
 
 def to_job(row: Any) -> Job:
-    """Return the job that a row of ``COLUMNS`` holds."""
+    """Return the job of a row of ``COLUMNS``."""
     values = list(row)
     for position in _JSON_POSITIONS:
         values[position] = None if values[position] is None else orjson.loads(values[position])
@@ -191,7 +194,7 @@ def to_job(row: Any) -> Job:
 
 
 def to_stores(text: str | None) -> tuple[str, ...]:
-    """Return the ids in the column ``stores``, each of which has a comma before and after it; None: there are none."""
+    """Return the ids in the column ``stores``, each with a comma before and after it; None means no ids."""
     return tuple(text.strip(",").split(",")) if text else ()
 
 
@@ -202,7 +205,7 @@ def _found(row: Any, job_id: str) -> Job:
 
 
 def _rank(job: Job) -> int:
-    """What was cancelled is in nobody's way for long and keeps an image locked, so it goes first."""
+    """Return the rank of ``job``. Cancelled jobs come first, because they are short and keep an image locked."""
     return -(2**31) if job.is_cancelled else -job.priority
 
 

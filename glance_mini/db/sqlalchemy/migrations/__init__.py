@@ -1,1 +1,1 @@
-"""The steps by which the tables came to be what they are; one Alembic revision for each change."""
+"""The migrations of the tables, one Alembic revision for each change."""

@@ -1,4 +1,4 @@
-"""Runs revisions on the connection that ``schema`` hands over, inside its transaction and lock."""
+"""Runs revisions on the connection of ``schema``, inside its transaction and lock."""
 
 from alembic import context
 
@@ -6,7 +6,7 @@ from glance_mini.db.sqlalchemy.models import metadata
 
 
 def run() -> None:
-    """Run what the command asks for."""
+    """Run the revisions that the command asks for."""
     context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
     with context.begin_transaction():
         context.run_migrations()

@@ -1,4 +1,4 @@
-"""The first tables: images with properties, tags, locations and members, transfers, deletions, quota, tombstones."""
+"""The first tables: images with properties, tags, locations, members; transfers, deletions, quota, tombstones."""
 
 from typing import Any
 

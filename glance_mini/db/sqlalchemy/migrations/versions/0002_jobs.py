@@ -1,4 +1,4 @@
-"""Jobs, staged data, images that wait for their deletion, the outbox of notifications, and turns."""
+"""Jobs, staged data, images in the trash, the outbox of notifications, and locks (the table ``turns``)."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ TURNS = ("claim_job", "take_events")
 
 
 def upgrade() -> None:
-    """Create the tables, and the rows of ``turns``."""
+    """Create the tables and the rows of ``turns``."""
     _create_jobs()
     _create_staged_data()
     _create_pending_deletes()

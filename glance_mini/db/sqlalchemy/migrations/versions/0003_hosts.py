@@ -1,4 +1,4 @@
-"""Work bound to the node on whose own disk its data is, and jobs that are counted for all of their stores."""
+"""Binds work to the node on whose own disk its data is, and counts jobs for all of their stores."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ DELETIONS = sa.table("deletions", *map(sa.column, ("id", "meta_data", "host")))
 
 
 def upgrade() -> None:
-    """Add the columns and fill in what is known; ``jobs.store``, which they replace, goes one release later."""
+    """Add and fill the columns; ``jobs.store``, which ``jobs.stores`` replaces, is removed one release later."""
     for table in ("jobs", "transfers", "deletions"):
         op.add_column(table, sa.Column("host", HOST))
     op.add_column("jobs", sa.Column("stores", LONG_TEXT))
@@ -35,7 +35,7 @@ def _fill_jobs() -> None:
 
 
 def _fill_deletions() -> None:
-    """Take the host out of the metadata where the service wrote it; there are few such rows."""
+    """Copy the host from the metadata that the service wrote; there are few such rows."""
     connection = op.get_bind()
     is_bound = DELETIONS.c.meta_data.like('%"os_glance_staging_store"%"host"%')
     rows: Any = connection.execute(sa.select(DELETIONS.c.id, DELETIONS.c.meta_data).where(is_bound)).all()

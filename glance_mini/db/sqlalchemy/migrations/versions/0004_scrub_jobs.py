@@ -1,4 +1,4 @@
-"""A job for each image that waits for its deletion, which a thread of the worker looked for before."""
+"""Adds a job for each image in the trash; before, a thread of the worker looked for these images."""
 
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -25,7 +25,7 @@ JOBS = sa.table(
 
 
 def upgrade() -> None:
-    """Add the jobs that are missing; those that are there stay, so that it may be repeated."""
+    """Add the missing jobs; existing ones stay, so that it may be repeated."""
     connection = op.get_bind()
     has_job = sa.exists().where(JOBS.c.image_id == PENDING.c.image_id, JOBS.c.kind == "scrub")
     missing = (

@@ -1,1 +1,1 @@
-"""The revisions, in one line of history."""
+"""The revisions; their history is linear."""

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, Engine
 
 from glance_mini.db.interface import Backend, EventRules, no_events
 from glance_mini.db.sqlalchemy import (
-    deletions,
     imports,
     members,
     outbox,
     purge,
+    removals,
     staging,
     transfers,
     trash,
@@ -49,7 +49,7 @@ _MODULES = (
     trash,
     members,
     transfers,
-    deletions,
+    removals,
     staging,
     imports,
     rows,

@@ -78,18 +78,18 @@ class Uploads:
         observers = [observer for observer in (inspection, signature) if observer is not None]
         return self._carry(context, op, store, begin, record, algorithms, observers)
 
-    def stage(self, context: Context, op: StageData, store: Store, host: str | None) -> Image:
-        """Write data unchecked to the staging area of ``host`` and return the ``uploading`` image."""
-        transfer = self._new_transfer(op, store, host)
+    def stage(self, context: Context, op: StageData, store: Store, node_url: str | None) -> Image:
+        """Write data unchecked to the staging area of ``node_url`` and return the ``uploading`` image."""
+        transfer = self._new_transfer(op, store, node_url)
 
         def record(stored: Stored) -> Operation[Image]:
-            staged = StagedData(op.image_id, store.id, stored.location, stored.size, host)
+            staged = StagedData(op.image_id, store.id, stored.location, stored.size, node_url)
             return RecordStaged(transfer, staged)
 
         begin = BeginTransfer(transfer, self._leases.lease, op.limits, to_staging=True)
         return self._carry(context, op, store, begin, record)
 
-    def _new_transfer(self, op: UploadData | StageData, store: Store, host: str | None = None) -> Transfer:
+    def _new_transfer(self, op: UploadData | StageData, store: Store, node_url: str | None = None) -> Transfer:
         transfer_id = op.transfer_id or str(uuid4())
         return Transfer(
             id=transfer_id,
@@ -100,7 +100,7 @@ class Uploads:
             # The name is unique to this transfer, so that a late clean-up cannot remove the data of another one.
             name=f"{op.image_id}-{transfer_id[:8]}",
             reserved=op.size or 0,
-            host=host,
+            node_url=node_url,
         )
 
     def _carry(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from glance_mini.domain.image import Location
 from glance_mini.domain.transfer import DataRemoval
@@ -12,7 +11,7 @@ from glance_mini_store.stores import Stores
 
 
 def remove_data(
-    stores: Stores, node_url: str | None, removal: DataRemoval, run: Callable[[FinishRemoval], Any]
+    stores: Stores, node_url: str | None, removal: DataRemoval, run: Callable[[FinishRemoval], object]
 ) -> bool:
     """Delete the bytes of ``removal`` and forget it by ``run``; False, with nothing done, if only another node can.
 

@@ -1,18 +1,17 @@
 """Removes data that no image refers to any more: first the record changes, then the bytes go (api-images-delete)."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Conflict, NotFound, StatusConflict
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.transfer import DataRemoval
+from glance_mini.layers.base import Below
 from glance_mini.maintenance.removal import remove_data
-from glance_mini.operations.base import Operation
 from glance_mini.operations.images import UpdateImage
 from glance_mini.operations.records import FinishRemoval, ListRemovals
 from glance_mini_store import errors as store_errors
@@ -20,7 +19,6 @@ from glance_mini_store.stores import Stores
 
 LOG = logging.getLogger(__name__)
 
-Below = Callable[[Context, Operation[Any]], Any]
 
 
 class Removal:
@@ -63,7 +61,7 @@ class Removal:
         """
         gone = self._locations_in(store_id, image)
         changes = tuple(LocationChange("remove", locations=(location,)) for location in gone)
-        left: Image = self._below(context, UpdateImage(image.id, image, changes))
+        left = self._below(context, UpdateImage(image.id, image, changes))
         try:
             self.delete_pending(context, image.id)
         except store_errors.InUseByStore as error:

@@ -6,7 +6,6 @@ transfer names the data to remove if this process dies.
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
 from uuid import uuid4
 
 from glance_mini.content.inspection import Inspection, InspectionRules
@@ -16,6 +15,7 @@ from glance_mini.domain.errors import GlanceMiniError, Unavailable
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import StoredData, Transfer
+from glance_mini.layers.base import Below
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
 from glance_mini.operations.base import Operation
@@ -28,7 +28,6 @@ from glance_mini_store.store import Store, Stored
 
 LOG = logging.getLogger(__name__)
 
-Below = Callable[[Context, Operation[Any]], Any]
 Record = Callable[[Stored], Operation[Image]]
 
 
@@ -143,7 +142,7 @@ class Uploads:
         self, context: Context, store: Store, transfer: Transfer, stored: Stored, record: Operation[Image]
     ) -> Image:
         try:
-            image: Image = self._below(context, record)
+            image = self._below(context, record)
         except Unavailable:
             # It is unknown whether the data was recorded. The lease is no longer renewed: the reaper removes data that
             # was not recorded, and recorded data stays.

@@ -67,14 +67,15 @@ def read_all(environ: Environ, limit: int) -> bytes:
         raise BodyTooLarge(limit=limit)
     if length is None and not is_chunked(environ):
         return b""
-    blocks: list[bytes] = []
-    left = limit
-    for block in read_chunks(environ):
-        left -= len(block)
-        if left < 0:
-            raise BodyTooLarge(limit=limit)
-        blocks.append(block)
-    return b"".join(blocks)
+    if length is not None:
+        return b"".join(_read_fixed(environ["wsgi.input"], length))
+    if not environ.get("wsgi.input_terminated"):
+        raise LengthRequired(reason="in chunks")
+    # A read of more than one byte beyond the limit would wait for a client that has sent too much already.
+    text = _read(environ["wsgi.input"], limit + 1)
+    if len(text) > limit:
+        raise BodyTooLarge(limit=limit)
+    return text
 
 
 def _read_fixed(stream: Any, length: int) -> Iterator[bytes]:

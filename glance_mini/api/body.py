@@ -71,11 +71,15 @@ def read_all(environ: Environ, limit: int) -> bytes:
         return b"".join(_read_fixed(environ["wsgi.input"], length))
     if not environ.get("wsgi.input_terminated"):
         raise LengthRequired(reason="in chunks")
-    # A read of more than one byte beyond the limit would wait for a client that has sent too much already.
-    text = _read(environ["wsgi.input"], limit + 1)
-    if len(text) > limit:
+    blocks: list[bytes] = []
+    # Not a block more: a client that has sent too much already is not waited for.
+    left = limit + 1
+    while left and (block := _read(environ["wsgi.input"], left)):
+        left -= len(block)
+        blocks.append(block)
+    if not left:
         raise BodyTooLarge(limit=limit)
-    return text
+    return b"".join(blocks)
 
 
 def _read_fixed(stream: Any, length: int) -> Iterator[bytes]:

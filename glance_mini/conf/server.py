@@ -83,8 +83,8 @@ OPTS = [
         default=32 * 1024**2,
         min=1024**2,
         advanced=True,
-        help="Bytes that one process keeps of JSON bodies that are on their way and of answers that are not taken. Above it "
-        "the largest one is ended.",
+        help="Bytes that one process keeps of JSON bodies that are on their way and of answers that are not taken. "
+        "Above it the largest one is ended.",
     ),
     cfg.BoolOpt(
         "compression",

@@ -7,7 +7,7 @@ finds out when to stop waiting.
 from glance_mini.cmd.serve.body import SIZE_LINE, SIZE_LINE_LIMIT, TRAILERS_LIMIT, BrokenBody
 from glance_mini.cmd.serve.framing import AnnouncedBody
 
-OVERHEAD_LIMIT = 256 * 1024
+OVERHEAD_LIMIT = 64 * 1024
 """Bytes that the framing of a chunked body may take, beside its data."""
 
 

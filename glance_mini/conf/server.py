@@ -42,6 +42,13 @@ OPTS = [
         "thread.",
     ),
     cfg.IntOpt(
+        "max_location_checks",
+        default=8,
+        min=1,
+        help="Requests that one process serves at once while they look at a location on a web server; further ones are "
+        "answered with 503 and ``Retry-After``. One project may have half of them.",
+    ),
+    cfg.IntOpt(
         "keepalive",
         default=5,
         min=0,

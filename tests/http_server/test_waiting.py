@@ -53,7 +53,7 @@ class TestSmallBodies(Shared, testtools.TestCase):
 
     def test_client_that_does_not_wait_is_not_asked(self):
         client = self.client()
-        client.send(post("/count", 5, "Expect: 100-continue\r\n"), "12345")
+        client.send(post("/count", 5, "Expect: 100-continue\r\n") + "12345")
         self.assertEqual(200, client.response().status)
 
     def test_body_that_the_application_does_not_read_is_dropped_and_the_connection_goes_on(self):

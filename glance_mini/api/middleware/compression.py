@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from webob.acceptparse import create_accept_encoding_header
+from webob.acceptparse import AcceptEncodingValidHeader, create_accept_encoding_header
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -72,12 +72,17 @@ class Compression:
 
 
 def choose(accepted: str) -> str | None:
-    """Return the coding for a client that sends the header ``Accept-Encoding: accepted``; None to leave it as it is."""
-    if not accepted:
+    """Return the coding for a client that sends ``Accept-Encoding: accepted``; None to leave the answer as it is.
+
+    Only a coding that the client names is chosen.
+    """
+    header = create_accept_encoding_header(accepted)
+    if not isinstance(header, AcceptEncodingValidHeader):
         return None
-    offers = create_accept_encoding_header(accepted).acceptable_offers([*CODINGS, "identity"])
-    chosen = offers[0][0] if offers else "identity"
-    return chosen if chosen in CODINGS else None
+    weights = {name.lower(): weight for name, weight in header.parsed}
+    named = [name for name in CODINGS if weights.get(name)]
+    best = max(named, key=lambda name: weights[name], default="identity")
+    return best if best in named and weights[best] >= weights.get("identity", 0) else None
 
 
 class _Head:

@@ -13,15 +13,12 @@ from statistics import mean, median, quantiles
 from typing import Any
 from uuid import uuid4
 
-from glance_mini.db.sqlalchemy.job_access import SqlJobAccess
-
 from benchmarks.service import database
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
-from glance_mini.domain.clock import utcnow
 from glance_mini.domain.job import SUCCESS, Job, JobLimits
-from glance_mini.operations.jobs import ClaimJob, FinishJob
+from glance_mini.operations.jobs import AddJob, ClaimJob, FinishJob
 
 KIND = "api_image_import"
 
@@ -103,12 +100,11 @@ def _open(connection: str) -> SqlDataAccess:
 
 
 def _fill(connection: str, count: int) -> set[str]:
-    data, now = _open(connection), utcnow()
-    jobs = SqlJobAccess(data.database)
+    data = _open(connection)
     names = {str(uuid4()) for _ in range(count)}
     for number, name in enumerate(names):
         whose = {"project_id": f"project-{number % _PROJECTS}", "stores": (f"store-{number % _STORES}",)}
-        jobs.add_job(Job(name, KIND, now, now, now, **whose))
+        data.run(AddJob(Job(name, KIND, **whose)))
     data.close()
     return names
 
@@ -116,16 +112,15 @@ def _fill(connection: str, count: int) -> set[str]:
 def _empty(connection: str, limits: JobLimits, start: Any, results: Any) -> None:
     """Claim and end jobs until the queue is empty; runs in a process of its own."""
     data, name = _open(connection), str(uuid4())
-    jobs = SqlJobAccess(data.database)
     claims = []
     start.wait()
     while True:
-        asked, used, now = time.monotonic(), time.process_time(), utcnow()
-        job = jobs.run(ClaimJob(name, (KIND,), now + timedelta(minutes=1) - now, limits), now)
+        asked, used = time.monotonic(), time.process_time()
+        job = data.run(ClaimJob(name, (KIND,), timedelta(minutes=1), limits))
         given, used = time.monotonic(), time.process_time() - used
         if job is None:
             break
-        jobs.run(FinishJob(job, SUCCESS, {}, "", now + timedelta(hours=48) - now), now)
+        data.run(FinishJob(job, SUCCESS, {}, "", timedelta(hours=48)))
         claims.append(Claim(job.id, asked, given, time.monotonic(), used))
     data.close()
     results.put(claims)

@@ -94,7 +94,7 @@ def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None)
     stack = open_stack(conf, services, undo)
     types = load_job_types(conf, services, stack)
     wakeup, settings = Wakeup(), WorkerSettings.from_config(conf)
-    worker = Worker(services.data, types, wakeup, settings, services.metrics, host=services.node_url)
+    worker = Worker(services.data, types, wakeup, settings, services.metrics, node_url=services.node_url)
     parts: list[Part] = [
         open_reaper(conf, services),
         Cleaner(services.data, sweeps=open_sweeps(conf, services)),

@@ -44,12 +44,12 @@ class Forwarding:
 
         Raises NodeUnreachable, NodeFailed. Blocks.
         """
-        host = self._other_holder(request, image_id)
-        if host is None:
+        node_url = self._other_holder(request, image_id)
+        if node_url is None:
             return None
         if FORWARDED in request.headers:
             raise NodeFailed(reason="the forwarded request reached a node that does not hold the data")
-        return _send(host, request, image_id, body)
+        return _send(node_url, request, image_id, body)
 
     def forward_if_possible(self, request: Request, image_id: str) -> Response | None:
         """Return the result of ``forward``, and None also if the other node does not answer."""
@@ -63,10 +63,10 @@ class Forwarding:
         if self._address is None:
             return None
         staged: StagedData | None = self._domain.call(request.context, GetStaged(image_id))
-        return staged.host if staged and staged.host != self._address else None
+        return staged.node_url if staged and staged.node_url != self._address else None
 
 
-def _send(host: str, request: Request, image_id: str, body: bytes) -> Response:
+def _send(node_url: str, request: Request, image_id: str, body: bytes) -> Response:
     import requests  # a single node never needs it
 
     headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
@@ -75,7 +75,7 @@ def _send(host: str, request: Request, image_id: str, body: bytes) -> Response:
         try:
             answer = session.request(
                 request.method,
-                host.rstrip("/") + request.path_info,
+                node_url.rstrip("/") + request.path_info,
                 headers={**headers, FORWARDED: "1"},
                 data=body,
                 timeout=TIMEOUT,

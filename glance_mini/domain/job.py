@@ -28,7 +28,7 @@ class Job:
     """One piece of work; times in UTC without a zone, None until the row exists.
 
     ``kind`` names its job type. A higher ``priority`` comes first; ``due_at`` is the time from which it may run.
-    ``stores`` are the stores that it writes to and whose job limits count it. ``host`` is the node URL of the only
+    ``stores`` are the stores that it writes to and whose job limits count it. ``node_url`` is the URL of the only
     node that can run it, because the data is on that node's own disk; None if any node can. ``attempts`` is the number
     of times it was started. ``token`` is the caller's token, for work in their name elsewhere; the end of the job
     erases it.
@@ -48,7 +48,7 @@ class Job:
     state: str = PENDING
     priority: int = 0
     stores: tuple[str, ...] = ()
-    host: str | None = None
+    node_url: str | None = None
     checkpoint: Mapping[str, object] = field(default_factory=dict)
     result: Mapping[str, object] | None = None
     message: str = ""

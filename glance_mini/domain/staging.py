@@ -11,7 +11,7 @@ STAGING_STORE = "os_glance_staging_store"
 class StagedData:
     """Data of one image in the staging area; ``size`` in bytes.
 
-    ``store`` is the reserved store that holds it under ``url``. ``host`` is the node URL of the node whose own disk
+    ``store`` is the reserved store that holds it under ``url``. ``node_url`` is the URL of the node whose own disk
     holds it, None if all nodes share the staging area. ``created_at`` is None until the row exists.
     """
 
@@ -19,5 +19,5 @@ class StagedData:
     store: str
     url: str = field(repr=False)
     size: int
-    host: str | None
+    node_url: str | None
     created_at: datetime | None = None

@@ -15,7 +15,7 @@ from glance_mini.domain.image import Location
 class Transfer:
     """One upload in progress: ``name`` is the name of its data in the store, ``reserved`` its reserved quota in bytes.
 
-    ``host`` is the node URL of the node on whose own disk it writes, None if all nodes can access the data. The
+    ``node_url`` is the URL of the node on whose own disk it writes, None if all nodes can access the data. The
     times are None until the row exists.
     """
 
@@ -28,7 +28,7 @@ class Transfer:
     reserved: int
     started_at: datetime | None = None
     lease_until: datetime | None = None
-    host: str | None = None
+    node_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,10 @@ class StoredData:
 
 
 @dataclass(frozen=True, slots=True)
-class Deletion:
+class DataRemoval:
     """A pending deletion: data that no image refers to any more and that must be deleted from its store.
 
-    ``host`` is the node URL of the node on whose own disk the data is, None if any node can delete it. ``due_at`` is
+    ``node_url`` is the URL of the node on whose own disk the data is, None if any node can delete it. ``due_at`` is
     the time of the next attempt.
     """
 
@@ -60,7 +60,7 @@ class Deletion:
     image_id: str
     url: str = field(repr=False)
     metadata: Mapping[str, object] = field(default_factory=dict)
-    host: str | None = None
+    node_url: str | None = None
     due_at: datetime | None = field(default=None, compare=False)
 
 

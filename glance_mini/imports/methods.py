@@ -80,11 +80,11 @@ class GlanceDirect(ImportMethod):
 
     name = GLANCE_DIRECT
 
-    def __init__(self, stores: Stores, data: DataAccess, host: str | None = None) -> None:
-        """``host`` is the node URL of this node, None if there is only one node."""
+    def __init__(self, stores: Stores, data: DataAccess, node_url: str | None = None) -> None:
+        """``node_url`` is the URL of this node, None if there is only one node."""
         self._stores = stores
         self._data = data
-        self._host = host
+        self._node_url = node_url
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
@@ -94,9 +94,9 @@ class GlanceDirect(ImportMethod):
         staged = self._data.run(GetStaged(image.id))
         if staged is None:
             raise JobFailed(reason="The staged data is gone.")
-        if staged.host not in (None, self._host):
+        if staged.node_url not in (None, self._node_url):
             # The job is bound to that node, so this happens only if the URL of the node was changed.
-            raise Unavailable(reason=f"The staged data is on another node, {staged.host}.")
+            raise Unavailable(reason=f"The staged data is on another node, {staged.node_url}.")
         store = self._stores.get(staged.store)
         try:
             path = store.local_path(staged.url)

@@ -15,8 +15,8 @@ from glance_mini.domain.errors import NotFound
 from glance_mini.domain.job import SCRUB, Job
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
-from glance_mini.maintenance.deletion import remove_data
-from glance_mini.operations.records import DeleteFromTrash, FinishDeletion, ListDeletions
+from glance_mini.maintenance.removal import remove_data
+from glance_mini.operations.records import DeleteFromTrash, ListRemovals
 from glance_mini.workers.base import Control, JobType
 from glance_mini_store.stores import Stores
 
@@ -32,11 +32,11 @@ class ScrubJob(JobType):
     kind = SCRUB
     max_attempts = 40
 
-    def __init__(self, data: DataAccess, stores: Stores, host: str | None) -> None:
-        """``host`` is the node URL of this node, None if there is only one node."""
+    def __init__(self, data: DataAccess, stores: Stores, node_url: str | None) -> None:
+        """``node_url`` is the URL of this node, None if there is only one node."""
         self._data = data
         self._stores = stores
-        self._host = host
+        self._node_url = node_url
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack) -> Self:
@@ -65,15 +65,11 @@ class ScrubJob(JobType):
     def _remove_data(self, image_id: str, control: Control) -> None:
         """Remove all data that can be removed, then raise the first error of a store."""
         failed: Exception | None = None
-        for deletion in self._data.run(ListDeletions(image_id)):
+        for deletion in self._data.run(ListRemovals(image_id)):
             control.check()
-            if deletion.host not in (None, self._host):
-                continue
             try:
-                remove_data(self._stores, deletion)
+                remove_data(self._stores, self._node_url, deletion, self._data.run)
             except Exception as error:
                 failed = failed or error
-            else:
-                self._data.run(FinishDeletion(deletion.id))
         if failed is not None:
             raise failed

@@ -4,7 +4,7 @@ The policy layer checks roles. An image that the caller may not see does not exi
 """
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, NotFound
@@ -29,7 +29,7 @@ class AuthLayer(Layer):
 
     name = "auth"
 
-    def surrounds(self, operation: type[Operation[Any]]) -> bool:
+    def surrounds(self, operation: type[Operation[object]]) -> bool:
         return operation.writes
 
     def around(self, context: Context, op: Operation[R]) -> R:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from oslo_config import cfg
 
@@ -18,6 +18,14 @@ CONTRACT = 1
 R = TypeVar("R")
 
 Handler = Callable[[Context, Any], Any]
+
+
+class Below(Protocol):
+    """What hands an operation to the next layer, as ``Layer.below`` does."""
+
+    def __call__(self, context: Context, op: Operation[R], /) -> R:
+        """Return the result of ``op``."""
+        ...
 
 
 class Layer:
@@ -43,11 +51,11 @@ class Layer:
         """Take the next handler for each operation; called once, by the stack."""
         self._below = below
 
-    def surrounds(self, operation: type[Operation[Any]]) -> bool:
+    def surrounds(self, operation: type[Operation[object]]) -> bool:
         """Return whether ``around`` handles a public operation that has no method of its own here."""
         return True
 
-    def handler(self, operation: type[Operation[Any]]) -> Handler | None:
+    def handler(self, operation: type[Operation[object]]) -> Handler | None:
         """Return the handler of ``operation`` in this layer; None if the layer is not on its path."""
         own: Handler | None = getattr(self, operation.name, None)
         if own is None and not operation.internal and self.surrounds(operation):

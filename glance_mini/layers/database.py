@@ -1,7 +1,7 @@
 """The innermost layer: gives data calls to the data access layer, and answers record operations with data calls."""
 
 from datetime import timedelta
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from oslo_config import cfg
 
@@ -51,7 +51,7 @@ class DatabaseLayer(Layer):
         scrub_after = timedelta(seconds=conf.scrub_time) if conf.delayed_delete else None
         return cls(services.data, scrub_after, int(conf.workers.priorities.get(SCRUB, SCRUB_PRIORITY)))
 
-    def handler(self, operation: type[Operation[Any]]) -> Handler | None:
+    def handler(self, operation: type[Operation[object]]) -> Handler | None:
         own = super().handler(operation)
         return self._run if own is None and issubclass(operation, DataCall) else own
 

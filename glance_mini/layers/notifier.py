@@ -6,7 +6,7 @@ a request or makes it fail, see ``notifications.publisher``.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from oslo_config import cfg
 
@@ -24,7 +24,7 @@ from glance_mini_store.errors import StoreError
 
 R = TypeVar("R")
 
-_FAILURES: Mapping[type[Operation[Any]], str] = {
+_FAILURES: Mapping[type[Operation[object]], str] = {
     images.CreateImage: "image.create",
     images.UpdateImage: "image.update",
     images.DeleteImage: "image.delete",
@@ -75,7 +75,7 @@ class NotifierLayer(Layer):
 
         return replace(found, chunks=CountedStream(found.chunks, report))
 
-    def _report_failure(self, context: Context, op: Operation[Any], error: Exception) -> None:
+    def _report_failure(self, context: Context, op: Operation[object], error: Exception) -> None:
         refused = isinstance(error, GlanceMiniError) and not isinstance(error, Unavailable)
         known = isinstance(error, GlanceMiniError | StoreError)
         event = _FAILURES.get(type(op), f"image.{op.name}")

@@ -70,7 +70,7 @@ def _of_stores(op: info.ListStores) -> Iterator[str]:
         yield "stores_info_detail"
 
 
-RULES: Mapping[type[Operation[Any]], Rules] = {
+RULES: Mapping[type[Operation[object]], Rules] = {
     images.ListImages: _only("get_images"),
     images.CreateImage: _of_creation,
     images.UpdateImage: _of_changes,
@@ -150,7 +150,7 @@ class PolicyLayer(Layer):
             if self._enforcer.would_allow("get_image", _image_target(context, image), context)
         ]
 
-    def _refuse(self, rule: str, target: Target, context: Context, op: Operation[Any]) -> None:
+    def _refuse(self, rule: str, target: Target, context: Context, op: Operation[object]) -> None:
         if isinstance(op, members.GetMember):
             raise NotFound(kind="member", id=op.member_id)
         if isinstance(op, ImageOperation) and (
@@ -169,7 +169,7 @@ def _target_of_member(context: Context, op: members.GetMember | members.UpdateMe
     return {**_image_target(context, op.target), "member_id": op.member_id}
 
 
-_TARGETS: Mapping[type[Operation[Any]], Callable[[Context, Any], Target]] = {
+_TARGETS: Mapping[type[Operation[object]], Callable[[Context, Any], Target]] = {
     images.CreateImage: _target_of_creation,
     members.GetMember: _target_of_member,
     members.UpdateMember: _target_of_member,

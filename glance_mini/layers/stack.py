@@ -6,7 +6,7 @@ because a silently missing layer would be a security hole.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from oslo_config import cfg
 
@@ -63,7 +63,7 @@ class Stack:
         for layer in self._layers:
             layer.close()
 
-    def _find_path(self, operation: type[Operation[Any]]) -> tuple[int, ...]:
+    def _find_path(self, operation: type[Operation[object]]) -> tuple[int, ...]:
         answering = [n for n, layer in enumerate(self._layers) if operation.name in layer.answers]
         if len(answering) != 1:
             who = ", ".join(_describe(self._layers[n]) for n in answering) or "no layer"

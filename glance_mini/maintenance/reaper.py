@@ -9,15 +9,14 @@ from datetime import timedelta
 
 from glance_mini.background import Background
 from glance_mini.db.interface import DataAccess
-from glance_mini.domain.transfer import Deletion, Transfer
-from glance_mini.maintenance.deletion import remove_data
+from glance_mini.domain.transfer import DataRemoval, Transfer
 from glance_mini.maintenance.leases import LeaseKeeper
+from glance_mini.maintenance.removal import remove_data
 from glance_mini.metrics import Metrics
 from glance_mini.operations.records import (
     AbortTransfer,
-    FinishDeletion,
-    HoldDeletion,
-    TakeDueDeletions,
+    HoldRemoval,
+    TakeDueRemovals,
     TakeExpiredTransfers,
 )
 from glance_mini_store import errors as store_errors
@@ -25,13 +24,13 @@ from glance_mini_store.stores import Stores
 
 LOG = logging.getLogger(__name__)
 
-RETRY_DELETION = timedelta(minutes=1)
+RETRY_REMOVAL = timedelta(minutes=1)
 """Time between two attempts of a deletion."""
 
 class Reaper:
     """Takes over expired rows and finishes them; ``reap`` is one round.
 
-    ``host`` is the node URL of this node, None for the only node. Data on another node's own disk is left to that node.
+    ``node_url`` is the URL of this node, None for the only node. Data on another node's own disk is left to that node.
     """
 
     def __init__(
@@ -41,13 +40,13 @@ class Reaper:
         leases: LeaseKeeper,
         metrics: Metrics,
         interval: float,
-        host: str | None = None,
+        node_url: str | None = None,
     ) -> None:
         self._data = data
         self._stores = stores
         self._leases = leases
         self._metrics = metrics
-        self._host = host
+        self._node_url = node_url
         complaint = "A round of the reaper failed and will be repeated"
         self._background = Background("reaper", self._work, lambda: interval * random.uniform(0.8, 1.2), complaint)
 
@@ -62,13 +61,13 @@ class Reaper:
     def reap(self) -> int:
         """Finish all rows that are due and return their number; raises Unavailable."""
         leases = self._leases
-        transfers = self._data.run(TakeExpiredTransfers(leases.process, leases.held(), leases.lease, self._host))
+        transfers = self._data.run(TakeExpiredTransfers(leases.process, leases.held(), leases.lease, self._node_url))
         for transfer in transfers:
             self._undo(transfer)
-        deletions = self._data.run(TakeDueDeletions(RETRY_DELETION, self._host))
+        deletions = self._data.run(TakeDueRemovals(RETRY_REMOVAL, self._node_url))
         for deletion in deletions:
             # Earlier deletions may have taken long: this one may now belong to another process or be undone.
-            if self._data.run(HoldDeletion(deletion, RETRY_DELETION)):
+            if self._data.run(HoldRemoval(deletion, RETRY_REMOVAL)):
                 self._delete(deletion)
         return len(transfers) + len(deletions)
 
@@ -78,7 +77,7 @@ class Reaper:
         Data on another node's own disk is left to the sweep of that node.
         """
         try:
-            if transfer.host in (None, self._host):
+            if transfer.node_url in (None, self._node_url):
                 self._stores.get(transfer.store).discard(transfer.name)
         except store_errors.UnknownStore:
             LOG.error("Transfer %s may have left data in %s, which is no longer a store.", transfer.id, transfer.store)
@@ -91,14 +90,12 @@ class Reaper:
         self._metrics.leases_expired.inc()
         LOG.warning("Transfer %s of image %s was aborted: its lease had expired.", transfer.id, transfer.image_id)
 
-    def _delete(self, deletion: Deletion) -> None:
+    def _delete(self, deletion: DataRemoval) -> None:
         try:
-            remove_data(self._stores, deletion)
+            remove_data(self._stores, self._node_url, deletion, self._data.run)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             LOG.warning("Data of image %s could not be deleted yet: %s", deletion.image_id, reason)
-            return
-        self._data.run(FinishDeletion(deletion.id))
 
     def _work(self) -> None:
         while not self._background.is_stopping and self.reap():

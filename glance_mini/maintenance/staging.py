@@ -12,12 +12,12 @@ LOG = logging.getLogger(__name__)
 
 
 class StagingArea:
-    """Staged data as seen by the node with the node URL ``host``; None for the only node."""
+    """Staged data as seen by the node with ``node_url``; None for the only node."""
 
-    def __init__(self, data: DataAccess, stores: Stores, host: str | None) -> None:
+    def __init__(self, data: DataAccess, stores: Stores, node_url: str | None) -> None:
         self._data = data
         self._stores = stores
-        self._host = host
+        self._node_url = node_url
 
     def drop(self, image_id: str) -> None:
         """Remove the staged data of an image, first the bytes and then their record; may be repeated.
@@ -27,7 +27,7 @@ class StagingArea:
         staged = self._data.run(GetStaged(image_id))
         if staged is None:
             return
-        if staged.host in (None, self._host) and self._is_removed(staged):
+        if staged.node_url in (None, self._node_url) and self._is_removed(staged):
             self._data.run(ForgetStaged(image_id))
         else:
             self._data.run(DiscardStaged(image_id))

@@ -21,7 +21,7 @@ Rule = Callable[[Any, Any, Cause | None], Iterable[Event]]
 """A function that returns the events of a call from the call, its result and its cause."""
 
 
-def events_for(call: DataCall[Any], result: Any, cause: Cause | None) -> list[Event]:
+def events_for(call: DataCall[object], result: Any, cause: Cause | None) -> list[Event]:
     """Return the events of ``call``; its ``result`` is committed or about to be.
 
     Without a ``cause`` only jobs cause events, which name the user for whom the job acts.
@@ -35,7 +35,7 @@ def _image(kind: str) -> Rule:
 
 
 def _member(kind: str) -> Rule:
-    def rule(call: Any, member: Member, cause: Cause | None) -> Iterable[Event]:
+    def rule(call: object, member: Member, cause: Cause | None) -> Iterable[Event]:
         if cause is not None:
             yield Event(kind, member_payload(member), caller=cause.caller(), image_id=member.image_id)
 
@@ -105,7 +105,7 @@ def _begin_of_task(call: jobs.ClaimJob, job: Job | None, cause: Cause | None) ->
         yield from _of_task(job, "task.run", "task.processing")
 
 
-def _end_of_task(call: Any, job: Job, cause: Cause | None) -> Iterable[Event]:
+def _end_of_task(call: object, job: Job, cause: Cause | None) -> Iterable[Event]:
     if job.state in FINISHED:
         yield from _of_task(job, f"task.{job.state}")
 
@@ -117,7 +117,7 @@ def _of_task(job: Job, *kinds: str) -> Iterable[Event]:
             yield Event(kind, task_payload(job), caller=caller, image_id=job.image_id)
 
 
-RULES: Mapping[type[DataCall[Any]], Rule] = {
+RULES: Mapping[type[DataCall[object]], Rule] = {
     images.CreateImage: _image("image.create"),
     images.UpdateImage: _update,
     images.RestoreImage: _image("image.update"),

@@ -49,7 +49,7 @@ class OutboxPublisher:
 def stored_events(disabled: frozenset[str]) -> EventRules:
     """Return the rules for events that are stored with their change, without the ``disabled`` ones."""
 
-    def rules(call: DataCall[Any], result: Any, cause: Cause | None) -> Iterable[Event]:
+    def rules(call: DataCall[object], result: Any, cause: Cause | None) -> Iterable[Event]:
         return [event for event in events_for(call, result, cause) if not is_disabled(event.type, disabled)]
 
     return rules

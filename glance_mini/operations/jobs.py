@@ -32,7 +32,7 @@ class ClaimJob(DataCall[Job | None]):
 
     A job is due if it is pending and its time has come, or if its lease has expired. A job is given to one caller only
     (compare and set), by priority, then fairly between projects, within ``limits``. A job that is bound to a node is
-    given only to that node, ``host``, unless it was cancelled and only needs cleaning up.
+    given only to that node, ``node_url``, unless it was cancelled and only needs cleaning up.
     """
 
     name: ClassVar[str] = "claim_job"
@@ -40,7 +40,7 @@ class ClaimJob(DataCall[Job | None]):
     kinds: tuple[str, ...]
     lease: timedelta
     limits: JobLimits = NO_JOB_LIMITS
-    host: str | None = None
+    node_url: str | None = None
 
 
 @dataclass(frozen=True)

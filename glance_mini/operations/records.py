@@ -14,7 +14,7 @@ from glance_mini.domain.job import Job
 from glance_mini.domain.query import EVERYTHING, Scope
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.domain.staging import StagedData
-from glance_mini.domain.transfer import DeletedImage, Deletion, StoredData, Transfer
+from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer
 from glance_mini.operations.base import DataCall, DataQuery, Operation
 
 
@@ -211,52 +211,52 @@ class TakeExpiredTransfers(DataCall[tuple[Transfer, ...]]):
 
     ``held`` are the transfers that ``process`` itself still works on and does not get; its other transfers are treated
     like those of any process. A transfer is given to one caller only. A transfer to the own disk of another node than
-    ``host`` is left to that node at first; much later any node gets it, but can only release its image.
+    ``node_url`` is left to that node at first; much later any node gets it, but can only release its image.
     """
 
     name: ClassVar[str] = "take_expired_transfers"
     process: str
     held: frozenset[str]
     lease: timedelta
-    host: str | None = None
+    node_url: str | None = None
 
 
 @dataclass(frozen=True)
-class ListDeletions(DataQuery[tuple[Deletion, ...]]):
+class ListRemovals(DataQuery[tuple[DataRemoval, ...]]):
     """Return the pending deletions of an image, oldest first."""
 
-    name: ClassVar[str] = "list_deletions"
+    name: ClassVar[str] = "list_removals"
     image_id: str
 
 
 @dataclass(frozen=True)
-class TakeDueDeletions(DataCall[tuple[Deletion, ...]]):
+class TakeDueRemovals(DataCall[tuple[DataRemoval, ...]]):
     """Return up to 100 pending deletions that are due; each is due again after ``retry`` unless it is finished.
 
-    Until then a deletion is given to one caller only; if its data is on a node's own disk, only to that node, ``host``.
+    Until then a deletion is given to one caller only; if its data is on a node's own disk, only to ``node_url``.
     """
 
-    name: ClassVar[str] = "take_due_deletions"
+    name: ClassVar[str] = "take_due_removals"
     retry: timedelta
-    host: str | None = None
+    node_url: str | None = None
 
 
 @dataclass(frozen=True)
-class HoldDeletion(DataCall[bool]):
+class HoldRemoval(DataCall[bool]):
     """Keep a taken deletion for ``retry`` from now; return False if it is gone or another process has taken it."""
 
-    name: ClassVar[str] = "hold_deletion"
-    deletion: Deletion
+    name: ClassVar[str] = "hold_removal"
+    deletion: DataRemoval
     retry: timedelta
 
 
 @dataclass(frozen=True)
-class FinishDeletion(DataCall[None]):
+class FinishRemoval(DataCall[None]):
     """Remove a pending deletion whose bytes are gone; do nothing if it does not exist."""
 
-    name: ClassVar[str] = "finish_deletion"
+    name: ClassVar[str] = "finish_removal"
     may_repeat: ClassVar[bool] = True
-    deletion_id: int
+    removal_id: int
 
 
 @dataclass(frozen=True)
@@ -381,10 +381,10 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     AbortTransfer,
     RenewLeases,
     TakeExpiredTransfers,
-    ListDeletions,
-    TakeDueDeletions,
-    HoldDeletion,
-    FinishDeletion,
+    ListRemovals,
+    TakeDueRemovals,
+    HoldRemoval,
+    FinishRemoval,
     RecordStaged,
     GetStaged,
     ForgetStaged,

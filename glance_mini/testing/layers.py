@@ -62,7 +62,7 @@ class LayerContract:
         class Broken(Exception):
             pass
 
-        def fail(context: Context, op: Operation[Any]) -> None:
+        def fail(context: Context, op: Operation[object]) -> None:
             raise Broken
 
         answers = self.make_layer().answers
@@ -101,7 +101,7 @@ class LayerContract:
         layer = self.make_layer()
         layer.close()
 
-    def _call(self, stack: Stack, operation: type[Operation[Any]]) -> None:
+    def _call(self, stack: Stack, operation: type[Operation[object]]) -> None:
         try:
             stack.call(ADMIN, make_operation(operation))
         except self.may_refuse:
@@ -116,7 +116,7 @@ def _answers() -> dict[str, Any]:
     return {operation.name: _answer(operation) for operation in OPERATIONS}
 
 
-def _answer(operation: type[Operation[Any]]) -> Any:
+def _answer(operation: type[Operation[object]]) -> Any:
     result = make_result(operation)
     if all(field.name != "chunks" for field in fields(operation)):
         return result

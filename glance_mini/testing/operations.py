@@ -40,12 +40,12 @@ _BY_TYPE: Mapping[object, Callable[[], object]] = {
 }
 
 
-def make_operation(operation: type[Operation[Any]]) -> Operation[Any]:
+def make_operation(operation: type[Operation[object]]) -> Operation[object]:
     """Return an operation of that type with harmless values, its target loaded."""
     return operation(**_values(operation))
 
 
-def make_result(operation: type[Operation[Any]]) -> Any:
+def make_result(operation: type[Operation[object]]) -> Any:
     """Return a result such as that operation has; of results that may be None, one that is not."""
     for base in getattr(operation, "__orig_bases__", ()):
         origin = get_origin(base)

@@ -21,7 +21,7 @@ class Recorder(Layer):
 
     def __init__(self, answers_with: Mapping[str, Any] | None = None, answers: frozenset[str] | None = None) -> None:
         """``answers``: the operations it completes, where the layers above complete some themselves; None: all."""
-        self.seen: list[Operation[Any]] = []
+        self.seen: list[Operation[object]] = []
         self._answers_with = dict(answers_with or {})
         if answers is not None:
             self.answers = answers  # type: ignore[misc]
@@ -36,7 +36,7 @@ class Recorder(Layer):
         """Return the names of the operations that arrived, in order."""
         return [op.name for op in self.seen]
 
-    def _record(self, context: Context, op: Operation[Any]) -> Any:
+    def _record(self, context: Context, op: Operation[object]) -> Any:
         self.seen.append(op)
         answer = self._answers_with.get(op.name)
         return answer(context, op) if callable(answer) else answer

@@ -62,11 +62,11 @@ class Worker:
         settings: WorkerSettings,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
-        host: str | None = None,
+        node_url: str | None = None,
     ) -> None:
         """``types`` has a job type for each kind; jobs of other kinds are left to other workers.
 
-        ``clock`` returns seconds and measures how long leases last. ``host`` is the node URL of this node, None if
+        ``clock`` returns seconds and measures how long leases last. ``node_url`` is the URL of this node, None if
         there is only one node; jobs that are bound to another node are left to it.
         """
         self.process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
@@ -76,7 +76,7 @@ class Worker:
         self._wakeup = wakeup
         self._settings = settings
         self._metrics = metrics
-        self._host = host
+        self._node_url = node_url
         self._stopping = threading.Event()
         self._asking = threading.Lock()
         self._threads = [
@@ -126,7 +126,7 @@ class Worker:
     def _claim(self) -> Run | None:
         until, lease = self.leases.lease_until(), self.leases.lease
         try:
-            call = ClaimJob(self.process, tuple(self._types), lease, self._settings.limits, self._host)
+            call = ClaimJob(self.process, tuple(self._types), lease, self._settings.limits, self._node_url)
             job = self._data.run(call)
             if job is None:
                 return None

@@ -21,7 +21,7 @@ class TestPlugins(WorkingTest):
     }
 
     def test_compressed_data_is_unpacked(self) -> None:
-        packed = gzip.compress(BODY)
+        packed = gzip.compress(BODY, mtime=0)
         image_id = self.create()
         self.stage(image_id, packed)
         self.web.pages["/packed"] = Page(packed)
@@ -35,7 +35,7 @@ class TestPlugins(WorkingTest):
             self.assertEqual(DONE, self.progress(image))
 
     def test_data_in_a_container_for_compressed_data_stays_as_it_is(self) -> None:
-        self.web.pages["/packed"] = Page(packed := gzip.compress(BODY))
+        self.web.pages["/packed"] = Page(packed := gzip.compress(BODY, mtime=0))
         image = self.run_import(self.create(container_format="compressed"), self.from_web("/packed"))
         self.assertEqual(packed, self.data(image["id"]))
 
@@ -67,7 +67,7 @@ class TestConversion(WorkingTest):
     options = {"image_import_opts": {"image_import_plugins": "image_decompression,image_conversion"}}
 
     def test_formats_sizes_and_hashes_are_those_of_the_converted_data(self) -> None:
-        self.web.pages["/disk.qcow2.gz"] = Page(gzip.compress(DISK))
+        self.web.pages["/disk.qcow2.gz"] = Page(gzip.compress(DISK, mtime=0))
         image = self.run_import(self.create(disk_format="qcow2"), self.from_web("/disk.qcow2.gz"))
         self.assertEqual(("active", "raw", "bare"), tuple(image[n] for n in ("status", *_FORMATS)))
         self.assertEqual((2 * MIB, 2 * MIB), (image["size"], image["virtual_size"]))

@@ -106,7 +106,7 @@ class TestImports(SignedCase):
         body = {"method": {"name": "glance-direct"}, "stores": ["fast", "cheap"]}
         self.assertEqual(202, self.send("POST", f"{path}/import", body).status_int)
         conf, services = self.service.conf, self.service.services
-        job_type = ImportJob.from_config(conf, services, self.service.stack, services.data)
+        job_type = ImportJob.from_config(conf, services, self.service.stack)
         worker = Worker(services.data, {job_type.kind: job_type}, Wakeup(), WorkerSettings(), services.metrics)
         self.assertTrue(worker.run_one())
         (task,) = self.send("GET", f"{path}/tasks").json["tasks"]

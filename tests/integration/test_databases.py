@@ -30,7 +30,7 @@ from datetime import datetime, timedelta, timezone
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.operations.jobs import ClaimJob, PurgeJobs
-from glance_mini.operations.records import TakeDueDeletions, TakeExpiredTransfers
+from glance_mini.operations.records import TakeDueRemovals, TakeExpiredTransfers
 
 data, minute = SqlDataAccess(make_engine(sys.argv[1])), timedelta(minutes=1)
 claimed = data.run(ClaimJob("elsewhere", ("api_image_import",), minute))
@@ -39,7 +39,7 @@ print(json.dumps({
     "job": claimed and claimed.id,
     "purged": data.run(PurgeJobs(10)),
     "transfers": [one.id for one in data.run(TakeExpiredTransfers("elsewhere", frozenset(), minute))],
-    "deletions": [one.id for one in data.run(TakeDueDeletions(minute))],
+    "deletions": [one.id for one in data.run(TakeDueRemovals(minute))],
 }))
 data.close()
 """

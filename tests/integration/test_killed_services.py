@@ -90,7 +90,7 @@ class KilledAtTheEndTest(testtools.TestCase):
         self._kill_and_recover(service, image)
 
     def test_data_of_a_deleted_image_that_was_not_removed_is_removed(self):
-        held = self.useFixture(HeldService("list_deletions"))
+        held = self.useFixture(HeldService("list_removals"))
         service = start_service(self, SHORT_LEASES, held.options)
         image = service.create_image()
         service.upload(image, b"whole")

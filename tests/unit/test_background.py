@@ -42,14 +42,14 @@ class TestBackground(testtools.TestCase):
         (thread,) = (each for each in threading.enumerate() if each.name == self.id())
         return thread
 
-    def test_work_is_repeated_until_it_is_closed(self) -> None:
+    def test_work_is_repeated_until_it_is_stopping(self) -> None:
         work = Work(3)
         background = self.make(work)
         thread = self.thread_of(background)
         self.assertTrue(work.done.wait(WAIT))
         background.close(WAIT)
         self.assertFalse(thread.is_alive())
-        self.assertTrue(background.is_closed)
+        self.assertTrue(background.is_stopping)
 
     def test_first_call_comes_at_once(self) -> None:
         work = Work()
@@ -106,12 +106,12 @@ class TestBackground(testtools.TestCase):
         background.close(WAIT)
         self.assertFalse(thread.is_alive())
 
-    def test_long_work_sees_that_it_is_closed(self) -> None:
+    def test_long_work_sees_that_it_is_stopping(self) -> None:
         is_there, is_seen = threading.Event(), threading.Event()
 
         def work() -> None:
             is_there.set()
-            while not background.is_closed:
+            while not background.is_stopping:
                 time.sleep(0.001)
             is_seen.set()
 
@@ -136,7 +136,7 @@ class TestBackground(testtools.TestCase):
         thread.join(WAIT)
         self.assertEqual(([thread], False), (threads, thread.is_alive()))
 
-    def test_one_that_was_never_started_is_closed_without_a_word(self) -> None:
+    def test_one_that_was_never_started_is_stopping_without_a_word(self) -> None:
         work = Work()
         background = self.make(work)
         background.close()

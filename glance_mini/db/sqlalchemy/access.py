@@ -13,11 +13,11 @@ from sqlalchemy import Connection, Engine
 
 from glance_mini.db.interface import Backend, EventRules, no_events
 from glance_mini.db.sqlalchemy import (
-    deletions,
     imports,
     members,
     outbox,
     purge,
+    removals,
     staging,
     transfers,
     trash,
@@ -49,7 +49,7 @@ _MODULES = (
     trash,
     members,
     transfers,
-    deletions,
+    removals,
     staging,
     imports,
     rows,
@@ -61,17 +61,17 @@ _MODULES = (
     purge,
 )
 
-QUERIES: Mapping[type[DataCall[Any]], Query] = {
+QUERIES: Mapping[type[DataCall[object]], Query] = {
     Ping: _ping,
     **{call: query for module in _MODULES for call, query in getattr(module, "QUERIES", {}).items()},
 }
 
-WRITES: Mapping[type[DataCall[Any]], Write] = {
+WRITES: Mapping[type[DataCall[object]], Write] = {
     call: write for module in _MODULES for call, write in getattr(module, "WRITES", {}).items()
 }
 
 # An idle worker costs one read and waits for no lock.
-_LOOKS: dict[type[DataCall[Any]], tuple[Write, Any]] = dict([*claims.LOOKS.items(), *outbox.LOOKS.items()])
+_LOOKS: dict[type[DataCall[object]], tuple[Write, Any]] = dict([*claims.LOOKS.items(), *outbox.LOOKS.items()])
 
 
 class SqlDataAccess(Backend):

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from glance_mini.db.sqlalchemy import deletions, import_lock, staged_rows, usage
+from glance_mini.db.sqlalchemy import import_lock, removals, staged_rows, usage
 from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.jobs import ends, rows
 from glance_mini.domain import errors
@@ -20,7 +20,7 @@ from glance_mini.domain.quota import IMAGE_COUNT_UPLOADING, Limits
 from glance_mini.domain.status import check_transition
 from glance_mini.domain.transfer import StoredData
 from glance_mini.operations.jobs import AddJob
-from glance_mini.operations.records import BeginImport, EndImport, ListDeletions, RecordImport
+from glance_mini.operations.records import BeginImport, EndImport, ListRemovals, RecordImport
 
 LONGEST_WAIT = timedelta(minutes=120)
 """How long a job that no worker takes keeps its lock (api-imports-lock)."""
@@ -55,7 +55,7 @@ def begin(connection: Connection, call: BeginImport, now: datetime) -> ImportBeg
     project = None if source else before.owner
     counted = None
     if job.process is None:
-        job = replace(job, host=source.host if source else None)
+        job = replace(job, node_url=source.node_url if source else None)
         job = rows.add(connection, AddJob(job), now, counted_for=project)
     else:
         counted = rows.set_image(connection, job, counted_for=project)
@@ -148,7 +148,7 @@ def _lock(connection: Connection, job: Job) -> tuple[Image, Job]:
 
 def _check_place(connection: Connection, image: Image, data: StoredData) -> None:
     # A process that deletes the older data may not have reached it yet and would delete the new data instead.
-    if any(pending.url == data.location.url for pending in deletions.of_image(connection, ListDeletions(image.id))):
+    if any(pending.url == data.location.url for pending in removals.of_image(connection, ListRemovals(image.id))):
         raise errors.Unavailable(reason=f"Older data of image {image.id} is being deleted at the same URL.")
 
 

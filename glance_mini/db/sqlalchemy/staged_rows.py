@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
-from glance_mini.db.sqlalchemy import deletions
+from glance_mini.db.sqlalchemy import removals
 from glance_mini.db.sqlalchemy.models import staged_data
 from glance_mini.db.sqlalchemy.usage import Usage
 from glance_mini.domain.image import Location
@@ -14,7 +14,7 @@ from glance_mini.domain.staging import StagedData
 
 _OF_IMAGE = staged_data.c.image_id == bindparam("image")
 _ONE = select(
-    *(staged_data.c[name] for name in ("image_id", "store", "value", "size", "host", "created_at", "project_id"))
+    *(staged_data.c[name] for name in ("image_id", "store", "value", "size", "node_url", "created_at", "project_id"))
 ).where(_OF_IMAGE)
 _INSERT = insert(staged_data)
 _DELETE = delete(staged_data).where(_OF_IMAGE)
@@ -28,7 +28,8 @@ def get(connection: Connection, image_id: str) -> StagedData | None:
 
 def add(connection: Connection, staged: StagedData, project_id: str | None) -> Usage:
     """Insert ``staged`` and return its usage, which the caller adds to the counts."""
-    row: dict[str, Any] = {name: getattr(staged, name) for name in ("image_id", "store", "size", "host", "created_at")}
+    names = ("image_id", "store", "size", "node_url", "created_at")
+    row: dict[str, Any] = {name: getattr(staged, name) for name in names}
     connection.execute(_INSERT, row | {"value": staged.url, "project_id": project_id})
     return _usage(project_id, staged)
 
@@ -50,7 +51,7 @@ def discard(connection: Connection, image_id: str, now: datetime) -> Usage:
     staged, used = remove(connection, image_id)
     if staged is not None:
         location = Location(staged.url, {"store": staged.store})
-        deletions.add(connection, image_id, [location], now, staged.host)
+        removals.add(connection, image_id, [location], now, staged.node_url)
     return used
 
 

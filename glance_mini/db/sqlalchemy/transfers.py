@@ -36,7 +36,10 @@ ABANDONED = timedelta(minutes=15)
 A node that restarts in this time removes its own data. After it, any node releases the image.
 """
 
-_FIELDS = ("id", "image_id", "project_id", "process", "store", "name", "reserved", "started_at", "lease_until", "host")
+_FIELDS = (
+    *("id", "image_id", "project_id", "process", "store", "name", "reserved"),
+    *("started_at", "lease_until", "node_url"),
+)
 _COLUMNS = tuple(transfers.c[name] for name in _FIELDS)
 _ID = transfers.c.id == bindparam("transfer")
 _ONE = select(*_COLUMNS).where(_ID)
@@ -52,8 +55,8 @@ _EXPIRED = (
         transfers.c.lease_until < bindparam("now", type_=transfers.c.lease_until.type),
         transfers.c.id.not_in(bindparam("held", expanding=True)),
         or_(
-            transfers.c.host.is_(None),
-            transfers.c.host == bindparam("node"),
+            transfers.c.node_url.is_(None),
+            transfers.c.node_url == bindparam("node"),
             transfers.c.lease_until < bindparam("abandoned", type_=transfers.c.lease_until.type),
         ),
     )
@@ -176,9 +179,9 @@ def renew(connection: Connection, call: RenewLeases, now: datetime) -> None:
 def take_expired(connection: Connection, call: TakeExpiredTransfers, now: datetime) -> tuple[Transfer, ...]:
     """Return transfers whose lease ended before ``now``; the caller now holds them.
 
-    Transfers to the own disk of another node than ``host`` are included only after ``ABANDONED``.
+    Transfers to the own disk of another node than ``node_url`` are included only after ``ABANDONED``.
     """
-    values = {"now": now, "held": list(call.held), "node": call.host, "abandoned": now - ABANDONED}
+    values = {"now": now, "held": list(call.held), "node": call.node_url, "abandoned": now - ABANDONED}
     until = now + call.lease
     rows = connection.execute(_EXPIRED, values)
     found = tuple(replace(Transfer(*row), process=call.process, lease_until=until) for row in rows)

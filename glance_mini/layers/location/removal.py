@@ -1,53 +1,50 @@
 """Removes data that no image refers to any more: first the record changes, then the bytes go (api-images-delete)."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Conflict, NotFound, StatusConflict
 from glance_mini.domain.image import Image, Location
-from glance_mini.domain.transfer import Deletion
-from glance_mini.maintenance.deletion import remove_data
-from glance_mini.operations.base import Operation
+from glance_mini.domain.transfer import DataRemoval
+from glance_mini.layers.base import Below
+from glance_mini.maintenance.removal import remove_data
 from glance_mini.operations.images import UpdateImage
-from glance_mini.operations.records import FinishDeletion, ListDeletions
+from glance_mini.operations.records import FinishRemoval, ListRemovals
 from glance_mini_store import errors as store_errors
 from glance_mini_store.stores import Stores
 
 LOG = logging.getLogger(__name__)
 
-Below = Callable[[Context, Operation[Any]], Any]
 
 
 class Removal:
-    """Removes data for the layer that passes its ``below``; ``host`` is the URL of this node, None for the only node.
+    """Removes data for the layer that passes its ``below``.
+
+    ``node_url`` is the URL of this node, None for the only node.
 
     The reaper retries removals that fail, except for data in use.
     """
 
-    def __init__(self, below: Below, stores: Stores, host: str | None) -> None:
+    def __init__(self, below: Below, stores: Stores, node_url: str | None) -> None:
         self._below = below
         self._stores = stores
-        self._host = host
+        self._node_url = node_url
 
     def delete_pending(self, context: Context, image_id: str) -> None:
         """Delete the data of the image's pending deletions; raises InUseByStore if a store still needs it."""
         for deletion in self._pending(context, image_id):
-            if deletion.host not in (None, self._host):
-                continue
             try:
-                remove_data(self._stores, deletion)
+                remove_data(self._stores, self._node_url, deletion, partial(self._below, context))
             except store_errors.InUseByStore:
                 raise
             except Exception as error:
                 # A driver may raise any error; the image is deleted, and the reaper retries the deletion of its data.
                 reason = f"{type(error).__name__}: {error}"
                 LOG.warning("Data of image %s could not be deleted yet: %s", image_id, reason)
-                continue
-            self._below(context, FinishDeletion(deletion.id))
 
     def delete_removed(self, context: Context, image_id: str) -> None:
         """Delete the data of removed locations of the image; the reaper retries the deletion of data in use."""
@@ -64,7 +61,7 @@ class Removal:
         """
         gone = self._locations_in(store_id, image)
         changes = tuple(LocationChange("remove", locations=(location,)) for location in gone)
-        left: Image = self._below(context, UpdateImage(image.id, image, changes))
+        left = self._below(context, UpdateImage(image.id, image, changes))
         try:
             self.delete_pending(context, image.id)
         except store_errors.InUseByStore as error:
@@ -91,7 +88,7 @@ class Removal:
         changes = tuple(LocationChange("add", locations=(location,)) for location in back)
         self._below(context, UpdateImage(image.id, image, changes))
         for location in back:
-            self._below(context, FinishDeletion(pending[location.url].id))
+            self._below(context, FinishRemoval(pending[location.url].id))
 
-    def _pending(self, context: Context, image_id: str) -> list[Deletion]:
-        return list(self._below(context, ListDeletions(image_id)))
+    def _pending(self, context: Context, image_id: str) -> list[DataRemoval]:
+        return list(self._below(context, ListRemovals(image_id)))

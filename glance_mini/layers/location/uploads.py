@@ -6,7 +6,6 @@ transfer names the data to remove if this process dies.
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
 from uuid import uuid4
 
 from glance_mini.content.inspection import Inspection, InspectionRules
@@ -16,6 +15,7 @@ from glance_mini.domain.errors import GlanceMiniError, Unavailable
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import StoredData, Transfer
+from glance_mini.layers.base import Below
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
 from glance_mini.operations.base import Operation
@@ -28,7 +28,6 @@ from glance_mini_store.store import Store, Stored
 
 LOG = logging.getLogger(__name__)
 
-Below = Callable[[Context, Operation[Any]], Any]
 Record = Callable[[Stored], Operation[Image]]
 
 
@@ -78,18 +77,18 @@ class Uploads:
         observers = [observer for observer in (inspection, signature) if observer is not None]
         return self._carry(context, op, store, begin, record, algorithms, observers)
 
-    def stage(self, context: Context, op: StageData, store: Store, host: str | None) -> Image:
-        """Write data unchecked to the staging area of ``host`` and return the ``uploading`` image."""
-        transfer = self._new_transfer(op, store, host)
+    def stage(self, context: Context, op: StageData, store: Store, node_url: str | None) -> Image:
+        """Write data unchecked to the staging area of ``node_url`` and return the ``uploading`` image."""
+        transfer = self._new_transfer(op, store, node_url)
 
         def record(stored: Stored) -> Operation[Image]:
-            staged = StagedData(op.image_id, store.id, stored.location, stored.size, host)
+            staged = StagedData(op.image_id, store.id, stored.location, stored.size, node_url)
             return RecordStaged(transfer, staged)
 
         begin = BeginTransfer(transfer, self._leases.lease, op.limits, to_staging=True)
         return self._carry(context, op, store, begin, record)
 
-    def _new_transfer(self, op: UploadData | StageData, store: Store, host: str | None = None) -> Transfer:
+    def _new_transfer(self, op: UploadData | StageData, store: Store, node_url: str | None = None) -> Transfer:
         transfer_id = op.transfer_id or str(uuid4())
         return Transfer(
             id=transfer_id,
@@ -100,7 +99,7 @@ class Uploads:
             # The name is unique to this transfer, so that a late clean-up cannot remove the data of another one.
             name=f"{op.image_id}-{transfer_id[:8]}",
             reserved=op.size or 0,
-            host=host,
+            node_url=node_url,
         )
 
     def _carry(
@@ -143,7 +142,7 @@ class Uploads:
         self, context: Context, store: Store, transfer: Transfer, stored: Stored, record: Operation[Image]
     ) -> Image:
         try:
-            image: Image = self._below(context, record)
+            image = self._below(context, record)
         except Unavailable:
             # It is unknown whether the data was recorded. The lease is no longer renewed: the reaper removes data that
             # was not recorded, and recorded data stays.

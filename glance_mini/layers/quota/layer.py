@@ -7,7 +7,7 @@ bounds streams of data, block by block.
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 from uuid import uuid4
 
 from oslo_config import cfg
@@ -80,7 +80,7 @@ class QuotaLayer(Layer):
         self._require("image_tag_quota", limits.tags, len(tags) if isinstance(tags, tuple | list) else 0)
         return self._below_counting(context, replace(op, limits=limits))
 
-    def surrounds(self, operation: type[Operation[Any]]) -> bool:
+    def surrounds(self, operation: type[Operation[object]]) -> bool:
         return issubclass(operation, ImageOperation) and any(field.name == "limits" for field in fields(operation))
 
     def around(self, context: Context, op: Operation[R]) -> R:

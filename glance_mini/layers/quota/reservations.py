@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import LimitExceeded
 from glance_mini.domain.quota import Limits
-from glance_mini.operations.base import Operation
+from glance_mini.layers.base import Below
 from glance_mini.operations.data import UploadData
 from glance_mini.operations.imports import StageData
 from glance_mini.operations.records import IsYoungestTransfer, ReserveSpace
@@ -37,7 +36,7 @@ class Reservations:
     """Reserves room for the layer that passes its ``below``: ``step`` bytes at a time while there is plenty of room."""
 
     def __init__(
-        self, below: Callable[[Context, Operation[Any]], Any], step: int, sleep: Callable[[float], None]
+        self, below: Below, step: int, sleep: Callable[[float], None]
     ) -> None:
         self._below = below
         self._step = step

@@ -120,24 +120,24 @@ class ClaimContract(JobContractBase):
         self.assertEqual(1, len(self.claim_all(JobLimits(per_store=2))))
 
     def test_job_that_is_bound_to_a_node_is_given_to_that_node_only(self) -> None:
-        bound, free = self.add(host="http://node1", priority=1), self.add()
-        self.assertEqual(free.id, self.claim(host="http://node2").id)
-        for host in ("http://node2", None):
-            self.assertIsNone(self.claim(host=host))
-        taken = self.claim(host="http://node1")
-        self.assertEqual((bound.id, "http://node1"), (taken.id, taken.host))
+        bound, free = self.add(node_url="http://node1", priority=1), self.add()
+        self.assertEqual(free.id, self.claim(node_url="http://node2").id)
+        for node_url in ("http://node2", None):
+            self.assertIsNone(self.claim(node_url=node_url))
+        taken = self.claim(node_url="http://node1")
+        self.assertEqual((bound.id, "http://node1"), (taken.id, taken.node_url))
 
     def test_job_of_a_dead_worker_goes_back_to_its_node_only(self) -> None:
-        bound = self.add(host="http://node1")
-        self.claim(host="http://node1")
-        self.assertIsNone(self.claim(now=AFTER_LEASE, host="http://node2"))
-        self.assertEqual(bound.id, self.claim(now=AFTER_LEASE, host="http://node1").id)
+        bound = self.add(node_url="http://node1")
+        self.claim(node_url="http://node1")
+        self.assertIsNone(self.claim(now=AFTER_LEASE, node_url="http://node2"))
+        self.assertEqual(bound.id, self.claim(now=AFTER_LEASE, node_url="http://node1").id)
 
     def test_cancelled_job_of_a_node_that_is_gone_is_given_to_any(self) -> None:
-        bound = self.add(host="http://node1")
-        self.claim(host="http://node1")
+        bound = self.add(node_url="http://node1")
+        self.claim(node_url="http://node1")
         self.data.run(CancelJob(bound.id), NOW)
-        taken = self.claim(now=AFTER_LEASE, host="http://node2")
+        taken = self.claim(now=AFTER_LEASE, node_url="http://node2")
         self.assertEqual((bound.id, True), (taken.id, taken.is_cancelled))
 
     def test_jobs_of_no_project_are_not_limited(self) -> None:

@@ -13,7 +13,7 @@ from glance_mini.operations.records import (
     LoadImage,
     MarkDeleted,
     RecordData,
-    TakeDueDeletions,
+    TakeDueRemovals,
     TakeExpiredTransfers,
 )
 from glance_mini.testing.data_access.samples import LATER, MINE, NOW, ContractBase, data_of, sample, stored
@@ -70,7 +70,7 @@ class ConcurrencyContract(ContractBase):
     def test_due_deletions_are_divided_among_callers(self) -> None:
         for _ in range(12):
             self.data.run(MarkDeleted(self.insert(stored()).id), NOW)
-        call = TakeDueDeletions(timedelta(days=1000))
+        call = TakeDueRemovals(timedelta(days=1000))
         taken = self.at_once(lambda _: self.data.run(call, LATER), range(6))
         ids = [one.id for some in taken for one in some]
         self.assertEqual((12, 12), (len(ids), len(set(ids))))

@@ -13,14 +13,14 @@ from glance_mini.operations.images import UpdateImage
 from glance_mini.operations.members import AddMember, DeleteMember, UpdateMember
 from glance_mini.operations.records import (
     CountUsage,
-    FinishDeletion,
-    HoldDeletion,
-    ListDeletions,
+    FinishRemoval,
+    HoldRemoval,
+    ListRemovals,
     LoadImage,
     MarkDeleted,
     PurgeImages,
     SetStatus,
-    TakeDueDeletions,
+    TakeDueRemovals,
     UndoDeletion,
 )
 from glance_mini.testing.data_access.samples import (
@@ -184,13 +184,13 @@ class ImageContract(ContractBase):
         updated = self.change(image, LocationChange("replace", None, (other,)))
         self.assertEqual(replace(other, id=image.locations[0].id), updated.locations[0])
         self.assertEqual(updated, self.data.run(LoadImage(image.id, MINE)))
-        self.assertEqual([], list(self.data.run(ListDeletions(image.id))))
+        self.assertEqual([], list(self.data.run(ListRemovals(image.id))))
 
     def test_location_that_is_removed_becomes_a_pending_deletion(self) -> None:
         image = self.create(status="active", size=1, locations=(location("a"), location("b", "other")))
         updated = self.change(image, LocationChange("remove", 1))
         self.assertEqual(image.locations[:1], updated.locations)
-        (deletion,) = self.data.run(ListDeletions(image.id))
+        (deletion,) = self.data.run(ListRemovals(image.id))
         self.assertEqual((location("b").url, {"store": "other"}), (deletion.url, deletion.metadata))
 
     def test_status_is_set_from_an_expected_one_only(self) -> None:
@@ -217,7 +217,7 @@ class ImageContract(ContractBase):
         self.assertEqual(expected, deleted)
         self.assertRaises(errors.NotFound, self.data.run, LoadImage(image.id))
         self.assertRaises(errors.NotFound, self.data.run, MarkDeleted(image.id), LATER)
-        (deletion,) = self.data.run(ListDeletions(image.id))
+        (deletion,) = self.data.run(ListRemovals(image.id))
         self.assertEqual((image.id, image.locations[0].url), (deletion.image_id, deletion.url))
 
     def test_protected_image_is_not_deleted(self) -> None:
@@ -236,53 +236,53 @@ class ImageContract(ContractBase):
         same_ids = tuple(replace(one, id=old.id) for one, old in zip(restored.locations, image.locations, strict=True))
         self.assertEqual(replace(image, updated_at=LATER), replace(restored, locations=same_ids))
         self.assertEqual(restored, self.data.run(LoadImage(image.id, THEIRS)))
-        self.assertEqual([], list(self.data.run(ListDeletions(image.id))))
+        self.assertEqual([], list(self.data.run(ListRemovals(image.id))))
         self.assertEqual(before, self.data.run(CountUsage("mine")))
 
     def test_restored_image_has_only_the_data_that_is_left(self) -> None:
         image = self.insert(stored(locations=(location("a"), location("b"))))
         self.data.run(MarkDeleted(image.id), NOW)
-        first, second = self.data.run(ListDeletions(image.id))
-        self.data.run(FinishDeletion(first.id))
+        first, second = self.data.run(ListRemovals(image.id))
+        self.data.run(FinishRemoval(first.id))
         self.assertEqual([second.url], [one.url for one in self.data.run(UndoDeletion(image), NOW).locations])
 
     def test_image_whose_data_is_gone_is_not_restored(self) -> None:
         image = self.insert(stored())
         self.data.run(MarkDeleted(image.id), NOW)
-        for deletion in self.data.run(ListDeletions(image.id)):
-            self.data.run(FinishDeletion(deletion.id))
+        for deletion in self.data.run(ListRemovals(image.id)):
+            self.data.run(FinishRemoval(deletion.id))
         self.assertRaises(errors.NotFound, self.data.run, UndoDeletion(image), NOW)
 
     def test_due_deletion_is_given_to_one_caller_until_it_comes_again(self) -> None:
         image = self.insert(stored())
         self.data.run(MarkDeleted(image.id), NOW)
         retry = timedelta(minutes=1)
-        taken = self.data.run(TakeDueDeletions(retry), LATER)
-        self.assertEqual(list(self.data.run(ListDeletions(image.id))), list(taken))
-        self.assertEqual([], list(self.data.run(TakeDueDeletions(retry), LATER)))
-        self.assertEqual(list(taken), list(self.data.run(TakeDueDeletions(timedelta(days=1)), LATER + retry)))
-        self.data.run(FinishDeletion(taken[0].id))
-        self.data.run(FinishDeletion(taken[0].id))
-        self.assertEqual([], list(self.data.run(TakeDueDeletions(retry), MUCH_LATER)))
+        taken = self.data.run(TakeDueRemovals(retry), LATER)
+        self.assertEqual(list(self.data.run(ListRemovals(image.id))), list(taken))
+        self.assertEqual([], list(self.data.run(TakeDueRemovals(retry), LATER)))
+        self.assertEqual(list(taken), list(self.data.run(TakeDueRemovals(timedelta(days=1)), LATER + retry)))
+        self.data.run(FinishRemoval(taken[0].id))
+        self.data.run(FinishRemoval(taken[0].id))
+        self.assertEqual([], list(self.data.run(TakeDueRemovals(retry), MUCH_LATER)))
 
     def test_deletion_that_was_taken_is_held_by_its_taker_only_and_until_it_is_finished(self) -> None:
         image = self.insert(stored())
         self.data.run(MarkDeleted(image.id), NOW)
         retry = timedelta(minutes=1)
-        (taken,) = self.data.run(TakeDueDeletions(retry), LATER)
-        self.assertTrue(self.data.run(HoldDeletion(taken, 3 * retry), LATER))
-        self.assertFalse(self.data.run(HoldDeletion(taken, retry), LATER))
-        self.assertEqual((), self.data.run(TakeDueDeletions(retry), LATER + retry))
-        (again,) = self.data.run(TakeDueDeletions(retry), LATER + 3 * retry)
+        (taken,) = self.data.run(TakeDueRemovals(retry), LATER)
+        self.assertTrue(self.data.run(HoldRemoval(taken, 3 * retry), LATER))
+        self.assertFalse(self.data.run(HoldRemoval(taken, retry), LATER))
+        self.assertEqual((), self.data.run(TakeDueRemovals(retry), LATER + retry))
+        (again,) = self.data.run(TakeDueRemovals(retry), LATER + 3 * retry)
         self.assertEqual((taken, LATER + 4 * retry), (again, again.due_at))
-        self.assertFalse(self.data.run(HoldDeletion(taken, retry), LATER + 3 * retry))
+        self.assertFalse(self.data.run(HoldRemoval(taken, retry), LATER + 3 * retry))
         self.data.run(UndoDeletion(image), NOW)
-        self.assertFalse(self.data.run(HoldDeletion(again, retry), LATER + 3 * retry))
+        self.assertFalse(self.data.run(HoldRemoval(again, retry), LATER + 3 * retry))
 
     def test_new_deletion_is_left_to_the_request_that_made_it(self) -> None:
         image = self.insert(stored())
         self.data.run(MarkDeleted(image.id), NOW)
-        self.assertEqual([], list(self.data.run(TakeDueDeletions(timedelta(days=1)), NOW)))
+        self.assertEqual([], list(self.data.run(TakeDueRemovals(timedelta(days=1)), NOW)))
 
     def test_purge_takes_old_deleted_images_without_pending_data(self) -> None:
         old, young, pending = self.create(), self.create(), self.insert(stored())

@@ -14,10 +14,10 @@ from glance_mini.operations.jobs import CancelJob, FinishJob, GetJob, RenewJobs
 from glance_mini.operations.records import (
     BeginImport,
     EndImport,
-    FinishDeletion,
+    FinishRemoval,
     ForgetStaged,
     GetStaged,
-    ListDeletions,
+    ListRemovals,
     MarkDeleted,
     RecordImport,
 )
@@ -174,11 +174,11 @@ class ImportLockContract(JobContractBase):
         self.assertEqual(0, self.used(IMAGE_COUNT_UPLOADING))
 
     def test_import_of_data_on_a_nodes_own_disk_is_bound_to_that_node(self) -> None:
-        for host in ("http://node1", None):
+        for node_url in ("http://node1", None):
             image = self.create()
-            self.stage(image, host=host)
+            self.stage(image, node_url=node_url)
             begun = self.begin_import(self.image(image))
-            self.assertEqual(host, self.data.run(GetJob(begun.id)).host)
+            self.assertEqual(node_url, self.data.run(GetJob(begun.id)).node_url)
 
     def succeed(self, begun: Job) -> None:
         """Let a worker end the import well."""
@@ -251,8 +251,8 @@ class ImportContract(JobContractBase):
         self.record(held, place)
         self.data.run(EndImport(held, {}, None, (place.location.url,)), SOON)
         self.assertRaises(errors.Unavailable, self.record, held, place)
-        (pending,) = self.data.run(ListDeletions(image.id))
-        self.data.run(FinishDeletion(pending.id))
+        (pending,) = self.data.run(ListRemovals(image.id))
+        self.data.run(FinishRemoval(pending.id))
         self.assertEqual(1, len(self.record(held, place).locations))
 
     def test_failed_import_leaves_a_queued_image_and_pending_deletions(self) -> None:
@@ -265,7 +265,7 @@ class ImportContract(JobContractBase):
         expected = replace(image, properties={IMPORTING_PROPERTY: "", FAILED_PROPERTY: "fast,cheap"}, updated_at=LATER)
         self.assertEqual(expected, ended)
         self.assertEqual(expected, self.image(image))
-        self.assertEqual(urls, [one.url for one in self.data.run(ListDeletions(image.id))])
+        self.assertEqual(urls, [one.url for one in self.data.run(ListRemovals(image.id))])
 
     def test_progress_leaves_status_and_locations(self) -> None:
         held = self.start_import(image := self.create())
@@ -323,7 +323,7 @@ class ImportContract(JobContractBase):
         expected = {IMPORTING_PROPERTY: "", FAILED_PROPERTY: "cheap"}
         self.assertEqual(replace(image, properties=expected, updated_at=LATER), self.image(image))
         self.assertIsNone(self.data.run(GetStaged(image.id)))
-        pending = {one.url for one in self.data.run(ListDeletions(image.id))}
+        pending = {one.url for one in self.data.run(ListRemovals(image.id))}
         self.assertEqual({data.url, data_in("fast").location.url}, pending)
         used = [self.used(one) for one in (IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL, IMAGE_COUNT_UPLOADING)]
         self.assertEqual([0, 0, 0], used)

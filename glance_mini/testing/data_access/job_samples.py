@@ -44,8 +44,8 @@ class JobContractBase(ContractBase):
 
     def claim(self, process: str = "worker", now: datetime = NOW, limits: JobLimits = UNLIMITED, **values: Any) -> Any:
         """Claim a job until one minute after ``now``."""
-        kinds, host = values.get("kinds", KINDS), values.get("host")
-        return self.data.run(ClaimJob(process, tuple(kinds), LEASE, limits, host), now)
+        kinds, node_url = values.get("kinds", KINDS), values.get("node_url")
+        return self.data.run(ClaimJob(process, tuple(kinds), LEASE, limits, node_url), now)
 
     def begin_staging(self, image: Image, limits: Limits = NO_LIMITS, **values: Any) -> Transfer:
         """Begin a transfer into the staging area and return it."""

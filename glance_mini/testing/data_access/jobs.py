@@ -24,7 +24,7 @@ class JobContract(JobContractBase):
     def test_job_comes_back_as_it_was_added(self) -> None:
         for added in (
             job(),
-            job(image_id="i", stores=("fast", "a_b"), host="http://h", priority=-3, result={"a": None}),
+            job(image_id="i", stores=("fast", "a_b"), node_url="http://h", priority=-3, result={"a": None}),
             job(checkpoint={"bytes": 2**40}, message="ü"),
             job(project_id=None, user_id=None, request_id=None, roles=(), token=None, lease_until=LATER, process="p"),
         ):

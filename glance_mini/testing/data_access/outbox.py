@@ -34,7 +34,7 @@ def event(kind: str = "image.update", image_id: str | None = "i") -> Event:
     return Event(kind, {"name": "ü", "size": 2**40}, "warn", {"roles": ["member"]}, image_id)
 
 
-def rules(call: DataCall[Any], result: Any, cause: Cause | None) -> Iterable[Event]:
+def rules(call: DataCall[object], result: Any, cause: Cause | None) -> Iterable[Event]:
     """Return an event of each image or job that a call returns, with the cause of the call."""
     if isinstance(result, Image):
         payload = {"id": result.id, "status": result.status, "has": sorted(result.properties)}
@@ -71,7 +71,7 @@ class OutboxContract(JobContractBase):
         self.assertEqual(1, self.data.run(CountEvents()))
 
     def test_event_that_cannot_be_made_undoes_the_change(self) -> None:
-        def fail(call: DataCall[Any], result: Any, cause: Cause | None) -> Iterable[Event]:
+        def fail(call: DataCall[object], result: Any, cause: Cause | None) -> Iterable[Event]:
             raise ZeroDivisionError
 
         failing, image, waiting = self.open_data_access(fail), sample(), self.add()

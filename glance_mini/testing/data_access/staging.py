@@ -17,17 +17,17 @@ from glance_mini.operations.records import (
     AbortTransfer,
     BeginTransfer,
     DiscardStaged,
-    FinishDeletion,
+    FinishRemoval,
     ForgetStaged,
     GetStaged,
     IsYoungestTransfer,
     ListDataNames,
-    ListDeletions,
+    ListRemovals,
     MarkDeleted,
     PurgeImages,
     RecordStaged,
     ReserveSpace,
-    TakeDueDeletions,
+    TakeDueRemovals,
     TakeExpiredTransfers,
 )
 from glance_mini.testing.data_access.job_samples import JobContractBase, staged, staging
@@ -43,7 +43,7 @@ class StagingContract(JobContractBase):
         uploading = self.data.run(BeginTransfer(begun, LEASE, to_staging=True), NOW)
         self.assertEqual(replace(image, status="uploading"), uploading)
         self.assertIsNone(self.data.run(GetStaged(image.id)))
-        data = staged(image, 700, host=NODE)
+        data = staged(image, 700, node_url=NODE)
         recorded = self.data.run(RecordStaged(begun, data), LATER)
         self.assertEqual(replace(image, status="uploading", size=700, updated_at=LATER), recorded)
         self.assertEqual(recorded, self.image(image))
@@ -130,16 +130,16 @@ class StagingContract(JobContractBase):
         self.assertEqual((0, 0, 0), self.counts())
 
     def test_deletion_makes_staged_data_a_pending_deletion_that_names_its_node(self) -> None:
-        for host in (None, NODE):
+        for node_url in (None, NODE):
             image = self.create()
-            data = self.stage(image, host=host)
+            data = self.stage(image, node_url=node_url)
             self.data.run(MarkDeleted(image.id), NOW)
             self.assert_pending(image, data)
         self.assertEqual((0, 0, 0), self.counts())
 
     def test_discarded_data_becomes_a_pending_deletion_of_its_node_and_counts_no_more(self) -> None:
         image = self.create()
-        data = self.stage(image, host=NODE)
+        data = self.stage(image, node_url=NODE)
         self.data.run(DiscardStaged(image.id), NOW)
         self.data.run(DiscardStaged(image.id), NOW)
         self.assert_pending(image, data)
@@ -147,15 +147,15 @@ class StagingContract(JobContractBase):
 
     def test_every_name_that_staging_uses_is_known_until_its_bytes_are_gone(self) -> None:
         image, other = self.create(), self.create()
-        begun = self.begin_staging(image, name="first", host=NODE)
+        begun = self.begin_staging(image, name="first", node_url=NODE)
         expected = {image.id: {"first"}, other.id: frozenset()}
         self.assertEqual(expected, self.data.run(ListDataNames(frozenset({image.id, other.id}))))
         self.data.run(RecordStaged(begun, staged(image, url="file:///staging/first")), NOW)
         self.assertEqual({image.id: {"first"}}, self.data.run(ListDataNames(frozenset({image.id}))))
         self.data.run(DiscardStaged(image.id), NOW)
         self.assertEqual({image.id: {"first"}}, self.data.run(ListDataNames(frozenset({image.id}))))
-        (pending,) = self.data.run(ListDeletions(image.id))
-        self.data.run(FinishDeletion(pending.id))
+        (pending,) = self.data.run(ListRemovals(image.id))
+        self.data.run(FinishRemoval(pending.id))
         self.assertEqual({image.id: frozenset()}, self.data.run(ListDataNames(frozenset({image.id}))))
 
     def test_name_of_data_in_a_store_is_known_too(self) -> None:
@@ -171,17 +171,18 @@ class StagingContract(JobContractBase):
 
     def test_deletion_on_a_nodes_own_disk_is_given_to_that_node_only(self) -> None:
         image = self.create()
-        self.stage(image, host=NODE)
+        self.stage(image, node_url=NODE)
         self.data.run(DiscardStaged(image.id), NOW)
-        (pending,) = self.data.run(ListDeletions(image.id))
-        for host in (None, "http://node2:9292"):
-            self.assertEqual([], list(self.data.run(TakeDueDeletions(timedelta(days=1), host), LATER)))
-        self.assertEqual([pending], list(self.data.run(TakeDueDeletions(timedelta(days=1), NODE), LATER)))
+        (pending,) = self.data.run(ListRemovals(image.id))
+        for node_url in (None, "http://node2:9292"):
+            self.assertEqual([], list(self.data.run(TakeDueRemovals(timedelta(days=1), node_url), LATER)))
+        self.assertEqual([pending], list(self.data.run(TakeDueRemovals(timedelta(days=1), NODE), LATER)))
 
     def assert_pending(self, image: Image, data: StagedData) -> None:
         """Fail unless staged data waits for its deletion, on the node that has it."""
-        (pending,) = self.data.run(ListDeletions(image.id))
-        self.assertEqual((data.url, {"store": data.store}, data.host), (pending.url, pending.metadata, pending.host))
+        (pending,) = self.data.run(ListRemovals(image.id))
+        expected = (data.url, {"store": data.store}, data.node_url)
+        self.assertEqual(expected, (pending.url, pending.metadata, pending.node_url))
         self.assertIsNone(self.data.run(GetStaged(image.id)))
 
     def counts(self) -> tuple[int, ...]:

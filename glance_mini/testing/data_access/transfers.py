@@ -118,22 +118,22 @@ class TransferContract(ContractBase):
         self.assertEqual([], list(self.data.run(TakeExpiredTransfers("third", frozenset(), LEASE), LATER)))
 
     def test_expired_transfer_to_a_nodes_own_disk_is_left_to_that_node(self) -> None:
-        begun = self.begin(self.create(), host="http://node1")
-        for host in ("http://node2", None):
-            self.assertEqual([], self.take(LATER - timedelta(minutes=45, seconds=1), host))
+        begun = self.begin(self.create(), node_url="http://node1")
+        for node_url in ("http://node2", None):
+            self.assertEqual([], self.take(LATER - timedelta(minutes=45, seconds=1), node_url))
         taken = self.take(LATER - timedelta(minutes=45, seconds=1), "http://node1")
-        self.assertEqual([(begun.id, "http://node1")], [(one.id, one.host) for one in taken])
+        self.assertEqual([(begun.id, "http://node1")], [(one.id, one.node_url) for one in taken])
 
     def test_expired_transfer_of_a_node_that_stays_away_is_given_to_any_other(self) -> None:
         long_ago = NOW - timedelta(minutes=14)
-        first, second = (self.begin(self.create(), host="http://node1", lease_until=long_ago) for _ in range(2))
+        first, second = (self.begin(self.create(), node_url="http://node1", lease_until=long_ago) for _ in range(2))
         self.assertEqual([], self.take(NOW, "http://node2"))
         taken = self.take(NOW + timedelta(minutes=2), "http://node2")
         self.assertEqual({first.id, second.id}, {one.id for one in taken})
 
-    def take(self, now: datetime, host: str | None) -> list[Transfer]:
+    def take(self, now: datetime, node_url: str | None) -> list[Transfer]:
         """Return what another process on that node is given of the transfers whose lease has ended."""
-        return list(self.data.run(TakeExpiredTransfers("second", frozenset(), LEASE, host), now))
+        return list(self.data.run(TakeExpiredTransfers("second", frozenset(), LEASE, node_url), now))
 
     def test_process_that_lost_its_transfer_can_do_nothing_with_it(self) -> None:
         image = self.create()

@@ -15,8 +15,8 @@ from glance_mini.operations.images import ListImages, RestoreImage
 from glance_mini.operations.jobs import FinishJob
 from glance_mini.operations.records import (
     DeleteFromTrash,
-    FinishDeletion,
-    ListDeletions,
+    FinishRemoval,
+    ListRemovals,
     ListTrash,
     LoadImage,
     MarkDeleted,
@@ -176,7 +176,7 @@ class TrashContract(JobContractBase):
         self.mark(image)
         deleted = self.data.run(DeleteFromTrash(image.id), LATER)
         self.assertEqual(("deleted", LATER, ()), (deleted.status, deleted.deleted_at, deleted.locations))
-        pending = self.data.run(ListDeletions(image.id))
+        pending = self.data.run(ListRemovals(image.id))
         self.assertEqual([one.url for one in image.locations], [one.url for one in pending])
         self.assertRaises(errors.NotFound, self.data.run, DeleteFromTrash(image.id), MUCH_LATER)
         self.assertRaises(errors.NotFound, self.restore, image)
@@ -188,8 +188,8 @@ class TrashContract(JobContractBase):
         self.mark(image)
         self.assertEqual(0, self.data.run(PurgeImages(timedelta(days=1), 10), MUCH_LATER))
         self.data.run(DeleteFromTrash(image.id), LATER)
-        for pending in self.data.run(ListDeletions(image.id)):
-            self.data.run(FinishDeletion(pending.id))
+        for pending in self.data.run(ListRemovals(image.id)):
+            self.data.run(FinishRemoval(pending.id))
         self.assertEqual(1, self.data.run(PurgeImages(timedelta(days=1), 10), MUCH_LATER))
 
     def test_restoring_and_deleting_at_once_agree(self) -> None:

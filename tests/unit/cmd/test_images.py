@@ -7,7 +7,7 @@ from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.operations.outbox import TakeEvents
-from glance_mini.operations.records import ListDeletions, LoadImage, MoveToTrash
+from glance_mini.operations.records import ListRemovals, LoadImage, MoveToTrash
 from glance_mini.testing.data_access.samples import creation
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
 from tests.unit.cmd.test_commands import CommandTestCase
@@ -50,7 +50,7 @@ class ImageCommandsTest(CommandTestCase):
         self.delete(timedelta(days=365_000))
         self.assertEqual((0, "deleted\n"), self.manage("images", "scrub", IMAGE_ID)[:2])
         self.assertEqual(1, len(self.manage("images", "deleted")[1].splitlines()))
-        self.assertEqual(1, len(self.data.run(ListDeletions(IMAGE_ID))))
+        self.assertEqual(1, len(self.data.run(ListRemovals(IMAGE_ID))))
 
     def test_image_that_was_not_deleted_is_left_alone(self):
         for command in ("restore", "scrub"):

@@ -52,13 +52,13 @@ class JobCommandsTest(CommandTestCase):
         self.assertEqual(ids, set(self.listed()))
 
     def test_show_prints_everything_but_what_may_be_secret(self):
-        where = {"host": "http://node1:9292", "stores": ("fast", "cheap")}
+        where = {"node_url": "http://node1:9292", "stores": ("fast", "cheap")}
         job_id = self.add(input={"url": "http://me:pass@x/"}, token="the-token", roles=("member", "reader"), **where)
         code, out, _ = self.manage("jobs", "show", job_id)
         self.assertEqual(0, code)
         self.assertIn("state: pending\n", out)
         self.assertIn("roles: member,reader\n", out)
-        self.assertIn("host: http://node1:9292\n", out)
+        self.assertIn("node_url: http://node1:9292\n", out)
         self.assertIn("stores: fast,cheap\n", out)
         self.assertNotIn("pass", out)
         self.assertNotIn("the-token", out)

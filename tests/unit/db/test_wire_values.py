@@ -20,7 +20,7 @@ from glance_mini.domain.member import Member
 from glance_mini.domain.query import ImageQuery, Page, RangeFilter, Scope, TimeFilter
 from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_SIZE_TOTAL, Limits
 from glance_mini.domain.staging import StagedData
-from glance_mini.domain.transfer import DeletedImage, Deletion, StoredData, Transfer
+from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer
 from glance_mini.operations import DATA_CALLS
 from glance_mini.operations.base import DataCall
 from glance_mini.operations.images import CreateImage, ListImages, RestoreImage, UpdateImage
@@ -46,13 +46,13 @@ from glance_mini.operations.records import (
     DeleteFromTrash,
     DiscardStaged,
     EndImport,
-    FinishDeletion,
+    FinishRemoval,
     ForgetStaged,
     GetStaged,
-    HoldDeletion,
+    HoldRemoval,
     IsYoungestTransfer,
     ListDataNames,
-    ListDeletions,
+    ListRemovals,
     ListTrash,
     LoadImage,
     MarkDeleted,
@@ -65,7 +65,7 @@ from glance_mini.operations.records import (
     RenewLeases,
     ReserveSpace,
     SetStatus,
-    TakeDueDeletions,
+    TakeDueRemovals,
     TakeExpiredTransfers,
     UndoDeletion,
 )
@@ -105,7 +105,7 @@ JOB = make_job(
     state="processing",
     priority=-3,
     stores=("fast", "cheap"),
-    host="http://node1:9292",
+    node_url="http://node1:9292",
     checkpoint={"_failures": 2, "failed": {"stores": ["cheap"]}},
     result={"image_id": IMAGE_ID},
     message="Copied 50 %",
@@ -120,7 +120,7 @@ NEW_JOB = make_job(created_at=None, updated_at=None, due_at=None)
 TRANSFER = Transfer("t1", IMAGE_ID, "p1", "host:1:ab", "fast", f"{IMAGE_ID}-t1", 2**40, TIME, LATER, "http://node1")
 DATA = StoredData(LOCATION, 700, 1400, "c" * 32, "sha512", "d" * 128, "raw", "bare")
 STAGED = StagedData(IMAGE_ID, "os_glance_staging_store", "file:///staging/x", 700, "http://node1", TIME)
-DELETION = Deletion(3, IMAGE_ID, "file:///x", {"store": "fast"}, "http://node1", LATER)
+DELETION = DataRemoval(3, IMAGE_ID, "file:///x", {"store": "fast"}, "http://node1", LATER)
 CALLER = Cause("upload_data", "u1", "p1", ("member", "reader"), "req-1", "fast")
 EVENT = Event("image.send", {"bytes_sent": 2**40, "tags": ["a"]}, "error", CALLER.caller(), IMAGE_ID, LATER, 9)
 SCOPE = Scope("p1", is_admin=True)
@@ -180,10 +180,10 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (AbortTransfer(TRANSFER), None),
     (RenewLeases("host:1:ab", frozenset({"t1", "t2"}), LEASE), None),
     (TakeExpiredTransfers("host:1:ab", frozenset({"t1"}), LEASE, "http://node1"), (TRANSFER,)),
-    (ListDeletions(IMAGE_ID), (DELETION,)),
-    (TakeDueDeletions(LEASE, "http://node1"), (DELETION, DELETION)),
-    (HoldDeletion(DELETION, LEASE), False),
-    (FinishDeletion(3), None),
+    (ListRemovals(IMAGE_ID), (DELETION,)),
+    (TakeDueRemovals(LEASE, "http://node1"), (DELETION, DELETION)),
+    (HoldRemoval(DELETION, LEASE), False),
+    (FinishRemoval(3), None),
     (RecordStaged(TRANSFER, STAGED), IMAGE),
     (GetStaged(IMAGE_ID), STAGED),
     (GetStaged(IMAGE_ID), None),

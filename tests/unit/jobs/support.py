@@ -87,12 +87,12 @@ class ImportCase(testtools.TestCase):
         """Return further options by group and name."""
         return {}
 
-    def import_job(self, host, methods=None):
-        """Return the type of job as the node ``host`` has it; ``methods`` by name replace all those that there are."""
+    def import_job(self, node_url, methods=None):
+        """Return the type of job as the node ``node_url`` has it; ``methods`` by name replace all others."""
         services = self.services
         client = Downloads.from_config(self.application.conf)
         known = (
-            GlanceDirect(services.stores, services.data, host),
+            GlanceDirect(services.stores, services.data, node_url),
             WebDownload(client),
             CopyImage(services.stores, services.metrics),
             GlanceDownload(client, ("hw_", "os_type")),
@@ -100,19 +100,19 @@ class ImportCase(testtools.TestCase):
         copier = Copier(services.stores, InspectionRules(), "sha256", self.at_once, report_seconds=self.report_seconds)
         named = {method.name: method for method in known} if methods is None else methods
         work = self.folder / "work"
-        staging = StagingArea(services.data, services.stores, host)
+        staging = StagingArea(services.data, services.stores, node_url)
         preparation = Preparation(named, self.plugins, copier, work, self.size_cap, services.certificates)
         return ImportJob(self.stack, staging, services.stores, preparation, copier)
 
     def _location_job(self):
         return LocationJob(self.stack, self.services.stores, "sha256")
 
-    def worker(self, host=None, **job_types):
-        """Return a worker on the node ``host``, by default that of the test, which is not started."""
+    def worker(self, node_url=None, **job_types):
+        """Return a worker on the node ``node_url``, by default that of the test, which is not started."""
         settings = WorkerSettings(lease_seconds=60)
         types = {**self.job_types, **job_types}
-        metrics, host = self.services.metrics, host or self.services.node_url
-        return Worker(self.data, types, Wakeup(), settings, metrics, seconds_of(self.clock), host)
+        metrics, node_url = self.services.metrics, node_url or self.services.node_url
+        return Worker(self.data, types, Wakeup(), settings, metrics, seconds_of(self.clock), node_url)
 
     def create(self, **values):
         """Return the id of a new image."""

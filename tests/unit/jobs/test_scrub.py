@@ -19,7 +19,7 @@ from glance_mini.layers.stack import load_stack
 from glance_mini.maintenance.reaper import Reaper
 from glance_mini.operations import data, images, imports, tasks
 from glance_mini.operations.images import UpdateImage
-from glance_mini.operations.records import DeleteFromTrash, ListDeletions, LoadImage, MarkDeleted
+from glance_mini.operations.records import DeleteFromTrash, ListRemovals, LoadImage, MarkDeleted
 from glance_mini.operations.tasks import ListTasks
 from glance_mini.testing.application import ApplicationFixture
 from glance_mini.testing.timed import TimedAccess
@@ -110,7 +110,7 @@ class TestDelayedDelete(ScrubCase):
         self.assertEqual(1, self.scrub())
         self.assertEqual([SUCCESS], self.states())
         self.assertFalse(self.is_stored(image))
-        self.assertEqual([], list(self.data.run(ListDeletions(image.id))))
+        self.assertEqual([], list(self.data.run(ListRemovals(image.id))))
         self.assertRaises(NotFound, self.data.run, LoadImage(image.id, of_deleted=True))
         self.assertTrue(self.is_stored(other))
 
@@ -228,12 +228,12 @@ class TestStoresThatDoNotConfirm(ScrubCase):
         with self.service.backend.engine.connect() as connection:
             connection.execute(
                 insert(deletions).values(
-                    image_id=self.image.id, value="file:///s", meta_data="{}", due_at=self.clock(), host="http://node2"
+                    image_id=self.image.id, value="file:///s", meta_data="{}", due_at=self.clock(), node_url="http://node2"
                 )
             )
             connection.commit()
         self.assertEqual((1, [SUCCESS]), (self.scrub(), self.states()))
-        self.assertEqual(["file:///s"], [one.url for one in self.data.run(ListDeletions(self.image.id))])
+        self.assertEqual(["file:///s"], [one.url for one in self.data.run(ListRemovals(self.image.id))])
         self.assertFalse(self.is_stored(self.image))
 
     def test_worker_that_died_after_the_record_was_deleted_leaves_the_data_to_the_reaper(self):

@@ -69,7 +69,7 @@ class TestLocation(LayerContract, testtools.TestCase):
         return LocationLayer(one_store(FailingDriver()), self.leases, Metrics(), rules=rules)
 
     def make_stack(self, **answers_with: Any) -> tuple[Stack, Recorder]:
-        return super().make_stack(**{"list_deletions": (), **answers_with})
+        return super().make_stack(**{"list_removals": (), **answers_with})
 
 
 class TestDatabase(LayerContract, testtools.TestCase):

@@ -156,8 +156,8 @@ class TestImports(DatabaseCase):
         image_id = self.create()
         self.stage(image_id)
         self.stack.call(ADMIN, images.DeleteImage(image_id))
-        (pending,) = self.stack.call(ADMIN, records.ListDeletions(image_id))
-        self.assertEqual(({"store": STAGING_STORE}, "https://node1"), (pending.metadata, pending.host))
+        (pending,) = self.stack.call(ADMIN, records.ListRemovals(image_id))
+        self.assertEqual(({"store": STAGING_STORE}, "https://node1"), (pending.metadata, pending.node_url))
 
     def test_the_jobs_of_an_image_are_its_tasks(self) -> None:
         image_id = self.create(**self.formats)

@@ -16,7 +16,7 @@ from glance_mini.operations import OPERATIONS
 from glance_mini.operations.data import UploadData
 from glance_mini.operations.images import GetImage, ListImages, RestoreImage, UpdateImage
 from glance_mini.operations.info import GetUsage
-from glance_mini.operations.records import ListDeletions, LoadImage
+from glance_mini.operations.records import ListRemovals, LoadImage
 from glance_mini.testing.application import ApplicationFixture
 from glance_mini.testing.recorder import Recorder, recorder_below
 from glance_mini.testing.samples import IMAGE_ID, make_context, make_image
@@ -86,9 +86,9 @@ class TestCalls(testtools.TestCase):
         watching = Everywhere()
         stack = Stack([watching, Recorder({"list_images": Page(())})])
         stack.call(CALLER, ListImages(ImageQuery()))
-        stack.call(CALLER, ListDeletions(IMAGE_ID))
+        stack.call(CALLER, ListRemovals(IMAGE_ID))
         self.assertEqual(["list_images"], watching.seen)
-        self.assertEqual(("recorder",), stack.path("list_deletions"))
+        self.assertEqual(("recorder",), stack.path("list_removals"))
 
     def test_around_sees_only_what_the_layer_surrounds(self) -> None:
         guarding = Guarding()
@@ -108,7 +108,7 @@ class TestCalls(testtools.TestCase):
 
     def test_a_layer_may_handle_operations_without_a_method_for_each(self) -> None:
         stack = Stack([General()])
-        for op in (ListDeletions(IMAGE_ID), ListImages(ImageQuery()), GetImage(IMAGE_ID, make_image())):
+        for op in (ListRemovals(IMAGE_ID), ListImages(ImageQuery()), GetImage(IMAGE_ID, make_image())):
             self.assertEqual((op, ("general",)), (stack.call(CALLER, op), stack.path(op.name)))
         self.assertEqual("own", stack.call(CALLER, GetUsage()))
 

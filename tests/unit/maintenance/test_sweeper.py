@@ -20,8 +20,8 @@ from glance_mini.operations.records import (
     AbortTransfer,
     BeginTransfer,
     DiscardStaged,
-    FinishDeletion,
-    ListDeletions,
+    FinishRemoval,
+    ListRemovals,
     RecordStaged,
 )
 from glance_mini.testing.data_access.samples import creation
@@ -66,8 +66,8 @@ class TestStaging(testtools.TestCase):
         self.data.run(DiscardStaged(transfer.image_id), TIME)
         self.assertEqual(0, self.sweep())
         self.assertEqual(2, len(self.files()))
-        (pending,) = self.data.run(ListDeletions(transfer.image_id))
-        self.data.run(FinishDeletion(pending.id))
+        (pending,) = self.data.run(ListRemovals(transfer.image_id))
+        self.data.run(FinishRemoval(pending.id))
         self.assertEqual(1, self.sweep())
 
     def test_what_a_transfer_has_left_that_was_given_up_elsewhere_is_removed(self):
@@ -162,7 +162,7 @@ class TestStaging(testtools.TestCase):
             image_id = self.data.run(creation(image)).id
         identity = str(uuid.uuid4())
         name = f"{image_id}-{identity[:8]}"
-        transfer = Transfer(identity, image_id, "p1", "process", STAGING_STORE, name, reserved=0, host="http://node")
+        transfer = Transfer(identity, image_id, "p1", "process", STAGING_STORE, name, reserved=0, node_url="http://node")
         self.data.run(BeginTransfer(transfer, LEASE, to_staging=True), TIME)
         return transfer
 

@@ -17,10 +17,10 @@ from glance_mini.domain.errors import GlanceMiniError, TransferLost, Unavailable
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.quota import IMAGE_COUNT_UPLOADING, IMAGE_SIZE_TOTAL
 from glance_mini.domain.staging import StagedData
-from glance_mini.domain.transfer import Deletion, StoredData, Transfer
-from glance_mini.maintenance.deletion import remove_data
+from glance_mini.domain.transfer import DataRemoval, StoredData, Transfer
 from glance_mini.maintenance.leases import LeaseKeeper
-from glance_mini.maintenance.reaper import RETRY_DELETION, Reaper
+from glance_mini.maintenance.reaper import RETRY_REMOVAL, Reaper
+from glance_mini.maintenance.removal import remove_data
 from glance_mini.metrics import Metrics
 from glance_mini.operations.images import UpdateImage
 from glance_mini.operations.records import (
@@ -28,13 +28,14 @@ from glance_mini.operations.records import (
     BeginTransfer,
     CountUsage,
     DiscardStaged,
-    ListDeletions,
+    FinishRemoval,
+    ListRemovals,
     LoadImage,
     MarkDeleted,
     RecordData,
     RecordStaged,
     RenewLeases,
-    TakeDueDeletions,
+    TakeDueRemovals,
     TakeExpiredTransfers,
     UndoDeletion,
 )
@@ -153,12 +154,12 @@ class DatabaseCase(testtools.TestCase):
         return LeaseKeeper(self.data, 60)
 
     def make_reaper(
-        self, leases: LeaseKeeper | None = None, stores: Stores | None = None, host: str | None = None
+        self, leases: LeaseKeeper | None = None, stores: Stores | None = None, node_url: str | None = None
     ) -> Reaper:
-        return Reaper(self.data, stores or self.stores, leases or self.leases, self.metrics, 20, host)
+        return Reaper(self.data, stores or self.stores, leases or self.leases, self.metrics, 20, node_url)
 
     def begin(
-        self, image_id: str = IMAGE_ID, leases: LeaseKeeper | None = None, store: str = "a", host: str | None = None
+        self, image_id: str = IMAGE_ID, leases: LeaseKeeper | None = None, store: str = "a", node_url: str | None = None
     ) -> Transfer:
         """Return a transfer of a new image that another process, or that of ``leases``, has begun."""
         image = make_image(id=image_id, status="queued", size=None, locations=())
@@ -172,7 +173,7 @@ class DatabaseCase(testtools.TestCase):
             store=store,
             name=image_id,
             reserved=10,
-            host=host,
+            node_url=node_url,
         )
         self.data.run(BeginTransfer(transfer, LEASE))
         return transfer
@@ -273,21 +274,21 @@ class TestExpiredTransfers(DatabaseCase):
         self.assertEqual(1, self.make_reaper().reap())
 
     def test_the_bytes_on_another_nodes_own_disk_are_left_to_that_node_and_its_image_is_freed_at_last(self) -> None:
-        transfer = self.begin(host="https://node1")
+        transfer = self.begin(node_url="https://node1")
         location = self.driver.put(transfer.name, b"half")
         self.die()
         for moment, is_freed in ((timedelta(0), False), (ABANDONED - timedelta(seconds=2), False), (LEASE, True)):
             self.clock.move(moment)
-            for host in ("https://node2", None):
-                self.make_reaper(host=host).reap()
+            for node_url in ("https://node2", None):
+                self.make_reaper(node_url=node_url).reap()
             self.assertEqual("queued" if is_freed else "saving", self.image().status)
         self.assertTrue(self.driver.holds(location))
 
     def test_the_bytes_on_a_nodes_own_disk_are_removed_by_that_node(self) -> None:
-        transfer = self.begin(host="https://node1")
+        transfer = self.begin(node_url="https://node1")
         location = self.driver.put(transfer.name, b"half")
         self.die()
-        self.assertEqual(1, self.make_reaper(host="https://node1").reap())
+        self.assertEqual(1, self.make_reaper(node_url="https://node1").reap())
         self.assertEqual(("queued", False), (self.image().status, self.driver.holds(location)))
 
     def test_what_this_process_gave_up_is_taken_back(self) -> None:
@@ -329,13 +330,13 @@ class TestTwoReapers(DatabaseCase):
         self.die()
         start = threading.Barrier(4)
         taken: list[Sequence[Transfer]] = []
-        due: list[Sequence[Deletion]] = []
+        due: list[Sequence[DataRemoval]] = []
 
         def take() -> None:
             keeper = self.make_leases()
             start.wait(WAIT)
             taken.append(self.data.run(TakeExpiredTransfers(keeper.process, frozenset(), keeper.lease)))
-            due.append(self.data.run(TakeDueDeletions(RETRY_DELETION)))
+            due.append(self.data.run(TakeDueRemovals(RETRY_REMOVAL)))
 
         threads = [threading.Thread(target=take, daemon=True) for _ in range(4)]
         for thread in threads:
@@ -366,23 +367,23 @@ class TestDeletions(DatabaseCase):
         self.die()
         self.assertEqual(1, self.make_reaper().reap())
         self.assertFalse(self.driver.holds(url))
-        self.assertEqual([], list(self.data.run(ListDeletions(IMAGE_ID))))
+        self.assertEqual([], list(self.data.run(ListRemovals(IMAGE_ID))))
 
     def test_data_on_another_nodes_own_disk_is_left_to_that_node(self) -> None:
-        transfer = self.begin(host="https://node2")
+        transfer = self.begin(node_url="https://node2")
         url = self.driver.put(transfer.name, b"data")
         self.data.run(RecordStaged(transfer, StagedData(IMAGE_ID, "a", url, 4, "https://node2")))
         self.data.run(DiscardStaged(IMAGE_ID))
-        for host, is_left in (("https://node1", True), (None, True), ("https://node2", False)):
+        for node_url, is_left in (("https://node1", True), (None, True), ("https://node2", False)):
             self.die()
-            self.assertEqual(int(not is_left), self.make_reaper(host=host).reap())
+            self.assertEqual(int(not is_left), self.make_reaper(node_url=node_url).reap())
             self.assertEqual(is_left, self.driver.holds(url))
-            self.assertEqual(int(is_left), len(self.data.run(ListDeletions(IMAGE_ID))))
+            self.assertEqual(int(is_left), len(self.data.run(ListRemovals(IMAGE_ID))))
 
     def test_host_in_the_metadata_of_a_users_location_binds_nobody(self) -> None:
-        url = self.delete(host="https://node2")
+        url = self.delete(node_url="https://node2")
         self.die()
-        self.assertEqual(1, self.make_reaper(host="https://node1").reap())
+        self.assertEqual(1, self.make_reaper(node_url="https://node1").reap())
         self.assertFalse(self.driver.holds(url))
 
     def test_data_that_its_image_was_given_back_while_others_were_deleted_stays(self) -> None:
@@ -407,12 +408,12 @@ class TestDeletions(DatabaseCase):
         class Slow(FailingDriver):
             def delete(driver, location: str) -> None:
                 deleted.append(location)
-                self.clock.move(RETRY_DELETION)
-                self.data.run(TakeDueDeletions(RETRY_DELETION))
+                self.clock.move(RETRY_REMOVAL)
+                self.data.run(TakeDueRemovals(RETRY_REMOVAL))
 
         self.make_reaper(stores=multi_store(a=Slow("a"))).reap()
         self.assertEqual(urls[:1], deleted)
-        self.assertEqual(1, len(self.data.run(ListDeletions("image-2"))))
+        self.assertEqual(1, len(self.data.run(ListRemovals("image-2"))))
 
     def test_a_new_deletion_is_first_left_to_the_request_that_made_it(self) -> None:
         url = self.delete()
@@ -437,7 +438,7 @@ class TestDeletions(DatabaseCase):
         self.assertEqual((2, 0), (reaper.reap(), reaper.reap()))
         self.assertEqual((True, False), (self.driver.holds(bad), self.driver.holds(good)))
         del self.driver.fails["delete"]
-        self.clock.move(RETRY_DELETION)
+        self.clock.move(RETRY_REMOVAL)
         self.assertEqual((1, 0), (reaper.reap(), reaper.reap()))
         self.assertFalse(self.driver.holds(bad))
 
@@ -452,14 +453,21 @@ class TestDeletions(DatabaseCase):
     def test_what_is_gone_or_was_never_ours_counts_as_removed(self) -> None:
         stores = multi_store(a=self.driver, web=ReadOnlyDriver("web"))
         for url, store in (("memory://a/gone", "a"), ("memory://web/there", "web")):
-            remove_data(stores, Deletion(1, IMAGE_ID, url, {"store": store}))
+            ended: list[FinishRemoval] = []
+            removal = DataRemoval(1, IMAGE_ID, url, {"store": store})
+            self.assertTrue(remove_data(stores, None, removal, ended.append))
+            self.assertEqual([FinishRemoval(1)], ended)
+
+    def test_what_is_on_another_nodes_disk_is_left_to_it(self) -> None:
+        removal = DataRemoval(1, IMAGE_ID, "memory://a/x", {"store": "a"}, "http://node2")
+        self.assertFalse(remove_data(self.stores, "http://node1", removal, self.fail))
 
     def test_what_may_work_later_is_an_error(self) -> None:
         self.driver.fails["delete"] = unavailable
         table = {"memory://a/x": "a", "memory://z/x": "z", "rbd://x": None}
         for url, store in table.items():
-            deletion = Deletion(1, IMAGE_ID, url, {"store": store} if store else {})
-            self.assertRaises(store_errors.StoreError, remove_data, self.stores, deletion)
+            deletion = DataRemoval(1, IMAGE_ID, url, {"store": store} if store else {})
+            self.assertRaises(store_errors.StoreError, remove_data, self.stores, None, deletion, self.fail)
 
 
 class TestRounds(DatabaseCase):

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
-from glance_mini.db.sqlalchemy import deletions
+from glance_mini.db.sqlalchemy import removals
 from glance_mini.db.sqlalchemy.models import digest, image_locations, image_properties, image_tags
 from glance_mini.domain.image import Image, Location
 
@@ -76,7 +76,7 @@ def _store_locations(connection: Connection, before: Image, after: Image, now: d
         # An image may have one URL twice: its bytes are deleted with the last location.
         urls = {location.url for location in after.locations}
         orphans = {location.url: location for location in gone if location.url not in urls}
-        deletions.add(connection, after.id, orphans.values(), now)
+        removals.add(connection, after.id, orphans.values(), now)
     known = {location.id: _row(position, location) for position, location in enumerate(before.locations)}
     new = []
     for position, location in enumerate(after.locations):

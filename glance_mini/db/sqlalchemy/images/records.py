@@ -14,7 +14,7 @@ from typing import Any, cast
 from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import Connection, Select, bindparam, exists, false, insert, select, update
 
-from glance_mini.db.sqlalchemy import deletions, staged_rows, usage
+from glance_mini.db.sqlalchemy import removals, staged_rows, usage
 from glance_mini.db.sqlalchemy.images import children, visibility
 from glance_mini.db.sqlalchemy.images.rows import BASE_FIELDS, base_values, image_columns, to_image
 from glance_mini.db.sqlalchemy.models import image_tombstones, images
@@ -23,7 +23,7 @@ from glance_mini.domain.image import NO_PROPERTIES, Image
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.domain.status import IN_TRANSFER, PENDING_DELETE, check_transition
 from glance_mini.operations.images import CreateImage, UpdateImage
-from glance_mini.operations.records import ListDeletions, LoadImage, MarkDeleted, SetStatus, UndoDeletion
+from glance_mini.operations.records import ListRemovals, LoadImage, MarkDeleted, SetStatus, UndoDeletion
 
 ID_LENGTH = 36
 
@@ -178,10 +178,10 @@ def restore(connection: Connection, call: UndoDeletion, now: datetime) -> Image:
     image = call.image
     lock_deleted(connection, image.id)
     urls = {location.url for location in image.locations}
-    pending = [one for one in deletions.of_image(connection, ListDeletions(image.id)) if one.url in urls]
+    pending = [one for one in removals.of_image(connection, ListRemovals(image.id)) if one.url in urls]
     if not pending:
         raise errors.NotFound(kind="pending deletion of image", id=image.id)
-    deletions.remove(connection, [one.id for one in pending])
+    removals.remove(connection, [one.id for one in pending])
     left = {one.url for one in pending}
     locations = tuple(replace(location, id=None) for location in image.locations if location.url in left)
     after = replace(image, locations=locations, updated_at=now, deleted_at=None)

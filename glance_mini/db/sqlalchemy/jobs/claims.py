@@ -43,7 +43,7 @@ _DUE = (
     jobs.c.state == PENDING,
     jobs.c.due_at <= _NOW,
     # Any node can clean up after a cancelled job, because the node of the job may never come back.
-    or_(jobs.c.host.is_(None), jobs.c.host == bindparam("host"), jobs.c.is_cancelled == true()),
+    or_(jobs.c.node_url.is_(None), jobs.c.node_url == bindparam("node_url"), jobs.c.is_cancelled == true()),
 )
 
 RUNNING, EXPIRED, DUE = range(3)
@@ -60,13 +60,13 @@ _OF_OTHERS = or_(jobs.c.project_id.is_(None), jobs.c.project_id.not_in(_PROJECTS
 
 @dataclass(frozen=True)
 class Queue:
-    """The jobs that may be claimed: those of ``kinds`` that are due at ``now`` and that the node ``host`` can run.
+    """The jobs that may be claimed: those of ``kinds`` that are due at ``now`` and that the node ``node_url`` can run.
 
-    ``host`` is a node URL, None for the only node.
+    ``node_url`` is a node URL, None for the only node.
     """
 
     kinds: tuple[str, ...]
-    host: str | None
+    node_url: str | None
     now: datetime
 
     @property
@@ -77,7 +77,7 @@ class Queue:
     @property
     def values(self) -> dict[str, Any]:
         """The parameters of the statements."""
-        return {"host": self.host, "now": self.now}
+        return {"node_url": self.node_url, "now": self.now}
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Running:
 
 def look(connection: Connection, call: ClaimJob, now: datetime) -> bool:
     """Return whether there may be a job for ``call``: a job is due, regardless of limits, or a lease has expired."""
-    queue = Queue(call.kinds, call.host, now)
+    queue = Queue(call.kinds, call.node_url, now)
     return any(row[2] != RUNNING for row in connection.execute(queue.statements.look, queue.values))
 
 
@@ -130,7 +130,7 @@ def claim(connection: Connection, call: ClaimJob, now: datetime) -> Job | None:
     that the worker cleans up after it: the worker sees ``is_cancelled`` and ends it. Limits per project or per store do
     not apply to jobs without a project or a store.
     """
-    queue, limits = Queue(call.kinds, call.host, now), call.limits
+    queue, limits = Queue(call.kinds, call.node_url, now), call.limits
     if limits != NO_JOB_LIMITS:
         locks.wait(connection, locks.CLAIM_JOB)
     running = _count(connection.execute(_RUNNING, {"now": now}).all())

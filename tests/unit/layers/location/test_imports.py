@@ -57,7 +57,7 @@ def begin_import(context: Context, op: BeginImport) -> ImportBegun:
 
 
 def added(job: Job) -> Job:
-    return replace(job, host="http://node1")
+    return replace(job, node_url="http://node1")
 
 
 class ImportCase(testtools.TestCase):

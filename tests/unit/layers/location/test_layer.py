@@ -31,7 +31,7 @@ from glance_mini.domain.errors import (
 )
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.quota import Limits
-from glance_mini.domain.transfer import Deletion
+from glance_mini.domain.transfer import DataRemoval
 from glance_mini.layers.location.layer import LocationLayer
 from glance_mini.layers.stack import Stack
 from glance_mini.maintenance.leases import LeaseKeeper
@@ -427,13 +427,13 @@ class TestDeletion(LocationCase):
         )
         self.image = make_image(locations=self.locations)
         self.pending = [
-            Deletion(number, IMAGE_ID, location.url, location.metadata)
+            DataRemoval(number, IMAGE_ID, location.url, location.metadata)
             for number, location in enumerate(self.locations, start=1)
         ]
 
     def delete(self, image: Image | None = None) -> Any:
         stack = self.stand(
-            multi_store(**self.drivers), delete_image=make_image(status="deleted"), list_deletions=self.pending
+            multi_store(**self.drivers), delete_image=make_image(status="deleted"), list_removals=self.pending
         )
         return stack.call(OWNER, images.DeleteImage(IMAGE_ID, image or self.image))
 
@@ -441,7 +441,7 @@ class TestDeletion(LocationCase):
         return [name for name, driver in self.drivers.items() if driver.holds(f"memory://{name}/{IMAGE_ID}")]
 
     def finished(self) -> list[int]:
-        return [op.deletion_id for op in self.recorder.seen if isinstance(op, records.FinishDeletion)]
+        return [op.removal_id for op in self.recorder.seen if isinstance(op, records.FinishRemoval)]
 
     def test_the_record_goes_before_the_bytes_and_the_bytes_before_their_rows(self) -> None:
         def see(context: Context, op: Operation) -> Image:
@@ -450,10 +450,10 @@ class TestDeletion(LocationCase):
 
         order: list[tuple[str, list[str]]] = []
         stack = self.stand(
-            multi_store(**self.drivers), delete_image=see, finish_deletion=see, list_deletions=self.pending
+            multi_store(**self.drivers), delete_image=see, finish_removal=see, list_removals=self.pending
         )
         stack.call(OWNER, images.DeleteImage(IMAGE_ID, self.image))
-        self.assertEqual([("delete_image", ["a", "b"]), ("finish_deletion", ["b"]), ("finish_deletion", [])], order)
+        self.assertEqual([("delete_image", ["a", "b"]), ("finish_removal", ["b"]), ("finish_removal", [])], order)
 
     def test_the_deleted_image_is_the_result(self) -> None:
         self.assertEqual("deleted", self.delete().status)
@@ -549,23 +549,23 @@ class TestLocations(LocationCase):
                 self.assertEqual([], self.recorder.names, url)
 
     def test_a_removed_location_loses_its_data(self) -> None:
-        pending = [Deletion(3, IMAGE_ID, self.url, {"store": "b"})]
-        self.update(LocationChange("remove", 0), list_deletions=pending)
-        self.assertEqual(["update_image", "list_deletions", "finish_deletion"], self.recorder.names)
+        pending = [DataRemoval(3, IMAGE_ID, self.url, {"store": "b"})]
+        self.update(LocationChange("remove", 0), list_removals=pending)
+        self.assertEqual(["update_image", "list_removals", "finish_removal"], self.recorder.names)
         self.assertFalse(self.drivers["b"].holds(self.url))
 
     def test_one_that_was_removed_while_another_was_added_loses_its_data_too(self) -> None:
-        pending = [Deletion(3, IMAGE_ID, self.url, {"store": "b"})]
+        pending = [DataRemoval(3, IMAGE_ID, self.url, {"store": "b"})]
         other = self.drivers["a"].put("other", DATA)
-        self.update(self.add(other), LocationChange("remove", 0), list_deletions=pending)
+        self.update(self.add(other), LocationChange("remove", 0), list_removals=pending)
         self.assertFalse(self.drivers["b"].holds(self.url))
 
     def test_a_removal_is_done_even_where_the_store_does_not_let_the_data_go(self) -> None:
-        pending = [Deletion(3, IMAGE_ID, self.url, {"store": "b"})]
+        pending = [DataRemoval(3, IMAGE_ID, self.url, {"store": "b"})]
         for error in (lambda: store_errors.InUseByStore(location=self.url), unavailable):
             self.drivers["b"].fails["delete"] = error
-            self.assertEqual(make_image(), self.update(LocationChange("remove", 0), list_deletions=pending))
-            self.assertEqual(["update_image", "list_deletions"], self.recorder.names)
+            self.assertEqual(make_image(), self.update(LocationChange("remove", 0), list_removals=pending))
+            self.assertEqual(["update_image", "list_removals"], self.recorder.names)
 
     def test_a_refused_removal_keeps_the_data(self) -> None:
         stack = self.stand(self.stores, changeable=True, update_image=raising(Forbidden(reason="last")))

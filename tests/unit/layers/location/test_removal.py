@@ -7,7 +7,7 @@ import testtools
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.errors import Conflict, NotFound, StatusConflict
 from glance_mini.domain.image import Image, Location
-from glance_mini.domain.transfer import Deletion
+from glance_mini.domain.transfer import DataRemoval
 from glance_mini.layers.location.layer import LocationLayer
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
@@ -36,7 +36,7 @@ class TestDeleteFromStore(testtools.TestCase):
         stack, self.recorder = stand(
             layer,
             update_image=make_image(locations=self.locations[:1]),
-            list_deletions=[Deletion(7, IMAGE_ID, gone.url, gone.metadata)],
+            list_removals=[DataRemoval(7, IMAGE_ID, gone.url, gone.metadata)],
         )
         return stack.call(ADMIN, DeleteFromStore(IMAGE_ID, image or self.image, store))
 
@@ -45,7 +45,7 @@ class TestDeleteFromStore(testtools.TestCase):
 
     def test_the_record_goes_and_then_the_data(self) -> None:
         self.assertEqual(self.locations[:1], self.delete().locations)
-        self.assertEqual(["update_image", "list_deletions", "finish_deletion"], self.recorder.names)
+        self.assertEqual(["update_image", "list_removals", "finish_removal"], self.recorder.names)
         (change,) = self.changes()
         self.assertEqual(("remove", None, (self.locations[1],)), (change.action, change.position, change.locations))
         self.assertFalse(self.drivers["b"].holds(self.locations[1].url))
@@ -54,7 +54,7 @@ class TestDeleteFromStore(testtools.TestCase):
         self.drivers["b"].fails["delete"] = lambda: store_errors.HasSnapshot(location=self.locations[1].url)
         self.assertIn("snapshots", str(self.assertRaises(Conflict, self.delete)))
         self.assertEqual(
-            ["update_image", "list_deletions", "list_deletions", "update_image", "finish_deletion"],
+            ["update_image", "list_removals", "list_removals", "update_image", "finish_removal"],
             self.recorder.names,
         )
         back = self.changes()[1]
@@ -64,7 +64,7 @@ class TestDeleteFromStore(testtools.TestCase):
     def test_a_store_that_fails_is_left_to_the_reaper(self) -> None:
         self.drivers["b"].fails["delete"] = lambda: store_errors.RemoteServiceUnavailable(reason="cable cut")
         self.delete()
-        self.assertEqual(["update_image", "list_deletions"], self.recorder.names)
+        self.assertEqual(["update_image", "list_removals"], self.recorder.names)
 
     def test_what_cannot_be_deleted(self) -> None:
         table: list[tuple[type[Exception], dict[str, Any]]] = [

@@ -10,7 +10,7 @@ from glance_mini.domain.errors import ClientGone, Gone, LimitExceeded, StatusCon
 from glance_mini.domain.image import Image
 from glance_mini.domain.quota import Limits
 from glance_mini.domain.staging import STAGING_STORE
-from glance_mini.domain.transfer import Deletion
+from glance_mini.domain.transfer import DataRemoval
 from glance_mini.layers.location.imports import ImportRules
 from glance_mini.layers.location.layer import LocationLayer
 from glance_mini.layers.stack import Stack
@@ -76,7 +76,7 @@ class TestStaging(StagingCase):
         self.assertEqual(transfer, recorded.transfer)
         staged = recorded.staged
         self.assertEqual((IMAGE_ID, STAGING_STORE, HERE), (staged.image_id, staged.store, staged.url))
-        self.assertEqual((10, OURS), (staged.size, staged.host))
+        self.assertEqual((10, OURS), (staged.size, staged.node_url))
         self.assertEqual(DATA, b"".join(self.driver.read(HERE)))
         self.assertEqual(10, count(self.metrics.bytes_received))
 
@@ -124,25 +124,25 @@ class TestStaging(StagingCase):
 
 
 class TestDeletion(StagingCase):
-    def delete(self, image: Image, *pending: Deletion, **answers_with: Any) -> list[str]:
-        answers = {"delete_image": make_image(status="deleted"), "list_deletions": pending, **answers_with}
+    def delete(self, image: Image, *pending: DataRemoval, **answers_with: Any) -> list[str]:
+        answers = {"delete_image": make_image(status="deleted"), "list_removals": pending, **answers_with}
         self.stand(**answers).call(OWNER, images.DeleteImage(IMAGE_ID, image))
         return self.recorder.names
 
-    def staged(self, host: str | None) -> Deletion:
+    def staged(self, host: str | None) -> DataRemoval:
         url = self.driver.put(f"{IMAGE_ID}-7d9a4f0e", DATA)
-        return Deletion(1, IMAGE_ID, url, {"store": STAGING_STORE}, host)
+        return DataRemoval(1, IMAGE_ID, url, {"store": STAGING_STORE}, host)
 
     def test_staged_data_goes_with_its_image(self) -> None:
         for host in (OURS, None):
             for status in ("uploading", "importing"):
                 names = self.delete(make_image(status=status, locations=()), self.staged(host))
-                self.assertEqual(["delete_image", "list_deletions", "finish_deletion"], names)
+                self.assertEqual(["delete_image", "list_removals", "finish_removal"], names)
                 self.assertFalse(self.driver.holds(HERE))
 
     def test_data_on_the_disk_of_another_node_is_left_to_that_node(self) -> None:
         names = self.delete(STAGED, self.staged("https://node2"))
-        self.assertEqual(["delete_image", "list_deletions"], names)
+        self.assertEqual(["delete_image", "list_removals"], names)
         self.assertTrue(self.driver.holds(HERE))
 
     def test_data_that_may_be_wanted_back_stays(self) -> None:

@@ -10,21 +10,21 @@ from sqlalchemy import Connection, bindparam, delete, insert, or_, select, updat
 
 from glance_mini.db.sqlalchemy.models import deletions
 from glance_mini.domain.image import Location
-from glance_mini.domain.transfer import Deletion
-from glance_mini.operations.records import FinishDeletion, HoldDeletion, ListDeletions, TakeDueDeletions
+from glance_mini.domain.transfer import DataRemoval
+from glance_mini.operations.records import FinishRemoval, HoldRemoval, ListRemovals, TakeDueRemovals
 
 GRACE = timedelta(seconds=60)
 """How long a new deletion is left to the request that made it, before it is due for others."""
 
 BATCH = 100
 
-_COLUMNS = tuple(deletions.c[name] for name in ("id", "image_id", "value", "meta_data", "host", "due_at"))
+_COLUMNS = tuple(deletions.c[name] for name in ("id", "image_id", "value", "meta_data", "node_url", "due_at"))
 _OF_IMAGE = select(*_COLUMNS).where(deletions.c.image_id == bindparam("image")).order_by(deletions.c.id)
 _DUE = (
     select(*_COLUMNS)
     .where(
         deletions.c.due_at <= bindparam("now", type_=deletions.c.due_at.type),
-        or_(deletions.c.host.is_(None), deletions.c.host == bindparam("node")),
+        or_(deletions.c.node_url.is_(None), deletions.c.node_url == bindparam("node")),
     )
     .order_by(deletions.c.due_at, deletions.c.id)
     .limit(BATCH)
@@ -39,25 +39,25 @@ _DELETE = delete(deletions).where(_CHOSEN)
 _INSERT = insert(deletions)
 
 
-def of_image(connection: Connection, call: ListDeletions) -> tuple[Deletion, ...]:
+def of_image(connection: Connection, call: ListRemovals) -> tuple[DataRemoval, ...]:
     """Return the pending deletions of an image, oldest first."""
     return tuple(_to_deletion(row) for row in connection.execute(_OF_IMAGE, {"image": call.image_id}))
 
 
 def add(
-    connection: Connection, image_id: str, locations: Iterable[Location], now: datetime, host: str | None = None
+    connection: Connection, image_id: str, locations: Iterable[Location], now: datetime, node_url: str | None = None
 ) -> None:
     """Make pending deletions of ``locations``, due after ``GRACE``.
 
-    If ``host`` is given, they are due at once for that node only, because another node may serve the request.
+    If ``node_url`` is given, they are due at once for that node only, because another node may serve the request.
     """
     rows = [
         {
             "image_id": image_id,
             "value": location.url,
             "meta_data": orjson.dumps(location.metadata).decode(),
-            "due_at": now if host else now + GRACE,
-            "host": host,
+            "due_at": now if node_url else now + GRACE,
+            "node_url": node_url,
         }
         for location in locations
     ]
@@ -65,29 +65,29 @@ def add(
         connection.execute(_INSERT, rows)
 
 
-def take_due(connection: Connection, call: TakeDueDeletions, now: datetime) -> tuple[Deletion, ...]:
+def take_due(connection: Connection, call: TakeDueRemovals, now: datetime) -> tuple[DataRemoval, ...]:
     """Return deletions due at ``now`` and postpone them, so that no other caller gets them.
 
-    Data on a node's own disk is left to that node; ``host`` is the calling node, None for the only node.
+    Data on a node's own disk is left to that node; ``node_url`` is the calling node, None for the only node.
     """
     retry_at = now + call.retry
-    rows = connection.execute(_DUE, {"now": now, "node": call.host})
+    rows = connection.execute(_DUE, {"now": now, "node": call.node_url})
     found = tuple(replace(_to_deletion(row), due_at=retry_at) for row in rows)
     if found:
         connection.execute(_POSTPONE, {"ids": [one.id for one in found], "due_at": retry_at})
     return found
 
 
-def hold(connection: Connection, call: HoldDeletion, now: datetime) -> bool:
+def hold(connection: Connection, call: HoldRemoval, now: datetime) -> bool:
     """Postpone a taken deletion; return False if it is gone or another process has taken it."""
     deletion = call.deletion
     values = {"deletion": deletion.id, "held": deletion.due_at, "due_at": now + call.retry}
     return connection.execute(_HOLD, values).rowcount == 1
 
 
-def finish(connection: Connection, call: FinishDeletion, now: datetime) -> None:
+def finish(connection: Connection, call: FinishRemoval, now: datetime) -> None:
     """Remove a deletion; do nothing if it does not exist."""
-    remove(connection, [call.deletion_id])
+    remove(connection, [call.removal_id])
 
 
 def remove(connection: Connection, ids: Sequence[int]) -> None:
@@ -95,9 +95,10 @@ def remove(connection: Connection, ids: Sequence[int]) -> None:
     connection.execute(_DELETE, {"ids": ids})
 
 
-def _to_deletion(row: Any) -> Deletion:
-    return Deletion(id=row[0], image_id=row[1], url=row[2], metadata=orjson.loads(row[3]), host=row[4], due_at=row[5])
+def _to_deletion(row: Any) -> DataRemoval:
+    identity, image_id, url, metadata, node_url, due_at = row
+    return DataRemoval(identity, image_id, url, orjson.loads(metadata), node_url, due_at)
 
-QUERIES = {ListDeletions: of_image}
-WRITES = {TakeDueDeletions: take_due, HoldDeletion: hold, FinishDeletion: finish}
+QUERIES = {ListRemovals: of_image}
+WRITES = {TakeDueRemovals: take_due, HoldRemoval: hold, FinishRemoval: finish}
 

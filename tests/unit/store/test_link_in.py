@@ -38,27 +38,27 @@ class TestAdopt(testtools.TestCase):
 
     def test_a_name_that_is_taken_is_refused_by_the_name_of_the_store(self) -> None:
         (self.images / "name").write_bytes(b"first")
-        error = self.assertRaises(errors.Duplicate, self.store.adopt, "name", str(self.file))
+        error = self.assertRaises(errors.Duplicate, self.store.link_in, "name", str(self.file))
         self.assertEqual("disk", error.store)
         self.assertEqual(b"first", (self.images / "name").read_bytes())
 
     def test_a_name_that_leads_elsewhere_is_refused(self) -> None:
         for name in ("../name", ".name", ""):
-            self.assertRaises(errors.Invalid, self.store.adopt, name, str(self.file))
+            self.assertRaises(errors.Invalid, self.store.link_in, name, str(self.file))
 
-    def test_a_symbolic_link_is_not_adopted(self) -> None:
+    def test_a_symbolic_link_is_not_linked_in(self) -> None:
         link = self.root / "link"
         link.symlink_to(self.file)
-        self.assertRaises(errors.StoreError, self.store.adopt, "name", str(link))
+        self.assertRaises(errors.StoreError, self.store.link_in, "name", str(link))
         self.assertEqual([], os.listdir(self.images))
 
     def test_a_file_that_is_gone_is_an_error_of_the_store(self) -> None:
-        self.assertRaises(errors.StoreError, self.store.adopt, "name", str(self.root / "none"))
+        self.assertRaises(errors.StoreError, self.store.link_in, "name", str(self.root / "none"))
 
     def test_a_directory_that_is_gone_is_an_error_of_the_store(self) -> None:
         self.images.rmdir()
         self.assertRaises(errors.StoreError, self.store.devices)
-        self.assertRaises(errors.StoreError, self.store.adopt, "name", str(self.file))
+        self.assertRaises(errors.StoreError, self.store.link_in, "name", str(self.file))
 
     def test_a_file_of_another_file_system_is_left_to_a_copy(self) -> None:
         if not ELSEWHERE.is_dir() or ELSEWHERE.stat().st_dev == self.root.stat().st_dev:

@@ -3,12 +3,14 @@
 import argparse
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from statistics import median
 
-from benchmarks import claims, crowd, imports, processes, scenarios
+from benchmarks import attack, claims, crowd, imports, processes, scenarios
 from benchmarks.seed import seed
-from benchmarks.service import Service, database, service
+from benchmarks.service import Service, database, free_port, make_certificate, service
 
 POSTGRESQL = "postgresql://postgres@127.0.0.1:5432/postgres"
 
@@ -36,6 +38,8 @@ def main() -> None:
     claims.add_argument("--jobs", type=int, default=1000)
     claims.add_argument("--rounds", type=int, default=3)
     commands.add_parser("crowd", help="small requests among slow and half-open connections")
+    attacked = commands.add_parser("attack", help="small requests while one project does its worst")
+    attacked.add_argument("--tls", action="store_true", help="over TLS")
     commands.add_parser("start", help="import time and time to the first answer")
     arguments = parser.parse_args()
     globals()[f"run_{arguments.command}"](arguments)
@@ -105,6 +109,16 @@ def run_crowd(arguments: argparse.Namespace) -> None:
         seed(connection, 100, running.project)
         for name, milliseconds in crowd.small_requests_in_a_crowd(running).items():
             print(f"{name:24} {milliseconds:8.2f} ms")
+
+
+def run_attack(arguments: argparse.Namespace) -> None:
+    """Print how long small requests, an upload and an import of others take under attack."""
+    web = free_port()
+    with tempfile.TemporaryDirectory() as folder, database(arguments.server) as connection:
+        tls = make_certificate(Path(folder)) if arguments.tls else None
+        with service(connection, arguments.workers, sections=attack.options(web), tls=tls) as running:
+            for name, value in attack.measure(running, web).items():
+                print(f"{name:40} {value:9.2f}")
 
 
 def run_start(arguments: argparse.Namespace) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from benchmarks.service import TRUSTING
+
 _CHUNK = 256 * 1024
 
 
@@ -19,6 +21,7 @@ class Client:
         assert parts.hostname and parts.port
         self._address = (parts.hostname, parts.port)
         self._token = token
+        self._is_tls = parts.scheme == "https"
         self._socket: socket.socket | None = None
         self._stream: Any = None
 
@@ -71,6 +74,8 @@ class Client:
         if self._socket is None:
             self._socket = socket.create_connection(self._address, 300)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._is_tls:
+                self._socket = TRUSTING.wrap_socket(self._socket)
             self._stream = self._socket.makefile("rb")
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self._address[0]}", f"X-Auth-Token: {self._token}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,9 +21,14 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from glance_mini.db.sqlalchemy.engine import make_engine
-from glance_mini.standalone.users import User, change_users
+from glance_mini.standalone.users import User, Users, change_users
 
 _PROJECT = "bench"
+
+TRUSTING = ssl.create_default_context()
+"""The context of clients; the services here are on this machine, and nobody signs their certificates."""
+TRUSTING.check_hostname = False
+TRUSTING.verify_mode = ssl.CERT_NONE
 
 _CONFIGURATION = """
 [DEFAULT]
@@ -36,6 +43,7 @@ users_file = {folder}/users.json
 [server]
 bind = 127.0.0.1:{port}
 workers = {workers}
+{tls}
 [task]
 work_dir = {folder}/work
 {sections}
@@ -53,7 +61,7 @@ filesystem_store_datadir = {folder}/images
 class Service:
     """A running service: its URL, a token of a plain member of ``project``, its top process, its folder.
 
-    ``ready_seconds`` is the time from its start to its first answer.
+    ``ready_seconds`` is the time from its start to its first answer, ``other_token`` of a member of another project.
     """
 
     url: str
@@ -62,6 +70,7 @@ class Service:
     pid: int
     folder: Path
     ready_seconds: float
+    other_token: str
 
 
 @contextlib.contextmanager
@@ -86,17 +95,24 @@ def database(server: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def service(
-    connection: str, workers: int = 2, stores: Sequence[str] = (), sections: str = ""
+    connection: str,
+    workers: int = 2,
+    stores: Sequence[str] = (),
+    sections: str = "",
+    tls: tuple[str, str] | None = None,
 ) -> Iterator[Service]:
     """Yield the service on the database ``connection``, started by ``glance-mini serve`` and stopped afterwards.
 
     ``stores`` are the ids of file stores; if empty, there is one store without an id. ``sections`` is further text of
-    the configuration file.
+    the configuration file, ``tls`` the files of certificate and key; without it the service speaks plain HTTP.
     """
     with tempfile.TemporaryDirectory() as name:
-        home, port, token = Path(name), _free_port(), uuid4().hex
+        home, port, token = Path(name), free_port(), uuid4().hex
+        other = uuid4().hex
         user = User("bench").with_role(_PROJECT, ("member",)).with_token(token, _PROJECT)
-        change_users(home / "users.json", lambda users: users.add(user))
+        another = User("other").with_role("other", ("member",)).with_token(other, "other")
+        for each in (user, another):
+            change_users(home / "users.json", partial(_add, each))
         configuration = home / "glance-mini.conf"
         configuration.write_text(
             _CONFIGURATION.format(
@@ -104,6 +120,7 @@ def service(
                 folder=home,
                 port=port,
                 workers=workers,
+                tls="tls_certificate = {}\ntls_key = {}".format(*tls) if tls else "",
                 backends=f"enabled_backends = {','.join(f'{store}:file' for store in stores)}" if stores else "",
                 sections=_store_sections(stores, home) + sections,
             )
@@ -114,9 +131,9 @@ def service(
                 [*_command("main"), "serve", "--config-file", configuration], stdout=log, stderr=log
             )
         try:
-            url = f"http://127.0.0.1:{port}"
+            url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
             ready_seconds = wait_until_ready(url, process)
-            yield Service(url, token, _PROJECT, process.pid, home, ready_seconds)
+            yield Service(url, token, _PROJECT, process.pid, home, ready_seconds, other)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(90)
@@ -130,10 +147,29 @@ def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", seconds: floa
     while time.perf_counter() - begin < seconds:
         if process.poll() is not None:
             raise RuntimeError(f"the service ended with code {process.returncode}")
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/healthcheck", timeout=5):
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/healthcheck", timeout=5, context=TRUSTING):
             return time.perf_counter() - begin
         time.sleep(0.01)
     raise RuntimeError("the service does not answer")
+
+
+def _add(user: User, users: Users) -> Users:
+    return users.add(user)
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody uses."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def make_certificate(folder: Path) -> tuple[str, str]:
+    """Write a certificate for 127.0.0.1 that signs itself, and its key, into ``folder``; return their names."""
+    names = str(folder / "certificate.pem"), str(folder / "key.pem")
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1"
+    subprocess.run([*command.split(), "-out", names[0], "-keyout", names[1]], check=True, capture_output=True)
+    return names
 
 
 def _store_sections(stores: Sequence[str], home: Path) -> str:
@@ -145,9 +181,3 @@ def _store_sections(stores: Sequence[str], home: Path) -> str:
 
 def _command(module: str) -> list[str]:
     return [sys.executable, "-m", f"glance_mini.cmd.{module}"]
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -11,7 +11,7 @@ from glance_mini.api.errors import error_response
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response
 from glance_mini.api.routes import Router
-from glance_mini.api.transfer_slots import TransferSlots
+from glance_mini.api.transfer_slots import LocationSlots, TransferSlots
 from glance_mini.api.v2.data import ImageDataController
 from glance_mini.api.v2.images import ImageActionsController, ImagesController
 from glance_mini.api.v2.imports import ImageImportController, ImageStageController
@@ -43,14 +43,15 @@ class Application:
         self._seconds = services.metrics.request_seconds
         self._clients = ClientWatch()
         slots = TransferSlots(max_transfers(conf))
+        looks = LocationSlots(conf.server.max_location_checks)
         self._router = Router(
             {
-                "images": ImagesController(conf, domain, services, schemas["image"]),
+                "images": ImagesController(conf, domain, services, schemas["image"], looks),
                 "image_data": ImageDataController(domain, services, slots),
                 "image_stage": ImageStageController(conf, domain, services, slots),
                 "image_import": ImageImportController(conf, domain, services),
                 "image_tasks": ImageTasksController(domain),
-                "locations": LocationsController(domain),
+                "locations": LocationsController(domain, looks),
                 "stores": StoresController(domain),
                 "tasks": TasksController(conf, domain, schemas["image"]),
                 "image_actions": ImageActionsController(domain),

@@ -67,13 +67,18 @@ def read_all(environ: Environ, limit: int) -> bytes:
         raise BodyTooLarge(limit=limit)
     if length is None and not is_chunked(environ):
         return b""
+    if length is not None:
+        return b"".join(_read_fixed(environ["wsgi.input"], length))
+    if not environ.get("wsgi.input_terminated"):
+        raise LengthRequired(reason="in chunks")
     blocks: list[bytes] = []
-    left = limit
-    for block in read_chunks(environ):
+    # Not a block more: a client that has sent too much already is not waited for.
+    left = limit + 1
+    while left and (block := _read(environ["wsgi.input"], left)):
         left -= len(block)
-        if left < 0:
-            raise BodyTooLarge(limit=limit)
         blocks.append(block)
+    if not left:
+        raise BodyTooLarge(limit=limit)
     return b"".join(blocks)
 
 

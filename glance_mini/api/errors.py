@@ -111,6 +111,13 @@ class TooBusy(HttpError):
     template = "All {limit} transfers of this process are in use; try again later."
 
 
+class TooManyLocations(TooBusy):
+    """Too many locations are being looked at, of everybody or of the caller's project."""
+
+    code = "http.busy_locations"
+    template = "The service is looking at {limit} other locations on web servers; try again later."
+
+
 class NodeFailed(HttpError):
     """The request was forwarded to the node that holds the staged data, and that node failed."""
 

@@ -11,6 +11,7 @@ from oslo_config import cfg
 
 from glance_mini.api.application import Application
 from glance_mini.api.metrics_page import MetricsPage
+from glance_mini.api.middleware.compression import Compression
 from glance_mini.api.middleware.versions import VersionNegotiation
 from glance_mini.api.openapi import OpenApiPage
 from glance_mini.api.v2.schema import all_schemas
@@ -61,6 +62,11 @@ def cors_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
     if not conf.cors.allowed_origin:
         return lambda app: app
     return lambda app: cors.CORS(app, conf)
+
+
+def compression_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
+    """Return the compression of answers, for PasteDeploy; one without effect if it is switched off."""
+    return Compression if global_conf["conf"].server.compression else lambda app: app
 
 
 def proxy_headers_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:

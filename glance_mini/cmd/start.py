@@ -33,6 +33,9 @@ from glance_mini_store.errors import StoreError
 CANNOT_BUILD = 3
 """The exit code if the application cannot be built; gunicorn then starts no further worker and stops."""
 
+TRANSFERS = r"PUT (?:/v2(?:\.[0-9]+)?)?/images/[^/]+/(?:file|stage)"
+"""The requests whose bodies are image data; with an ``Accept`` header the version may be missing from the path."""
+
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _FLAVORS_OF_CLOUD = ("token", "none")
 
@@ -120,6 +123,11 @@ def _settings(conf: cfg.ConfigOpts) -> ServerSettings:
         io_timeout=server.io_timeout,
         minimum_rate=server.minimum_rate,
         rate_window=server.rate_window,
+        streamed=TRANSFERS,
+        small_body=server.max_json_body,
+        body_timeout=server.body_timeout,
+        answer_timeout=server.answer_timeout,
+        waiting_bytes=server.max_waiting_bytes,
         graceful_timeout=server.graceful_timeout,
         tls_certificate=server.tls_certificate,
         tls_key=server.tls_key,

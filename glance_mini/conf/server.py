@@ -42,6 +42,13 @@ OPTS = [
         "thread.",
     ),
     cfg.IntOpt(
+        "max_location_checks",
+        default=8,
+        min=1,
+        help="Requests that one process serves at once while they look at a location on a web server; further ones are "
+        "answered with 503 and ``Retry-After``. One project may have half of them.",
+    ),
+    cfg.IntOpt(
         "keepalive",
         default=5,
         min=0,
@@ -65,6 +72,31 @@ OPTS = [
         default=60,
         min=1,
         help="Seconds over which ``minimum_rate`` is measured.",
+    ),
+    cfg.IntOpt(
+        "body_timeout",
+        default=10,
+        min=1,
+        help="Seconds in which a JSON body must arrive. A request gets a thread only after that.",
+    ),
+    cfg.IntOpt(
+        "answer_timeout",
+        default=60,
+        min=1,
+        help="Seconds in which a client must take an answer that is no image data. No thread waits for it.",
+    ),
+    cfg.IntOpt(
+        "max_waiting_bytes",
+        default=32 * 1024**2,
+        min=1024**2,
+        advanced=True,
+        help="Bytes that one process keeps of JSON bodies that are on their way and of answers that are not taken. "
+        "Above it the largest one is ended.",
+    ),
+    cfg.BoolOpt(
+        "compression",
+        default=True,
+        help="Compress large JSON answers for clients that ask for it by ``Accept-Encoding: zstd`` or ``gzip``.",
     ),
     cfg.IntOpt(
         "graceful_timeout",

@@ -109,6 +109,21 @@ class Application:
         finally:
             mark.touch()
 
+    def do_list(self, environ, start_response, arguments):
+        """Answer with `kib` KiB as one list, and note how many such answers there were."""
+        with (self._directory / "lists").open("a") as file:
+            file.write(".")
+        data = b"l" * (int(arguments["kib"]) << 10)
+        start_response("200 OK", [("Content-Length", str(len(data)))])
+        return [data]
+
+    def do_limited(self, environ, start_response, arguments):
+        """Take at most `limit` bytes of a body."""
+        data = environ["wsgi.input"].read(int(arguments["limit"]) + 1)
+        if len(data) > int(arguments["limit"]):
+            return self.answer(start_response, "413 Content Too Large", {"refused": True})
+        return self.answer(start_response, "200 OK", {"count": len(data)})
+
     def do_sleep(self, environ, start_response, arguments):
         (self._directory / "sleeping").touch()
         time.sleep(float(arguments["seconds"]))

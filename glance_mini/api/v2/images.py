@@ -1,6 +1,7 @@
 """Images: create, show, list, change and delete (api-images)."""
 
 import threading
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 from oslo_config import cfg
@@ -8,11 +9,13 @@ from oslo_config import cfg
 from glance_mini.api.forwarding import Forwarding
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response, json_response
+from glance_mini.api.transfer_slots import LocationSlots
 from glance_mini.api.v2.image_patch import ImagePatch, check_patch_type
 from glance_mini.api.v2.image_query import parse_image_query, parse_parameters
 from glance_mini.api.v2.image_rules import ImageRules
 from glance_mini.api.v2.schemas.shapes import Schema
 from glance_mini.api.v2.views.images import ImageViews
+from glance_mini.domain.changes import Change, LocationChange
 from glance_mini.domain.image_values import split_values
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
@@ -35,8 +38,11 @@ BIG_LIST = 100
 class ImagesController:
     """Answers ``/v2/images`` and ``/v2/images/{image_id}``."""
 
-    def __init__(self, conf: cfg.ConfigOpts, domain: Stack, services: Services, schema: Schema) -> None:
+    def __init__(
+        self, conf: cfg.ConfigOpts, domain: Stack, services: Services, schema: Schema, slots: LocationSlots
+    ) -> None:
         self.domain = domain
+        self._slots = slots
         self._rules = ImageRules(schema)
         self._patch = ImagePatch(
             self._rules, locations=conf.show_multiple_locations, hash_algorithm=conf.hashing_algorithm
@@ -79,7 +85,8 @@ class ImagesController:
         media_type = request.content_type.lower()
         check_patch_type(media_type)
         changes = self._patch.changes(media_type, request.json_array())
-        image = self.domain.call(request.context, UpdateImage(image_id, changes=changes))
+        with self._slots.look(request.context.project_id, _added_urls(changes)):
+            image = self.domain.call(request.context, UpdateImage(image_id, changes=changes))
         return json_response(self._views.show(image))
 
     def delete(self, request: Request, image_id: str) -> Response:
@@ -92,6 +99,13 @@ class ImagesController:
 
     def _turn(self, limit: int) -> AbstractContextManager[object]:
         return self._big_lists if limit > BIG_LIST else nullcontext()
+
+
+def _added_urls(changes: Iterable[Change]) -> Iterator[str]:
+    """Yield the URLs of the locations that ``changes`` add."""
+    for change in changes:
+        if isinstance(change, LocationChange) and change.action != "remove":
+            yield from (location.url for location in change.locations)
 
 
 def _created_headers(conf: cfg.ConfigOpts, services: Services) -> dict[str, str]:

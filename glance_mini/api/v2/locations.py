@@ -6,6 +6,7 @@ from typing import Any
 
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, accepted_response, json_response
+from glance_mini.api.transfer_slots import LocationSlots
 from glance_mini.api.v2.views import locations as views
 from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.errors import Conflict, Forbidden, Invalid
@@ -23,8 +24,9 @@ _HEXADECIMAL = re.compile("[0-9a-f]+")
 class LocationsController:
     """Answers ``/v2/images/{image_id}/locations``."""
 
-    def __init__(self, domain: Stack) -> None:
+    def __init__(self, domain: Stack, slots: LocationSlots) -> None:
         self.domain = domain
+        self._slots = slots
 
     def index(self, request: Request, image_id: str) -> Response:
         """Show the locations of an image."""
@@ -38,7 +40,8 @@ class LocationsController:
             raise Invalid(reason="The body must have the member 'url', a string that is not empty.")
         algorithm, value = _claimed_hash(body.get("validation_data", {}))
         op = AddLocation(image_id, url=url, hash_algorithm=algorithm, hash_value=value)
-        self.domain.call(request.context, op)
+        with self._slots.look(request.context.project_id, [url]):
+            self.domain.call(request.context, op)
         return accepted_response()
 
 

@@ -66,7 +66,10 @@ class Adapter:
             # gunicorn treats an OSError as an error of the client's socket and would send no response.
             raise RuntimeError(f"the application failed: {error}") from error
         if isinstance(result, FileAnswer):
-            return _file(result, environ["REQUEST_METHOD"], answer.length)
+            result = _file(result, environ["REQUEST_METHOD"], answer.length)
+        if not isinstance(result, list):
+            # Its end is not known yet: it leaves while it is made, and its thread waits for the client.
+            environ["gunicorn.socket"].stop_keeping()
         return result
 
 

@@ -9,7 +9,6 @@ further read raises the error again. `framing.py` decides the framing of a reque
 import io
 import re
 import socket
-import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -17,9 +16,9 @@ BUFFER = 64 * 1024
 """Bytes of the buffer for small reads; larger reads bypass it and go straight into the result."""
 
 _FILL = 256 * 1024
-_SIZE_LINE_LIMIT = 1024
-_TRAILERS_LIMIT = 16 * 1024
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+SIZE_LINE_LIMIT = 1024
+TRAILERS_LIMIT = 16 * 1024
+SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _TRAILER_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n")
 
 
@@ -35,11 +34,17 @@ class Wire:
     """The bytes of one request after its head: those read together with the head, then those of the socket.
 
     `before_first_read` is called once, before the first wait for the client, unless it has sent some of its body.
+    `failure` is raised at the end of `ahead`, instead of a wait for the client.
     """
 
     def __init__(
-        self, sock: socket.socket, ahead: bytes, before_first_read: Callable[[], object] | None = None
+        self,
+        sock: socket.socket,
+        ahead: bytes,
+        before_first_read: Callable[[], object] | None = None,
+        failure: OSError | None = None,
     ) -> None:
+        self.failure = failure
         self._socket = sock
         self._ahead = ahead
         self._position = 0
@@ -90,6 +95,8 @@ class Wire:
         self._position = 0
 
     def _receive(self, receive: Callable[[], int]) -> int:
+        if self.failure is not None:
+            raise self.failure
         try:
             if self._before_first_read is not None:
                 ask, self._before_first_read = self._before_first_read, None
@@ -172,7 +179,7 @@ class ChunkedBody(RawBody):
         if not self._is_first and self.wire.read_line(2) != b"\r\n":
             _refuse("a chunk is longer than its size")
         self._is_first = False
-        match = _SIZE_LINE.fullmatch(self.wire.read_line(_SIZE_LINE_LIMIT))
+        match = SIZE_LINE.fullmatch(self.wire.read_line(SIZE_LINE_LIMIT))
         if match is None:
             _refuse("a chunk has no valid size line")
         self._left = int(match[1], 16)
@@ -182,7 +189,7 @@ class ChunkedBody(RawBody):
         return bool(self._left)
 
     def _skip_trailers(self) -> None:
-        left = _TRAILERS_LIMIT
+        left = TRAILERS_LIMIT
         while (line := self.wire.read_line(left)) != b"\r\n":
             if not _TRAILER_LINE.fullmatch(line):
                 _refuse("a trailer is not a header line")
@@ -215,7 +222,8 @@ class RequestBody(io.BufferedReader):
         """Whether the unread rest is known to be small and is on its way."""
         if self.is_finished:
             return True
-        if self.raw.failure is not None or self.raw.wire.is_untouched:
+        wire = self.raw.wire
+        if self.raw.failure is not None or wire.failure is not None or wire.is_untouched:
             return False
         return isinstance(self.raw, FixedBody) and self.raw.left <= BUFFER
 
@@ -227,15 +235,14 @@ class RequestBody(io.BufferedReader):
         if is_last or not self._can_be_discarded():
             self._abandon()
 
-    def discard(self, seconds: float) -> bool:
-        """Read and drop the rest, if it is small and arrives within about `seconds`; return whether it did."""
-        deadline = time.monotonic() + seconds
-        scratch = memoryview(bytearray(BUFFER))
-        while not self.is_finished:
-            if not self._can_be_discarded() or time.monotonic() > deadline:
-                return False
-            try:
-                self.raw.readinto(scratch)
-            except OSError:
-                return False
-        return True
+    def leave(self) -> tuple[bytes, int] | None:
+        """Return the beginning of the next request, and how many bytes of this body come before the rest of it.
+
+        None if the next request cannot be found. The body must not be read after that.
+        """
+        if not self._can_be_discarded():
+            return None
+        rest = self.raw.wire.rest()
+        left = self.raw.left if isinstance(self.raw, FixedBody) else 0
+        self.raw.is_finished = True
+        return rest[left:], max(0, left - len(rest))

@@ -6,6 +6,8 @@ RFC 9112 sections 2.2, 5.1 and 6 leave to the reader is refused: gunicorn refuse
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import unquote
 
 from gunicorn.http.errors import (
     InvalidHeader,
@@ -19,6 +21,21 @@ HEAD_LIMIT = 64 * 1024
 
 _FAULT = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_HAS_BODY = re.compile(rb"\r\n(?:content-length|transfer-encoding):", re.IGNORECASE)
+_REQUEST_LINE = re.compile(r"([^ ]+) ([^ ]+) HTTP/1\.([01])")
+
+
+@dataclass(frozen=True)
+class AnnouncedBody:
+    """What a request head says about its body.
+
+    `target` is the method and the decoded path, "PUT /path". `length` is in bytes, None if the body comes in chunks.
+    `client_waits`: the client expects `100 Continue` before it sends its body.
+    """
+
+    target: str
+    length: int | None
+    client_waits: bool
 
 
 def has_whole_head(data: bytearray, checked: int) -> bool:
@@ -36,6 +53,29 @@ def has_whole_head(data: bytearray, checked: int) -> bool:
         in_first_line = data.find(b"\r\n", 2, fault.start()) < 0
         raise (InvalidRequestLine if in_first_line else InvalidHeader)("control character")
     return False
+
+
+def announced_body(head: bytes) -> AnnouncedBody | None:
+    """Return the body that `head`, all of a request head, announces plainly; None if there is none.
+
+    It only helps to choose when a request gets a thread. If it returns None for a head that is not plain, gunicorn and
+    `body_length` refuse that head, or read it in their way.
+    """
+    if _HAS_BODY.search(head) is None:
+        return None
+    first, *lines = head.decode("latin-1").lstrip("\r\n").split("\r\n")
+    request = _REQUEST_LINE.fullmatch(first)
+    headers = [(name.lower(), value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines)]
+    framing = [(name, value) for name, value in headers if name in ("content-length", "transfer-encoding")]
+    expected = [value.lower() for name, value in headers if name == "expect"]
+    if request is None or len(framing) != 1 or set(expected) - {"100-continue"}:
+        return None
+    name, value = framing[0]
+    is_chunked = name == "transfer-encoding"
+    if not (value.lower() == "chunked" and request[3] == "1" if is_chunked else _LENGTH.fullmatch(value)):
+        return None
+    target = f"{request[1]} {unquote(request[2].partition('?')[0], 'latin-1')}"
+    return AnnouncedBody(target, None if is_chunked else int(value), bool(expected) and request[3] == "1")
 
 
 def body_length(headers: Iterable[tuple[str, str]]) -> int | None:

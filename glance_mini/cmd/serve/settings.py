@@ -3,7 +3,7 @@
 Values only: `server.py` makes gunicorn's settings from them, and the command makes them from options.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
@@ -13,11 +13,20 @@ class Limits:
     `io_timeout`: seconds in which a socket must move at least one byte, and in which a TLS handshake and a request
     head must be complete. `minimum_rate`: bytes per second that a client must keep up while the server waits for it,
     averaged over `rate_window` seconds of such waiting; 0 is no minimum. Time of the application is not counted.
+
+    `streamed` is a regular expression for "METHOD /path". The body of a request that matches goes to the application
+    while it arrives. Any other body of at most `small_body` bytes must arrive within `body_timeout` seconds, and only
+    then the request gets a thread. An answer that the application gives as a list must be taken within `answer_timeout`
+    seconds.
     """
 
     io_timeout: float = 60.0
     minimum_rate: int = 1024
     rate_window: float = 60.0
+    streamed: str = ".*"
+    small_body: int = 1024**2
+    body_timeout: float = 10.0
+    answer_timeout: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,8 @@ class ServerSettings:
     parent process). `threads` is per worker process; each runs one request at a time. `keepalive` and
     `graceful_timeout` are seconds. The server uses TLS if `tls_certificate` names a PEM file; `tls_key` may be
     None if that file holds the key too. `access_log` writes a line for each request to the logger "gunicorn.access".
+    `waiting_bytes` is how much a worker process keeps of bodies that have not ended and of answers that are not taken;
+    above it the largest one ends. For the other fields see `Limits`.
     """
 
     bind: tuple[str, ...]
@@ -37,6 +48,11 @@ class ServerSettings:
     io_timeout: float = 60.0
     minimum_rate: int = 1024
     rate_window: float = 60.0
+    streamed: str = ".*"
+    small_body: int = 1024**2
+    body_timeout: float = 10.0
+    answer_timeout: float = 60.0
+    waiting_bytes: int = 32 * 1024**2
     graceful_timeout: int = 60
     tls_certificate: str | None = None
     tls_key: str | None = None
@@ -45,4 +61,4 @@ class ServerSettings:
     @property
     def limits(self) -> Limits:
         """The part of the settings that each connection needs."""
-        return Limits(self.io_timeout, self.minimum_rate, self.rate_window)
+        return Limits(**{each.name: getattr(self, each.name) for each in fields(Limits)})

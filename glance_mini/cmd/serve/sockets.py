@@ -2,6 +2,9 @@
 
 gunicorn makes a client's socket blocking while a thread works on it; here "blocking" means "within the time-out and
 the minimum rate of `Limits`", in both directions, with and without TLS. This module does not interpret the bytes.
+
+A socket may also keep what it is told to send. A whole answer is kept, so that its thread need not wait for the client,
+and whoever has time sends it with `send_kept`.
 """
 
 import errno
@@ -13,6 +16,7 @@ import ssl
 import struct
 import termios
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +24,7 @@ from glance_mini.cmd.serve.settings import Limits
 
 _SENDFILE_BLOCK = 1 << 30
 _SMALL = 64 * 1024
+_KEPT_BLOCK = 256 * 1024
 _SENDFILE_UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -54,12 +59,50 @@ class _Bounded(socket.socket):
     _io_timeout: float
     _receiving: Pace
     _sending: Pace
+    _is_keeping: bool
+    _kept: deque[memoryview]
+    kept_bytes: int
 
     def admit(self, limits: Limits) -> None:
         """Set the limits of the client and start to count from zero."""
         self._io_timeout = limits.io_timeout
         self._receiving = Pace(limits)
         self._sending = Pace(limits)
+        self._is_keeping = False
+        self._kept = deque()
+        self.kept_bytes = 0
+
+    def keep(self) -> None:
+        """Keep from now on what `sendall` is given, instead of sending it."""
+        self._is_keeping = True
+
+    def stop_keeping(self) -> None:
+        """Send from now on what `sendall` is given, after what is kept. Raises as `sendall` does."""
+        self._is_keeping = False
+        while self._kept:
+            self.sendall(self._kept.popleft())
+        self.kept_bytes = 0
+
+    def drop_kept(self) -> None:
+        """Forget what is kept."""
+        self._kept.clear()
+        self.kept_bytes = 0
+
+    def send_kept(self) -> bool:
+        """Send what is kept, as far as the non-blocking socket takes it; return whether nothing is left.
+
+        Raises OSError if the connection is broken, and with TLS the errors that name what to wait for.
+        """
+        while self._kept:
+            try:
+                count = self.send(self._kept[0][:_KEPT_BLOCK])
+            except BlockingIOError:
+                return False
+            self.kept_bytes -= count
+            self._kept[0] = self._kept[0][count:]
+            if not self._kept[0]:
+                self._kept.popleft()
+        return True
 
     def setblocking(self, flag: bool) -> None:
         """Make calls return at once, or with `flag` raise TimeoutError after the time-out."""
@@ -80,8 +123,14 @@ class _Bounded(socket.socket):
         return count
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send all of `data`. The time-out applies to each step; in socket.sendall it applies to the whole."""
+        """Send all of `data`, or keep it.
+
+        The time-out applies to each step; in socket.sendall it applies to the whole.
+        """
         rest = memoryview(data).cast("B")
+        if self._is_keeping:
+            self._keep(rest)
+            return
         while rest:
             rest = rest[self._step(len(rest), self.send, rest, flags) :]
 
@@ -108,6 +157,15 @@ class _Bounded(socket.socket):
             if left < total:
                 file.seek(offset)
         return total
+
+    def _keep(self, data: memoryview) -> None:
+        if not data:
+            return
+        self.kept_bytes += len(data)
+        if self._kept and len(data) + len(self._kept[-1]) <= _SMALL:
+            # Head and body of a small answer leave together.
+            data = memoryview(bytes(self._kept.pop()) + data)
+        self._kept.append(data)
 
     def _step(self, size: int, send: Callable[..., int], *arguments: Any) -> int:
         """Return what `send` returns for up to `size` bytes; waits as long as the client takes any bytes.

@@ -1,12 +1,15 @@
 """A worker process: one thread serves all waiting connections, a pool of threads the requests.
 
-Only a complete request head takes a thread, so half-sent heads and half TLS handshakes cost none. The worker overrides
-what gunicorn's threaded worker does before and after a request; gunicorn parses and answers the request.
+Only a complete request takes a thread, so half-sent heads and bodies and half TLS handshakes cost none; only a transfer
+takes one while data flows. An answer that is no transfer is kept by the socket, and sent by the thread that serves all
+connections if the client does not take it at once. The worker overrides what gunicorn's threaded worker does before and
+after a request; gunicorn parses and answers the request.
 """
 
 import contextlib
 import os
 import signal
+import ssl
 import time
 from concurrent.futures import Future
 from functools import partial
@@ -16,14 +19,15 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from glance_mini.cmd.serve.adapter import Adapter
 from glance_mini.cmd.serve.body import ChunkedBody, FixedBody, RequestBody, Wire
-from glance_mini.cmd.serve.connection import LINGER_SECONDS, Connection, Next
+from glance_mini.cmd.serve.connection import IDLE_SECONDS, Connection, Next
 from glance_mini.cmd.serve.framing import body_length
 from glance_mini.cmd.serve.sockets import ClientSocket
+from glance_mini.cmd.serve.waiting import WaitingBytes
 
 STOP_SIGNALS = frozenset((signal.SIGTERM, signal.SIGINT, signal.SIGQUIT))
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_DISCARD_SECONDS = 2.0
 _ACCEPT_PAUSE = 1.0
+_LOOK_SECONDS = 0.1
 
 
 class Worker(ThreadWorker):
@@ -34,7 +38,9 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._watched: dict[Connection, None] = {}
+        self._waiting = WaitingBytes(self.app.settings.waiting_bytes)
         self._accept_again = 0.0
+        self._look_again = 0.0
 
     def init_signals(self) -> None:
         """Ignore SIGINT: Ctrl-C reaches every process of a terminal at once, and the master decides when to stop."""
@@ -97,28 +103,30 @@ class Worker(ThreadWorker):
             self._forget(next(iter(self._watched)))
 
     def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
-        """Wait for the next request on a connection whose last request is answered, or end the connection."""
+        """Send the rest of the answer to a request, then wait for the next one or end the connection."""
         try:
-            if not fs.cancelled() and fs.result():
-                conn.expect_request(conn.parser.unreader.take_buffered())
-                if not self.alive:
-                    conn.deadline = min(conn.deadline, time.monotonic() + LINGER_SECONDS)
-            else:
-                conn.linger()
+            conn.send_answer(is_reused=not fs.cancelled() and fs.result())
         except Exception:
             self._close(conn)
         else:
             self._advance(conn)
 
     def murder_keepalived(self, force: bool = False) -> None:
-        """Close the waiting connections whose deadline has passed, or all of them."""
+        """End what the waiting connections wait for if their deadline has passed, or close all of them."""
         now = time.monotonic()
+        if not force and now < self._look_again:
+            return
+        self._look_again = now + _LOOK_SECONDS
         for conn in [conn for conn in self._watched if force or conn.deadline <= now]:
-            self._forget(conn)
+            if force:
+                self._forget(conn)
+            else:
+                self._expire(conn)
 
     def _cap_keepalive(self, deadline: float) -> None:
         for conn in self._watched:
-            conn.deadline = min(conn.deadline, deadline)
+            if conn.is_between_requests:
+                conn.deadline = min(conn.deadline, deadline)
 
     def _advance(self, conn: Connection) -> None:
         try:
@@ -127,14 +135,25 @@ class Worker(ThreadWorker):
             self.log.debug("Connection of %s ended: %s", conn.client, error)
             needs = Next.CLOSE
         except Exception as error:
+            conn.sock.keep()
             self.handle_error(None, conn.sock, conn.client, error)
-            conn.linger()
-            needs = Next.READABLE
+            conn.send_answer(is_reused=False)
+            needs = Next.WRITABLE
+        self._waiting.count(conn)
+        self._provide(conn, needs)
+        largest = self._waiting.largest_above_limit()
+        if largest is not None:
+            self._expire(largest)
+
+    def _provide(self, conn: Connection, needs: Next) -> None:
         if needs is Next.THREAD:
+            conn.is_waiting = False
             self.enqueue_req(conn)
         elif needs is Next.CLOSE:
             self._close(conn)
         else:
+            if not self.alive and conn.is_between_requests:
+                conn.deadline = min(conn.deadline, time.monotonic() + IDLE_SECONDS)
             self._watched[conn] = None
             self.poller.register(conn.sock, needs.value, partial(self._resume, conn))
 
@@ -142,6 +161,12 @@ class Worker(ThreadWorker):
         if conn in self._watched:
             self._unwatch(conn)
             self._advance(conn)
+
+    def _expire(self, conn: Connection) -> None:
+        self._unwatch(conn)
+        needs = conn.expire()
+        self._waiting.count(conn)
+        self._provide(conn, needs)
 
     def _unwatch(self, conn: Connection) -> None:
         del self._watched[conn]
@@ -153,32 +178,55 @@ class Worker(ThreadWorker):
 
     def _close(self, conn: Connection) -> None:
         self.nr_conns -= 1
+        self._waiting.forget(conn)
+        conn.is_waiting = False
         conn.close()
 
+    def handle(self, conn: Connection) -> bool:
+        """Answer one request, in a thread of the pool; return whether the connection may be used again.
+
+        What the client does not take at once stays for `finish_request`.
+        """
+        conn.sock.keep()
+        is_reused = bool(super().handle(conn))
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.send_kept()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        except OSError:
+            conn.sock.drop_kept()
+        return is_reused
+
     def handle_request(self, req: Any, conn: Connection) -> bool:
-        """Answer one request, in a thread of the pool; return whether the connection may be used again."""
+        """Answer the request `req` and return whether the connection may be used again."""
         length = body_length(req.headers)
-        ask = partial(conn.sock.sendall, _CONTINUE) if req._expected_100_continue else None
+        ask = partial(_ask_for_body, conn.sock) if req._expected_100_continue else None
         # Otherwise gunicorn sends 100 Continue before the application can refuse the request by its head.
         req._expected_100_continue = False
-        wire = Wire(conn.sock, req.unreader.take_buffered(), ask)
+        body, failure = conn.take_body()
+        wire = Wire(conn.sock, req.unreader.take_buffered() + body, ask, failure)
         raw = ChunkedBody(wire) if length is None else FixedBody(wire, length)
         req.body = RequestBody(raw, req.force_close)
         try:
             return bool(super().handle_request(req, conn))
         except TimeoutError as error:
-            self.log.info("Client %s stalled during the response: %s", conn.client, error)
+            self.log.info("Client %s stalled while it was answered: %s", conn.client, error)
             return False
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
-        if not keepalive:
+        left = conn.parser.mesg.body.leave() if keepalive else None
+        if left is None:
             return False
-        request = conn.parser.mesg
-        conn.sock.settimeout(_DISCARD_SECONDS)
-        if not request.body.discard(_DISCARD_SECONDS):
-            return False
-        request.unreader.unread(request.body.raw.wire.rest())
+        conn.parser.unreader.unread(left[0])
+        conn.end_request(unread=left[1])
         return True
+
+
+def _ask_for_body(sock: Any) -> None:
+    sock.stop_keeping()
+    sock.sendall(_CONTINUE)
+    sock.keep()
 
 
 def announce_ready(descriptor: int, master: int) -> None:

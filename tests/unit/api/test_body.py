@@ -102,6 +102,17 @@ class TestReadAll(testtools.TestCase):
     def test_a_body_of_the_limit_is_whole(self) -> None:
         self.assertEqual(b"0123456789", body.read_all(environ(io.BytesIO(b"0123456789"), 10), 10))
 
+    def test_a_body_in_chunks_is_not_read_much_beyond_the_limit(self) -> None:
+        stream = Trickle(b"0123456789abcdef")
+        chunked = environ(stream, coding="chunked") | {"wsgi.input_terminated": True}
+        self.assertRaises(BodyTooLarge, body.read_all, chunked, 10)
+        self.assertEqual([11, 8, 5, 2], stream.asked)
+        stream = Trickle(b"0123456789")
+        self.assertEqual(b"0123456789", body.read_all(chunked | {"wsgi.input": stream}, 10))
+
+    def test_a_body_in_chunks_without_a_known_end_is_refused(self) -> None:
+        self.assertRaises(LengthRequired, body.read_all, environ(io.BytesIO(b"1"), coding="chunked"), 10)
+
 
 class TestHasBody(testtools.TestCase):
     def test_only_some_methods_have_a_body_in_chunks(self) -> None:

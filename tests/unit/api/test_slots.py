@@ -1,0 +1,34 @@
+"""Slots for requests with slow work."""
+
+import testtools
+
+from glance_mini.api.errors import TooManyLocations
+from glance_mini.api.transfer_slots import LocationSlots
+
+WEB = ["file:///a", "HTTPS://example.org/a"]
+
+
+class TestLocationSlots(testtools.TestCase):
+    def test_one_project_gets_half_of_the_slots(self) -> None:
+        slots = LocationSlots(4)
+        with slots.look("a", WEB), slots.look("a", WEB):
+            self.assertRaises(TooManyLocations, slots.look("a", WEB).__enter__)
+            with slots.look("b", WEB), slots.look(None, WEB):
+                self.assertRaises(TooManyLocations, slots.look("c", WEB).__enter__)
+            with slots.look("c", WEB):
+                pass
+
+    def test_slot_is_given_back_after_an_error(self) -> None:
+        slots = LocationSlots(1)
+
+        def fail() -> None:
+            with slots.look("a", WEB):
+                raise ValueError
+
+        for _ in range(3):
+            self.assertRaises(ValueError, fail)
+
+    def test_locations_that_are_on_no_web_server_need_no_slot(self) -> None:
+        slots = LocationSlots(1)
+        with slots.look("a", WEB), slots.look("a", ["file:///a", "rbd://pool/a"]), slots.look("a", []):
+            pass

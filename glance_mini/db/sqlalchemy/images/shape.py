@@ -16,9 +16,9 @@ LARGEST = 2**63 - 1
 class QueryShape(NamedTuple):
     """The sets to read (``visibility.audiences``), the kinds and numbers of filters, and the order.
 
-    Each field is paired with whether it has only one allowed value. ``properties`` and ``tags`` are their numbers, where
-    2 stands for any larger one. ``lead`` says which of them has the rarest value. ``row_values``: the order has one direction, and
-    the database can seek in an index by comparing rows.
+    Each field is paired with whether it has only one allowed value. ``properties`` and ``tags`` are their numbers; 2
+    stands for any larger number. ``lead`` says which of the two has the rarest value. ``row_values``: the order has one
+    direction, and the database can seek in an index by comparing rows.
     """
 
     audiences: tuple[str, ...]

@@ -17,8 +17,9 @@ class QueryShape(NamedTuple):
     """The sets to read (``visibility.audiences``), the kinds and numbers of filters, and the order.
 
     Each field is paired with whether it has only one allowed value. ``properties`` and ``tags`` are their numbers; 2
-    stands for any larger number. ``lead`` says which of the two has the rarest value. ``row_values``: the order has one
-    direction, and the database can seek in an index by comparing rows.
+    stands for any larger number. ``lead`` says which of the two has the rarest value; it drives the sets ``led``.
+    ``is_bounded``: the page has a limit of bytes. ``row_values``: the order has one direction, and the database can
+    seek in an index by comparing rows.
     """
 
     audiences: tuple[str, ...]
@@ -30,16 +31,15 @@ class QueryShape(NamedTuple):
     properties: int
     tags: int
     lead: str | None
+    led: tuple[str, ...]
     order: tuple[tuple[str, str], ...]
     after: bool
+    is_bounded: bool
     row_values: bool
 
 
-def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool, lead: str | None = None) -> QueryShape:
-    """Return the shape of ``query``; ``compares_rows``: whether the database uses an index to compare rows.
-
-    ``lead``: whether the rarest value is among ``properties`` or ``tags``; None: among properties if there are any.
-    """
+def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool) -> QueryShape:
+    """Return the shape of ``query``, without a lead; ``compares_rows``: whether an index serves comparisons of rows."""
     order = _order(query.sort)
     return QueryShape(
         audiences=visibility.audiences(query, scope),
@@ -50,9 +50,11 @@ def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool, lead: str | N
         ranges=tuple((one.field, one.minimum is not None, one.maximum is not None) for one in query.ranges),
         properties=min(len(query.properties), 2),
         tags=min(len(query.tags), 2),
-        lead=lead or ("properties" if query.properties else "tags" if query.tags else None),
+        lead=None,
+        led=(),
         order=order,
         after=query.marker is not None,
+        is_bounded=query.max_bytes is not None,
         row_values=compares_rows and len({direction for _, direction in order}) == 1,
     )
 
@@ -64,6 +66,7 @@ def values_of(query: ImageQuery, scope: Scope) -> dict[str, Any]:
         "visibility": query.visibility,
         "hidden": query.os_hidden,
         "limit": query.limit,
+        "max_bytes": query.max_bytes,
     }
     for name, allowed in query.one_of.items():
         bounded = [_bounded(value) for value in allowed]
@@ -74,7 +77,7 @@ def values_of(query: ImageQuery, scope: Scope) -> dict[str, Any]:
     for number, one in enumerate(query.ranges):
         values[f"minimum_{number}"], values[f"maximum_{number}"] = _bounded(one.minimum), _bounded(one.maximum)
     for kind, wanted in children_of(query).items():
-        values |= {kind: wanted, f"number_of_{kind}": len(wanted), f"first_of_{kind}": wanted[0] if wanted else None}
+        values |= {kind: wanted, f"number_of_{kind}": len(wanted)}
     return values
 
 

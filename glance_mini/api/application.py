@@ -49,7 +49,7 @@ class Application:
                 "image_data": ImageDataController(domain, services, slots),
                 "image_stage": ImageStageController(conf, domain, services, slots),
                 "image_import": ImageImportController(conf, domain, services),
-                "image_tasks": ImageTasksController(domain),
+                "image_tasks": ImageTasksController(conf, domain),
                 "locations": LocationsController(domain),
                 "stores": StoresController(domain),
                 "tasks": TasksController(conf, domain, schemas["image"]),

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
+from glance_mini.api.v2.numbers import LARGEST, parse_number
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.member import MEMBER_STATUSES
 from glance_mini.domain.query import SORT_KEYS, VISIBILITIES, ImageQuery, RangeFilter, TimeFilter
@@ -26,7 +27,6 @@ _PAGE = ("limit", "marker", "sort", "sort_key", "sort_dir", "deleted")
 _TIE_BREAKERS = ("created_at", "id")
 
 _OPERATOR = re.compile(f"({'|'.join(OPERATORS)}):(.*)", re.DOTALL)
-_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _LIST_ITEM = re.compile(r'"((?:[^"\\]|\\.)*)"(?=,|\Z)|([^",]*)(?=,|\Z)', re.DOTALL)
 _SECOND = timedelta(seconds=1)
 
@@ -123,9 +123,10 @@ def choice(name: str, value: str, choices: Iterable[str]) -> str:
 
 
 def _parse_number(name: str, value: str) -> int:
-    if not _NUMBER.fullmatch(value):
-        raise Invalid(reason=f"{name} must be a whole number, not '{value}'.")
-    return int(value)
+    number = parse_number(value.removeprefix("-"))
+    if number is None:
+        raise Invalid(reason=f"{name} must be a whole number up to {LARGEST}, not '{value}'.")
+    return -number if value.startswith("-") else number
 
 
 def _parse_one_of(name: str, value: str) -> tuple[str, ...]:

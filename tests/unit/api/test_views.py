@@ -5,6 +5,7 @@ import json
 import testtools
 
 from glance_mini.api.response import dump_json
+from glance_mini.api.v2.property_types import PropertyTypes
 from glance_mini.api.v2.views import info, members
 from glance_mini.api.v2.views.images import ImageViews
 from glance_mini.domain.image import Location
@@ -27,7 +28,8 @@ TWO = (Location("memory://a/x", {"store": "slow", "note": "1"}), Location("memor
 def views(**shown: bool) -> ImageViews:
     """Return views that show nothing but what is asked for, and read locations in the reverse order."""
     defaults = {"show_direct_url": False, "show_locations": False, "multi_store": False}
-    return ImageViews(lambda locations: list(locations)[::-1], **(defaults | shown))
+    types = PropertyTypes({"properties": {}})
+    return ImageViews(lambda locations: list(locations)[::-1], types, **(defaults | shown))
 
 
 class TestImageViews(testtools.TestCase):

@@ -26,7 +26,7 @@ from glance_mini.operations.images import ListImages
 COMMON = 200
 """The number of images from which on a property or tag counts as common."""
 
-VERY_COMMON = 5_000
+VERY_COMMON = 2_000
 """The number to which the images of a set, or with a common property or tag, are counted."""
 
 _LISTED = (images.c.os_hidden == bindparam("hidden"), images.c.status != "killed")

@@ -179,7 +179,7 @@ def _recorded(request: ImportRequest, rules: ImportRules) -> dict[str, object]:
     if request.name in METHOD_RULES:
         # Other methods have fields that only they know.
         body["method"] = {name: value for name, value in request.method.items() if name in METHOD_FIELDS}
-    if request.stores:
+    if "stores" in body:
         body["stores"] = list(dict.fromkeys(request.stores))
     return body
 

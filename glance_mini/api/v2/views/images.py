@@ -1,6 +1,6 @@
 """Images as clients see them (api-images-properties)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -66,7 +66,8 @@ class ImageViews:
         if not self._typed.isdisjoint(image.properties):
             view |= self._types.shown(image.properties)
         if self._multi_store and image.locations:
-            view["stores"] = ",".join(self._stores(image.locations))
+            only = image.locations[0].metadata.get("store", "") if len(image.locations) == 1 else None
+            view["stores"] = self._stores(image.locations) if only is None else only
         if self._shows_places:
             self._add_locations(view, image)
         return view
@@ -83,12 +84,11 @@ class ImageViews:
             view["next"] = _link([*kept, ("marker", page.next_marker)])
         return view
 
-    def _stores(self, locations: Sequence[Location]) -> list[str]:
+    def _stores(self, locations: Iterable[Location]) -> str:
         """Return the stores of ``locations`` in the order in which they are read (api-quirks-stores)."""
-        if len(locations) > 1:
-            # Sorting is stable: stores of one weight are in the order of their names.
-            locations = self._order(sorted(locations, key=lambda location: str(location.store)))
-        return list(dict.fromkeys(location.store for location in locations if location.store is not None))
+        # Sorting is stable: stores of one weight are in the order of their names.
+        ordered = self._order(sorted(locations, key=lambda location: str(location.store)))
+        return ",".join(dict.fromkeys(location.store for location in ordered if location.store is not None))
 
     def _add_locations(self, view: View, image: Image) -> None:
         locations = image.locations if len(image.locations) < 2 else self._order(image.locations)

@@ -67,6 +67,14 @@ OPTS = [
         help="How often one transaction is repeated after a deadlock, a serialisation failure, a locked "
         "database or a lost connection.",
     ),
+    cfg.FloatOpt(
+        "read_timeout",
+        default=10,
+        min=0,
+        help="Seconds that one read may take in the database before it is ended and the request is answered with "
+        "503, so that an expensive list holds neither the database nor a thread. Changes are not limited. 0 means no "
+        "limit.",
+    ),
     cfg.StrOpt(
         "mysql_sql_mode",
         default="TRADITIONAL",

@@ -63,12 +63,12 @@ class SignatureCheck:
             raise SignatureInvalid(reason="the data is not what was signed.") from error
 
 
-def is_signed(properties: Mapping[str, str]) -> bool:
+def is_signed(properties: Mapping[str, str | None]) -> bool:
     """Return whether the data of an image with ``properties`` must have a signature."""
     return all(name in properties for name in PROPERTIES)
 
 
-def signature_check(properties: Mapping[str, str], fetch_certificate: FetchCertificate) -> SignatureCheck | None:
+def signature_check(properties: Mapping[str, str | None], fetch_certificate: FetchCertificate) -> SignatureCheck | None:
     """Return an observer for the data of an image with ``properties``, None if it is not signed.
 
     Raises SignatureInvalid if the properties are not valid, and what ``fetch_certificate`` raises. Blocks while the
@@ -80,7 +80,7 @@ def signature_check(properties: Mapping[str, str], fetch_certificate: FetchCerti
         from cursive.signature_utils import HASH_METHODS, SignatureKeyType
     except ImportError as error:
         raise SignatureInvalid(reason="this service was installed without the extra 'signatures'.") from error
-    signature, hash_method, key_type, certificate_id = (properties[name] for name in PROPERTIES)
+    signature, hash_method, key_type, certificate_id = (properties[name] or "" for name in PROPERTIES)
     _check_choice("img_signature_hash_method", hash_method, HASH_METHODS)
     _check_choice("img_signature_key_type", key_type, SignatureKeyType.REGISTERED_TYPES)
     if not is_uuid_like(certificate_id):

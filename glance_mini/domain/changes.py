@@ -4,13 +4,22 @@ An update carries changes and never a whole image, so an update never loses what
 pure: the data access layer calls it inside the transaction that locks the image, and stores the difference.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 
 from glance_mini.domain import errors
-from glance_mini.domain.image import Image, Location, is_internal, user_properties
+from glance_mini.domain.image import (
+    MAX_PROPERTIES,
+    MAX_VALUE,
+    Image,
+    Location,
+    bytes_of_properties,
+    is_internal,
+    user_properties,
+)
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.domain.status import check_formats
 
@@ -38,11 +47,13 @@ class PropertyChange:
     """A change of one base or custom property.
 
     ``add`` sets it, ``create`` requires that it is absent, ``replace`` and ``remove`` require that it is present.
+    ``move`` gives it the value of the custom property ``source``, which must be present and is removed.
     """
 
     action: str
     name: str
     value: object = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +114,16 @@ def _change_property(image: Image, change: PropertyChange) -> Image:
     if change.action in ("replace", "remove") and not present:
         raise errors.Conflict(reason=f"Property {name} does not exist.")
     properties = dict(image.properties)
+    if change.action == "move":
+        if change.source not in properties:
+            raise errors.Conflict(reason=f"Property {change.source} does not exist.")
+        value = properties.pop(change.source)
+        return replace(image, properties={**properties, name: value})
     if change.action == "remove":
         del properties[name]
     else:
-        # The schema allows null for some properties; it is stored as an empty string (api-images-custom).
-        properties[name] = "" if value is None else str(value)
+        # The schema allows null for some properties (api-images-custom).
+        properties[name] = None if value is None else str(value)
     return replace(image, properties=properties)
 
 
@@ -135,6 +151,9 @@ def _change_tag(image: Image, change: TagChange) -> Image:
 def _change_locations(image: Image, change: LocationChange) -> Image:
     if change.action == "replace" and not change.locations:
         raise errors.Forbidden(reason="The locations of an image cannot be replaced by an empty list.")
+    if change.action != "remove":
+        for location in change.locations:
+            _check_metadata(location)
     match change.action:
         case "remove":
             return _remove_location(image, change)
@@ -203,6 +222,23 @@ def _position(image: Image, change: LocationChange) -> int:
     if wanted.url not in urls:
         raise errors.Conflict(reason="The image no longer has that location.")
     return urls.index(wanted.url)
+
+
+def check_sizes(before: Mapping[str, str | None], after: Mapping[str, str | None]) -> None:
+    """Raise Invalid for a new value that is too long, LimitExceeded if the properties grow beyond their limit."""
+    for name, value in after.items():
+        # A character has four bytes at most.
+        is_new = value is not None and 4 * len(value) > MAX_VALUE and before.get(name) != value
+        if is_new and len(str(value).encode()) > MAX_VALUE:
+            raise errors.Invalid(reason=f"The value of property {name} has more than {MAX_VALUE} bytes in UTF-8.")
+    wanted = bytes_of_properties(after)
+    if wanted > MAX_PROPERTIES and wanted > bytes_of_properties(before):
+        raise errors.LimitExceeded(resource="bytes of image properties", limit=MAX_PROPERTIES, wanted=wanted)
+
+
+def _check_metadata(location: Location) -> None:
+    if len(json.dumps(dict(location.metadata), ensure_ascii=False).encode()) > MAX_VALUE:
+        raise errors.Invalid(reason=f"The metadata of a location has more than {MAX_VALUE} bytes in UTF-8.")
 
 
 def _check_limits(before: Image, after: Image, limits: Limits) -> None:

@@ -23,7 +23,13 @@ ADDED_BY = "os_glance_added_by"
 OPERATOR = "operator"
 """The value of ``ADDED_BY`` if an administrator or a service added the location."""
 
-NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
+MAX_VALUE = 65_535
+"""The most bytes of UTF-8 in the value of a custom property, and in the metadata of a location."""
+
+MAX_PROPERTIES = 1024**2
+"""The most bytes of UTF-8 in the names and values of all custom properties of an image."""
+
+NO_PROPERTIES: Mapping[str, str | None] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +83,14 @@ class Image:
     os_hash_algo: str | None = None
     os_hash_value: str | None = None
     tags: tuple[str, ...] = ()
-    properties: Mapping[str, str] = field(default_factory=lambda: NO_PROPERTIES)
+    properties: Mapping[str, str | None] = field(default_factory=lambda: NO_PROPERTIES)
     locations: tuple[Location, ...] = ()
     deleted_at: datetime | None = None
+
+
+def bytes_of_properties(properties: Mapping[str, str | None]) -> int:
+    """Return the bytes of UTF-8 in the names and values of ``properties``."""
+    return sum(len(name.encode()) + len((value or "").encode()) for name, value in properties.items())
 
 
 def is_internal(name: str) -> bool:

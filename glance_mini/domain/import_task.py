@@ -8,6 +8,9 @@ from glance_mini.domain.errors import Invalid
 KIND = "import"
 """The type of the task, and the kind of its job."""
 
+INPUT_FIELDS = frozenset({"import_from", "import_from_format", "image_properties"})
+"""The fields of the input that a task keeps."""
+
 _SCHEMES = ("http://", "https://")
 
 

@@ -33,6 +33,12 @@ METHOD_RULES: Mapping[str, MethodRule] = {
 }
 """The methods of the service itself (api-imports-methods); their fields are checked elsewhere."""
 
+REQUEST_FIELDS = frozenset({"method", "stores", "all_stores", "all_stores_must_succeed", "expected_hash"})
+"""The fields of an import request that its job keeps."""
+
+METHOD_FIELDS = frozenset({"name", "uri", "glance_image_id", "glance_region", "glance_service_interface"})
+"""The fields of the service's own methods."""
+
 TASK_PROPERTY = "os_glance_import_task"
 IMPORTING_PROPERTY = "os_glance_importing_to_stores"
 FAILED_PROPERTY = "os_glance_failed_import"

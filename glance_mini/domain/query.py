@@ -58,7 +58,8 @@ class ImageQuery:
     ``one_of`` maps a base property to its allowed values; ``properties`` are custom properties that must be equal.
     ``visibility`` None means the default set, ``all`` every visible image. ``member_status`` limits images
     shared with the caller. ``sort`` holds (key, direction) pairs that end in a unique key. ``marker`` is the id of
-    the last image of the previous page.
+    the last image of the previous page. ``max_bytes``: the page ends before an image with which its properties, tags
+    and locations would have more bytes; it always has one image. None means no limit.
     """
 
     one_of: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
@@ -72,6 +73,7 @@ class ImageQuery:
     sort: tuple[tuple[str, str], ...] = (("created_at", "desc"), ("id", "desc"))
     marker: str | None = None
     limit: int = 25
+    max_bytes: int | None = None
 
     @property
     def wants_deleted(self) -> bool:

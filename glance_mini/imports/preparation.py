@@ -88,7 +88,8 @@ class Preparation:
         """Return ``source``, with a signature check if the image is signed; closes it on errors."""
         try:
             fetch_certificate = self._certificates(job.token, job.project_id)
-            check = signature_check({**image.properties, **source.properties}, fetch_certificate)
+            properties: dict[str, str | None] = {**image.properties, **source.properties}
+            check = signature_check(properties, fetch_certificate)
         except BaseException:
             close(source.chunks)
             raise

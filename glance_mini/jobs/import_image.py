@@ -42,9 +42,6 @@ from glance_mini_store.stores import Stores
 
 LOG = logging.getLogger(__name__)
 
-_FAILED = "failed_stores"
-"""The key of a checkpoint for the stores that failed in an attempt."""
-
 FINAL = (Invalid, UnsafeContent, LimitExceeded, Conflict)
 """Errors that another attempt would meet again."""
 
@@ -111,8 +108,7 @@ class ImportJob(JobType):
         is_undone = is_open and plan.request.all_stores_must_succeed
         undone = tuple(each.url for each in image.locations if is_undone and self._store_of(each) in plan.stores)
         missing = plan.stores if undone else self._missing(plan, image)
-        failed = [store for store in missing if store in _failed_of(plan.job)] or missing
-        self._end(caller, plan, failed, "queued" if image.status == "importing" else None, undone)
+        self._end(caller, plan, missing, "queued" if image.status == "importing" else None, undone)
 
     def _run(self, plan: Plan, control: Control) -> Mapping[str, object]:
         job, caller = plan.job, context_of(plan.job)
@@ -154,7 +150,6 @@ class ImportJob(JobType):
                     # If one store is enough, the stores that were not tried yet are written from a new source.
                     failures |= error.failures
                     if len(failures) > may_fail:
-                        _note_failed(plan.job, list(failures), control)
                         raise _cause(NotWritten(failures)) from error
                     continue
                 outcomes = {**failures, **copied.outcomes}
@@ -221,17 +216,6 @@ class ImportJob(JobType):
     ) -> None:
         properties = {TASK_PROPERTY: None, IMPORTING_PROPERTY: "", FAILED_PROPERTY: ",".join(failed)}
         self._stack.call(caller, EndImport(plan.job, properties, status, drop))
-
-
-def _note_failed(job: Job, stores: Sequence[str], control: Control) -> None:
-    """Record in the checkpoint which stores failed in this attempt."""
-    control.checkpoint({**job.checkpoint, _FAILED: {"attempt": job.attempts, "stores": list(stores)}})
-
-
-def _failed_of(job: Job) -> Sequence[str]:
-    """Return the stores that failed in the last attempt; empty if it failed for another reason."""
-    noted: Any = job.checkpoint.get(_FAILED, {})
-    return noted["stores"] if noted.get("attempt") == job.attempts else ()
 
 
 def _is_locked(image: Image, job: Job) -> bool:

@@ -19,9 +19,6 @@ from glance_mini.operations.records import MarkDeleted, MoveToTrash, SetStatus
 
 R = TypeVar("R")
 
-_ALL_TASKS = 1000
-"""Maximum number of tasks that are shown for one image."""
-
 _WITH_DATA = ("active", "deactivated")
 
 SCRUB_PRIORITY = -10
@@ -78,7 +75,8 @@ class DatabaseLayer(Layer):
         return self._switch(context, op.target, "deactivated", "active")
 
     def list_image_tasks(self, context: Context, op: tasks.ListImageTasks) -> tuple[Job, ...]:
-        return self._run(context, tasks.ListTasks(JobQuery(image_id=op.image_id, limit=_ALL_TASKS)))
+        query = JobQuery(image_id=op.image_id, sort_dir="asc", marker=op.marker, limit=op.limit)
+        return self._run(context, tasks.ListTasks(query))
 
     def get_task(self, context: Context, op: tasks.GetTask) -> Job:
         job = self._run(context, GetJob(op.task_id))

@@ -16,7 +16,7 @@ from glance_mini.domain.errors import NotFound, PolicyRefused
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE
 from glance_mini.domain.member import Member
-from glance_mini.domain.query import Page
+from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.base import Layer
 from glance_mini.layers.services import Services
 from glance_mini.operations import data, images, imports, info, locations, members, tasks
@@ -122,17 +122,21 @@ class PolicyLayer(Layer):
         return self.below(context, op)
 
     def list_images(self, context: Context, op: images.ListImages) -> Page:
-        """Return a page of images that ``get_image`` allows; request further pages until it is full."""
+        """Return a page of images that ``get_image`` allows; request further pages until it is full.
+
+        A page that ends because of its bytes is not filled: its memory is taken.
+        """
         page = self.around(context, op)
         if self._enforcer.is_default("get_image"):
             return page
-        wanted, allowed = op.query.limit, self._allowed(context, page)
-        while len(allowed) < wanted and page.next_marker is not None:
+        query, wanted, allowed = op.query, op.query.limit, self._allowed(context, page)
+        while len(allowed) < wanted and page.next_marker is not None and not (allowed and _is_cut(page, query)):
             query = replace(op.query, marker=page.next_marker, limit=max(wanted, _REFILL))
             page = self.below(context, replace(op, query=query))
             allowed += self._allowed(context, page)
-        is_more = len(allowed) > wanted or page.next_marker is not None
-        return Page(tuple(allowed[:wanted]), allowed[wanted - 1].id if is_more else None)
+        if len(allowed) > wanted or (len(allowed) == wanted and page.next_marker is not None):
+            return Page(tuple(allowed[:wanted]), allowed[wanted - 1].id)
+        return Page(tuple(allowed), page.next_marker)
 
     def list_members(self, context: Context, op: members.ListMembers) -> tuple[Member, ...]:
         found = self.around(context, op)
@@ -158,6 +162,10 @@ class PolicyLayer(Layer):
         ):
             raise NotFound(kind="image", id=op.image_id)
         raise PolicyRefused(rule=rule)
+
+
+def _is_cut(page: Page, query: ImageQuery) -> bool:
+    return query.max_bytes is not None and len(page.images) < query.limit
 
 
 def _target_of_creation(context: Context, op: images.CreateImage) -> Target:

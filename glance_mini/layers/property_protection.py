@@ -58,6 +58,9 @@ class PropertyProtectionLayer(Layer):
         for change in op.changes:
             if isinstance(change, PropertyChange) and change.name not in SETTABLE:
                 self._require(context, _action(change, op.target), change.name)
+                if change.action == "move":
+                    for action in ("read", "delete"):
+                        self._require(context, action, change.source)
         return self._redact(context, self.below(context, op))
 
     def upload_data(self, context: Context, op: data.UploadData) -> Image:

@@ -105,4 +105,4 @@ def _time(value: datetime | None) -> str | None:
 
 
 def _stores(image: Image, name: str) -> list[str]:
-    return [store for store in image.properties.get(name, "").split(",") if store]
+    return [store for store in (image.properties.get(name) or "").split(",") if store]

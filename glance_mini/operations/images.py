@@ -52,7 +52,7 @@ class CreateImage(DataCall[Image]):
     internal: ClassVar[bool] = False
     id: str = field(default_factory=new_image_id)
     base: Mapping[str, object] = field(default_factory=dict)
-    properties: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str | None] = field(default_factory=dict)
     limits: Limits = NO_LIMITS
     locations: tuple[Location, ...] = ()
 

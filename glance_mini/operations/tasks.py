@@ -19,10 +19,12 @@ class ListTasks(DataQuery[tuple[Job, ...]]):
 
 @dataclass(frozen=True)
 class ListImageTasks(ImageOperation[tuple[Job, ...]]):
-    """Return the jobs of the image that the API shows as tasks, newest first."""
+    """Return a page of the jobs of the image that the API shows as tasks, oldest first, after the job ``marker``."""
 
     name: ClassVar[str] = "list_image_tasks"
     writes: ClassVar[bool] = False
+    marker: str | None = None
+    limit: int = 100
 
 
 @dataclass(frozen=True)

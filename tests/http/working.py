@@ -107,7 +107,7 @@ class WorkingTest(ApplicationTest):
         return image_id
 
     def tasks(self, image_id: str) -> list[dict[str, Any]]:
-        """Return the tasks of an image, the newest first."""
+        """Return the tasks of an image, the oldest first."""
         found: list[dict[str, Any]] = self.send("GET", f"/v2/images/{image_id}/tasks", caller="admin").json["tasks"]
         return found
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from sqlalchemy import make_url, text
 from glance_mini.db.interface import DataAccess, EventRules, no_events
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
+from glance_mini.db.sqlalchemy.database import Database
 from glance_mini.db.sqlalchemy.engine import IDLE_IN_TRANSACTION, make_engine
 from glance_mini.domain import errors
 from glance_mini.operations.images import CreateImage, UpdateImage
@@ -232,6 +234,42 @@ class TestFaultsOfMariadb(FaultContract, OnMariadb, ServiceTestCase):
 
     def let_in(self):
         self.administer(f"ALTER USER {self.user}@'%' ACCOUNT UNLOCK")
+
+
+class SlowReads:
+    """A read has a limit of time, a change has none."""
+
+    slow: ClassVar[str]
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.engine = make_engine(self.fresh_database(self.server), read_timeout=0.5)
+        self.addCleanup(self.engine.dispose)
+        self.database = Database(self.engine)
+
+    def test_read_that_takes_too_long_is_ended(self):
+        begin = time.monotonic()
+        self.assertRaises(errors.Unavailable, self.database.read, self.take, 20)
+        self.assertLess(time.monotonic() - begin, 5)
+        self.database.read(self.take, 0)
+
+    def test_change_is_not_limited(self):
+        self.database.write(lambda connection, now: self.take(connection, 1.5))
+
+    def test_read_after_a_change_is_limited_again(self):
+        self.database.write(lambda connection, now: self.take(connection, 0.1))
+        self.assertRaises(errors.Unavailable, self.database.read, self.take, 20)
+
+    def take(self, connection, seconds):
+        connection.exec_driver_sql(self.slow.format(seconds=seconds)).all()
+
+
+class TestSlowReadsOnPostgresql(SlowReads, OnPostgresql, ServiceTestCase):
+    slow = "SELECT pg_sleep({seconds})"
+
+
+class TestSlowReadsOnMariadb(SlowReads, OnMariadb, ServiceTestCase):
+    slow = "SELECT SLEEP({seconds})"
 
 
 class TestMigrationsOnPostgresql(MigrationContract, ServiceTestCase):

@@ -43,7 +43,16 @@ ROWS = {
         "INSERT INTO deletions (image_id, value, meta_data, due_at, host)"
         f" VALUES ('{IMAGE_ID}', 'file:///y', '{{}}', '2026-01-02 03:04:05', 'http://node')",
     ),
-    "0004": (),
+    "0004": (
+        "INSERT INTO image_properties (image_id, name, value, value_digest, image_created_at)"
+        f" VALUES ('{IMAGE_ID}', 'p', 'ä', 'x', '2026-01-02 03:04:05')",
+        "INSERT INTO image_locations (image_id, position, value, meta_data, status)"
+        f" VALUES ('{IMAGE_ID}', 0, 'file:///x', '{{}}', 'active')",
+    ),
+    "0005": (
+        "INSERT INTO image_properties (image_id, name, value, value_digest, image_created_at)"
+        f" VALUES ('{IMAGE_ID}', 'null', NULL, 'y', '2026-01-02 03:04:05')",
+    ),
 }
 """What stands in the tables after a revision, before the next one comes."""
 
@@ -83,6 +92,10 @@ class MigrationContract:
         self.assertIsNone(schema.check(self.engine))
         (image,) = SqlDataAccess(self.engine).run(ListImages(ImageQuery(tags=("t",)), Scope("mine"))).images
         self.assertEqual((IMAGE_ID, "old"), (image.id, image.name))
+        self.assertEqual({"p": "ä", "null": None}, image.properties)
+        with self.engine.connect() as connection:
+            size = connection.execute(text("SELECT child_bytes FROM images")).scalar()
+        self.assertEqual(len("pätfile:///x{}".encode()), size)
 
     def test_stores_and_hosts_are_taken_from_where_they_stood_before(self):
         metadata = '{"store":"os_glance_staging_store","host":"http://node"}'

@@ -10,6 +10,7 @@ from glance_mini.api.errors import MalformedRange, UnsupportedMediaType
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response
 from glance_mini.api.transfer_slots import TransferSlots
+from glance_mini.api.v2.numbers import parse_number
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.image import Image
 from glance_mini.layers.services import Services
@@ -102,12 +103,13 @@ def declared_size(request: Request) -> int | None:
     text = request.headers.get("x-openstack-image-size")
     if text is None:
         return content_length(request.environ)
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+    size = parse_number(text)
+    if size is None:
         raise Invalid(reason="x-openstack-image-size must be a number of bytes.")
-    return int(text)
+    return size
 
-_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:\*|[0-9]{1,18})")
+_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/(\*|[0-9]+)")
 
 
 class ByteRange(NamedTuple):
@@ -123,22 +125,33 @@ WHOLE = ByteRange(None, None)
 def parse_byte_range(range_header: str | None, content_range: str | None) -> ByteRange:
     """Return the range that the headers ask for, WHOLE if they name none.
 
-    ``Content-Range`` in a request is the historic form of ``Range``. Raises Invalid for several ranges, MalformedRange
-    for a header that cannot be parsed.
+    ``Content-Range`` in a request is the historic form of ``Range``; it must be one that an answer could have. Raises
+    Invalid for several ranges, MalformedRange for a header that cannot be parsed.
     """
     if range_header is not None:
         if "," in range_header:
             raise Invalid(reason="Only one range can be served at a time.")
         return _parse(_RANGE.fullmatch(range_header.strip()), range_header)
     if content_range is not None:
-        return _parse(_CONTENT_RANGE.fullmatch(content_range.strip()), content_range)
+        match = _CONTENT_RANGE.fullmatch(content_range.strip())
+        wanted = _parse(match, content_range)
+        if match and match[3] != "*" and int(wanted.last or 0) >= _position(match[3], content_range):
+            raise MalformedRange(range=content_range)
+        return wanted
     return WHOLE
 
 
 def _parse(match: re.Match[str] | None, text: str) -> ByteRange:
     if match is None:
         raise MalformedRange(range=text)
-    first, last = (int(part) if part else None for part in match.groups())
+    first, last = (_position(part, text) if part else None for part in match.groups()[:2])
     if (first is None and last is None) or (first is not None and last is not None and first > last):
         raise MalformedRange(range=text)
     return ByteRange(first, last)
+
+
+def _position(digits: str, text: str) -> int:
+    number = parse_number(digits)
+    if number is None:
+        raise MalformedRange(range=text)
+    return number

@@ -4,14 +4,14 @@ It does not know the image that is changed.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from glance_mini.api.errors import UnsupportedPatchType
 from glance_mini.api.v2.image_rules import ImageRules
 from glance_mini.api.v2.locations import add_locations, remove_location, replace_locations
-from glance_mini.domain.changes import Change, ImageChanges, PropertyChange
+from glance_mini.domain.changes import SETTABLE, Change, ImageChanges, PropertyChange
 from glance_mini.domain.errors import Forbidden, Invalid
 from glance_mini.domain.image_values import domain_value
 
@@ -24,11 +24,12 @@ _BAD_ESCAPE = re.compile(r"~(?![01])")
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One operation of a patch. ``action`` is a ``PropertyChange.action``; ``path`` the decoded pointer."""
+    """One operation of a patch. ``action`` is a ``PropertyChange.action``; the paths are decoded pointers."""
 
     action: str
     path: tuple[str, ...]
     value: Any
+    source: tuple[str, ...] = ()
 
 
 class ImagePatch:
@@ -49,6 +50,8 @@ class ImagePatch:
 
     def _change(self, step: _Step) -> Change:
         name = step.path[0]
+        if step.action == "move":
+            return self._move(step)
         if name == "locations":
             return self._change_locations(step)
         if len(step.path) > 1:
@@ -56,8 +59,32 @@ class ImagePatch:
         self._rules.check_change(name)
         if step.action == "remove":
             return PropertyChange("remove", name)
-        self._rules.check_values({name: step.value})
-        return PropertyChange(step.action, name, domain_value(name, step.value))
+        value = self._rules.types.written(name, step.value)
+        self._rules.check_values({name: value})
+        return PropertyChange(step.action, name, domain_value(name, value))
+
+    def check_moves(self, changes: ImageChanges, properties: Mapping[str, str | None]) -> None:
+        """Raise Invalid unless what ``changes`` move fits its new name; ``properties`` are those of the image now."""
+        known: dict[str, Any] = dict(properties)
+        for change in changes:
+            if not isinstance(change, PropertyChange):
+                continue
+            if change.action == "move" and change.source in known:
+                value = known.pop(change.source)
+                self._rules.check_move(change.name, value)
+                known[change.name] = value
+            elif change.action == "remove":
+                known.pop(change.name, None)
+            elif change.action != "move":
+                known[change.name] = change.value
+
+    def _move(self, step: _Step) -> Change:
+        for path in (step.source, step.path):
+            if len(path) > 1 or path[0] in SETTABLE or path[0] == "locations":
+                raise Invalid(reason=f"Only custom properties can be moved, not /{'/'.join(path)}.")
+            self._rules.check_change(path[0])
+        (source,), (name,) = step.source, step.path
+        return PropertyChange("move", name, source=source)
 
     def _change_locations(self, step: _Step) -> Change:
         wanted = 1 if step.action == "replace" else 2
@@ -74,6 +101,11 @@ class ImagePatch:
         return add_locations(step.path[1], values, self._hash_algorithm)
 
 
+def has_moves(changes: ImageChanges) -> bool:
+    """Return whether one of ``changes`` gives a property another name."""
+    return any(isinstance(change, PropertyChange) and change.action == "move" for change in changes)
+
+
 def check_patch_type(media_type: str) -> None:
     """Raise UnsupportedPatchType unless ``media_type`` is one of the two patch types."""
     if media_type not in (OLD_TYPE, NEW_TYPE):
@@ -84,8 +116,10 @@ def _read_new(step: Any) -> _Step:
     """Read ``{"op": …, "path": …, "value": …}`` (RFC 6902)."""
     fields = _fields(step)
     action = fields.get("op")
+    if action == "move":
+        return _Step("move", _decode_pointer(fields.get("path")), None, _decode_pointer(fields.get("from")))
     if action not in _ACTIONS:
-        raise Invalid(reason=f"The member 'op' of an operation must be one of {', '.join(_ACTIONS)}.")
+        raise Invalid(reason=f"The member 'op' of an operation must be one of {', '.join(_ACTIONS)}, move.")
     return _step(action, action, fields.get("path"), fields)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
+from glance_mini.api.v2.numbers import LARGEST, parse_number
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.member import MEMBER_STATUSES
 from glance_mini.domain.query import SORT_KEYS, VISIBILITIES, ImageQuery, RangeFilter, TimeFilter
@@ -12,6 +13,8 @@ from glance_mini.domain.query import SORT_KEYS, VISIBILITIES, ImageQuery, RangeF
 DIRECTIONS = ("asc", "desc")
 OPERATORS = ("gt", "gte", "lt", "lte", "eq", "neq")
 MAX_PARAMETERS = 200
+MAX_PROPERTIES_AND_TAGS = 32
+"""The largest number of custom properties and tags of a query together (api-images-filters)."""
 
 _ONE_OF = ("name", "id", "status", "container_format", "disk_format")
 _EXACT = ("checksum", "os_hash_value", "os_hash_algo", "owner")
@@ -24,7 +27,6 @@ _PAGE = ("limit", "marker", "sort", "sort_key", "sort_dir", "deleted")
 _TIE_BREAKERS = ("created_at", "id")
 
 _OPERATOR = re.compile(f"({'|'.join(OPERATORS)}):(.*)", re.DOTALL)
-_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _LIST_ITEM = re.compile(r'"((?:[^"\\]|\\.)*)"(?=,|\Z)|([^",]*)(?=,|\Z)', re.DOTALL)
 _SECOND = timedelta(seconds=1)
 
@@ -49,10 +51,13 @@ def parse_image_query(parameters: Parameters, default_limit: int, max_limit: int
     for name, value in last.items():
         if name not in _PAGE:
             filters.add(name, value)
+    tags = tuple(dict.fromkeys(value for name, value in parameters if name == "tag"))
+    if len(tags) + len(filters.properties) > MAX_PROPERTIES_AND_TAGS:
+        raise Invalid(reason=f"A query names at most {MAX_PROPERTIES_AND_TAGS} properties and tags together.")
     return ImageQuery(
         one_of=filters.one_of,
         properties=filters.properties,
-        tags=tuple(dict.fromkeys(value for name, value in parameters if name == "tag")),
+        tags=tags,
         times=tuple(filters.times),
         ranges=tuple(filters.ranges),
         visibility=filters.visibility,
@@ -118,9 +123,10 @@ def choice(name: str, value: str, choices: Iterable[str]) -> str:
 
 
 def _parse_number(name: str, value: str) -> int:
-    if not _NUMBER.fullmatch(value):
-        raise Invalid(reason=f"{name} must be a whole number, not '{value}'.")
-    return int(value)
+    number = parse_number(value.removeprefix("-"))
+    if number is None:
+        raise Invalid(reason=f"{name} must be a whole number up to {LARGEST}, not '{value}'.")
+    return -number if value.startswith("-") else number
 
 
 def _parse_one_of(name: str, value: str) -> tuple[str, ...]:

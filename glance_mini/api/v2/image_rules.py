@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jsonschema
 from jsonschema.protocols import Validator
 
+from glance_mini.api.v2.property_types import PropertyTypes
 from glance_mini.api.v2.schemas.images import MAX_TEXT
 from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.api.v2.schemas.strict import StrictValidator
 from glance_mini.domain.errors import Forbidden, Invalid
 from glance_mini.domain.image import is_internal
 
@@ -20,25 +21,23 @@ RESERVED = frozenset({"location", "deleted", "deleted_at"})
 _MAX_MESSAGE = 300
 
 
-def _is_integer(_checker: object, value: object) -> bool:
-    """Return whether ``value`` was written as a whole number; JSON Schema itself accepts 1.0 too."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-_Strict = jsonschema.validators.extend(
-    jsonschema.Draft7Validator,
-    type_checker=jsonschema.Draft7Validator.TYPE_CHECKER.redefine("integer", _is_integer),
-)
-
-
 class ImageRules:
     """Checks what clients send against the image schema."""
 
     def __init__(self, schema: Schema) -> None:
         self._validators: Mapping[str, Validator] = {
-            name: _Strict(subschema) for name, subschema in schema["properties"].items()
+            name: StrictValidator(subschema) for name, subschema in schema["properties"].items()
         }
         self._required = schema.get("required", ())
+        self.types = PropertyTypes(schema)
+
+    def typed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return ``values``; texts for custom properties of another type become values of that type."""
+        return {name: self.types.written(name, value) for name, value in values.items()}
+
+    def without_progress(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return ``values`` without empty properties of the service, which a copy of an imported image has."""
+        return {name: value for name, value in values.items() if not (is_internal(name) and value in ("", None))}
 
     def check_new(self, values: Mapping[str, Any]) -> None:
         """Check the ``values`` of a new image; raises Forbidden for a name, Invalid for a value."""
@@ -50,6 +49,10 @@ class ImageRules:
             if name not in values:
                 raise Invalid(reason=f"Property '{name}' is required.")
         self.check_values(values)
+
+    def check_move(self, name: str, value: str | None) -> None:
+        """Raise Invalid unless the stored ``value`` of another property fits the schema of the custom ``name``."""
+        self.check_values({name: self.types.written(name, value)})
 
     def check_change(self, name: str) -> None:
         """Raise Forbidden unless clients may change the property ``name``."""

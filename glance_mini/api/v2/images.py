@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 from oslo_config import cfg
 
@@ -10,13 +10,14 @@ from glance_mini.api.forwarding import Forwarding
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response, json_response
 from glance_mini.api.transfer_slots import LocationSlots
-from glance_mini.api.v2.image_patch import ImagePatch, check_patch_type
+from glance_mini.api.v2.image_patch import ImagePatch, check_patch_type, has_moves
 from glance_mini.api.v2.image_query import parse_image_query, parse_parameters
 from glance_mini.api.v2.image_rules import ImageRules
 from glance_mini.api.v2.schemas.shapes import Schema
 from glance_mini.api.v2.views.images import ImageViews
 from glance_mini.domain.changes import Change, LocationChange
 from glance_mini.domain.image_values import split_values
+from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.images import (
@@ -34,6 +35,12 @@ from glance_mini.operations.images import (
 BIG_LIST = 100
 """The number of longer pages that are made at once is limited, because of the memory that they take."""
 
+SMALL_PAGE = 256 * 1024
+"""A page whose images have more bytes of properties, tags and locations counts as a longer one, too."""
+
+BIG_PAGE = 4 * 1024**2
+"""No page has more of these bytes: it then has fewer images than its limit, and a link to the next page."""
+
 
 class ImagesController:
     """Answers ``/v2/images`` and ``/v2/images/{image_id}``."""
@@ -49,6 +56,7 @@ class ImagesController:
         )
         self._views = ImageViews(
             services.stores.order,
+            self._rules.types,
             show_direct_url=conf.show_image_direct_url,
             show_locations=conf.show_multiple_locations,
             multi_store=services.stores.multi,
@@ -60,7 +68,7 @@ class ImagesController:
 
     def create(self, request: Request) -> Response:
         """Create an image."""
-        body = request.json_object()
+        body = self._rules.without_progress(self._rules.typed(request.json_object()))
         self._rules.check_new(body)
         image_id = body.pop("id", None) or new_image_id()
         base, properties = split_values(body)
@@ -76,15 +84,23 @@ class ImagesController:
         """Show a page of images."""
         parameters = parse_parameters(request.query_string)
         query = parse_image_query(parameters, *self._limits)
-        with self._turn(query.limit):
-            page = self.domain.call(request.context, ListImages(query))
-            return json_response(self._views.page(page, parameters))
+        if not self._rules.types.names.isdisjoint(query.properties):
+            stored = self._rules.types.stored
+            query = replace(query, properties={name: stored(name, text) for name, text in query.properties.items()})
+        if query.limit <= BIG_LIST:
+            page = self._page(request, query, SMALL_PAGE)
+            if page.next_marker is None or len(page.images) == query.limit:
+                return json_response(self._views.page(page, parameters))
+        with self._big_lists:
+            return json_response(self._views.page(self._page(request, query, BIG_PAGE), parameters))
 
     def update(self, request: Request, image_id: str) -> Response:
         """Change an image by a JSON patch."""
         media_type = request.content_type.lower()
         check_patch_type(media_type)
         changes = self._patch.changes(media_type, request.json_array())
+        if has_moves(changes):
+            self._patch.check_moves(changes, self.domain.call(request.context, GetImage(image_id)).properties)
         with self._slots.look(request.context.project_id, _added_urls(changes)):
             image = self.domain.call(request.context, UpdateImage(image_id, changes=changes))
         return json_response(self._views.show(image))
@@ -97,8 +113,8 @@ class ImagesController:
             answer = empty_response()
         return answer
 
-    def _turn(self, limit: int) -> AbstractContextManager[object]:
-        return self._big_lists if limit > BIG_LIST else nullcontext()
+    def _page(self, request: Request, query: ImageQuery, max_bytes: int) -> Page:
+        return self.domain.call(request.context, ListImages(replace(query, max_bytes=max_bytes)))
 
 
 def _added_urls(changes: Iterable[Change]) -> Iterator[str]:

@@ -78,6 +78,9 @@ class ImageStageController:
 
 Body = Mapping[str, Any]
 
+MAX_FIELD = 8192
+"""The most characters of a field of a method, such as a URL with a signature."""
+
 
 def parse_import(body: Body, enabled: Sequence[str]) -> ImportRequest:
     """Return the import that ``body`` asks for; Invalid for a malformed body or a method that is not ``enabled``."""
@@ -111,7 +114,9 @@ def _method(body: Body, enabled: Sequence[str]) -> dict[str, str]:
         raise Invalid(reason="The body must have the member 'method', an object.")
     for name, value in method.items():
         if not isinstance(value, str):
-            raise Invalid(reason=f"'{name}' of the method must be a string.")
+            raise Invalid(reason=f"'{name[:40]}' of the method must be a string.")
+        if len(value) > MAX_FIELD:
+            raise Invalid(reason=f"'{name[:40]}' of the method has more than {MAX_FIELD} characters.")
     if not method.get("name"):
         raise Invalid(reason="The method must have a name.")
     if method["name"] not in enabled:

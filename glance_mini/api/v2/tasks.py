@@ -51,12 +51,20 @@ class TasksController:
 class ImageTasksController:
     """Answers ``/v2/images/{image_id}/tasks``."""
 
-    def __init__(self, domain: Stack) -> None:
+    def __init__(self, conf: cfg.ConfigOpts, domain: Stack) -> None:
         self.domain = domain
+        self._limits = (min(TASKS_OF_IMAGE, conf.api_limit_max),) * 2
 
     def index(self, request: Request, image_id: str) -> Response:
-        """Show the current and past tasks of an image."""
-        return json_response(views.of_image(self.domain.call(request.context, ListImageTasks(image_id))))
+        """Show a page of the current and past tasks of an image, the oldest first."""
+        parameters = parse_parameters(request.query_string)
+        last = dict(parameters)
+        limit = parse_limit(last.get("limit"), *self._limits)
+        op = ListImageTasks(image_id, marker=_marker(last.get("marker")), limit=limit)
+        return json_response(views.of_image(self.domain.call(request.context, op), image_id, parameters, limit))
+
+TASKS_OF_IMAGE = 100
+"""The largest number of tasks of an image in a page, and the default: few clients ask for a second page."""
 
 TYPES = ("import",)
 """The task types that a client may name."""
@@ -77,14 +85,18 @@ _UUID = re.compile(UUID_PATTERN)
 def parse_task_query(parameters: Parameters, default_limit: int, max_limit: int) -> JobQuery:
     """Return the query that ``parameters`` describe, the last one of a name; Invalid for the first invalid one."""
     last = dict(parameters)
-    kind, state, marker = last.get("type"), last.get("status"), last.get("marker")
-    if marker is not None and not _UUID.fullmatch(marker):
-        raise Invalid(reason="The marker must be the id of a task.")
+    kind, state = last.get("type"), last.get("status")
     return JobQuery(
         kinds=TASK_KINDS if kind is None else (choice("type", kind, TYPES),),
         state=None if state is None else choice("status", state, JOB_STATES),
         sort_key=SORT_KEYS[choice("A sort key", last.get("sort_key", "created_at"), SORT_KEYS)],
         sort_dir=choice("A sort direction", last.get("sort_dir", "desc"), DIRECTIONS),
-        marker=marker,
+        marker=_marker(last.get("marker")),
         limit=parse_limit(last.get("limit"), default_limit, max_limit),
     )
+
+
+def _marker(text: str | None) -> str | None:
+    if text is not None and not _UUID.fullmatch(text):
+        raise Invalid(reason="The marker must be the id of a task.")
+    return text

@@ -5,18 +5,18 @@
 
 import random
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from threading import RLock
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from glance_mini.db.sqlalchemy import faults
-from glance_mini.db.sqlalchemy.engine import is_memory
+from glance_mini.db.sqlalchemy.engine import DEADLINE, READ_TIMEOUT, is_memory
 from glance_mini.domain.clock import utcnow
 
 T = TypeVar("T")
@@ -30,8 +30,8 @@ _CLOCKS = {
 
 _BEGINS = {
     "sqlite": "BEGIN IMMEDIATE",
-    # Both in one round trip.
-    "postgresql": f"BEGIN; {_CLOCKS['postgresql']}",
+    # All in one round trip. Only reads have a limit of time.
+    "postgresql": f"BEGIN; SET LOCAL statement_timeout = 0; {_CLOCKS['postgresql']}",
     "mysql": "BEGIN",
 }
 
@@ -52,17 +52,20 @@ class Database:
         # memory has one connection, and a read must not see another thread's transaction.
         self._writing = lock
         self._reading: AbstractContextManager[object] = lock if is_memory(engine.url) else nullcontext()
+        self._read_timeout: float = engine.get_execution_options().get(READ_TIMEOUT, 0)
+        if engine.dialect.name == "mysql" and not event.contains(engine, "before_cursor_execute", _limit_reads):
+            event.listen(engine, "before_cursor_execute", _limit_reads, retval=True)
 
     def read(self, query: Callable[[Connection, C], T], call: C) -> T:
         """Return the result of ``query`` for ``call``; each statement sees the data committed before it begins.
 
-        Raises Unavailable.
+        Raises Unavailable, also if a statement takes longer than ``[database] read_timeout``.
         """
 
         tries = 0
         while True:
             try:
-                with self._reading, self.engine.connect() as connection:
+                with self._reading, self.engine.connect() as connection, _limited(connection, self._read_timeout):
                     return query(connection, call)
             except (SQLAlchemyError, faults.DBError) as error:
                 tries = self._check_retry(error, tries)
@@ -110,6 +113,8 @@ class Database:
 
     def _check_retry(self, error: Exception, tries: int) -> int:
         """Return the number of tries after a pause if another try may help; raises Unavailable or ``error``."""
+        if faults.is_timeout(error):
+            raise faults.too_slow(error) from error
         lost = faults.is_lost_connection(error)
         if not lost and not faults.is_conflict(error):
             if isinstance(error, NoFreeConnection) or faults.is_out_of_order(error):
@@ -121,6 +126,36 @@ class Database:
         if tries > 1 or not lost:
             _pause(tries)
         return tries
+
+
+@contextmanager
+def _limited(connection: Connection, seconds: float) -> Iterator[None]:
+    """Limit the time of the reads in the block. PostgreSQL's limit is that of the session."""
+    if not seconds or connection.dialect.name == "postgresql":
+        yield
+    elif connection.dialect.name == "sqlite":
+        connection.info[DEADLINE] = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            connection.info[DEADLINE] = None
+    else:
+        connection.execution_options(**{_LIMIT: seconds})
+        yield
+
+
+_LIMIT = "statement_limit"
+"""The execution option of a connection of MariaDB that reads: the longest time of a statement in seconds."""
+
+
+def _limit_reads(
+    connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+) -> tuple[str, Any]:
+    """Give a statement of a read its limit in the same round trip; MariaDB has no limit for reads of a session."""
+    seconds = connection.get_execution_options().get(_LIMIT)
+    if seconds and statement.startswith("SELECT"):
+        statement = f"SET STATEMENT max_statement_time={seconds} FOR {statement}"
+    return statement, parameters
 
 
 def _begin(connection: Connection) -> datetime:

@@ -17,8 +17,20 @@ from sqlalchemy.pool import StaticPool
 
 from glance_mini.domain import errors
 
-SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "temp_store = MEMORY")
-"""NORMAL in WAL mode: a killed process loses nothing; a power failure may lose the last transactions, not the file."""
+SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY")
+"""FULL in WAL mode: a power failure loses no transaction that was committed.
+
+With NORMAL an image could be active again after its data was deleted.
+"""
+
+READ_TIMEOUT = "read_timeout"
+"""The execution option of an engine for the longest time of a read in seconds; 0 means no limit."""
+
+DEADLINE = "deadline"
+"""The key in a connection's ``info`` for the time at which SQLite ends the current read, None for no limit."""
+
+_OPERATIONS_PER_LOOK = 100_000
+"""SQLite looks at the deadline after this many operations of its virtual machine, which take about 5 ms."""
 
 IDLE_IN_TRANSACTION = 60
 """Seconds after which a server ends a transaction whose client is silent, so that a dead machine holds no locks."""
@@ -60,6 +72,7 @@ def open_engine(conf: cfg.ConfigOpts) -> Engine:
             pool_timeout=options.pool_timeout,
             pool_recycle=options.connection_recycle_time,
             sqlite_busy_timeout=options.sqlite_busy_timeout,
+            read_timeout=options.read_timeout,
             mysql_sql_mode=options.mysql_sql_mode,
         )
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
@@ -76,6 +89,7 @@ def make_engine(
     pool_timeout: float = 30,
     pool_recycle: int = 3600,
     sqlite_busy_timeout: float = 30,
+    read_timeout: float = 10,
     mysql_sql_mode: str = "TRADITIONAL",
 ) -> Engine:
     """Return an engine for the URL ``connection``; times in seconds. SQLite in memory has one shared connection."""
@@ -97,10 +111,14 @@ def make_engine(
         hide_parameters=True,
         query_cache_size=1000,
         connect_args=patience,
+        execution_options={READ_TIMEOUT: read_timeout},
         **options,
     )
     exc_filters.register_engine(engine)
-    event.listen(engine, "connect", _session(url.get_backend_name(), mysql_sql_mode, sqlite_busy_timeout))
+    backend = url.get_backend_name()
+    event.listen(engine, "connect", _session(backend, mysql_sql_mode, sqlite_busy_timeout, read_timeout))
+    if backend == "sqlite":
+        event.listen(engine, "connect", _watch_deadline)
     return engine
 
 
@@ -118,7 +136,7 @@ def _with_driver(url: URL) -> URL:
     return url
 
 
-def _session(backend: str, mysql_sql_mode: str, sqlite_busy_timeout: float) -> Any:
+def _session(backend: str, mysql_sql_mode: str, sqlite_busy_timeout: float, read_timeout: float) -> Any:
     statements = {
         "sqlite": tuple(f"PRAGMA {pragma}" for pragma in SQLITE_PRAGMAS),
         # The planner's estimates trigger both, but starting either costs more than a page.
@@ -126,6 +144,8 @@ def _session(backend: str, mysql_sql_mode: str, sqlite_busy_timeout: float) -> A
             "SET jit = off",
             "SET max_parallel_workers_per_gather = 0",
             f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}s'",
+            # Transactions lift this limit again when they begin.
+            f"SET statement_timeout = {round(read_timeout * 1000)}",
         ),
         "mysql": (*MYSQL_SESSION, f"SET SESSION sql_mode = '{mysql_sql_mode}'" if mysql_sql_mode else ""),
     }[backend]
@@ -137,6 +157,17 @@ def _session(backend: str, mysql_sql_mode: str, sqlite_busy_timeout: float) -> A
         cursor.close()
 
     return set_up
+
+
+def _watch_deadline(dbapi_connection: Any, record: Any) -> None:
+    info: dict[str, float | None] = record.info
+    info[DEADLINE] = None
+
+    def is_over() -> bool:
+        deadline = info[DEADLINE]
+        return deadline is not None and time.monotonic() > deadline
+
+    dbapi_connection.set_progress_handler(is_over, _OPERATIONS_PER_LOOK)
 
 
 def _execute(cursor: Any, statement: str, sqlite_busy_timeout: float) -> None:

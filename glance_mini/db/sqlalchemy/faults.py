@@ -14,9 +14,23 @@ from glance_mini.domain import errors
 LOG = logging.getLogger(__name__)
 
 _CONFLICT_STATES = frozenset({"40001", "40P01", "55P03"})
+_QUERY_CANCELED = "57014"
+_STATEMENT_TIMEOUT = 1969
+"""MariaDB: the statement took longer than max_statement_time."""
+
 _LOST_CLASSES = ("08", "57P")
 _REFUSED_CODES = frozenset({1040, 1053, 1927, 2002, 2003, 2006, 2013, 2055})
 """MariaDB: too many connections, shutdown in progress, and the codes of a lost connection."""
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Return whether the database ended a statement because it took too long."""
+    original = _original(error)
+    return (
+        getattr(original, "pgcode", None) == _QUERY_CANCELED
+        or _number(original) == _STATEMENT_TIMEOUT
+        or str(original) == "interrupted"
+    )
 
 
 def is_conflict(error: BaseException) -> bool:
@@ -54,6 +68,12 @@ def unavailable(error: BaseException) -> errors.Unavailable:
     return errors.Unavailable(reason="The database does not answer now; the request may be repeated later.")
 
 
+def too_slow(error: BaseException) -> errors.Unavailable:
+    """Return Unavailable for a read that took too long, and log that."""
+    LOG.warning("The database ended a read that took longer than [database] read_timeout: %s", _original(error))
+    return errors.Unavailable(reason="The answer takes too long to find; ask with fewer or other filters.")
+
+
 def _original(error: BaseException) -> BaseException:
     """Return the driver's own error, which contains neither statement nor parameters."""
     if isinstance(error, DBError) and isinstance(error.inner_exception, BaseException):
@@ -67,4 +87,12 @@ def _number(error: BaseException) -> object:
     return error.args[0] if error.args else None
 
 
-__all__ = ["DBError", "is_conflict", "is_lost_connection", "is_out_of_order", "unavailable"]
+__all__ = [
+    "DBError",
+    "is_conflict",
+    "is_lost_connection",
+    "is_out_of_order",
+    "is_timeout",
+    "too_slow",
+    "unavailable",
+]

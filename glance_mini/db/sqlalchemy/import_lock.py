@@ -77,4 +77,4 @@ def reset_data(image: Image) -> Image:
 
 
 def _names(image: Image, name: str) -> list[str]:
-    return [store for store in image.properties.get(name, "").split(",") if store]
+    return [store for store in (image.properties.get(name) or "").split(",") if store]

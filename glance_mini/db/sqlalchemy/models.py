@@ -67,13 +67,15 @@ def counter() -> TypeEngine[int]:
     return BigInteger().with_variant(Integer(), "sqlite")
 
 
-def digest(name: str, value: str) -> str:
+def digest(name: str, value: str | None) -> str:
     """Return the ``value_digest``: a 128-bit hash of a property's name and value, in hex.
+
+    Null has the digest of the empty text, so that a filter for the empty text finds both.
 
     Equal digests mean equal properties. A list compares only digests, because further conditions would make a database
     underestimate the number of rows and sort them all.
     """
-    return blake2b(value.encode(), digest_size=16, key=blake2b(name.encode()).digest()).hexdigest()
+    return blake2b((value or "").encode(), digest_size=16, key=blake2b(name.encode()).digest()).hexdigest()
 
 
 def _generated(name: str, kind: Any, expression: str) -> Column[Any]:
@@ -104,6 +106,7 @@ images = Table(
     Column("updated_at", moment(), nullable=False),
     Column("deleted_at", moment()),
     Column("deleted", Boolean, nullable=False, server_default=false()),
+    Column("child_bytes", BigInteger, nullable=False, server_default="0"),
     _generated("sort_name", exact(255), "coalesce(name, '')"),
     _generated("sort_size", BigInteger, "coalesce(size, 0)"),
     _generated("sort_container_format", exact(20), "coalesce(container_format, '')"),
@@ -111,6 +114,8 @@ images = Table(
     _generated("audience", exact(9), AUDIENCE),
     **MYSQL,
 )
+
+"""``child_bytes``: bytes of the texts of its properties, tags and locations, which bound a page of a list."""
 
 for _name, _keys in {
     "created_at": (),
@@ -138,7 +143,7 @@ image_properties = Table(
     metadata,
     Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
     Column("name", exact(255), primary_key=True),
-    Column("value", long_text(), nullable=False),
+    Column("value", long_text()),
     Column("value_digest", exact(32), nullable=False),
     Column("image_created_at", moment(), nullable=False),
     Index("ix_image_properties_list", "value_digest", "image_created_at", "image_id"),

@@ -6,18 +6,21 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from glance_mini.content.signatures import is_signed
+from glance_mini.domain.changes import check_sizes
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Conflict, Invalid, StatusConflict
 from glance_mini.domain.image import Image
 from glance_mini.domain.image_values import split_values
-from glance_mini.domain.import_task import description_of, source_of
+from glance_mini.domain.import_task import INPUT_FIELDS, description_of, source_of
 from glance_mini.domain.imports import (
     COPY_IMAGE,
     FAILED_PROPERTY,
     GLANCE_DIRECT,
     GLANCE_DOWNLOAD,
     IMPORTING_PROPERTY,
+    METHOD_FIELDS,
     METHOD_RULES,
+    REQUEST_FIELDS,
     TASK_PROPERTY,
     WEB_DOWNLOAD,
     ImportRequest,
@@ -89,9 +92,11 @@ def prepare_import(context: Context, op: ImportImage, stores: Stores, rules: Imp
 def prepare_task(context: Context, op: CreateTask, stores: Stores, rules: ImportRules) -> CreateTask:
     """Return ``op`` with the stores, the priority and the token of its job; raises Invalid for unusable input."""
     _, properties = split_values(description_of(op.input))
+    check_sizes({}, properties)
     rules.check_uri(source_of(op.input))
     token = context.auth_token if is_signed(properties) else None
-    return replace(op, stores=(stores.default.id,), priority=rules.priority(op.type), token=token)
+    known = {name: value for name, value in op.input.items() if name in INPUT_FIELDS}
+    return replace(op, input=known, stores=(stores.default.id,), priority=rules.priority(op.type), token=token)
 
 
 def _check_image(image: Image, request: ImportRequest, rules: ImportRules) -> None:
@@ -168,11 +173,23 @@ def _check_address(request: ImportRequest, rules: ImportRules) -> None:
         rules.check_uri(request.method["endpoint"])
 
 
+def _recorded(request: ImportRequest, rules: ImportRules) -> dict[str, object]:
+    """Return the body of the request with its known fields only; a job keeps nothing else that a caller sends."""
+    body = {name: value for name, value in request.body.items() if name in REQUEST_FIELDS}
+    if request.name in METHOD_RULES:
+        # Other methods have fields that only they know.
+        body["method"] = {name: value for name, value in request.method.items() if name in METHOD_FIELDS}
+    if "stores" in body:
+        body["stores"] = list(dict.fromkeys(request.stores))
+    return body
+
+
 def _make_job(context: Context, op: ImportImage, chosen: tuple[str, ...], rules: ImportRules) -> Job:
     if op.job is not None:
         return replace(op.job, image_id=op.image_id)
     request = op.request
-    values: dict[str, object] = {"image_id": op.image_id, "import_req": request.body, "backend": list(chosen)}
+    recorded = _recorded(request, rules)
+    values: dict[str, object] = {"image_id": op.image_id, "import_req": recorded, "backend": list(chosen)}
     if request.name == GLANCE_DOWNLOAD:
         values["endpoint"] = request.method["endpoint"]
     needs_token = request.name == GLANCE_DOWNLOAD or (request.name != COPY_IMAGE and is_signed(op.target.properties))

@@ -55,7 +55,7 @@ class ImageContract(ContractBase):
             os_hash_algo="sha512",
             os_hash_value="d" * 128,
             tags=("b", AWKWARD),
-            properties={"": "", AWKWARD: AWKWARD, "long": "x" * 300_000},
+            properties={"": "", AWKWARD: AWKWARD, "long": "x" * 65_535, "null": None},
             locations=(location("b"), Location(f"file:///{AWKWARD}", {"deep": {"list": [1, AWKWARD]}})),
         )
         created = self.insert(image)

@@ -2,17 +2,21 @@
 
 import itertools
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from glance_mini.domain import errors
-from glance_mini.domain.changes import PropertyChange
+from glance_mini.domain.changes import PropertyChange, TagChange
 from glance_mini.domain.image import Image
 from glance_mini.domain.query import EVERYTHING, SORT_KEYS, ImageQuery, RangeFilter, Scope, TimeFilter
 from glance_mini.operations.images import ListImages, UpdateImage
 from glance_mini.operations.members import AddMember, UpdateMember
 from glance_mini.operations.records import MarkDeleted
 from glance_mini.testing.data_access.samples import LATER, MINE, NOBODY, NOW, THEIRS, ContractBase, location, sample
+
+COMMON = 200
+"""A property of this many images counts as common; backends may look for it in another way."""
 
 SCOPES = (MINE, THEIRS, NOBODY, EVERYTHING, Scope("mine", is_admin=True))
 DEFAULT = (("created_at", "desc"), ("id", "desc"))
@@ -61,6 +65,58 @@ class ListContract(ContractBase):
         ):
             for scope in SCOPES:
                 self.check_list(scope, **filters)
+
+    def test_common_filters_keep_what_the_rules_say(self) -> None:
+        self.fill()
+        for number in range(COMMON + 2):
+            time = NOW + timedelta(seconds=number)
+            more = {"rare": "1"} if number % 50 == 0 else {}
+            owner, visibility = (("mine", "shared"), ("theirs", "public"), ("theirs", "private"))[number % 3]
+            values = {"p": "1", "many": "x", **more}
+            image = self.create(
+                created_at=time, owner=owner, visibility=visibility, tags=("all",), properties=values
+            )
+            self.images[image.id] = image
+        for filters in (
+            {"properties": {"many": "x"}},
+            {"properties": {"many": "x", "p": "1"}, "tags": ("all",)},
+            {"properties": {"many": "x", "rare": "1"}},
+            {"properties": {"many": "x", "p": "2"}},
+            {"properties": {"many": "x", **{f"absent{number}": "x" for number in range(31)}}},
+            {"tags": ("all",), "visibility": "all", "member_status": "all"},
+            {"tags": ("all", "t"), "visibility": "public"},
+            {"properties": {"p": "1"}, "visibility": "shared", "member_status": "all"},
+        ):
+            for scope in SCOPES:
+                self.check_list(scope, **filters)
+
+    def test_page_ends_before_the_image_with_which_it_would_have_too_many_bytes(self) -> None:
+        for number, size in enumerate((10, 10, 500, 10, 10, 10)):
+            self.create(created_at=NOW + timedelta(seconds=number), properties={"p": "x" * (size - 1)})
+        for scope, filters in itertools.product((MINE, EVERYTHING), ({}, {"visibility": "all"})):
+            query, pages = ImageQuery(limit=4, max_bytes=30, **filters), []
+            page = self.data.run(ListImages(query, scope))
+            pages.append(len(page.images))
+            while page.next_marker:
+                page = self.data.run(ListImages(replace(query, marker=page.next_marker), scope))
+                pages.append(len(page.images))
+            self.assertEqual([3, 1, 2], pages)
+
+    def test_bytes_of_an_image_follow_its_changes(self) -> None:
+        first, second = self.create(), self.create()
+        self.data.run(UpdateImage(second.id, changes=(PropertyChange("add", "p", "x" * 100),)), LATER)
+        query = ImageQuery(max_bytes=50)
+        self.assertEqual(2, len(self.data.run(ListImages(query, MINE)).images))
+        self.data.run(UpdateImage(first.id, changes=(PropertyChange("add", "p", "x" * 100),)), LATER)
+        self.assertEqual(1, len(self.data.run(ListImages(query, MINE)).images))
+        self.data.run(UpdateImage(second.id, changes=(PropertyChange("remove", "p"),)), LATER)
+        self.data.run(UpdateImage(first.id, changes=(TagChange("add", "t"), PropertyChange("remove", "p"))), LATER)
+        self.assertEqual(2, len(self.data.run(ListImages(query, MINE)).images))
+
+    def test_null_is_found_by_the_empty_text(self) -> None:
+        null, empty = self.create(properties={"p": None}), self.create(properties={"p": ""})
+        page = self.data.run(ListImages(ImageQuery(properties={"p": ""}), MINE))
+        self.assertEqual({null.id: None, empty.id: ""}, {image.id: image.properties["p"] for image in page.images})
 
     def test_time_filters_keep_what_the_rules_say(self) -> None:
         self.fill()

@@ -5,6 +5,7 @@ import json
 import testtools
 
 from glance_mini.api.response import dump_json
+from glance_mini.api.v2.property_types import PropertyTypes
 from glance_mini.api.v2.views import info, members
 from glance_mini.api.v2.views.images import ImageViews
 from glance_mini.domain.image import Location
@@ -27,7 +28,8 @@ TWO = (Location("memory://a/x", {"store": "slow", "note": "1"}), Location("memor
 def views(**shown: bool) -> ImageViews:
     """Return views that show nothing but what is asked for, and read locations in the reverse order."""
     defaults = {"show_direct_url": False, "show_locations": False, "multi_store": False}
-    return ImageViews(lambda locations: list(locations)[::-1], **(defaults | shown))
+    types = PropertyTypes({"properties": {}})
+    return ImageViews(lambda locations: list(locations)[::-1], types, **(defaults | shown))
 
 
 class TestImageViews(testtools.TestCase):
@@ -60,8 +62,18 @@ class TestImageViews(testtools.TestCase):
         self.assertNotIn("direct_url", view)
         self.assertNotIn("stores", view)
 
-    def test_stores_are_sorted_as_clients_that_wait_expect(self) -> None:
-        self.assertEqual("quick,slow", views(multi_store=True).show(make_image(locations=TWO))["stores"])
+    def test_stores_are_in_the_order_of_their_weights_and_then_of_their_names(self) -> None:
+        weights = {"slow": 1, "quick": 5, "fast": 5}
+        kept = (*TWO, Location("memory://c/x", {"store": "fast"}), Location("memory://d/x", {}))
+        types = PropertyTypes({"properties": {}})
+
+        def order(locations):
+            return sorted(locations, key=lambda location: -weights.get(location.store, 0))
+
+        shown = ImageViews(order, types, show_direct_url=False, show_locations=False, multi_store=True)
+        for number in range(len(kept)):
+            image = make_image(locations=kept[number:] + kept[:number])
+            self.assertEqual("fast,quick,slow", shown.show(image)["stores"])
 
 
 class TestPages(testtools.TestCase):

@@ -181,3 +181,36 @@ class TestErrorsOfStatements(TestCase):
         self.addCleanup(data.close)
         error = self.assertRaises(DBError, data.run, creation(sample(name="a secret name")))
         self.assertThat(f"{error} {logger.output}", Not(Contains("a secret name")))
+
+
+class TestSlowReads(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.path = Path(self.useFixture(TempDir()).path, "test.db")
+        self.useFixture(FakeLogger())
+
+    def open(self, read_timeout):
+        engine = make_engine(f"sqlite:///{self.path}", read_timeout=read_timeout)
+        self.addCleanup(engine.dispose)
+        return Database(engine)
+
+    def test_read_that_takes_too_long_is_ended(self):
+        database = self.open(read_timeout=0.1)
+        self.assertRaises(errors.Unavailable, database.read, count_to, 10**9)
+
+    def test_connection_works_after_a_read_was_ended(self):
+        database = self.open(read_timeout=0.1)
+        self.assertRaises(errors.Unavailable, database.read, count_to, 10**9)
+        self.assertEqual(10, database.read(count_to, 10))
+
+    def test_change_is_not_limited(self):
+        database = self.open(read_timeout=0.001)
+        self.assertEqual(10**6, database.write(lambda connection, now: count_to(connection, 10**6)))
+
+    def test_limit_of_zero_is_no_limit(self):
+        self.assertEqual(10**6, self.open(read_timeout=0).read(count_to, 10**6))
+
+
+def count_to(connection, number):
+    counted = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT max(i) FROM n"
+    return connection.exec_driver_sql(counted, (number,)).scalar()

@@ -37,15 +37,26 @@ class TestStatements(TestCase):
             self.data.run(LoadImage(self.images[0].id, MINE))
         self.assertThat(statements, HasLength(1))
 
-    def test_list_of_any_length_is_one_statement_and_one_for_its_marker(self):
+    def test_list_of_any_length_is_one_statement_and_one_for_its_marker_and_one_for_its_filters(self):
         for limit, query in itertools.product((1, 100), ({}, {"tags": ("t",)}, {"properties": {"p": "1", "q": "2"}})):
+            more = 1 if query else 0
             with count_statements(self.data.engine) as statements:
                 page = self.data.run(ListImages(ImageQuery(limit=limit, **query), MINE))
             self.assertThat(page.images, HasLength(limit))
-            self.assertThat(statements, HasLength(1))
+            self.assertThat(statements, HasLength(1 + more))
             with count_statements(self.data.engine) as statements:
                 self.data.run(ListImages(ImageQuery(limit=limit, marker=self.images[50].id, **query), MINE))
+            self.assertThat(statements, HasLength(2 + more))
+
+    def test_number_of_filters_changes_neither_the_number_of_statements_nor_their_subqueries(self):
+        lengths = set()
+        for number in (3, 32):
+            properties = {f"key{each}": "1" for each in range(number)}
+            with count_statements(self.data.engine) as statements:
+                self.data.run(ListImages(ImageQuery(properties=properties), MINE))
             self.assertThat(statements, HasLength(2))
+            lengths.add(statements[1].count("SELECT"))
+        self.assertThat(lengths, HasLength(1))
 
     def test_every_order_is_read_from_its_index(self):
         for key, direction in itertools.product(SORT_KEYS, ("asc", "desc")):

@@ -5,7 +5,7 @@ from typing import Any
 
 import testtools
 
-from glance_mini.domain.changes import Change, LocationChange, PropertyChange, TagChange, apply
+from glance_mini.domain.changes import Change, LocationChange, PropertyChange, TagChange, apply, check_sizes
 from glance_mini.domain.errors import Conflict, Forbidden, Invalid, LimitExceeded, NotFound, StatusConflict
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.quota import NO_LIMITS, Limits
@@ -80,8 +80,26 @@ class TestProperties(ChangesCase):
         self.assertEqual(NOW, self.apply(self.IMAGE, TagChange("add", "t")).updated_at)
         self.assertIs(self.IMAGE, self.apply(self.IMAGE))
 
+    def test_moved_property_has_its_value_under_the_new_name_only(self) -> None:
+        move = PropertyChange("move", "here", source="there")
+        self.assertEqual({"here": "1"}, dict(self.apply(self.IMAGE, move).properties))
+        both = (PropertyChange("add", "here", "2"), move)
+        self.assertEqual({"here": "1"}, dict(self.apply(self.IMAGE, *both).properties))
+        same = PropertyChange("move", "there", source="there")
+        self.assertEqual({"there": "1"}, dict(self.apply(self.IMAGE, same).properties))
+        self.refused(Conflict, self.IMAGE, PropertyChange("move", "here", source="nowhere"))
+
+    def test_value_and_all_properties_have_a_limit(self) -> None:
+        check_sizes({}, {"p": "x" * 65_535})
+        self.assertRaises(Invalid, check_sizes, {}, {"p": "x" * 65_536})
+        self.assertRaises(Invalid, check_sizes, {}, {"p": "ä" * 32_768})
+        many = {f"p{number:02}": "x" * 65_000 for number in range(17)}
+        self.assertRaises(LimitExceeded, check_sizes, {}, many)
+        check_sizes(many, many)
+        check_sizes({**many, "more": ""}, many)
+
     def test_values_of_custom_properties_become_text(self) -> None:
-        for value, text in (("x", "x"), ("", ""), (True, "True"), (7, "7"), (None, "")):
+        for value, text in (("x", "x"), ("", ""), (True, "True"), (7, "7"), (None, None)):
             self.assertEqual(text, self.apply(self.IMAGE, PropertyChange("add", "p", value)).properties["p"])
 
     def test_every_base_property_can_be_set(self) -> None:

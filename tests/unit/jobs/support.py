@@ -173,7 +173,7 @@ class ImportCase(testtools.TestCase):
 
     def task(self, image_id):
         """Return the newest task of the image."""
-        return self.call(ListImageTasks(image_id))[0]
+        return self.call(ListImageTasks(image_id))[-1]
 
     def data_of(self, image, store):
         """Return what the image has in one store."""

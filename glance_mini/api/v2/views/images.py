@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode
 
+from glance_mini.api.v2.property_types import PropertyTypes
 from glance_mini.domain.image import HIDDEN_PROPERTIES, Image, Location
 from glance_mini.domain.query import Page
 
@@ -15,9 +16,17 @@ class ImageViews:
     """Makes views; made once for a configuration. ``order`` sorts locations into the order in which they are read."""
 
     def __init__(
-        self, order: OrderLocations, *, show_direct_url: bool, show_locations: bool, multi_store: bool
+        self,
+        order: OrderLocations,
+        types: PropertyTypes,
+        *,
+        show_direct_url: bool,
+        show_locations: bool,
+        multi_store: bool,
     ) -> None:
         self._order = order
+        self._types = types
+        self._typed = types.names
         self._show_direct_url = show_direct_url
         self._show_locations = show_locations
         self._multi_store = multi_store
@@ -54,10 +63,11 @@ class ImageViews:
         if not HIDDEN_PROPERTIES.isdisjoint(image.properties):
             for name in HIDDEN_PROPERTIES:
                 view.pop(name, None)
+        if not self._typed.isdisjoint(image.properties):
+            view |= self._types.shown(image.properties)
         if self._multi_store and image.locations:
-            # Sorted, because clients that wait for an import compare it with a sorted list (api-quirks-stores).
-            stores = {location.metadata.get("store") for location in image.locations}
-            view["stores"] = ",".join(sorted(store for store in stores if isinstance(store, str)))
+            only = image.locations[0].metadata.get("store", "") if len(image.locations) == 1 else None
+            view["stores"] = self._stores(image.locations) if only is None else only
         if self._shows_places:
             self._add_locations(view, image)
         return view
@@ -73,6 +83,12 @@ class ImageViews:
         if page.next_marker is not None:
             view["next"] = _link([*kept, ("marker", page.next_marker)])
         return view
+
+    def _stores(self, locations: Iterable[Location]) -> str:
+        """Return the stores of ``locations`` in the order in which they are read (api-quirks-stores)."""
+        # Sorting is stable: stores of one weight are in the order of their names.
+        ordered = self._order(sorted(locations, key=lambda location: str(location.store)))
+        return ",".join(dict.fromkeys(location.store for location in ordered if location.store is not None))
 
     def _add_locations(self, view: View, image: Image) -> None:
         locations = image.locations if len(image.locations) < 2 else self._order(image.locations)

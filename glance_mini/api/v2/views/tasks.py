@@ -35,9 +35,13 @@ def page(jobs: Sequence[Job], parameters: Iterable[tuple[str, str]], limit: int)
     return view
 
 
-def of_image(jobs: Iterable[Job]) -> View:
-    """Return the view of the tasks of an image; its times have another format than in all other views."""
-    return {"tasks": [_of_image(job) for job in jobs]}
+def of_image(jobs: Sequence[Job], image_id: str, parameters: Iterable[tuple[str, str]], limit: int) -> View:
+    """Return the view of a page of tasks of an image; its times have another format than in all other views."""
+    view: View = {"tasks": [_of_image(job) for job in jobs]}
+    if jobs and len(jobs) == limit:
+        kept = [(name, value) for name, value in parameters if name != "marker"]
+        view["next"] = f"/v2/images/{image_id}/tasks?{urlencode([*kept, ('marker', jobs[-1].id)])}"
+    return view
 
 
 def _stub(job: Job) -> View:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from glance_mini.db.sqlalchemy import removals
+from glance_mini.db.sqlalchemy.images.rows import stored_metadata
 from glance_mini.db.sqlalchemy.models import digest, image_locations, image_properties, image_tags
 from glance_mini.domain.image import Image, Location
 
@@ -35,8 +35,8 @@ def store_difference(connection: Connection, before: Image, after: Image, now: d
 
 
 def _store_properties(connection: Connection, before: Image, after: Image) -> None:
-    old: Mapping[str, str] = before.properties
-    new = {name: value for name, value in after.properties.items() if old.get(name) != value}
+    old: Mapping[str, str | None] = before.properties
+    new = {name: value for name, value in after.properties.items() if name not in old or old[name] != value}
     gone = [name for name in old if name in new or name not in after.properties]
     if gone:
         connection.execute(_DELETE_PROPERTIES, {"image": after.id, "names": gone})
@@ -93,7 +93,7 @@ def _row(position: int, location: Location) -> dict[str, Any]:
     return {
         "position": position,
         "value": location.url,
-        "meta_data": orjson.dumps(location.metadata).decode(),
+        "meta_data": stored_metadata(location),
         "status": location.status,
     }
 

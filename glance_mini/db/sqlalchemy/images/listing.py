@@ -2,25 +2,32 @@
 
 The statement first finds the page, as ids and sort keys, from indexes in the order of the list; then it joins the full
 rows. The visible images are a union of sets (``visibility.audiences``): each is read in order from its own index, only
-as far as the page needs. Statements are built once for each shape of a query; values are bound.
+as far as the page needs. Statements are built once for each shape of a query; values are bound. If a query has
+properties or tags, a statement before it finds the rarest of them, whose images are then read.
 """
 
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, false, select, true, union
+from sqlalchemy import Connection, Select, and_, bindparam, exists, false, func, or_, select, true, union
 
 from glance_mini.db.sqlalchemy.images import deleted_rows, visibility
-from glance_mini.db.sqlalchemy.images.filters import Condition, children, filters, is_child
+from glance_mini.db.sqlalchemy.images.filters import CHILDREN, Condition, filters
 from glance_mini.db.sqlalchemy.images.order import SORT_COLUMNS, after, ordering
 from glance_mini.db.sqlalchemy.images.rows import image_columns, to_image
-from glance_mini.db.sqlalchemy.images.shape import QueryShape, shape_of, values_of
+from glance_mini.db.sqlalchemy.images.shape import QueryShape, children_of, shape_of, values_of
 from glance_mini.db.sqlalchemy.models import image_members, images, pending_deletes
 from glance_mini.db.sqlalchemy.sql import StraightJoin
 from glance_mini.domain import errors
-from glance_mini.domain.query import Page, Scope
+from glance_mini.domain.query import ImageQuery, Page, Scope
 from glance_mini.domain.status import PENDING_DELETE
 from glance_mini.operations.images import ListImages
+
+COMMON = 200
+"""The number of images from which on a property or tag counts as common."""
+
+VERY_COMMON = 2_000
+"""The number to which the images of a set, or with a common property or tag, are counted."""
 
 _LISTED = (images.c.os_hidden == bindparam("hidden"), images.c.status != "killed")
 
@@ -47,9 +54,71 @@ def list_images(connection: Connection, call: ListImages) -> Page:
     marker = {} if query.marker is None else _marker_values(connection, query.marker, scope, shape.deleted)
     if not query.limit or not shape.audiences:
         return Page(())
-    rows = connection.execute(_statement(shape), marker | values_of(query, scope)).all()
+    shape, values = _with_lead(connection, query, shape, marker | values_of(query, scope))
+    rows = connection.execute(_statement(shape), values).all()
     found = tuple(map(deleted_rows.to_image if shape.deleted else to_image, rows))
-    return Page(found, found[-1].id if len(found) == query.limit else None)
+    is_full = bool(rows) and (rows[0].found if shape.is_bounded else len(rows)) == query.limit
+    is_cut = shape.is_bounded and bool(rows) and rows[0].found > len(rows)
+    return Page(found, found[-1].id if is_full or is_cut else None)
+
+
+def _with_lead(connection: Connection, query: ImageQuery, shape: QueryShape, values: Any) -> tuple[QueryShape, Any]:
+    """Return ``shape`` with the rarest property or tag of ``query`` as its lead, and the values with it.
+
+    Sets that are not larger than the number of images with it are read from their own index. Nothing is counted beyond
+    a limit, so that counting costs little.
+    """
+    wanted = [(kind, value) for kind, each in children_of(query).items() for value in each]
+    if not wanted:
+        return shape, values
+    kinds = tuple(kind for kind, _ in wanted)
+    counts = connection.execute(_count_children(kinds), {f"{k}_{n}": v for n, (k, v) in enumerate(wanted)}).one()
+    rarest = min(range(len(wanted)), key=lambda number: counts[number])
+    kind, value = wanted[rarest]
+    values |= {f"first_of_{kind}": value}
+    led = shape.audiences
+    if counts[rarest] >= COMMON and not led[0].startswith("all"):
+        with_lead, *sizes = connection.execute(_count_audiences(kind, shape), values).one()
+        led = tuple(each for each, size in zip(led, sizes, strict=True) if with_lead < size)
+    return shape._replace(lead=kind, led=led), values
+
+
+@lru_cache(maxsize=64)
+def _count_children(kinds: tuple[str, ...]) -> Select[Any]:
+    counts = [
+        _count(select(CHILDREN[kind][0].c.image_id).where(CHILDREN[kind][1] == bindparam(f"{kind}_{number}")), COMMON)
+        for number, kind in enumerate(kinds)
+    ]
+    return select(*counts)
+
+
+@lru_cache(maxsize=64)
+def _count_audiences(kind: str, shape: QueryShape) -> Select[Any]:
+    """Return the statement that counts the images with the lead, and those of each set of ``shape``."""
+    table, column = CHILDREN[kind]
+    counts = [_count(select(table.c.image_id).where(column == bindparam(f"first_of_{kind}")), VERY_COMMON)]
+    for audience in shape.audiences:
+        if audience.startswith("shared:"):
+            some = select(image_members.c.image_id).where(*_is_shared(audience))
+        else:
+            # Only what the index has, so that no row is read.
+            where = [images.c.deleted == false(), _LISTED[0], visibility.condition(audience)]
+            if shape.visibility:
+                where.append(images.c.visibility == bindparam("visibility"))
+            names = _INDEXES_BY_VISIBILITY if shape.visibility else _INDEXES
+            hint = f"FORCE INDEX (ix_images_list_{names[audience]})"
+            some = select(images.c.id).where(*where).with_hint(images, hint, "mysql")
+        counts.append(_count(some, VERY_COMMON))
+    return select(*counts)
+
+
+def _count(some: Select[Any], limit: int) -> Any:
+    return select(func.count()).select_from(some.limit(limit).subquery()).scalar_subquery()
+
+
+def _is_shared(audience: str) -> list[Condition]:
+    """Return the conditions for the rows of members in one of the sets ``shared:…``."""
+    return [image_members.c.member == visibility.PROJECT, image_members.c.status == audience.partition(":")[2]]
 
 
 def _marker_values(connection: Connection, marker: str, scope: Scope, deleted: bool) -> dict[str, Any]:
@@ -77,16 +146,32 @@ def _kind(deleted: bool) -> list[Condition]:
 def _statement(shape: QueryShape) -> Select[Any]:
     branches = [_branch(audience, shape).subquery() for audience in shape.audiences]
     page = branches[0] if len(branches) == 1 else _merged(branches, shape).subquery("page")
+    if shape.is_bounded:
+        page = _bounded(page, shape).subquery("bounded")
     columns: tuple[Any, ...] = image_columns()
     source = page.join(images, images.c.id == page.c.id)
     if shape.deleted:
         columns += (pending_deletes.c.scrub_at,)
         source = source.join(pending_deletes, pending_deletes.c.image_id == page.c.id)
+    if shape.is_bounded:
+        columns += (page.c.found,)
     return (
         select(*columns)
         .select_from(source)
         .order_by(*ordering({key: page.c[key] for key, _ in shape.order}, shape))
     )
+
+
+def _bounded(page: Any, shape: QueryShape) -> Select[Any]:
+    """Return the first rows of ``page`` that have no more than ``max_bytes`` together, at least one.
+
+    Each row has the number of rows that were ``found`` before.
+    """
+    order = list(ordering(page.c, shape))
+    until = func.sum(page.c.child_bytes).over(order_by=order, rows=(None, 0))
+    counted = select(*page.c, until.label("until"), func.count().over().label("found")).subquery("counted")
+    is_within = or_(counted.c.until <= bindparam("max_bytes"), counted.c.until == counted.c.child_bytes)
+    return select(*counted.c).where(is_within)
 
 
 def _merged(branches: list[Any], shape: QueryShape) -> Select[Any]:
@@ -97,26 +182,29 @@ def _merged(branches: list[Any], shape: QueryShape) -> Select[Any]:
 
 def _branch(audience: str, shape: QueryShape) -> Select[Any]:
     """Return the page of ``audience`` alone; the index with the fewest expected rows drives the statement."""
-    wanted = children(shape)
-    if audience.startswith("shared:"):
-        member = image_members.c.member == visibility.PROJECT
-        status = image_members.c.status == audience.partition(":")[2]
-        seen = images.c.visibility == "shared"
-        return _driven_by(image_members, [member, status, seen, *filters(shape, wanted)], shape)
-    if wanted and audience != "ownerless":
-        lead = wanted.pop(0)
-        table = lead[0]
-        conditions = [is_child(table, lead), visibility.condition(audience), *filters(shape, wanted)]
+    is_shared = audience.startswith("shared:")
+    if audience in shape.led:
+        table, column = CHILDREN[str(shape.lead)]
+        seen = _members_see(audience) if is_shared else visibility.condition(audience)
+        conditions = [column == bindparam(f"first_of_{shape.lead}"), seen, *filters(shape, shape.lead)]
         return _driven_by(table, conditions, shape)
-    page = _page(SORT_COLUMNS, [visibility.condition(audience), *filters(shape, wanted)], shape)
+    if is_shared:
+        conditions = [*_is_shared(audience), images.c.visibility == "shared", *filters(shape)]
+        return _driven_by(image_members, conditions, shape)
+    page = _page(SORT_COLUMNS, [visibility.condition(audience), *filters(shape)], shape)
     index = _index(audience, shape)
     # MariaDB would otherwise read all rows that match the equalities instead of starting at the marker.
     return page.with_hint(images, f"FORCE INDEX ({index})", "mysql") if index else page
 
 
+def _members_see(audience: str) -> Condition:
+    is_member = exists().where(image_members.c.image_id == images.c.id, *_is_shared(audience))
+    return and_(images.c.visibility == "shared", is_member)
+
+
 def _index(audience: str, shape: QueryShape) -> str | None:
     """Return the index that holds ``audience`` in the order of the list, None if filters may allow a better one."""
-    if shape.fields or shape.times or shape.ranges or shape.properties or shape.tags:
+    if shape.fields or shape.times or shape.ranges:
         return None
     key = shape.order[0][0]
     if key != "created_at":
@@ -132,6 +220,8 @@ def _driven_by(table: Any, conditions: list[Condition], shape: QueryShape) -> Se
 
 def _page(columns: Any, conditions: list[Condition], shape: QueryShape) -> Select[Any]:
     keys = {key: columns[key].label(key) for key, _ in shape.order} | {"id": columns["id"].label("id")}
+    if shape.is_bounded:
+        keys["child_bytes"] = images.c.child_bytes
     where = [*_kind(shape.deleted), *_LISTED, *conditions]
     if shape.after:
         where.append(after(columns, shape))

@@ -31,9 +31,10 @@ _LOCK = select(images.c.id).where(images.c.id == bindparam("image"), images.c.de
 _LOCK_DELETED = select(images.c.id).where(images.c.id == bindparam("image")).with_for_update()
 _GET_ANY = select(*image_columns()).where(images.c.id == bindparam("image"))
 _UPDATE = update(images).where(images.c.id == bindparam("image"))
+_WRITTEN = (*BASE_FIELDS, "child_bytes")
 _INSERT = insert(images).from_select(
-    BASE_FIELDS,
-    select(*(bindparam(name, type_=images.c[name].type) for name in BASE_FIELDS)).where(
+    _WRITTEN,
+    select(*(bindparam(name, type_=images.c[name].type) for name in _WRITTEN)).where(
         ~exists().where(image_tombstones.c.id == bindparam("id"))
     ),
 )
@@ -103,6 +104,7 @@ def insert_image(connection: Connection, image: Image, limits: Limits) -> Image:
     if not inserted:
         raise errors.Duplicate(kind="Image", id=image.id)
     nothing = replace(image, properties=NO_PROPERTIES, tags=(), locations=())
+    changes.check_sizes(NO_PROPERTIES, image.properties)
     children.store_difference(connection, nothing, image, image.created_at)
     stored = get(connection, image.id) if image.locations else image
     usage.change(connection, Counter(), usage.of_image(stored), limits)
@@ -131,6 +133,8 @@ def store(connection: Connection, before: Image, after: Image, now: datetime, li
 
     Limits apply to the additional usage of the owner; a change of the owner is not limited.
     """
+    if after.properties != before.properties:
+        changes.check_sizes(before.properties, after.properties)
     update_row(connection, before, after)
     children.store_difference(connection, before, after, now)
     if children.has_new_locations(after.locations):
@@ -142,7 +146,8 @@ def store(connection: Connection, before: Image, after: Image, now: datetime, li
 
 def update_row(connection: Connection, before: Image, after: Image, **more: Any) -> None:
     """Write the columns in which ``after`` differs from ``before``, and the columns ``more``."""
-    values = {name: value for name, value in base_values(after).items() if value != getattr(before, name)} | more
+    old = base_values(before)
+    values = {name: value for name, value in base_values(after).items() if value != old[name]} | more
     if values:
         connection.execute(_UPDATE, {"image": after.id} | values)
 

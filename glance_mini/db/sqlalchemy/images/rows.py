@@ -65,7 +65,20 @@ def to_image(row: Row[Any]) -> Image:
 
 def base_values(image: Image) -> dict[str, Any]:
     """Return the values of ``image`` for the writable columns of ``images``."""
-    return {name: getattr(image, name) for name in BASE_FIELDS}
+    return {name: getattr(image, name) for name in BASE_FIELDS} | {"child_bytes": child_bytes(image)}
+
+
+def child_bytes(image: Image) -> int:
+    """Return the bytes of the texts of its properties, tags and locations, as they are stored."""
+    texts: list[str] = [*image.tags, *image.properties, *(value for value in image.properties.values() if value)]
+    for location in image.locations:
+        texts += [location.url, stored_metadata(location)]
+    return sum(len(text.encode()) for text in texts)
+
+
+def stored_metadata(location: Location) -> str:
+    """Return the metadata of ``location`` as it is stored."""
+    return orjson.dumps(location.metadata).decode()
 
 
 def _of_image(statement: Select[Any], table: Any) -> ColumnElement[Any]:

@@ -1,0 +1,14 @@
+"""Whole numbers in requests: 0 to 2^63-1 everywhere (api-conventions-numbers)."""
+
+LARGEST = 2**63 - 1
+"""The largest number in a header or a query, and the largest that a database holds."""
+
+DIGITS = len(str(LARGEST))
+
+
+def parse_number(text: str) -> int | None:
+    """Return the number that ``text`` writes in ASCII digits; None if it is not one from 0 to LARGEST."""
+    if not (text.isascii() and text.isdigit()) or len(text) > DIGITS:
+        return None
+    number = int(text)
+    return number if number <= LARGEST else None

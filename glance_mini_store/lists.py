@@ -12,7 +12,8 @@ class BracketedList(types.List):
         super().__init__(item_type=item_type or types.String(quotes=True), type_name="list value")
 
     def __call__(self, value: Any) -> list[Any]:
-        return super().__call__(_without_brackets(value.strip()) if isinstance(value, str) else value)
+        items: list[Any] = super().__call__(_without_brackets(value.strip()) if isinstance(value, str) else value)
+        return items
 
 
 class ListOpt(cfg.ListOpt):

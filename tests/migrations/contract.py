@@ -44,6 +44,7 @@ ROWS = {
         f" VALUES ('{IMAGE_ID}', 'file:///y', '{{}}', '2026-01-02 03:04:05', 'http://node')",
     ),
     "0004": (),
+    "0006": ("UPDATE jobs SET is_admin = true",),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

@@ -21,15 +21,19 @@ TIMEOUT = 60.0
 FORWARDED = "X-Glance-Mini-Forwarded"
 """The header of a request that another node forwarded; such a request is not forwarded again."""
 
-_PASSED_ON = (
-    "Accept",
-    "Authorization",
-    "Content-Type",
-    "X-Auth-Token",
-    "X-Service-Token",
-    "X-Openstack-Request-ID",
-    "X-Image-Meta-Store",
+PASSED_ON = (
+    # of the authentication, with the older name of X-Auth-Token that keystonemiddleware also reads
+    *("Authorization", "X-Auth-Token", "X-Project-Id", "X-Service-Token", "X-Storage-Token"),
+    # of the other filters; those of a proxy say who the client is
+    *("Accept", "X-Openstack-Request-ID", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port"),
+    *("X-Forwarded-Prefix", "X-Forwarded-Proto"),
+    # of the calls that are forwarded
+    *("Content-Type", "X-Image-Meta-Store"),
 )
+"""Every header that a filter or the forwarded call reads. ``JUDGED_HERE`` are the exceptions."""
+
+JUDGED_HERE = ("Host", "Origin", "Sec-Fetch-Site")
+"""Headers that say from which page a request comes. They compare with the address of this node, which judges them."""
 
 
 class Forwarding:
@@ -69,7 +73,7 @@ class Forwarding:
 def _send(host: str, request: Request, image_id: str, body: bytes) -> Response:
     import requests  # a single node never needs it
 
-    headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+    headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
     with requests.Session() as session:
         session.trust_env = False
         try:

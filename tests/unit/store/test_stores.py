@@ -156,6 +156,20 @@ class TestRefusedStart(StoresTestCase):
             self.assertIn("default_backend", message)
         self.assertIn("default_store", self.refusal("[glance_store]\nstores = http"))
 
+
+class TestOptionalStore(StoresTestCase):
+    TEXT = """
+[DEFAULT]
+enabled_backends = mem:memory,broken:file,unknown:alchemy
+[glance_store]
+default_backend = mem
+[broken]
+optional = true
+filesystem_store_datadir = ROOT/test.conf/images
+[unknown]
+optional = true
+"""
+
     def test_store_that_cannot_be_set_up_is_listed_with_the_reason(self) -> None:
         mem, broken, unknown = self.stores(self.TEXT)
         self.assertTrue(mem.available)

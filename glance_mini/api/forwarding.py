@@ -11,6 +11,7 @@ from glance_mini.api.request import Request
 from glance_mini.api.response import Response
 from glance_mini.domain.staging import StagedData
 from glance_mini.layers.stack import Stack
+from glance_mini.operations.images import GetImage
 from glance_mini.operations.records import GetStaged
 
 LOG = logging.getLogger(__name__)
@@ -46,11 +47,13 @@ class Forwarding:
     def forward(self, request: Request, image_id: str, body: bytes = b"") -> Response | None:
         """Return the response of the node that holds the staged data of the image; None if no other node holds it.
 
-        Raises NodeUnreachable, NodeFailed. Blocks.
+        Raises NotFound if the caller may not see the image, NodeUnreachable, NodeFailed. Blocks.
         """
         host = self._other_holder(request, image_id)
         if host is None:
             return None
+        # What the other node answers, or that it does not, is for those only who may know of the image.
+        self._domain.call(request.context, GetImage(image_id))
         if FORWARDED in request.headers:
             raise NodeFailed(reason="the forwarded request reached a node that does not hold the data")
         return _send(host, request, image_id, body)

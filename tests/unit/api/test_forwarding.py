@@ -107,6 +107,12 @@ class TestForwarding(ForwardingTest):
         path = self.staged_on(self.unreachable())
         self.assertEqual(504, self.send("POST", f"{path}/import", IMPORT).status_int)
 
+    def test_who_may_not_see_the_image_does_not_learn_that_a_node_is_down(self) -> None:
+        path = self.staged_on(self.unreachable())
+        self.assertEqual(404, self.send("POST", f"{path}/import", IMPORT, caller="other").status_int)
+        path = self.staged_on(self.other)
+        self.assertEqual((404, []), (self.send("DELETE", path, caller="other").status_int, self.asked))
+
     def test_a_deletion_goes_on_without_a_node_that_is_down(self) -> None:
         path = self.staged_on(self.unreachable())
         self.assertEqual(204, self.send("DELETE", path).status_int)

@@ -133,6 +133,7 @@ STATUS: dict[type[Exception], int] = {
     domain.Conflict: 409,
     domain.LimitExceeded: 413,
     domain.Gone: 410,
+    domain.TooManyAttempts: 429,
     domain.Unavailable: 503,
     domain.ClientGone: 400,
     domain.BodyTimeout: 408,
@@ -216,6 +217,8 @@ def _headers(error: Exception, status: int) -> dict[str, str]:
         headers = error.headers()
     elif isinstance(error, domain.RangeNotSatisfiable):
         headers = {"Content-Range": f"bytes */{error.values['size']}"}
+    elif isinstance(error, domain.TooManyAttempts):
+        headers = {"Retry-After": str(error.values["seconds"])}
     elif isinstance(error, WSGIHTTPException):
         headers = {name: value for name, value in error.headerlist if not name.lower().startswith("content-")}
     else:

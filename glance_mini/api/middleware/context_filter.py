@@ -51,7 +51,7 @@ class ContextFilter:
         try:
             context = self._context(environ)
         except (HttpError, Forbidden, TooManyAttempts, exc.HTTPUnauthorized) as refusal:
-            answer: Iterable[bytes] = error_response(refusal, environ.get("HTTP_ACCEPT", ""))(environ, start_response)
+            answer: Iterable[bytes] = error_response(refusal, environ.get("HTTP_ACCEPT"))(environ, start_response)
             return answer
         remember(context)
         environ[CONTEXT_KEY] = context

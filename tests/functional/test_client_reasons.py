@@ -65,8 +65,9 @@ class TestReasons(testtools.TestCase):
         self.root = Path(self.useFixture(fixtures.TempDir()).path)
         auth = {"endpoint": self.url, "token": "t"}
         cloud = {"auth_type": "admin_token", "auth": auth, "token": "t", "image_endpoint_override": self.url}
+        cloud |= {"image_api_version": "2", "image_status_code_retries": 0}
         self.clouds = self.root / "clouds.yaml"
-        self.clouds.write_text(yaml.safe_dump({"clouds": {"glance-mini": cloud | {"image_api_version": "2", "image_status_code_retries": 0}}}))
+        self.clouds.write_text(yaml.safe_dump({"clouds": {"glance-mini": cloud}}))
 
     def test_openstack_shows_it(self):
         client = self.useFixture(Client(self.clouds))

@@ -11,6 +11,7 @@ from typing import Any
 from oslo_config import cfg
 
 from glance_mini.api.middleware.context_filter import ContextFilter, WSGIApplication, context_of_grant
+from glance_mini.api.middleware.pages import Pages
 from glance_mini.api.middleware.wiring import conf_and_enforcer
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden
@@ -33,13 +34,15 @@ class BasicFilter(ContextFilter):
         """Read the users; raises ConfigurationError."""
         super().__init__(app, conf, enforcer)
         self._users = watch_users(conf)
+        self._pages = Pages.from_config(conf)
         self._passwords = _password_check(conf)
 
     def identify(self, environ: Mapping[str, Any]) -> Context | None:
         """Return the user whose name and password were sent.
 
-        Raises Forbidden for a project that is not the user's, and TooManyAttempts.
+        Raises Forbidden for a project that is not the user's, TooManyAttempts, and what ``Pages.check`` raises.
         """
+        self._pages.check(environ)
         credentials = _credentials(environ.get("HTTP_AUTHORIZATION", ""))
         if credentials is None:
             return None

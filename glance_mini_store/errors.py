@@ -155,7 +155,7 @@ class StoreAddDisabled(StoreError):
     """The store takes no new data (it is read-only)."""
 
     code = "store.add_disabled"
-    template = "this store takes no new data"
+    template = "this store is read-only and takes no new data"
 
 
 class StoreDeleteNotSupported(StoreError):

@@ -92,7 +92,7 @@ def _store(
         common = resolve(conf, group, STORE_OPTIONS)
         optional = common.optional and not is_default
         backend, reason = _driver(conf, group, store_id, driver, optional=optional, judge=judge)
-        store = Store(
+        return Store(
             backend,
             store_id,
             weight=common.weight,
@@ -102,9 +102,6 @@ def _store(
             reason=reason,
             hash_threads=threads,
         )
-        if is_default and store.read_only:
-            raise errors.BadStoreConfiguration(option="default", reason="the default store is read-only")
-        return store
     except errors.StoreError as error:
         error.store = f"{store_id} (driver {driver})"
         raise

@@ -11,6 +11,7 @@ from typing import Any
 from oslo_config import cfg
 
 from glance_mini_store import errors
+from glance_mini_store.lists import ListOpt
 
 MAIN_GROUP = "glance_store"
 DEFAULTS_GROUP = "backend_defaults"
@@ -25,7 +26,7 @@ DEFAULT_GROUP_OPTIONS = (
 
 MAIN_OPTIONS = (
     cfg.StrOpt("default_backend", help="Id of the store for new data, if enabled_backends is set."),
-    cfg.ListOpt("stores", default=["file", "http"], help="Drivers to use, if enabled_backends is not set."),
+    ListOpt("stores", default=["file", "http"], help="Drivers to use, if enabled_backends is not set."),
     cfg.StrOpt("default_store", default="file", help="Driver for new data, if enabled_backends is not set."),
     cfg.IntOpt(
         "hash_threads",

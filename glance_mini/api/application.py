@@ -79,4 +79,4 @@ class Application:
             name = action.name
             return name, handler(request, **variables)
         except Exception as error:
-            return name, error_response(error, request.environ.get("HTTP_ACCEPT", ""))
+            return name, error_response(error, request.environ.get("HTTP_ACCEPT"))

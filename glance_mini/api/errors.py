@@ -140,6 +140,7 @@ STATUS: dict[type[Exception], int] = {
     domain.Conflict: 409,
     domain.LimitExceeded: 413,
     domain.Gone: 410,
+    domain.TooManyAttempts: 429,
     domain.Unavailable: 503,
     domain.ClientGone: 400,
     domain.BodyTimeout: 408,
@@ -184,10 +185,10 @@ def status_of(error: Exception) -> int:
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
 
 
-def error_response(error: Exception, accept: str) -> Response:
+def error_response(error: Exception, accept: str | None) -> Response:
     """Return the response for ``error``; call it in the ``except`` block, so that it can log an unexpected trace.
 
-    ``accept`` is the Accept header, empty if there is none. The text of an error that is not in STATUS is not sent.
+    ``accept`` is the Accept header, None if there is none. The text of an error that is not in STATUS is not sent.
     """
     status = status_of(error)
     if status == 500:
@@ -199,7 +200,7 @@ def error_response(error: Exception, accept: str) -> Response:
     return response
 
 
-def text_response(status: int, text: str, accept: str) -> Response:
+def text_response(status: int, text: str, accept: str | None) -> Response:
     """Return an error response with that status and text, in the media type that ``accept`` asks for."""
     title = status_reasons[status]
     line = f"{status} {title}"
@@ -223,6 +224,8 @@ def _headers(error: Exception, status: int) -> dict[str, str]:
         headers = error.headers()
     elif isinstance(error, domain.RangeNotSatisfiable):
         headers = {"Content-Range": f"bytes */{error.values['size']}"}
+    elif isinstance(error, domain.TooManyAttempts):
+        headers = {"Retry-After": str(error.values["seconds"])}
     elif isinstance(error, WSGIHTTPException):
         headers = {name: value for name, value in error.headerlist if not name.lower().startswith("content-")}
     else:
@@ -232,9 +235,12 @@ def _headers(error: Exception, status: int) -> dict[str, str]:
     return headers
 
 
-def _media_type(accept: str) -> str | None:
-    if not accept.strip():
+def _media_type(accept: str | None) -> str | None:
+    if accept is None:
         return None
+    if not accept.strip():
+        # openstacksdk sends an empty header with data, and shows no text but that of JSON or HTML.
+        return "application/json"
     if accept == "*/*":
         return "text/html"
     offers = create_accept_header(accept).acceptable_offers(["text/html", "application/json", "text/plain"])

@@ -11,6 +11,7 @@ from glance_mini.api.request import Request
 from glance_mini.api.response import Response
 from glance_mini.domain.staging import StagedData
 from glance_mini.layers.stack import Stack
+from glance_mini.operations.images import GetImage
 from glance_mini.operations.records import GetStaged
 
 LOG = logging.getLogger(__name__)
@@ -21,15 +22,19 @@ TIMEOUT = 60.0
 FORWARDED = "X-Glance-Mini-Forwarded"
 """The header of a request that another node forwarded; such a request is not forwarded again."""
 
-_PASSED_ON = (
-    "Accept",
-    "Authorization",
-    "Content-Type",
-    "X-Auth-Token",
-    "X-Service-Token",
-    "X-Openstack-Request-ID",
-    "X-Image-Meta-Store",
+PASSED_ON = (
+    # of the authentication, with the older name of X-Auth-Token that keystonemiddleware also reads
+    *("Authorization", "X-Auth-Token", "X-Project-Id", "X-Service-Token", "X-Storage-Token"),
+    # of the other filters; those of a proxy say who the client is
+    *("Accept", "X-Openstack-Request-ID", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port"),
+    *("X-Forwarded-Prefix", "X-Forwarded-Proto"),
+    # of the calls that are forwarded
+    *("Content-Type", "X-Image-Meta-Store"),
 )
+"""Every header that a filter or the forwarded call reads. ``JUDGED_HERE`` are the exceptions."""
+
+JUDGED_HERE = ("Host", "Origin", "Sec-Fetch-Site")
+"""Headers that say from which page a request comes. They compare with the address of this node, which judges them."""
 
 
 class Forwarding:
@@ -42,11 +47,13 @@ class Forwarding:
     def forward(self, request: Request, image_id: str, body: bytes = b"") -> Response | None:
         """Return the response of the node that holds the staged data of the image; None if no other node holds it.
 
-        Raises NodeUnreachable, NodeFailed. Blocks.
+        Raises NotFound if the caller may not see the image, NodeUnreachable, NodeFailed. Blocks.
         """
         node_url = self._other_holder(request, image_id)
         if node_url is None:
             return None
+        # What the other node answers, or that it does not, is for those only who may know of the image.
+        self._domain.call(request.context, GetImage(image_id))
         if FORWARDED in request.headers:
             raise NodeFailed(reason="the forwarded request reached a node that does not hold the data")
         return _send(node_url, request, image_id, body)
@@ -69,7 +76,7 @@ class Forwarding:
 def _send(node_url: str, request: Request, image_id: str, body: bytes) -> Response:
     import requests  # a single node never needs it
 
-    headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+    headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
     with requests.Session() as session:
         session.trust_env = False
         try:

@@ -35,7 +35,7 @@ class MetricsPage:
         return result
 
     def _answer(self, environ: dict[str, Any]) -> Response:
-        accept = environ.get("HTTP_ACCEPT", "")
+        accept = environ.get("HTTP_ACCEPT")
         if not self._enabled:
             return text_response(404, "The metrics are switched off.", accept)
         if self._loopback_only and not _is_local(environ):

@@ -26,6 +26,28 @@ OPTS = [
         "purpose, about a quarter of a second of processor time for each request; 0 hashes each "
         "time.",
     ),
+    cfg.IntOpt(
+        "password_waiters",
+        default=8,
+        min=1,
+        help="Requests of one process that wait until their password is hashed, half of them from one address, and "
+        "together at most a quarter of ``[server] threads``. Further ones are answered with 429 and ``Retry-After``. "
+        "A password that is remembered, see ``password_cache_seconds``, does not wait.",
+    ),
+    cfg.IntOpt(
+        "password_failures",
+        default=10,
+        min=0,
+        help="Wrong passwords that are looked at in ``password_failure_seconds``: of one user name from one address "
+        "this number, of all user names from one address ten times as many. Further ones are answered with 429 and "
+        "``Retry-After``. Each process counts on its own. 0 allows any number.",
+    ),
+    cfg.IntOpt(
+        "password_failure_seconds",
+        default=60,
+        min=1,
+        help="Seconds after the first wrong password in which they are counted.",
+    ),
 ]
 
 

@@ -4,10 +4,12 @@ from copy import deepcopy
 
 from oslo_config import cfg
 
+from glance_mini_store.lists import ListOpt
+
 GROUP = cfg.OptGroup("domain", help="The layers between the API and the database.")
 
 OPTS = [
-    cfg.ListOpt(
+    ListOpt(
         "layers",
         default=["auth", "notifier", "policy", "quota", "location", "database"],
         help="The layers that every operation passes, outermost first: names of the entry-point group "

@@ -4,10 +4,12 @@ from copy import deepcopy
 
 from oslo_config import cfg
 
+from glance_mini_store.lists import ListOpt
+
 GROUP = cfg.OptGroup("glance_download_properties", help="Import from another image service (glance-download).")
 
 OPTS = [
-    cfg.ListOpt(
+    ListOpt(
         "extra_properties",
         default=["hw_", "trait:", "os_distro", "os_secure_boot", "os_type"],
         help="Prefixes of the custom properties that are copied from the source, in addition to the formats.",

@@ -4,20 +4,22 @@ from copy import deepcopy
 
 from oslo_config import cfg
 
+from glance_mini_store.lists import ListOpt
+
 GROUP = cfg.OptGroup("image_format", help="Which formats images may have, and how their data is checked.")
 
 OPTS = [
-    cfg.ListOpt(
+    ListOpt(
         "container_formats",
         default=["ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed"],
         help="Values that ``container_format`` may have. The image schema lists them.",
     ),
-    cfg.ListOpt(
+    ListOpt(
         "disk_formats",
         default=["ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"],
         help="Values that ``disk_format`` may have, listed in the image schema. ``gpt`` and ``luks`` may be added.",
     ),
-    cfg.ListOpt(
+    ListOpt(
         "vmdk_allowed_types",
         default=["streamOptimized", "monolithicSparse"],
         help="Create types that a vmdk may have. The other ones can name files outside the image, so that "
@@ -29,7 +31,7 @@ OPTS = [
         help="Refuse data that is not of the declared ``disk_format``. If off, a mismatch is only "
         "logged; data that is unsafe to open is still refused.",
     ),
-    cfg.ListOpt(
+    ListOpt(
         "gpt_safety_checks_nonfatal",
         default=[],
         help="Names of safety checks of the gpt inspector whose findings are only logged.",

@@ -4,15 +4,14 @@ from copy import deepcopy
 
 from oslo_config import cfg
 
-from glance_mini.conf.images import BracketedList
+from glance_mini_store.lists import ListOpt
 
 GROUP = cfg.OptGroup("image_import_opts", help="What happens to the data of an import.")
 
 
 OPTS = [
-    cfg.Opt(
+    ListOpt(
         "image_import_plugins",
-        type=BracketedList(quotes=True),
         default=[],
         help="The plugins that imported data passes, in this order: names of the entry-point group "
         "``glance_mini.image_imports.plugins``. copy-image uses none. Name ``image_decompression`` before "

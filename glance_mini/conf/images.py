@@ -1,24 +1,10 @@
 """Options of images and their data: hashing, the use of locations, import methods."""
 
-from oslo_config import cfg, types
+from oslo_config import cfg
+
+from glance_mini_store.lists import ListOpt
 
 GROUP = None
-
-
-class BracketedList(types.List):
-    """A list that may have square brackets around it, as the import methods do in existing configurations."""
-
-    def __init__(self, quotes: bool = False) -> None:
-        """``quotes``: names may be quoted."""
-        super().__init__(item_type=types.String(quotes=quotes), type_name="list value")
-
-    def __call__(self, value: object) -> list[str]:
-        if isinstance(value, str):
-            text = value.strip()
-            value = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-        result: list[str] = super().__call__(value)
-        return result
-
 
 OPTS = [
     cfg.StrOpt(
@@ -44,12 +30,11 @@ OPTS = [
         help="Show ``locations`` of an image and allow changes of them by PATCH. A user who may do so "
         "decides what bytes an image has, and locations of some stores hold credentials.",
     ),
-    cfg.Opt(
+    ListOpt(
         "enabled_import_methods",
-        type=BracketedList(),
         default=["glance-direct", "web-download", "copy-image"],
         help="The import methods that clients may use, in the order shown to them: names of the entry-point "
-        "group ``glance_mini.import_methods``. Square brackets around the list are accepted."
+        "group ``glance_mini.import_methods``."
         "\n\nShipped: ``glance-direct``, ``web-download``, ``copy-image``, ``glance-download``",
     ),
     cfg.BoolOpt(

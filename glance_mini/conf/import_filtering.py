@@ -4,6 +4,8 @@ from copy import deepcopy
 
 from oslo_config import cfg, types
 
+from glance_mini_store.lists import ListOpt
+
 GROUP = cfg.OptGroup(
     "import_filtering_opts",
     help="The servers from which users may import data. If an allowed and a disallowed list are both set, only the "
@@ -13,13 +15,13 @@ GROUP = cfg.OptGroup(
 _PORT = types.Integer(min=1, max=65535)
 
 OPTS = [
-    cfg.ListOpt(
+    ListOpt(
         "allowed_schemes",
         default=["http", "https"],
         help="Schemes that URLs may have; the service supports only these two.",
     ),
-    cfg.ListOpt("disallowed_schemes", default=[], help="Schemes that URLs may not have."),
-    cfg.ListOpt(
+    ListOpt("disallowed_schemes", default=[], help="Schemes that URLs may not have."),
+    ListOpt(
         "allowed_hosts",
         default=[],
         help="Allowed hosts: names, addresses, and networks in CIDR notation. Empty: any public host. "
@@ -28,19 +30,19 @@ OPTS = [
         "public addresses. A network such as ``0.0.0.0/0`` therefore allows only its public addresses."
         "\n\nExample, the internet and one internal mirror: ``0.0.0.0/0,::/0,mirror.example.org``",
     ),
-    cfg.ListOpt(
+    ListOpt(
         "disallowed_hosts",
         default=[],
         help="Hosts that are refused in addition to those refused by default: names, addresses, and networks "
         "in CIDR notation.",
     ),
-    cfg.ListOpt(
+    ListOpt(
         "allowed_ports",
         item_type=_PORT,
         default=[80, 443],
         help="Ports that a URL may name. A URL without a port is allowed.",
     ),
-    cfg.ListOpt("disallowed_ports", item_type=_PORT, default=[], help="Ports that a URL may not name."),
+    ListOpt("disallowed_ports", item_type=_PORT, default=[], help="Ports that a URL may not name."),
 ]
 
 

@@ -4,10 +4,12 @@ from copy import deepcopy
 
 from oslo_config import cfg
 
+from glance_mini_store.lists import ListOpt
+
 GROUP = cfg.OptGroup("inject_metadata_properties", help="Properties that every imported image gets.")
 
 OPTS = [
-    cfg.ListOpt(
+    ListOpt(
         "ignore_user_roles",
         default=["admin"],
         help="A caller with one of these roles imports without the injected properties.",

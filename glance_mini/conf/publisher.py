@@ -2,6 +2,8 @@
 
 from oslo_config import cfg
 
+from glance_mini_store.lists import ListOpt
+
 GROUP = None
 
 OPTS = [
@@ -10,7 +12,7 @@ OPTS = [
         default="image.localhost",
         help="The publisher named in notifications; usually the word image, a dot and the host's name.",
     ),
-    cfg.ListOpt(
+    ListOpt(
         "disabled_notifications",
         default=[],
         help="Notifications that are not sent: types, or groups of types by the part before the first "

@@ -109,6 +109,13 @@ class Unavailable(GlanceMiniError):
     template = "{reason}"
 
 
+class TooManyAttempts(GlanceMiniError):
+    """The caller has failed too often, or too many wait for their turn; it may come back after ``seconds``."""
+
+    code = "attempts"
+    template = "There are too many attempts to log in; try again in {seconds} seconds."
+
+
 class ClientGone(GlanceMiniError):
     """The request's body ended too early, was malformed or came too slowly."""
 

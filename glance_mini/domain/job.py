@@ -31,7 +31,8 @@ class Job:
     ``stores`` are the stores that it writes to and whose job limits count it. ``node_url`` is the URL of the only
     node that can run it, because the data is on that node's own disk; None if any node can. ``attempts`` is the number
     of times it was started. ``token`` is the caller's token, for work in their name elsewhere; the end of the job
-    erases it.
+    erases it. ``is_admin``: whether the caller was an administrator by the policy rules when the job was made; a worker
+    does not decide this again.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Job:
     user_id: str | None = None
     request_id: str | None = None
     roles: tuple[str, ...] = ()
+    is_admin: bool = False
     input: Mapping[str, object] = field(default_factory=dict)
     state: str = PENDING
     priority: int = 0
@@ -98,6 +100,7 @@ def new_job(context: Context, kind: str, values: Mapping[str, object], **fields:
         user_id=context.user_id,
         request_id=context.request_id,
         roles=context.roles,
+        is_admin=context.is_admin,
         input=values,
         **fields,
     )

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar
 from oslo_config import cfg
 
 from glance_mini.domain.context import Context
+from glance_mini.domain.image import Image
 from glance_mini.layers.services import Services
 from glance_mini.operations.base import Operation
 
@@ -61,6 +62,13 @@ class Layer:
         if own is None and not operation.internal and self.surrounds(operation):
             own = getattr(self, "around", None)
         return own
+
+    def hides(self, context: Context, image: Image) -> bool:
+        """Return whether the caller may not know that ``image``, which ``load_image`` has found, exists.
+
+        The stack asks after a refusal by any layer, and then answers that there is no such image.
+        """
+        return False
 
     def below(self, context: Context, op: Operation[R]) -> R:
         """Return the result of ``op`` from the next layer that handles it.

@@ -1,6 +1,7 @@
 """Checks the policy rules; one table maps operations to rules (api-policies).
 
-After a refusal, ``get_image`` is checked too, to answer 404 instead of 403 to callers who may not know of the image.
+After a refusal by any layer, the stack asks ``get_image`` too (``hides``), to answer 404 instead of 403 to callers who
+may not know of the image.
 The rows of a list are checked against ``get_image`` only if an operator has changed that rule.
 """
 
@@ -118,7 +119,7 @@ class PolicyLayer(Layer):
         rules = RULES.get(type(op))
         for rule in rules(op) if rules else (op.name,):
             if not self._enforcer.check(rule, target, context):
-                self._refuse(rule, target, context, op)
+                self._refuse(rule, op)
         return self.below(context, op)
 
     def list_images(self, context: Context, op: images.ListImages) -> Page:
@@ -154,13 +155,12 @@ class PolicyLayer(Layer):
             if self._enforcer.would_allow("get_image", _image_target(context, image), context)
         ]
 
-    def _refuse(self, rule: str, target: Target, context: Context, op: Operation[object]) -> None:
+    def hides(self, context: Context, image: Image) -> bool:
+        return not self._enforcer.would_allow("get_image", _image_target(context, image), context)
+
+    def _refuse(self, rule: str, op: Operation[object]) -> None:
         if isinstance(op, members.GetMember):
             raise NotFound(kind="member", id=op.member_id)
-        if isinstance(op, ImageOperation) and (
-            rule == "get_image" or not self._enforcer.would_allow("get_image", target, context)
-        ):
-            raise NotFound(kind="image", id=op.image_id)
         raise PolicyRefused(rule=rule)
 
 

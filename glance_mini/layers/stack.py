@@ -11,7 +11,7 @@ from typing import TypeVar
 from oslo_config import cfg
 
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import ConfigurationError
+from glance_mini.domain.errors import ConfigurationError, Forbidden, NotFound
 from glance_mini.layers.base import CONTRACT, Handler, Layer
 from glance_mini.layers.services import Services
 from glance_mini.operations import OPERATIONS, ImageOperation, Operation
@@ -44,14 +44,20 @@ class Stack:
     def call(self, context: Context, op: Operation[R]) -> R:
         """Return the result of ``op`` for the caller ``context``.
 
-        The target of an operation on an image is loaded first; raises NotFound if the caller may not see it.
+        The target of an operation on an image is loaded first; raises NotFound if the caller may not see it. If a
+        layer refuses the operation, an image that any layer hides from the caller is not found either.
         """
         if op.writes:
             context = context.caused_by(op.name, op.store if isinstance(op, UploadData) else None)
         if isinstance(op, ImageOperation) and op.image is None:
             wanted = LoadImage(op.image_id, purpose=op.name, of_deleted=op.of_deleted)
             op = replace(op, image=self._first["load_image"](context, wanted))
-        result: R = self._first[op.name](context, op)
+        try:
+            result: R = self._first[op.name](context, op)
+        except (Forbidden, NotFound) as refusal:
+            if isinstance(op, ImageOperation) and any(layer.hides(context, op.target) for layer in self._layers):
+                raise NotFound(kind="image", id=op.image_id) from refusal
+            raise
         return result
 
     def path(self, name: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from glance_mini.standalone.files import write_private
 CLOUD = "glance-mini"
 """The name of the service in the file."""
 
-_OURS = ("auth_type", "auth", "image_endpoint_override", "image_api_version", "cacert")
+_OURS = ("auth_type", "auth", "token", "image_endpoint_override", "image_api_version", "cacert")
 
 
 def read_token(path: Path) -> str | None:
@@ -39,6 +39,8 @@ def _settings(endpoint: str, token: str, certificate: str | None) -> dict[str, A
     return {
         "auth_type": "admin_token",
         "auth": {"endpoint": endpoint, "token": token},
+        # openstacksdk 2.1 to 4.4 replaces the token in ``auth`` with this one, or with none.
+        "token": token,
         "image_endpoint_override": endpoint,
         "image_api_version": "2",
         **({"cacert": certificate} if certificate else {}),

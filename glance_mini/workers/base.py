@@ -55,7 +55,7 @@ def context_of(job: Job) -> Context:
         user_id=job.user_id,
         project_id=job.project_id,
         roles=job.roles,
-        is_admin="admin" in job.roles,
+        is_admin=job.is_admin,
         request_id=job.request_id or "",
     )
 

@@ -102,6 +102,11 @@ class StartTest(testtools.TestCase):
             "image create free -f json", "image set --public free", "image list --long -f json", "image delete free"
         )
         self.assertEqual([("free", "public")], [(image["Name"], image["Visibility"]) for image in listed])
+        foreign = ({"Content-Type": "text/plain"}, {"Origin": "http://evil.example"}, {"Host": "evil.example"})
+        for headers in foreign:
+            answer = requests.post(f"{address}/v2/images", json={"name": "x"}, headers=headers, timeout=10)
+            self.assertIn(answer.status_code, (403, 415), headers)
+        self.assertEqual([], requests.get(f"{address}/v2/images", timeout=10).json()["images"])
 
     def test_tls_is_spoken_and_the_clients_know_the_certificate(self):
         certificate = _make_certificate(self.root / "server.pem")

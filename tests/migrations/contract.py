@@ -53,6 +53,7 @@ ROWS = {
         "INSERT INTO image_properties (image_id, name, value, value_digest, image_created_at)"
         f" VALUES ('{IMAGE_ID}', 'null', NULL, 'y', '2026-01-02 03:04:05')",
     ),
+    "0006": ("UPDATE jobs SET is_admin = true",),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

@@ -11,10 +11,12 @@ from typing import Any
 from oslo_config import cfg
 
 from glance_mini.api.middleware.context_filter import ContextFilter, WSGIApplication, context_of_grant
+from glance_mini.api.middleware.pages import Pages
 from glance_mini.api.middleware.wiring import conf_and_enforcer
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden
 from glance_mini.policies.enforcer import Enforcer
+from glance_mini.standalone.attempts import FailedAttempts
 from glance_mini.standalone.live_users import watch_users
 from glance_mini.standalone.passwords import PasswordCheck
 from glance_mini.standalone.users import User
@@ -32,19 +34,31 @@ class BasicFilter(ContextFilter):
         """Read the users; raises ConfigurationError."""
         super().__init__(app, conf, enforcer)
         self._users = watch_users(conf)
-        self._passwords = PasswordCheck(conf.authentication.password_cache_seconds)
+        self._pages = Pages.from_config(conf)
+        self._passwords = _password_check(conf)
 
     def identify(self, environ: Mapping[str, Any]) -> Context | None:
-        """Return the user whose name and password were sent; Forbidden for a project that is not the user's."""
+        """Return the user whose name and password were sent.
+
+        Raises Forbidden for a project that is not the user's, TooManyAttempts, and what ``Pages.check`` raises.
+        """
+        self._pages.check(environ)
         credentials = _credentials(environ.get("HTTP_AUTHORIZATION", ""))
         if credentials is None:
             return None
         name, password = credentials
         user = self._users.current().by_name.get(name)
-        if not self._passwords.is_right(user, password) or user is None:
+        if not self._passwords.is_right(user, password, name, environ.get("REMOTE_ADDR", "")) or user is None:
             return None
         project = _project(user, environ.get("HTTP_X_PROJECT_ID"))
         return context_of_grant(user.name, project, user.roles(project))
+
+
+def _password_check(conf: cfg.ConfigOpts) -> PasswordCheck:
+    options = conf.authentication
+    failures = FailedAttempts(options.password_failures, options.password_failure_seconds)
+    waiters = min(options.password_waiters, max(1, conf.server.threads // 4))
+    return PasswordCheck(options.password_cache_seconds, waiters=waiters, failures=failures)
 
 
 def _credentials(header: str) -> tuple[str, str] | None:

@@ -14,7 +14,7 @@ from glance_mini.api.errors import HttpError, error_response
 from glance_mini.api.middleware.request_id import answering_with, remember, take_request_id
 from glance_mini.api.request import CONTEXT_KEY
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import Forbidden
+from glance_mini.domain.errors import Forbidden, TooManyAttempts
 from glance_mini.policies.enforcer import Enforcer
 
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -50,8 +50,8 @@ class ContextFilter:
         remember(None)
         try:
             context = self._context(environ)
-        except (HttpError, Forbidden, exc.HTTPUnauthorized) as refusal:
-            answer: Iterable[bytes] = error_response(refusal, environ.get("HTTP_ACCEPT", ""))(environ, start_response)
+        except (HttpError, Forbidden, TooManyAttempts, exc.HTTPUnauthorized) as refusal:
+            answer: Iterable[bytes] = error_response(refusal, environ.get("HTTP_ACCEPT"))(environ, start_response)
             return answer
         remember(context)
         environ[CONTEXT_KEY] = context

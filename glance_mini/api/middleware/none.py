@@ -7,19 +7,28 @@ belongs to no project: its images have no owner unless the request names one (ap
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from oslo_config import cfg
+
 from glance_mini.api.middleware.context_filter import ContextFilter, WSGIApplication
+from glance_mini.api.middleware.pages import Pages
 from glance_mini.api.middleware.wiring import conf_and_enforcer
 from glance_mini.domain.context import Context
+from glance_mini.policies.enforcer import Enforcer
 
 ADMINISTRATOR = Context(roles=("admin", "manager", "member", "reader"), is_admin=True)
 """The caller of every request."""
 
 
 class NoAuthenticationFilter(ContextFilter):
-    """Lets every caller in."""
+    """Lets every caller in but pages of other web sites."""
+
+    def __init__(self, app: WSGIApplication, conf: cfg.ConfigOpts, enforcer: Enforcer) -> None:
+        super().__init__(app, conf, enforcer)
+        self._pages = Pages.from_config(conf, is_local=True)
 
     def identify(self, environ: Mapping[str, Any]) -> Context:
-        """Return the administrator."""
+        """Return the administrator; raises what ``Pages.check`` raises."""
+        self._pages.check(environ)
         return ADMINISTRATOR
 
 

@@ -21,7 +21,8 @@ ALWAYS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 15, 17)
 WITH_SEVERAL_STORES = (8, 10, 11, 12, 13)
 
 _ACCEPT = re.compile(r"application/vnd\.openstack\.images-(v[0-9.]+)(?:\+json)?")
-_IDENTITY_PATHS = ("/v2/tenants", "/v3")
+_IDENTITY_PATHS = re.compile(r"/v3.*|/v2/tenants.*|/(?:projects|domains|users|tenants)(?:/.*)?", re.DOTALL)
+"""Where clients look for projects, domains and users; older ones do so directly below the endpoint."""
 
 
 def minor_versions(multi_store: bool) -> list[int]:
@@ -46,7 +47,7 @@ class VersionNegotiation:
         return result
 
     def _answer(self, environ: dict[str, Any]) -> Response | None:
-        accept = environ.get("HTTP_ACCEPT", "")
+        accept = environ.get("HTTP_ACCEPT")
         try:
             path = _decode(environ)
         except Invalid as error:
@@ -55,10 +56,10 @@ class VersionNegotiation:
             return self._list(environ, 300)
         if path == "/versions":
             return self._list(environ, 200)
-        if not self._has_identity and path.startswith(_IDENTITY_PATHS):
+        if not self._has_identity and _IDENTITY_PATHS.fullmatch(path):
             return text_response(403, "There is no identity service here.", accept)
         first, _, rest = path[1:].partition("/")
-        chosen = _ACCEPT.match(accept)
+        chosen = _ACCEPT.match(accept or "")
         if chosen and chosen[1] in self._prefixes and first not in self._prefixes:
             first, rest = chosen[1], path[1:]
         if first not in self._prefixes:

@@ -266,6 +266,7 @@ jobs = Table(
     Column("counted_for", exact(255)),
     Column("host", exact(255), key="node_url"),
     Column("stores", long_text()),
+    Column("is_admin", Boolean, nullable=False, server_default=false()),
     Index("ix_jobs_queue", "state", "rank", "due_at", "id"),
     Index("ix_jobs_created_at", "created_at", "id"),
     Index("ix_jobs_image_id", "image_id", "created_at"),

@@ -90,10 +90,14 @@ def prepare_import(context: Context, op: ImportImage, stores: Stores, rules: Imp
 
 
 def prepare_task(context: Context, op: CreateTask, stores: Stores, rules: ImportRules) -> CreateTask:
-    """Return ``op`` with the stores, the priority and the token of its job; raises Invalid for unusable input."""
+    """Return ``op`` with the stores, the priority and the token of its job.
+
+    Raises Invalid for unusable input, and Conflict if the default store is read-only.
+    """
     _, properties = split_values(description_of(op.input))
     check_sizes({}, properties)
     rules.check_uri(source_of(op.input))
+    _check_stores((stores.default.id,), stores)
     token = context.auth_token if is_signed(properties) else None
     known = {name: value for name, value in op.input.items() if name in INPUT_FIELDS}
     return replace(op, input=known, stores=(stores.default.id,), priority=rules.priority(op.type), token=token)
@@ -143,7 +147,10 @@ def _named_stores(op: ImportImage, stores: Stores) -> tuple[str, ...]:
     if request.all_stores:
         if request.stores or header:
             raise Invalid(reason="Do not name stores together with all_stores.")
-        return tuple(store.id for store in stores if not store.read_only)
+        writable = tuple(store.id for store in stores if not store.read_only)
+        if not writable:
+            raise Conflict(reason="All stores are read-only.")
+        return writable
     # Some clients name one store twice, in the body and in the header.
     if request.stores and header and request.stores != (header,):
         raise Invalid(reason="Name the stores in the body or one in the header, not both.")

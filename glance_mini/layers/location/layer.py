@@ -119,7 +119,11 @@ class LocationLayer(Layer):
     # uploads
 
     def upload_data(self, context: Context, op: data.UploadData) -> Image:
-        store = self._writable_store(op.store)
+        store = self._store_for(op.store)
+        if store.read_only:
+            refusal = store_errors.StoreAddDisabled()
+            refusal.store = store.id
+            raise refusal
         check_transition(op.target, "saving")
         image = self._uploads.upload(context, op, store, store.id if self._stores.multi else None)
         self._keep_acls(context, image)
@@ -129,7 +133,7 @@ class LocationLayer(Layer):
         check_transition(op.target, "uploading")
         return self._uploads.stage(context, op, self._stores.get(STAGING_STORE), self._rules.node_url)
 
-    def _writable_store(self, store_id: str | None) -> Store:
+    def _store_for(self, store_id: str | None) -> Store:
         if store_id is None or not self._stores.multi:
             return self._stores.default
         if store_id not in self._stores.ids():

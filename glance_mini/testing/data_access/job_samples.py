@@ -98,6 +98,7 @@ def job(**values: Any) -> Job:
         "user_id": "me",
         "request_id": "req-1",
         "roles": ("member",),
+        "is_admin": True,
         "input": {"import_req": {"method": {"name": "web-download", "uri": "https://example.com/ü"}}},
         "token": "secret",
     }

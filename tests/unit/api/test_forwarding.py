@@ -1,13 +1,16 @@
 """Requests that are handed on to the node with the staged data."""
 
+import re
 import threading
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import fixtures
 
-from glance_mini.api.forwarding import FORWARDED
+from glance_mini.api import middleware
+from glance_mini.api.forwarding import FORWARDED, JUDGED_HERE, PASSED_ON
 from glance_mini.domain.staging import STAGING_STORE, StagedData
 from glance_mini.domain.transfer import Transfer
 from glance_mini.operations.records import BeginTransfer, RecordStaged
@@ -104,6 +107,12 @@ class TestForwarding(ForwardingTest):
         path = self.staged_on(self.unreachable())
         self.assertEqual(504, self.send("POST", f"{path}/import", IMPORT).status_int)
 
+    def test_who_may_not_see_the_image_does_not_learn_that_a_node_is_down(self) -> None:
+        path = self.staged_on(self.unreachable())
+        self.assertEqual(404, self.send("POST", f"{path}/import", IMPORT, caller="other").status_int)
+        path = self.staged_on(self.other)
+        self.assertEqual((404, []), (self.send("DELETE", path, caller="other").status_int, self.asked))
+
     def test_a_deletion_goes_on_without_a_node_that_is_down(self) -> None:
         path = self.staged_on(self.unreachable())
         self.assertEqual(204, self.send("DELETE", path).status_int)
@@ -118,6 +127,27 @@ class TestForwarding(ForwardingTest):
     def test_a_body_that_is_no_import_goes_nowhere(self) -> None:
         path = self.staged_on(self.other)
         self.assertEqual((400, []), (self.send("POST", f"{path}/import", {}).status_int, self.asked))
+
+
+class TestHeaders(ForwardingTest):
+    def test_every_header_that_a_filter_reads_is_handed_on(self) -> None:
+        """keystone_context reads what keystonemiddleware writes, which the other node writes again."""
+        written = {"X_IDENTITY_STATUS", "X_SERVICE_IDENTITY_STATUS"}
+        folder = Path(middleware.__file__).parent
+        read: set[str] = set()
+        for path in folder.glob("*.py"):
+            if path.name != "keystone_context.py":
+                read.update(re.findall(r'"HTTP_([A-Z_]+)"', path.read_text()))
+        known = {name.upper().replace("-", "_") for name in (*PASSED_ON, *JUDGED_HERE)}
+        self.assertEqual((set(), True), (read - known - written, {"X_PROJECT_ID", "AUTHORIZATION"} <= read))
+
+    def test_all_of_them_reach_the_other_node(self) -> None:
+        path = self.staged_on(self.other)
+        own = {"Content-Type": "application/json", "X-Auth-Token": "member"}
+        sent = {name: own.get(name, f"value of {name}") for name in PASSED_ON}
+        self.send("POST", f"{path}/import", IMPORT, **{name.replace("-", "_"): sent[name] for name in sent})
+        ((_, _, headers, _),) = self.asked
+        self.assertEqual(sent, {name: headers.get(name) for name in PASSED_ON})
 
 
 class TestAlone(ForwardingTest):

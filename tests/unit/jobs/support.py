@@ -55,6 +55,7 @@ class ImportCase(testtools.TestCase):
     """``disk`` and ``slow`` keep files, on the file system of the staging area; ``fast`` and ``cheap`` memory."""
 
     plugins = ()
+    policy = ""
     at_once = None
     size_cap = 64 * BLOCK
     report_seconds = 60
@@ -74,7 +75,7 @@ class ImportCase(testtools.TestCase):
         }
         for group, values in self.settings().items():
             groups[group] = {**groups.get(group, {}), **values}
-        self.application = self.useFixture(ApplicationFixture(groups))
+        self.application = self.useFixture(ApplicationFixture(groups, self.policy))
         self.services, self.stack = self.application.services, self.application.stack
         self.stores = self.services.stores
         self.caller = self.application.context("admin")

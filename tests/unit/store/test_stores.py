@@ -77,6 +77,10 @@ class TestSeveralStores(StoresTestCase):
     def test_default_store_is_the_one_that_was_named(self) -> None:
         self.assertEqual("cheap", self.stores(SEVERAL).default.id)
 
+    def test_default_store_may_be_read_only(self) -> None:
+        stores = self.stores("[DEFAULT]\nenabled_backends = a:memory,web:http\n[glance_store]\ndefault_backend = web")
+        self.assertEqual(("web", True), (stores.default.id, stores.default.read_only))
+
     def test_value_of_the_group_wins_over_backend_defaults_and_these_over_the_default(self) -> None:
         fast, cheap, _, _ = self.stores(SEVERAL)
         self.assertEqual(
@@ -151,10 +155,6 @@ class TestRefusedStart(StoresTestCase):
             message = self.refusal(f"[DEFAULT]\nenabled_backends = a:memory,b:memory\n{line}")
             self.assertIn("default_backend", message)
         self.assertIn("default_store", self.refusal("[glance_store]\nstores = http"))
-
-    def test_default_store_must_take_data(self) -> None:
-        message = self.refusal("[DEFAULT]\nenabled_backends = a:memory,web:http\n[glance_store]\ndefault_backend = web")
-        self.assertTrue(message.startswith("store web (driver http)"), message)
 
 
 class TestOptionalStore(StoresTestCase):

@@ -35,7 +35,7 @@ class ImageViews:
     def show(self, image: Image) -> View:
         """Return the view of one image; times in it are datetimes for ``dump_json``."""
         path = f"/v2/images/{image.id}"
-        view = {
+        view: View = {
             "id": image.id,
             "name": image.name,
             "status": image.status,

@@ -31,6 +31,8 @@ _ISO, _UDF = b"CD001", (b"NSR02", b"NSR03")
 _UDF_BEGIN = b"BEA01"
 
 _ASCII = bytes(range(128)) + b"?" * 128
+_TEXT = b" " + _ASCII[1:]
+"""Translations of bytes: letters outside ASCII become ``?``, and the padding of a descriptor becomes blanks."""
 
 
 class _Tail(EndCaptureRegion):
@@ -100,7 +102,7 @@ class VMDK(format_inspector.VMDKInspector):
         if self.has_region("header"):
             header = self.region("header")
             if not header.data.startswith(b"KDMV"):
-                header.data = header.data.translate(_ASCII)
+                header.data = header.data.translate(_TEXT)
         super().post_process()
 
     def region_complete(self, region_name: str) -> None:

@@ -87,10 +87,11 @@ class TestVerdicts(testtools.TestCase):
     def test_a_vhd_that_depends_on_another_file_is_refused(self) -> None:
         self.assertIn("parent", self.refusal(disks.vhd_footer(MIB, 4) + bytes(KIB), "vhd"))
 
-    def test_letters_outside_ascii_hide_nothing_in_a_vmdk(self) -> None:
+    def test_letters_outside_ascii_and_padding_hide_nothing_in_a_vmdk(self) -> None:
         table = [
             (disks.vmdk(extents='RW 2048 SPARSE "/etc/größe"'), "descriptor"),
             (disks.flat_vmdk(comment="# größe\n"), "descriptor"),
+            (disks.flat_vmdk() + bytes(10 * KIB), "descriptor"),
         ]
         for data, reason in table:
             for declared in ("vmdk", "raw"):

@@ -177,7 +177,6 @@ class TestChecks(ImportCase):
         self.assertIn("glance_region", self.fails(Invalid, {**OTHER, "glance_region": ""}, QUEUED))
         text = self.fails(Invalid, {**OTHER, "glance_image_id": "x"}, QUEUED)
         self.assertIn("image id does not look like a UUID", text)
-        self.assertIn("catalogue", self.fails(Invalid, {**OTHER, "endpoint": ""}, QUEUED))
 
     def test_addresses_are_checked_last(self) -> None:
         self.begin(WEB, QUEUED)

@@ -67,7 +67,7 @@ class VHD(format_inspector.VHDInspector):
             return False
         kind, checksum = struct.unpack(">II", data[60:68])
         computed = ~sum(data[:64] + data[68:]) & 0xFFFFFFFF
-        return kind == _FIXED and checksum == computed and _vhd_size(data) == self.actual_size - _FOOTER
+        return bool(kind == _FIXED and checksum == computed and _vhd_size(data) == self.actual_size - _FOOTER)
 
     def check_parent(self) -> None:
         """Refuse a disk that holds only the differences from another file."""
@@ -77,11 +77,11 @@ class VHD(format_inspector.VHDInspector):
 
     @property
     def _is_dynamic(self) -> bool:
-        return self.region("header").data.startswith(b"conectix")
+        return bool(self.region("header").data.startswith(b"conectix"))
 
     @property
-    def _footer(self) -> bytes | bytearray:
-        return self.region("header" if self._is_dynamic else "footer").data
+    def _footer(self) -> bytes:
+        return bytes(self.region("header" if self._is_dynamic else "footer").data)
 
 
 def _vhd_size(footer: bytes | bytearray) -> int:

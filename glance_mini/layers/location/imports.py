@@ -23,13 +23,14 @@ from glance_mini.domain.imports import (
     ImportRequest,
     MethodRule,
 )
-from glance_mini.domain.job import Job, new_job
+from glance_mini.domain.job import IMPORT, LOCAL_IMPORT, Job, new_job
+from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.operations.imports import ImportImage
 from glance_mini.operations.records import BeginImport
 from glance_mini.operations.tasks import CreateTask
+from glance_mini_store.errors import StoreError
+from glance_mini_store.store import Store
 from glance_mini_store.stores import Stores
-
-KIND = "api_image_import"
 
 _URGENCY = {GLANCE_DIRECT: 1, COPY_IMAGE: -1}
 """Additional priority of a method: staged data takes room, and an image can be used while it is copied."""
@@ -49,7 +50,7 @@ class ImportRules:
     it has its own staging area, None if all nodes share one. ``keep_jobs``: how long the record of an ended job stays.
     ``reads_locations``: whether the hashes of new locations are computed. ``priorities`` maps kinds of jobs to their
     priorities; the default is 0. ``wake_workers`` is called after a job was added. ``methods`` are the existing import
-    methods.
+    methods. ``has_plugins``: whether import plugins change the data.
     """
 
     check_uri: Callable[[str], object] = _refuse
@@ -59,6 +60,7 @@ class ImportRules:
     priorities: Mapping[str, int] = field(default_factory=dict)
     wake_workers: Callable[[], None] = field(default=lambda: None)
     methods: Mapping[str, MethodRule] = field(default_factory=lambda: METHOD_RULES)
+    has_plugins: bool = False
 
     def priority(self, kind: str) -> int:
         """Return the priority of new jobs of ``kind``."""
@@ -80,7 +82,7 @@ def prepare_import(context: Context, op: ImportImage, stores: Stores, rules: Imp
         raise Invalid(reason="all_stores_must_succeed can be false only if there are several stores.")
     if op.job is None:
         _check_address(context, request, rules)
-    job = _make_job(context, op, chosen, rules)
+    job = _make_job(context, op, chosen, stores, rules)
     progress = {TASK_PROPERTY: job.id, IMPORTING_PROPERTY: ",".join(sorted(chosen)), FAILED_PROPERTY: ""}
     status = image.status if request.name == COPY_IMAGE else "importing"
     return BeginImport(job, image.status, status, progress, op.limits, rules.keep_jobs)
@@ -169,7 +171,27 @@ def _check_address(context: Context, request: ImportRequest, rules: ImportRules)
             rules.check_uri(endpoint)
 
 
-def _make_job(context: Context, op: ImportImage, chosen: tuple[str, ...], rules: ImportRules) -> Job:
+def _is_local(op: ImportImage, chosen: Sequence[str], stores: Stores, rules: ImportRules) -> bool:
+    """Return whether the data is copied as it is, within one local file system."""
+    try:
+        used = [store.devices() for store in (*_local_sources(op, stores, rules), *map(stores.get, chosen))]
+    except StoreError:
+        return False
+    return len(used) > len(chosen) and bool(frozenset.intersection(*used))
+
+
+def _local_sources(op: ImportImage, stores: Stores, rules: ImportRules) -> Sequence[Store]:
+    """Return the stores that the data may come from, none for other sources."""
+    if op.request.name == GLANCE_DIRECT and not rules.has_plugins:
+        return [stores.get(STAGING_STORE)]
+    if op.request.name == COPY_IMAGE:
+        return [stores.for_location(location.url, location.store) for location in op.target.locations]
+    return []
+
+
+def _make_job(
+    context: Context, op: ImportImage, chosen: tuple[str, ...], stores: Stores, rules: ImportRules
+) -> Job:
     if op.job is not None:
         return replace(op.job, image_id=op.image_id)
     request = op.request
@@ -177,12 +199,13 @@ def _make_job(context: Context, op: ImportImage, chosen: tuple[str, ...], rules:
     if request.name == GLANCE_DOWNLOAD:
         values["endpoint"] = request.method["endpoint"]
     needs_token = request.name == GLANCE_DOWNLOAD or (request.name != COPY_IMAGE and is_signed(op.target.properties))
+    is_quick = not needs_token and _is_local(op, chosen, stores, rules)
     return new_job(
         context,
-        KIND,
+        LOCAL_IMPORT if is_quick else IMPORT,
         values,
         image_id=op.image_id,
-        priority=rules.priority(KIND) + _URGENCY.get(request.name, 0),
+        priority=rules.priority(IMPORT) + _URGENCY.get(request.name, 0),
         stores=chosen,
         token=context.auth_token if needs_token else None,
     )

@@ -31,6 +31,12 @@ OPTS = [
         help="Refuse data that is not of the declared ``disk_format``. If off, a mismatch is only "
         "logged; data that is unsafe to open is still refused.",
     ),
+    cfg.BoolOpt(
+        "refuse_compressed_raw",
+        default=False,
+        help="Refuse data of an image with ``disk_format`` raw and ``container_format`` bare that begins like gzip, "
+        "zip, xz, bzip2 or zstd: no instance can boot from it. If off, it is only logged.",
+    ),
     ListOpt(
         "gpt_safety_checks_nonfatal",
         default=[],

@@ -27,10 +27,10 @@ OPTS = [
     ),
     cfg.IntOpt(
         "minimum_rate",
-        default=1024,
+        default=100 * 1024,
         min=0,
         help="Bytes per second that a server must send, averaged over ``rate_window``, while the service waits "
-        "for it. 0 allows any rate.",
+        "for it: a slow server holds a job of its project. 0 allows any rate.",
     ),
     cfg.IntOpt("rate_window", default=60, min=1, help="Seconds over which ``minimum_rate`` is measured."),
     cfg.IntOpt(

@@ -10,7 +10,14 @@ EMBEDDED_POLL_INTERVAL = 1.0
 """The default of ``poll_interval`` for the worker inside ``glance-mini serve``, whose database is near."""
 
 OPTS = [
-    cfg.IntOpt("threads", default=4, min=1, help="Jobs that one worker runs at once."),
+    cfg.IntOpt("threads", default=4, min=1, help="Jobs that one worker runs at once, apart from quick ones."),
+    cfg.IntOpt(
+        "quick_threads",
+        default=2,
+        min=1,
+        help="Quick jobs that one worker runs at once: deletions for good, and copies within one file system. They "
+        "have threads of their own, so that they never wait behind slow jobs.",
+    ),
     cfg.IntOpt(
         "lease_seconds",
         default=60,
@@ -36,8 +43,9 @@ OPTS = [
     ),
     cfg.IntOpt(
         "jobs_per_project",
-        min=1,
-        help="Jobs of one project that run at once on all workers together. Unset: any number.",
+        min=0,
+        help="Jobs of one project that run at once on all workers together; quick jobs are counted apart. 0: any "
+        "number. Unset: half of ``threads``, and of ``quick_threads`` for quick jobs, but at least 1.",
     ),
     cfg.IntOpt(
         "jobs_per_store",

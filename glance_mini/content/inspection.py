@@ -1,6 +1,6 @@
 """Inspects image data as it passes; refuses data that is not of its declared format or is unsafe to open.
 
-The parsers are those of oslo.utils; this module decides on their findings (api-data-inspection). An inspection observes
+The parsers are in ``disk_formats``; this module decides on their findings (api-data-inspection). An inspection observes
 a write: ``update`` is called with each block, ``finish`` before the data is published.
 """
 
@@ -11,13 +11,18 @@ from typing import Self
 from oslo_config import cfg
 from oslo_utils.imageutils import format_inspector
 
+from glance_mini.content import compression
+from glance_mini.content.disk_formats import VHD, VMDK, new_parsers
 from glance_mini.domain.errors import UnsafeContent
 from glance_mini.domain.image import Image
 
 LOG = logging.getLogger(__name__)
 
 UNINSPECTED = frozenset({"ami", "aki", "ari", "ploop"})
-"""Declared formats without a parser: their content must not be recognised as another format."""
+"""Declared formats without a parser: their content must not be recognised as another format.
+
+A boot record is no other format: disks have one, and so do the kernels of Linux.
+"""
 
 _UNSAFE_AS_RAW = frozenset({"qcow2", "vmdk"})
 
@@ -39,6 +44,7 @@ class InspectionRules:
     require_match: bool = True
     vmdk_types: tuple[str, ...] = ("streamoptimized", "monolithicsparse")
     gpt_nonfatal: frozenset[str] = frozenset()
+    refuse_compressed_raw: bool = False
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts) -> Self:
@@ -48,6 +54,7 @@ class InspectionRules:
             require_match=options.require_image_format_match,
             vmdk_types=tuple(name.lower() for name in options.vmdk_allowed_types),
             gpt_nonfatal=frozenset(options.gpt_safety_checks_nonfatal),
+            refuse_compressed_raw=options.refuse_compressed_raw,
         )
 
 
@@ -60,7 +67,9 @@ class Inspection:
         self._image_id = image.id
         self._rules = rules
         self._size = 0
-        self._inspectors = [kind() for name, kind in format_inspector.ALL_FORMATS.items() if name != "raw"]
+        self._is_bare = image.container_format == "bare"
+        self._compression: str | None = None
+        self._inspectors = new_parsers()
         self._active_parsers = list(self._inspectors)
         self._head: bytearray | None = bytearray()
 
@@ -84,18 +93,21 @@ class Inspection:
             if found:
                 self._check_safety(found)
             self.virtual_size = _virtual_size(found) if found else self._size
+            if found is None:
+                self._check_uncompressed()
         elif self._declared == "raw":
             LOG.warning("Image %s is declared raw and looks like %s.", self._image_id, name)
             if found and name in _UNSAFE_AS_RAW:
                 self._check_safety(found)
             self.virtual_size = self._size
-        elif not (name == "raw" and self._declared in UNINSPECTED):
+        elif not (name in ("raw", "gpt") and self._declared in UNINSPECTED):
             self._mismatch(name)
             if found:
                 self._check_safety(found)
 
     def _show_head(self) -> None:
         head, self._head = bytes(self._head or b""), None
+        self._compression = compression.name_of(head[: compression.HEAD])
         self._show(head[:_HEAD])
         self._show(head[_HEAD:])
 
@@ -118,11 +130,21 @@ class Inspection:
         for inspector in self._active_parsers:
             inspector.finish()
         matches = {inspector.NAME: inspector for inspector in self._inspectors if _is_match(inspector)}
-        if set(matches) == {"iso", "gpt"}:
-            return matches["iso"]
+        if "gpt" in matches and len(matches) == 2 and ("iso" in matches or _is_fixed_vhd(matches.get("vhd"))):
+            # A disc that also boots from a disk, or the disk of a fixed vhd.
+            del matches["gpt"]
         if len(matches) > 1:
             raise UnsafeContent(reason=f"the data looks like several formats at once: {', '.join(sorted(matches))}")
         return next(iter(matches.values()), None)
+
+    def _check_uncompressed(self) -> None:
+        """Warn about, or refuse, a raw disk that is compressed: an instance could not boot from it."""
+        if self._compression is None or not self._is_bare:
+            return
+        reason = f"the image is declared raw in a bare container and the data looks like {self._compression}"
+        if self._rules.refuse_compressed_raw:
+            raise UnsafeContent(reason=reason)
+        LOG.warning("Image %s: %s.", self._image_id, reason)
 
     def _mismatch(self, name: str) -> None:
         reason = f"the image is declared {self._declared} and the data looks like {name}"
@@ -141,7 +163,7 @@ class Inspection:
                 raise UnsafeContent(reason=f"Image failed safety checks: {', '.join(sorted(fatal))}") from failed
         except format_inspector.ImageFormatError as error:
             raise UnsafeContent(reason=f"the {inspector.NAME} data cannot be checked: {error}") from error
-        if isinstance(inspector, format_inspector.VMDKInspector) and inspector.vmdktype not in self._rules.vmdk_types:
+        if isinstance(inspector, VMDK) and inspector.vmdktype not in self._rules.vmdk_types:
             raise UnsafeContent(reason=f"the vmdk sub-format {inspector.vmdktype} is not allowed")
 
 
@@ -151,6 +173,10 @@ def _is_match(inspector: format_inspector.FileInspector) -> bool:
     except Exception:  # a parser that fails on the data has not matched its format
         return False
     return match
+
+
+def _is_fixed_vhd(inspector: format_inspector.FileInspector | None) -> bool:
+    return isinstance(inspector, VHD) and inspector.is_fixed
 
 
 def _virtual_size(inspector: format_inspector.FileInspector) -> int:

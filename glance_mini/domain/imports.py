@@ -14,10 +14,14 @@ GLANCE_DOWNLOAD = "glance-download"
 
 @dataclass(frozen=True, slots=True)
 class MethodRule:
-    """The requirements of an import method: the status that the image must have, and the required fields."""
+    """The requirements of an import method: the status that the image must have, and the required fields.
+
+    ``further_fields`` are the other fields that the method knows.
+    """
 
     image_status: str = "queued"
     fields: tuple[str, ...] = ()
+    further_fields: tuple[str, ...] = ()
 
     @property
     def is_of_staged(self) -> bool:
@@ -27,11 +31,11 @@ class MethodRule:
 
 METHOD_RULES: Mapping[str, MethodRule] = {
     GLANCE_DIRECT: MethodRule("uploading"),
-    WEB_DOWNLOAD: MethodRule(),
+    WEB_DOWNLOAD: MethodRule(further_fields=("uri",)),
     COPY_IMAGE: MethodRule("active"),
-    GLANCE_DOWNLOAD: MethodRule(),
+    GLANCE_DOWNLOAD: MethodRule(further_fields=("glance_region", "glance_image_id", "glance_service_interface")),
 }
-"""The methods of the service itself (api-imports-methods); their fields are checked elsewhere."""
+"""The methods of the service itself (api-imports-methods); which of their fields are required is checked elsewhere."""
 
 REQUEST_FIELDS = frozenset({"method", "stores", "all_stores", "all_stores_must_succeed", "expected_hash"})
 """The fields of an import request that its job keeps."""

@@ -16,7 +16,13 @@ PENDING, PROCESSING, SUCCESS, FAILURE = JOB_STATES = ("pending", "processing", "
 
 FINISHED = frozenset({SUCCESS, FAILURE})
 
-TASK_KINDS = ("import", "api_image_import", "location_import")
+IMPORT = "api_image_import"
+"""The kind of job that imports an image."""
+
+LOCAL_IMPORT = "local_image_import"
+"""The kind of job that imports an image from a local file system to the same one, which is quick."""
+
+TASK_KINDS = ("import", IMPORT, LOCAL_IMPORT, "location_import")
 """The kinds of job that the tasks API shows (api-tasks)."""
 
 SCRUB = "scrub"
@@ -61,13 +67,18 @@ class Job:
     expires_at: datetime | None = None
     token: str | None = field(default=None, repr=False)
 
+    @property
+    def task_type(self) -> str:
+        """The type of the task as clients see it: they do not know that some imports are quick."""
+        return IMPORT if self.kind == LOCAL_IMPORT else self.kind
+
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
     """The number of jobs that may run at once for one project and for one store; None means any number.
 
-    A claim skips jobs beyond these limits. Among jobs of equal priority the project with the fewest running jobs
-    comes first, and then the oldest job.
+    For a project the jobs of the kinds that are claimed count, for a store all jobs. A claim skips jobs beyond these
+    limits. Among jobs of equal priority the project with the fewest running jobs comes first, and then the oldest job.
     """
 
     per_project: int | None = None

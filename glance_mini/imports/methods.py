@@ -18,7 +18,7 @@ from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE, GLANCE_DIRECT, GLANCE_DOWNLOAD, WEB_DOWNLOAD, ImportRequest
 from glance_mini.domain.job import Job
 from glance_mini.fetching.downloads import Downloads
-from glance_mini.imports.glance_source import GlanceSource
+from glance_mini.imports.glance_source import GlanceSource, NoEndpoint
 from glance_mini.layers.services import Services
 from glance_mini.metrics import Metrics
 from glance_mini.operations.records import GetStaged
@@ -166,6 +166,9 @@ class GlanceDownload(ImportMethod):
     def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
         if job.token is None:
             raise JobFailed(reason="The token of the request is gone.")
+        if not job.input["endpoint"]:
+            method = request.method
+            raise NoEndpoint(interface=method.get("glance_service_interface", "public"), region=method["glance_region"])
         source = GlanceSource(self._downloads, str(job.input["endpoint"]), job.token, self._prefixes)
         found = source.image(request.method["glance_image_id"], pause)
         return Source(

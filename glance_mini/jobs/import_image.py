@@ -25,7 +25,7 @@ from glance_mini.domain.errors import (
 )
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.imports import FAILED_PROPERTY, IMPORTING_PROPERTY, TASK_PROPERTY
-from glance_mini.domain.job import Job
+from glance_mini.domain.job import LOCAL_IMPORT, Job
 from glance_mini.domain.transfer import StoredData
 from glance_mini.imports.copying import Copied, Copier
 from glance_mini.imports.methods import ImportMethod, Source, load_methods
@@ -36,7 +36,7 @@ from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.maintenance.staging import StagingArea
 from glance_mini.operations.records import EndImport, LoadImage, RecordImport
-from glance_mini.workers.base import Control, JobFailed, JobStopped, JobType, context_of
+from glance_mini.workers.base import QUICK, Control, JobFailed, JobStopped, JobType, context_of
 from glance_mini_store import errors as store_errors
 from glance_mini_store.stores import Stores
 
@@ -216,6 +216,13 @@ class ImportJob(JobType):
     ) -> None:
         properties = {TASK_PROPERTY: None, IMPORTING_PROPERTY: "", FAILED_PROPERTY: ",".join(failed)}
         self._stack.call(caller, EndImport(plan.job, properties, status, drop))
+
+
+class LocalImportJob(ImportJob):
+    """An import whose source and stores are on one local file system: it never waits behind downloads."""
+
+    kind = LOCAL_IMPORT
+    lane = QUICK
 
 
 def _is_locked(image: Image, job: Job) -> bool:

@@ -17,7 +17,7 @@ from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.maintenance.removal import remove_data
 from glance_mini.operations.records import DeleteFromTrash, ListRemovals
-from glance_mini.workers.base import Control, JobType
+from glance_mini.workers.base import QUICK, Control, JobType
 from glance_mini_store.stores import Stores
 
 LOG = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ class ScrubJob(JobType):
     """Deletes one image and its data."""
 
     kind = SCRUB
+    lane = QUICK
     max_attempts = 40
 
     def __init__(self, data: DataAccess, stores: Stores, node_url: str | None) -> None:

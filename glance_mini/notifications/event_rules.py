@@ -112,7 +112,7 @@ def _end_of_task(call: object, job: Job, cause: Cause | None) -> Iterable[Event]
 
 def _of_task(job: Job, *kinds: str) -> Iterable[Event]:
     if job.kind in TASK_KINDS:
-        caller = Cause(job.kind, job.user_id, job.project_id, job.roles, job.request_id or "").caller()
+        caller = Cause(job.task_type, job.user_id, job.project_id, job.roles, job.request_id or "").caller()
         for kind in kinds:
             yield Event(kind, task_payload(job), caller=caller, image_id=job.image_id)
 

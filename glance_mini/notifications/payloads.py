@@ -76,7 +76,7 @@ def task_payload(job: Job) -> Payload:
     """Return the payload of a ``task.*`` event of ``job``, without its input, result and message."""
     return {
         "id": job.id,
-        "type": job.kind,
+        "type": job.task_type,
         "status": job.state,
         "owner": job.project_id,
         "result": None,

@@ -14,6 +14,12 @@ from glance_mini.plugins import PluginKind
 
 NAMESPACE = "glance_mini.jobs"
 
+SLOW, QUICK = "slow", "quick"
+"""Lanes of a worker. Each has threads of its own, so that a job of one lane never waits for a job of the other.
+
+Quick jobs wait for nothing that users can slow down: they use the database and local disks only.
+"""
+
 
 class JobFailed(GlanceMiniError):
     """The job cannot succeed, now or later; ``reason`` is shown as the task's message."""
@@ -70,6 +76,7 @@ class JobType:
 
     kind: ClassVar[str]
     priority: ClassVar[int] = 0
+    lane: ClassVar[str] = SLOW
     max_attempts: int = 5
 
     @classmethod

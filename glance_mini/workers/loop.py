@@ -1,7 +1,7 @@
 """The loop of a worker: threads that claim jobs from the database, run them and record their results.
 
-Nothing here knows what jobs do. If a result cannot be recorded, the lease of the job expires, and another worker
-continues it from its checkpoint.
+The threads are divided into lanes, so that quick jobs never wait behind slow ones. Nothing here knows what jobs do. If
+a result cannot be recorded, the lease of the job expires, and another worker continues it from its checkpoint.
 """
 
 import logging
@@ -12,18 +12,19 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain import errors
-from glance_mini.domain.job import FAILURE, SUCCESS
+from glance_mini.domain.job import FAILURE, SUCCESS, JobLimits
 from glance_mini.metrics import Metrics
 from glance_mini.operations.jobs import ClaimJob, FinishJob, ReleaseJob
-from glance_mini.workers.base import JobFailed, JobType
+from glance_mini.workers.base import QUICK, SLOW, JobFailed, JobType
 from glance_mini.workers.leases import JobLeases
 from glance_mini.workers.run import Run, Stop
 from glance_mini.workers.settings import WorkerSettings
-from glance_mini.workers.wakeup import Wakeup
+from glance_mini.workers.wakeup import Sleeper, Wakeup
 from glance_mini_store.errors import StoreError
 
 LOG = logging.getLogger(__name__)
@@ -51,8 +52,20 @@ UNKNOWN = "The job failed; the log of the worker gives the reason."
 ENDLESS = f"The job was started {MOST_BEGINNINGS} times and has not finished."
 
 
+@dataclass(frozen=True)
+class Lane:
+    """Threads for jobs of some kinds. One thread polls, the others wait for the lock ``asking``."""
+
+    name: str
+    kinds: tuple[str, ...]
+    threads: int
+    limits: JobLimits
+    sleeper: Sleeper
+    asking: threading.Lock = field(default_factory=threading.Lock)
+
+
 class Worker:
-    """Runs jobs of the types it knows, up to ``settings.threads`` at once, until it is stopped."""
+    """Runs jobs of the types it knows until it is stopped; ``settings`` say how many of each lane at once."""
 
     def __init__(
         self,
@@ -78,9 +91,11 @@ class Worker:
         self._metrics = metrics
         self._node_url = node_url
         self._stopping = threading.Event()
-        self._asking = threading.Lock()
+        self._lanes = self._make_lanes()
         self._threads = [
-            threading.Thread(target=self._work, name=f"job-{number}", daemon=True) for number in range(settings.threads)
+            threading.Thread(target=self._work, args=[lane], name=f"job-{lane.name}-{number}", daemon=True)
+            for lane in self._lanes
+            for number in range(lane.threads)
         ]
 
     def start(self) -> None:
@@ -105,28 +120,40 @@ class Worker:
 
     def run_one(self) -> bool:
         """Run one job that is due, in this thread, and return whether there was one."""
-        run = self._claim()
+        run = next(filter(None, map(self._claim, self._lanes)), None)
         if run is not None:
             self._run(run)
         return run is not None
 
-    def _work(self) -> None:
-        while (run := self._next()) is not None:
+    def _make_lanes(self) -> tuple[Lane, ...]:
+        """Return the lanes that have kinds of jobs, the slow one first."""
+        settings, lanes = self._settings, list[Lane]()
+        for name, threads, limits in (
+            (SLOW, settings.threads, settings.limits),
+            (QUICK, settings.quick_threads, settings.quick_limits),
+        ):
+            kinds = tuple(kind for kind, each in self._types.items() if each.lane == name)
+            if kinds:
+                lanes.append(Lane(name, kinds, threads, limits, Sleeper(self._wakeup)))
+        return tuple(lanes)
+
+    def _work(self, lane: Lane) -> None:
+        while (run := self._next(lane)) is not None:
             self._run(run)
 
-    def _next(self) -> Run | None:
-        """Return the next job, None if the worker is stopped. One thread polls; the others wait for the lock."""
-        with self._asking:
+    def _next(self, lane: Lane) -> Run | None:
+        """Return the next job of ``lane``, None if the worker is stopped."""
+        with lane.asking:
             while not self._stopping.is_set():
-                if run := self._claim():
+                if run := self._claim(lane):
                     return run
-                self._wakeup.sleep(self._settings.poll_interval)
+                lane.sleeper.sleep(self._settings.poll_interval)
         return None
 
-    def _claim(self) -> Run | None:
+    def _claim(self, lane: Lane) -> Run | None:
         until, lease = self.leases.lease_until(), self.leases.lease
         try:
-            call = ClaimJob(self.process, tuple(self._types), lease, self._settings.limits, self._node_url)
+            call = ClaimJob(self.process, lane.kinds, lease, lane.limits, self._node_url)
             job = self._data.run(call)
             if job is None:
                 return None

@@ -37,19 +37,31 @@ class Listener(Protocol):
 
 
 class Wakeup:
-    """A sleep that any thread can end early."""
+    """Ends the sleeps of any number of sleepers early."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self.changed = threading.Condition()
+        self.count = 0
 
     def wake(self) -> None:
-        """End the current sleep or, if no thread sleeps, the next one."""
-        self._event.set()
+        """End the current sleep of each sleeper or, if it does not sleep, its next one."""
+        with self.changed:
+            self.count += 1
+            self.changed.notify_all()
+
+
+class Sleeper:
+    """Sleeps until it is woken; for one thread at a time."""
+
+    def __init__(self, wakeup: Wakeup) -> None:
+        self._wakeup = wakeup
+        self._seen = wakeup.count
 
     def sleep(self, seconds: float) -> None:
-        """Return after ``seconds``, or when ``wake`` is called."""
-        if self._event.wait(seconds):
-            self._event.clear()
+        """Return after ``seconds``, or at once if ``wake`` was called since the last sleep."""
+        with self._wakeup.changed:
+            self._wakeup.changed.wait_for(lambda: self._wakeup.count != self._seen, seconds)
+            self._seen = self._wakeup.count
 
 
 class Silence:

@@ -61,4 +61,4 @@ class TestImportCalls(ApplicationTest):
         catalogue = json.dumps(CATALOGUE)
         answer = self.send("POST", f"{self.path}/import", {"method": method}, X_Service_Catalog=catalogue)
         self.assertEqual(400, answer.status_int)
-        self.assertIn("catalogue", answer.text)
+        self.assertIn("token of Keystone", answer.text)

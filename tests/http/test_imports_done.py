@@ -120,11 +120,14 @@ class TestGlanceDownload(WorkingTest):
             self.assertEqual((None, "", "fast"), self.progress(image))
             self.assertEqual([0], self.kept("fast"))
 
-    def test_a_region_that_the_catalogue_does_not_know_is_refused(self) -> None:
-        for method in (self.method | {"glance_region": "R3"}, self.method | {"glance_service_interface": "admin"}):
-            image_id = self.create()
-            self.assertEqual(400, self.import_image(image_id, method).status_int)
-            self.assertEqual("queued", self.show(image_id)["status"])
+    def test_a_region_or_an_interface_that_the_catalogue_does_not_know_fails_as_a_task(self) -> None:
+        for unknown in ({"glance_region": "R3"}, {"glance_service_interface": "admin"}):
+            image = self.run_import(self.create(hw_cpu_cores="1"), self.method | unknown)
+            self.assertEqual(("queued", "1"), (image["status"], image["hw_cpu_cores"]))
+            (task,) = self.send("GET", f"/v2/images/{image['id']}/tasks").json["tasks"]
+            self.assertEqual("failure", task["status"])
+            self.assertIn("service catalogue has no", task["message"])
+        self.assertEqual([], self.web.asked)
 
 
 class TestRefusedAddresses(ImportsTest):

@@ -16,7 +16,7 @@ from glance_mini.api.transfer_slots import TransferSlots
 from glance_mini.api.v2.data import check_media_type, declared_size
 from glance_mini.content.hashes import ExpectedHashes
 from glance_mini.domain.errors import Invalid
-from glance_mini.domain.imports import GLANCE_DOWNLOAD, ImportRequest
+from glance_mini.domain.imports import GLANCE_DOWNLOAD, ImportRequest, MethodRule
 from glance_mini.imports.glance_source import NoEndpoint, find_endpoint
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
@@ -36,7 +36,7 @@ class ImageImportController:
     def create(self, request: Request, image_id: str) -> Response:
         """Begin an import."""
         body = request.json_object()
-        wanted = _with_endpoint(request, parse_import(body, self._methods))
+        wanted = _with_endpoint(request, parse_import(body, self._methods, self._rules))
         if self._rules[wanted.name].is_of_staged:
             answer = self._forwarding.forward(request, image_id, dump_json(body))
             if answer is not None:
@@ -82,15 +82,20 @@ MAX_FIELD = 8192
 """The most characters of a field of a method, such as a URL with a signature."""
 
 
-def parse_import(body: Body, enabled: Sequence[str]) -> ImportRequest:
-    """Return the import that ``body`` asks for; Invalid for a malformed body or a method that is not ``enabled``."""
+def parse_import(body: Body, enabled: Sequence[str], rules: Mapping[str, MethodRule]) -> ImportRequest:
+    """Return the import that ``body`` asks for; Invalid for a malformed body or a method that is not ``enabled``.
+
+    ``rules`` are those of the enabled methods. A method of a package may have optional fields that its rule does not
+    name: all strings are kept, and whatever else the method does not know is ignored.
+    """
+    method = _method(body, enabled, rules)
     return ImportRequest(
-        method=_method(body, enabled),
+        method=method,
         stores=_stores(body),
         all_stores=_flag(body, "all_stores", False),
         all_stores_must_succeed=_flag(body, "all_stores_must_succeed", True),
         expected_hashes=_expected_hashes(body),
-        body=body,
+        body={**body, "method": method},
     )
 
 
@@ -108,20 +113,24 @@ def endpoint_of(catalogue: str | None, method: Mapping[str, str]) -> str:
         return ""
 
 
-def _method(body: Body, enabled: Sequence[str]) -> dict[str, str]:
+def _method(body: Body, enabled: Sequence[str], rules: Mapping[str, MethodRule]) -> dict[str, str]:
     method = body.get("method")
     if not isinstance(method, dict):
         raise Invalid(reason="The body must have the member 'method', an object.")
-    for name, value in method.items():
-        if not isinstance(value, str):
-            raise Invalid(reason=f"'{name[:40]}' of the method must be a string.")
+    name = method.get("name")
+    if not name or not isinstance(name, str):
+        raise Invalid(reason="The method must have a name, a string.")
+    if name not in enabled:
+        raise Invalid(reason=f"The import method '{name[:40]}' is not one of {', '.join(enabled)}.")
+    rule = rules[name]
+    for key in (*rule.fields, *rule.further_fields):
+        if not isinstance(method.get(key, ""), str):
+            raise Invalid(reason=f"'{key}' of the method must be a string.")
+    fields = {key: value for key, value in method.items() if isinstance(value, str)}
+    for key, value in fields.items():
         if len(value) > MAX_FIELD:
-            raise Invalid(reason=f"'{name[:40]}' of the method has more than {MAX_FIELD} characters.")
-    if not method.get("name"):
-        raise Invalid(reason="The method must have a name.")
-    if method["name"] not in enabled:
-        raise Invalid(reason=f"The import method '{method['name'][:40]}' is not one of {', '.join(enabled)}.")
-    return dict(method)
+            raise Invalid(reason=f"'{key[:40]}' of the method has more than {MAX_FIELD} characters.")
+    return fields
 
 
 def _stores(body: Body) -> tuple[str, ...]:

@@ -91,11 +91,7 @@ class ImageConversion(ImportPlugin):
         for program in (*_GUARDS, "qemu-img"):
             if shutil.which(program) is None:
                 raise ConfigurationError(reason=f"The import plugin {cls.name} needs the program {program}.")
-        group, formats = conf.image_conversion, conf.image_format
-        rules = InspectionRules(
-            vmdk_types=tuple(name.lower() for name in formats.vmdk_allowed_types),
-            gpt_nonfatal=frozenset(formats.gpt_safety_checks_nonfatal),
-        )
+        group, rules = conf.image_conversion, InspectionRules.from_config(conf)
         return cls(
             group.output_format, rules, ConversionLimits(group.timeout, group.cpu_seconds, group.memory_mib * _MIB)
         )

@@ -7,9 +7,10 @@ from typing import Self
 
 from oslo_config import cfg
 
+from glance_mini.content.compression import find_format
 from glance_mini.domain.errors import LimitExceeded
 from glance_mini.imports.plugins.base import Check, ImportPlugin, PluginResult, StagedFile
-from glance_mini.imports.plugins.unpacking import find_format, unpack
+from glance_mini.imports.plugins.unpacking import unpack
 
 
 class ImageDecompression(ImportPlugin):
@@ -27,8 +28,11 @@ class ImageDecompression(ImportPlugin):
         return cls(min(cap, conf.image_decompression.max_size or cap))
 
     def apply(self, staged: StagedFile, roles: Collection[str], check: Check) -> PluginResult:
-        name = find_format(staged.path)
-        if name is None or staged.image.container_format == "compressed":
+        if staged.image.container_format == "compressed":
+            return PluginResult(staged.path)
+        with open(staged.path, "rb") as file:
+            name = find_format(file, check)
+        if name is None:
             return PluginResult(staged.path)
         output = staged.output(self)
         try:

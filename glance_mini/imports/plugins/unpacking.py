@@ -1,13 +1,13 @@
-"""Compression formats: recognised by their first bytes, unpacked with bounded memory and in bounded pieces.
+"""Unpacks compression formats with bounded memory and in bounded pieces.
 
-The reader decides how much of the data it takes, so a decompression bomb expands only as far as it is read. Archives
-inside the data are not unpacked.
+The reader decides how much of the data it takes, so a decompression bomb expands only as far as it is read. Each piece
+costs a bounded amount of work, so a reader that looks at its clock at each piece can always stop. Archives inside the
+data are not unpacked.
 """
 
 import bz2
 import io
 import lzma
-import re
 import stat
 import sys
 import zipfile
@@ -28,19 +28,13 @@ PIECE = 1024 * 1024
 
 _INPUT = 128 * 1024
 
+_FIRST_INPUT = 16 * 1024
+"""Bytes that are read for the beginning of a stream."""
+
 _ENCRYPTED = 0x1
 
 _MEMORY = 128 * 1024**2
 """Largest window in bytes; the default limit of the formats' own programs."""
-
-_MAGIC = (
-    ("gzip", re.compile(rb"\x1f\x8b\x08")),
-    ("zip", re.compile(rb"PK\x03\x04")),
-    ("xz", re.compile(rb"\xfd7zXZ\x00")),
-    ("bzip2", re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)")),
-    ("zstd", re.compile(rb"\x28\xb5\x2f\xfd")),
-)
-
 
 _BAD = (
     *(zlib.error, lzma.LZMAError, zstd.ZstdError, zipfile.BadZipFile),
@@ -56,15 +50,11 @@ class BadArchive(Invalid):
     template = "The {format} data cannot be unpacked: {reason}"
 
 
-def find_format(path: Path) -> str | None:
-    """Return gzip, zip, xz, bzip2, zstd or None, by the first bytes of the file."""
-    with open(path, "rb") as file:
-        head = file.read(16)
-    return next((name for name, magic in _MAGIC if magic.match(head)), None)
-
-
 def unpack(path: Path, name: str) -> Generator[bytes, None, None]:
-    """Yield the data of a file of format ``name`` in pieces of at most ``PIECE`` bytes; raises BadArchive."""
+    """Yield the data of a file of format ``name`` in pieces of at most ``PIECE`` bytes; raises BadArchive.
+
+    A piece may be empty: compressed data can be long and hold nothing.
+    """
     try:
         with open(path, "rb") as file:
             yield from _READERS[name](file)
@@ -108,28 +98,26 @@ class _Gzip:
 
 
 def _streams(file: BinaryIO, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
-    """Yield the data of all streams of the file, one after the other; zero bytes after a stream are padding."""
-    rest = file.read(_INPUT)
+    """Yield the data of all streams of the file, one after the other; zero bytes after a stream are padding.
+
+    Something is yielded for each stream and for each read, so that neither empty streams nor padding hold the reader.
+    """
+    rest = file.read(_FIRST_INPUT)
     while rest:
         stream = new()
         piece = stream.decompress(rest, PIECE)
         while not stream.eof:
-            if piece:
-                yield piece
+            yield piece
             more = file.read(_INPUT) if stream.needs_input else b""
             if stream.needs_input and not more and not piece:
                 raise EOFError("it ends too early")
             piece = stream.decompress(more, PIECE)
-        if piece:
-            yield piece
-        rest = _without_padding(stream.unused_data, file)
-
-
-def _without_padding(rest: bytes, file: BinaryIO) -> bytes:
-    rest = rest.lstrip(b"\0")
-    while not rest and (more := file.read(_INPUT)):
-        rest = more.lstrip(b"\0")
-    return rest
+        yield piece
+        # What is left is copied once for each stream, so a small input keeps many small streams cheap.
+        rest = stream.unused_data.lstrip(b"\0")
+        while not rest and (more := file.read(_FIRST_INPUT)):
+            yield b""
+            rest = more.lstrip(b"\0")
 
 
 def _gzip(file: BinaryIO) -> Iterator[bytes]:

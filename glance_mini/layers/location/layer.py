@@ -99,6 +99,7 @@ class LocationLayer(Layer):
             priorities={kind: int(priority) for kind, priority in conf.workers.priorities.items()},
             wake_workers=services.wake_workers,
             methods=services.import_methods,
+            has_plugins=bool(conf.image_import_opts.image_import_plugins),
         )
         return cls(
             services.stores,

@@ -96,6 +96,21 @@ class ClaimContract(JobContractBase):
         self.data.run(FinishJob(claimed[0], "success", {}, "", EXPIRY - NOW), NOW)
         self.assertEqual("big", self.claim(limits=limits).project_id)
 
+    def test_only_jobs_of_the_claimed_kinds_count_for_their_project(self) -> None:
+        for kind in ("hash", "hash", "api_image_import"):
+            self.add(project_id="big", kind=kind)
+        limits = JobLimits(per_project=1)
+        self.assertEqual("hash", self.claim(limits=limits, kinds=("hash",)).kind)
+        self.assertIsNone(self.claim(limits=limits, kinds=("hash",)))
+        self.assertEqual("api_image_import", self.claim(limits=limits, kinds=("api_image_import",)).kind)
+
+    def test_jobs_of_all_kinds_count_for_a_store(self) -> None:
+        self.add(stores=("disk",), kind="hash")
+        self.add(stores=("disk",))
+        limits = JobLimits(per_store=1)
+        self.assertEqual("hash", self.claim(limits=limits, kinds=("hash",)).kind)
+        self.assertIsNone(self.claim(limits=limits, kinds=("api_image_import",)))
+
     def test_limit_of_a_store_passes_over_its_jobs(self) -> None:
         for stores in (("slow",), ("slow",), ("fast",), ()):
             self.add(stores=stores)

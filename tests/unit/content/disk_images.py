@@ -88,7 +88,30 @@ def iso(blocks: int = 20, first_sector: bytes = b"") -> bytes:
 
 def vhd(size: int = 64 * MIB) -> bytes:
     """Return the header of a dynamic vhd of ``size`` bytes."""
-    return (b"conectix" + bytes(32) + struct.pack(">Q", size)).ljust(2 * KIB, b"\0")
+    return vhd_footer(size, 3) + bytes(3 * SECTOR)
+
+
+def vhd_footer(size: int, kind: int) -> bytes:
+    """Return the footer of a vhd of ``size`` bytes; ``kind`` is 2 for fixed, 3 for dynamic, 4 for differencing."""
+    footer = bytearray(b"conectix" + bytes(32) + struct.pack(">QQII", size, size, 0, kind)).ljust(SECTOR, b"\0")
+    footer[64:68] = struct.pack(">I", ~sum(footer) & 0xFFFFFFFF)
+    return bytes(footer)
+
+
+def fixed_vhd(data: bytes) -> bytes:
+    """Return a fixed vhd of the disk ``data``."""
+    return data + vhd_footer(len(data), 2)
+
+
+def udf(blocks: int = 20, version: bytes = b"NSR03") -> bytes:
+    """Return the beginning of a UDF volume of ``blocks`` of 2 KiB that is no ISO 9660 volume."""
+    marks = b"".join((b"\0" + mark + b"\1").ljust(2 * KIB, b"\0") for mark in (b"BEA01", version, b"TEA01"))
+    return bytes(32 * KIB) + marks + bytes((blocks - 19) * 2 * KIB)
+
+
+def kernel(size: int = MIB) -> bytes:
+    """Return the beginning of a Linux kernel for x86: the sector has the signature of a boot record."""
+    return (b"MZ" + bytes(508) + b"\x55\xaa" + b"\xeb\x6aHdrS").ljust(size, b"\x90")
 
 
 def vdi(size: int = 64 * MIB) -> bytes:

@@ -1,7 +1,11 @@
 """What uploaded data is taken for, and what is refused."""
 
+import bz2
+import gzip
+import lzma
 import tracemalloc
 
+import fixtures
 import testtools
 
 from glance_mini.content.inspection import Inspection, InspectionRules
@@ -40,9 +44,15 @@ class TestVerdicts(testtools.TestCase):
             ("vmdk", disks.vmdk(sectors=4096), 2 * MIB),
             ("vmdk", disks.stream_optimized(), MIB),
             ("vhd", disks.vhd(7 * MIB), 7 * MIB),
+            ("vhd", disks.fixed_vhd(bytes(MIB)), MIB),
+            ("vhd", disks.fixed_vhd(disks.master_boot_record(0x83, 0x80) + bytes(2 * MIB)), 2 * MIB + 512),
             ("vhdx", disks.vhdx(9 * MIB), 9 * MIB),
             ("vdi", disks.vdi(3 * MIB), 3 * MIB),
             ("iso", disks.iso(30), 30 * 2 * KIB),
+            ("iso", disks.udf(30), 30 * 2 * KIB),
+            ("iso", disks.udf(30, b"NSR02"), 30 * 2 * KIB),
+            ("qcow2", disks.qcow2(5 * MIB, features=0b10011), 5 * MIB),
+            ("vmdk", disks.vmdk(extents='RW 2048 SPARSE "größe-磁盘.vmdk"'), MIB),
             ("gpt", disks.gpt(5 * MIB), 5 * MIB),
             ("luks", disks.luks(3 * MIB), 3 * MIB),
         ]
@@ -51,6 +61,47 @@ class TestVerdicts(testtools.TestCase):
 
     def test_an_iso_that_boots_from_a_disk_is_an_iso(self) -> None:
         self.assertEqual(20 * 2 * KIB, virtual_size(disks.iso(20, HYBRID), "iso"))
+
+    def test_the_volume_of_an_iso_may_stand_behind_other_descriptors(self) -> None:
+        data = disks.iso(25)
+        boot_record = b"\0CD001".ljust(2 * KIB, b"\0")
+        moved = data[: 32 * KIB] + boot_record + data[32 * KIB : 34 * KIB] + data[36 * KIB :]
+        self.assertEqual(25 * 2 * KIB, virtual_size(moved, "iso"))
+
+    def test_the_footer_of_a_fixed_vhd_counts_only_if_it_is_right(self) -> None:
+        disk = bytes(MIB)
+        footer = bytearray(disks.vhd_footer(len(disk), 2))
+        footer[100] ^= 1
+        for data in (
+            disk + footer,
+            disk + disks.vhd_footer(len(disk) - 512, 2),
+            disk + disks.vhd_footer(len(disk), 3),
+            disk + disks.vhd_footer(len(disk), 2)[:-1],
+        ):
+            self.assertIn("looks like raw", self.refusal(bytes(data), "vhd"))
+
+    def test_another_format_within_a_fixed_vhd_is_refused(self) -> None:
+        data = disks.fixed_vhd(disks.qcow2())
+        for declared in ("raw", "vhd", "qcow2"):
+            self.assertIn("qcow2, vhd", self.refusal(data, declared))
+
+    def test_a_vhd_that_depends_on_another_file_is_refused(self) -> None:
+        self.assertIn("parent", self.refusal(disks.vhd_footer(MIB, 4) + bytes(KIB), "vhd"))
+
+    def test_letters_outside_ascii_and_padding_hide_nothing_in_a_vmdk(self) -> None:
+        table = [
+            (disks.vmdk(extents='RW 2048 SPARSE "/etc/größe"'), "descriptor"),
+            (disks.flat_vmdk(comment="# größe\n"), "descriptor"),
+            (disks.flat_vmdk() + bytes(10 * KIB), "descriptor"),
+        ]
+        for data, reason in table:
+            for declared in ("vmdk", "raw"):
+                self.assertIn(reason, self.refusal(data, declared))
+
+    def test_kernels_and_disks_with_a_boot_record_may_be_ami_aki_ari_and_ploop(self) -> None:
+        for declared in ("ami", "aki", "ari", "ploop"):
+            for data in (disks.kernel(), disks.master_boot_record(0x83, 0x80) + bytes(MIB)):
+                self.assertIsNone(virtual_size(data, declared))
 
     def test_other_mixtures_of_formats_are_refused_whatever_is_declared(self) -> None:
         mixture = disks.iso(20, disks.qcow2()[: 32 * KIB])
@@ -175,6 +226,48 @@ class TestVerdicts(testtools.TestCase):
             self.assertEqual(64 * MIB, virtual_size(disks.vhdx(), "vhdx", step=step), f"vhdx by {step}")
             self.assertEqual(MIB, virtual_size(disks.stream_optimized(), "vmdk", step=step), f"vmdk by {step}")
             self.assertEqual(3 * MIB, virtual_size(disks.luks(3 * MIB), "luks", step=step), f"luks by {step}")
+
+
+class TestCompressedData(testtools.TestCase):
+    """Data of a raw disk in a bare container that was not unpacked."""
+
+    PACKED = {
+        "gzip": gzip.compress(NOISE),
+        "zip": b"PK\3\4" + NOISE,
+        "xz": lzma.compress(NOISE),
+        "bzip2": bz2.compress(NOISE),
+        "zstd": b"\x28\xb5\x2f\xfd" + NOISE,
+        "zstd after a skippable frame": b"\x55\x2a\x4d\x18\4\0\0\0abcd\x28\xb5\x2f\xfd" + NOISE,
+    }
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.log = self.useFixture(fixtures.FakeLogger())
+
+    def inspect(self, data: bytes, refuse: bool, **fields: object) -> int | None:
+        rules = InspectionRules(refuse_compressed_raw=refuse)
+        image = make_image(status="queued", **{"disk_format": "raw", "container_format": "bare", **fields})
+        inspection = Inspection(image, rules)
+        inspection.update(data)
+        inspection.finish()
+        return inspection.virtual_size
+
+    def test_it_is_logged(self) -> None:
+        for name, data in self.PACKED.items():
+            self.assertEqual(len(data), self.inspect(data, refuse=False))
+            self.assertIn(f"raw in a bare container and the data looks like {name.split()[0]}", self.log.output)
+        self.assertEqual(len(NOISE), self.inspect(NOISE, refuse=True))
+
+    def test_it_is_refused_if_the_operator_wants_that(self) -> None:
+        for data in self.PACKED.values():
+            self.assertIn("looks like", str(self.assertRaises(UnsafeContent, self.inspect, data, refuse=True)))
+
+    def test_kernels_ramdisks_and_compressed_containers_are_rightly_compressed(self) -> None:
+        for data in self.PACKED.values():
+            for declared in ("aki", "ari"):
+                self.inspect(data, refuse=True, disk_format=declared)
+            self.inspect(data, refuse=True, container_format="compressed")
+        self.assertNotIn("looks like", self.log.output)
 
 
 class TestCost(testtools.TestCase):

@@ -37,6 +37,14 @@ def zipped(data, *, name="disk.img", method=zipfile.ZIP_DEFLATED, more=(), mode=
     return file.getvalue()
 
 
+def gzip_with_name(data):
+    """Return gzip data with the optional field for a file name (RFC 1952 section 2.3)."""
+    file = io.BytesIO()
+    with gzip.GzipFile("disk.img", "wb", fileobj=file) as packer:
+        packer.write(data)
+    return file.getvalue()
+
+
 def bomb(stream):
     """Return BIG zeros compressed by ``stream``, an object with compress and flush, in little memory."""
     return b"".join([*(stream.compress(bytes(MIB)) for _ in range(BIG // MIB)), stream.flush()])
@@ -84,6 +92,16 @@ BOMBS = {
     "bzip2": lambda: bz2.BZ2Compressor(1),
     "zstd": zstd.ZstdCompressor,
 }
+
+
+def skippable(size, number=0):
+    """Return a skippable frame with ``size`` bytes (RFC 8878 section 3.1.2)."""
+    return bytes([0x50 + number, 0x2A, 0x4D, 0x18]) + size.to_bytes(4, "little") + bytes(size)
+
+
+def empty_blocks(count):
+    """Return a zstd frame of ``count`` empty blocks (RFC 8878 section 3.1.1)."""
+    return b"\x28\xb5\x2f\xfd\0\x58" + bytes(3) * (count - 1) + b"\1\0\0"
 
 
 class TestDecompression(StagedCase):
@@ -160,6 +178,52 @@ class TestDecompression(StagedCase):
     def test_the_room_of_the_caller_is_a_limit_too(self):
         self.assertIn("1000", self.refusal(PACKED["gzip"], LimitExceeded, limit=1000))
         self.assertEqual(len(DATA), self.apply(PACKED["gzip"], len(DATA), limit=len(DATA)).attributes["size"])
+
+    def test_each_legal_form_of_a_format_is_unpacked(self):
+        forms = {
+            "zstd after a skippable frame": skippable(4) + PACKED["zstd"],
+            "zstd after many skippable frames": b"".join(skippable(n * 20000, n) for n in range(16)) + PACKED["zstd"],
+            "zstd between skippable frames": skippable(0) + PACKED["zstd"] + skippable(9),
+            "zstd without a checksum and a size": zstd.ZstdCompressor().compress(DATA, zstd.ZstdCompressor.FLUSH_FRAME),
+            "zip with the mark of one segment": b"PK00" + PACKED["zip"],
+            "zip with the mark of a split archive": b"PK\x07\x08" + PACKED["zip"],
+            "gzip with a name": gzip_with_name(DATA),
+            "xz without a check": lzma.compress(DATA, check=lzma.CHECK_NONE),
+            "bzip2 with small blocks": bz2.compress(DATA, 1),
+        }
+        for form, packed in forms.items():
+            self.assertEqual(DATA, self.apply(packed).path.read_bytes(), form)
+
+    def test_skippable_frames_alone_are_empty_data(self):
+        self.assertEqual(b"", self.apply(skippable(5) + skippable(0)).path.read_bytes())
+
+    def test_skippable_frames_of_another_format_are_not_zstd(self):
+        for rest in (b"\x04\x22\x4d\x18 is lz4", b"nothing that is known", DATA):
+            self.assertEqual(self.home / "staged", self.apply(skippable(5) + rest).path)
+
+    def test_an_empty_zip_archive_is_refused(self):
+        self.assertIn("exactly one file", self.refusal(b"PK\5\6" + bytes(18)))
+
+    def test_data_that_holds_nothing_does_not_keep_the_worker_from_its_checks(self):
+        forms = {
+            "empty zstd frames": zstd.compress(b"") * 100_000,
+            "empty zstd blocks": empty_blocks(300_000),
+            "skippable frames": skippable(0) * 100_000 + PACKED["zstd"],
+            "empty gzip members": gzip.compress(b"") * 50_000,
+            "empty xz streams": lzma.compress(b"") * 30_000,
+            "empty bzip2 streams": bz2.compress(b"") * 70_000,
+            **{f"padding after {name}": PACKED[name] + bytes(MIB) for name in ("gzip", "xz", "bzip2", "zstd")},
+        }
+        for form, packed in forms.items():
+            checks = []
+            self.apply(packed, check=lambda checks=checks: checks.append(None))
+            self.assertGreater(len(checks), len(packed) // (128 * 1024), form)
+            self.stop_after(len(checks) // 2, packed)
+
+    def stop_after(self, count, packed):
+        """Stop at check ``count``: then no further one may come, and nothing is left."""
+        checks = iter(range(count))
+        self.refusal(packed, Stopped, check=lambda: stop() if next(checks, None) is None else None)
 
     def test_unpacking_that_is_stopped_leaves_nothing(self):
         self.refusal(PACKED["gzip"], Stopped, check=stop)

@@ -8,7 +8,16 @@ import threading
 import testtools
 
 from glance_mini.operations.jobs import AddJob
-from glance_mini.workers.wakeup import PipeListener, PipeWaker, Silence, Wakeup, has_broker, open_listener, open_waker
+from glance_mini.workers.wakeup import (
+    PipeListener,
+    PipeWaker,
+    Silence,
+    Sleeper,
+    Wakeup,
+    has_broker,
+    open_listener,
+    open_waker,
+)
 from tests.unit.layers.support import make_conf
 from tests.unit.workers.support import WAIT, Script, make_job, make_worker, open_data
 
@@ -16,11 +25,14 @@ from tests.unit.workers.support import WAIT, Script, make_job, make_worker, open
 class TestWakeup(testtools.TestCase):
     def test_sleep_ends_at_a_wake_that_came_before_it(self):
         wakeup = Wakeup()
+        sleepers = [Sleeper(wakeup), Sleeper(wakeup)]
         wakeup.wake()
-        sleeper = threading.Thread(target=wakeup.sleep, args=(3600,), daemon=True)
-        sleeper.start()
-        sleeper.join(WAIT)
-        self.assertFalse(sleeper.is_alive())
+        threads = [threading.Thread(target=each.sleep, args=(3600,), daemon=True) for each in sleepers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(WAIT)
+            self.assertFalse(thread.is_alive())
 
     def test_idle_worker_that_is_woken_runs_a_new_job_long_before_it_would_look(self):
         data, done, wakeup = open_data(self), threading.Event(), Wakeup()

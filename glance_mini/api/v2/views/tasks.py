@@ -48,7 +48,7 @@ def _stub(job: Job) -> View:
     path = f"/v2/tasks/{job.id}"
     return {
         "id": job.id,
-        "type": job.kind,
+        "type": job.task_type,
         "status": job.state,
         "owner": job.project_id,
         "expires_at": job.expires_at,
@@ -65,7 +65,7 @@ def _of_image(job: Job) -> View:
         "image_id": job.image_id,
         "request_id": job.request_id,
         "user_id": job.user_id,
-        "type": job.kind,
+        "type": job.task_type,
         "status": job.state,
         "owner": job.project_id,
         "expires_at": _raw_time(job.expires_at),

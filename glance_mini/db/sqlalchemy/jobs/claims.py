@@ -49,9 +49,7 @@ _DUE = (
 RUNNING, EXPIRED, DUE = range(3)
 """The kinds of rows of ``Statements.look``: a running job, a job with an expired lease, or a sign that a job is due."""
 
-_RUNNING = select(
-    jobs.c.project_id, jobs.c.stores, case((jobs.c.lease_until < _NOW, EXPIRED), else_=RUNNING)
-).where(jobs.c.state == PROCESSING)
+_STATE = case((jobs.c.lease_until < _NOW, EXPIRED), else_=RUNNING)
 _GIVE_BACK = update(jobs).where(*_EXPIRED_LEASE)
 
 _PROJECTS: Any = bindparam("projects", expanding=True)
@@ -82,12 +80,14 @@ class Queue:
 
 @dataclass(frozen=True)
 class Statements:
-    """The statements for jobs of some kinds: running and due jobs; the first of all, of others, of given projects.
+    """The statements for jobs of some kinds: running and due jobs; running jobs; the first of all, of others, of
+    given projects.
 
     They are built once, because building one costs more than sending it.
     """
 
     look: Select[Any] | CompoundSelect[Any]
+    running: Select[Any]
     first: Select[Any]
     first_of_others: Select[Any]
     first_of_these: Select[Any]
@@ -95,7 +95,11 @@ class Statements:
 
 @lru_cache
 def _statements(kinds: tuple[str, ...]) -> Statements:
-    due = (*_DUE, or_(false(), *(jobs.c.kind == kind for kind in kinds)))
+    is_claimed = or_(false(), *(jobs.c.kind == kind for kind in kinds))
+    due = (*_DUE, is_claimed)
+    # Only jobs of the claimed kinds count for their project.
+    project = case((is_claimed, jobs.c.project_id), else_=null())
+    running = select(project, jobs.c.stores, _STATE).where(jobs.c.state == PROCESSING)
     is_waiting = select(null(), null(), literal(DUE)).where(exists().where(*due))
     first = (
         select(jobs.c.rank, *COLUMNS)
@@ -105,7 +109,8 @@ def _statements(kinds: tuple[str, ...]) -> Statements:
         .with_for_update(skip_locked=True)
     )
     of_rank = first.where(jobs.c.rank == bindparam("rank"))
-    return Statements(union_all(_RUNNING, is_waiting), first, of_rank.where(_OF_OTHERS), of_rank.where(_OF_THESE))
+    others, these = of_rank.where(_OF_OTHERS), of_rank.where(_OF_THESE)
+    return Statements(union_all(running, is_waiting), running, first, others, these)
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ def claim(connection: Connection, call: ClaimJob, now: datetime) -> Job | None:
     queue, limits = Queue(call.kinds, call.node_url, now), call.limits
     if limits != NO_JOB_LIMITS:
         locks.wait(connection, locks.CLAIM_JOB)
-    running = _count(connection.execute(_RUNNING, {"now": now}).all())
+    running = _count(connection.execute(queue.statements.running, {"now": now}).all())
     if running.has_expired:
         connection.execute(_GIVE_BACK, {"now": now, "state": PENDING, "process": None, "lease_until": None})
     job = _next(connection, queue, running, limits)

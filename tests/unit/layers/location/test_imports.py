@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any, ClassVar, cast
 
+import fixtures
 import testtools
 
 from glance_mini.content.signatures import PROPERTIES
@@ -13,6 +14,7 @@ from glance_mini.domain.image import Image, Location
 from glance_mini.domain.imports import METHOD_RULES, ImportBegun, ImportRequest, MethodRule
 from glance_mini.domain.job import Job
 from glance_mini.domain.quota import Limits
+from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.layers.location.imports import ImportRules
 from glance_mini.layers.location.layer import LocationLayer
 from glance_mini.maintenance.leases import LeaseKeeper
@@ -21,6 +23,7 @@ from glance_mini.operations.imports import ImportImage
 from glance_mini.operations.records import BeginImport
 from glance_mini.operations.tasks import CreateTask
 from glance_mini.testing.samples import IMAGE_ID, make_context, make_image, make_job
+from glance_mini_store.drivers.file.driver import FileDriver
 from glance_mini_store.store import Store
 from glance_mini_store.stores import Stores
 from tests.unit.layers.location.stores import FailingDriver, ReadOnlyDriver, one_store
@@ -62,6 +65,7 @@ def added(job: Job) -> Job:
 
 class ImportCase(testtools.TestCase):
     methods: ClassVar = METHOD_RULES
+    has_plugins = False
 
     def setUp(self) -> None:
         super().setUp()
@@ -78,6 +82,7 @@ class ImportCase(testtools.TestCase):
             priorities={"api_image_import": 5, "import": 7},
             wake_workers=self.wake,
             methods=self.methods,
+            has_plugins=self.has_plugins,
         )
         layer = LocationLayer(self.stores, LeaseKeeper(cast(DataAccess, None), 60), Metrics(), rules=rules)
         stack, self.recorder = stand(layer, **answers_with)
@@ -160,6 +165,43 @@ class TestJobs(ImportCase):
         self.assertEqual(0, self.woken)
 
 
+class TestQuickJobs(ImportCase):
+    """Copies within one file system."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = self.useFixture(fixtures.TempDir())
+        disks = [Store(FileDriver(folder.join(name)), name, is_default=name == "a") for name in "ab"]
+        staging = Store(FileDriver(folder.join("staging")), STAGING_STORE, reserved=True)
+        self.stores = Stores([*disks, Store(FailingDriver("far"), "far"), staging])
+        self.active = make_image(locations=(Location(f"file://{folder.join('a')}/x", {"store": "a"}),))
+
+    def kind(self, method: dict[str, str], image: Image, *stores: str) -> str:
+        return str(self.begin(method, image, stores=stores).job.kind)
+
+    def test_data_that_stays_on_its_file_system_makes_a_quick_job(self) -> None:
+        self.assertEqual("local_image_import", self.kind(DIRECT, UPLOADING, "a", "b"))
+        self.assertEqual("local_image_import", self.kind(COPY, self.active, "b"))
+        self.assertEqual("api_image_import", self.begin(DIRECT, UPLOADING).job.task_type)
+
+    def test_any_other_source_or_store_makes_a_slow_one(self) -> None:
+        far = make_image(locations=(Location("memory://far/x", {"store": "far"}),))
+        for method, image, stores in (
+            (WEB, QUEUED, ("a",)),
+            (OTHER, QUEUED, ("a",)),
+            (DIRECT, UPLOADING, ("a", "far")),
+            (COPY, self.active, ("far",)),
+            (COPY, far, ("a",)),
+            (DIRECT, replace(UPLOADING, properties=dict.fromkeys(PROPERTIES, "x")), ("a",)),
+        ):
+            self.assertEqual("api_image_import", self.kind(method, image, *stores))
+
+    def test_plugins_make_it_a_slow_one(self) -> None:
+        self.has_plugins = True
+        self.assertEqual("api_image_import", self.kind(DIRECT, UPLOADING, "a"))
+        self.assertEqual("local_image_import", self.kind(COPY, self.active, "b"))
+
+
 class TestChecks(ImportCase):
     def test_each_method_wants_its_status(self) -> None:
         for method, right in ((DIRECT, "uploading"), (WEB, "queued"), (COPY, "active"), (OTHER, "queued")):
@@ -177,7 +219,6 @@ class TestChecks(ImportCase):
         self.assertIn("glance_region", self.fails(Invalid, {**OTHER, "glance_region": ""}, QUEUED))
         text = self.fails(Invalid, {**OTHER, "glance_image_id": "x"}, QUEUED)
         self.assertIn("image id does not look like a UUID", text)
-        self.assertIn("catalogue", self.fails(Invalid, {**OTHER, "endpoint": ""}, QUEUED))
 
     def test_addresses_are_checked_last(self) -> None:
         self.begin(WEB, QUEUED)

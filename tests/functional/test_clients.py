@@ -147,3 +147,38 @@ class SDKTest(ClientTestCase):
         self.assertEqual(CONTENT, output.getvalue())
         cloud.image.delete_image(changed)
         self.assertIsNone(cloud.image.find_image("renamed", ignore_missing=True))
+
+
+class TypedPropertiesTest(ClientTestCase):
+    """Properties that the operator describes as nullable or as no text."""
+
+    SCHEMA = '{"kernel_id": {"type": ["null", "string"], "pattern": "^[0-9a-f-]{36}$"}, "flag": {"type": "boolean"}}'
+
+    def setUp(self):
+        super().setUp()
+        self.state.create()
+        (self.state.config_file.parent / "schema-image.json").write_text(self.SCHEMA)
+        self.service = self.start()
+        self.image = self.service.create_image(kernel_id=None, flag="True", color="red")
+        self.client = self.useFixture(Client(self.state.clouds_file))
+
+    def test_glance_updates_an_image_with_null_and_renames_a_property(self):
+        access = ("--os-auth-token", self.service.token, "--os-image-url", self.service.lines[2])
+        self.client.call("glance", *access, "image-update", "--property", "size_class=big", self.image)
+        self.client.call(
+            "glance", *access, "image-update", "--remove-property", "color", "--property", "colour=red", self.image
+        )
+        shown = self.show()
+        names = ("kernel_id", "flag", "size_class", "colour")
+        self.assertEqual((None, True, "big", "red"), tuple(map(shown.get, names)))
+        self.assertNotIn("color", shown)
+
+    def test_openstack_writes_a_boolean_as_text(self):
+        for text, value in (("false", False), ("True", True)):
+            self.client.openstack("image", "set", self.image, "--property", f"flag={text}")
+            self.assertIs(value, self.show()["flag"])
+            found = self.service.request("GET", f"/v2/images?flag={text}").json()["images"]
+            self.assertEqual([self.image], [image["id"] for image in found])
+
+    def show(self):
+        return self.service.request("GET", f"/v2/images/{self.image}").json()

@@ -75,8 +75,8 @@ class Job:
 class JobLimits:
     """The number of jobs that may run at once for one project and for one store; None means any number.
 
-    For a project the jobs of the kinds that are claimed count, for a store all jobs. A claim skips jobs beyond these limits. Among jobs of equal priority the project with the fewest running jobs
-    comes first, and then the oldest job.
+    For a project the jobs of the kinds that are claimed count, for a store all jobs. A claim skips jobs beyond these
+    limits. Among jobs of equal priority the project with the fewest running jobs comes first, and then the oldest job.
     """
 
     per_project: int | None = None

@@ -1,7 +1,7 @@
 """The loop of a worker: threads that claim jobs from the database, run them and record their results.
 
-The threads are divided into lanes, so that quick jobs never wait behind slow ones. Nothing here knows what jobs do. If a result cannot be recorded, the lease of the job expires, and another worker
-continues it from its checkpoint.
+The threads are divided into lanes, so that quick jobs never wait behind slow ones. Nothing here knows what jobs do. If
+a result cannot be recorded, the lease of the job expires, and another worker continues it from its checkpoint.
 """
 
 import logging

@@ -39,7 +39,7 @@ class TestLanes(testtools.TestCase):
 
     def test_quick_jobs_do_not_wait_behind_slow_ones(self):
         began, done = threading.Semaphore(0), threading.Semaphore(0)
-        slow = Script(lambda job, control: began.release() or self.may_end.wait(WAIT) and {})
+        slow = Script(lambda job, control: began.release() or (self.may_end.wait(WAIT) and {}))
         quick = QuickScript(lambda job, control: done.release() or {})
         self.add(9, priority=50)
         self.start(slow, quick, threads=2)

@@ -109,7 +109,8 @@ def _statements(kinds: tuple[str, ...]) -> Statements:
         .with_for_update(skip_locked=True)
     )
     of_rank = first.where(jobs.c.rank == bindparam("rank"))
-    return Statements(union_all(running, is_waiting), running, first, of_rank.where(_OF_OTHERS), of_rank.where(_OF_THESE))
+    looked_for = union_all(running, is_waiting)
+    return Statements(looked_for, running, first, of_rank.where(_OF_OTHERS), of_rank.where(_OF_THESE))
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,7 @@ ROUTES: tuple[Route, ...] = (
     Route(f"{_IMAGE}/actions/deactivate", {"POST": _bodiless("deactivate_image", "image_actions.deactivate")}),
     Route(f"{_IMAGE}/actions/reactivate", {"POST": _bodiless("reactivate_image", "image_actions.reactivate")}),
     Route(f"{_IMAGE}/actions/restore", {"POST": _bodiless("restore_image", "image_actions.restore")}),
+    Route(f"{_IMAGE}/actions/purge", {"POST": _bodiless("purge_image", "image_actions.purge")}),
     Route(
         f"{_IMAGE}/tags/{{tag}}",
         {

@@ -16,8 +16,8 @@ OPTS = [
         "user_storage_quota",
         default="0",
         help="Bytes that the images of one project may take in all stores together; data in two stores "
-        "counts twice. A number with an optional unit B, KB, MB, GB or TB (powers of 1024); 0 means "
-        "no limit. Ignored when ``use_keystone_limits`` is on."
+        "counts twice, and staged data counts. A number with an optional unit B, KB, MB, GB or TB (powers of "
+        "1024); 0 means no limit. Ignored when ``use_keystone_limits`` is on."
         "\n\nExample: ``500GB``",
     ),
     cfg.BoolOpt(
@@ -26,6 +26,12 @@ OPTS = [
         help="Take the limits of a project from the unified limits registered in Keystone: "
         "``image_size_total``, ``image_stage_total``, ``image_count_total`` and "
         "``image_count_uploading``. Needs the section ``[oslo_limit]``.",
+    ),
+    cfg.BoolOpt(
+        "quota_counts_deleted",
+        default=True,
+        help="Count the data of deleted images that can still be restored, see ``delayed_delete``, under "
+        "``user_storage_quota`` or under ``image_size_total``. Their project can delete them for good.",
     ),
     cfg.IntOpt(
         "image_property_quota",

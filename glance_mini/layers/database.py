@@ -7,15 +7,16 @@ from oslo_config import cfg
 
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import Forbidden, NotFound
+from glance_mini.domain.errors import Forbidden, NotFound, StatusConflict
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.job import SCRUB, TASK_KINDS, Job, JobQuery, new_job
+from glance_mini.domain.status import PENDING_DELETE
 from glance_mini.layers.base import Handler, Layer
 from glance_mini.layers.services import Services
 from glance_mini.operations import DATA_CALLS, images, locations, tasks
 from glance_mini.operations.base import DataCall, Operation
 from glance_mini.operations.jobs import AddJob, GetJob
-from glance_mini.operations.records import MarkDeleted, MoveToTrash, SetStatus
+from glance_mini.operations.records import DeleteFromTrash, MarkDeleted, MoveToTrash, SetStatus
 
 R = TypeVar("R")
 
@@ -67,6 +68,11 @@ class DatabaseLayer(Layer):
             return self._run(context, MarkDeleted(op.image_id))
         job = new_job(context, SCRUB, {}, image_id=op.image_id, priority=self._scrub_priority)
         return self._run(context, MoveToTrash(op.image_id, self._scrub_after, job))
+
+    def purge_image(self, context: Context, op: images.PurgeImage) -> Image:
+        if op.target.status != PENDING_DELETE:
+            raise StatusConflict(id=op.image_id, status=op.target.status, wanted=PENDING_DELETE)
+        return self._run(context, DeleteFromTrash(op.image_id))
 
     def deactivate_image(self, context: Context, op: images.DeactivateImage) -> Image:
         return self._switch(context, op.target, "active", "deactivated")

@@ -109,6 +109,18 @@ class RestoreImage(ImageOperation[Image], DataCall[Image]):
     limits: Limits = NO_LIMITS
 
 
+@dataclass(frozen=True)
+class PurgeImage(ImageOperation[Image]):
+    """Delete an image in the trash permanently, with its data, and return it.
+
+    Raises StatusConflict if it is not in the trash, NotFound.
+    """
+
+    name: ClassVar[str] = "purge_image"
+    for_owner: ClassVar[bool] = True
+    of_deleted: ClassVar[bool] = True
+
+
 OPERATIONS: tuple[type[Operation[object]], ...] = (
     GetImage,
     ListImages,
@@ -118,4 +130,5 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     DeactivateImage,
     ReactivateImage,
     RestoreImage,
+    PurgeImage,
 )

@@ -15,6 +15,7 @@ RULES = (
     rule("add_image", CREATE, "Create an image.", ("POST", IMAGES)),
     rule("delete_image", MEMBER, "Delete an image and its data.", ("DELETE", IMAGE)),
     rule("restore_image", MEMBER, "Restore a deleted image.", ("POST", f"{IMAGE}/actions/restore")),
+    rule("purge_image", MEMBER, "Delete a deleted image for good.", ("POST", f"{IMAGE}/actions/purge")),
     rule(
         "get_image",
         READ,

@@ -439,6 +439,17 @@ class TestQuota(ImportsTest):
 
     options = {"DEFAULT": {"user_storage_quota": f"{len(BODY) * 3 // 2}B"}}
 
+    def test_staged_data_takes_room_and_counts_once_when_it_is_stored(self) -> None:
+        image_id = self.create()
+        self.stage(image_id)
+        other = self.create()
+        answer = self.send("PUT", f"/v2/images/{other}/file", BODY, Content_Type=DATA_TYPE)
+        self.assertEqual(413, answer.status_int)
+        self.assertImported(self.run_import(image_id, "glance-direct"))
+        self.assertEqual(204, self.send("DELETE", f"/v2/images/{image_id}").status_int)
+        answer = self.send("PUT", f"/v2/images/{other}/file", BODY, Content_Type=DATA_TYPE)
+        self.assertEqual(204, answer.status_int)
+
     def test_a_second_store_that_passes_the_quota_undoes_the_import(self) -> None:
         image = self.run_import(self.create(), self.from_web(), stores=["fast", "cheap"])
         self.assertEqual(("queued", None), (image["status"], image.get("stores")))

@@ -26,6 +26,7 @@ from glance_mini.operations.images import (
     DeleteImage,
     GetImage,
     ListImages,
+    PurgeImage,
     ReactivateImage,
     RestoreImage,
     UpdateImage,
@@ -152,4 +153,9 @@ class ImageActionsController:
     def restore(self, request: Request, image_id: str) -> Response:
         """Bring a deleted image back."""
         self.domain.call(request.context, RestoreImage(image_id))
+        return empty_response()
+
+    def purge(self, request: Request, image_id: str) -> Response:
+        """Delete for good an image that was deleted and could be restored."""
+        self.domain.call(request.context, PurgeImage(image_id))
         return empty_response()

@@ -16,7 +16,7 @@ from glance_mini.domain import errors
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import TASK_PROPERTY, ImportBegun
 from glance_mini.domain.job import FINISHED, PENDING, Job
-from glance_mini.domain.quota import IMAGE_COUNT_UPLOADING, Limits
+from glance_mini.domain.quota import IMAGE_COUNT_UPLOADING, IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL, Limits
 from glance_mini.domain.status import check_transition
 from glance_mini.domain.transfer import StoredData
 from glance_mini.operations.jobs import AddJob
@@ -79,7 +79,18 @@ def record(connection: Connection, call: RecordImport, now: datetime) -> Image:
     _check_locations(before, after, call.limits)
     after = _moved(before, after, call.status)
     after = replace(after, properties={**before.properties, **call.properties}, updated_at=now)
-    return records.store(connection, before, after, now, call.limits)
+    return records.store(connection, before, after, now, _without_staged(connection, before, call.limits))
+
+
+def _without_staged(connection: Connection, image: Image, limits: Limits) -> Limits:
+    """Return ``limits`` with room for the staged data of ``image``, which is removed when it is stored."""
+    if IMAGE_STAGE_TOTAL not in limits.together.get(IMAGE_SIZE_TOTAL, ()):
+        return limits
+    staged = staged_rows.get(connection, image.id)
+    if staged is None or IMAGE_SIZE_TOTAL not in limits.project:
+        return limits
+    more = limits.project[IMAGE_SIZE_TOTAL] + staged.size
+    return replace(limits, project={**limits.project, IMAGE_SIZE_TOTAL: more})
 
 
 def end(connection: Connection, call: EndImport, now: datetime) -> Image:

@@ -1,7 +1,8 @@
 """The trash: deleted images that can be restored for a while, with the status ``pending_delete`` (api-images-restore).
 
-Only lists of the trash show them, and they count for no quota. They keep their properties, tags, members and locations
-until they are restored, or until the job that was added with the deletion deletes them permanently.
+Only lists of the trash show them, and only their bytes count, as ``image_size_deleted``. They keep their properties,
+tags, members and locations until they are restored, or until the job that was added with the deletion, or their owner,
+deletes them permanently.
 """
 
 from collections import Counter
@@ -47,7 +48,7 @@ def move_in(connection: Connection, call: MoveToTrash, now: datetime) -> Image:
     records.update_row(connection, before, after, deleted=True, deleted_at=now)
     job = job_rows.add(connection, AddJob(call.job, call.keep), now)
     connection.execute(_INSERT, {"image_id": before.id, "status": before.status, "scrub_at": job.due_at})
-    usage.change(connection, usage.of_image(before), Counter())
+    usage.change(connection, usage.of_image(before), usage.of_deleted(before))
     return after
 
 
@@ -65,7 +66,7 @@ def restore(connection: Connection, call: RestoreImage, now: datetime) -> Image:
     after = replace(before, status=status, updated_at=now, deleted_at=None)
     records.update_row(connection, before, after, deleted=False, deleted_at=None)
     after = import_lock.break_stale_lock(connection, after, now)
-    usage.change(connection, Counter(), usage.of_image(after), call.limits)
+    usage.change(connection, usage.of_deleted(before), usage.of_image(after), call.limits)
     return after
 
 
@@ -78,6 +79,7 @@ def empty(connection: Connection, call: DeleteFromTrash, now: datetime) -> Image
     after = replace(before, status="deleted", updated_at=now, deleted_at=now, locations=())
     records.update_row(connection, before, after, deleted_at=now)
     children.store_difference(connection, before, replace(after, properties=NO_PROPERTIES, tags=()), now)
+    usage.change(connection, usage.of_deleted(before), Counter())
     return after
 
 

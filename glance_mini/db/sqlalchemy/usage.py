@@ -10,22 +10,33 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, bindparam, case, cast, false, func, insert, not_, select, update
 from sqlalchemy.dialects import postgresql
 
-from glance_mini.db.sqlalchemy.models import image_locations, images, jobs, quota_usage, staged_data, transfers
+from glance_mini.db.sqlalchemy.models import (
+    image_locations,
+    images,
+    jobs,
+    pending_deletes,
+    quota_usage,
+    staged_data,
+    transfers,
+)
 from glance_mini.domain import errors
 from glance_mini.domain.image import RESERVED_NAMESPACE, Image
 from glance_mini.domain.quota import (
+    COUNTED,
     IMAGE_COUNT_TOTAL,
     IMAGE_COUNT_UPLOADING,
+    IMAGE_SIZE_DELETED,
     IMAGE_SIZE_TOTAL,
     IMAGE_STAGE_TOTAL,
+    IN_BYTES,
     NO_LIMITS,
-    RESOURCES,
     Limits,
 )
+from glance_mini.domain.status import PENDING_DELETE
 from glance_mini.domain.transfer import Transfer
 from glance_mini.operations.records import CountUsage
 
-NOT_COUNTED = ("killed", "deleted", "pending_delete")
+NOT_COUNTED = ("killed", "deleted", PENDING_DELETE)
 
 Usage = Counter[tuple[str | None, str]]
 """Amounts by project and resource."""
@@ -37,6 +48,11 @@ def of_image(image: Image) -> Usage:
         return Counter()
     size = (image.size or 0) * len(image.locations)
     return Counter({(image.owner, IMAGE_COUNT_TOTAL): 1, (image.owner, IMAGE_SIZE_TOTAL): size})
+
+
+def of_deleted(image: Image) -> Usage:
+    """Return the usage of ``image``, with its locations, while it can be restored."""
+    return Counter({(image.owner, IMAGE_SIZE_DELETED): (image.size or 0) * len(image.locations)})
 
 
 def of_transfer(transfer: Transfer) -> Usage:
@@ -61,7 +77,44 @@ def change(connection: Connection, before: Usage, after: Usage, limits: Limits =
     counted = sorted((key, amount) for key, amount in difference.items() if key[0] is not None and amount)
     for (project, resource), amount in counted:
         limit = limits.project.get(resource) if amount > 0 else None
+        if limit is not None and (others := limits.together.get(resource)):
+            _check_together(connection, str(project), (resource, *others), difference, limit)
+            limit = None
         _add(connection, str(project), resource, amount, limit)
+
+
+def _check_together(
+    connection: Connection, project: str, pool: tuple[str, ...], difference: Usage, limit: int
+) -> None:
+    """Lock the rows of all bytes of ``project``; raise LimitExceeded if those of ``pool`` grow beyond ``limit`` in sum.
+
+    What is added before the first limited resource of a change is in the rows already.
+    """
+    growth = sum(difference[project, each] for each in pool)
+    if growth <= 0:
+        return
+    used = _lock_bytes(connection, project, difference)
+    counted_already = sum(difference[project, each] for each in pool if each < pool[0])
+    wanted = sum(used[each] for each in pool) - counted_already + growth
+    if wanted > limit:
+        raise errors.LimitExceeded(resource=pool[0], limit=limit, wanted=wanted)
+
+
+def _lock_bytes(connection: Connection, project: str, difference: Usage) -> dict[str, int]:
+    """Lock the rows that count bytes, in their order, and return what they hold.
+
+    Missing rows are made first, without what this transaction will still add to them.
+    """
+    while True:
+        rows = connection.execute(_LOCK_BYTES, {"project": project})
+        used: dict[str, int] = {row.resource: row.used for row in rows}
+        missing = [resource for resource in sorted(IN_BYTES) if resource not in used]
+        if not missing:
+            return used
+        for resource in missing:
+            before = connection.execute(_SUMS[resource], {"project": project}).scalar_one()
+            before = max(before - difference[project, resource], 0)
+            _insert_missing(connection, {"project_id": project, "resource": resource, "used": before})
 
 
 def read(connection: Connection, call: CountUsage) -> dict[str, int]:
@@ -75,12 +128,12 @@ def _read_project(connection: Connection, project_id: str) -> dict[str, int]:
     for resource, statement in _SUMS.items():
         if resource not in used:
             used[resource] = connection.execute(statement, {"project": project_id}).scalar_one()
-    return dict.fromkeys(RESOURCES, 0) | used
+    return dict.fromkeys(COUNTED, 0) | used
 
 
 def _read_total(connection: Connection) -> dict[str, int]:
     # Projects without rows are left out.
-    return dict.fromkeys(RESOURCES, 0) | {resource: int(amount) for resource, amount in connection.execute(_TOTALS)}
+    return dict.fromkeys(COUNTED, 0) | {resource: int(amount) for resource, amount in connection.execute(_TOTALS)}
 
 
 def _add(connection: Connection, project: str, resource: str, amount: int, limit: int | None) -> None:
@@ -108,6 +161,12 @@ _INSERT_POSTGRESQL = postgresql.insert(quota_usage).on_conflict_do_nothing()
 
 _KEY = (quota_usage.c.project_id == bindparam("project"), quota_usage.c.resource == bindparam("of"))
 _ROWS = select(quota_usage.c.resource, quota_usage.c.used).where(_KEY[0])
+_LOCK_BYTES = (
+    select(quota_usage.c.resource, quota_usage.c.used)
+    .where(_KEY[0], quota_usage.c.resource.in_(sorted(IN_BYTES)))
+    .order_by(quota_usage.c.resource)
+    .with_for_update()
+)
 _TOTALS = select(quota_usage.c.resource, func.sum(quota_usage.c.used)).group_by(quota_usage.c.resource)
 _USED = select(quota_usage.c.used).where(*_KEY)
 
@@ -128,6 +187,12 @@ _COPIES = (
     .scalar_subquery()
 )
 _STORED = select(func.coalesce(func.sum(images.c.size * _COPIES), 0)).where(*_PROJECT_IMAGES).scalar_subquery()
+_DELETED = (
+    select(func.coalesce(func.sum(images.c.size * _COPIES), 0))
+    .join_from(pending_deletes, images, images.c.id == pending_deletes.c.image_id)
+    .where(images.c.owner == bindparam("project"))
+    .scalar_subquery()
+)
 IS_STAGING = transfers.c.store.startswith(RESERVED_NAMESPACE, autoescape=True)
 """The condition for transfers into the staging area, as in ``resource_of``."""
 
@@ -147,6 +212,7 @@ _STAGED = _sum(staged_data.c.size, staged_data.c.project_id == bindparam("projec
 _SUMS = {
     IMAGE_COUNT_TOTAL: select(func.count()).select_from(images).where(*_PROJECT_IMAGES),
     IMAGE_SIZE_TOTAL: select(cast(_STORED + _RESERVED, BigInteger)),
+    IMAGE_SIZE_DELETED: select(cast(_DELETED, BigInteger)),
     IMAGE_STAGE_TOTAL: select(cast(_STAGED + _STAGING, BigInteger)),
     IMAGE_COUNT_UPLOADING: select(
         _count(transfers.c.project_id) + _count(staged_data.c.project_id) + _count(jobs.c.counted_for)

@@ -177,7 +177,7 @@ def _check_address(context: Context, request: ImportRequest, rules: ImportRules)
         rules.check_uri(request.method["uri"])
     if request.name == GLANCE_DOWNLOAD:
         if not context.auth_token:
-            raise Invalid(reason="The method needs a token of Keystone, whose catalogue names the other service.")
+            raise Invalid(reason="The method needs a token of Keystone: its catalogue names the other service.")
         # An unknown region or interface fails as a task, as clients expect (Tempest looks for it).
         if endpoint := request.method.get("endpoint"):
             rules.check_uri(endpoint)

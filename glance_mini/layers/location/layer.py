@@ -210,6 +210,12 @@ class LocationLayer(Layer):
                 raise Conflict(reason=f"Image {op.image_id} could not be deleted: {error}") from error
         return deleted
 
+    def purge_image(self, context: Context, op: images.PurgeImage) -> Image:
+        """Delete the record of a deleted image, then its bytes; the reaper retries what cannot be deleted yet."""
+        deleted = self.below(context, op)
+        self._removal.delete_removed(context, op.image_id)
+        return deleted
+
     def _stop_job(self, context: Context, job_id: str) -> None:
         """Cancel a running job whose image is gone; a waiting job notices that itself."""
         try:

@@ -105,7 +105,10 @@ class QuotaLayer(Layer):
         limit = limits.project.get(quota.IMAGE_SIZE_TOTAL)
         if owner is not None and limit is not None:
             used = self.below(context, CountUsage(owner))
-            self._require(quota.IMAGE_SIZE_TOTAL, limit, used[quota.IMAGE_SIZE_TOTAL] + 1)
+            pool = (quota.IMAGE_SIZE_TOTAL, *limits.together.get(quota.IMAGE_SIZE_TOTAL, ()))
+            # Data that is staged for this image counts once, whether it is stored already or not.
+            own = (op.target.size or 0) if op.target.status == "uploading" and quota.IMAGE_STAGE_TOTAL in pool else 0
+            self._require(quota.IMAGE_SIZE_TOTAL, limit, sum(used[each] for each in pool) - own + 1)
         return self._below_counting(context, replace(op, limits=limits))
 
     def record_import(self, context: Context, op: RecordImport) -> Image:
@@ -127,15 +130,16 @@ class QuotaLayer(Layer):
         return self._below_counting(context, replace(op, chunks=chunks))
 
     def get_usage(self, context: Context, op: info.GetUsage) -> dict[str, tuple[int, int]]:
-        if not self._source.is_unified or context.project_id is None:
+        if not self._source.shown or context.project_id is None:
             return {}
         used = self.below(context, CountUsage(context.project_id))
         limits = self._source.project_limits(context.project_id)
-        return {resource: (used.get(resource, 0), limits.get(resource, -1)) for resource in quota.RESOURCES}
+        return {resource: (used.get(resource, 0), limits.get(resource, -1)) for resource in self._source.shown}
 
     def _limits(self, owner: object) -> Limits:
         return Limits(
             project=self._source.project_limits(owner) if isinstance(owner, str) else {},
+            together=self._source.together,
             properties=self._per_image.properties,
             tags=self._per_image.tags,
             locations=self._per_image.locations,

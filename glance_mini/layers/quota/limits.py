@@ -23,8 +23,15 @@ _REMEMBER_SECONDS = 30.0
 class LimitSource(Protocol):
     """A source of the limits of projects."""
 
-    is_unified: bool
-    """Whether the limits are Keystone's, which users may look up with their usage."""
+    @property
+    def together(self) -> Mapping[str, tuple[str, ...]]:
+        """The resources that count under the limit of another one too."""
+        ...
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The resources that users may look up with their usage."""
+        ...
 
     def project_limits(self, project_id: str) -> Mapping[str, int]:
         """Return the limits of the project by resource, in bytes or counts; a missing resource has no limit."""
@@ -32,12 +39,17 @@ class LimitSource(Protocol):
 
 
 class OptionLimits:
-    """The limit of ``user_storage_quota``, the same for all projects; 0 means no limit."""
+    """The limit of ``user_storage_quota``, the same for all projects; 0 means no limit.
 
-    is_unified = False
+    Stored and staged bytes count together, and with ``counts_deleted`` those of deleted images that can be restored.
+    """
 
-    def __init__(self, storage: int) -> None:
-        self._limits = {quota.IMAGE_SIZE_TOTAL: storage} if storage else {}
+    def __init__(self, storage: int, counts_deleted: bool = True) -> None:
+        counted = sorted(quota.IN_BYTES if counts_deleted else quota.IN_BYTES - {quota.IMAGE_SIZE_DELETED})
+        self.shown = tuple(sorted(quota.IN_BYTES)) if storage else ()
+        limited = (quota.IMAGE_SIZE_TOTAL, quota.IMAGE_STAGE_TOTAL) if storage else ()
+        self.together = {each: tuple(other for other in counted if other != each) for each in limited}
+        self._limits = dict.fromkeys(limited, storage)
 
     def project_limits(self, project_id: str) -> Mapping[str, int]:
         return self._limits
@@ -47,12 +59,20 @@ class UnifiedLimits:
     """Limits registered in Keystone, cached for half a minute.
 
     Keystone is first asked at the first use and not at start, so that the service starts without it. If the limits
-    cannot be read, each use raises an error: an unreadable limit never means no limit.
+    cannot be read, each use raises an error: an unreadable limit never means no limit. With ``counts_deleted`` the
+    bytes of deleted images that can be restored count under ``image_size_total``.
     """
 
-    is_unified = True
+    shown = quota.COUNTED
 
-    def __init__(self, open_enforcer: Callable[[], Any], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        open_enforcer: Callable[[], Any],
+        clock: Callable[[], float] = time.monotonic,
+        counts_deleted: bool = True,
+    ) -> None:
+        deleted = (quota.IMAGE_SIZE_DELETED,) if counts_deleted else ()
+        self.together: Mapping[str, tuple[str, ...]] = {quota.IMAGE_SIZE_TOTAL: deleted}
         self._open_enforcer = open_enforcer
         self._clock = clock
         self._enforcer: Any = None
@@ -99,8 +119,8 @@ class UnifiedLimits:
 def limit_source(conf: cfg.ConfigOpts) -> LimitSource:
     """Return the source that ``use_keystone_limits`` chooses."""
     if conf.use_keystone_limits:
-        return UnifiedLimits(lambda: _open_enforcer(conf))
-    return OptionLimits(parse_size(conf.user_storage_quota))
+        return UnifiedLimits(lambda: _open_enforcer(conf), counts_deleted=conf.quota_counts_deleted)
+    return OptionLimits(parse_size(conf.user_storage_quota), conf.quota_counts_deleted)
 
 
 def _open_enforcer(conf: cfg.ConfigOpts) -> Any:

@@ -22,14 +22,15 @@ _MAX_WAIT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Headroom:
-    """The limit of one resource, in bytes."""
+    """The limit of one resource, in bytes, and the resources that count under it too."""
 
     resource: str
     limit: int
+    others: tuple[str, ...] = ()
 
     def less(self, amount: int) -> "Headroom":
         """Return the limit lowered by ``amount`` bytes."""
-        return Headroom(self.resource, self.limit - amount)
+        return Headroom(self.resource, self.limit - amount, self.others)
 
 
 class Reservations:
@@ -62,7 +63,8 @@ class Reservations:
         If there is no room, the youngest upload of the project fails and older ones wait for its room, so that as many
         of several uploads finish as there is room for.
         """
-        step, room = max(needed, self._step), Headroom(resource, op.limits.project[resource])
+        step, limits = max(needed, self._step), op.limits
+        room = Headroom(resource, limits.project[resource], limits.together.get(resource, ()))
         if step > needed and self._take(context, op, step, room.less(SCARCE_STEPS * self._step)):
             return step
         waited = 0.0
@@ -87,7 +89,7 @@ class Reservations:
 
     def _take(self, context: Context, op: Incoming, amount: int, room: Headroom) -> bool:
         assert op.transfer_id is not None
-        limits = Limits(project={room.resource: room.limit})
+        limits = Limits(project={room.resource: room.limit}, together={room.resource: room.others})
         try:
             self._below(context, ReserveSpace(op.transfer_id, amount, limits))
         except LimitExceeded:

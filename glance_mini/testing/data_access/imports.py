@@ -328,6 +328,20 @@ class ImportContract(JobContractBase):
         used = [self.used(one) for one in (IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL, IMAGE_COUNT_UPLOADING)]
         self.assertEqual([0, 0, 0], used)
 
+    def test_staged_data_that_is_stored_counts_once_for_the_limit_of_all_bytes(self) -> None:
+        together = {IMAGE_SIZE_TOTAL: (IMAGE_STAGE_TOTAL,)}
+        for limit, fits in ((699, False), (700, True)):
+            image = self.create()
+            self.stage(image)
+            held = self.start_import(self.image(image))
+            limits = Limits({IMAGE_SIZE_TOTAL: limit}, together=together)
+            if fits:
+                self.record(held, data_in("fast"), "active", limits=limits)
+            else:
+                self.assertRaises(errors.LimitExceeded, self.record, held, data_in("fast"), "active", limits=limits)
+            self.data.run(MarkDeleted(image.id), LATER)
+            self.data.run(ForgetStaged(image.id), LATER)
+
     def test_failed_copy_that_did_not_clear_up_keeps_what_it_has_copied(self) -> None:
         image = self.insert(stored(size=700))
         held = self.start_import(image)

@@ -1,16 +1,30 @@
 """The contract for what is counted."""
 
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
 from glance_mini.domain import errors
 from glance_mini.domain.changes import LocationChange, PropertyChange
-from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_SIZE_TOTAL, RESOURCES, Limits
-from glance_mini.operations.images import UpdateImage
-from glance_mini.operations.records import CountUsage, MarkDeleted
-from glance_mini.testing.data_access.samples import NOW, ContractBase, location, sample, stored
+from glance_mini.domain.image import Image
+from glance_mini.domain.quota import (
+    COUNTED,
+    IMAGE_COUNT_TOTAL,
+    IMAGE_SIZE_DELETED,
+    IMAGE_SIZE_TOTAL,
+    IMAGE_STAGE_TOTAL,
+    Limits,
+)
+from glance_mini.operations.base import DataCall
+from glance_mini.operations.images import RestoreImage, UpdateImage
+from glance_mini.operations.records import BeginTransfer, CountUsage, MarkDeleted, MoveToTrash
+from glance_mini.testing.data_access.job_samples import job, staging
+from glance_mini.testing.data_access.samples import LEASE, NOW, ContractBase, creation, location, sample, stored
 
 
 class QuotaContract(ContractBase):
     def test_project_without_images_uses_nothing(self) -> None:
-        self.assertEqual(dict.fromkeys(RESOURCES, 0), self.data.run(CountUsage("mine")))
+        self.assertEqual(dict.fromkeys(COUNTED, 0), self.data.run(CountUsage("mine")))
 
     def test_size_counts_once_for_each_location(self) -> None:
         self.create(status="active", size=100, locations=(location("a"), location("b")))
@@ -53,6 +67,52 @@ class QuotaContract(ContractBase):
         error = self.assertRaises(errors.LimitExceeded, self.insert, refused, limits)
         self.assertEqual({"resource": IMAGE_COUNT_TOTAL, "limit": 2, "wanted": 3}, error.values)
         self.insert(refused)
+
+    def test_resources_that_count_together_share_one_limit(self) -> None:
+        self.insert(stored())
+        self.move_to_trash(self.insert(stored()))
+        together = {IMAGE_SIZE_TOTAL: (IMAGE_SIZE_DELETED, IMAGE_STAGE_TOTAL)}
+        for limit, fits in ((299, False), (300, True)):
+            image = self.insert(stored())
+            self.data.run(MarkDeleted(image.id), NOW)
+            call = creation(stored(), Limits({IMAGE_SIZE_TOTAL: limit}, together=together))
+            if fits:
+                self.data.run(call, NOW)
+            else:
+                error = self.assertRaises(errors.LimitExceeded, self.data.run, call, NOW)
+                self.assertEqual({"resource": IMAGE_SIZE_TOTAL, "limit": 299, "wanted": 300}, error.values)
+        usage = self.data.run(CountUsage("mine"))
+        self.assertEqual((200, 100), (usage[IMAGE_SIZE_TOTAL], usage[IMAGE_SIZE_DELETED]))
+
+    def test_limit_of_several_resources_is_not_passed_together(self) -> None:
+        together = {
+            IMAGE_SIZE_TOTAL: (IMAGE_SIZE_DELETED, IMAGE_STAGE_TOTAL),
+            IMAGE_STAGE_TOTAL: (IMAGE_SIZE_DELETED, IMAGE_SIZE_TOTAL),
+        }
+        limits = Limits({IMAGE_SIZE_TOTAL: 500, IMAGE_STAGE_TOTAL: 500}, together=together)
+        calls: list[DataCall[Any]] = []
+        for _ in range(8):
+            image = self.create()
+            begun = replace(staging(image), reserved=100)
+            calls += [creation(stored(), limits), BeginTransfer(begun, LEASE, limits, to_staging=True)]
+        results = self.at_once(lambda call: self.data.run(call, NOW), calls)
+        self.assertEqual(11, sum(isinstance(one, errors.LimitExceeded) for one in results))
+        usage = self.data.run(CountUsage("mine"))
+        self.assertEqual(500, usage[IMAGE_SIZE_TOTAL] + usage[IMAGE_STAGE_TOTAL])
+
+    def test_restored_image_needs_no_room_if_deleted_ones_count(self) -> None:
+        image = self.insert(stored())
+        self.move_to_trash(image)
+        self.insert(stored())
+        limits = Limits({IMAGE_SIZE_TOTAL: 150}, together={IMAGE_SIZE_TOTAL: (IMAGE_SIZE_DELETED,)})
+        self.data.run(RestoreImage(image.id, limits=limits), NOW)
+        self.assertEqual((2, 200), self.used_by("mine"))
+        self.assertEqual(0, self.data.run(CountUsage("mine"))[IMAGE_SIZE_DELETED])
+
+    def move_to_trash(self, image: Image) -> None:
+        """Delete an image so that it can be restored for an hour."""
+        scrub = job(kind="scrub", image_id=image.id, token=None)
+        self.data.run(MoveToTrash(image.id, timedelta(hours=1), scrub), NOW)
 
     def test_project_none_has_no_limit(self) -> None:
         for _ in range(2):

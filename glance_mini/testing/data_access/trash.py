@@ -9,7 +9,7 @@ from glance_mini.domain import errors
 from glance_mini.domain.image import Image
 from glance_mini.domain.job import JobQuery
 from glance_mini.domain.query import EVERYTHING, ImageQuery, Scope
-from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_SIZE_TOTAL, NO_LIMITS, Limits
+from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_SIZE_DELETED, IMAGE_SIZE_TOTAL, NO_LIMITS, Limits
 from glance_mini.domain.transfer import DeletedImage
 from glance_mini.operations.images import ListImages, RestoreImage
 from glance_mini.operations.jobs import FinishJob
@@ -31,7 +31,7 @@ DELETED = ImageQuery(one_of={"status": ("pending_delete",)})
 
 
 class TrashContract(JobContractBase):
-    def test_deleted_image_is_seen_by_nobody_and_counts_for_nothing(self) -> None:
+    def test_deleted_image_is_seen_by_nobody_and_only_its_bytes_count(self) -> None:
         image = self.store()
         marked = self.mark(image)
         self.assertEqual(replace(image, status="pending_delete", updated_at=SOON, deleted_at=SOON), marked)
@@ -41,6 +41,9 @@ class TrashContract(JobContractBase):
         self.assertRaises(errors.NotFound, self.mark, image)
         self.assertRaises(errors.Duplicate, self.insert, image)
         self.assertEqual((0, 0), self.counted())
+        self.assertEqual(100, self.used(IMAGE_SIZE_DELETED))
+        self.finish(image)
+        self.assertEqual(0, self.used(IMAGE_SIZE_DELETED))
 
     def test_restored_image_is_as_it_was(self) -> None:
         for status in ("active", "deactivated"):

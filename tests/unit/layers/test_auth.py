@@ -29,6 +29,7 @@ CHANGES = (
     images.DeactivateImage(IMAGE_ID, IMAGE),
     images.ReactivateImage(IMAGE_ID, IMAGE),
     images.RestoreImage(IMAGE_ID, IMAGE),
+    images.PurgeImage(IMAGE_ID, IMAGE),
     data.UploadData(IMAGE_ID, IMAGE),
     imports.StageData(IMAGE_ID, IMAGE),
     imports.ImportImage(IMAGE_ID, IMAGE, ImportRequest({"name": "web-download"})),

@@ -127,6 +127,7 @@ class TestTable(PolicyCase):
             (images.DeactivateImage(IMAGE_ID, IMAGE), ["deactivate"]),
             (images.ReactivateImage(IMAGE_ID, IMAGE), ["reactivate"]),
             (images.RestoreImage(IMAGE_ID, IMAGE), ["restore_image"]),
+            (images.PurgeImage(IMAGE_ID, IMAGE), ["purge_image"]),
             (data.UploadData(IMAGE_ID, IMAGE), ["upload_image"]),
             (data.DownloadData(IMAGE_ID, IMAGE), ["download_image"]),
             (data.DownloadData(IMAGE_ID, IMAGE, prefer=("a",)), ["download_image", "download_from_store"]),

@@ -169,6 +169,7 @@ class TestPaths(testtools.TestCase):
             "delete_image": ("auth", "notifier", "policy", "location", "database"),
             "deactivate_image": ("auth", "notifier", "policy", "database"),
             "restore_image": ("auth", "notifier", "policy", "quota", "database"),
+            "purge_image": ("auth", "notifier", "policy", "location", "database"),
             "upload_data": ("auth", "notifier", "policy", "quota", "location"),
             "download_data": ("auth", "notifier", "policy", "location"),
             "import_image": ("auth", "notifier", "policy", "quota", "location"),

@@ -36,6 +36,7 @@ TABLE = {
     "add_image": OWNERS_MEMBER,
     "delete_image": OWNERS_MEMBER,
     "restore_image": OWNERS_MEMBER,
+    "purge_image": OWNERS_MEMBER,
     "get_image": SEEN_BY_READERS,
     "get_images": OWNERS_READER,
     "modify_image": OWNERS_MEMBER,

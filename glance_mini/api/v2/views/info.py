@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from glance_mini.domain.quota import IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL
+from glance_mini.domain.quota import IN_BYTES
 from glance_mini_store.capabilities import WRITE
 from glance_mini_store.store import Store
 
@@ -40,5 +40,5 @@ def _store(store: Store, detail: bool) -> dict[str, Any]:
 
 
 def _usage(resource: str, used: int, limit: int) -> dict[str, int]:
-    unit = _MIB if resource in (IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL) else 1
+    unit = _MIB if resource in IN_BYTES else 1
     return {"usage": used // unit, "limit": limit if limit < 0 else limit // unit}

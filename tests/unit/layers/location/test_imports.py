@@ -1,6 +1,7 @@
 """What is checked before an import begins, and the job that it becomes."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import fixtures
@@ -171,6 +172,8 @@ class TestQuickJobs(ImportCase):
     def setUp(self) -> None:
         super().setUp()
         folder = self.useFixture(fixtures.TempDir())
+        for name in ("a", "b", "staging"):
+            Path(folder.join(name)).mkdir()
         disks = [Store(FileDriver(folder.join(name)), name, is_default=name == "a") for name in "ab"]
         staging = Store(FileDriver(folder.join("staging")), STAGING_STORE, reserved=True)
         self.stores = Stores([*disks, Store(FailingDriver("far"), "far"), staging])

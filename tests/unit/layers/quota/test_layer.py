@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,9 +19,11 @@ from glance_mini.domain.query import EVERYTHING, ImageQuery
 from glance_mini.domain.quota import (
     IMAGE_COUNT_TOTAL,
     IMAGE_COUNT_UPLOADING,
+    IMAGE_SIZE_DELETED,
     IMAGE_SIZE_TOTAL,
     IMAGE_STAGE_TOTAL,
     NO_LIMITS,
+    RESOURCES,
     Limits,
 )
 from glance_mini.layers.location.layer import LocationLayer
@@ -59,9 +61,11 @@ FROM_BELOW = LimitExceeded(resource="image_count_total", limit=1, wanted=2)
 class ByProject:
     """Limits that differ from project to project, as Keystone's do."""
 
-    def __init__(self, limits: dict[str, dict[str, int]], is_unified: bool = True) -> None:
+    together: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+
+    def __init__(self, limits: dict[str, dict[str, int]], shown: tuple[str, ...] = RESOURCES) -> None:
         self._limits = limits
-        self.is_unified = is_unified
+        self.shown = shown
 
     def project_limits(self, project_id: str) -> dict[str, int]:
         return self._limits.get(project_id, {})
@@ -376,8 +380,13 @@ class TestUsage(QuotaCase):
         self.assertEqual(expected, stack.call(OWNER, info.GetUsage()))
         self.assertEqual([records.CountUsage("p1")], recorder.seen)
 
-    def test_usage_is_empty_without_keystone_and_without_a_project(self) -> None:
-        for source, context in ((OptionLimits(5), OWNER), (ByProject({}), CLOUDLESS_ADMIN)):
+    def test_usage_under_the_storage_quota_shows_the_bytes_apart(self) -> None:
+        stack, _ = self.stand(OptionLimits(5), count_usage={IMAGE_SIZE_TOTAL: 3, IMAGE_SIZE_DELETED: 1})
+        expected = {"image_size_deleted": (1, -1), "image_size_total": (3, 5), "image_stage_total": (0, 5)}
+        self.assertEqual(expected, stack.call(OWNER, info.GetUsage()))
+
+    def test_usage_is_empty_without_a_quota_and_without_a_project(self) -> None:
+        for source, context in ((OptionLimits(0), OWNER), (ByProject({}), CLOUDLESS_ADMIN)):
             stack, recorder = self.stand(source)
             self.assertEqual({}, stack.call(context, info.GetUsage()))
             self.assertEqual([], recorder.names)

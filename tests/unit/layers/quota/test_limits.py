@@ -51,8 +51,30 @@ class TestOptions(testtools.TestCase):
     def test_the_storage_quota_is_every_projects_limit_of_bytes(self) -> None:
         source = limit_source(make_conf(self, "[DEFAULT]\nuser_storage_quota = 2GB\n"))
         for project in ("p1", "p2"):
-            self.assertEqual({IMAGE_SIZE_TOTAL: 2 * 1024**3}, source.project_limits(project))
-        self.assertFalse(source.is_unified)
+            limits = source.project_limits(project)
+            self.assertEqual({IMAGE_SIZE_TOTAL: 2 * 1024**3, IMAGE_STAGE_TOTAL: 2 * 1024**3}, limits)
+
+    def test_under_the_storage_quota_all_bytes_count_together(self) -> None:
+        source = OptionLimits(5)
+        self.assertEqual(
+            {
+                IMAGE_SIZE_TOTAL: (quota.IMAGE_SIZE_DELETED, IMAGE_STAGE_TOTAL),
+                IMAGE_STAGE_TOTAL: (quota.IMAGE_SIZE_DELETED, IMAGE_SIZE_TOTAL),
+            },
+            source.together,
+        )
+        self.assertEqual((quota.IMAGE_SIZE_DELETED, IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL), source.shown)
+
+    def test_deleted_images_need_not_count(self) -> None:
+        off = "[DEFAULT]\nquota_counts_deleted = false\n"
+        source = limit_source(make_conf(self, f"{off}user_storage_quota = 5\n"))
+        self.assertEqual((IMAGE_STAGE_TOTAL,), source.together[IMAGE_SIZE_TOTAL])
+        unified = limit_source(make_conf(self, f"{off}use_keystone_limits = true\n"))
+        self.assertEqual((), unified.together[IMAGE_SIZE_TOTAL])
+
+    def test_keystones_limit_of_staged_bytes_stands_apart(self) -> None:
+        source = UnifiedLimits(Keystone().open)
+        self.assertEqual({IMAGE_SIZE_TOTAL: (quota.IMAGE_SIZE_DELETED,)}, source.together)
 
     def test_no_quota_is_no_limit(self) -> None:
         self.assertEqual({}, limit_source(make_conf(self)).project_limits("p1"))
@@ -61,7 +83,7 @@ class TestOptions(testtools.TestCase):
     def test_with_keystones_limits_the_storage_quota_is_not_looked_at(self) -> None:
         source = limit_source(make_conf(self, "[DEFAULT]\nuse_keystone_limits = true\nuser_storage_quota = 1GB\n"))
         self.assertIsInstance(source, UnifiedLimits)
-        self.assertTrue(source.is_unified)
+        self.assertEqual(quota.COUNTED, source.shown)
 
 
 class TestUnified(testtools.TestCase):

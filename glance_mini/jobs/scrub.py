@@ -1,7 +1,8 @@
 """The job that deletes an image for good when it can no longer be restored (``delayed_delete``).
 
-The record is deleted first. The data then is pending deletions, which the reaper retries until they succeed. The job
-removes the data at once and ends when the stores have confirmed it; it fails while a store reports the data in use.
+The record is deleted first. The removals of its data then are pending, and the reaper retries them until they succeed.
+The job removes the data at once and ends when the stores have confirmed it; it fails while a store reports the data in
+use.
 """
 
 import logging

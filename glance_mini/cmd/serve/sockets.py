@@ -3,7 +3,7 @@
 gunicorn makes a client's socket blocking while a thread works on it; here "blocking" means "within the time-out and
 the minimum rate of `Limits`", in both directions, with and without TLS. This module does not interpret the bytes.
 
-A socket may also keep what it is told to send. A whole answer is kept, so that its thread need not wait for the client,
+A socket may also keep what it has to send. A whole answer is kept, so that its thread need not wait for the client,
 and whoever has time sends it with `send_kept`.
 """
 
@@ -28,7 +28,7 @@ _KEPT_BLOCK = 256 * 1024
 _SENDFILE_UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
-class Pace:
+class MinimumRate:
     """The rate of one direction of a connection, counting only the time spent waiting for the client."""
 
     def __init__(self, limits: Limits) -> None:
@@ -57,8 +57,8 @@ class _Bounded(socket.socket):
     """What both kinds of client socket have in common. `admit` must be called before use."""
 
     _io_timeout: float
-    _receiving: Pace
-    _sending: Pace
+    _receiving: MinimumRate
+    _sending: MinimumRate
     _is_keeping: bool
     _kept: deque[memoryview]
     kept_bytes: int
@@ -66,8 +66,8 @@ class _Bounded(socket.socket):
     def admit(self, limits: Limits) -> None:
         """Set the limits of the client and start to count from zero."""
         self._io_timeout = limits.io_timeout
-        self._receiving = Pace(limits)
-        self._sending = Pace(limits)
+        self._receiving = MinimumRate(limits)
+        self._sending = MinimumRate(limits)
         self._is_keeping = False
         self._kept = deque()
         self.kept_bytes = 0

@@ -101,7 +101,7 @@ class WebFaultTest(testtools.TestCase):
                 connection.sendall(b"x")
 
         self.serve(trickle)
-        self.assert_refused("The server sent less than 1024 bytes per second.", self.fetch())
+        self.assert_refused("The server sent less than 102400 bytes per second.", self.fetch())
 
     # lying
 

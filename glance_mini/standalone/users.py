@@ -118,8 +118,11 @@ class Users:
 
 
 def make_token() -> str:
-    """Return a new token, 32 random bytes as text. It is shown once; the file holds its hash."""
-    return secrets.token_urlsafe(_TOKEN_BYTES)
+    """Return a new token, 32 random bytes in hexadecimal. It is shown once; the file holds its hash.
+
+    It begins with a digit or a letter, so that a client never takes it for an option of its command line.
+    """
+    return secrets.token_hex(_TOKEN_BYTES)
 
 
 def hash_token(token: str) -> str:

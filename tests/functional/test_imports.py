@@ -148,7 +148,7 @@ class ClientImportTest(ImportTestCase):
         self.client.openstack("image", "import", image_id, *words)
         self.assertImported(self.service, image_id)
 
-    def test_openstack_is_told_that_a_web_server_has_no_such_file(self):
+    def test_openstack_shows_that_a_web_server_has_no_such_file(self):
         image_id = self.service.create_image()
         self.client.openstack("image", "import", image_id, "--method", "web-download", "--uri", self.web.url("/none"))
         image = self.wait_for(self.service, image_id)

@@ -126,7 +126,7 @@ class LifeTest(WorkerTestCase):
         self.assertIn(steps[killed_at], (killed_at - 1, killed_at))
         self.assertEqual((2, 1), (len(self.noted("begin")), len(self.noted("end"))))
 
-    def test_worker_that_is_told_to_end_hands_its_jobs_back_at_once(self):
+    def test_worker_that_is_stopped_hands_its_jobs_back_at_once(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             job_id = self.add(steps=200, seconds=0.1)
             worker = self.start("--threads", "1")

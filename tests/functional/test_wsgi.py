@@ -46,5 +46,5 @@ class WSGIApplicationTest(testtools.TestCase):
         done = self._run()
         self.assertEqual("[300, 300, 300, 401, 401, 401]", done.stdout.strip(), done.stderr)
 
-    def test_missing_configuration_is_told(self):
+    def test_missing_configuration_is_reported(self):
         self.assertIn("There is no configuration", self._run().stderr)

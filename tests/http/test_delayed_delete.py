@@ -67,7 +67,7 @@ class TestDelayedDelete(ApplicationTest):
         self.assertIn(second, (404, 409))
         self.assertEqual("active", self.status_of(self.image_id))
 
-    def test_restoring_is_told_as_an_update(self) -> None:
+    def test_restoring_causes_an_update(self) -> None:
         self.delete()
         self.restore()
         deleted, restored = self.service.events()[-2:]

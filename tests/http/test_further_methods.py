@@ -55,7 +55,7 @@ class TestFurtherMethods(WorkingTest):
             while_starting.enter_context(installed(NAMESPACE, *offers, *shipped))
             super().setUp()
 
-    def test_clients_are_told_of_it(self) -> None:
+    def test_clients_can_see_it(self) -> None:
         told = self.send("GET", "/v2/info/import").json["import-methods"]["value"]
         self.assertEqual(["web-download", "by-post", "upper"], told)
 

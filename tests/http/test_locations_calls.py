@@ -113,7 +113,7 @@ class TestRefusedAddresses(LocationsTest):
 class TestBelieving(CallsTest):
     options = {"DEFAULT": {"do_secure_hash": False}}
 
-    def test_a_told_hash_is_believed(self) -> None:
+    def test_a_claimed_hash_is_believed(self) -> None:
         self.assertEqual(202, self.post(validation_data={**RIGHT, "os_hash_value": "AB" * 32}))
         image = self.image()
         self.assertEqual(("active", "sha256", "ab" * 32), tuple(image[n] for n in ("status", *RIGHT)))

@@ -100,7 +100,7 @@ class TestNoSecureHash(LocationsTest):
 
     options = {"DEFAULT": {"do_secure_hash": False}}
 
-    def test_hashes_that_are_told_are_kept_as_they_are(self) -> None:
+    def test_claimed_hashes_are_kept_unchanged(self) -> None:
         for algorithm in ALGORITHMS:
             wrong = told(algorithm, "ab" * (len(digest(algorithm)) // 2))
             self.assertEqual(202, self.post(validation_data=wrong))

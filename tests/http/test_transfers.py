@@ -141,7 +141,7 @@ class TestMeanwhile(ApplicationTest):
 class TestMaxTransfers(ApplicationTest):
     options = {"server": {"max_transfers": 1}}
 
-    def test_a_transfer_beyond_the_limit_is_told_to_come_later(self) -> None:
+    def test_a_transfer_beyond_the_limit_is_asked_to_come_later(self) -> None:
         image_id, second = self.create(), self.create()
         self.send("PUT", f"/v2/images/{image_id}/file", b"abc", Content_Type=DATA_TYPE)
         running = self._begin_download(image_id)

@@ -74,7 +74,7 @@ class TestFilesWithTLS(FileCases, Shared, testtools.TestCase):
         client.send(SECOND + "GET /nothing HTTP/1.1\r\nHost: test\r\n\r\n")
         self.assertEqual([200, 404], [client.response().status, client.response().status])
 
-    def test_request_without_tls_is_told_so(self):
+    def test_request_without_tls_gets_an_explanation(self):
         client = self.client()
         client.send(SECOND)
         answer = client.response()

@@ -213,7 +213,7 @@ class NotificationTestCase(ServiceTestCase):
 
 
 class HeardTest(NotificationTestCase):
-    def test_life_of_an_image_is_told_once_and_in_order(self):
+    def test_life_of_an_image_is_published_once_and_in_order(self):
         self.start(self.broker)
         image = self.create(x_own="1", tags=["x86"])
         self.upload(image, b"content")

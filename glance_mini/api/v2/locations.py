@@ -45,15 +45,15 @@ class LocationsController:
         return accepted_response()
 
 
-def _claimed_hash(told: Any) -> tuple[str | None, str | None]:
+def _claimed_hash(claim: Any) -> tuple[str | None, str | None]:
     """Return the algorithm and digest that the caller claims for the data, both None if it claims none; Invalid."""
-    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+    if not isinstance(claim, dict) or not all(isinstance(value, str) for value in claim.values()):
         raise Invalid(reason="'validation_data' must be an object of strings.")
-    if not told:
+    if not claim:
         return None, None
-    if told.keys() != {_ALGORITHM, _VALUE}:
+    if claim.keys() != {_ALGORITHM, _VALUE}:
         raise Invalid(reason=f"'validation_data' must have {_ALGORITHM} and {_VALUE} or be empty.")
-    algorithm, value = told[_ALGORITHM], told[_VALUE].lower()
+    algorithm, value = claim[_ALGORITHM], claim[_VALUE].lower()
     if algorithm not in DIGEST_LENGTHS:
         raise Invalid(reason=f"{_ALGORITHM} must be one of {', '.join(DIGEST_LENGTHS)}.")
     if len(value) != DIGEST_LENGTHS[algorithm] or not _HEXADECIMAL.fullmatch(value):

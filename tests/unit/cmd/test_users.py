@@ -75,6 +75,9 @@ class UsersFileTest(testtools.TestCase):
         change_users(self.path, lambda users: users.add(user))
         self.assertEqual(user, read_users(self.path).by_name["ann"])
 
+    def test_token_is_64_hexadecimal_digits_so_no_client_takes_it_for_an_option(self):
+        self.assertEqual({64}, {len(bytes.fromhex(make_token())) * 2 for _ in range(100)})
+
     def test_no_secret_stands_in_the_file_and_only_its_owner_can_read_it(self):
         token = make_token()
         user = User("ann").with_role("lab", ("member",)).with_token(token, "lab").with_password("correct horse")

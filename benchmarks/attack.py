@@ -106,6 +106,7 @@ def _attack(service: Service, web: int) -> Iterator[None]:
             process.stdin.write(json.dumps(plan) + "\n")
             process.stdin.flush()
             process.stdout.readline()
+            client = Client(service.url, service.token)
             method = {"name": "web-download", "uri": f"http://127.0.0.1:{web}/data"}
             for _ in range(DOWNLOADS):
                 client.call("POST", f"/v2/images/{_create(client)}/import", {"method": method})

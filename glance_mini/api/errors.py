@@ -193,7 +193,8 @@ def error_response(error: Exception, accept: str | None) -> Response:
     status = status_of(error)
     if status == 500:
         LOG.exception("Unexpected error")
-    elif status == 503:
+    elif status == 503 and not isinstance(error, TooBusy):
+        # A caller can provoke TooBusy at any rate; the metrics count it.
         LOG.warning("Answering 503: %s", error)
     response = text_response(status, INTERNAL_TEXT if status == 500 else _text(error), accept)
     response.headers.update(_headers(error, status))

@@ -1,5 +1,6 @@
 """Requests wait for their small bodies, and answers for their readers, without a thread."""
 
+import ssl
 import time
 
 import fixtures
@@ -184,7 +185,7 @@ class TestManyWaiting(testtools.TestCase):
     def test_answer_that_nobody_reads_ends(self):
         self.start(answer_timeout=1)
         (client,) = self.occupy(1, "GET /list?kib=8192 HTTP/1.1\r\nHost: test\r\n\r\n", receive_buffer=4096)
-        eventually(lambda: "stalled while it was answered" in self.server.log, "the server gave up")
+        eventually(lambda: "stalled during the response" in self.server.log, "the server gave up")
         self.assertLess(len(client.rest()), 8 * MIB)
 
     def test_largest_of_the_waiting_bodies_gives_way_when_there_are_too_many(self):
@@ -202,7 +203,7 @@ class TestManyWaiting(testtools.TestCase):
             self.occupy(1, f"GET /list?kib={kib} HTTP/1.1\r\nHost: test\r\n\r\n", receive_buffer=4096)[0]
             for kib in (5000, 20_000, 5001)
         ]
-        eventually(lambda: "stalled while it was answered" in self.server.log, "the largest gave way")
+        eventually(lambda: "stalled during the response" in self.server.log, "the largest gave way")
         small, large, other = clients
         self.assertLess(len(large.rest()), 20_000 * KIB)
         self.assertEqual([5000 * KIB, 5001 * KIB], [len(each.response().body) for each in (small, other)])
@@ -225,26 +226,50 @@ class TestManyWaitingWithTLS(TestManyWaiting):
         self.tls_settings = {"tls_certificate": certificate_file, "tls_key": key_file}
 
 
-class TestRefusals(Shared, testtools.TestCase):
-    settings = {"streamed": STREAMED}
+class RefusalCases:
+    """What must hold with and without TLS."""
+
+    tls = None
 
     def test_client_that_sends_all_of_a_large_body_can_read_the_refusal(self):
         for method in ("POST", "PUT"):
-            client = self.client()
+            client = self.client(tls=self.tls)
             client.send(f"{method} /refuse HTTP/1.1\r\nHost: test\r\nContent-Length: {200 * MIB}\r\n\r\n")
             for _ in range(200):
                 client.send(b"x" * MIB)
             self.assertEqual(403, client.response().status)
 
     def test_client_that_sends_without_end_is_not_listened_to_for_ever(self):
-        client = self.client()
+        client = self.client(tls=self.tls)
         client.send("POST /refuse HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n")
 
         def send():
             try:
                 client.send(b"100000\r\n" + b"x" * MIB + b"\r\n")
-            except ConnectionError:
+            except (ConnectionError, ssl.SSLError):
                 return True
             return False
 
         self.assertTrue(any(send() for _ in range(2000)))
+
+    def test_large_body_after_a_malformed_head_does_not_destroy_the_answer(self):
+        client = self.client(tls=self.tls)
+        client.send("POST /refuse HTTP/1.1\r\nHost: test\r\nContent-Length: +9\r\n\r\n")
+        for _ in range(100):
+            client.send(b"x" * MIB)
+        self.assertEqual(400, client.response().status)
+
+
+class TestRefusals(RefusalCases, Shared, testtools.TestCase):
+    settings = {"streamed": STREAMED}
+
+
+class TestRefusalsWithTLS(RefusalCases, Shared, testtools.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        directory = fixtures.TempDir()
+        directory.setUp()
+        cls.addClassCleanup(directory.cleanUp)
+        certificate_file, key_file, cls.tls = certificate(directory.path)
+        cls.settings = {"streamed": STREAMED, "tls_certificate": certificate_file, "tls_key": key_file}
+        super().setUpClass()

@@ -118,7 +118,7 @@ class Connection(TConn):
             self._body.fail(StalledBody("the client stalled: the body did not arrive in time"))
             return Next.THREAD
         if self.sock.kept_bytes:
-            LOG.info("Client %s stalled while it was answered.", self.client)
+            LOG.info("Client %s stalled during the response.", self.client)
             with contextlib.suppress(OSError):
                 # Otherwise the system keeps what it holds of the answer until the client takes it.
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)

@@ -54,46 +54,37 @@ class _Chunks:
 
     def overhead(self, data: bytearray) -> int:
         """Return how many of the bytes are not data of chunks."""
-        return len(data) - self._arrived(data)
+        return len(data) - self._arrived(len(data))
 
     def end_in(self, data: bytearray) -> bool:
         """Return whether there is no reason to wait for more: the end, data beyond the limit, or a fault."""
-        while True:
-            if self._arrived(data) > self._limit:
+        have = len(data)
+        while self._trailers is None:
+            if self._arrived(have) > self._limit:
                 return True
-            line = self._next_line(data)
-            if line is None:
-                return self._is_line_too_long(data)
-            if self._trailers is None:
-                match = SIZE_LINE.fullmatch(line)
-                if match is None:
-                    return True
-                self._begin(int(match[1], 16))
-            elif line == b"\r\n":
-                return True
+            if self._position >= have:
+                return False
+            match = SIZE_LINE.match(data, self._position)
+            if match is None:
+                return data.find(b"\n", self._position) >= 0 or have - self._position > SIZE_LINE_LIMIT
+            self._begin(match.end(), int(match[1], 16))
+        return self._has_last_trailer(data, self._trailers)
 
-    def _arrived(self, data: bytearray) -> int:
-        """Return the bytes of data, without those that are only announced."""
-        behind = max(0, self._position - 2 - len(data))
-        return self._before + self._chunk - min(behind, self._chunk)
+    def _arrived(self, have: int) -> int:
+        """Return the bytes of data among the first `have` bytes, without those that are only announced."""
+        missing = max(0, self._position - 2 - have)
+        return self._before + self._chunk - min(missing, self._chunk)
 
-    def _next_line(self, data: bytearray) -> bytes | None:
-        end = data.find(b"\n", self._position)
-        if end < 0:
-            return None
-        line = bytes(data[self._position : end + 1])
-        self._position = end + 1
-        return line
-
-    def _begin(self, size: int) -> None:
+    def _begin(self, position: int, size: int) -> None:
         self._before += self._chunk
         self._chunk = size
-        if size:
-            self._position += size + 2
-        else:
-            self._trailers = self._position
+        self._position = position + (size + 2 if size else 0)
+        self._trailers = None if size else position
 
-    def _is_line_too_long(self, data: bytearray) -> bool:
-        if self._trailers is None:
-            return len(data) - self._position > SIZE_LINE_LIMIT
-        return len(data) - self._trailers > TRAILERS_LIMIT
+    def _has_last_trailer(self, data: bytearray, begin: int) -> bool:
+        while (end := data.find(b"\n", self._position)) >= 0:
+            is_last = data[self._position : end + 1] == b"\r\n"
+            self._position = end + 1
+            if is_last:
+                return True
+        return len(data) - begin > TRAILERS_LIMIT

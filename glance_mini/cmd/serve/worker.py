@@ -211,7 +211,7 @@ class Worker(ThreadWorker):
         try:
             return bool(super().handle_request(req, conn))
         except TimeoutError as error:
-            self.log.info("Client %s stalled while it was answered: %s", conn.client, error)
+            self.log.info("Client %s stalled during the response: %s", conn.client, error)
             return False
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:

@@ -62,7 +62,7 @@ class PowerCutTest(testtools.TestCase):
                 synced = written
             elif (match := _UNLINK.search(line)) and Path(match["path"]).name == Path(data).name:
                 return synced
-        self.fail(f"strace saw no unlink of {data}:\n{text}")
+        raise AssertionError(f"strace saw no unlink of {data}:\n{text}")
 
 
 class Traced:

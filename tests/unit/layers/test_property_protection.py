@@ -93,7 +93,7 @@ class TestWriting(ProtectionCase):
             (self.change, PropertyChange("remove", "secret_c"), set()),
             (self.change, PropertyChange("remove", "unmatched"), set()),
             (self.change, PropertyChange("add", "open_a", "x"), {"admin", "billing", "member", "stranger"}),
-            (self.change, PropertyChange("move", "open_x", source="open_a"), {"admin", "billing", "member", "stranger"}),
+            (self.change, PropertyChange("move", "open_x", source="open_a"), {*"admin billing member stranger".split()}),
             (self.change, PropertyChange("move", "secret_x", source="open_a"), {"admin"}),
             (self.change, PropertyChange("move", "open_x", source="billing_b"), set()),
             (self.change, PropertyChange("move", "open_x", source="secret_c"), set()),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
+from urllib.parse import urlencode
 
 from benchmarks import processes
 from benchmarks.client import Client
@@ -15,6 +16,11 @@ from benchmarks.service import Service
 
 MIB = 1024 * 1024
 _PATCH = "application/openstack-images-v2.1-json-patch"
+
+
+_COMMON = urlencode([(f"p{n}", f"value {n} of a middling length") for n in range(2, 10)]) + "&p1=v7&tag=all&tag=u7"
+_ABSENT = urlencode([(f"absent{n}", "x") for n in range(21)])
+"""Filters that many images of the seeded catalogue have, and that none has."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,8 @@ def lists(meter: Meter, count: int = 200) -> list[Figure]:
         ("list by name", "name=seed-000500", count),
         ("list by property", "p1=v7&limit=25", count),
         ("list by tag", "tag=u7&limit=25", count),
+        ("list by 11 common filters", f"{_COMMON}&limit=25", count),
+        ("list by 32 filters", f"{_COMMON}&{_ABSENT}&limit=25", count),
         ("list by owner", f"owner={meter.service.project}&limit=25", count),
         ("list of 1,000", "limit=1000", max(5, count // 20)),
     ):

@@ -135,9 +135,8 @@ class PolicyLayer(Layer):
             query = replace(op.query, marker=page.next_marker, limit=max(wanted, _REFILL))
             page = self.below(context, replace(op, query=query))
             allowed += self._allowed(context, page)
-        if len(allowed) > wanted or (len(allowed) == wanted and page.next_marker is not None):
-            return Page(tuple(allowed[:wanted]), allowed[wanted - 1].id)
-        return Page(tuple(allowed), page.next_marker)
+        is_more, kept = len(allowed) > wanted or page.next_marker is not None, allowed[:wanted]
+        return Page(tuple(kept), kept[-1].id if is_more and kept else None)
 
     def list_members(self, context: Context, op: members.ListMembers) -> tuple[Member, ...]:
         found = self.around(context, op)

@@ -56,6 +56,20 @@ class TestMethods(ImportsTest):
         self.assertImported(self.run_import(image_id, "glance-direct"))
         self.assertEqual([], list((self.service.folder / "staging").iterdir()))
 
+    def test_tasks_of_an_image_come_in_pages_and_the_oldest_first(self) -> None:
+        image_id = self.create()
+        for number in range(3):
+            self.run_import(image_id, self.from_web(f"/absent{number}"))
+        tasks, path = [], f"/v2/images/{image_id}/tasks?limit=2"
+        while path:
+            page = self.send("GET", path).json
+            tasks.append([task["input"]["import_req"]["method"]["uri"][-1] for task in page["tasks"]])
+            path = page.get("next")
+        self.assertEqual([["0", "1"], ["2"]], tasks)
+        self.assertNotIn("next", self.send("GET", f"/v2/images/{image_id}/tasks").json)
+        for query in ("limit=-1", "limit=x", "marker=x", f"marker={UNKNOWN}"):
+            self.assertEqual(400, self.send("GET", f"/v2/images/{image_id}/tasks?{query}").status_int, query)
+
     def test_web_download(self) -> None:
         self.assertImported(self.run_import(self.create(), self.from_web()))
 
@@ -204,7 +218,7 @@ class TestFailingStores(ImportsTest):
             stores = self.service.services.stores
             before = stores.get(full).driver
             self.fill(full)
-            self.assertUndone(self.run_import(self.create(), self.from_web(), stores=["fast", "cheap"]), full)
+            self.assertUndone(self.run_import(self.create(), self.from_web(), stores=["fast", "cheap"]), "fast,cheap")
             stores.get(full).driver = before
 
     def test_one_is_enough_where_that_was_said(self) -> None:
@@ -267,12 +281,12 @@ class TestLock(ImportsTest):
         self.assertEqual(202, self.copy())
         lock = self.show(self.image_id)["os_glance_import_task"]
         self.assertEqual(
-            [("pending", True), ("failure", False)],
+            [("failure", False), ("pending", True)],
             [(task["status"], task["id"] == lock) for task in self.tasks(self.image_id)],
         )
         self.work()
         self.assertImported(self.show(self.image_id), "cheap,fast")
-        self.assertEqual(["success", "failure"], [task["status"] for task in self.tasks(self.image_id)])
+        self.assertEqual(["failure", "success"], [task["status"] for task in self.tasks(self.image_id)])
 
     def test_a_worker_whose_lock_was_broken_stops_and_leaves_nothing(self) -> None:
         asked: list[int] = []
@@ -354,7 +368,7 @@ class TestProgress(ImportsTest):
         image_id = self.create()
         self.run_import(image_id, self.from_web("/none"), stores=["cheap"])
         self.assertImported(self.run_import(image_id, self.from_web()))
-        self.assertEqual(["success", "failure"], [task["status"] for task in self.tasks(image_id)])
+        self.assertEqual(["failure", "success"], [task["status"] for task in self.tasks(image_id)])
 
     def test_the_stores_that_are_still_to_come_are_seen_meanwhile(self) -> None:
         image_id = self.create()

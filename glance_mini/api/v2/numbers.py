@@ -1,4 +1,4 @@
-"""Whole numbers in requests: 0 to 2^63-1 everywhere (api-conventions-numbers)."""
+"""Whole numbers in requests: 0 to 2^63-1 everywhere (api-images-filters)."""
 
 LARGEST = 2**63 - 1
 """The largest number in a header or a query, and the largest that a database holds."""

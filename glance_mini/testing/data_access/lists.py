@@ -73,10 +73,9 @@ class ListContract(ContractBase):
             more = {"rare": "1"} if number % 50 == 0 else {}
             owner, visibility = (("mine", "shared"), ("theirs", "public"), ("theirs", "private"))[number % 3]
             values = {"p": "1", "many": "x", **more}
-            image = self.create(
+            self.images[1000 + number] = self.create(
                 created_at=time, owner=owner, visibility=visibility, tags=("all",), properties=values
             )
-            self.images[len(self.images)] = image
         for filters in (
             {"properties": {"many": "x"}},
             {"properties": {"many": "x", "p": "1"}, "tags": ("all",)},
@@ -94,7 +93,7 @@ class ListContract(ContractBase):
         for number, size in enumerate((10, 10, 500, 10, 10, 10)):
             self.create(created_at=NOW + timedelta(seconds=number), properties={"p": "x" * (size - 1)})
         for scope, visibility in itertools.product((MINE, EVERYTHING), (None, "all")):
-            query, pages = ImageQuery(limit=4, max_bytes=30, visibility=visibility), []
+            query, pages = ImageQuery(limit=4, max_bytes=30, visibility=visibility), list[int]()
             page = self.data.run(ListImages(query, scope))
             pages.append(len(page.images))
             while page.next_marker:
@@ -103,15 +102,20 @@ class ListContract(ContractBase):
             self.assertEqual([3, 1, 2], pages)
 
     def test_bytes_of_an_image_follow_its_changes(self) -> None:
-        first, second = self.create(), self.create()
-        self.data.run(UpdateImage(second.id, changes=(PropertyChange("add", "p", "x" * 100),)), LATER)
-        query = ImageQuery(max_bytes=50)
-        self.assertEqual(2, len(self.data.run(ListImages(query, MINE)).images))
-        self.data.run(UpdateImage(first.id, changes=(PropertyChange("add", "p", "x" * 100),)), LATER)
-        self.assertEqual(1, len(self.data.run(ListImages(query, MINE)).images))
-        self.data.run(UpdateImage(second.id, changes=(PropertyChange("remove", "p"),)), LATER)
-        self.data.run(UpdateImage(first.id, changes=(TagChange("add", "t"), PropertyChange("remove", "p"))), LATER)
-        self.assertEqual(2, len(self.data.run(ListImages(query, MINE)).images))
+        image = self.create()
+        self.create(created_at=LATER, tags=("u",))
+        many = "x" * 100
+        for change, listed in (
+            (TagChange("add", "t"), 2),
+            (PropertyChange("add", "p", many), 1),
+            (PropertyChange("move", "q", source="p"), 1),
+            (PropertyChange("replace", "q", ""), 2),
+            (TagChange("add", many), 1),
+            (TagChange("remove", many), 2),
+        ):
+            self.data.run(UpdateImage(image.id, changes=(change,)), LATER)
+            page = self.data.run(ListImages(ImageQuery(max_bytes=50), MINE))
+            self.assertEqual(listed, len(page.images), change)
 
     def test_null_is_found_by_the_empty_text(self) -> None:
         null, empty = self.create(properties={"p": None}), self.create(properties={"p": ""})

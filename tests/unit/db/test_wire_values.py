@@ -136,11 +136,13 @@ QUERY = ImageQuery(
     sort=(("name", "asc"), ("id", "desc")),
     marker=IMAGE_ID,
     limit=7,
+    max_bytes=2**20,
 )
 CHANGES = (
     PropertyChange("replace", "tags", ["a", "b"]),
     PropertyChange("add", "protected", True),
     PropertyChange("remove", "os_type"),
+    PropertyChange("move", "new_name", source="old_name"),
     TagChange("add", "c"),
     LocationChange("add", 1, (LOCATION,), 700, {"os_hash_algo": "sha512"}),
     LocationChange("remove", 0),

@@ -264,15 +264,19 @@ class TestMembers(PolicyCase):
 
 
 class TestLists(PolicyCase):
-    def pages(self, odd: Sequence[bool]) -> Any:
-        """Answer lists out of images named 0, 1 …, those ``odd`` that the changed rule lets pass."""
+    def pages(self, odd: Sequence[bool], per_page: int = 1000) -> Any:
+        """Answer lists out of images named 0, 1 …, those ``odd`` that the changed rule lets pass.
+
+        A page has at most ``per_page`` images, as if these had all the bytes of a page.
+        """
         properties = [{"odd": "yes"} if is_odd else {} for is_odd in odd]
         rows = [make_image(id=str(number), properties=each) for number, each in enumerate(properties)]
 
         def answer(context: Context, op: images.ListImages) -> Page:
             start = 0 if op.query.marker is None else int(op.query.marker) + 1
-            found = tuple(rows[start : start + op.query.limit])
-            is_full = bool(found) and len(found) == op.query.limit
+            length = min(op.query.limit, per_page)
+            found = tuple(rows[start : start + length])
+            is_full = bool(found) and len(found) == length
             return Page(found, found[-1].id if is_full else None)
 
         return answer
@@ -315,6 +319,17 @@ class TestLists(PolicyCase):
                 self.assertEqual(limit, len(page.images))
                 marker = page.next_marker
             self.assertEqual(["0", "3", "6", "9", "12", "15", "18"], walked)
+
+    def test_page_that_ends_because_of_its_bytes_is_not_filled_unless_nothing_in_it_is_allowed(self) -> None:
+        odd = [False, False, False, True, False, True]
+        walked, marker = [], None
+        while True:
+            query = ImageQuery(limit=5, marker=marker, max_bytes=2)
+            page = self.call(OWNER, images.ListImages(query), ONLY_ODD, list_images=self.pages(odd, per_page=2))
+            walked.append(self.ids(page.images))
+            if (marker := page.next_marker) is None:
+                break
+        self.assertEqual([["3"], ["5"], []], walked)
 
     def test_when_nothing_is_left_the_page_is_short_and_the_last(self) -> None:
         page = self.page([True, False, False, False, False], 2)

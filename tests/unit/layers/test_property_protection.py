@@ -80,6 +80,7 @@ class TestWriting(ProtectionCase):
     def test_each_action_is_open_to_the_roles_that_the_file_names(self) -> None:
         new = PropertyChange("add", "billing_new", "x")
         old = PropertyChange("add", "billing_b", "x")
+        everybody = {"admin", "billing", "member", "stranger"}
         table = [
             (self.create, "billing_x", {"billing"}),
             (self.create, "secret_x", {"admin"}),
@@ -93,13 +94,9 @@ class TestWriting(ProtectionCase):
             (self.change, PropertyChange("remove", "secret_c"), set()),
             (self.change, PropertyChange("remove", "unmatched"), set()),
             (self.change, PropertyChange("add", "open_a", "x"), {"admin", "billing", "member", "stranger"}),
-            (
-                self.change,
-                PropertyChange("move", "open_x", source="open_a"),
-                {"admin", "billing", "member", "stranger"},
-            ),
+            (self.change, PropertyChange("move", "open_x", source="open_a"), everybody),
             (self.change, PropertyChange("move", "secret_x", source="open_a"), {"admin"}),
-            (self.change, PropertyChange("move", "open_x", source="billing_b"), set()),
+            (self.change, PropertyChange("move", "open_x", source="billing_b"), {"admin"}),
             (self.change, PropertyChange("move", "open_x", source="secret_c"), set()),
         ]
         callers = {"admin": ADMIN, "billing": BILLING, "member": PLAIN, "stranger": STRANGER}

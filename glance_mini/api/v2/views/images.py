@@ -66,8 +66,10 @@ class ImageViews:
         if not self._typed.isdisjoint(image.properties):
             view |= self._types.shown(image.properties)
         if self._multi_store and image.locations:
-            only = image.locations[0].metadata.get("store", "") if len(image.locations) == 1 else None
-            view["stores"] = self._stores(image.locations) if only is None else only
+            if len(image.locations) == 1:
+                view["stores"] = str(image.locations[0].metadata.get("store", ""))
+            else:
+                view["stores"] = self._stores(image.locations)
         if self._shows_places:
             self._add_locations(view, image)
         return view

@@ -65,6 +65,15 @@ class Driver(abc.ABC):
         """Return this driver for locations that an operator has added; their host need not pass the judge."""
         return self
 
+    def is_for_users(self, location: str) -> bool:
+        """Return whether a user may name ``location`` as the data of an image; by default none.
+
+        It is called before an access to the backend. Return True only for locations that every user could read without
+        this service: it reads them with its own credentials, and deletes them with the image. Administrators and
+        other services may name any location.
+        """
+        return False
+
     @property
     def prefixes(self) -> tuple[str, ...]:
         """Return the prefixes of the URIs of this store; the longest match of all stores wins."""

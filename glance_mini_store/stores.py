@@ -16,7 +16,8 @@ from glance_mini_store.settings import register_opts
 from glance_mini_store.store import Store
 from glance_mini_store.web.target import AddressJudge
 
-_NOT_FOR_USERS = ("file", "filesystem", "memory", "swift+config")
+_FOR_NOBODY = ("file", "filesystem", "swift+config")
+"""Schemes of which nobody may name a location: local files, and a reference to the service's own configuration."""
 
 
 class HasLocation(Protocol):
@@ -94,16 +95,19 @@ class Stores:
             raise errors.BadStoreUri(location=uri, reason="it is in no configured store")
         return best
 
-    def validate_user_location(self, uri: str) -> Store:
-        """Return the store of a location that a user wants to add; does not access a backend.
+    def validate_user_location(self, uri: str, *, trusted: bool = False) -> Store:
+        """Return the store of a location that a caller wants to add; does not access a backend.
 
-        Raises BadStoreUri for a malformed URI and for schemes that users may not use, UnknownScheme if no store
-        serves it. Source: api-locations-rules.
+        Users may add those that the driver allows them, ``trusted`` callers (administrators and services) any location
+        of a configured store. Raises BadStoreUri for a malformed URI and for locations that the caller may not add,
+        UnknownScheme if no store serves it. Source: api-locations-rules.
         """
         scheme = _scheme(uri)
-        if scheme in _NOT_FOR_USERS:
-            raise errors.BadStoreUri(location=uri, reason=f"a user cannot add a location of scheme {scheme}")
+        if scheme in _FOR_NOBODY:
+            raise errors.BadStoreUri(location=uri, reason=f"nobody can add a location of scheme {scheme}")
         store = self.for_location(uri)
+        if store.reserved or not (trusted or store.driver.is_for_users(uri)):
+            raise errors.BadStoreUri(location=uri, reason=f"you cannot add this location of scheme {scheme}")
         if scheme in SCHEME_TO_CLS_MAP:
             get_location_from_uri(uri)
         return store

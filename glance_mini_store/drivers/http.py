@@ -130,6 +130,10 @@ class HttpDriver(Driver):
         other._is_trusting = True
         return other
 
+    def is_for_users(self, location: str) -> bool:
+        """Return True: a user may name any address; the judge refuses those that only this service could reach."""
+        return True
+
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Return the body of the response; raises FetchBroken if the body ends early."""
         response = _checked(self._open("GET", location, self._timeouts, _range_header(offset, length)), location)

@@ -15,6 +15,7 @@ from glance_mini.db.sqlalchemy.models import metadata
 from glance_mini.domain.job import JobQuery
 from glance_mini.domain.query import ImageQuery, Scope
 from glance_mini.operations.images import ListImages
+from glance_mini.operations.jobs import GetJob
 from glance_mini.operations.records import ListTrash
 from glance_mini.operations.tasks import ListTasks
 from glance_mini.testing.statements import count_statements
@@ -132,6 +133,15 @@ class MigrationContract:
         rank = text("SELECT rank FROM jobs ORDER BY rank DESC")
         with self.engine.connect() as connection:
             self.assertEqual([10, 0], list(connection.execute(rank).scalars()))
+
+    def test_jobs_of_before_are_no_administrators(self):
+        with self.engine.connect() as connection, schema.alone(connection):
+            schema.upgrade(connection, "0004")
+            for statement in (*ROWS["0001"], *ROWS["0002"]):
+                connection.execute(text(statement))
+            connection.execute(text("UPDATE jobs SET roles = '[\"admin\"]'"))
+        schema.sync(self.engine)
+        self.assertFalse(SqlDataAccess(self.engine).run(GetJob("j")).is_admin)
 
     def test_second_sync_does_nothing(self):
         self.assertEqual(schema.HEAD, schema.sync(self.engine))

@@ -13,6 +13,7 @@ from oslo_config import cfg
 
 from glance_mini.api.body import has_body
 from glance_mini.api.errors import HttpError, UnsupportedMediaType
+from glance_mini.api.middleware import origins
 from glance_mini.conf.server import is_loopback
 from glance_mini.domain.errors import Forbidden
 
@@ -33,9 +34,7 @@ class Pages:
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, *, is_local: bool = False) -> "Pages":
         """Return what ``[cors] allowed_origin`` says; ``is_local``: only the loopback interface is listened on."""
-        from oslo_middleware import cors  # only the flavours that need it pay for it
-
-        conf.register_opts(cors.OPTS, "cors")
+        origins.register(conf)
         public = urlsplit(conf.public_endpoint or "").hostname
         local_hosts = frozenset({public} if public else ())
         return cls(frozenset(conf.cors.allowed_origin or ()), local_hosts if is_local else None)

@@ -101,6 +101,7 @@ QUEUED = make_image(status="queued", name=None, owner=None, size=None, locations
 MEMBER = Member(IMAGE_ID, "p2", "accepted", TIME, LATER, LATER)
 JOB = make_job(
     roles=("member", "reader"),
+    is_admin=True,
     input={"import_req": {"method": {"name": "web-download"}}, "hash": None, "count": 3},
     state="processing",
     priority=-3,

@@ -68,6 +68,7 @@ class StateDirectoryTest(testtools.TestCase):
         self._prepare("https://127.0.0.1:7", certificate="/tls/cert.pem")
         cloud = self._cloud()
         self.assertEqual({"endpoint": "https://127.0.0.1:7", "token": token}, cloud["auth"])
+        self.assertEqual(token, cloud["token"])
         self.assertEqual("https://127.0.0.1:7", cloud["image_endpoint_override"])
         self.assertEqual("/tls/cert.pem", cloud["cacert"])
         self._prepare()

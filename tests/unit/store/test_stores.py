@@ -259,6 +259,17 @@ weight = 3
         ):
             self.assertNotIn("SECRET", str(self.assertRaises(error, self.all.validate_user_location, uri)))
 
+    def test_users_may_name_what_the_driver_allows_them_and_services_all_of_its_locations(self) -> None:
+        uri = next(iter(self.all.get("mem").driver.prefixes)) + "x"
+        self.assertRaises(errors.BadStoreUri, self.all.validate_user_location, uri)
+        self.assertEqual("mem", self.all.validate_user_location(uri, trusted=True).id)
+        for never in (f"file://{self.root}/images/x", "swift+config://ref1/c/o", "memory://other/x"):
+            self.assertRaises(errors.BadStoreUri, self.all.validate_user_location, never, trusted=True)
+
+    def test_only_the_web_is_for_users_by_default(self) -> None:
+        allowed = {store.type for store in self.all if store.driver.is_for_users(store.driver.prefixes[0] + "x")}
+        self.assertEqual({"http"}, allowed)
+
     def test_locations_are_ordered_by_weight_and_keep_their_order_otherwise(self) -> None:
         places = [
             Place("https://host/1"),

@@ -101,6 +101,9 @@ class WebDriver(FailingDriver):
 
     schemes = ("http",)
 
+    def is_for_users(self, location: str) -> bool:
+        return True
+
 
 class AclDriver(FailingDriver):
     """A store with access lists; ``acls`` holds what was set."""

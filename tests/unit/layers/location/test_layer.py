@@ -39,7 +39,7 @@ from glance_mini.metrics import Metrics
 from glance_mini.operations import data, images, info, members, records
 from glance_mini.operations.base import Operation
 from glance_mini.testing.recorder import Recorder
-from glance_mini.testing.samples import IMAGE_ID, make_image
+from glance_mini.testing.samples import IMAGE_ID, make_context, make_image
 from glance_mini_store import errors as store_errors
 from glance_mini_store.drivers.file import FileDriver
 from glance_mini_store.stores import Stores
@@ -55,7 +55,7 @@ from tests.unit.layers.location.stores import (
     one_store,
     unavailable,
 )
-from tests.unit.layers.support import OWNER, count, make_member, stand
+from tests.unit.layers.support import ADMIN, OWNER, count, make_member, stand
 
 DATA = b"0123456789abcdefghij"
 QUEUED = make_image(status="queued", size=None, locations=())
@@ -513,6 +513,26 @@ class TestLocations(LocationCase):
             self.assertIn("show_multiple_locations", str(self.assertRaises(Forbidden, stack.call, OWNER, op)))
         stack.call(OWNER, images.UpdateImage(IMAGE_ID, make_image(), (PropertyChange("add", "a", "b"),)))
         self.assertEqual(["update_image"], self.recorder.names[:1])
+
+    def test_users_name_what_a_driver_allows_them_and_administrators_and_services_all_of_it(self) -> None:
+        disk = FailingDriver("rbd")
+        disk.schemes = ("rbd",)  # type: ignore[misc]
+        disk._prefix = "rbd://cluster/pool/volume/"
+        snapshot = disk.put("snapshot", DATA)
+        self.stores = multi_store(**self.drivers, rbd=disk)
+        service, token = make_context("service", "p9"), make_context("member", "p1", service_roles=("service",))
+        for change in (self.add(snapshot), LocationChange("replace", None, (Location(snapshot, {}),))):
+            image = make_image(locations=())
+            op = images.UpdateImage(IMAGE_ID, image, (change,))
+            stack = self.stand(self.stores, changeable=True, update_image=image)
+            error = self.assertRaises(Invalid, stack.call, OWNER, op)
+            self.assertIn("you cannot add this location", str(error))
+            self.assertEqual([], self.recorder.names)
+            for context in (ADMIN, service, token):
+                stack = self.stand(self.stores, changeable=True, update_image=image)
+                stack.call(context, op)
+                (resolved,) = self.only("update_image").changes
+                self.assertEqual((snapshot, "rbd"), (resolved.locations[0].url, resolved.locations[0].store))
 
     def test_a_location_comes_with_its_store_and_its_size(self) -> None:
         self.update(self.add(self.url, k="v", store="a"), PropertyChange("add", "p", "x"))

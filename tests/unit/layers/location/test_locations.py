@@ -21,6 +21,7 @@ from tests.unit.layers.location.test_layer import raising
 from tests.unit.layers.support import ADMIN, OWNER, stand
 
 SERVICE = make_context("service", "p9")
+WITH_SERVICE_TOKEN = make_context("member", "p1", service_roles=("service",))
 QUEUED = make_image(status="queued", size=None, locations=())
 HASH = {"hash_algorithm": "sha256", "hash_value": "ab" * 32}
 CLAIMED = {"os_hash_algo": "sha256", "os_hash_value": "ab" * 32}
@@ -104,7 +105,7 @@ class TestRules(NewLocationCase):
         self.drivers["cinder"] = other
         url = other.put("0c6f4a6e-5b1f-4a55-9c39-55b9d0b0a001", b"0123")
         self.refused(Forbidden, OWNER, url=url)
-        for context in (SERVICE, ADMIN):
+        for context in (SERVICE, ADMIN, WITH_SERVICE_TOKEN):
             self.add(context, url=url, reads=False)
             self.assertEqual(["update_image"], self.recorder.names)
 

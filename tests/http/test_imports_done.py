@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from glance_mini_store import errors
 from glance_mini_store.drivers.memory import MemoryDriver
+from tests.http.client import DATA_TYPE
 from tests.http.working import BODY, DONE, Watched, WorkingTest, digest
 from tests.unit.jobs.support import Interrupted
 from tests.unit.store.web import Page

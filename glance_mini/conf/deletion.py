@@ -20,7 +20,7 @@ OPTS = [
         "delayed_delete",
         default=False,
         help="Keep the data of a deleted image for ``scrub_time``, so that it can be restored, by its project or by an "
-        "operator. Only lists of deleted images show it, and it counts towards no limit.",
+        "operator. Only lists of deleted images show it, and only its bytes count, see ``quota_counts_deleted``.",
     ),
     cfg.IntOpt(
         "scrub_time",

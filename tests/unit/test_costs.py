@@ -154,7 +154,8 @@ class RequestCostTest(CostCase):
     def test_upload_and_download(self):
         self._upload(self._create())
         path = self._create()
-        self.assertLessEqual(self._upload(path), 15)
+        # One of them locks the rows that count together under the storage quota.
+        self.assertLessEqual(self._upload(path), 16)
         self.assertLessEqual(self.statements_of_the_next(f"{path}/file"), 1)
 
     def test_members(self):

@@ -6,6 +6,7 @@ undo its changes: it neither adds data nor makes its image active.
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -79,18 +80,26 @@ def record(connection: Connection, call: RecordImport, now: datetime) -> Image:
     _check_locations(before, after, call.limits)
     after = _moved(before, after, call.status)
     after = replace(after, properties={**before.properties, **call.properties}, updated_at=now)
-    return records.store(connection, before, after, now, _without_staged(connection, before, call.limits))
+    return _store(connection, before, after, now, call.limits)
 
 
-def _without_staged(connection: Connection, image: Image, limits: Limits) -> Limits:
-    """Return ``limits`` with room for the staged data of ``image``, which is removed when it is stored."""
-    if IMAGE_STAGE_TOTAL not in limits.together.get(IMAGE_SIZE_TOTAL, ()):
-        return limits
-    staged = staged_rows.get(connection, image.id)
-    if staged is None or IMAGE_SIZE_TOTAL not in limits.project:
-        return limits
-    more = limits.project[IMAGE_SIZE_TOTAL] + staged.size
-    return replace(limits, project={**limits.project, IMAGE_SIZE_TOTAL: more})
+def _store(connection: Connection, before: Image, after: Image, now: datetime, limits: Limits) -> Image:
+    """Store ``after`` and return it. Its staged data, which is removed next, does not count beside its stored data."""
+    limit = limits.project.get(IMAGE_SIZE_TOTAL)
+    own = _staged_size(connection, before.id) if IMAGE_STAGE_TOTAL in limits.together.get(IMAGE_SIZE_TOTAL, ()) else 0
+    if limit is None or not own:
+        return records.store(connection, before, after, now, limits)
+    more = replace(limits, project={**limits.project, IMAGE_SIZE_TOTAL: limit + own})
+    try:
+        return records.store(connection, before, after, now, more)
+    except errors.LimitExceeded as error:
+        wanted: Any = error.values["wanted"]
+        raise errors.LimitExceeded(resource=IMAGE_SIZE_TOTAL, limit=limit, wanted=wanted - own) from error
+
+
+def _staged_size(connection: Connection, image_id: str) -> int:
+    staged = staged_rows.get(connection, image_id)
+    return 0 if staged is None else staged.size
 
 
 def end(connection: Connection, call: EndImport, now: datetime) -> Image:

@@ -108,7 +108,7 @@ class QuotaLayer(Layer):
             pool = (quota.IMAGE_SIZE_TOTAL, *limits.together.get(quota.IMAGE_SIZE_TOTAL, ()))
             # Data that is staged for this image counts once, whether it is stored already or not.
             own = (op.target.size or 0) if op.target.status == "uploading" and quota.IMAGE_STAGE_TOTAL in pool else 0
-            self._require(quota.IMAGE_SIZE_TOTAL, limit, sum(used[each] for each in pool) - own + 1)
+            self._require(quota.IMAGE_SIZE_TOTAL, limit, sum(used.get(each, 0) for each in pool) - own + 1)
         return self._below_counting(context, replace(op, limits=limits))
 
     def record_import(self, context: Context, op: RecordImport) -> Image:

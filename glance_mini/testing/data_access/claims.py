@@ -104,6 +104,15 @@ class ClaimContract(JobContractBase):
         self.assertIsNone(self.claim(limits=limits, kinds=("hash",)))
         self.assertEqual("api_image_import", self.claim(limits=limits, kinds=("api_image_import",)).kind)
 
+    def test_project_at_its_limit_is_passed_over_also_if_others_run_more_jobs(self) -> None:
+        for project, kind in (("calm", "hash"), ("busy", "api_image_import"), ("busy", "api_image_import")):
+            self.add(project_id=project, kind=kind)
+            self.claim()
+        self.add(project_id="busy", kind="hash")
+        self.add(project_id="calm", kind="hash")
+        claimed = self.claim(limits=JobLimits(per_project=1), kinds=("hash",))
+        self.assertEqual("busy", claimed.project_id)
+
     def test_jobs_of_all_kinds_count_for_a_store(self) -> None:
         self.add(stores=("disk",), kind="hash")
         self.add(stores=("disk",))

@@ -61,6 +61,7 @@ REFERENCE = {
 OWN = {
     ("DEFAULT", "staging_store_driver"): "file",
     ("DEFAULT", "staging_is_shared"): False,
+    ("DEFAULT", "quota_counts_deleted"): True,
     ("paste_deploy", "flavor"): "token",
     ("domain", "layers"): ["auth", "notifier", "policy", "quota", "location", "database"],
     ("server", "bind"): "127.0.0.1:9292",

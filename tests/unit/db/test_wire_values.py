@@ -76,7 +76,10 @@ from tests.unit.db.wire import ERRORS, result_type, send, send_error
 LATER = TIME + timedelta(hours=1, microseconds=123456)
 LEASE = timedelta(seconds=60, milliseconds=500)
 KEEP = timedelta(days=2)
-LIMITS = Limits({IMAGE_SIZE_TOTAL: 2**45, IMAGE_COUNT_TOTAL: 0}, properties=10, tags=5, members=4, locations=3)
+TOGETHER = {IMAGE_SIZE_TOTAL: ("image_size_deleted", "image_stage_total")}
+LIMITS = Limits(
+    {IMAGE_SIZE_TOTAL: 2**45, IMAGE_COUNT_TOTAL: 0}, properties=10, tags=5, members=4, locations=3, together=TOGETHER
+)
 
 LOCATION = Location("file:///images/ü", {"store": "fast", "nested": {"deep": [1, None, True]}}, "active", 7)
 IMAGE = make_image(

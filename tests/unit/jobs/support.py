@@ -11,6 +11,7 @@ import testtools
 from glance_mini.content.inspection import InspectionRules
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.imports import ImportRequest
+from glance_mini.domain.job import LOCAL_IMPORT
 from glance_mini.fetching.downloads import Downloads
 from glance_mini.imports.copying import Copier
 from glance_mini.imports.methods import CopyImage, GlanceDirect, GlanceDownload, WebDownload
@@ -112,6 +113,8 @@ class ImportCase(testtools.TestCase):
         """Return a worker on the node ``node_url``, by default that of the test, which is not started."""
         settings = WorkerSettings(lease_seconds=60)
         types = {**self.job_types, **job_types}
+        # Imports within one file system are of another kind, and do the same.
+        types = {LOCAL_IMPORT: types["api_image_import"], **types}
         metrics, node_url = self.services.metrics, node_url or self.services.node_url
         return Worker(self.data, types, Wakeup(), settings, metrics, seconds_of(self.clock), node_url)
 

@@ -194,7 +194,7 @@ class TaskEventsContract:
 
     def test_change_that_does_not_happen_has_no_event(self):
         image_id = self.begun()
-        held = self.data.run(ClaimJob("worker", ("api_image_import",), LEASE))
+        held = self.data.run(CLAIM)
         self.data.run(FinishJob(held, "success", None, "", KEEP))
         self.assertRaises(Gone, self.data.run, FinishJob(held, "success", None, "", KEEP))
         self.assertRaises(Conflict, self.data.run, CancelJob(held.id))

@@ -97,10 +97,10 @@ class Statements:
 def _statements(kinds: tuple[str, ...]) -> Statements:
     is_claimed = or_(false(), *(jobs.c.kind == kind for kind in kinds))
     due = (*_DUE, is_claimed)
-    # Only jobs of the claimed kinds count for their project.
-    project = case((is_claimed, jobs.c.project_id), else_=null())
-    running = select(project, jobs.c.stores, _STATE).where(jobs.c.state == PROCESSING)
-    is_waiting = select(null(), null(), literal(DUE)).where(exists().where(*due))
+    # The limit of a project counts only jobs of the claimed kinds.
+    limited = case((is_claimed, jobs.c.project_id), else_=null())
+    running = select(jobs.c.project_id, jobs.c.stores, _STATE, limited).where(jobs.c.state == PROCESSING)
+    is_waiting = select(null(), null(), literal(DUE), null()).where(exists().where(*due))
     first = (
         select(jobs.c.rank, *COLUMNS)
         .where(*due)
@@ -115,9 +115,13 @@ def _statements(kinds: tuple[str, ...]) -> Statements:
 
 @dataclass(frozen=True)
 class Running:
-    """The numbers of running jobs by project and by store, and whether the lease of any job has expired."""
+    """The numbers of running jobs by project and by store, and whether the lease of any job has expired.
+
+    ``limited`` are the numbers by project of jobs of the claimed kinds.
+    """
 
     projects: Counter[str]
+    limited: Counter[str]
     stores: Counter[str]
     has_expired: bool
 
@@ -156,17 +160,18 @@ def claim(connection: Connection, call: ClaimJob, now: datetime) -> Job | None:
 
 
 def _count(rows: Iterable[Any]) -> Running:
-    running = Running(Counter(), Counter(), any(state == EXPIRED for _, _, state in rows))
-    for project, stores, state in rows:
+    running = Running(Counter(), Counter(), Counter(), any(row[2] == EXPIRED for row in rows))
+    for project, stores, state, limited in rows:
         if state == RUNNING:
             running.projects.update([project] if project is not None else ())
+            running.limited.update([limited] if limited is not None else ())
             running.stores.update(to_stores(stores))
     return running
 
 
 def _next(connection: Connection, queue: Queue, running: Running, limits: JobLimits) -> Job | None:
     """Return the next job, locked: the first by rank, then by running jobs of its project, then by age."""
-    busy = [project for project, count in running.projects.items() if not _is_below(count, limits.per_project)]
+    busy = [project for project, count in running.limited.items() if not _is_below(count, limits.per_project)]
     full = [store for store, count in running.stores.items() if not _is_below(count, limits.per_store)]
     first = queue.statements.first.where(_OF_OTHERS) if busy else queue.statements.first
     row = _first(connection, first, full, queue.values | {"projects": busy})
@@ -174,7 +179,7 @@ def _next(connection: Connection, queue: Queue, running: Running, limits: JobLim
         return None
     oldest = to_job(row[1:])
     # Within its rank a younger job comes first if its project has fewer running jobs.
-    for statement, projects in _levels(queue.statements, running.projects, oldest.project_id):
+    for statement, projects in _levels(queue.statements, running.projects, oldest.project_id, busy):
         better = _first(connection, statement, full, queue.values | {"projects": projects, "rank": row.rank})
         if better is not None:
             return to_job(better[1:])
@@ -182,14 +187,19 @@ def _next(connection: Connection, queue: Queue, running: Running, limits: JobLim
 
 
 def _levels(
-    statements: Statements, running: Counter[str], project: str | None
+    statements: Statements, running: Counter[str], project: str | None, busy: Collection[str]
 ) -> Iterator[tuple[Select[Any], list[str]]]:
-    """Yield, for each number of running jobs below that of ``project``, the statement and the projects to search."""
+    """Yield, for each number of running jobs below that of ``project``, the statement and the projects to search.
+
+    The projects ``busy`` have reached their limit.
+    """
     most = running[project] if project is not None else 0
     if most:
         yield statements.first_of_others, list(running)
     for level in sorted({count for count in running.values() if count < most}):
-        yield statements.first_of_these, [name for name, count in running.items() if count == level]
+        yield statements.first_of_these, [
+            name for name, count in running.items() if count == level and name not in busy
+        ]
 
 
 def _first(connection: Connection, statement: Select[Any], full: Collection[str], values: dict[str, Any]) -> Any:

@@ -256,6 +256,18 @@ class TestImports(QuotaCase):
                 self.assertEqual(1, self.refusals(IMAGE_SIZE_TOTAL))
             self.assertEqual(is_room, "import_image" in recorder.names)
 
+    def test_an_import_wants_room_beside_staged_and_deleted_bytes_but_not_beside_its_own(self) -> None:
+        staged = make_image(status="uploading", size=600, locations=())
+        for deleted, is_room in ((399, True), (400, False)):
+            used = {IMAGE_SIZE_TOTAL: 600, IMAGE_STAGE_TOTAL: 600, IMAGE_SIZE_DELETED: deleted}
+            stack, recorder = self.stand(OptionLimits(1000), count_usage=used)
+            op = imports.ImportImage(IMAGE_ID, staged)
+            if is_room:
+                stack.call(OWNER, op)
+            else:
+                self.assertRaises(LimitExceeded, stack.call, OWNER, op)
+            self.assertEqual(is_room, "import_image" in recorder.names)
+
     def test_staging_is_bounded_by_its_own_limit(self) -> None:
         source = ByProject({"p1": {IMAGE_STAGE_TOTAL: 64, IMAGE_SIZE_TOTAL: 1}})
         taken: list[Any] = []

@@ -44,9 +44,8 @@ class ImageDecompression(ImportPlugin):
 
     def _unpack(self, staged: StagedFile, name: str, output: Path, check: Check) -> int:
         size, limit = 0, min(self._max_size, staged.limit)
-        with open(output, "wb") as file, closing(unpack(staged.path, name)) as pieces:
+        with open(output, "wb") as file, closing(unpack(staged.path, name, check)) as pieces:
             for piece in pieces:
-                check()
                 size += len(piece)
                 if size > limit:
                     raise LimitExceeded(resource="the size of unpacked data", limit=limit, wanted=f"more than {limit}")

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from glance_mini.domain.errors import Invalid
+from glance_mini.imports.plugins.base import Check
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -50,14 +51,17 @@ class BadArchive(Invalid):
     template = "The {format} data cannot be unpacked: {reason}"
 
 
-def unpack(path: Path, name: str) -> Generator[bytes, None, None]:
+def unpack(path: Path, name: str, check: Check) -> Generator[bytes, None, None]:
     """Yield the data of a file of format ``name`` in pieces of at most ``PIECE`` bytes; raises BadArchive.
 
-    A piece may be empty: compressed data can be long and hold nothing.
+    A piece may be empty: compressed data can be long and hold nothing. ``check`` is called at each piece and, for zip,
+    whenever the library reads the file, because it does not return before it has data.
     """
     try:
         with open(path, "rb") as file:
-            yield from _READERS[name](file)
+            for piece in _zip(file, check) if name == "zip" else _READERS[name](file):
+                check()
+                yield piece
     except _BAD as error:
         raise BadArchive(format=name, reason=f"{error}.") from error
 
@@ -142,9 +146,9 @@ def _zstd(file: BinaryIO) -> Iterator[bytes]:
     return _streams(file, lambda: zstd.ZstdDecompressor(options=options))
 
 
-def _zip(file: BinaryIO) -> Iterator[bytes]:
+def _zip(file: BinaryIO, check: Check) -> Iterator[bytes]:
     """Yield the data of the only file of an archive; raises BadArchive for other archives."""
-    with zipfile.ZipFile(_Frugal(file)) as archive:
+    with zipfile.ZipFile(_Frugal(file, check)) as archive:
         entry = _only_entry(archive)
         with archive.open(entry) as data:
             while piece := data.read(PIECE):
@@ -167,10 +171,11 @@ def _only_entry(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 class _Frugal(io.RawIOBase):
-    """A file that is never read in large pieces, even if the archive claims large parts."""
+    """A file that is never read in large pieces, even if the archive claims large parts, nor without a check."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, check: Check) -> None:
         self._file = file
+        self._check = check
 
     def seekable(self) -> bool:
         return True
@@ -184,6 +189,7 @@ class _Frugal(io.RawIOBase):
         return self._file.tell()
 
     def read(self, size: int | None = -1) -> bytes:
+        self._check()
         data = self._file.read(2 * PIECE if size is None or size < 0 else min(size, 2 * PIECE + 1))
         if len(data) > 2 * PIECE:
             raise zipfile.BadZipFile("its directory is too large")
@@ -192,7 +198,6 @@ class _Frugal(io.RawIOBase):
 
 _READERS: dict[str, Callable[[BinaryIO], Iterator[bytes]]] = {
     "gzip": _gzip,
-    "zip": _zip,
     "xz": _xz,
     "bzip2": _bzip2,
     "zstd": _zstd,

@@ -12,8 +12,6 @@ from glance_mini.domain.query import SORT_KEYS, VISIBILITIES, ImageQuery, RangeF
 DIRECTIONS = ("asc", "desc")
 OPERATORS = ("gt", "gte", "lt", "lte", "eq", "neq")
 MAX_PARAMETERS = 200
-MAX_PROPERTIES_AND_TAGS = 32
-"""The largest number of custom properties and tags of a query together (api-images-filters)."""
 
 _ONE_OF = ("name", "id", "status", "container_format", "disk_format")
 _EXACT = ("checksum", "os_hash_value", "os_hash_algo", "owner")
@@ -51,13 +49,10 @@ def parse_image_query(parameters: Parameters, default_limit: int, max_limit: int
     for name, value in last.items():
         if name not in _PAGE:
             filters.add(name, value)
-    tags = tuple(dict.fromkeys(value for name, value in parameters if name == "tag"))
-    if len(tags) + len(filters.properties) > MAX_PROPERTIES_AND_TAGS:
-        raise Invalid(reason=f"A query names at most {MAX_PROPERTIES_AND_TAGS} properties and tags together.")
     return ImageQuery(
         one_of=filters.one_of,
         properties=filters.properties,
-        tags=tags,
+        tags=tuple(dict.fromkeys(value for name, value in parameters if name == "tag")),
         times=tuple(filters.times),
         ranges=tuple(filters.ranges),
         visibility=filters.visibility,

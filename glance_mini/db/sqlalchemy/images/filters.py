@@ -1,9 +1,10 @@
 """The filters of a list as conditions on ``images`` (api-images-filters)."""
 
 import operator
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, exists, or_
 from sqlalchemy.sql.elements import ColumnElement
 
 from glance_mini.db.sqlalchemy.images.order import GENERATED
@@ -12,11 +13,8 @@ from glance_mini.db.sqlalchemy.models import image_properties, image_tags, image
 
 Condition = ColumnElement[bool]
 
-CHILDREN: dict[str, tuple[Any, Any]] = {
-    "properties": (image_properties, image_properties.c.value_digest),
-    "tags": (image_tags, image_tags.c.value),
-}
-"""The tables of properties and tags, and the columns by which a query finds them."""
+Child = tuple[Any, int]
+"""The table of properties or tags, and the position of one among the query's properties or tags."""
 
 _OPERATORS = {
     "gt": operator.gt,
@@ -27,23 +25,32 @@ _OPERATORS = {
 }
 
 
-def has_children(kind: str) -> Condition:
-    """Return the condition for images that have all properties or all tags of the query; ``kind`` is one of CHILDREN.
+def children(shape: QueryShape) -> list[Child]:
+    """Return the properties and tags of the query; the first may drive the statement, the others are filters."""
+    return [(image_properties, n) for n in range(shape.properties)] + [(image_tags, n) for n in range(shape.tags)]
 
-    It counts the matches, because planners take seconds for many EXISTS. An image has a property or a tag only once.
-    """
-    table, column = CHILDREN[kind][0].alias(), CHILDREN[kind][1]
-    # An expression, so that the rows of the image are read by its id and not those of each value.
-    is_wanted = func.coalesce(table.c[column.name], "").in_(bindparam(kind, expanding=True))
-    count = select(func.count()).select_from(table).where(table.c.image_id == images.c.id, is_wanted)
-    found: Condition = count.correlate(images).scalar_subquery() == bindparam(f"number_of_{kind}")
+
+def is_child(table: Any, child: Child) -> Condition:
+    """Return the condition for rows of ``table``, or of an alias of it, that match ``child``."""
+    kind, number = child
+    found: Condition = (
+        table.c.value_digest == bindparam(f"digest_{number}")
+        if kind is image_properties
+        else table.c.value == bindparam(f"tag_{number}")
+    )
     return found
 
 
-def filters(shape: QueryShape, lead: str | None = None) -> list[Condition]:
-    """Return the conditions of ``shape``; ``lead`` is one of CHILDREN if one of these drives the statement."""
-    numbers = {"properties": shape.properties, "tags": shape.tags}
-    found = [has_children(kind) for kind, number in numbers.items() if number > (kind == lead)]
+def filters(shape: QueryShape, others: Iterable[Child] = ()) -> list[Condition]:
+    """Return the conditions for the fields of ``shape``, and for images that have ``others``."""
+    found: list[Condition] = []
+    for table, number in others:
+        other = table.alias()
+        wanted = [other.c.image_id == images.c.id, is_child(other, (table, number))]
+        if table is image_properties:
+            # This does not change the result: it completes the primary key, which SQLite would not use otherwise.
+            wanted.append(other.c.name == bindparam(f"name_{number}"))
+        found.append(exists().where(*wanted))
     if shape.visibility:
         found.append(images.c.visibility == bindparam("visibility"))
     for name, single in shape.fields:

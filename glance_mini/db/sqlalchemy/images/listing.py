@@ -2,29 +2,25 @@
 
 The statement first finds the page, as ids and sort keys, from indexes in the order of the list; then it joins the full
 rows. The visible images are a union of sets (``visibility.audiences``): each is read in order from its own index, only
-as far as the page needs. Statements are built once for each shape of a query; values are bound. If a query has several
-properties or tags, a statement before it finds the rarest of them, whose images are then read.
+as far as the page needs. Statements are built once for each shape of a query; values are bound.
 """
 
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, false, func, select, true, union
+from sqlalchemy import Connection, Select, bindparam, false, select, true, union
 
 from glance_mini.db.sqlalchemy.images import deleted_rows, visibility
-from glance_mini.db.sqlalchemy.images.filters import CHILDREN, Condition, filters
+from glance_mini.db.sqlalchemy.images.filters import Condition, children, filters, is_child
 from glance_mini.db.sqlalchemy.images.order import SORT_COLUMNS, after, ordering
 from glance_mini.db.sqlalchemy.images.rows import image_columns, to_image
-from glance_mini.db.sqlalchemy.images.shape import QueryShape, children_of, shape_of, values_of
+from glance_mini.db.sqlalchemy.images.shape import QueryShape, shape_of, values_of
 from glance_mini.db.sqlalchemy.models import image_members, images, pending_deletes
 from glance_mini.db.sqlalchemy.sql import StraightJoin
 from glance_mini.domain import errors
-from glance_mini.domain.query import ImageQuery, Page, Scope
+from glance_mini.domain.query import Page, Scope
 from glance_mini.domain.status import PENDING_DELETE
 from glance_mini.operations.images import ListImages
-
-COMMON = 200
-"""The number of images from which on a property or tag counts as common."""
 
 _LISTED = (images.c.os_hidden == bindparam("hidden"), images.c.status != "killed")
 
@@ -47,39 +43,13 @@ _INDEXES_BY_VISIBILITY = _INDEXES | {
 def list_images(connection: Connection, call: ListImages) -> Page:
     """Return one page; raises Invalid if the marker is not an image that the caller may see."""
     query, scope = call.query, call.scope
-    lead, first = _rarest(connection, query)
-    shape = shape_of(query, scope, compares_rows=connection.dialect.name != "mysql", lead=lead)
+    shape = shape_of(query, scope, compares_rows=connection.dialect.name != "mysql")
     marker = {} if query.marker is None else _marker_values(connection, query.marker, scope, shape.deleted)
     if not query.limit or not shape.audiences:
         return Page(())
-    values = marker | values_of(query, scope) | first
-    rows = connection.execute(_statement(shape), values).all()
+    rows = connection.execute(_statement(shape), marker | values_of(query, scope)).all()
     found = tuple(map(deleted_rows.to_image if shape.deleted else to_image, rows))
     return Page(found, found[-1].id if len(found) == query.limit else None)
-
-
-def _rarest(connection: Connection, query: ImageQuery) -> tuple[str | None, dict[str, str]]:
-    """Return which of CHILDREN has the rarest value of ``query``, and that value for the statement.
-
-    Values are counted to COMMON only, so that common ones cost little; nothing is counted if there is no choice.
-    """
-    wanted = [(kind, value) for kind, values in children_of(query).items() for value in values]
-    if len(wanted) < 2:
-        return None, {}
-    values = {f"{kind}_{number}": value for number, (kind, value) in enumerate(wanted)}
-    counts = connection.execute(_count_statement(tuple(kind for kind, _ in wanted)), values).one()
-    kind, value = wanted[min(range(len(wanted)), key=lambda number: counts[number])]
-    return kind, {f"first_of_{kind}": value}
-
-
-@lru_cache(maxsize=64)
-def _count_statement(kinds: tuple[str, ...]) -> Select[Any]:
-    counts = []
-    for number, kind in enumerate(kinds):
-        table, column = CHILDREN[kind]
-        some = select(table.c.image_id).where(column == bindparam(f"{kind}_{number}")).limit(COMMON).subquery()
-        counts.append(select(func.count()).select_from(some).scalar_subquery())
-    return select(*counts)
 
 
 def _marker_values(connection: Connection, marker: str, scope: Scope, deleted: bool) -> dict[str, Any]:
@@ -127,17 +97,18 @@ def _merged(branches: list[Any], shape: QueryShape) -> Select[Any]:
 
 def _branch(audience: str, shape: QueryShape) -> Select[Any]:
     """Return the page of ``audience`` alone; the index with the fewest expected rows drives the statement."""
+    wanted = children(shape)
     if audience.startswith("shared:"):
         member = image_members.c.member == visibility.PROJECT
         status = image_members.c.status == audience.partition(":")[2]
         seen = images.c.visibility == "shared"
-        return _driven_by(image_members, [member, status, seen, *filters(shape)], shape)
-    if shape.lead and audience != "ownerless":
-        table, column = CHILDREN[shape.lead]
-        is_first = column == bindparam(f"first_of_{shape.lead}")
-        conditions = [is_first, visibility.condition(audience), *filters(shape, shape.lead)]
+        return _driven_by(image_members, [member, status, seen, *filters(shape, wanted)], shape)
+    if wanted and audience != "ownerless":
+        lead = wanted.pop(0)
+        table = lead[0]
+        conditions = [is_child(table, lead), visibility.condition(audience), *filters(shape, wanted)]
         return _driven_by(table, conditions, shape)
-    page = _page(SORT_COLUMNS, [visibility.condition(audience), *filters(shape)], shape)
+    page = _page(SORT_COLUMNS, [visibility.condition(audience), *filters(shape, wanted)], shape)
     index = _index(audience, shape)
     # MariaDB would otherwise read all rows that match the equalities instead of starting at the marker.
     return page.with_hint(images, f"FORCE INDEX ({index})", "mysql") if index else page

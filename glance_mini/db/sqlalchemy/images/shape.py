@@ -16,8 +16,7 @@ LARGEST = 2**63 - 1
 class QueryShape(NamedTuple):
     """The sets to read (``visibility.audiences``), the kinds and numbers of filters, and the order.
 
-    Each field is paired with whether it has only one allowed value. ``properties`` and ``tags`` are their numbers, where
-    2 stands for any larger one. ``lead`` says which of them has the rarest value. ``row_values``: the order has one direction, and
+    Each field is paired with whether it has only one allowed value. ``row_values``: the order has one direction, and
     the database can seek in an index by comparing rows.
     """
 
@@ -29,17 +28,13 @@ class QueryShape(NamedTuple):
     ranges: tuple[tuple[str, bool, bool], ...]
     properties: int
     tags: int
-    lead: str | None
     order: tuple[tuple[str, str], ...]
     after: bool
     row_values: bool
 
 
-def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool, lead: str | None = None) -> QueryShape:
-    """Return the shape of ``query``; ``compares_rows``: whether the database uses an index to compare rows.
-
-    ``lead``: whether the rarest value is among ``properties`` or ``tags``; None: among properties if there are any.
-    """
+def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool) -> QueryShape:
+    """Return the shape of ``query``; ``compares_rows``: whether the database uses an index to compare rows."""
     order = _order(query.sort)
     return QueryShape(
         audiences=visibility.audiences(query, scope),
@@ -48,9 +43,8 @@ def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool, lead: str | N
         fields=tuple((name, len(allowed) == 1) for name, allowed in query.one_of.items()),
         times=tuple((time.field, time.operator) for time in query.times),
         ranges=tuple((one.field, one.minimum is not None, one.maximum is not None) for one in query.ranges),
-        properties=min(len(query.properties), 2),
-        tags=min(len(query.tags), 2),
-        lead=lead or ("properties" if query.properties else "tags" if query.tags else None),
+        properties=len(query.properties),
+        tags=len(query.tags),
         order=order,
         after=query.marker is not None,
         row_values=compares_rows and len({direction for _, direction in order}) == 1,
@@ -73,17 +67,11 @@ def values_of(query: ImageQuery, scope: Scope) -> dict[str, Any]:
         values[f"until_{number}"] = time.until or time.value + time.value.resolution
     for number, one in enumerate(query.ranges):
         values[f"minimum_{number}"], values[f"maximum_{number}"] = _bounded(one.minimum), _bounded(one.maximum)
-    for kind, wanted in children_of(query).items():
-        values |= {kind: wanted, f"number_of_{kind}": len(wanted), f"first_of_{kind}": wanted[0] if wanted else None}
+    for number, (name, value) in enumerate(query.properties.items()):
+        values |= {f"name_{number}": name, f"digest_{number}": digest(name, value)}
+    for number, tag in enumerate(query.tags):
+        values[f"tag_{number}"] = tag
     return values
-
-
-def children_of(query: ImageQuery) -> dict[str, list[str]]:
-    """Return the values by which the properties and the tags of ``query`` are found."""
-    return {
-        "properties": [digest(name, value) for name, value in query.properties.items()],
-        "tags": list(dict.fromkeys(query.tags)),
-    }
 
 
 def _order(sort: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

@@ -33,8 +33,11 @@ PASSED_ON = (
 )
 """Every header that a filter or the forwarded call reads. ``JUDGED_HERE`` are the exceptions."""
 
-JUDGED_HERE = ("Host", "Origin", "Sec-Fetch-Site")
-"""Headers that say from which page a request comes. They compare with the address of this node, which judges them."""
+JUDGED_HERE = ("Host", "Origin", "Sec-Fetch-Site", "Accept-Encoding")
+"""Headers that this node judges alone.
+
+They say from which page a request comes, seen from the address of this node, and how its response may be compressed.
+"""
 
 
 class Forwarding:

@@ -135,7 +135,7 @@ class TestWeights(LocationsTest):
         answer = self.patch(image_id, self.add("/a"))
         self.assertEqual(200, answer.status_int, answer.text)
         self.assertEqual(f"{self.web}/a", answer.json["direct_url"])
-        self.assertEqual("fast,web", answer.json["stores"])
+        self.assertEqual("web,fast", answer.json["stores"])
         path = f"/v2/images/{image_id}/file"
         self.assertEqual(BODY, self.send("GET", path).body)
         self.assertEqual(b"from memory!", self.send("GET", f"{path}?prefer=fast").body)

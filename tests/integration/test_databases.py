@@ -20,7 +20,7 @@ from glance_mini.operations.jobs import AddJob, ClaimJob, FinishJob, GetJob, Ren
 from glance_mini.operations.records import BeginTransfer, LoadImage, MarkDeleted, Ping
 from glance_mini.testing.data_access import JobAccessContract, RecordContract
 from glance_mini.testing.data_access.job_samples import job
-from glance_mini.testing.data_access.samples import LATER, LEASE, MINE, NOW, sample, stored, transfer
+from glance_mini.testing.data_access.samples import LATER, LEASE, MINE, NOW, creation, sample, stored, transfer
 from tests.integration.base import ServiceTestCase
 from tests.migrations.contract import MigrationContract
 
@@ -116,7 +116,7 @@ class WrongClocks:
         held = self.data.run(ClaimJob("here", ("api_image_import",), LEASE)) or self.claimed()
         uploading = self.data.run(CreateImage(base={"owner": "mine", "disk_format": "raw", "container_format": "bare"}))
         self.data.run(BeginTransfer(transfer(uploading), LEASE))
-        deleted = self.data.run(CreateImage(base=_base(stored())))
+        deleted = self.data.run(creation(stored()))
         self.data.run(MarkDeleted(deleted.id))
         ended = self.claimed()
         self.data.run(FinishJob(ended, "success", {}, "", timedelta(minutes=30)))
@@ -181,7 +181,7 @@ class FaultContract:
             self.assertEqual(self.expected, connection.exec_driver_sql(self.patience).scalar())
 
     def create(self):
-        return self.data.run(CreateImage(base=_base(sample())), NOW)
+        return self.data.run(creation(sample()), NOW)
 
     def administer(self, *statements):
         """Run statements as the administrator of the server; return the rows of the last one."""
@@ -280,9 +280,3 @@ class TestMigrationsOnPostgresql(MigrationContract, ServiceTestCase):
 class TestMigrationsOnMariadb(MigrationContract, ServiceTestCase):
     def new_database(self) -> str:
         return self.fresh_database("mariadb")
-
-
-def _base(image):
-    """Return what a creation says of ``image``."""
-    left_out = {"id", "created_at", "updated_at", "deleted_at", "properties"}
-    return {name: getattr(image, name) for name in image.__slots__ if name not in left_out}

@@ -126,6 +126,7 @@ OWN = {
     ("database", "db_max_retries"): 20,
     ("database", "mysql_sql_mode"): "TRADITIONAL",
     ("database", "sqlite_busy_timeout"): 30,
+    ("database", "read_timeout"): 10.0,
 }
 
 

@@ -198,7 +198,7 @@ class TestLoading(testtools.TestCase):
     def test_the_api_learns_what_a_method_of_another_package_asks_for(self):
         rules = self.load(load_method_rules, "web-download", "by-post")
         self.assertEqual(MethodRule("uploading", ("sender", "stamp")), rules["by-post"])
-        self.assertEqual(MethodRule("queued"), rules["web-download"])
+        self.assertEqual(MethodRule("queued", (), ("uri",)), rules["web-download"])
 
     def test_the_api_loads_none_of_the_methods_that_come_with_the_service(self):
         # None of them is installed here, so loading one would be refused.

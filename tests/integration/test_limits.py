@@ -61,6 +61,7 @@ class UnifiedLimitsTest(LimitsTestCase):
         self.assertEqual(204, self.upload("alice", image, b"x" * 2 * MIB).status_code)
         self.assertEqual(
             {
+                "image_size_deleted": {"usage": 0, "limit": -1},
                 "image_size_total": {"usage": 2, "limit": 4},
                 "image_stage_total": {"usage": 0, "limit": 4},
                 "image_count_total": {"usage": 1, "limit": 5},

@@ -295,8 +295,9 @@ class HeardTest(NotificationTestCase):
         self.assert_silent()
 
     def test_data_that_cannot_be_read_is_an_error_without_the_credentials_of_its_location(self):
-        self.start(self.broker)
         site = self.useFixture(Site(b"content"))
+        allowed = f"[import_filtering_opts]\nallowed_hosts = 127.0.0.1\nallowed_ports = {site.port}\n"
+        self.start(self.broker, allowed)
         location = f"http://somebody:hunter2@127.0.0.1:{site.port}/disk.raw"
         image = self.create()
         self.patch(image, 200, op="add", path="/locations/-", value={"url": location, "metadata": {}})

@@ -36,6 +36,20 @@ def start_service(test, *options, state=None, words=(), **arguments):
     return test.useFixture(Service(state, *words, **arguments))
 
 
+def serve_with_web_store(case, server):
+    """Return a service for all tests of the class ``case``, with a store ``web`` that reads from any port of 127.0.0.1.
+
+    ``server`` are its options of the group ``server``.
+    """
+    ports = ",".join(map(str, range(1024, 65536)))
+    filters = {"allowed_hosts": "127.0.0.1", "allowed_ports": ports}
+    folder = use_for_class(case, fixtures.TempDir())
+    state = make_state(folder.join("state"), {"server": server, "import_filtering_opts": filters})
+    config = state / "glance-mini.conf"
+    config.write_text(config.read_text().replace("images:file", "images:file,web:http", 1))
+    return use_for_class(case, Service(state))
+
+
 def use_for_class(case, fixture):
     """Return ``fixture`` in use until all tests of the class ``case`` are over."""
     fixture.setUp()

@@ -8,7 +8,7 @@ import fixtures
 import requests
 import testtools
 
-from tests.functional.faults import make_state, show_log, use_for_class
+from tests.functional.faults import make_state, serve_with_web_store, show_log
 from tests.functional.service import Service
 from tests.http_server.running import eventually
 from tests.unit.store.dripping import DrippingServer
@@ -22,16 +22,7 @@ class SlowClientsTest(testtools.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        options = {
-            "server": {"threads": 8, "max_transfers": 3, "max_location_checks": 2},
-            "import_filtering_opts": {"allowed_hosts": "127.0.0.1"},
-        }
-        options["import_filtering_opts"]["allowed_ports"] = ",".join(map(str, range(1024, 65536)))
-        folder = use_for_class(cls, fixtures.TempDir())
-        state = make_state(folder.join("state"), options)
-        config = state / "glance-mini.conf"
-        config.write_text(config.read_text().replace("images:file", "images:file,web:http", 1))
-        cls.service = use_for_class(cls, Service(state))
+        cls.service = serve_with_web_store(cls, {"threads": 8, "max_transfers": 3, "max_location_checks": 2})
 
     def setUp(self):
         super().setUp()

@@ -5,7 +5,7 @@ import socket
 import fixtures
 import testtools
 
-from tests.functional.faults import make_state, show_log, use_for_class
+from tests.functional.faults import make_state, serve_with_web_store, show_log
 from tests.functional.importing import begin_import, web
 from tests.functional.service import Service
 from tests.http_server.running import eventually
@@ -29,13 +29,7 @@ class SlowSourceTest(testtools.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        options = {"server": {"max_transfers": 2}, "import_filtering_opts": {"allowed_hosts": "127.0.0.1"}}
-        options["import_filtering_opts"]["allowed_ports"] = ",".join(map(str, range(1024, 65536)))
-        folder = use_for_class(cls, fixtures.TempDir())
-        state = make_state(folder.join("state"), options)
-        config = state / "glance-mini.conf"
-        config.write_text(config.read_text().replace("images:file", "images:file,web:http", 1))
-        cls.service = use_for_class(cls, Service(state))
+        cls.service = serve_with_web_store(cls, {"max_transfers": 2})
 
     def setUp(self):
         super().setUp()

@@ -257,3 +257,16 @@ class Shared:
 
     def client(self, **arguments):
         return self.server.client(self, **arguments)
+
+
+class SharedWithTLS(Shared):
+    """The same with TLS: `tls` is the context of a client that trusts the server."""
+
+    @classmethod
+    def setUpClass(cls):
+        directory = fixtures.TempDir()
+        directory.setUp()
+        cls.addClassCleanup(directory.cleanUp)
+        certificate_file, key_file, cls.tls = certificate(directory.path)
+        cls.settings = {**cls.settings, "tls_certificate": certificate_file, "tls_key": key_file}
+        super().setUpClass()

@@ -2,10 +2,9 @@
 
 import os
 
-import fixtures
 import testtools
 
-from tests.http_server.running import Shared, certificate
+from tests.http_server.running import Shared, SharedWithTLS
 
 SECOND = "GET /small HTTP/1.1\r\nHost: test\r\n\r\n"
 DATA = os.urandom(3_000_000)
@@ -52,15 +51,7 @@ class TestFiles(FileCases, Shared, testtools.TestCase):
     pass
 
 
-class TestFilesWithTLS(FileCases, Shared, testtools.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        directory = fixtures.TempDir()
-        directory.setUp()
-        cls.addClassCleanup(directory.cleanUp)
-        certificate_file, key_file, cls.tls = certificate(directory.path)
-        cls.settings = {"tls_certificate": certificate_file, "tls_key": key_file}
-        super().setUpClass()
+class TestFilesWithTLS(FileCases, SharedWithTLS, testtools.TestCase):
 
     def test_scheme_is_https(self):
         self.assertEqual("https", self.client(tls=self.tls).request("/environ").json["wsgi.url_scheme"])

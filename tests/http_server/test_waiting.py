@@ -6,7 +6,7 @@ import time
 import fixtures
 import testtools
 
-from tests.http_server.running import Client, Server, Shared, certificate, eventually
+from tests.http_server.running import Client, Server, Shared, SharedWithTLS, certificate, eventually
 from tests.http_server.test_bodies import CHUNKED, chunked
 
 STREAMED = "PUT /count"
@@ -264,12 +264,5 @@ class TestRefusals(RefusalCases, Shared, testtools.TestCase):
     settings = {"streamed": STREAMED}
 
 
-class TestRefusalsWithTLS(RefusalCases, Shared, testtools.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        directory = fixtures.TempDir()
-        directory.setUp()
-        cls.addClassCleanup(directory.cleanUp)
-        certificate_file, key_file, cls.tls = certificate(directory.path)
-        cls.settings = {"streamed": STREAMED, "tls_certificate": certificate_file, "tls_key": key_file}
-        super().setUpClass()
+class TestRefusalsWithTLS(RefusalCases, SharedWithTLS, testtools.TestCase):
+    settings = {"streamed": STREAMED}

@@ -24,9 +24,7 @@ def not_passed(wanted: Iterable[str], tests: dict[str, str]) -> list[str]:
     """Return those of the ``wanted`` tests that failed, never ran, or belong to a class or module that failed."""
     fixtures = [name for name, status in tests.items() if status not in WELL]
     return [
-        name
-        for name in wanted
-        if tests.get(name) not in WELL or any(belongs_to(name, fixture) for fixture in fixtures)
+        name for name in wanted if tests.get(name) not in WELL or any(belongs_to(name, fixture) for fixture in fixtures)
     ]
 
 

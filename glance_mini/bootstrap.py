@@ -120,9 +120,7 @@ def open_data(conf: cfg.ConfigOpts) -> Iterator[DataAccess]:
         yield data
 
 
-def open_services(
-    conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None, send: Send | None = None
-) -> Services:
+def open_services(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None, send: Send | None = None) -> Services:
     """Return the services that ``conf`` describes, without starting their threads; ``undo`` closes them.
 
     ``pipe`` is the end of a pipe that wakes the worker of this machine; None without one. ``send`` takes the events

@@ -52,12 +52,8 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemostrecent",
         )
-        self.events = Counter(
-            "glance_mini_events", "Notifications by outcome.", ["outcome"], registry=registry
-        )
-        self.jobs = Counter(
-            "glance_mini_jobs", "Jobs by outcome.", ["kind", "outcome"], registry=registry
-        )
+        self.events = Counter("glance_mini_events", "Notifications by outcome.", ["outcome"], registry=registry)
+        self.jobs = Counter("glance_mini_jobs", "Jobs by outcome.", ["kind", "outcome"], registry=registry)
         self.jobs_running = Gauge(
             "glance_mini_jobs_running", "Jobs running.", ["kind"], registry=registry, multiprocess_mode="livesum"
         )

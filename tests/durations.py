@@ -102,6 +102,11 @@ def measured_seconds(tests: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     return dict(seconds)
 
 
+def processes_for(cores: int) -> int:
+    """Return how many processes keep ``cores`` busy: tests wait for disks, timers and servers half of the time."""
+    return cores + (cores + 1) // 2
+
+
 def last_run(directory: str) -> list[dict[str, Any]]:
     """Return the tests of the last run that stestr kept below ``directory``."""
     found: list[dict[str, Any]] = []
@@ -135,7 +140,8 @@ def main(words: list[str]) -> int:
         case ["share", path, *rest]:
             arguments = Run(None, None).get_parser("share").parse_args(rest)
             seconds = expected_seconds(recorded, test_classes(modules, recorded), arguments)
-            Path(path).write_text(worker_file(shares(seconds, arguments.concurrency or local_concurrency() or 1)))
+            processes = arguments.concurrency or processes_for(local_concurrency() or 1)
+            Path(path).write_text(worker_file(shares(seconds, processes)))
         case ["refresh"]:
             found = refreshed(recorded, measured_seconds(last_run(".")), modules)
             RECORD.write_text(json.dumps(found, indent=0) + "\n")

@@ -123,8 +123,7 @@ OPTS = [
         default=4,
         min=1,
         advanced=True,
-        help="Long lists that one process makes at once; further ones wait. This limits the "
-        "memory that pages take.",
+        help="Long lists that one process makes at once; further ones wait. This limits the memory that pages take.",
     ),
 ]
 

@@ -61,8 +61,7 @@ OPTS = [
     cfg.IntOpt(
         "max_attempts",
         min=1,
-        help="How often a job is tried after temporary errors, with a growing delay. Unset: as often as "
-        "its type says.",
+        help="How often a job is tried after temporary errors, with a growing delay. Unset: as often as its type says.",
     ),
     cfg.IntOpt(
         "graceful_timeout",

@@ -43,9 +43,7 @@ class Section:
     allowed: Mapping[str, frozenset[str]]
 
 
-_OWN_PROPERTIES = Section(
-    re.compile(f"^{RESERVED_NAMESPACE}"), dict.fromkeys(ACTIONS, frozenset({EVERYBODY}))
-)
+_OWN_PROPERTIES = Section(re.compile(f"^{RESERVED_NAMESPACE}"), dict.fromkeys(ACTIONS, frozenset({EVERYBODY})))
 """The service's own properties, which no file can protect. The pattern matches only at the start of a name."""
 
 
@@ -87,9 +85,7 @@ def load(path: str | Path, rule_format: str, is_policy: CheckPolicy | None = Non
     return parse(text, rule_format, file=str(path), is_policy=is_policy)
 
 
-def parse(
-    text: str, rule_format: str, file: str = "<text>", is_policy: CheckPolicy | None = None
-) -> PropertyRules:
+def parse(text: str, rule_format: str, file: str = "<text>", is_policy: CheckPolicy | None = None) -> PropertyRules:
     """Return the rules in ``text``; its values are in ``rule_format``, ``roles`` or ``policies``.
 
     ``is_policy`` returns whether a policy rule of that name exists; None accepts every name. Raises
@@ -99,9 +95,7 @@ def parse(
         raise PropertyRulesError(file=file, where="", reason=f"there is no rule format '{rule_format}'")
     drafts = _Reader(file).read(text)
     sections = [draft.finish(rule_format, is_policy) for draft in drafts]
-    return PropertyRules(
-        (s for s in sections if not s.pattern.pattern.startswith(RESERVED_NAMESPACE)), rule_format
-    )
+    return PropertyRules((s for s in sections if not s.pattern.pattern.startswith(RESERVED_NAMESPACE)), rule_format)
 
 
 @dataclass
@@ -114,9 +108,7 @@ class _Draft:
     options: dict[str, tuple[int, str]]
 
     def error(self, line: int, reason: str) -> PropertyRulesError:
-        return PropertyRulesError(
-            file=self.file, where=f", section [{self.name}], line {line}", reason=reason
-        )
+        return PropertyRulesError(file=self.file, where=f", section [{self.name}], line {line}", reason=reason)
 
     def finish(self, rule_format: str, is_policy: CheckPolicy | None) -> Section:
         missing = [action for action in ACTIONS if action not in self.options]
@@ -177,9 +169,7 @@ class _Reader:
         name = content[1:-1]
         draft = _Draft(self._file, name, number, {})
         if not content.endswith("]") or not name:
-            raise self._error(
-                number, f"'{content}' is not a section; it must be a regular expression in [ and ]"
-            )
+            raise self._error(number, f"'{content}' is not a section; it must be a regular expression in [ and ]")
         for other in self._drafts:
             if other.name == name:
                 raise draft.error(number, f"is already defined on line {other.line}")

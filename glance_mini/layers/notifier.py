@@ -91,7 +91,5 @@ class NotifierLayer(Layer):
         )
         self._publish(context, event, payload, "warn" if refused else "error", image_id)
 
-    def _publish(
-        self, context: Context, event: str, payload: Payload, priority: str, image_id: str | None
-    ) -> None:
+    def _publish(self, context: Context, event: str, payload: Payload, priority: str, image_id: str | None) -> None:
         self._publisher.publish(Event(event, payload, priority, context.caller(), image_id))

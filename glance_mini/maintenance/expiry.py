@@ -20,9 +20,7 @@ BATCH = 1000
 class Cleaner:
     """Calls ``clean`` and ``sweeps`` every ``interval`` seconds; ``clean`` removes expired records."""
 
-    def __init__(
-        self, data: DataAccess, interval: float = INTERVAL, sweeps: Sequence[Callable[[], int]] = ()
-    ) -> None:
+    def __init__(self, data: DataAccess, interval: float = INTERVAL, sweeps: Sequence[Callable[[], int]] = ()) -> None:
         self._data = data
         self._works = (self.clean, *sweeps)
         self._background = Background("job-cleaner", self._work, lambda: interval, "The cleaning failed")

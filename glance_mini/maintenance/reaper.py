@@ -27,6 +27,7 @@ LOG = logging.getLogger(__name__)
 RETRY_REMOVAL = timedelta(minutes=1)
 """Time between two attempts of a deletion."""
 
+
 class Reaper:
     """Takes over expired rows and finishes them; ``reap`` is one round.
 

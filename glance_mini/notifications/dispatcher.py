@@ -27,6 +27,7 @@ CLAIM = timedelta(seconds=60)
 
 BATCH = 100
 
+
 class Dispatcher:
     """Publishes by ``send``, which raises if the broker did not accept an event; ``dispatch`` is one round."""
 

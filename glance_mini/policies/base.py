@@ -12,9 +12,7 @@ READER = f"{ADMIN} or (role:reader and project_id:%(project_id)s)"
 SCOPES = ["project"]
 
 
-def rule(
-    name: str, check: str, description: str, *operations: tuple[str, str]
-) -> policy.DocumentedRuleDefault:
+def rule(name: str, check: str, description: str, *operations: tuple[str, str]) -> policy.DocumentedRuleDefault:
     """Return the rule ``name`` that guards ``operations``, pairs of HTTP method and path."""
     return policy.DocumentedRuleDefault(
         name,

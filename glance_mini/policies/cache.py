@@ -26,9 +26,7 @@ RULES = (
     ),
     rule("cache_image", ADMIN, "Put an image into the cache.", ("PUT", ENTRY)),
     rule("cache_list", ADMIN, "List the images that are cached or queued for caching.", ("GET", CACHE)),
-    rule(
-        "cache_delete", ADMIN, "Remove one image or all from the cache.", ("DELETE", CACHE), ("DELETE", ENTRY)
-    ),
+    rule("cache_delete", ADMIN, "Remove one image or all from the cache.", ("DELETE", CACHE), ("DELETE", ENTRY)),
     rule("cache_clean", ADMIN, "Remove broken and unfinished entries.", ("POST", f"{CACHE}/clean")),
     rule("cache_prune", ADMIN, "Reduce the cache to its maximum size.", ("POST", f"{CACHE}/prune")),
 )

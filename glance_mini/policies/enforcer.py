@@ -120,9 +120,7 @@ class Enforcer:
             self._fingerprint = seen
             self._rules = load_rules(self._conf)
         except (ConfigurationError, OSError) as error:
-            LOG.error(
-                "The policy files have changed and cannot be used; the rules stay unchanged: %s", error
-            )
+            LOG.error("The policy files have changed and cannot be used; the rules stay unchanged: %s", error)
         else:
             LOG.info("The policy files have changed and were loaded.")
 
@@ -172,9 +170,7 @@ class Evaluation:
 
     __slots__ = ("_credentials", "_name", "_rules", "_target")
 
-    def __init__(
-        self, rules: LoadedRules, name: str, target: Mapping[str, Any], credentials: dict[str, Any]
-    ) -> None:
+    def __init__(self, rules: LoadedRules, name: str, target: Mapping[str, Any], credentials: dict[str, Any]) -> None:
         self._rules = rules
         self._name = name
         self._target = target

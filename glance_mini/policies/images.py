@@ -50,9 +50,7 @@ RULES = (
         ("PATCH", IMAGE),
     ),
     rule("deactivate", MEMBER, "Forbid the download of an image.", ("POST", f"{IMAGE}/actions/deactivate")),
-    rule(
-        "reactivate", MEMBER, "Allow the download of an image again.", ("POST", f"{IMAGE}/actions/reactivate")
-    ),
+    rule("reactivate", MEMBER, "Allow the download of an image again.", ("POST", f"{IMAGE}/actions/reactivate")),
     rule(
         "copy_image",
         ADMIN,

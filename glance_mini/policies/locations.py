@@ -7,9 +7,7 @@ LOCATIONS = f"{IMAGE}/locations"
 COPY = "/v2/stores/{store_id}/{image_id}"
 
 RULES = (
-    rule(
-        "delete_image_location", ADMIN, "Remove a location and its data.", ("PATCH", IMAGE), ("DELETE", COPY)
-    ),
+    rule("delete_image_location", ADMIN, "Remove a location and its data.", ("PATCH", IMAGE), ("DELETE", COPY)),
     rule("get_image_location", READER, "See in which stores an image has data.", ("DELETE", COPY)),
     rule("set_image_location", MEMBER, "Add or replace locations of an image.", ("PATCH", IMAGE)),
     rule(

@@ -19,9 +19,7 @@ TAGS = f"{NAMESPACE}/tags"
 TAG = f"{TAGS}/{{tag_name}}"
 
 RULES = (
-    policy.RuleDefault(
-        "metadef_default", "", "Open to every caller; for custom rules.", scope_types=SCOPES
-    ),
+    policy.RuleDefault("metadef_default", "", "Open to every caller; for custom rules.", scope_types=SCOPES),
     policy.RuleDefault(
         "metadef_admin",
         ADMIN,
@@ -53,9 +51,7 @@ RULES = (
         ("DELETE", TAGS),
     ),
     rule("get_metadef_object", READ, "Show an object of a namespace.", ("GET", OBJECT), ("GET", OBJECTS)),
-    rule(
-        "get_metadef_objects", READ, "List the objects of a namespace.", ("GET", OBJECTS), ("GET", NAMESPACE)
-    ),
+    rule("get_metadef_objects", READ, "List the objects of a namespace.", ("GET", OBJECTS), ("GET", NAMESPACE)),
     rule(
         "add_metadef_object",
         WRITE,

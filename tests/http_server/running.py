@@ -236,9 +236,7 @@ def certificate(directory):
     certificate_file, key_file = (os.path.join(directory, name) for name in ("certificate.pem", "key.pem"))
     Path(certificate_file).write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     Path(key_file).write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return certificate_file, key_file, ssl.create_default_context(cafile=certificate_file)
 

@@ -52,7 +52,6 @@ class TestFiles(FileCases, Shared, testtools.TestCase):
 
 
 class TestFilesWithTLS(FileCases, SharedWithTLS, testtools.TestCase):
-
     def test_scheme_is_https(self):
         self.assertEqual("https", self.client(tls=self.tls).request("/environ").json["wsgi.url_scheme"])
 

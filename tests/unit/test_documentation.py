@@ -57,9 +57,7 @@ def all_remarks() -> tuple[Remark, ...]:
 def labels() -> tuple[tuple[str, str], ...]:
     """Return page and name of every label in the manual."""
     pages = sorted(MANUAL.rglob("*.rst"))
-    return tuple(
-        (str(page.relative_to(MANUAL)), name) for page in pages for name in _LABEL.findall(page.read_text())
-    )
+    return tuple((str(page.relative_to(MANUAL)), name) for page in pages for name in _LABEL.findall(page.read_text()))
 
 
 class TestCitations(testtools.TestCase):

@@ -38,9 +38,7 @@ def _roles(header: str | None) -> tuple[str, ...]:
     return tuple(role.strip().lower() for role in (header or "").split(",") if role.strip())
 
 
-def filter_factory(
-    global_conf: Mapping[str, Any], **_local: str
-) -> Callable[[WSGIApplication], KeystoneContextFilter]:
+def filter_factory(global_conf: Mapping[str, Any], **_local: str) -> Callable[[WSGIApplication], KeystoneContextFilter]:
     """Return the filter for PasteDeploy."""
     conf, enforcer = conf_and_enforcer(global_conf)
     return lambda app: KeystoneContextFilter(app, conf, enforcer)

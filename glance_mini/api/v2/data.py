@@ -89,6 +89,7 @@ def _answer(image: Image, offset: int, length: int, whole: bool) -> Response:
     response.content_length = length
     return response
 
+
 MEDIA_TYPE = "application/octet-stream"
 
 
@@ -107,6 +108,7 @@ def declared_size(request: Request) -> int | None:
     if size is None:
         raise Invalid(reason="x-openstack-image-size must be a number of bytes.")
     return size
+
 
 _RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/(\*|[0-9]+)")

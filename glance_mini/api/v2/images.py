@@ -134,6 +134,7 @@ def _created_headers(conf: cfg.ConfigOpts, services: Services) -> dict[str, str]
         headers["OpenStack-image-store-ids"] = ",".join(services.stores.ids())
     return headers
 
+
 class ImageActionsController:
     """Answers ``/v2/images/{image_id}/actions/…``."""
 

@@ -54,6 +54,7 @@ def _with_endpoint(request: Request, wanted: ImportRequest) -> ImportRequest:
     catalogue = request.environ.get("HTTP_X_SERVICE_CATALOG") if request.context.auth_token else None
     return replace(wanted, method={**wanted.method, "endpoint": endpoint_of(catalogue, wanted.method)})
 
+
 class ImageStageController:
     """Answers ``/v2/images/{image_id}/stage``."""
 
@@ -75,6 +76,7 @@ class ImageStageController:
         finally:
             release()
         return empty_response()
+
 
 Body = Mapping[str, Any]
 

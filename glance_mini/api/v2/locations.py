@@ -60,6 +60,7 @@ def _claimed_hash(claim: Any) -> tuple[str | None, str | None]:
         raise Invalid(reason=f"{_VALUE} must have {DIGEST_LENGTHS[algorithm]} hexadecimal digits.")
     return algorithm, value
 
+
 _POSITION = re.compile(r"0|[1-9][0-9]{0,8}")
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]+")
 _DIGEST_LENGTHS = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}

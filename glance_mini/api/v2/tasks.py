@@ -48,6 +48,7 @@ class TasksController:
         """Show a task."""
         return json_response(views.show(self.domain.call(request.context, GetTask(task_id))))
 
+
 class ImageTasksController:
     """Answers ``/v2/images/{image_id}/tasks``."""
 
@@ -62,6 +63,7 @@ class ImageTasksController:
         limit = parse_limit(last.get("limit"), *self._limits)
         op = ListImageTasks(image_id, marker=_marker(last.get("marker")), limit=limit)
         return json_response(views.of_image(self.domain.call(request.context, op), image_id, parameters, limit))
+
 
 TASKS_OF_IMAGE = 100
 """The largest number of tasks of an image in a page, and the default: few clients ask for a second page."""

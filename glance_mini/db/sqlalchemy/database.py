@@ -93,9 +93,7 @@ class Database:
         """Close all connections."""
         self.engine.dispose()
 
-    def _transact(
-        self, connection: Connection, work: Callable[[Connection, datetime], T], now: datetime | None
-    ) -> T:
+    def _transact(self, connection: Connection, work: Callable[[Connection, datetime], T], now: datetime | None) -> T:
         time_of_server = _begin(connection)
         try:
             result = work(connection, now or time_of_server)

@@ -99,6 +99,6 @@ def _to_deletion(row: Any) -> DataRemoval:
     identity, image_id, url, metadata, node_url, due_at = row
     return DataRemoval(identity, image_id, url, orjson.loads(metadata), node_url, due_at)
 
+
 QUERIES = {ListRemovals: of_image}
 WRITES = {TakeDueRemovals: take_due, HoldRemoval: hold, FinishRemoval: finish}
-

@@ -55,6 +55,7 @@ def _as_text(aggregate: str, compiler: SQLCompiler) -> str:
     # The driver would decode PostgreSQL's json type itself, but more slowly.
     return f"CAST({aggregate} AS text)" if compiler.dialect.name == "postgresql" else aggregate
 
+
 class StraightJoin(Join):
     """An inner join that reads the left table first. Only PostgreSQL needs no hint for a good order."""
 

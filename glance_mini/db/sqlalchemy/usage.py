@@ -83,9 +83,7 @@ def change(connection: Connection, before: Usage, after: Usage, limits: Limits =
         _add(connection, str(project), resource, amount, limit)
 
 
-def _check_together(
-    connection: Connection, project: str, pool: tuple[str, ...], difference: Usage, limit: int
-) -> None:
+def _check_together(connection: Connection, project: str, pool: tuple[str, ...], difference: Usage, limit: int) -> None:
     """Lock the rows of all bytes of ``project``; raise LimitExceeded if those of ``pool`` grow beyond ``limit`` in sum.
 
     What is added before the first limited resource of a change is in the rows already.

@@ -212,9 +212,7 @@ def _local_sources(op: ImportImage, stores: Stores, rules: ImportRules) -> Seque
     return []
 
 
-def _make_job(
-    context: Context, op: ImportImage, chosen: tuple[str, ...], stores: Stores, rules: ImportRules
-) -> Job:
+def _make_job(context: Context, op: ImportImage, chosen: tuple[str, ...], stores: Stores, rules: ImportRules) -> Job:
     if op.job is not None:
         return replace(op.job, image_id=op.image_id)
     request = op.request

@@ -292,6 +292,7 @@ class LocationLayer(Layer):
         found = self.below(context, members.ListMembers(image.id, image))
         return [member.member_id for member in found]
 
+
 def resolve_range(first: int | None, last: int | None, size: int) -> tuple[int, int]:
     """Return offset and length in bytes of the range ``first`` to ``last`` in data of ``size`` bytes.
 

@@ -20,7 +20,6 @@ from glance_mini_store.stores import Stores
 LOG = logging.getLogger(__name__)
 
 
-
 class Removal:
     """Removes data for the layer that passes its ``below``.
 

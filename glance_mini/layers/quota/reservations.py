@@ -36,16 +36,12 @@ class Headroom:
 class Reservations:
     """Reserves room for the layer that passes its ``below``: ``step`` bytes at a time while there is plenty of room."""
 
-    def __init__(
-        self, below: Below, step: int, sleep: Callable[[float], None]
-    ) -> None:
+    def __init__(self, below: Below, step: int, sleep: Callable[[float], None]) -> None:
         self._below = below
         self._step = step
         self._sleep = sleep
 
-    def reserving(
-        self, context: Context, op: Incoming, chunks: Iterable[bytes], resource: str
-    ) -> Iterator[bytes]:
+    def reserving(self, context: Context, op: Incoming, chunks: Iterable[bytes], resource: str) -> Iterator[bytes]:
         """Yield each of ``chunks`` when room for it is reserved: in steps, or block by block if room is scarce.
 
         Raises LimitExceeded.

@@ -135,7 +135,5 @@ def vhdx(size: int = 64 * MIB, size_length: int = 8) -> bytes:
 def luks(payload: int = MIB, *, version: int = 1, offset: int = 4096) -> bytes:
     """Return a LUKS container of ``payload`` bytes, which begin at the sector ``offset``."""
     cipher = (b"aes", b"xts-plain64", b"sha256")
-    header = struct.pack(
-        ">6sH32s32s32sII20s32sI", b"LUKS\xba\xbe", version, *cipher, offset, 32, b"", b"", 1000
-    )
+    header = struct.pack(">6sH32s32s32sII20s32sI", b"LUKS\xba\xbe", version, *cipher, offset, 32, b"", b"", 1000)
     return header.ljust(offset * SECTOR, b"\0") + bytes(payload)

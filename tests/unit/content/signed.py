@@ -73,7 +73,6 @@ class DirectoryKeyManager(NotImplementedKeyManager):
             raise ManagedObjectNotFoundError(uuid=managed_object_id)
         return X509(file.read_bytes())
 
-
     def _check(self, context):
         if context.auth_token != self._options.token:
             raise Forbidden(f"The token {context.auth_token} may not do this.")

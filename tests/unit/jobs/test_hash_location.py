@@ -85,7 +85,6 @@ class TestReadLocations(LocationCase):
         self.run_to_the_end()
         self.assertEqual("active", self.image(image_id).status)
 
-
     def test_no_more_is_read_than_was_announced(self):
         for hashes in ({}, {"hash_algorithm": "sha1", "hash_value": SHA1}):
             image_id = self.add(**hashes)

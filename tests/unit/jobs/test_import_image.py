@@ -313,9 +313,7 @@ class TestOneStoreAfterTheOther(ImportCase):
         return {"import_filtering_opts": {"allowed_hosts": "127.0.0.1", "allowed_ports": self.server.port}}
 
     def download(self, *stores, **values):
-        return self.run_import(
-            self.create(), *stores, name="web-download", method={"uri": self.server.url()}, **values
-        )
+        return self.run_import(self.create(), *stores, name="web-download", method={"uri": self.server.url()}, **values)
 
     def test_one_download_is_enough_for_all_stores(self):
         image = self.download("fast", "disk", "cheap")

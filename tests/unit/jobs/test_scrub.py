@@ -228,7 +228,11 @@ class TestStoresThatDoNotConfirm(ScrubCase):
         with self.service.backend.engine.connect() as connection:
             connection.execute(
                 insert(deletions).values(
-                    image_id=self.image.id, value="file:///s", meta_data="{}", due_at=self.clock(), node_url="http://node2"
+                    image_id=self.image.id,
+                    value="file:///s",
+                    meta_data="{}",
+                    due_at=self.clock(),
+                    node_url="http://node2",
                 )
             )
             connection.commit()

@@ -162,7 +162,9 @@ class TestStaging(testtools.TestCase):
             image_id = self.data.run(creation(image)).id
         identity = str(uuid.uuid4())
         name = f"{image_id}-{identity[:8]}"
-        transfer = Transfer(identity, image_id, "p1", "process", STAGING_STORE, name, reserved=0, node_url="http://node")
+        transfer = Transfer(
+            identity, image_id, "p1", "process", STAGING_STORE, name, reserved=0, node_url="http://node"
+        )
         self.data.run(BeginTransfer(transfer, LEASE, to_staging=True), TIME)
         return transfer
 

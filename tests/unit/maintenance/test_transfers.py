@@ -250,9 +250,7 @@ class TestExpiredTransfers(DatabaseCase):
         names = [self.begin(f"image-{number}").name for number in range(3)]
         self.die()
         self.assertEqual(3, self.make_reaper(stores=multi_store(a=FailingOnce("a"))).reap())
-        self.assertEqual(
-            ["saving", "queued", "queued"], [self.image(f"image-{number}").status for number in range(3)]
-        )
+        self.assertEqual(["saving", "queued", "queued"], [self.image(f"image-{number}").status for number in range(3)])
 
     def test_a_transfer_that_runs_here_is_not_taken_however_late_its_renewal(self) -> None:
         transfer = self.begin(leases=self.leases)

@@ -3,13 +3,18 @@
 The statement first finds the page, as ids and sort keys, from indexes in the order of the list; then it joins the full
 rows. The visible images are a union of sets (``visibility.audiences``): each is read in order from its own index, only
 as far as the page needs. Statements are built once for each shape of a query; values are bound. If a query has
-properties or tags, a statement before it finds the rarest of them, whose images are then read.
+properties or tags, a statement before it finds the rarest of them, whose images are then read. If the page has a limit
+of bytes, the values of images that take more than their share of it are read by a statement after it, as far as needed.
 """
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, exists, false, func, or_, select, true, union
+from sqlalchemy import Connection, FromClause, Row, Select, and_, bindparam, exists, false, func, select, true, union
 
 from glance_mini.db.sqlalchemy.images import deleted_rows, visibility
 from glance_mini.db.sqlalchemy.images.filters import CHILDREN, Condition, filters
@@ -29,6 +34,7 @@ COMMON = 200
 VERY_COMMON = 2_000
 """The number to which the images of a set, or with a common property or tag, are counted."""
 
+_CHILD_BYTES = attrgetter("child_bytes")
 _LISTED = (images.c.os_hidden == bindparam("hidden"), images.c.status != "killed")
 
 _INDEXES = {
@@ -54,12 +60,44 @@ def list_images(connection: Connection, call: ListImages) -> Page:
     marker = {} if query.marker is None else _marker_values(connection, query.marker, scope, shape.deleted)
     if not query.limit or not shape.audiences:
         return Page(())
-    shape, values = _with_lead(connection, query, shape, marker | values_of(query, scope))
+    values = marker | values_of(query, scope)
+    if query.properties or query.tags:
+        shape, values = _with_lead(connection, query, shape, values)
     rows = connection.execute(_statement(shape), values).all()
-    found = tuple(map(deleted_rows.to_image if shape.deleted else to_image, rows))
-    is_full = bool(rows) and (rows[0].found if shape.is_bounded else len(rows)) == query.limit
-    is_cut = shape.is_bounded and bool(rows) and rows[0].found > len(rows)
-    return Page(found, found[-1].id if is_full or is_cut else None)
+    number, big = len(rows), values["big"]
+    if query.max_bytes is None or max(map(_CHILD_BYTES, rows), default=0) <= big:
+        next_marker = rows[-1].id if number == query.limit else None
+    else:
+        rows = rows[: _number_within(rows, query.max_bytes)]
+        next_marker = rows[-1].id if query.limit == number or len(rows) < number else None
+        rows = _completed(connection, rows, scope, shape.deleted, big)
+    return Page(tuple(map(deleted_rows.to_image if shape.deleted else to_image, rows)), next_marker)
+
+
+def _number_within(rows: Sequence[Row[Any]], max_bytes: int) -> int:
+    """Return how many of the first ``rows`` have no more than ``max_bytes`` together, at least one."""
+    return max(bisect_right(list(accumulate(map(_CHILD_BYTES, rows))), max_bytes), 1)
+
+
+def _completed(
+    connection: Connection, rows: Sequence[Row[Any]], scope: Scope, deleted: bool, big: int
+) -> Sequence[Row[Any]]:
+    """Return ``rows``; those of more than ``big`` bytes are read again with their values.
+
+    An image that was deleted in between is left out.
+    """
+    ids = [row.id for row in rows if row.child_bytes > big]
+    statement = _big_statement(scope.is_admin, scope.project_id is not None, deleted)
+    whole = {row.id: row for row in connection.execute(statement, {"images": ids, "project": scope.project_id})}
+    return [whole.get(row.id, row) for row in rows if row.id in whole or row.child_bytes <= big]
+
+
+@lru_cache
+def _big_statement(is_admin: bool, has_project: bool, deleted: bool) -> Select[Any]:
+    known = visibility.may_restore if deleted else visibility.may_see
+    return _selected(images, deleted, is_bounded=False).where(
+        images.c.id.in_(bindparam("images", expanding=True)), *_kind(deleted), known(is_admin, has_project)
+    )
 
 
 def _with_lead(connection: Connection, query: ImageQuery, shape: QueryShape, values: Any) -> tuple[QueryShape, Any]:
@@ -69,8 +107,6 @@ def _with_lead(connection: Connection, query: ImageQuery, shape: QueryShape, val
     a limit, so that counting costs little.
     """
     wanted = [(kind, value) for kind, each in children_of(query).items() for value in each]
-    if not wanted:
-        return shape, values
     kinds = tuple(kind for kind, _ in wanted)
     counts = connection.execute(_count_children(kinds), {f"{k}_{n}": v for n, (k, v) in enumerate(wanted)}).one()
     rarest = min(range(len(wanted)), key=lambda number: counts[number])
@@ -146,32 +182,18 @@ def _kind(deleted: bool) -> list[Condition]:
 def _statement(shape: QueryShape) -> Select[Any]:
     branches = [_branch(audience, shape).subquery() for audience in shape.audiences]
     page = branches[0] if len(branches) == 1 else _merged(branches, shape).subquery("page")
-    if shape.is_bounded:
-        page = _bounded(page, shape).subquery("bounded")
-    columns: tuple[Any, ...] = image_columns()
     source = page.join(images, images.c.id == page.c.id)
-    if shape.deleted:
-        columns += (pending_deletes.c.scrub_at,)
-        source = source.join(pending_deletes, pending_deletes.c.image_id == page.c.id)
-    if shape.is_bounded:
-        columns += (page.c.found,)
-    return (
-        select(*columns)
-        .select_from(source)
-        .order_by(*ordering({key: page.c[key] for key, _ in shape.order}, shape))
-    )
+    order = ordering({key: page.c[key] for key, _ in shape.order}, shape)
+    return _selected(source, shape.deleted, shape.is_bounded).order_by(*order)
 
 
-def _bounded(page: Any, shape: QueryShape) -> Select[Any]:
-    """Return the first rows of ``page`` that have no more than ``max_bytes`` together, at least one.
-
-    Each row has the number of rows that were ``found`` before.
-    """
-    order = list(ordering(page.c, shape))
-    until = func.sum(page.c.child_bytes).over(order_by=order, rows=(None, 0))
-    counted = select(*page.c, until.label("until"), func.count().over().label("found")).subquery("counted")
-    is_within = or_(counted.c.until <= bindparam("max_bytes"), counted.c.until == counted.c.child_bytes)
-    return select(*counted.c).where(is_within)
+def _selected(source: FromClause, deleted: bool, is_bounded: bool) -> Select[Any]:
+    """Return the statement that selects images from ``source``; if ``is_bounded``, big ones without their values."""
+    columns = image_columns(images.c.child_bytes <= bindparam("big") if is_bounded else None)
+    if not deleted:
+        return select(*columns, images.c.child_bytes).select_from(source)
+    source = source.join(pending_deletes, pending_deletes.c.image_id == images.c.id)
+    return select(*columns, images.c.child_bytes, pending_deletes.c.scrub_at).select_from(source)
 
 
 def _merged(branches: list[Any], shape: QueryShape) -> Select[Any]:
@@ -220,8 +242,6 @@ def _driven_by(table: Any, conditions: list[Condition], shape: QueryShape) -> Se
 
 def _page(columns: Any, conditions: list[Condition], shape: QueryShape) -> Select[Any]:
     keys = {key: columns[key].label(key) for key, _ in shape.order} | {"id": columns["id"].label("id")}
-    if shape.is_bounded:
-        keys["child_bytes"] = images.c.child_bytes
     where = [*_kind(shape.deleted), *_LISTED, *conditions]
     if shape.after:
         where.append(after(columns, shape))

@@ -3,7 +3,7 @@
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, case, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from glance_mini.db.sqlalchemy.models import image_locations, image_properties, image_tags, images
@@ -36,14 +36,20 @@ _BASE = len(BASE_FIELDS)
 _NOTHING: Any = ()
 
 
-def image_columns() -> tuple[ColumnElement[Any], ...]:
-    """Return the columns that ``to_image`` reads, for a statement that selects from ``images``."""
-    properties = _of_image(select(json_object(image_properties.c.name, image_properties.c.value)), image_properties)
-    tags = _of_image(select(json_array(image_tags.c.value)), image_tags)
+def image_columns(with_values: ColumnElement[bool] | None = None) -> tuple[ColumnElement[Any], ...]:
+    """Return the columns that ``to_image`` reads, for a statement that selects from ``images``.
+
+    Tags, properties and locations are null where the condition ``with_values`` does not hold.
+    """
+    pairs = json_object(image_properties.c.name, image_properties.c.value)
+    properties: ColumnElement[Any] = _of_image(select(pairs), image_properties)
+    tags: ColumnElement[Any] = _of_image(select(json_array(image_tags.c.value)), image_tags)
     place = image_locations.c
-    locations = _of_image(
+    locations: ColumnElement[Any] = _of_image(
         select(json_array(place.position, place.id, place.value, place.meta_data, place.status)), image_locations
     )
+    if with_values is not None:
+        tags, properties, locations = (case((with_values, each)) for each in (tags, properties, locations))
     return (*(images.c[name] for name in BASE_FIELDS), tags, properties, locations, images.c.deleted_at)
 
 

@@ -66,7 +66,7 @@ def values_of(query: ImageQuery, scope: Scope) -> dict[str, Any]:
         "visibility": query.visibility,
         "hidden": query.os_hidden,
         "limit": query.limit,
-        "max_bytes": query.max_bytes,
+        "big": LARGEST if query.max_bytes is None else query.max_bytes // max(query.limit, 1),
     }
     for name, allowed in query.one_of.items():
         bounded = [_bounded(value) for value in allowed]

@@ -56,6 +56,7 @@ _PROJECTS: Any = bindparam("projects", expanding=True)
 _OF_THESE = jobs.c.project_id.in_(_PROJECTS)
 _OF_OTHERS = or_(jobs.c.project_id.is_(None), jobs.c.project_id.not_in(_PROJECTS))
 
+
 @dataclass(frozen=True)
 class Queue:
     """The jobs that may be claimed: those of ``kinds`` that are due at ``now`` and that the node ``node_url`` can run.
@@ -197,9 +198,10 @@ def _levels(
     if most:
         yield statements.first_of_others, list(running)
     for level in sorted({count for count in running.values() if count < most}):
-        yield statements.first_of_these, [
-            name for name, count in running.items() if count == level and name not in busy
-        ]
+        yield (
+            statements.first_of_these,
+            [name for name, count in running.items() if count == level and name not in busy],
+        )
 
 
 def _first(connection: Connection, statement: Select[Any], full: Collection[str], values: dict[str, Any]) -> Any:

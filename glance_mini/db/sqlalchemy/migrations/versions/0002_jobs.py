@@ -88,9 +88,7 @@ def _create_pending_deletes() -> None:
         _column("status", _exact(30)),
         _column("scrub_at", MOMENT),
         _key("pending_deletes", "image_id"),
-        sa.ForeignKeyConstraint(
-            ["image_id"], ["images.id"], name="fk_pending_deletes_image_id", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["image_id"], ["images.id"], name="fk_pending_deletes_image_id", ondelete="CASCADE"),
         **MYSQL,
     )
     op.create_index("ix_pending_deletes_scrub_at", "pending_deletes", ["scrub_at"])

@@ -3,9 +3,10 @@
 ``status`` holds the transitions between statuses, ``changes`` applies changes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from types import MappingProxyType
 
 RESERVED_NAMESPACE = "os_glance"
@@ -86,6 +87,14 @@ class Image:
     properties: Mapping[str, str | None] = field(default_factory=lambda: NO_PROPERTIES)
     locations: tuple[Location, ...] = ()
     deleted_at: datetime | None = None
+
+
+_OTHERS = ("tags", "properties", "locations", "deleted_at")
+PLAIN_FIELDS = tuple(name for name in Image.__slots__ if name not in _OTHERS)
+"""The fields that clients, events and policy rules see by the same names, in the order of Image's arguments."""
+
+plain_values: Callable[[Image], tuple[object, ...]] = attrgetter(*PLAIN_FIELDS)
+"""Returns the values of ``PLAIN_FIELDS`` of an image."""
 
 
 def bytes_of_properties(properties: Mapping[str, str | None]) -> int:

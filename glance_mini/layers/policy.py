@@ -14,7 +14,7 @@ from oslo_config import cfg
 from glance_mini.domain.changes import LocationChange, PropertyChange
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import NotFound, PolicyRefused
-from glance_mini.domain.image import Image
+from glance_mini.domain.image import PLAIN_FIELDS, Image, plain_values
 from glance_mini.domain.imports import COPY_IMAGE
 from glance_mini.domain.member import Member
 from glance_mini.domain.query import ImageQuery, Page
@@ -189,25 +189,8 @@ def _image_target(context: Context, image: Image) -> Target:
     is_member = image.visibility == "shared" and image.owner is not None and image.owner != context.project_id
     return {
         **image.properties,
-        "id": image.id,
-        "name": image.name,
-        "status": image.status,
-        "visibility": image.visibility,
-        "protected": image.protected,
-        "os_hidden": image.os_hidden,
-        "owner": image.owner,
+        **dict(zip(PLAIN_FIELDS, plain_values(image), strict=True)),
         "project_id": image.owner,
         "member_id": context.project_id if is_member else "",
-        "container_format": image.container_format,
-        "disk_format": image.disk_format,
-        "min_ram": image.min_ram,
-        "min_disk": image.min_disk,
-        "size": image.size,
-        "virtual_size": image.virtual_size,
-        "checksum": image.checksum,
-        "os_hash_algo": image.os_hash_algo,
-        "os_hash_value": image.os_hash_value,
-        "created_at": image.created_at,
-        "updated_at": image.updated_at,
         "tags": image.tags,
     }

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from glance_mini.domain.image import Image
+from glance_mini.domain.image import PLAIN_FIELDS, Image, plain_values
 from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 
@@ -13,25 +13,10 @@ Payload = dict[str, object]
 def image_payload(image: Image) -> Payload:
     """Return the payload of an ``image.*`` event of ``image``."""
     return {
-        "id": image.id,
-        "name": image.name,
-        "status": image.status,
+        **dict(zip(PLAIN_FIELDS, plain_values(image), strict=True)),
         "created_at": _time(image.created_at),
         "updated_at": _time(image.updated_at),
-        "min_disk": image.min_disk,
-        "min_ram": image.min_ram,
-        "protected": image.protected,
-        "checksum": image.checksum,
-        "os_hash_algo": image.os_hash_algo,
-        "os_hash_value": image.os_hash_value,
-        "os_hidden": image.os_hidden,
-        "owner": image.owner,
-        "disk_format": image.disk_format,
-        "container_format": image.container_format,
-        "size": image.size,
-        "virtual_size": image.virtual_size,
         "is_public": image.visibility == "public",
-        "visibility": image.visibility,
         "properties": dict(image.properties),
         "tags": list(image.tags),
         "deleted": image.deleted_at is not None,

@@ -3,10 +3,10 @@
 Values only: `server.py` makes gunicorn's settings from them, and the command makes them from options.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """How long and how slowly a client may use a connection.
 
@@ -29,36 +29,24 @@ class Limits:
     answer_timeout: float = 60.0
 
 
-@dataclass(frozen=True)
-class ServerSettings:
-    """Where and how to serve.
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings(Limits):
+    """Where and how to serve, and the limits of each connection.
 
     `bind` has "127.0.0.1:9292", "[::1]:9292", "unix:/path" or "fd://3" (a listening socket inherited from the
     parent process). `threads` is per worker process; each runs one request at a time. `keepalive` and
     `graceful_timeout` are seconds. The server uses TLS if `tls_certificate` names a PEM file; `tls_key` may be
     None if that file holds the key too. `access_log` writes a line for each request to the logger "gunicorn.access".
     `waiting_bytes` is how much a worker process keeps of bodies that have not ended and of answers that are not taken;
-    above it the largest one ends. For the other fields see `Limits`.
+    above it the largest one ends.
     """
 
     bind: tuple[str, ...]
     workers: int = 2
     threads: int = 64
     keepalive: int = 5
-    io_timeout: float = 60.0
-    minimum_rate: int = 1024
-    rate_window: float = 60.0
-    streamed: str = ".*"
-    small_body: int = 1024**2
-    body_timeout: float = 10.0
-    answer_timeout: float = 60.0
     waiting_bytes: int = 32 * 1024**2
     graceful_timeout: int = 60
     tls_certificate: str | None = None
     tls_key: str | None = None
     access_log: bool = False
-
-    @property
-    def limits(self) -> Limits:
-        """The part of the settings that each connection needs."""
-        return Limits(**{each.name: getattr(self, each.name) for each in fields(Limits)})

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from glance_mini.api.v2.property_types import PropertyTypes
-from glance_mini.domain.image import HIDDEN_PROPERTIES, Image, Location
+from glance_mini.domain.image import HIDDEN_PROPERTIES, PLAIN_FIELDS, Image, Location, plain_values
 from glance_mini.domain.query import Page
 
 View = dict[str, Any]
@@ -36,24 +36,7 @@ class ImageViews:
         """Return the view of one image; times in it are datetimes for ``dump_json``."""
         path = f"/v2/images/{image.id}"
         view: View = {
-            "id": image.id,
-            "name": image.name,
-            "status": image.status,
-            "visibility": image.visibility,
-            "protected": image.protected,
-            "os_hidden": image.os_hidden,
-            "checksum": image.checksum,
-            "os_hash_algo": image.os_hash_algo,
-            "os_hash_value": image.os_hash_value,
-            "owner": image.owner,
-            "size": image.size,
-            "virtual_size": image.virtual_size,
-            "container_format": image.container_format,
-            "disk_format": image.disk_format,
-            "min_ram": image.min_ram,
-            "min_disk": image.min_disk,
-            "created_at": image.created_at,
-            "updated_at": image.updated_at,
+            **dict(zip(PLAIN_FIELDS, plain_values(image), strict=True)),
             "tags": image.tags,
             "self": path,
             "file": f"{path}/file",

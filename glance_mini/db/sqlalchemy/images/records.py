@@ -16,10 +16,10 @@ from sqlalchemy import Connection, Select, bindparam, exists, false, insert, sel
 
 from glance_mini.db.sqlalchemy import removals, staged_rows, usage
 from glance_mini.db.sqlalchemy.images import children, visibility
-from glance_mini.db.sqlalchemy.images.rows import BASE_FIELDS, base_values, image_columns, to_image
+from glance_mini.db.sqlalchemy.images.rows import base_values, image_columns, to_image
 from glance_mini.db.sqlalchemy.models import image_tombstones, images
 from glance_mini.domain import changes, errors
-from glance_mini.domain.image import NO_PROPERTIES, Image
+from glance_mini.domain.image import NO_PROPERTIES, PLAIN_FIELDS, Image
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.domain.status import IN_TRANSFER, PENDING_DELETE, check_transition
 from glance_mini.operations.images import CreateImage, UpdateImage
@@ -31,7 +31,7 @@ _LOCK = select(images.c.id).where(images.c.id == bindparam("image"), images.c.de
 _LOCK_DELETED = select(images.c.id).where(images.c.id == bindparam("image")).with_for_update()
 _GET_ANY = select(*image_columns()).where(images.c.id == bindparam("image"))
 _UPDATE = update(images).where(images.c.id == bindparam("image"))
-_WRITTEN = (*BASE_FIELDS, "child_bytes")
+_WRITTEN = (*PLAIN_FIELDS, "child_bytes")
 _INSERT = insert(images).from_select(
     _WRITTEN,
     select(*(bindparam(name, type_=images.c[name].type) for name in _WRITTEN)).where(

@@ -8,31 +8,9 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from glance_mini.db.sqlalchemy.models import image_locations, image_properties, image_tags, images
 from glance_mini.db.sqlalchemy.sql import json_array, json_object
-from glance_mini.domain.image import NO_PROPERTIES, Image, Location
+from glance_mini.domain.image import NO_PROPERTIES, PLAIN_FIELDS, Image, Location
 
-BASE_FIELDS = (
-    "id",
-    "created_at",
-    "updated_at",
-    "status",
-    "name",
-    "owner",
-    "visibility",
-    "protected",
-    "os_hidden",
-    "container_format",
-    "disk_format",
-    "min_ram",
-    "min_disk",
-    "size",
-    "virtual_size",
-    "checksum",
-    "os_hash_algo",
-    "os_hash_value",
-)
-"""The fields of Image that are columns of ``images``, in the order of Image's arguments."""
-
-_BASE = len(BASE_FIELDS)
+_BASE = len(PLAIN_FIELDS)
 _NOTHING: Any = ()
 
 
@@ -50,7 +28,7 @@ def image_columns(with_values: ColumnElement[bool] | None = None) -> tuple[Colum
     )
     if with_values is not None:
         tags, properties, locations = (case((with_values, each)) for each in (tags, properties, locations))
-    return (*(images.c[name] for name in BASE_FIELDS), tags, properties, locations, images.c.deleted_at)
+    return (*(images.c[name] for name in PLAIN_FIELDS), tags, properties, locations, images.c.deleted_at)
 
 
 def to_image(row: Row[Any]) -> Image:
@@ -71,7 +49,7 @@ def to_image(row: Row[Any]) -> Image:
 
 def base_values(image: Image) -> dict[str, Any]:
     """Return the values of ``image`` for the writable columns of ``images``."""
-    return {name: getattr(image, name) for name in BASE_FIELDS} | {"child_bytes": child_bytes(image)}
+    return {name: getattr(image, name) for name in PLAIN_FIELDS} | {"child_bytes": child_bytes(image)}
 
 
 def child_bytes(image: Image) -> int:

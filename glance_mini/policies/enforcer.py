@@ -162,7 +162,11 @@ def _is_beyond_projects(context: Context) -> bool:
 
 _OPTIONAL = ("user_id", "project_id", "tenant", "domain_id", "system_scope", "user_domain_id", "project_domain_id")
 
-_COMPOSITE = (policy.RuleCheck, policy.OrCheck, policy.AndCheck, policy.NotCheck)
+_Comparison = type(policy.RuleDefault("any", "project_id:%(project_id)s").check)
+"""The class of checks that compare a value of the caller; oslo.policy does not export it."""
+
+_EVALUATED = (policy.RuleCheck, policy.OrCheck, policy.AndCheck, policy.NotCheck, _Comparison)
+"""The checks that are evaluated here; others, such as those of roles and of plugins, evaluate themselves."""
 
 
 class Evaluation:
@@ -189,14 +193,22 @@ class Evaluation:
                 return self.holds(self._rules.checks.get(name))
             case policy.OrCheck(rules=parts):
                 for part in parts:  # noqa: SIM110  A loop is cheaper than a generator on this path.
-                    if self.holds(part) if isinstance(part, _COMPOSITE) else part(*compared):
+                    if self.holds(part) if isinstance(part, _EVALUATED) else part(*compared):
                         return True
                 return False
             case policy.AndCheck(rules=parts):
                 for part in parts:  # noqa: SIM110
-                    if not (self.holds(part) if isinstance(part, _COMPOSITE) else part(*compared)):
+                    if not (self.holds(part) if isinstance(part, _EVALUATED) else part(*compared)):
                         return False
                 return True
             case policy.NotCheck(rule=part):
                 return not self.holds(part)
+            case _Comparison(kind=name, match=pattern) if name in self._credentials:
+                # oslo.policy would parse the name of the value each time.
+                try:
+                    wanted = pattern % self._target
+                except KeyError:
+                    return False
+                value = self._credentials[name]
+                return wanted in map(str, value) if isinstance(value, list) else wanted == str(value)
         return bool(check(*compared))

@@ -22,7 +22,7 @@ class ReloadingUsers:
 
     def __init__(self, path: Path) -> None:
         """Read the file; raises ConfigurationError."""
-        self._path = path
+        self._path, self._name = path, str(path)
         self._reading = threading.Lock()
         self._seen = self._fingerprint()
         self._users = read_users(path)
@@ -47,7 +47,7 @@ class ReloadingUsers:
 
     def _fingerprint(self) -> tuple[int, int, int] | None:
         try:
-            state = os.stat(self._path)
+            state = os.stat(self._name)
         except OSError:
             return None
         return state.st_ino, state.st_mtime_ns, state.st_size

@@ -28,8 +28,8 @@ STATEMENTS_OF_A_CHOICE = {("admin", "&tag=a"): 1, ("member", "&tag=a"): 2}
 """Further statements of a list by properties or tags, which find out where to begin; one more for common ones."""
 STATEMENTS_OF_A_LIST_BEHIND_A_MARKER = 2
 
-CALLS_OF_A_SHOW, FILES_OF_A_SHOW = 28, 14
-CALLS_OF_A_LIST_OF_100 = 249
+CALLS_OF_A_SHOW, FILES_OF_A_SHOW = 29, 14
+CALLS_OF_A_LIST_OF_100 = 250
 """Of the member's own images, each with properties, tags and a location; from the controller on."""
 
 

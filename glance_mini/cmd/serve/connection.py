@@ -8,6 +8,7 @@ import contextlib
 import enum
 import logging
 import re
+import select
 import selectors
 import socket
 import ssl
@@ -133,9 +134,14 @@ class Connection(TConn):
         """Note in the thread of a request that the next one follows after `unread` bytes of the body."""
         self._unread = unread
 
+    def is_readable(self, seconds: float) -> bool:
+        """Wait in the thread of a request until bytes have arrived, and return whether they have."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(1000 * seconds))
+
     def send_answer(self, is_reused: bool) -> None:
         """Send the rest of the answer to a request; then wait for the next one, or end if not `is_reused`."""
-        self.is_waiting = True
         self._body = None
         self._is_reused = is_reused
         self.sock.setblocking(False)

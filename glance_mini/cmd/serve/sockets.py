@@ -83,11 +83,6 @@ class _Bounded(socket.socket):
             self.sendall(self._kept.popleft())
         self.kept_bytes = 0
 
-    def drop_kept(self) -> None:
-        """Forget what is kept."""
-        self._kept.clear()
-        self.kept_bytes = 0
-
     def send_kept(self) -> bool:
         """Send what is kept, as far as the non-blocking socket takes it; return whether nothing is left.
 

@@ -9,7 +9,6 @@ after a request; gunicorn parses and answers the request.
 import contextlib
 import os
 import signal
-import ssl
 import time
 from concurrent.futures import Future
 from functools import partial
@@ -28,6 +27,9 @@ STOP_SIGNALS = frozenset((signal.SIGTERM, signal.SIGINT, signal.SIGQUIT))
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ACCEPT_PAUSE = 1.0
 _LOOK_SECONDS = 0.1
+_NOTIFY_SECONDS = 1.0
+_MOMENT = 0.002
+"""Seconds for which a thread waits for the next request."""
 
 
 class Worker(ThreadWorker):
@@ -41,6 +43,10 @@ class Worker(ThreadWorker):
         self._waiting = WaitingBytes(self.app.settings.waiting_bytes)
         self._accept_again = 0.0
         self._look_again = 0.0
+        self._notify_again = 0.0
+        self._busy = 0
+        # The settings of gunicorn are slow to read.
+        self._threads = int(self.cfg.threads)
 
     def init_signals(self) -> None:
         """Ignore SIGINT: Ctrl-C reaches every process of a terminal at once, and the master decides when to stop."""
@@ -102,14 +108,23 @@ class Worker(ThreadWorker):
         if self.nr_conns >= self.worker_connections and self._watched:
             self._forget(next(iter(self._watched)))
 
-    def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
-        """Send the rest of the answer to a request, then wait for the next one or end the connection."""
-        try:
-            conn.send_answer(is_reused=not fs.cancelled() and fs.result())
-        except Exception:
-            self._close(conn)
-        else:
-            self._advance(conn)
+    def notify(self) -> None:
+        """Tell the master that this worker is alive, once a second; the loop calls it in every turn."""
+        now = time.monotonic()
+        if now >= self._notify_again:
+            self._notify_again = now + _NOTIFY_SECONDS
+            super().notify()
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Give the connection to a thread."""
+        self._busy += 1
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: Connection, fs: Future[Next]) -> None:
+        """Provide what the connection needs that a thread gives back."""
+        self._busy -= 1
+        conn.is_waiting = True
+        self._settle(conn, Next.CLOSE if fs.cancelled() or fs.exception() else fs.result())
 
     def murder_keepalived(self, force: bool = False) -> None:
         """End what the waiting connections wait for if their deadline has passed, or close all of them."""
@@ -129,16 +144,22 @@ class Worker(ThreadWorker):
                 conn.deadline = min(conn.deadline, deadline)
 
     def _advance(self, conn: Connection) -> None:
+        self._settle(conn, self._needs(conn))
+
+    def _needs(self, conn: Connection) -> Next:
+        """Advance the connection as far as possible without waiting."""
         try:
-            needs = conn.advance()
+            return conn.advance()
         except OSError as error:
             self.log.debug("Connection of %s ended: %s", conn.client, error)
-            needs = Next.CLOSE
+            return Next.CLOSE
         except Exception as error:
             conn.sock.keep()
             self.handle_error(None, conn.sock, conn.client, error)
             conn.send_answer(is_reused=False)
-            needs = Next.WRITABLE
+            return Next.WRITABLE
+
+    def _settle(self, conn: Connection, needs: Next) -> None:
         self._waiting.count(conn)
         self._provide(conn, needs)
         largest = self._waiting.largest_above_limit()
@@ -182,21 +203,24 @@ class Worker(ThreadWorker):
         conn.is_waiting = False
         conn.close()
 
-    def handle(self, conn: Connection) -> bool:
-        """Answer one request, in a thread of the pool; return whether the connection may be used again.
+    def handle(self, conn: Connection) -> Next:
+        """Answer requests of a connection, in a thread of the pool; return what the connection needs then.
 
-        What the client does not take at once stays for `finish_request`.
+        As long as no connection waits for a thread, this one keeps the connection for a moment, because many clients
+        send their next request at once.
         """
-        conn.sock.keep()
-        is_reused = bool(super().handle(conn))
-        try:
-            conn.sock.setblocking(False)
-            conn.sock.send_kept()
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            pass
-        except OSError:
-            conn.sock.drop_kept()
-        return is_reused
+        while True:
+            conn.sock.keep()
+            is_reused = bool(super().handle(conn))
+            conn.send_answer(is_reused)
+            needs = self._needs(conn)
+            if needs is Next.READABLE and is_reused and self._has_idle_threads() and conn.is_readable(_MOMENT):
+                needs = self._needs(conn)
+            if needs is not Next.THREAD or not self._has_idle_threads():
+                return needs
+
+    def _has_idle_threads(self) -> bool:
+        return bool(self.alive) and self._busy < self._threads
 
     def handle_request(self, req: Any, conn: Connection) -> bool:
         """Answer the request `req` and return whether the connection may be used again."""

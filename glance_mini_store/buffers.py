@@ -4,10 +4,11 @@ A transfer takes its share before it reads a byte, and gives it back at its end.
 never waits for memory while it holds some, so that every transfer that has its share can end.
 """
 
+import ctypes
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from glance_mini_store.errors import BuffersExhausted
 
@@ -20,6 +21,18 @@ COPY = 16 * MIB
 """The share in bytes of data that is fetched, hashed, inspected and written to any number of stores."""
 
 _LOOK_SECONDS = 1.0
+
+_MMAP_THRESHOLD = -3
+"""M_MMAP_THRESHOLD of mallopt(3)."""
+
+
+def give_freed_blocks_back() -> None:
+    """Let the C library give large blocks back to the system when they are freed; may be repeated.
+
+    By default glibc raises its threshold for that with each block, and keeps tens of MiB in the arenas of threads.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 256 * 1024)
 
 
 class Buffers:

@@ -21,6 +21,8 @@ from tests.unit.store.dripping import DrippingServer
 MIB = 1024 * 1024
 BUDGET = 64
 SHARES = BUDGET // 4
+JOBS = 6
+SIZE = 68 * MIB
 BEYOND = 128
 """MiB that a process may take beside the budget."""
 
@@ -52,20 +54,19 @@ class TestBudget(testtools.TestCase):
     def serve(self, **transfers):
         """Return a service that fetches from 127.0.0.1, with these options for transfers."""
         ports = ",".join(map(str, range(1024, 65536)))
-        service = start_service(
+        return start_service(
             self,
             {
                 "transfers": transfers,
                 "import_filtering_opts": {"allowed_hosts": "127.0.0.1", "allowed_ports": ports},
                 "image_import_opts": {"image_import_plugins": "image_decompression"},
+                "workers": {"threads": JOBS, "jobs_per_project": JOBS},
             },
         )
-        show_log(self, service)
-        return service
 
     def test_many_fast_and_slow_transfers_and_jobs_all_end_within_the_budget(self):
         service = self.serve(memory_mib=BUDGET, memory_wait=300)
-        data = bytes(range(256)) * (24 * MIB // 256)
+        data = bytes(range(256)) * (12 * MIB // 256)
         source = service.create_image()
         self.assertEqual(204, service.upload(source, data).status_code)
         server = self.useFixture(DrippingServer(response(data), interval=60))
@@ -98,14 +99,15 @@ class TestBudget(testtools.TestCase):
         budget = 128
         service = self.serve(memory_mib=budget)
         # Each needs a window of 64 MiB and fills it.
-        packed = lzma.compress(bytes(80 * MIB), preset=9)
+        window = {"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 64 * MIB}
+        packed = lzma.compress(bytes(SIZE), filters=[window])
         gauge = self.useFixture(Gauge(service))
-        images = [service.create_image() for _ in range(4)]
+        images = [service.create_image() for _ in range(JOBS)]
         for image in images:
             self.assertEqual(204, stage(service, image, packed).status_code)
             begin_import(service, image, DIRECT)
         for image in images:
-            self.assertEqual(80 * MIB, end_of_import(service, image)[0]["size"])
+            self.assertEqual(SIZE, end_of_import(service, image)[0]["size"])
         self.assertLess(gauge.peak, budget + BEYOND)
 
     def test_memory_is_given_back_by_clients_that_break_off_and_by_transfers_that_fail(self):

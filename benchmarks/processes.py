@@ -29,7 +29,16 @@ def cpu_seconds(pid: int) -> float:
 
 def pss_mib(pid: int) -> float:
     """Return the tree's memory in MiB, each shared page counted once."""
-    return sum(_pss_kib(each) for each in tree(pid)) / 1024
+    return sum(map(own_pss_mib, tree(pid)))
+
+
+def own_pss_mib(pid: int) -> float:
+    """Return the memory of one process in MiB, its part of shared pages included; 0 if it has ended."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("Pss:")) / 1024
+    except (OSError, StopIteration):
+        return 0.0
 
 
 def find(name: str) -> Iterator[int]:
@@ -55,11 +64,3 @@ def _comm(pid: int) -> str:
             return file.read().strip()
     except OSError:
         return ""
-
-
-def _pss_kib(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
-    except (OSError, StopIteration):
-        return 0

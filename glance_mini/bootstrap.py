@@ -32,6 +32,7 @@ from glance_mini.notifications.publisher import EventPublisher, Publisher, Send,
 from glance_mini.notifications.publishing import PublishingAccess
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.workers.wakeup import open_waker
+from glance_mini_store.buffers import MIB, Buffers, give_freed_blocks_back
 from glance_mini_store.drivers.file.options import OPTIONS as FILE_OPTIONS
 from glance_mini_store.errors import UnknownStore
 from glance_mini_store.stores import Stores
@@ -126,6 +127,7 @@ def open_services(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None
     ``pipe`` is the end of a pipe that wakes the worker of this machine; None without one. ``send`` takes the events
     instead of the broker, for tests. Raises ConfigurationError and what a store that is not optional raises.
     """
+    give_freed_blocks_back()
     metrics = Metrics()
     data, publisher = open_data_and_publisher(conf, metrics, undo, send)
     stores = open_stores(conf)
@@ -148,6 +150,7 @@ def open_services(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None
         certificates=KeyManager(conf).certificates,
         node_url=conf.worker_self_reference_url or conf.public_endpoint,
         import_methods=load_method_rules(conf),
+        buffers=Buffers(conf.transfers.memory_mib * MIB, conf.transfers.memory_wait),
     )
 
 

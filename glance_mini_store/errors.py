@@ -186,6 +186,13 @@ class RemoteServiceUnavailable(StoreError):
     template = "the backend does not answer: {reason}"
 
 
+class BuffersExhausted(StoreError):
+    """Other transfers hold the memory for transfers; a later attempt may succeed."""
+
+    code = "store.buffers"
+    template = "other transfers use the {limit} bytes of memory for transfers; try again later"
+
+
 class FetchBroken(RemoteServiceUnavailable):
     """A web server cannot be reached, or its response broke off; another attempt may succeed."""
 

@@ -15,7 +15,7 @@ from glance_mini_store import errors
 BLOCK = 1024 * 1024
 """The usual size of a block in bytes."""
 
-_WAITING_BLOCKS = 4
+_WAITING_BLOCKS = 1
 
 
 class FileRange(Iterator[bytes]):
@@ -88,7 +88,7 @@ def close(chunks: object) -> None:
 class Hashes:
     """Hashes the same blocks with several algorithms, in the caller or in ``threads`` (at most one for each).
 
-    A block is not copied and must not change afterwards. At most four blocks are queued. Raises UnknownHashingAlgo.
+    A block is not copied and must not change afterwards. One block is queued at most. Raises UnknownHashingAlgo.
     """
 
     def __init__(self, algorithms: Sequence[str], threads: int = 0) -> None:
@@ -100,7 +100,7 @@ class Hashes:
             self._lanes.append(_Lane(hashes))
 
     def update(self, block: bytes) -> None:
-        """Hash one more block; waits while the threads are more than a few blocks behind."""
+        """Hash one more block; waits while the threads are more than two blocks behind."""
         for lane in self._lanes:
             lane.put(block)
 
@@ -151,7 +151,7 @@ class _Lane:
 
 
 class _ThreadLane(_Lane):
-    """Hashes that a separate thread computes, at most a few blocks behind."""
+    """Hashes that a separate thread computes, at most two blocks behind."""
 
     def __init__(self, hashes: Sequence[_Hash]) -> None:
         super().__init__(hashes)

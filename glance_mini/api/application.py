@@ -23,7 +23,7 @@ from glance_mini.api.v2.schemas.shapes import Schema
 from glance_mini.api.v2.stores import StoresController
 from glance_mini.api.v2.tags import ImageTagsController
 from glance_mini.api.v2.tasks import ImageTasksController, TasksController
-from glance_mini.conf.server import max_transfers
+from glance_mini.conf.server import max_transfers, transfers_per_project
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 
@@ -42,7 +42,7 @@ class Application:
         self._requests = services.metrics.requests
         self._seconds = services.metrics.request_seconds
         self._clients = ClientWatch()
-        slots = TransferSlots(max_transfers(conf))
+        slots = TransferSlots(max_transfers(conf), transfers_per_project(conf))
         looks = LocationSlots(conf.server.max_location_checks)
         self._router = Router(
             {

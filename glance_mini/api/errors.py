@@ -105,10 +105,10 @@ class MalformedRange(HttpError):
 
 
 class TooBusy(HttpError):
-    """All transfer slots are in use."""
+    """All transfer slots are in use, or all that one project may have."""
 
     code = "http.busy"
-    template = "All {limit} transfers of this process are in use; try again later."
+    template = "No more than {limit} transfers run at once; try again later."
 
 
 class TooManyLocations(TooBusy):
@@ -174,6 +174,7 @@ STATUS: dict[type[Exception], int] = {
     store.StoreAclNotSupported: 409,
     store.MaxRedirectsExceeded: 503,
     store.RemoteServiceUnavailable: 503,
+    store.BuffersExhausted: 503,
 }
 """The status of each error class and of its unlisted subclasses; any other error is 500."""
 
@@ -193,8 +194,8 @@ def error_response(error: Exception, accept: str | None) -> Response:
     status = status_of(error)
     if status == 500:
         LOG.exception("Unexpected error")
-    elif status == 503 and not isinstance(error, TooBusy):
-        # A caller can provoke TooBusy at any rate; the metrics count it.
+    elif status == 503 and not isinstance(error, TooBusy | store.BuffersExhausted):
+        # A caller can provoke these two at any rate; the metrics count them.
         LOG.warning("Answering 503: %s", error)
     response = text_response(status, INTERNAL_TEXT if status == 500 else _text(error), accept)
     response.headers.update(_headers(error, status))

@@ -8,6 +8,8 @@ from copy import deepcopy
 
 from oslo_config import cfg
 
+from glance_mini_store.buffers import MIB, TRANSFER
+
 GROUP = cfg.OptGroup("server", help="The address of glance-mini serve, and how much work it does at once.")
 
 THREADS_FOR_SMALL_REQUESTS = 16
@@ -40,6 +42,14 @@ OPTS = [
         help="Uploads and downloads that one process serves at once; further ones are answered with 503 "
         "and ``Retry-After``. 0: the number of threads minus 16, so that small requests always find a "
         "thread.",
+    ),
+    cfg.IntOpt(
+        "transfers_per_project",
+        default=0,
+        min=0,
+        help="How many of these transfers one project may have at once; further ones are answered with 503 and "
+        "``Retry-After``. Administrators and services act for all projects and may have all. 0: half of them, or half "
+        "of those that find memory (``[transfers] memory_mib``) if these are fewer.",
     ),
     cfg.IntOpt(
         "max_location_checks",
@@ -137,6 +147,12 @@ def max_transfers(conf: cfg.ConfigOpts) -> int:
     """Return the number of transfers that one process serves at once, at least 1."""
     configured: int = conf.server.max_transfers
     return configured or max(1, conf.server.threads - THREADS_FOR_SMALL_REQUESTS)
+
+
+def transfers_per_project(conf: cfg.ConfigOpts) -> int:
+    """Return the number of transfers that one process serves at once for one project, at least 1."""
+    configured: int = conf.server.transfers_per_project
+    return configured or max(1, min(max_transfers(conf), conf.transfers.memory_mib * MIB // TRANSFER) // 2)
 
 
 def host_and_port(address: str) -> tuple[str, int]:

@@ -2,20 +2,26 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import BinaryIO
 
 from glance_mini.domain.image import Location
 from glance_mini.metrics import Metrics
 from glance_mini_store import errors as store_errors
+from glance_mini_store.buffers import TRANSFER, Buffers
 from glance_mini_store.stores import Stores
 
 LOG = logging.getLogger(__name__)
+
+_ENDS = (store_errors.FetchCancelled, store_errors.BuffersExhausted)
+"""Errors that no other location can help."""
 
 
 class FailoverChunks(Iterator[bytes]):
     """``length`` bytes from ``offset`` from the first of ``locations`` that can be read.
 
-    ``file`` is set if the data is a local file that a server may send directly.
+    ``file`` is set if the data is a local file that a server may send directly. All other data needs memory: a share of
+    ``buffers`` until ``close``; None: the caller holds one.
     """
 
     def __init__(
@@ -26,6 +32,7 @@ class FailoverChunks(Iterator[bytes]):
         length: int,
         is_part: bool,
         metrics: Metrics,
+        buffers: Buffers | None = None,
     ) -> None:
         self.file: BinaryIO | None = None
         self.offset = offset
@@ -34,6 +41,8 @@ class FailoverChunks(Iterator[bytes]):
         self._waiting = list(locations)
         self._is_part = is_part
         self._metrics = metrics
+        self._buffers = buffers
+        self._share = ExitStack()
         self._source: Iterator[bytes] | None = None
         self._ahead: bytes | None = None
         self._done = 0
@@ -42,18 +51,26 @@ class FailoverChunks(Iterator[bytes]):
         """Open the first location that can be read.
 
         If no location can be read, raises NotFound if all lack the data, else the first other error. The first block
-        of a stream is read ahead, so that a store that fails is noticed before the response begins.
+        of a stream is read ahead, so that a store that fails is noticed before the response begins. Raises
+        BuffersExhausted.
         """
+        try:
+            self._open_first()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open_first(self) -> None:
         reason: store_errors.StoreError | None = None
         while True:
             try:
                 self._open_next()
                 return
-            except store_errors.FetchCancelled:
+            except _ENDS:
                 raise
             except store_errors.StoreError as error:
                 self._note(error)
-                self.close()
+                self._close_source()
                 if reason is None or isinstance(reason, store_errors.NotFound):
                     reason = error
                 if not self._waiting:
@@ -63,11 +80,11 @@ class FailoverChunks(Iterator[bytes]):
         while self._done < self.length:
             try:
                 chunk = self._take()[: self.length - self._done]
-            except store_errors.FetchCancelled:
+            except _ENDS:
                 raise
             except store_errors.StoreError as error:
                 self._note(error)
-                self.close()
+                self._close_source()
                 if not self._waiting:
                     raise
                 self._source = None
@@ -77,7 +94,11 @@ class FailoverChunks(Iterator[bytes]):
         raise StopIteration
 
     def close(self) -> None:
-        """Close the source in use."""
+        """Close the source in use and give the memory back."""
+        self._share.close()
+        self._close_source()
+
+    def _close_source(self) -> None:
         close = getattr(self._source, "close", None)
         if close is not None:
             close()
@@ -103,8 +124,15 @@ class FailoverChunks(Iterator[bytes]):
         part = self._is_part or self._done > 0
         self._source = store.read(location.url, offset, left) if part else store.read(location.url)
         self.file = getattr(self._source, "file", None) if not self._done else None
-        if self.file is None and left:
+        if left and (self.file is None or part):
+            self._take_share()
+        if left and self.file is None:
             self._ahead = next(self._source, None)
+
+    def _take_share(self) -> None:
+        if self._buffers is not None:
+            self._share.enter_context(self._buffers.share(TRANSFER))
+            self._buffers = None
 
     def _note(self, error: store_errors.StoreError) -> None:
         self._metrics.store_failures.labels(error.store or "unknown").inc()

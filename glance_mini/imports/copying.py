@@ -22,6 +22,7 @@ from glance_mini.imports.methods import Source
 from glance_mini.workers.base import Control
 from glance_mini.workers.progress import REPORT_SECONDS, Progress
 from glance_mini_store import errors as store_errors
+from glance_mini_store.buffers import COPY, Buffers
 from glance_mini_store.checked_stream import Observer
 from glance_mini_store.store import Stored
 from glance_mini_store.stores import Stores
@@ -60,8 +61,10 @@ class Copier:
         hash_algorithm: str,
         at_once: int | None = None,
         report_seconds: float = REPORT_SECONDS,
+        buffers: Buffers | None = None,
     ) -> None:
         """``at_once``: how many stores are written at once, None: all. ``report_seconds`` as for Progress."""
+        self.buffers = buffers or Buffers()
         self._stores = stores
         self._rules = rules
         self._at_once = at_once
@@ -69,10 +72,10 @@ class Copier:
         self.hash_algorithm = hash_algorithm
 
     @classmethod
-    def from_config(cls, conf: cfg.ConfigOpts, stores: Stores) -> Self:
-        """Return a copier for ``stores`` as configured."""
+    def from_config(cls, conf: cfg.ConfigOpts, stores: Stores, buffers: Buffers) -> Self:
+        """Return a copier for ``stores`` as configured; each copy takes a share of ``buffers``."""
         at_once = conf.image_import_opts.max_parallel_stores or None
-        return cls(stores, InspectionRules.from_config(conf), conf.hashing_algorithm, at_once)
+        return cls(stores, InspectionRules.from_config(conf), conf.hashing_algorithm, at_once, buffers=buffers)
 
     def copy(
         self,
@@ -91,27 +94,30 @@ class Copier:
         NotWritten also if all stores of the first group failed and the others were not tried, because the source
         cannot be read again. The source is always closed.
         """
-        adopting = self._adopting_store(source.path, store_ids)
-        first, *others = self._groups([store for store in store_ids if store != adopting])
-        progress = self.progress(control, "Copied", source.size and source.size * (1 + len(others)))
-        # The other groups read from a copy, because the source is not read twice.
-        most = min(may_fail, len(first) - 1) if others and source.path is None else may_fail
-        copied = self._copy_first(source, image, name, first, expected_hashes, most, progress)
-        outcomes = dict(copied.outcomes)
-        try:
-            for group in others:
-                left = may_fail - len(_failures(outcomes))
-                outcomes |= self._copy_again(source.path, copied, name, group, left, progress)
-            if adopting is not None and source.path is not None:
-                outcomes[adopting] = self._adopt(adopting, name, source.path)
-            if len(failures := _failures(outcomes)) > may_fail:
-                raise NotWritten(failures)
-        except BaseException as error:
-            self.discard([name], store_ids)
-            if isinstance(error, NotWritten):
-                raise NotWritten({**_failures(outcomes), **error.failures}) from error
-            raise
-        return replace(copied, outcomes={store: outcomes[store] for store in store_ids})
+        with ExitStack() as ending:
+            ending.callback(close, source.chunks)
+            ending.enter_context(self.buffers.share(COPY, control.check))
+            adopting = self._adopting_store(source.path, store_ids)
+            first, *others = self._groups([store for store in store_ids if store != adopting])
+            progress = self.progress(control, "Copied", source.size and source.size * (1 + len(others)))
+            # The other groups read from a copy, because the source is not read twice.
+            most = min(may_fail, len(first) - 1) if others and source.path is None else may_fail
+            copied = self._copy_first(source, image, name, first, expected_hashes, most, progress)
+            outcomes = dict(copied.outcomes)
+            try:
+                for group in others:
+                    left = may_fail - len(_failures(outcomes))
+                    outcomes |= self._copy_again(source.path, copied, name, group, left, progress)
+                if adopting is not None and source.path is not None:
+                    outcomes[adopting] = self._adopt(adopting, name, source.path)
+                if len(failures := _failures(outcomes)) > may_fail:
+                    raise NotWritten(failures)
+            except BaseException as error:
+                self.discard([name], store_ids)
+                if isinstance(error, NotWritten):
+                    raise NotWritten({**_failures(outcomes), **error.failures}) from error
+                raise
+            return replace(copied, outcomes={store: outcomes[store] for store in store_ids})
 
     def progress(self, control: Control, verb: str, size: int | None) -> Progress:
         """Return a progress report for ``size`` bytes (None: unknown)."""
@@ -142,19 +148,17 @@ class Copier:
         progress: Progress,
     ) -> Copied:
         """Inspect, verify and hash the data of ``source`` while it is written to the first stores."""
-        with ExitStack() as closing:
-            closing.callback(close, source.chunks)
-            attributes: dict[str, Any] = dict(source.attributes)
-            inspection = self._inspection(replace(image, **attributes))
-            copies = write_to_stores(
-                [self._stores.get(store) for store in store_ids],
-                name,
-                progress.watch(source.chunks),
-                size=source.size,
-                algorithms=("md5", self.hash_algorithm),
-                observers=_observers(inspection, source.signature, expected_hashes, source.expected_hashes),
-                may_fail=may_fail,
-            )
+        attributes: dict[str, Any] = dict(source.attributes)
+        inspection = self._inspection(replace(image, **attributes))
+        copies = write_to_stores(
+            [self._stores.get(store) for store in store_ids],
+            name,
+            progress.watch(source.chunks),
+            size=source.size,
+            algorithms=("md5", self.hash_algorithm),
+            observers=_observers(inspection, source.signature, expected_hashes, source.expected_hashes),
+            may_fail=may_fail,
+        )
         virtual_size = inspection.virtual_size if inspection else None
         return Copied(copies.size, virtual_size, copies.digests, copies.outcomes)
 

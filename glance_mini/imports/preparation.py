@@ -21,6 +21,7 @@ from glance_mini.imports.plan import Plan
 from glance_mini.imports.plugins.base import ImportPlugin, StagedFile
 from glance_mini.imports.plugins.pipeline import run_plugins
 from glance_mini.workers.base import Control, JobFailed
+from glance_mini_store.buffers import COPY
 from glance_mini_store.streams import close
 
 LOG = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ class Preparation:
         finally:
             close(source.chunks)
         attributes: dict[str, Any] = {"properties": {**image.properties, **source.properties}, **source.attributes}
-        staged = StagedFile(path, directory, replace(image, **attributes), self._size_cap)
+        staged = StagedFile(path, directory, replace(image, **attributes), self._size_cap, self._copier.buffers)
         result = run_plugins(self._plugins, staged, job.roles, control.check, control.report_progress)
         formats = {name: str(value) for name, value in result.attributes.items() if name.endswith("_format")}
         properties = {**source.properties, **result.properties}
@@ -129,7 +130,10 @@ class Preparation:
         if source.signature is not None:
             judges.append(source.signature)
         # Data that is in a file already is only read.
-        with open(os.devnull if source.path else path, "wb", buffering=0) as file:
+        with (
+            self._copier.buffers.share(COPY, control.check),
+            open(os.devnull if source.path else path, "wb", buffering=0) as file,
+        ):
             for chunk in self._copier.progress(control, "Fetched", source.size).watch(source.chunks):
                 for judge in judges:
                     judge.update(chunk)

@@ -20,6 +20,7 @@ from glance_mini.operations.records import EndImport, LoadImage, RecordImport
 from glance_mini.workers.base import Control, JobFailed, JobType, context_of
 from glance_mini.workers.progress import REPORT_SECONDS, Progress
 from glance_mini_store import errors as store_errors
+from glance_mini_store.buffers import TRANSFER, Buffers
 from glance_mini_store.stores import Stores
 from glance_mini_store.streams import close
 
@@ -38,6 +39,7 @@ class LocationJob(JobType):
         stores: Stores,
         hash_algorithm: str,
         max_attempts: int = 3,
+        buffers: Buffers | None = None,
         report_seconds: float = REPORT_SECONDS,
     ) -> None:
         """``max_attempts`` limits how often the data is read after errors; ``report_seconds`` as for Progress."""
@@ -45,18 +47,20 @@ class LocationJob(JobType):
         self._stack = stack
         self._stores = stores
         self._hash_algorithm = hash_algorithm
+        self._buffers = buffers or Buffers()
         self._report_seconds = report_seconds
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack) -> Self:
-        return cls(stack, services.stores, conf.hashing_algorithm, max(1, conf.http_retries))
+        return cls(stack, services.stores, conf.hashing_algorithm, max(1, conf.http_retries), services.buffers)
 
     def run(self, job: Job, control: Control) -> Mapping[str, object]:
         image = self._load(job)
         location = self._location(job, image, str(job.input["loc_url"]))
         claim: Any = job.input["validation_data"]
         progress = Progress(control, "Read", image.size, self._report_seconds)
-        data = self._read(location, image.size, claim.get("os_hash_algo", self._hash_algorithm), progress)
+        with self._buffers.share(TRANSFER, control.check):
+            data = self._read(location, image.size, claim.get("os_hash_algo", self._hash_algorithm), progress)
         if claim and not hmac.compare_digest(str(data.os_hash_value), str(claim["os_hash_value"]).lower()):
             raise JobFailed(reason=f"The {data.os_hash_algo} of the data is not the one that was given.")
         caller = context_of(job)

@@ -38,6 +38,7 @@ from glance_mini.maintenance.staging import StagingArea
 from glance_mini.operations.records import EndImport, LoadImage, RecordImport
 from glance_mini.workers.base import QUICK, Control, JobFailed, JobStopped, JobType, context_of
 from glance_mini_store import errors as store_errors
+from glance_mini_store.buffers import COPY, Buffers
 from glance_mini_store.stores import Stores
 
 LOG = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class ImportJob(JobType):
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack) -> Self:
-        copier = Copier.from_config(conf, services.stores)
+        copier = Copier.from_config(conf, services.stores, cls._buffers(services))
         preparation = Preparation(
             cls._load_methods(conf, services),
             load_plugins(conf),
@@ -98,6 +99,10 @@ class ImportJob(JobType):
     @classmethod
     def _load_methods(cls, conf: cfg.ConfigOpts, services: Services) -> Mapping[str, ImportMethod]:
         return load_methods(conf, services)
+
+    @classmethod
+    def _buffers(cls, services: Services) -> Buffers:
+        return services.buffers
 
     def _plan(self, job: Job) -> Plan:
         return Plan.of(job)
@@ -223,6 +228,10 @@ class LocalImportJob(ImportJob):
 
     kind = LOCAL_IMPORT
     lane = QUICK
+
+    @classmethod
+    def _buffers(cls, services: Services) -> Buffers:
+        return services.buffers.split(2 * COPY)
 
 
 def _is_locked(image: Image, job: Job) -> bool:

@@ -10,6 +10,7 @@ from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
 from glance_mini.notifications.publisher import EventPublisher
 from glance_mini.policies.enforcer import Enforcer
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.stores import Stores
 
 
@@ -20,6 +21,7 @@ class Services:
     ``wake_workers`` is called after a job was added; it never blocks and never raises. ``check_uri`` raises Invalid for
     a URL that the service does not fetch from. ``certificates`` are those of the key manager. ``node_url`` is the URL
     of this node for other nodes, None for the only node. ``import_methods`` are the methods that can be enabled.
+    ``buffers`` is the memory of transfers.
     """
 
     data: DataAccess
@@ -33,3 +35,4 @@ class Services:
     certificates: Certificates
     node_url: str | None = None
     import_methods: Mapping[str, MethodRule] = field(default_factory=lambda: METHOD_RULES)
+    buffers: Buffers = field(default_factory=Buffers)

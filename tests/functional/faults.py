@@ -89,13 +89,16 @@ class SharedService:
         self.assertEqual(("queued", []), (status_of(service, image), files_of(service, image)))
 
 
-def begin_upload(test, service, image, *headers):
-    """Return a connection on which the head of an upload with ``headers`` has been sent; it ends with ``test``."""
+def begin_upload(test, service, image, *headers, token=None):
+    """Return a connection on which the head of an upload with ``headers`` has been sent; it ends with ``test``.
+
+    ``token`` is the administrator's if it is None.
+    """
     client = connect(test, service)
     head = [
         f"PUT /v2/images/{image}/file HTTP/1.1",
         "Host: localhost",
-        f"X-Auth-Token: {service.token}",
+        f"X-Auth-Token: {token or service.token}",
         "Content-Type: application/octet-stream",
         *headers,
     ]

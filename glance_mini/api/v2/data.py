@@ -31,7 +31,7 @@ class ImageDataController:
         check_media_type(request)
         store = request.headers.get("x-image-meta-store") if self._several_stores else None
         size = declared_size(request)
-        release = self._slots.take()
+        release = self._slots.take(request.context)
         try:
             chunks = read_chunks(request.environ)
             self.domain.call(request.context, UploadData(image_id, chunks=chunks, size=size, store=store))
@@ -42,7 +42,7 @@ class ImageDataController:
     def download(self, request: Request, image_id: str) -> Response:
         """Download the data of an image, or a range of it."""
         wanted = parse_byte_range(request.headers.get("Range"), request.headers.get("Content-Range"))
-        release = self._slots.take()
+        release = self._slots.take(request.context)
         try:
             op = DownloadData(image_id, first=wanted.first, last=wanted.last, prefer=self._preferred(request))
             data: ImageData | None = self.domain.call(request.context, op)

@@ -69,7 +69,7 @@ class ImageStageController:
             raise UnknownPath()
         check_media_type(request)
         size = declared_size(request)
-        release = self._slots.take()
+        release = self._slots.take(request.context)
         try:
             chunks = read_chunks(request.environ)
             self.domain.call(request.context, StageData(image_id, chunks=chunks, size=size))

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 from oslo_config import cfg
 
 from glance_mini.domain.image import Image
+from glance_mini_store.buffers import Buffers
 
 NAMESPACE = "glance_mini.image_imports.plugins"
 
@@ -21,12 +22,14 @@ class StagedFile:
 
     ``path`` must not be changed. ``directory`` is for new files and belongs to this attempt only, because a worker
     that lost the job may still be writing in its own directory. ``limit`` is the largest size in bytes of a new file.
+    A plugin that needs more than a few MiB of memory takes a share of ``buffers``.
     """
 
     path: Path
     directory: Path
     image: Image
     limit: int
+    buffers: Buffers = field(default_factory=Buffers)
 
     def output(self, plugin: "ImportPlugin") -> Path:
         """Return the path of the one file that ``plugin`` may create; it does not exist yet."""

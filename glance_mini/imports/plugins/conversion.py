@@ -21,6 +21,7 @@ from oslo_utils.imageutils import format_inspector
 from glance_mini.content.inspection import Inspection, InspectionRules
 from glance_mini.domain.errors import ConfigurationError, Invalid, LimitExceeded
 from glance_mini.imports.plugins.base import Check, ImportPlugin, PluginResult, StagedFile
+from glance_mini_store.buffers import TRANSFER
 
 _DRIVERS = {
     "raw": "raw",
@@ -115,7 +116,7 @@ class ImageConversion(ImportPlugin):
 
     def _inspect(self, staged: StagedFile, check: Check) -> None:
         inspection = Inspection(staged.image, self._rules)
-        with open(staged.path, "rb") as file:
+        with staged.buffers.share(TRANSFER, check), open(staged.path, "rb") as file:
             while block := file.read(_BLOCK):
                 check()
                 inspection.update(block)

@@ -1,7 +1,7 @@
 """The import plugin ``image_decompression``: unpacks compressed data (api-imports-plugins)."""
 
 from collections.abc import Collection
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Self
 
@@ -10,7 +10,10 @@ from oslo_config import cfg
 from glance_mini.content.compression import find_format
 from glance_mini.domain.errors import LimitExceeded
 from glance_mini.imports.plugins.base import Check, ImportPlugin, PluginResult, StagedFile
-from glance_mini.imports.plugins.unpacking import unpack
+from glance_mini.imports.plugins.unpacking import WINDOWS, BadArchive, unpack
+
+_PIECES = 16 * 1024 * 1024
+"""Memory in bytes beside the window, such as the directory of a zip archive."""
 
 
 class ImageDecompression(ImportPlugin):
@@ -36,15 +39,23 @@ class ImageDecompression(ImportPlugin):
             return PluginResult(staged.path)
         output = staged.output(self)
         try:
-            size = self._unpack(staged, name, output, check)
+            size = self._unpack_with_memory(staged, name, output, check)
         except BaseException:
             output.unlink(missing_ok=True)
             raise
         return PluginResult(output, {"size": size})
 
-    def _unpack(self, staged: StagedFile, name: str, output: Path, check: Check) -> int:
+    def _unpack_with_memory(self, staged: StagedFile, name: str, output: Path, check: Check) -> int:
+        """Unpack with the memory that usual data needs, and again with more if that fails."""
+        usual, largest = (min(window, staged.buffers.limit - _PIECES) for window in WINDOWS)
+        with suppress(BadArchive), staged.buffers.share(usual + _PIECES, check):
+            return self._unpack(staged, name, output, check, usual)
+        with staged.buffers.share(largest + _PIECES, check):
+            return self._unpack(staged, name, output, check, largest)
+
+    def _unpack(self, staged: StagedFile, name: str, output: Path, check: Check, window: int) -> int:
         size, limit = 0, min(self._max_size, staged.limit)
-        with open(output, "wb") as file, closing(unpack(staged.path, name, check)) as pieces:
+        with open(output, "wb") as file, closing(unpack(staged.path, name, check, window)) as pieces:
             for piece in pieces:
                 size += len(piece)
                 if size > limit:

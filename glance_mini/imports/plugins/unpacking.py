@@ -34,8 +34,11 @@ _FIRST_INPUT = 16 * 1024
 
 _ENCRYPTED = 0x1
 
-_MEMORY = 128 * 1024**2
-"""Largest window in bytes; the default limit of the formats' own programs."""
+WINDOWS = (16 * PIECE, 128 * PIECE)
+"""Windows in bytes to try: that of usual data, and the largest that the formats' own programs take by default."""
+
+_ZIP_READ = PIECE // 2
+"""Bytes of the longest read of a zip archive, which bounds its directory."""
 
 _BAD = (
     *(zlib.error, lzma.LZMAError, zstd.ZstdError, zipfile.BadZipFile),
@@ -51,15 +54,17 @@ class BadArchive(Invalid):
     template = "The {format} data cannot be unpacked: {reason}"
 
 
-def unpack(path: Path, name: str, check: Check) -> Generator[bytes, None, None]:
-    """Yield the data of a file of format ``name`` in pieces of at most ``PIECE`` bytes; raises BadArchive.
+def unpack(path: Path, name: str, check: Check, window: int) -> Generator[bytes, None, None]:
+    """Yield the data of a file of format ``name`` in pieces of at most ``PIECE`` bytes.
+
+    Raises BadArchive, also for data that needs a larger window than ``window`` bytes.
 
     A piece may be empty: compressed data can be long and hold nothing. ``check`` is called at each piece and, for zip,
     whenever the library reads the file, because it does not return before it has data.
     """
     try:
         with open(path, "rb") as file:
-            for piece in _zip(file, check) if name == "zip" else _READERS[name](file):
+            for piece in _zip(file, check) if name == "zip" else _READERS[name](file, window):
                 check()
                 yield piece
     except _BAD as error:
@@ -124,15 +129,15 @@ def _streams(file: BinaryIO, new: Callable[[], _Decompressor]) -> Iterator[bytes
             rest = more.lstrip(b"\0")
 
 
-def _gzip(file: BinaryIO) -> Iterator[bytes]:
+def _gzip(file: BinaryIO, _window: int) -> Iterator[bytes]:
     return _streams(file, _Gzip)
 
 
-def _xz(file: BinaryIO) -> Iterator[bytes]:
-    return _streams(file, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY))
+def _xz(file: BinaryIO, window: int) -> Iterator[bytes]:
+    return _streams(file, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=window))
 
 
-def _bzip2(file: BinaryIO) -> Iterator[bytes]:
+def _bzip2(file: BinaryIO, _window: int) -> Iterator[bytes]:
     try:
         yield from _streams(file, bz2.BZ2Decompressor)
     except OSError as error:
@@ -141,8 +146,8 @@ def _bzip2(file: BinaryIO) -> Iterator[bytes]:
         raise EOFError(str(error)) from error
 
 
-def _zstd(file: BinaryIO) -> Iterator[bytes]:
-    options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _MEMORY.bit_length() - 1}
+def _zstd(file: BinaryIO, window: int) -> Iterator[bytes]:
+    options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: window.bit_length() - 1}
     return _streams(file, lambda: zstd.ZstdDecompressor(options=options))
 
 
@@ -151,7 +156,7 @@ def _zip(file: BinaryIO, check: Check) -> Iterator[bytes]:
     with zipfile.ZipFile(_Frugal(file, check)) as archive:
         entry = _only_entry(archive)
         with archive.open(entry) as data:
-            while piece := data.read(PIECE):
+            while piece := data.read(_ZIP_READ):
                 yield piece
 
 
@@ -190,13 +195,13 @@ class _Frugal(io.RawIOBase):
 
     def read(self, size: int | None = -1) -> bytes:
         self._check()
-        data = self._file.read(2 * PIECE if size is None or size < 0 else min(size, 2 * PIECE + 1))
-        if len(data) > 2 * PIECE:
+        data = self._file.read(_ZIP_READ if size is None or size < 0 else min(size, _ZIP_READ + 1))
+        if len(data) > _ZIP_READ:
             raise zipfile.BadZipFile("its directory is too large")
         return data
 
 
-_READERS: dict[str, Callable[[BinaryIO], Iterator[bytes]]] = {
+_READERS: dict[str, Callable[[BinaryIO, int], Iterator[bytes]]] = {
     "gzip": _gzip,
     "xz": _xz,
     "bzip2": _bzip2,

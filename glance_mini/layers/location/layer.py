@@ -44,6 +44,7 @@ from glance_mini.operations.jobs import CancelJob, GetJob
 from glance_mini.operations.records import UndoDeletion
 from glance_mini_store import capabilities
 from glance_mini_store import errors as store_errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.store import Store
 from glance_mini_store.stores import Stores
 
@@ -79,12 +80,14 @@ class LocationLayer(Layer):
         changeable: bool = False,
         rules: ImportRules | None = None,
         certificates: Certificates = no_certificates,
+        buffers: Buffers | None = None,
     ) -> None:
         """Store the arguments; ``changeable``: whether users may change locations themselves."""
         self._stores = stores
         self._metrics = metrics
         inspection = inspection or InspectionRules()
-        self._uploads = Uploads(self.below, leases, metrics, hash_algorithm, inspection, certificates)
+        self._buffers = buffers or Buffers()
+        self._uploads = Uploads(self.below, leases, metrics, hash_algorithm, inspection, certificates, self._buffers)
         self._changeable = changeable
         self._rules = rules or ImportRules()
         self._removal = Removal(self.below, stores, self._rules.node_url)
@@ -110,6 +113,7 @@ class LocationLayer(Layer):
             conf.show_multiple_locations,
             rules,
             services.certificates,
+            services.buffers,
         )
 
     def list_stores(self, context: Context, op: info.ListStores) -> tuple[Store, ...]:
@@ -168,7 +172,7 @@ class LocationLayer(Layer):
         if op.head:
             return data.ImageData(image, iter(()), offset, length)
         is_part = (offset, length) != (0, image.size)
-        chunks = FailoverChunks(self._stores, candidates, offset, length, is_part, self._metrics)
+        chunks = FailoverChunks(self._stores, candidates, offset, length, is_part, self._metrics, self._buffers)
         try:
             chunks.open()
         except store_errors.NotFound:

@@ -6,7 +6,7 @@ import testtools
 from fixtures import TempDir
 
 from glance_mini import conf
-from glance_mini.conf.server import host_and_port, is_loopback, max_transfers
+from glance_mini.conf.server import host_and_port, is_loopback, max_transfers, transfers_per_project
 from glance_mini.conf.validation import validate
 from glance_mini.domain.errors import ConfigurationError
 
@@ -89,6 +89,21 @@ class TestServer(testtools.TestCase):
             configuration.set_override("max_transfers", configured, group="server")
 
             self.assertEqual(expected, max_transfers(configuration))
+
+    def test_a_project_gets_half_of_the_transfers_that_find_memory(self):
+        for limit, memory_mib, configured, expected in (
+            (0, 256, 0, 24),
+            (10, 256, 0, 5),
+            (0, 64, 0, 8),
+            (1, 64, 0, 1),
+            (10, 256, 9, 9),
+        ):
+            configuration = conf.load(system_file=Path("/nonexistent"))
+            configuration.set_override("max_transfers", limit, group="server")
+            configuration.set_override("transfers_per_project", configured, group="server")
+            configuration.set_override("memory_mib", memory_mib, group="transfers")
+
+            self.assertEqual(expected, transfers_per_project(configuration))
 
     def test_an_address_is_taken_apart(self):
         self.assertEqual(("127.0.0.1", 9292), host_and_port("127.0.0.1:9292"))

@@ -9,6 +9,7 @@ from glance_mini.content.failover import FailoverChunks
 from glance_mini.domain.image import Location
 from glance_mini.metrics import Metrics
 from glance_mini_store import errors
+from glance_mini_store.buffers import TRANSFER, Buffers
 from glance_mini_store.drivers.file import FileDriver
 from tests.unit.layers.location.stores import FailingDriver, multi_store, unavailable
 from tests.unit.layers.support import count
@@ -23,6 +24,7 @@ class TestFailover(testtools.TestCase):
         self.arrange()
 
     def arrange(self) -> None:
+        self.buffers = Buffers(TRANSFER, 0)
         self.drivers = {name: FailingDriver(name) for name in "abc"}
         self.stores = multi_store(**self.drivers)
         self.locations = [Location(self.drivers[name].put("x", DATA), {"store": name}) for name in "abc"]
@@ -30,7 +32,8 @@ class TestFailover(testtools.TestCase):
 
     def open(self, *locations: Location, first: int = 0, length: int = len(DATA), **values: Any) -> FailoverChunks:
         is_part = (first, length) != (0, len(DATA))
-        chunks = FailoverChunks(self.stores, locations or self.locations, first, length, is_part, self.metrics)
+        places = locations or self.locations
+        chunks = FailoverChunks(self.stores, places, first, length, is_part, self.metrics, self.buffers)
         chunks.open()
         return chunks
 
@@ -147,3 +150,22 @@ class TestFailover(testtools.TestCase):
 
     def failures(self, store: str) -> float:
         return count(self.metrics.store_failures, store)
+
+    def test_a_stream_holds_its_share_until_it_is_closed(self) -> None:
+        self.break_off(a=8)
+        chunks = self.open()
+        self.assertEqual(DATA, b"".join(chunks))
+        self.assertRaises(errors.BuffersExhausted, self.open)
+        chunks.close()
+        self.assertEqual(DATA, self.read())
+
+    def test_a_stream_without_memory_leaves_nothing_open(self) -> None:
+        with self.buffers.share(TRANSFER):
+            self.assertRaises(errors.BuffersExhausted, self.open)
+        self.assertEqual(0, sum(driver.open_reads for driver in self.drivers.values()))
+        self.assertEqual((0, 0, 0), tuple(map(self.failures, "abc")))
+
+    def test_where_no_location_opens_nothing_is_held(self) -> None:
+        self.break_off(a=0)
+        self.assertRaises(errors.RemoteServiceUnavailable, self.open, self.locations[0])
+        self.assertEqual(DATA, self.read(self.locations[1]))

@@ -9,11 +9,13 @@ import sys
 import tracemalloc
 import zipfile
 import zlib
+from dataclasses import replace
 
 from glance_mini import conf
 from glance_mini.domain.errors import LimitExceeded
 from glance_mini.imports.plugins.decompression import ImageDecompression
 from glance_mini.imports.plugins.unpacking import BadArchive
+from glance_mini_store.buffers import Buffers
 from tests.unit.jobs.staged import MIB, StagedCase, Stopped, go_on, stop
 
 if sys.version_info >= (3, 14):
@@ -246,6 +248,22 @@ class TestDecompression(StagedCase):
         self.assertIn("zstd", self.refusal(stream.compress(DATA) + stream.flush()))
         self.assertIn("Memory usage limit", self.refusal(with_dictionary(PACKED["xz"], 38)))
         self.assertEqual(DATA, self.apply(with_dictionary(PACKED["xz"], 28)).path.read_bytes())
+
+    def test_windows_come_from_the_budget_of_memory(self):
+        wide = with_dictionary(PACKED["xz"], 28)
+        for budget, is_enough in ((64 + 16, False), (96 + 16, True)):
+            staged = replace(self.stage(wide), buffers=Buffers(budget * MIB, 0))
+            plugin = ImageDecompression(64 * MIB)
+            if is_enough:
+                self.assertEqual(DATA, plugin.apply(staged, (), go_on).path.read_bytes())
+            else:
+                self.assertIn("Memory usage", str(self.assertRaises(BadArchive, plugin.apply, staged, (), go_on)))
+            self.give_back(staged.buffers)
+
+    def give_back(self, buffers):
+        """All of the budget must be free again."""
+        with buffers.share(buffers.limit):
+            pass
 
     def test_a_zip_archive_must_hold_one_plain_file(self):
         self.assertIn("one file", self.refusal(zipped(DATA, more=["other"])))

@@ -15,6 +15,7 @@ from glance_mini.imports.copying import Copier, read_file
 from glance_mini.imports.methods import Source
 from glance_mini.testing.samples import make_image
 from glance_mini_store import errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.drivers.file import FileDriver
 from glance_mini_store.drivers.memory import MemoryDriver
 from glance_mini_store.store import Store
@@ -132,7 +133,7 @@ class TestGroups(GroupsCase):
         for option, most in ((0, 5), (2, 2)):
             configuration.set_override("max_parallel_stores", option, "image_import_opts")
             self.gauge.most, self.chunks = 0, Chunks()
-            copier = Copier.from_config(configuration, self.stores)
+            copier = Copier.from_config(configuration, self.stores, Buffers())
             image, source = make_image(status="importing"), Source(self.chunks, len(DATA))
             copier.copy(source, image, f"name{most}", NAMES, {}, 0, self.control)
             self.assertEqual(most, self.gauge.most)

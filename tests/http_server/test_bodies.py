@@ -57,7 +57,9 @@ class TestWholeBodies(Shared, testtools.TestCase):
 
     def test_chunk_sizes_have_any_number_of_zeros_before_them(self):
         client = self.client()
-        self.assertEqual(self.expected(b"abc"), self.count(client, b"00000000000000000003\r\nabc\r\n000\r\n\r\n", CHUNKED))
+        self.assertEqual(
+            self.expected(b"abc"), self.count(client, b"00000000000000000003\r\nabc\r\n000\r\n\r\n", CHUNKED)
+        )
 
     def test_request_without_a_body_reads_as_empty(self):
         self.assertEqual(self.expected(b""), self.client().request("/count").json)

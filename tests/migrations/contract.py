@@ -55,6 +55,7 @@ ROWS = {
         f" VALUES ('{IMAGE_ID}', 'null', NULL, 'y', '2026-01-02 03:04:05')",
     ),
     "0006": ("UPDATE jobs SET is_admin = true",),
+    "0007": ("UPDATE jobs SET service_roles = '[\"service\"]', domain_id = 'd'",),
 }
 """What stands in the tables after a revision, before the next one comes."""
 
@@ -127,7 +128,7 @@ class MigrationContract:
                 connection.execute(text(statement))
         schema.sync(self.engine)
         access = SqlDataAccess(self.engine)
-        (job,) = access.run(ListTasks(JobQuery(kinds=("scrub",))))
+        (job,) = access.run(ListTasks(JobQuery(kinds=("scrub",)))).jobs
         self.assertEqual((IMAGE_ID, "mine", "pending", -10), (job.image_id, job.project_id, job.state, job.priority))
         self.assertEqual([job.due_at], [image.scrub_at for image in access.run(ListTrash(2))])
         rank = text("SELECT rank FROM jobs ORDER BY rank DESC")
@@ -141,7 +142,8 @@ class MigrationContract:
                 connection.execute(text(statement))
             connection.execute(text("UPDATE jobs SET roles = '[\"admin\"]'"))
         schema.sync(self.engine)
-        self.assertFalse(SqlDataAccess(self.engine).run(GetJob("j")).is_admin)
+        job = SqlDataAccess(self.engine).run(GetJob("j"))
+        self.assertEqual((False, ()), (job.is_admin, job.service_roles))
 
     def test_second_sync_does_nothing(self):
         self.assertEqual(schema.HEAD, schema.sync(self.engine))

@@ -65,7 +65,7 @@ class ScrubCase(testtools.TestCase):
         return runs
 
     def jobs(self):
-        return self.data.run(ListTasks(SCRUBS))
+        return self.data.run(ListTasks(SCRUBS)).jobs
 
     def states(self):
         return [job.state for job in self.jobs()]
@@ -168,9 +168,9 @@ class TestDelayedDelete(ScrubCase):
         (job,) = self.jobs()
         self.assertEqual((image.id, "p1", -10), (job.image_id, job.project_id, job.priority))
         self.assertRaises(NotFound, self.call, tasks.GetTask(job.id), "admin")
-        self.assertEqual((), self.call(ListTasks(), "admin"))
+        self.assertEqual((), self.call(ListTasks(), "admin").jobs)
         self.call(images.RestoreImage(image.id))
-        self.assertEqual((), self.call(tasks.ListImageTasks(image.id)))
+        self.assertEqual((), self.call(tasks.ListImageTasks(image.id)).jobs)
 
 
 class TestStoresThatDoNotConfirm(ScrubCase):

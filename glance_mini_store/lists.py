@@ -1,5 +1,6 @@
 """Options whose value is a list, written as operators write lists: with square brackets around it or without."""
 
+from copy import copy
 from typing import Any
 
 from oslo_config import cfg, types
@@ -22,6 +23,16 @@ class ListOpt(cfg.ListOpt):
     def __init__(self, name: str, item_type: Any = None, **settings: Any) -> None:
         super().__init__(name, **settings)
         self.type = BracketedList(item_type)
+
+
+def with_brackets(opt: cfg.Opt) -> cfg.Opt:
+    """Return ``opt``; if its value is a list, a copy of it whose value may stand in square brackets."""
+    if type(opt.type) is not types.List or opt.type.bounds:
+        return opt
+    items = opt.type.item_type
+    opt = copy(opt)
+    opt.type = BracketedList(None if items == types.String() else items)
+    return opt
 
 
 def _without_brackets(text: str) -> str:

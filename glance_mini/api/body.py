@@ -9,6 +9,7 @@ from typing import Any
 
 from glance_mini.api.errors import BodyTooLarge, LengthRequired, UnknownTransferCoding
 from glance_mini.domain.errors import BodyTimeout, ClientGone, Invalid
+from glance_mini_store.numbers import parse_number
 
 BLOCK = 1024 * 1024
 """Bytes of one read; small reads cost several times as much."""
@@ -24,11 +25,12 @@ def content_length(environ: Environ) -> int | None:
     text = environ.get("CONTENT_LENGTH") or ""
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+    length = parse_number(text)
+    if length is None:
         raise Invalid(reason="Content-Length must be a number of bytes.")
     if environ.get("HTTP_TRANSFER_ENCODING"):
         raise Invalid(reason="A request has either Content-Length or Transfer-Encoding.")
-    return int(text)
+    return length
 
 
 def is_chunked(environ: Environ) -> bool:

@@ -11,7 +11,6 @@ from oslo_config import cfg
 
 from glance_mini.api.application import Application
 from glance_mini.api.metrics_page import MetricsPage
-from glance_mini.api.middleware import origins
 from glance_mini.api.middleware.compression import Compression
 from glance_mini.api.middleware.versions import VersionNegotiation
 from glance_mini.api.openapi import OpenApiPage
@@ -57,7 +56,7 @@ def cors_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
     from oslo_middleware import cors
 
     conf = global_conf["conf"]
-    origins.register(conf)
+    conf.register_opts(cors.OPTS, "cors")
     for name, default in CORS_DEFAULTS.items():
         conf.set_default(name, default, "cors")
     if not conf.cors.allowed_origin:

@@ -17,7 +17,9 @@ from glance_mini.bootstrap import open_data
 from glance_mini.cmd.console import FAILED, Subparsers, configuration_arguments, load_configuration
 from glance_mini.db.interface import DataAccess
 from glance_mini.db.sqlalchemy import faults, schema
+from glance_mini.db.sqlalchemy.database import Database
 from glance_mini.db.sqlalchemy.engine import open_engine
+from glance_mini.db.sqlalchemy.images.sizes import recount
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.operations.records import PurgeImages
 
@@ -34,6 +36,7 @@ def add_parser(commands: Subparsers) -> None:
     _add(group, "sync", _sync, "make or migrate the tables; may be repeated")
     _add(group, "check", _check, "check whether the tables fit this program; the exit code is 1 if they do not")
     _add(group, "version", _version, "show the revision of the tables")
+    _add(group, "recount", _recount, "correct the sizes of images that nodes of an older release have changed")
     purge = group.add_parser("purge", parents=[common], help="remove images that were deleted long ago")
     purge.add_argument("--age-in-days", type=int, default=180, metavar="DAYS", help="days since the deletion (180)")
     purge.add_argument("--max-rows", type=int, default=100, metavar="N", help="most images to remove; -1 for all (100)")
@@ -105,6 +108,12 @@ def _check(arguments: argparse.Namespace) -> int:
 def _version(arguments: argparse.Namespace) -> int:
     with _engine(load_configuration(arguments)) as engine:
         print(schema.version(engine) or "none")
+    return 0
+
+
+def _recount(arguments: argparse.Namespace) -> int:
+    with _engine(load_configuration(arguments)) as engine:
+        print(recount(Database(engine)))
     return 0
 
 

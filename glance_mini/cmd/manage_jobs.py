@@ -62,11 +62,11 @@ def _list(arguments: argparse.Namespace) -> int:
 def _pages(data: DataAccess, query: JobQuery, wanted: int) -> Iterator[Job]:
     while wanted:
         page = data.run(ListTasks(replace(query, limit=min(PAGE, wanted))))
-        yield from page
-        if len(page) < min(PAGE, wanted):
+        yield from page.jobs
+        if page.next_marker is None:
             return
-        wanted -= len(page)
-        query = replace(query, marker=page[-1].id)
+        wanted -= len(page.jobs)
+        query = replace(query, marker=page.next_marker)
 
 
 def _show(arguments: argparse.Namespace) -> int:

@@ -51,7 +51,7 @@ class Checks(upgradecheck.UpgradeCommands):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (None: that of the process); 0 in order, 1 warnings, 2 failures, 255 an error."""
-    conf = cfg.ConfigOpts()
+    conf = configuration.Configuration()
     configuration.register_opts(conf)
     try:
         files = [str(path) for path in find_configuration().existing_files()]

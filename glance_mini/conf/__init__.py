@@ -6,6 +6,7 @@ An import registers nothing; ``load`` makes a ``ConfigOpts``, which is passed on
 import copy
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from oslo_config import cfg
 
@@ -35,6 +36,7 @@ from glance_mini.conf import (
     web_download,
     workers,
 )
+from glance_mini_store.lists import with_brackets
 
 PROJECT = "glance-mini"
 FILE_NAME = "glance-mini.conf"
@@ -69,6 +71,14 @@ MODULES = (
 """The modules with options, in the order of the sample file."""
 
 
+class Configuration(cfg.ConfigOpts):
+    """A configuration in which all lists may stand in square brackets, also those of oslo and keystonemiddleware."""
+
+    def register_opt(self, opt: cfg.Opt, *args: Any, **settings: Any) -> bool:
+        """Register ``opt``; the further arguments are those of oslo.config."""
+        return bool(super().register_opt(with_brackets(opt), *args, **settings))
+
+
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register all options of the image service with ``conf``; may be repeated."""
     for module in MODULES:
@@ -100,7 +110,7 @@ def load(
     """
     from oslo_log import log
 
-    conf = cfg.ConfigOpts()
+    conf = Configuration()
     log.register_options(conf)
     register_opts(conf)
     state_file = [state_directory / FILE_NAME] if state_directory else []

@@ -40,7 +40,7 @@ OPTS = [
         min=0,
         help="Wrong passwords that are looked at in ``password_failure_seconds``: of one user name from one address "
         "this number, of all user names from one address ten times as many. Further ones are answered with 429 and "
-        "``Retry-After``. Each process counts on its own. 0 allows any number.",
+        "``Retry-After``. The processes of one ``glance-mini serve`` count together. 0 allows any number.",
     ),
     cfg.IntOpt(
         "password_failure_seconds",

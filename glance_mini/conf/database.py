@@ -78,7 +78,7 @@ OPTS = [
     cfg.StrOpt(
         "mysql_sql_mode",
         default="TRADITIONAL",
-        help="The SQL mode of MySQL and MariaDB sessions. Empty keeps the server's mode.",
+        help="The SQL mode of MariaDB sessions. Empty keeps the server's mode.",
     ),
     cfg.IntOpt(
         "sqlite_busy_timeout",

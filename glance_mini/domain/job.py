@@ -38,7 +38,7 @@ class Job:
     node that can run it, because the data is on that node's own disk; None if any node can. ``attempts`` is the number
     of times it was started. ``token`` is the caller's token, for work in their name elsewhere; the end of the job
     erases it. ``is_admin``: whether the caller was an administrator by the policy rules when the job was made; a worker
-    does not decide this again.
+    does not decide this again. The fields from ``service_roles`` on are those of the caller's context.
     """
 
     id: str
@@ -66,6 +66,11 @@ class Job:
     is_cancelled: bool = False
     expires_at: datetime | None = None
     token: str | None = field(default=None, repr=False)
+    service_roles: tuple[str, ...] = ()
+    user_domain_id: str | None = None
+    project_domain_id: str | None = None
+    domain_id: str | None = None
+    system_scope: str | None = None
 
     @property
     def task_type(self) -> str:
@@ -90,7 +95,11 @@ NO_JOB_LIMITS = JobLimits()
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """A page of jobs, sorted by one key, after the job ``marker``; filters that are not None must be equal."""
+    """A page of jobs, sorted by one key, after the job ``marker``; filters that are not None must be equal.
+
+    The page ends before a job with which inputs, checkpoints, results and messages would have more than ``max_bytes``
+    together; it has at least one job.
+    """
 
     kinds: tuple[str, ...] = TASK_KINDS
     state: str | None = None
@@ -100,6 +109,15 @@ class JobQuery:
     sort_dir: str = "desc"
     marker: str | None = None
     limit: int = 25
+    max_bytes: int = 4 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Jobs in order; ``next_marker`` is the id of the last one of ``jobs``, None if no page follows."""
+
+    jobs: tuple[Job, ...]
+    next_marker: str | None = None
 
 
 def new_job(context: Context, kind: str, values: Mapping[str, object], **fields: Any) -> Job:
@@ -112,6 +130,11 @@ def new_job(context: Context, kind: str, values: Mapping[str, object], **fields:
         request_id=context.request_id,
         roles=context.roles,
         is_admin=context.is_admin,
+        service_roles=context.service_roles,
+        user_domain_id=context.user_domain_id,
+        project_domain_id=context.project_domain_id,
+        domain_id=context.domain_id,
+        system_scope=context.system_scope,
         input=values,
         **fields,
     )

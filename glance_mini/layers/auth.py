@@ -10,7 +10,7 @@ from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, NotFound
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE
-from glance_mini.domain.job import Job
+from glance_mini.domain.job import Job, JobPage
 from glance_mini.domain.member import Member
 from glance_mini.domain.query import EVERYTHING, Page, Scope
 from glance_mini.layers.base import Layer
@@ -69,7 +69,7 @@ class AuthLayer(Layer):
             raise Forbidden(reason="You are not permitted to change this image.")
         return self.around(context, op)
 
-    def list_tasks(self, context: Context, op: tasks.ListTasks) -> tuple[Job, ...]:
+    def list_tasks(self, context: Context, op: tasks.ListTasks) -> JobPage:
         if not context.is_admin:
             op = replace(op, query=replace(op.query, project_id=context.project_id or ""))
         return self.below(context, op)

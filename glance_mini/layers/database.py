@@ -9,7 +9,7 @@ from glance_mini.db.interface import DataAccess
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, NotFound, StatusConflict
 from glance_mini.domain.image import Image, Location
-from glance_mini.domain.job import SCRUB, TASK_KINDS, Job, JobQuery, new_job
+from glance_mini.domain.job import SCRUB, TASK_KINDS, Job, JobPage, JobQuery, new_job
 from glance_mini.domain.status import PENDING_DELETE
 from glance_mini.layers.base import Handler, Layer
 from glance_mini.layers.services import Services
@@ -80,7 +80,7 @@ class DatabaseLayer(Layer):
     def reactivate_image(self, context: Context, op: images.ReactivateImage) -> Image:
         return self._switch(context, op.target, "deactivated", "active")
 
-    def list_image_tasks(self, context: Context, op: tasks.ListImageTasks) -> tuple[Job, ...]:
+    def list_image_tasks(self, context: Context, op: tasks.ListImageTasks) -> JobPage:
         query = JobQuery(image_id=op.image_id, sort_dir="asc", marker=op.marker, limit=op.limit)
         return self._run(context, tasks.ListTasks(query))
 

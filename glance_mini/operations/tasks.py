@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from glance_mini.domain.job import Job, JobQuery
+from glance_mini.domain.job import Job, JobPage, JobQuery
 from glance_mini.operations.base import DataQuery, ImageOperation, Operation
 
 
 @dataclass(frozen=True)
-class ListTasks(DataQuery[tuple[Job, ...]]):
+class ListTasks(DataQuery[JobPage]):
     """Return a page of jobs; raises Invalid if the marker is not a job."""
 
     name: ClassVar[str] = "list_tasks"
@@ -18,7 +18,7 @@ class ListTasks(DataQuery[tuple[Job, ...]]):
 
 
 @dataclass(frozen=True)
-class ListImageTasks(ImageOperation[tuple[Job, ...]]):
+class ListImageTasks(ImageOperation[JobPage]):
     """Return a page of the jobs of the image that the API shows as tasks, oldest first, after the job ``marker``."""
 
     name: ClassVar[str] = "list_image_tasks"

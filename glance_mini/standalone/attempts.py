@@ -1,9 +1,13 @@
-"""Counts wrong passwords, so that they cannot be guessed, nor the processor be kept busy with them."""
+"""Counts wrong passwords, so that they cannot be guessed, nor the processor be kept busy with them.
 
+The count is a table of SQLite, because the processes of one server share it.
+"""
+
+import hashlib
 import ipaddress
+import sqlite3
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from math import ceil
 
@@ -16,56 +20,66 @@ ADDRESS_FACTOR = 10
 """How many times as many failures one address may have with all user names together."""
 
 
+_TABLE = "CREATE TABLE IF NOT EXISTS failures (caller BLOB PRIMARY KEY, number INTEGER, until REAL)"
+_FIND = "SELECT number, until FROM failures WHERE caller = ? AND until > ?"
+_COUNT = """
+INSERT INTO failures VALUES (:caller, 1, :until) ON CONFLICT DO UPDATE SET
+number = CASE WHEN until > :now THEN number + 1 ELSE 1 END, until = CASE WHEN until > :now THEN until ELSE :until END
+"""
+_FORGET_OLDEST = f"DELETE FROM failures WHERE rowid <= (SELECT max(rowid) FROM failures) - {REMEMBERED}"
+
+
 class FailedAttempts:
     """Counts failures for each user name at each address, and for each address; may be used by all threads.
 
     ``limit`` failures are allowed in ``seconds``, beginning with the first one; 0 allows any number. An IPv6 address
-    counts as its network of 64 bits, because one caller has all of it.
+    counts as its network of 64 bits, because one caller has all of it. Processes with the same ``path``, an SQLite
+    file, count together; ``clock`` must be the same in all of them, and the file must not outlive the machine's start.
     """
 
-    def __init__(self, limit: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, limit: int, seconds: float, path: str = ":memory:", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._limit = limit
         self._seconds = seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._failures: OrderedDict[tuple[str | None, str], tuple[int, float]] = OrderedDict()
+        self._database = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+        for statement in ("PRAGMA synchronous = OFF", "PRAGMA journal_mode = MEMORY", _TABLE):
+            self._database.execute(statement)
 
     def check(self, name: str, address: str) -> None:
         """Raise TooManyAttempts if the user name at the address, or the address, has failed too often."""
+        now = self._clock()
         with self._lock:
-            for key, limit in self._limits(name, address):
-                count, until = self._count(key)
-                if 0 < limit <= count:
-                    raise TooManyAttempts(seconds=max(1, ceil(until - self._clock())))
+            for caller, limit in self._limits(name, address):
+                for number, until in self._database.execute(_FIND, (caller, now)).fetchall():
+                    if number >= limit:
+                        raise TooManyAttempts(seconds=max(1, ceil(until - now)))
 
     def note(self, name: str, address: str) -> None:
         """Count one failure."""
+        now = self._clock()
         with self._lock:
-            for key, limit in self._limits(name, address):
-                if not limit:
-                    continue
-                count, until = self._count(key)
-                self._failures[key] = (count + 1, until)
-                if len(self._failures) > REMEMBERED:
-                    self._failures.popitem(last=False)
+            for caller, _ in self._limits(name, address):
+                self._database.execute(_COUNT, {"caller": caller, "now": now, "until": now + self._seconds})
+            self._database.execute(_FORGET_OLDEST)
 
     def forget(self, name: str, address: str) -> None:
         """Forget the failures of the user name at the address, whose password was right now."""
         with self._lock:
-            self._failures.pop((name, network_of(address)), None)
+            self._database.execute("DELETE FROM failures WHERE caller = ?", (_digest(network_of(address), name),))
 
-    def _limits(self, name: str, address: str) -> tuple[tuple[tuple[str | None, str], int], ...]:
+    def _limits(self, name: str, address: str) -> tuple[tuple[bytes, int], ...]:
+        if not self._limit:
+            return ()
         network = network_of(address)
-        return ((name, network), self._limit), ((None, network), self._limit * ADDRESS_FACTOR)
+        return (_digest(network, name), self._limit), (_digest(network), self._limit * ADDRESS_FACTOR)
 
-    def _count(self, key: tuple[str | None, str]) -> tuple[int, float]:
-        """Return the failures of ``key`` and when they are forgotten."""
-        count, until = self._failures.get(key, (0, 0.0))
-        now = self._clock()
-        if count and until > now:
-            return count, until
-        self._failures.pop(key, None)
-        return 0, now + self._seconds
+
+def _digest(*caller: str) -> bytes:
+    """Return what stands for a caller: it is short, whatever the length of the name, and tells nobody the name."""
+    return hashlib.sha256(repr(caller).encode()).digest()
 
 
 def network_of(address: str) -> str:

@@ -61,8 +61,13 @@ def context_of(job: Job) -> Context:
         user_id=job.user_id,
         project_id=job.project_id,
         roles=job.roles,
+        service_roles=job.service_roles,
         is_admin=job.is_admin,
         request_id=job.request_id or "",
+        user_domain_id=job.user_domain_id,
+        project_domain_id=job.project_domain_id,
+        domain_id=job.domain_id,
+        system_scope=job.system_scope,
     )
 
 

@@ -6,7 +6,6 @@ Source: RFC 9110 sections 14 (ranges) and 15 (status codes).
 
 import contextlib
 import copy
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
@@ -25,7 +24,6 @@ from glance_mini_store.web.timeouts import Timeouts
 _OK, _PARTIAL, _NOT_SATISFIABLE = 200, 206, 416
 _GONE = {404, 410}
 _REFUSED = {401, 403}
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(\d{1,18}|\*)", re.ASCII)
 _SIZE_SECONDS = 30.0
 
 
@@ -141,7 +139,7 @@ class HttpDriver(Driver):
             return _nothing(response, location, offset)
         skip = offset
         if response.status == _PARTIAL:
-            start, _ = _content_range(response)
+            start, _ = response.content_range()
             if start != offset:
                 response.close()
                 raise errors.RemoteServiceUnavailable(reason="the server sent another range than the one asked for")
@@ -160,7 +158,7 @@ class HttpDriver(Driver):
             return length
         first = self._open("GET", location, self._size_timeouts, _range_header(0, 1))
         with contextlib.closing(_checked(first, location)) as answer:
-            length = answer.length() if answer.status == _OK else _content_range(answer)[1]
+            length = answer.length() if answer.status == _OK else answer.content_range()[1]
         if length is None:
             raise errors.RemoteServiceUnavailable(reason="the server does not report the size")
         return length
@@ -227,16 +225,7 @@ def _range_header(offset: int, length: int | None) -> dict[str, str]:
 def _nothing(response: HttpResponse, location: str, offset: int) -> Iterator[bytes]:
     """Return no bytes if ``offset`` is the end of the data, else raise InvalidRange."""
     response.close()
-    _, total = _content_range(response)
+    _, total = response.content_range()
     if offset != (total or 0):
         raise errors.InvalidRange(offset=offset, location=location)
     return iter(())
-
-
-def _content_range(response: HttpResponse) -> tuple[int | None, int | None]:
-    """Return the first byte and the total size in Content-Range; each is None if it is missing."""
-    found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    if not found:
-        return None, None
-    start, total = found.groups()
-    return (None if start is None else int(start)), (None if total == "*" else int(total))

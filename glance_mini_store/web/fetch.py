@@ -22,7 +22,6 @@ _PASSING = {408, 425, 429}
 _LONGEST_DELAY = 30.0
 _STRONG_TAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
 _DATE = re.compile(r"[A-Za-z0-9 ,:]+")
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +143,10 @@ class Fetch(Iterator[bytes]):
 
     def _rest_of(self, response: HttpResponse) -> int | None:
         """Return the total size in Content-Range, None if it is unknown; raises NotResumable for another range."""
-        found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        if not found or int(found[1]) != self._received or _validator(response) not in (None, self._validator):
+        start, total = response.content_range()
+        if start != self._received or _validator(response) not in (None, self._validator):
             raise NotResumable(reason="The server sent another range than the requested one.")
-        return None if found[2] == "*" else int(found[2])
+        return total
 
     def _learn_size(self, size: int | None) -> None:
         if size is None:

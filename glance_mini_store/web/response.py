@@ -3,15 +3,19 @@
 The caller decides which responses are valid and what happens after one that broke off.
 """
 
+import re
 from collections.abc import Iterator
 from email.message import Message
 
 import urllib3
 
 from glance_mini_store.errors import FetchBroken, FetchRefused
+from glance_mini_store.numbers import parse_number
 from glance_mini_store.streams import BLOCK
 from glance_mini_store.web.connection import Connection
 from glance_mini_store.web.wire import cause
+
+_CONTENT_RANGE = re.compile(r"bytes (?:([0-9]+)-[0-9]+|\*)/(?:([0-9]+)|\*)")
 
 
 class HttpResponse:
@@ -33,6 +37,14 @@ class HttpResponse:
             return None
         found: str | None = self.headers.get("Content-Length")
         return None if found is None else int(found)
+
+    def content_range(self) -> tuple[int | None, int | None]:
+        """Return the first byte and the total size in Content-Range; each is None if it is missing or not valid."""
+        found = _CONTENT_RANGE.fullmatch(self.headers.get("Content-Range", ""))
+        if not found:
+            return None, None
+        start, total = map(parse_number, found.groups(""))
+        return (None, None) if found[2] and total is None else (start, total)
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the body in blocks of 1 MiB.

@@ -8,6 +8,7 @@ import socket
 import ssl
 
 from glance_mini_store.errors import FetchBroken, FetchRefused
+from glance_mini_store.numbers import HEXADECIMAL, parse_number
 from glance_mini_store.web.cancellation import Cancellation
 from glance_mini_store.web.timeouts import RateLimit
 
@@ -16,7 +17,7 @@ _LONGEST_LINE = 64 * 1024
 _MOST_LINES = 100
 _EMPTY_LINES = (b"\r\n", b"\n")
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-5][0-9]{2})(?: (.*))?\r?\n", re.DOTALL)
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n", re.DOTALL)
+_CHUNK_SIZE = re.compile(rb"(" + HEXADECIMAL + rb")[ \t]*(?:;.*)?\r?\n", re.DOTALL)
 _PARTING_SECONDS = 2.0
 """How long to wait for bytes after the announced ones; the request asked the server to close the connection."""
 
@@ -142,8 +143,7 @@ def check_lengths(answer: http.client.HTTPResponse) -> None:
     found = set(answer.headers.get_all("Content-Length", []))
     if coding is None and found:
         value = found.pop()
-        # 18 digits are enough for all data and fit in a signed number of 64 bits.
-        if found or not (value.isascii() and value.isdigit() and len(value) < 19):
+        if found or parse_number(value) is None:
             raise FetchRefused(reason="The server announced a length that is not valid.")
 
 

@@ -35,14 +35,14 @@ class ClientTestCase(testtools.TestCase):
         """Return the running service."""
         return self.useFixture(Service(self.state.path, "--no-worker"))
 
-    def start_with_password(self):
+    def start_with_password(self, *arguments):
         """Return a service that knows ann by her password, and the clouds.yaml with which she comes."""
         self.state.create()
         config = self.state.config_file
         config.write_text(config.read_text().replace("flavor = token", "flavor = basic"))
         user = User("ann").with_role("lab", ("member",)).with_password("correct horse")
         change_users(self.state.users_file, lambda users: users.add(user))
-        service = self.useFixture(Service(self.state.path, "--no-worker", lines=1))
+        service = self.useFixture(Service(self.state.path, "--no-worker", *arguments, lines=1))
         auth = {"endpoint": service.lines[-1], "username": "ann", "password": "correct horse"}
         cloud = {"auth_type": "http_basic", "auth": auth, "image_endpoint_override": service.lines[-1]}
         clouds = self.root / "clouds.yaml"

@@ -84,3 +84,19 @@ class TestFurtherMethods(WorkingTest):
         self.send("PUT", f"/v2/images/{image_id}/stage", b"x", Content_Type=DATA_TYPE)
         self.assertEqual(409, self.import_image(image_id, {"name": "by-post", "letter": "x"}).status_int)
         self.assertEqual([], self.tasks(image_id))
+
+    def test_a_method_has_a_bounded_number_of_fields_of_bounded_size(self) -> None:
+        image_id = self.create()
+        method = {"name": "by-post", "letter": "x"}
+        for fields, text in (
+            ({f"f{number}": "" for number in range(31)}, "33 fields"),
+            ({"f": "x" * 8193}, "8192 characters"),
+            ({"f" * 8193: ""}, "8192 characters"),
+        ):
+            answer = self.import_image(image_id, {**method, **fields})
+            self.assertEqual(400, answer.status_int)
+            self.assertIn(text, answer.text)
+        most = {f"f{number}": "x" * 8192 for number in range(30)}
+        self.assertEqual(202, self.import_image(image_id, {**method, **most}).status_int)
+        (task,) = self.tasks(image_id)
+        self.assertEqual({**method, **most}, task["input"]["import_req"]["method"])

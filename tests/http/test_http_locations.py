@@ -74,6 +74,22 @@ class TestChangingLocations(LocationsTest):
         self.assertEqual(200, answer.status_int, answer.text)
         self.assertEqual("active", answer.json["status"])
 
+    def test_the_metadata_of_a_location_has_at_most_65535_bytes(self) -> None:
+        active, queued = self.create(), self.create()
+        self.assertEqual(200, self.patch(active, self.add("/a")).status_int)
+        for metadata, status in (
+            ({"k": "x" * 65_536}, 400),
+            ({"k": "ä" * 32_768}, 400),
+            ({"k" * 65_536: ""}, 400),
+            ({f"k{number}": [{"x": "y" * 100}] for number in range(600)}, 400),
+            ({"k": "x" * 65_000}, 200),
+        ):
+            value = [{"url": f"{self.web}/a", "metadata": metadata}]
+            replaced = {"op": "replace", "path": "/locations", "value": value}
+            for image_id, step in ((active, replaced), (queued, replaced), (active, self.add("/b", metadata=metadata))):
+                answer = self.patch(image_id, step)
+                self.assertEqual(status, answer.status_int, answer.text)
+
     def test_locations_stand_where_they_were_put(self) -> None:
         image_id = self.create()
         answer = self.patch(image_id, self.add("/b"), self.add("/a", position="0"))

@@ -41,6 +41,11 @@ class TestReading(CallsTest):
         self.assertEqual(task["id"], image["os_glance_import_task"])
         self.assertEqual(409, self.post())
 
+    def test_metadata_in_the_body_is_not_kept(self) -> None:
+        self.assertEqual(202, self.post(metadata={"k": "x" * 100_000}))
+        expected = [{"url": f"{self.web}/a", "metadata": {"store": "web"}}]
+        self.assertEqual(expected, self.send("GET", f"{self.path}/locations", caller="service").json)
+
     def test_with_a_hash_it_waits_for_its_verification(self) -> None:
         self.assertEqual(202, self.post(validation_data=RIGHT))
         image = self.image()

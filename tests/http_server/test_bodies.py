@@ -55,6 +55,12 @@ class TestWholeBodies(Shared, testtools.TestCase):
         self.assertEqual(self.expected(b"abc"), self.count(client, body, CHUNKED))
         self.assertEqual(200, client.request("/small").status)
 
+    def test_chunk_sizes_have_any_number_of_zeros_before_them(self):
+        client = self.client()
+        self.assertEqual(
+            self.expected(b"abc"), self.count(client, b"00000000000000000003\r\nabc\r\n000\r\n\r\n", CHUNKED)
+        )
+
     def test_request_without_a_body_reads_as_empty(self):
         self.assertEqual(self.expected(b""), self.client().request("/count").json)
         self.assertEqual(self.expected(b""), self.client().request("/count", "PUT", headers=CHUNKED_EMPTY).json)
@@ -134,6 +140,10 @@ class TestBrokenBodies(Shared, testtools.TestCase):
             ("Transfer-Encoding: chunked", "5\r\n12345\r\n"),
         ):
             self.assertEqual(["timeout", "timeout"], self.errors(head, body, close=False), (head, body))
+
+    def test_chunk_of_the_largest_size_is_waited_for_and_a_larger_one_is_refused(self):
+        for size, seen in ((2**63 - 1, "timeout"), (2**63, "broken")):
+            self.assertEqual([seen, seen], self.errors("Transfer-Encoding: chunked", f"{size:x}\r\n123", close=False))
 
     def test_error_that_the_application_lets_pass_is_answered(self):
         client = self.client()

@@ -22,6 +22,7 @@ REFUSED = {
     "length in superscript": "Content-Length: \xb2",
     "empty length": "Content-Length:",
     "length of too many digits": "Content-Length: " + "9" * 30,
+    "length beyond 64 bits with a sign": f"Content-Length: {2**63}",
     "gzip, chunked": "Transfer-Encoding: gzip, chunked",
     "chunked, gzip": "Transfer-Encoding: chunked, gzip",
     "chunked twice": "Transfer-Encoding: chunked, chunked",
@@ -78,6 +79,12 @@ class TestRefusedHeads(Shared, testtools.TestCase):
     def test_malformed_request_lines_are_refused(self):
         for name, line in REFUSED_LINES.items():
             self.assert_refused(name, f"{line}\r\nHost: test\r\n\r\n")
+
+    def test_every_length_up_to_the_largest_is_accepted(self):
+        for length in ("0", "00000000000000000000000000000", str(10**18), str(2**63 - 1)):
+            client = self.client()
+            client.send(f"PUT /refuse HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n")
+            self.assertEqual(403, client.response().status, length)
 
     def test_chunked_body_of_http_1_0_is_refused(self):
         self.assert_refused("HTTP/1.0", "PUT /count HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")

@@ -10,11 +10,14 @@ from sqlalchemy import Engine, text
 
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
+from glance_mini.db.sqlalchemy.database import Database
 from glance_mini.db.sqlalchemy.engine import make_engine
+from glance_mini.db.sqlalchemy.images.sizes import BATCH, recount
 from glance_mini.db.sqlalchemy.models import metadata
+from glance_mini.domain.image import Location
 from glance_mini.domain.job import JobQuery
 from glance_mini.domain.query import ImageQuery, Scope
-from glance_mini.operations.images import ListImages
+from glance_mini.operations.images import CreateImage, ListImages
 from glance_mini.operations.jobs import GetJob
 from glance_mini.operations.records import ListTrash
 from glance_mini.operations.tasks import ListTasks
@@ -55,6 +58,7 @@ ROWS = {
         f" VALUES ('{IMAGE_ID}', 'null', NULL, 'y', '2026-01-02 03:04:05')",
     ),
     "0006": ("UPDATE jobs SET is_admin = true",),
+    "0007": ("UPDATE jobs SET service_roles = '[\"service\"]', domain_id = 'd'",),
 }
 """What stands in the tables after a revision, before the next one comes."""
 
@@ -127,7 +131,7 @@ class MigrationContract:
                 connection.execute(text(statement))
         schema.sync(self.engine)
         access = SqlDataAccess(self.engine)
-        (job,) = access.run(ListTasks(JobQuery(kinds=("scrub",))))
+        (job,) = access.run(ListTasks(JobQuery(kinds=("scrub",)))).jobs
         self.assertEqual((IMAGE_ID, "mine", "pending", -10), (job.image_id, job.project_id, job.state, job.priority))
         self.assertEqual([job.due_at], [image.scrub_at for image in access.run(ListTrash(2))])
         rank = text("SELECT rank FROM jobs ORDER BY rank DESC")
@@ -141,7 +145,31 @@ class MigrationContract:
                 connection.execute(text(statement))
             connection.execute(text("UPDATE jobs SET roles = '[\"admin\"]'"))
         schema.sync(self.engine)
-        self.assertFalse(SqlDataAccess(self.engine).run(GetJob("j")).is_admin)
+        job = SqlDataAccess(self.engine).run(GetJob("j"))
+        self.assertEqual((False, ()), (job.is_admin, job.service_roles))
+
+    def test_sizes_that_old_nodes_left_wrong_are_counted_anew(self):
+        schema.sync(self.engine)
+        data = SqlDataAccess(self.engine)
+        location = Location("file:///ä", {"store": "fast"})
+        properties = {"p": "ö", "null": None}
+        right = data.run(CreateImage(base={"owner": "p"}, properties=properties, locations=(location,))).id
+        wrong = [data.run(CreateImage(base={"owner": "p"}, properties=properties)).id for _ in range(2)]
+        with self.engine.connect() as connection:
+            sizes = text("SELECT id, child_bytes FROM images")
+            change = text("UPDATE images SET child_bytes = :n WHERE id = :id")
+            before = dict(connection.execute(sizes).all())
+            for number, image_id in enumerate(wrong):
+                connection.execute(change, {"n": number, "id": image_id})
+            plain = text(
+                "INSERT INTO images (id, status, visibility, created_at, updated_at)"
+                " VALUES (:id, 'queued', 'shared', '2026-01-02 03:04:05', '2026-01-02 03:04:05')"
+            )
+            connection.execute(plain, [{"id": f"{number:036}"} for number in range(BATCH)])
+            self.assertEqual([2, 0], [recount(Database(self.engine)) for _ in range(2)])
+            after = dict(connection.execute(sizes).all())
+        self.assertEqual(before, {image_id: after[image_id] for image_id in before})
+        self.assertEqual(len('pönullfile:///ä{"store":"fast"}'.encode()), after[right])
 
     def test_second_sync_does_nothing(self):
         self.assertEqual(schema.HEAD, schema.sync(self.engine))

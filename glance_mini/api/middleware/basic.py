@@ -5,6 +5,7 @@ It serves keystoneauth's ``http_basic`` and browsers. Source: RFC 7617.
 
 import base64
 import binascii
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -56,7 +57,10 @@ class BasicFilter(ContextFilter):
 
 def _password_check(conf: cfg.ConfigOpts) -> PasswordCheck:
     options = conf.authentication
-    failures = FailedAttempts(options.password_failures, options.password_failure_seconds)
+    # The directory in which the processes of one server keep their metrics is also there for what they count together.
+    shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    path = os.path.join(shared, "failures.sqlite") if shared else ":memory:"
+    failures = FailedAttempts(options.password_failures, options.password_failure_seconds, path)
     waiters = min(options.password_waiters, max(1, conf.server.threads // 4))
     return PasswordCheck(options.password_cache_seconds, waiters=waiters, failures=failures)
 

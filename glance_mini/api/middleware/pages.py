@@ -13,7 +13,6 @@ from oslo_config import cfg
 
 from glance_mini.api.body import has_body
 from glance_mini.api.errors import HttpError, UnsupportedMediaType
-from glance_mini.api.middleware import origins
 from glance_mini.conf.server import is_loopback
 from glance_mini.domain.errors import Forbidden
 
@@ -34,7 +33,9 @@ class Pages:
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, *, is_local: bool = False) -> "Pages":
         """Return what ``[cors] allowed_origin`` says; ``is_local``: only the loopback interface is listened on."""
-        origins.register(conf)
+        from oslo_middleware import cors  # only pipelines that need it pay for it
+
+        conf.register_opts(cors.OPTS, "cors")
         public = urlsplit(conf.public_endpoint or "").hostname
         local_hosts = frozenset({public} if public else ())
         return cls(frozenset(conf.cors.allowed_origin or ()), local_hosts if is_local else None)

@@ -10,12 +10,12 @@ from glance_mini.api.errors import MalformedRange, UnsupportedMediaType
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response
 from glance_mini.api.transfer_slots import TransferSlots
-from glance_mini.api.v2.numbers import parse_number
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.image import Image
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.data import DownloadData, ImageData, UploadData
+from glance_mini_store.numbers import parse_number
 
 
 class ImageDataController:

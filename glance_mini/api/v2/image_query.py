@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
-from glance_mini.api.v2.numbers import LARGEST, parse_number
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.member import MEMBER_STATUSES
 from glance_mini.domain.query import SORT_KEYS, VISIBILITIES, ImageQuery, RangeFilter, TimeFilter
+from glance_mini_store.numbers import LARGEST, parse_number
 
 DIRECTIONS = ("asc", "desc")
 OPERATORS = ("gt", "gte", "lt", "lte", "eq", "neq")

@@ -81,7 +81,10 @@ class ImageStageController:
 Body = Mapping[str, Any]
 
 MAX_FIELD = 8192
-"""The most characters of a field of a method, such as a URL with a signature."""
+"""The most characters of a field of a method, such as a URL with a signature, and of its name."""
+
+MAX_FIELDS = 32
+"""The most fields of a method; those of packages are not known here."""
 
 
 def parse_import(body: Body, enabled: Sequence[str], rules: Mapping[str, MethodRule]) -> ImportRequest:
@@ -129,8 +132,10 @@ def _method(body: Body, enabled: Sequence[str], rules: Mapping[str, MethodRule])
         if not isinstance(method.get(key, ""), str):
             raise Invalid(reason=f"'{key}' of the method must be a string.")
     fields = {key: value for key, value in method.items() if isinstance(value, str)}
+    if len(fields) > MAX_FIELDS:
+        raise Invalid(reason=f"The method has {len(fields)} fields; at most {MAX_FIELDS} are allowed.")
     for key, value in fields.items():
-        if len(value) > MAX_FIELD:
+        if max(len(key), len(value)) > MAX_FIELD:
             raise Invalid(reason=f"'{key[:40]}' of the method has more than {MAX_FIELD} characters.")
     return fields
 

@@ -31,7 +31,7 @@ class TasksController:
         parameters = parse_parameters(request.query_string)
         query = parse_task_query(parameters, *self._limits)
         found = self.domain.call(request.context, ListTasks(query))
-        return json_response(views.page(found, parameters, query.limit))
+        return json_response(views.page(found, parameters))
 
     def create(self, request: Request) -> Response:
         """Create a task of the old kind; its image is checked like that of a create request."""
@@ -62,7 +62,7 @@ class ImageTasksController:
         last = dict(parameters)
         limit = parse_limit(last.get("limit"), *self._limits)
         op = ListImageTasks(image_id, marker=_marker(last.get("marker")), limit=limit)
-        return json_response(views.of_image(self.domain.call(request.context, op), image_id, parameters, limit))
+        return json_response(views.of_image(self.domain.call(request.context, op), image_id, parameters))
 
 
 TASKS_OF_IMAGE = 100

@@ -12,13 +12,15 @@ import socket
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from glance_mini_store.numbers import HEXADECIMAL
+
 BUFFER = 64 * 1024
 """Bytes of the buffer for small reads; larger reads bypass it and go straight into the result."""
 
 _FILL = 256 * 1024
 SIZE_LINE_LIMIT = 1024
 TRAILERS_LIMIT = 16 * 1024
-SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+SIZE_LINE = re.compile(rb"(" + HEXADECIMAL + rb")(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _TRAILER_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n")
 
 

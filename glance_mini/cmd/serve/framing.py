@@ -16,11 +16,12 @@ from gunicorn.http.errors import (
     UnsupportedTransferCoding,
 )
 
+from glance_mini_store.numbers import parse_number
+
 HEAD_LIMIT = 64 * 1024
 """Bytes in a request head, the request line included."""
 
 _FAULT = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_LENGTH = re.compile(r"[0-9]{1,18}")
 _HAS_BODY = re.compile(rb"\r\n(?:content-length|transfer-encoding):", re.IGNORECASE)
 _REQUEST_LINE = re.compile(r"([^ ]+) ([^ ]+) HTTP/1\.([01])")
 
@@ -72,10 +73,11 @@ def announced_body(head: bytes) -> AnnouncedBody | None:
         return None
     name, value = framing[0]
     is_chunked = name == "transfer-encoding"
-    if not (value.lower() == "chunked" and request[3] == "1" if is_chunked else _LENGTH.fullmatch(value)):
+    length = None if is_chunked else parse_number(value)
+    if not (value.lower() == "chunked" and request[3] == "1" if is_chunked else length is not None):
         return None
     target = f"{request[1]} {unquote(request[2].partition('?')[0], 'latin-1')}"
-    return AnnouncedBody(target, None if is_chunked else int(value), bool(expected) and request[3] == "1")
+    return AnnouncedBody(target, length, bool(expected) and request[3] == "1")
 
 
 def body_length(headers: Iterable[tuple[str, str]]) -> int | None:
@@ -93,6 +95,7 @@ def body_length(headers: Iterable[tuple[str, str]]) -> int | None:
         return None
     if not lengths:
         return 0
-    if not _LENGTH.fullmatch(lengths[0]):
+    length = parse_number(lengths[0])
+    if length is None:
         raise InvalidHeader("CONTENT-LENGTH")
-    return int(lengths[0])
+    return length

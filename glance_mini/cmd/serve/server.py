@@ -243,7 +243,7 @@ def _tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
 
 def _empty(directory: str) -> None:
     os.makedirs(directory, exist_ok=True)
-    for path in glob.glob(os.path.join(glob.escape(directory), "*.db")):
+    for path in glob.glob(os.path.join(glob.escape(directory), "*")):
         os.unlink(path)
 
 

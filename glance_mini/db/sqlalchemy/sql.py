@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from sqlalchemy import Text
+from sqlalchemy import BigInteger, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -49,6 +49,20 @@ def _json_array(element: json_array, compiler: SQLCompiler, **kw: Any) -> str:
     array = f"{function}({values})"
     # SQLite makes an empty array of no rows.
     return f"NULLIF({array}, '[]')" if compiler.dialect.name == "sqlite" else _as_text(array, compiler)
+
+
+class byte_length(FunctionElement[int]):
+    """The number of bytes of a text in UTF-8; null if it is null."""
+
+    name = "byte_length"
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(byte_length)
+def _byte_length(element: byte_length, compiler: SQLCompiler, **kw: Any) -> str:
+    text = compiler.process(element.clauses, **kw)
+    return f"length(CAST({text} AS BLOB))" if compiler.dialect.name == "sqlite" else f"octet_length({text})"
 
 
 def _as_text(aggregate: str, compiler: SQLCompiler) -> str:

@@ -99,6 +99,11 @@ def job(**values: Any) -> Job:
         "request_id": "req-1",
         "roles": ("member",),
         "is_admin": True,
+        "service_roles": ("service",),
+        "user_domain_id": "users",
+        "project_domain_id": "projects",
+        "domain_id": "domain",
+        "system_scope": "all",
         "input": {"import_req": {"method": {"name": "web-download", "uri": "https://example.com/ü"}}},
         "token": "secret",
     }

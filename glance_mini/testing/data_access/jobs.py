@@ -1,5 +1,6 @@
 """The contract for the life of a job, but for its being claimed."""
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 
@@ -185,7 +186,21 @@ class JobListContract(JobContractBase):
 
     def test_newest_come_first(self) -> None:
         old, new = self.add(), self.add(created_at=LATER)
-        self.assertEqual([new, old], list(self.data.run(ListTasks(JobQuery()))))
+        self.assertEqual([new, old], list(self.data.run(ListTasks(JobQuery())).jobs))
+
+    def test_page_ends_before_the_job_with_which_it_would_have_too_many_bytes(self) -> None:
+        added = [
+            self.add(created_at=NOW + timedelta(seconds=second), input={"x": text})
+            for second, text in enumerate(("", "", "ä" * 5000, "", "x" * 5000, ""))
+        ]
+        for wanted, direction in ((added, "asc"), (added[::-1], "desc")):
+            query, pages = JobQuery(sort_dir=direction, limit=4, max_bytes=10_000), list[tuple[Job, ...]]()
+            while query.marker or not pages:
+                page = self.data.run(ListTasks(query))
+                pages.append(page.jobs)
+                query = replace(query, marker=page.next_marker)
+            self.assertEqual(wanted, list(itertools.chain(*pages)))
+            self.assertEqual({"asc": [2, 1, 3], "desc": [3, 1, 2]}[direction], list(map(len, pages)))
 
     def test_filters_hold_together(self) -> None:
         wanted = self.add(image_id="i", project_id="p")
@@ -194,18 +209,18 @@ class JobListContract(JobContractBase):
         self.add(image_id="i", project_id="p", state="success")
         self.add(image_id="i", project_id="p", kind="hash")
         query = JobQuery(image_id="i", project_id="p", state="pending")
-        self.assertEqual([wanted], list(self.data.run(ListTasks(query))))
-        self.assertEqual(2, len(self.data.run(ListTasks(replace(query, kinds=())))))
+        self.assertEqual([wanted], list(self.data.run(ListTasks(query)).jobs))
+        self.assertEqual(2, len(self.data.run(ListTasks(replace(query, kinds=()))).jobs))
 
     def test_what_makes_no_sense_is_invalid(self) -> None:
         self.assertRaises(errors.Invalid, self.data.run, ListTasks(JobQuery(marker="none")))
         self.assertRaises(errors.Invalid, self.data.run, ListTasks(JobQuery(sort_key="token")))
-        self.assertEqual([], list(self.data.run(ListTasks(JobQuery(limit=0)))))
+        self.assertEqual([], list(self.data.run(ListTasks(JobQuery(limit=0))).jobs))
 
     def walk(self, query: JobQuery) -> list[str]:
         """Return the ids on all pages; fail where one comes twice."""
         found = []
-        while page := self.data.run(ListTasks(query)):
+        while page := self.data.run(ListTasks(query)).jobs:
             found += [one.id for one in page]
             query = replace(query, marker=page[-1].id)
         self.assertEqual(len(found), len(set(found)))

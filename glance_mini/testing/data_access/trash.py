@@ -86,7 +86,7 @@ class TrashContract(JobContractBase):
         image, protected = self.store(), self.store(protected=True)
         self.mark(image)
         self.assertRaises(errors.Forbidden, self.mark, protected)
-        (found,) = self.data.run(ListTasks(JobQuery(kinds=("scrub",))))
+        (found,) = self.data.run(ListTasks(JobQuery(kinds=("scrub",)))).jobs
         self.assertEqual((image.id, LATER), (found.image_id, found.due_at))
         self.assertIsNone(self.claim(now=SOON, kinds=("scrub",)))
         self.assertEqual(found.id, self.claim(now=LATER, kinds=("scrub",)).id)

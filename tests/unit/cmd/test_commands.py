@@ -125,6 +125,7 @@ class DatabaseCommandsTest(CommandTestCase):
     def test_purge_prints_how_many_images_went(self):
         self.manage("db", "sync")
         self.assertEqual((0, "0\n", ""), self.manage("db", "purge", "--age-in-days", "1", "--max-rows", "-1"))
+        self.assertEqual((0, "0\n", ""), self.manage("db", "recount"))
 
     def test_database_that_cannot_be_reached_is_one_line_without_its_password(self):
         file = self.root / "other.conf"

@@ -15,7 +15,7 @@ from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.domain.event import Event
 from glance_mini.domain.image import Location
 from glance_mini.domain.imports import ImportBegun
-from glance_mini.domain.job import JobLimits, JobQuery
+from glance_mini.domain.job import JobLimits, JobPage, JobQuery
 from glance_mini.domain.member import Member
 from glance_mini.domain.query import ImageQuery, Page, RangeFilter, Scope, TimeFilter
 from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_SIZE_TOTAL, Limits
@@ -105,6 +105,11 @@ MEMBER = Member(IMAGE_ID, "p2", "accepted", TIME, LATER, LATER)
 JOB = make_job(
     roles=("member", "reader"),
     is_admin=True,
+    service_roles=("service",),
+    user_domain_id="d0",
+    project_domain_id="d0",
+    domain_id="d1",
+    system_scope="all",
     input={"import_req": {"method": {"name": "web-download"}}, "hash": None, "count": 3},
     state="processing",
     priority=-3,
@@ -167,7 +172,10 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (AddMember(IMAGE_ID, IMAGE, "p2", 5), MEMBER),
     (UpdateMember(IMAGE_ID, IMAGE, "p2", "rejected"), MEMBER),
     (DeleteMember(IMAGE_ID, IMAGE, "p2"), MEMBER),
-    (ListTasks(JobQuery(("import",), "failure", IMAGE_ID, "p1", "due_at", "asc", JOB.id, 3)), (JOB, NEW_JOB)),
+    (
+        ListTasks(JobQuery(("import",), "failure", IMAGE_ID, "p1", "due_at", "asc", JOB.id, 3, 99)),
+        JobPage((JOB, NEW_JOB), JOB.id),
+    ),
     (LoadImage(IMAGE_ID, SCOPE, "get_image", True), IMAGE),
     (SetStatus(IMAGE_ID, "deactivated", frozenset({"active", "queued"})), IMAGE),
     (MarkDeleted(IMAGE_ID), DELETED),

@@ -177,7 +177,7 @@ class ImportCase(testtools.TestCase):
 
     def task(self, image_id):
         """Return the newest task of the image."""
-        return self.call(ListImageTasks(image_id))[-1]
+        return self.call(ListImageTasks(image_id)).jobs[-1]
 
     def data_of(self, image, store):
         """Return what the image has in one store."""

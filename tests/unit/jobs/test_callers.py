@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from glance_mini.domain.errors import Forbidden
 from glance_mini.domain.imports import ImportRequest
 from glance_mini.domain.query import ImageQuery
 from glance_mini.operations.images import CreateImage, ListImages
@@ -15,7 +16,12 @@ from tests.unit.jobs.test_import_task import TaskCase
 
 
 class TestCallers(TaskCase):
-    policy = 'context_is_admin: "role:boss"\ntasks_api_access: "rule:context_is_admin or role:member"\n'
+    policy = (
+        'context_is_admin: "role:boss"\n'
+        'tasks_api_access: "rule:context_is_admin or role:member"\n'
+        'publicize_image: "rule:context_is_admin or '
+        '(service_roles:service and project_domain_id:d and user_domain_id:e)"\n'
+    )
 
     def caller_with(self, *roles, **values):
         """Return the caller as the filters make it: the rule says whether it is an administrator."""
@@ -50,6 +56,18 @@ class TestCallers(TaskCase):
             self.assertEqual("failure", self.job(job.id).state, properties)
             self.assertFalse(context_of(self.job(job.id)).is_admin)
         self.assertEqual((), self.call(ListImages(ImageQuery())).images)
+
+    def test_service_token_and_domains_count_in_a_task_as_they_do_in_a_request(self):
+        full = {"service_roles": ("service",), "project_domain_id": "d", "user_domain_id": "e"}
+        for values in (full, *({**full, name: None if name.endswith("id") else ()} for name in full)):
+            caller = self.caller_with("member", **values)
+            if values == full:
+                self.stack.call(caller, CreateImage(base={"visibility": "public"}))
+            else:
+                self.assertRaises(Forbidden, self.stack.call, caller, CreateImage(base={"visibility": "public"}))
+            job = self.ask_as(caller, visibility="public")
+            self.run_to_the_end()
+            self.assertEqual("success" if values == full else "failure", self.job(job.id).state, values)
 
     def ask_as(self, caller, **properties):
         """Return the job of a task of ``caller`` that makes an image with ``properties``."""

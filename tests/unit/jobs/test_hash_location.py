@@ -2,10 +2,12 @@
 
 import hashlib
 
+from glance_mini.domain.errors import Invalid
 from glance_mini.domain.job import JobQuery
 from glance_mini.jobs.hash_location import LocationJob
 from glance_mini.operations.locations import AddLocation
 from glance_mini.operations.tasks import ListTasks
+from glance_mini.testing.samples import make_context
 from tests.unit.jobs.support import DATA, SHA256, ImportCase, Interrupted
 from tests.unit.store.web import Page, WebServer
 
@@ -74,7 +76,7 @@ class TestReadLocations(LocationCase):
             interrupted.stop = lambda image_id=image_id: self.call_delete(image_id)
             self.worker(location_import=interrupted).run_one()
             self.run_to_the_end()
-            self.assertEqual("failure", self.services.data.run(ListTasks(JobQuery(image_id=image_id)))[0].state)
+            self.assertEqual("failure", self.services.data.run(ListTasks(JobQuery(image_id=image_id))).jobs[0].state)
 
     def test_a_server_that_fails_is_asked_again(self):
         image_id = self.add(hash_algorithm="sha1", hash_value=SHA1)
@@ -94,6 +96,19 @@ class TestReadLocations(LocationCase):
             self.assertIn(f"more than the {len(DATA)} bytes", self.task(image_id).message)
             self.assertIsNone(self.image(image_id).os_hash_value)
             self.web.pages["/disk"] = Page(DATA)
+
+
+class TestServiceTokens(LocationCase):
+    def test_worker_reads_where_a_service_token_let_the_caller_name_a_location(self):
+        self.caller = make_context()
+        self.assertRaises(Invalid, self.add)
+        self.caller = make_context(service_roles=("service",))
+        for hashes in ({}, {"hash_algorithm": "sha1", "hash_value": SHA1}):
+            image_id = self.add(**hashes)
+            self.run_to_the_end()
+            image = self.image(image_id)
+            self.assertEqual(("active", hashlib.md5(DATA).hexdigest()), (image.status, image.checksum))
+            self.assertTrue(image.locations[0].is_trusted)
 
 
 class TestBelievedLocations(LocationCase):

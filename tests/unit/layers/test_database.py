@@ -129,7 +129,7 @@ class TestDelayedDeletion(DatabaseCase):
 
     def test_a_deletion_brings_a_job_that_is_due_when_the_image_cannot_be_restored_any_more(self) -> None:
         deleted = self.delete(status="active")
-        (job,) = self.data.run(ListTasks(JobQuery(kinds=("scrub",))))
+        (job,) = self.data.run(ListTasks(JobQuery(kinds=("scrub",)))).jobs
         found = (job.image_id, job.created_at, job.due_at, job.user_id, job.token)
         self.assertEqual((deleted.id, TIME, TIME + timedelta(hours=1), ADMIN.user_id, None), found)
 
@@ -164,8 +164,8 @@ class TestImports(DatabaseCase):
         job = make_job(image_id=image_id)
         begin = records.BeginImport(job, "queued", "importing", {"os_glance_import_task": job.id})
         self.assertEqual("importing", self.stack.call(ADMIN, begin).image.status)
-        self.assertEqual([job.id], [one.id for one in self.stack.call(ADMIN, tasks.ListImageTasks(image_id))])
-        self.assertEqual((), self.stack.call(ADMIN, tasks.ListImageTasks(self.create())))
+        self.assertEqual([job.id], [one.id for one in self.stack.call(ADMIN, tasks.ListImageTasks(image_id)).jobs])
+        self.assertEqual((), self.stack.call(ADMIN, tasks.ListImageTasks(self.create())).jobs)
 
     def test_the_locations_of_an_image_are_those_it_has(self) -> None:
         image = make_image()
@@ -211,12 +211,12 @@ class TestTasks(DatabaseCase):
         self.assertEqual(("import", "pending", {"import_from": "http://x/"}), (job.kind, job.state, job.input))
         self.assertEqual(("p7", "u7", "req-7", TIME), (job.project_id, job.user_id, job.request_id, job.due_at))
         self.assertEqual(job, self.stack.call(ADMIN, tasks.GetTask(job.id)))
-        self.assertEqual((job,), self.stack.call(ADMIN, tasks.ListTasks(JobQuery())))
+        self.assertEqual((job,), self.stack.call(ADMIN, tasks.ListTasks(JobQuery())).jobs)
 
     def test_work_of_the_service_itself_is_no_task(self) -> None:
         job = self.stack.call(ADMIN, tasks.CreateTask("scrub"))
         self.assertRaises(NotFound, self.stack.call, ADMIN, tasks.GetTask(job.id))
-        self.assertEqual((), self.stack.call(ADMIN, tasks.ListTasks(JobQuery())))
+        self.assertEqual((), self.stack.call(ADMIN, tasks.ListTasks(JobQuery())).jobs)
 
 
 class TestMembers(DatabaseCase):

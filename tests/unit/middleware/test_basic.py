@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import testtools
+from fixtures import TempDir
 
 from glance_mini.api.middleware.basic import BasicFilter
 from glance_mini.domain.errors import TooManyAttempts
@@ -209,7 +210,24 @@ class FailedAttemptsTest(testtools.TestCase):
 
     def test_what_is_counted_is_bounded(self):
         self.fail(*((f"name{number}", str(number)) for number in range(REMEMBERED)))
-        self.assertEqual(REMEMBERED, len(self.failures._failures))
+        (number,) = self.failures._database.execute("SELECT count(*) FROM failures").fetchone()
+        self.assertEqual(REMEMBERED, number)
+
+    def test_processes_with_one_file_count_together(self):
+        path = self.useFixture(TempDir()).join("failures")
+        first, second = (FailedAttempts(2, 60, path, clock=lambda: self.now) for _ in range(2))
+        first.note("a", "1")
+        second.note("a", "1")
+        for attempts in (first, second):
+            self.assertRaises(TooManyAttempts, attempts.check, "a", "1")
+        second.forget("a", "1")
+        first.check("a", "1")
+
+    def test_any_number_is_allowed_where_the_limit_is_0(self):
+        failures = FailedAttempts(0, 60)
+        for _ in range(3):
+            failures.note("a", "1")
+        failures.check("a", "1")
 
     def test_one_network_of_ipv6_is_one_caller(self):
         self.fail(("a", "2001:db8::1"), ("a", "2001:db8::2"))

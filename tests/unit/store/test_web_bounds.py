@@ -225,6 +225,12 @@ class TestSizes(BoundsCase):
             for call in (HttpDriver().size, HttpDriver().read):
                 self.assertIn("length", str(self.assertRaises(FetchRefused, call, server.url())))
 
+    def test_the_largest_size_is_a_size_in_every_header(self):
+        head = response(status="405 Method Not Allowed")
+        part = response(b"x", status="206 Partial Content", Content_Range=f"bytes 0-0/{2**63 - 1}")
+        for answers in ((head, part), (response(b"", Content_Length=2**63 - 1),)):
+            self.assertEqual(2**63 - 1, HttpDriver().size(self.useFixture(RawServer(*answers)).url()))
+
     def test_a_range_of_a_size_that_cannot_be_is_no_size(self):
         head = response(status="405 Method Not Allowed")
         part = response(b"x", status="206 Partial Content", Content_Range=f"bytes 0-0/{2**63}")

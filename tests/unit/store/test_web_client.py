@@ -140,7 +140,13 @@ class TestAnswers(ClientCase):
         self.assertIn(f"more than the {len(DATA) - 1} bytes", text)
 
     def test_a_chunked_answer_without_its_end_is_an_error(self):
-        for body in (chunked(DATA)[:-5], chunked(DATA)[:-2], b"5\r\nabc", b"5\r\nabcde\r\n"):
+        for body in (
+            chunked(DATA)[:-5],
+            chunked(DATA)[:-2],
+            b"5\r\nabc",
+            b"5\r\nabcde\r\n",
+            b"7fffffffffffffff\r\nabc",
+        ):
             self.refusal(chunked_response(body), NotResumable)
         self.refusal(chunked_response(b""), FetchBroken)
 
@@ -263,12 +269,14 @@ class TestResumption(ClientCase):
             response(DATA, ETag='"v2"'),
             part(DATA, start - 1, ETag='"v1"'),
             part(DATA, start, ETag='"v2"'),
+            part(DATA, start, total=2**63),
             response(DATA[start:], status=PART),
         ):
             server = self.serve(first, second)
             self.assertRaises(NotResumable, self.fetch, server.url())
             self.assertEqual(2, len(server.asked))
-        self.assertRaises(FetchRefused, self.fetch, self.serve(first, part(DATA, start, total=len(DATA) + 1)).url())
+        for total in (len(DATA) + 1, 2**63 - 1):
+            self.assertRaises(FetchRefused, self.fetch, self.serve(first, part(DATA, start, total=total)).url())
 
     def test_without_a_proof_of_sameness_a_broken_answer_stays_broken(self):
         for headers in ({}, {"ETag": 'W/"v1"'}, {"ETag": 'W/"1"', "Last_Modified": "x"}, {"ETag": '"a\r\n b"'}):

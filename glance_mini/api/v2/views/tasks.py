@@ -1,11 +1,11 @@
 """Tasks as clients see them (api-images-tasks, api-tasks)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from glance_mini.domain.job import Job
+from glance_mini.domain.job import Job, JobPage
 from glance_mini_store.redaction import redact
 
 View = dict[str, Any]
@@ -26,21 +26,21 @@ def show(job: Job) -> View:
     }
 
 
-def page(jobs: Sequence[Job], parameters: Iterable[tuple[str, str]], limit: int) -> View:
+def page(found: JobPage, parameters: Iterable[tuple[str, str]]) -> View:
     """Return the view of a page; ``parameters`` are those of the request, for the links."""
     kept = [(name, value) for name, value in parameters if name != "marker"]
-    view: View = {"tasks": [_stub(job) for job in jobs], "first": _link(kept), "schema": "/v2/schemas/tasks"}
-    if jobs and len(jobs) == limit:
-        view["next"] = _link([*kept, ("marker", jobs[-1].id)])
+    view: View = {"tasks": [_stub(job) for job in found.jobs], "first": _link(kept), "schema": "/v2/schemas/tasks"}
+    if found.next_marker is not None:
+        view["next"] = _link([*kept, ("marker", found.next_marker)])
     return view
 
 
-def of_image(jobs: Sequence[Job], image_id: str, parameters: Iterable[tuple[str, str]], limit: int) -> View:
+def of_image(found: JobPage, image_id: str, parameters: Iterable[tuple[str, str]]) -> View:
     """Return the view of a page of tasks of an image; its times have another format than in all other views."""
-    view: View = {"tasks": [_of_image(job) for job in jobs]}
-    if jobs and len(jobs) == limit:
+    view: View = {"tasks": [_of_image(job) for job in found.jobs]}
+    if found.next_marker is not None:
         kept = [(name, value) for name, value in parameters if name != "marker"]
-        view["next"] = f"/v2/images/{image_id}/tasks?{urlencode([*kept, ('marker', jobs[-1].id)])}"
+        view["next"] = f"/v2/images/{image_id}/tasks?{urlencode([*kept, ('marker', found.next_marker)])}"
     return view
 
 

@@ -3,11 +3,11 @@
 import operator
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from glance_mini.db.sqlalchemy.images.order import GENERATED
-from glance_mini.db.sqlalchemy.images.shape import QueryShape
+from glance_mini.db.sqlalchemy.images.shape import SINGLE, QueryShape
 from glance_mini.db.sqlalchemy.models import image_properties, image_tags, images
 
 Condition = ColumnElement[bool]
@@ -18,6 +18,7 @@ CHILDREN: dict[str, tuple[Any, Any]] = {
 }
 """The tables of properties and tags, and the columns by which a query finds them."""
 
+
 _OPERATORS = {
     "gt": operator.gt,
     "gte": operator.ge,
@@ -27,23 +28,37 @@ _OPERATORS = {
 }
 
 
-def has_children(kind: str) -> Condition:
+def has_children(kind: str, number: int) -> Condition:
     """Return the condition for images that have all properties or all tags of the query; ``kind`` is one of CHILDREN.
 
-    It counts the matches, because planners take seconds for many EXISTS. An image has a property or a tag only once.
+    An image has a property or a tag only once. Rows are counted, because planners take seconds for many EXISTS, and
+    make bad joins of a few. Up to SINGLE values are looked up each by the whole key of its index, more all together.
     """
-    table, column = CHILDREN[kind][0].alias(), CHILDREN[kind][1]
-    # An expression, so that the rows of the image are read by its id and not those of each value.
-    is_wanted = func.coalesce(table.c[column.name], "").in_(bindparam(kind, expanding=True))
-    count = select(func.count()).select_from(table).where(table.c.image_id == images.c.id, is_wanted)
-    found: Condition = count.correlate(images).scalar_subquery() == bindparam(f"number_of_{kind}")
-    return found
+    name = CHILDREN[kind][1].name
+    if number > SINGLE:
+        rows = CHILDREN[kind][0].alias().c
+        # An expression, so that the rows of the image are read by its id and not those of each value.
+        is_wanted = func.coalesce(rows[name], "").in_(bindparam(kind, expanding=True))
+        all_found: Condition = _count(rows, is_wanted) == bindparam(f"number_of_{kind}")
+        return all_found
+    found = []
+    for each in range(number):
+        rows = CHILDREN[kind][0].alias().c
+        is_wanted = and_(rows[name] == bindparam(f"{kind}_{each}"), rows.image_created_at == images.c.created_at)
+        # Not "= 1": planners take that for so rare that they would sort all images.
+        found.append(_count(rows, is_wanted) != 0)
+    return and_(*found)
+
+
+def _count(rows: Any, condition: Condition) -> Any:
+    """Return the number of ``rows`` of the image for which the condition holds."""
+    return select(func.count()).where(rows.image_id == images.c.id, condition).correlate(images).scalar_subquery()
 
 
 def filters(shape: QueryShape, lead: str | None = None) -> list[Condition]:
     """Return the conditions of ``shape``; ``lead`` is one of CHILDREN if one of these drives the statement."""
     numbers = {"properties": shape.properties, "tags": shape.tags}
-    found = [has_children(kind) for kind, number in numbers.items() if number > (kind == lead)]
+    found = [has_children(kind, number) for kind, number in numbers.items() if number > (kind == lead)]
     if shape.visibility:
         found.append(images.c.visibility == bindparam("visibility"))
     for name, single in shape.fields:

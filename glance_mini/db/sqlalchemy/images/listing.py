@@ -7,10 +7,8 @@ properties or tags, a statement before it finds the rarest of them, whose images
 of bytes, the values of images that take more than their share of it are read by a statement after it, as far as needed.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import accumulate
 from operator import attrgetter
 from typing import Any
 
@@ -22,6 +20,7 @@ from glance_mini.db.sqlalchemy.images.order import SORT_COLUMNS, after, ordering
 from glance_mini.db.sqlalchemy.images.rows import image_columns, to_image
 from glance_mini.db.sqlalchemy.images.shape import QueryShape, children_of, shape_of, values_of
 from glance_mini.db.sqlalchemy.models import image_members, images, pending_deletes
+from glance_mini.db.sqlalchemy.paging import number_within
 from glance_mini.db.sqlalchemy.sql import StraightJoin
 from glance_mini.domain import errors
 from glance_mini.domain.query import ImageQuery, Page, Scope
@@ -68,15 +67,10 @@ def list_images(connection: Connection, call: ListImages) -> Page:
     if query.max_bytes is None or max(map(_CHILD_BYTES, rows), default=0) <= big:
         next_marker = rows[-1].id if number == query.limit else None
     else:
-        rows = rows[: _number_within(rows, query.max_bytes)]
+        rows = rows[: number_within(map(_CHILD_BYTES, rows), query.max_bytes)]
         next_marker = rows[-1].id if query.limit == number or len(rows) < number else None
         rows = _completed(connection, rows, scope, shape.deleted, big)
     return Page(tuple(map(deleted_rows.to_image if shape.deleted else to_image, rows)), next_marker)
-
-
-def _number_within(rows: Sequence[Row[Any]], max_bytes: int) -> int:
-    """Return how many of the first ``rows`` have no more than ``max_bytes`` together, at least one."""
-    return max(bisect_right(list(accumulate(map(_CHILD_BYTES, rows))), max_bytes), 1)
 
 
 def _completed(

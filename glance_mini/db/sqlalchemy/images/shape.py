@@ -12,14 +12,17 @@ from glance_mini.domain.query import ImageQuery, Scope
 LARGEST = 2**63 - 1
 """The largest number in any column, and the largest that SQLite's driver accepts."""
 
+SINGLE = 4
+"""The most properties, and the most tags, that each have a condition of their own."""
+
 
 class QueryShape(NamedTuple):
     """The sets to read (``visibility.audiences``), the kinds and numbers of filters, and the order.
 
-    Each field is paired with whether it has only one allowed value. ``properties`` and ``tags`` are their numbers; 2
-    stands for any larger number. ``lead`` says which of the two has the rarest value; it drives the sets ``led``.
-    ``is_bounded``: the page has a limit of bytes. ``row_values``: the order has one direction, and the database can
-    seek in an index by comparing rows.
+    Each field is paired with whether it has only one allowed value. ``properties`` and ``tags`` are their numbers;
+    SINGLE + 1 stands for any larger number. ``lead`` says which of the two has the rarest value; it drives the sets
+    ``led``. ``is_bounded``: the page has a limit of bytes. ``row_values``: the order has one direction, and the
+    database can seek in an index by comparing rows.
     """
 
     audiences: tuple[str, ...]
@@ -48,8 +51,8 @@ def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool) -> QueryShape
         fields=tuple((name, len(allowed) == 1) for name, allowed in query.one_of.items()),
         times=tuple((time.field, time.operator) for time in query.times),
         ranges=tuple((one.field, one.minimum is not None, one.maximum is not None) for one in query.ranges),
-        properties=min(len(query.properties), 2),
-        tags=min(len(query.tags), 2),
+        properties=min(len(query.properties), SINGLE + 1),
+        tags=min(len(query.tags), SINGLE + 1),
         lead=None,
         led=(),
         order=order,
@@ -78,6 +81,7 @@ def values_of(query: ImageQuery, scope: Scope) -> dict[str, Any]:
         values[f"minimum_{number}"], values[f"maximum_{number}"] = _bounded(one.minimum), _bounded(one.maximum)
     for kind, wanted in children_of(query).items():
         values |= {kind: wanted, f"number_of_{kind}": len(wanted)}
+        values |= {f"{kind}_{number}": value for number, value in enumerate(wanted)}
     return values
 
 

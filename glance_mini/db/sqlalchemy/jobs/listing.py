@@ -1,4 +1,8 @@
-"""A page of jobs, sorted by one key and then by id (api-tasks)."""
+"""A page of jobs, sorted by one key and then by id (api-tasks).
+
+One statement finds the ids and the sizes of the jobs, another reads those that the page has room for: a job may hold
+a request of 1 MiB.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -7,9 +11,14 @@ from sqlalchemy import Connection, and_, func, literal, or_, select
 
 from glance_mini.db.sqlalchemy.jobs.rows import COLUMNS, to_job
 from glance_mini.db.sqlalchemy.models import jobs
+from glance_mini.db.sqlalchemy.paging import number_within
+from glance_mini.db.sqlalchemy.sql import byte_length
 from glance_mini.domain import errors
-from glance_mini.domain.job import Job, JobQuery
+from glance_mini.domain.job import JobPage, JobQuery
 from glance_mini.operations.tasks import ListTasks
+
+_TEXTS = (jobs.c.input, jobs.c.checkpoint, jobs.c.result, jobs.c.message)
+_BYTES = sum((func.coalesce(byte_length(text), 0) for text in _TEXTS), literal(0)).label("bytes")
 
 _NEVER = literal(datetime(9999, 12, 31), jobs.c.expires_at.type)
 
@@ -19,7 +28,7 @@ _KEYS: dict[str, Any] = {name: jobs.c[name] for name in ("id", "created_at", "up
 }
 
 
-def list_jobs(connection: Connection, call: ListTasks) -> tuple[Job, ...]:
+def list_jobs(connection: Connection, call: ListTasks) -> JobPage:
     """Return a page of jobs; empty ``kinds`` mean every kind.
 
     Raises Invalid if the marker is not a job, or if the sort key or direction does not exist.
@@ -27,13 +36,18 @@ def list_jobs(connection: Connection, call: ListTasks) -> tuple[Job, ...]:
     query = call.query
     if query.sort_key not in _KEYS or query.sort_dir not in ("asc", "desc"):
         raise errors.Invalid(reason=f"Jobs cannot be sorted by {query.sort_key} {query.sort_dir}.")
-    statement = select(*COLUMNS).where(*_filters(query))
+    statement = select(jobs.c.id, _BYTES).where(*_filters(query))
     order = [_KEYS[query.sort_key], jobs.c.id]
     if query.marker is not None:
         statement = statement.where(_after(connection, query, order))
     directed = [key.asc() if query.sort_dir == "asc" else key.desc() for key in order]
-    rows = connection.execute(statement.order_by(*directed).limit(query.limit))
-    return tuple(to_job(row) for row in rows)
+    found = connection.execute(statement.order_by(*directed).limit(query.limit)).all()
+    if not found:
+        return JobPage(())
+    ids = [row.id for row in found[: number_within((row.bytes for row in found), query.max_bytes)]]
+    rows = connection.execute(select(*COLUMNS).where(jobs.c.id.in_(ids)).order_by(*directed))
+    has_more = len(ids) < len(found) or len(found) == query.limit
+    return JobPage(tuple(map(to_job, rows)), ids[-1] if has_more else None)
 
 
 def _filters(query: JobQuery) -> list[Any]:

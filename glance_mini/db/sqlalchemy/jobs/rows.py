@@ -21,9 +21,9 @@ from glance_mini.operations.jobs import AddJob, GetJob, PurgeJobs, ReleaseJob, R
 FIELDS = tuple(field.name for field in fields(Job))
 COLUMNS = tuple(jobs.c[name] for name in FIELDS)
 
-_JSON = ("roles", "input", "checkpoint", "result")
+_JSON = ("roles", "service_roles", "input", "checkpoint", "result")
 _JSON_POSITIONS = tuple(FIELDS.index(name) for name in _JSON)
-_ROLES = FIELDS.index("roles")
+_ROLES = (FIELDS.index("roles"), FIELDS.index("service_roles"))
 _STORES = FIELDS.index("stores")
 
 _ID = jobs.c.id == bindparam("job")
@@ -188,7 +188,8 @@ def to_job(row: Any) -> Job:
     values = list(row)
     for position in _JSON_POSITIONS:
         values[position] = None if values[position] is None else orjson.loads(values[position])
-    values[_ROLES] = tuple(values[_ROLES])
+    for position in _ROLES:
+        values[position] = tuple(values[position] or ())
     values[_STORES] = to_stores(values[_STORES])
     return Job(*values)
 

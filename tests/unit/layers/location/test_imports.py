@@ -27,8 +27,8 @@ from glance_mini.testing.samples import IMAGE_ID, make_context, make_image, make
 from glance_mini_store.drivers.file.driver import FileDriver
 from glance_mini_store.store import Store
 from glance_mini_store.stores import Stores
+from tests.unit.layers.location.case import raising
 from tests.unit.layers.location.stores import FailingDriver, ReadOnlyDriver, one_store
-from tests.unit.layers.location.test_layer import raising
 from tests.unit.layers.support import stand
 
 CALLER = make_context(user_id="u7", project_id="p7", request_id="req-7", auth_token="tOkEn")

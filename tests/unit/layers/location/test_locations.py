@@ -16,8 +16,8 @@ from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
 from glance_mini.operations.locations import AddLocation
 from glance_mini.testing.samples import IMAGE_ID, make_context, make_image, make_job
+from tests.unit.layers.location.case import raising
 from tests.unit.layers.location.stores import FailingDriver, WebDriver, multi_store
-from tests.unit.layers.location.test_layer import raising
 from tests.unit.layers.support import ADMIN, OWNER, stand
 
 SERVICE = make_context("service", "p9")

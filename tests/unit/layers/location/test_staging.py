@@ -23,8 +23,8 @@ from glance_mini_store import errors as store_errors
 from glance_mini_store.store import Store
 from glance_mini_store.stores import Stores
 from tests.unit.content import disk_images as disks
+from tests.unit.layers.location.case import raising
 from tests.unit.layers.location.stores import FailingDriver
-from tests.unit.layers.location.test_layer import raising
 from tests.unit.layers.support import OWNER, count, stand
 
 DATA = b"0123456789"

@@ -9,7 +9,6 @@ import contextlib
 import os
 import shlex
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,15 +19,15 @@ from oslo_config import cfg
 from glance_mini import conf as configuration
 from glance_mini.cmd.child import run_in_child
 from glance_mini.cmd.console import find_source
+from glance_mini.cmd.expected import EXPECTED, FirstError
 from glance_mini.cmd.logs import log_as_configured, log_early
 from glance_mini.cmd.serve.server import ServerSettings, run
+from glance_mini.cmd.serve_arguments import apply_arguments
 from glance_mini.conf.server import host_and_port
-from glance_mini.conf.validation import validate
-from glance_mini.conf.workers import EMBEDDED_POLL_INTERVAL
-from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.standalone.clouds import CLOUD
 from glance_mini.standalone.state import Source, StateDirectory
-from glance_mini_store.errors import StoreError
+
+PROGRAM = "glance-mini"
 
 CANNOT_BUILD = 3
 """The exit code if the application cannot be built; gunicorn then starts no further worker and stops."""
@@ -48,19 +47,21 @@ def start(arguments: argparse.Namespace) -> int:
         os.umask(0o077)
         source.state.create()
     conf = configuration.load(files=source.existing_files())
-    _apply(arguments, conf)
-    validate(conf)
+    apply_arguments(arguments, conf)
     log_early()
+    run_in_child(lambda: _validate(conf))
     endpoint = endpoint_of(conf.server.bind, conf.server.tls_certificate is not None)
     master = os.getpid()
     reading, writing = _wakeup_pipe()
+    first_error = FirstError(PROGRAM)
+    work = (lambda: _run_worker(conf, reading, master, first_error)) if conf.server.worker else None
     with _prepared(source, conf, endpoint) as metrics:
         return run(
             _settings(conf),
-            lambda: _make_application(conf, writing),
+            lambda: _make_application(conf, writing, first_error),
             on_ready=lambda: print(*_next_lines(source.state, conf, endpoint), sep="\n", flush=True),
             multiproc_dir=str(metrics),
-            background_process=(lambda: _run_worker(conf, reading, master)) if conf.server.worker else None,
+            background_process=work,
         )
 
 
@@ -85,6 +86,12 @@ def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[P
         yield source.state.metrics
 
 
+def _validate(conf: cfg.ConfigOpts) -> None:
+    from glance_mini.conf.validation import validate_start
+
+    validate_start(conf)
+
+
 def _migrate(conf: cfg.ConfigOpts) -> None:
     from glance_mini.cmd.manage_database import migrate
 
@@ -95,22 +102,6 @@ def _require_tables(conf: cfg.ConfigOpts) -> None:
     from glance_mini.cmd.manage_database import require_tables
 
     require_tables(conf)
-
-
-def _apply(arguments: argparse.Namespace, conf: cfg.ConfigOpts) -> None:
-    key = arguments.tls_key or arguments.tls_cert
-    given = {
-        "bind": arguments.bind,
-        "workers": arguments.workers,
-        "tls_certificate": arguments.tls_cert and str(arguments.tls_cert.absolute()),
-        "tls_key": key and str(key.absolute()),
-    }
-    for name, value in given.items():
-        if value is not None:
-            conf.set_override(name, value, group="server")
-    if arguments.no_worker:
-        conf.set_override("worker", False, group="server")
-    conf.set_default("poll_interval", EMBEDDED_POLL_INTERVAL, group="workers")
 
 
 def _settings(conf: cfg.ConfigOpts) -> ServerSettings:
@@ -148,22 +139,22 @@ def _wakeup_pipe() -> tuple[int, int]:
     return reading, writing
 
 
-def _run_worker(conf: cfg.ConfigOpts, pipe: int, master: int) -> int:
+def _run_worker(conf: cfg.ConfigOpts, pipe: int, master: int, first_error: FirstError) -> int:
     from glance_mini.cmd.worker import run_worker
 
     try:
         return run_worker(conf, pipe, master, signals=(signal.SIGTERM,))
-    except (GlanceMiniError, StoreError, OSError) as error:
-        print(f"glance-mini: {error}", file=sys.stderr)
+    except EXPECTED as error:
+        first_error.print(error)
         return CANNOT_BUILD
 
 
-def _make_application(conf: cfg.ConfigOpts, pipe: int) -> Any:
+def _make_application(conf: cfg.ConfigOpts, pipe: int, first_error: FirstError) -> Any:
     log_as_configured(conf)
     from glance_mini.bootstrap import load_application
 
     try:
         return load_application(conf, pipe)
-    except (GlanceMiniError, StoreError, OSError) as error:
-        print(f"glance-mini: {error}", file=sys.stderr)
+    except EXPECTED as error:
+        first_error.print(error)
         raise SystemExit(CANNOT_BUILD) from error

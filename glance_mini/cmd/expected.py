@@ -18,21 +18,6 @@ def describe(error: BaseException) -> str:
     return str(error)
 
 
-class FirstError:
-    """Prints one error for all processes that are forked after it was made: the first."""
-
-    def __init__(self, program: str) -> None:
-        self._program = program
-        self._turn, writing = os.pipe()
-        os.write(writing, b".")
-        os.close(writing)
-
-    def print(self, error: BaseException) -> None:
-        """Print a line for ``error`` on standard error, unless a process has printed one."""
-        if os.read(self._turn, 1):
-            print_error(self._program, error)
-
-
 def print_error(program: str, error: BaseException) -> None:
     """Print the line of ``program`` for one of the ``EXPECTED`` errors on standard error."""
     print(f"{program}: {describe(error)}", file=sys.stderr, flush=True)

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from oslo_config import cfg
 
 from glance_mini.api.v2.schemas.custom_properties import read_custom_properties
-from glance_mini.bootstrap import compose, open_services, open_stack, open_stores
+from glance_mini.bootstrap import open_stores, rehearse
 from glance_mini.cmd.console import FAILED, Subparsers, configuration_arguments, load_configuration
 from glance_mini.cmd.expected import EXPECTED, describe
 from glance_mini.cmd.serve_arguments import apply_arguments, serve_arguments
@@ -61,7 +61,9 @@ def _check(arguments: argparse.Namespace) -> int:
 def _unusable_parts(conf: cfg.ConfigOpts) -> list[str]:
     """Return why parts of the service cannot be made, or if all of them can, why the whole cannot."""
     with ExitStack() as undo:
-        return [text for make in _PARTS for text in _problem(make, conf, undo)] or _problem(_compose, conf, undo)
+        return [text for make in _PARTS for text in _problem(make, conf, undo)] or _problem(
+            lambda conf, _: rehearse(conf), conf, undo
+        )
 
 
 def _problem(make: Callable[[cfg.ConfigOpts, ExitStack], object], conf: cfg.ConfigOpts, undo: ExitStack) -> list[str]:
@@ -70,11 +72,6 @@ def _problem(make: Callable[[cfg.ConfigOpts, ExitStack], object], conf: cfg.Conf
     except EXPECTED as error:
         return [describe(error)]
     return []
-
-
-def _compose(conf: cfg.ConfigOpts, undo: ExitStack) -> None:
-    services = open_services(conf, undo)
-    compose(conf, services, open_stack(conf, services, undo))
 
 
 _PARTS: tuple[Callable[[cfg.ConfigOpts, ExitStack], object], ...] = (

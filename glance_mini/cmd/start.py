@@ -19,7 +19,7 @@ from oslo_config import cfg
 from glance_mini import conf as configuration
 from glance_mini.cmd.child import run_in_child
 from glance_mini.cmd.console import find_source
-from glance_mini.cmd.expected import EXPECTED, FirstError
+from glance_mini.cmd.expected import EXPECTED, print_error
 from glance_mini.cmd.logs import log_as_configured, log_early
 from glance_mini.cmd.serve.server import ServerSettings, run
 from glance_mini.cmd.serve_arguments import apply_arguments
@@ -53,12 +53,11 @@ def start(arguments: argparse.Namespace) -> int:
     endpoint = endpoint_of(conf.server.bind, conf.server.tls_certificate is not None)
     master = os.getpid()
     reading, writing = _wakeup_pipe()
-    first_error = FirstError(PROGRAM)
-    work = (lambda: _run_worker(conf, reading, master, first_error)) if conf.server.worker else None
+    work = (lambda: _run_worker(conf, reading, master)) if conf.server.worker else None
     with _prepared(source, conf, endpoint) as metrics:
         return run(
             _settings(conf),
-            lambda: _make_application(conf, writing, first_error),
+            lambda: _make_application(conf, writing),
             on_ready=lambda: print(*_next_lines(source.state, conf, endpoint), sep="\n", flush=True),
             multiproc_dir=str(metrics),
             background_process=work,
@@ -76,13 +75,13 @@ def endpoint_of(bind: str, is_tls: bool) -> str:
 def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[Path]:
     """Prepare the tables and the state directory of the service; yield the directory for metrics."""
     if source.state is None:
-        run_in_child(lambda: _require_tables(conf))
+        run_in_child(lambda: _rehearse(conf, is_migrating=False))
         with tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory:
             yield Path(directory)
         return
     with source.state.lock():
-        run_in_child(lambda: _migrate(conf))
         source.state.prepare_clients(endpoint, conf.server.tls_certificate)
+        run_in_child(lambda: _rehearse(conf, is_migrating=True))
         yield source.state.metrics
 
 
@@ -92,16 +91,13 @@ def _validate(conf: cfg.ConfigOpts) -> None:
     validate_start(conf)
 
 
-def _migrate(conf: cfg.ConfigOpts) -> None:
-    from glance_mini.cmd.manage_database import migrate
+def _rehearse(conf: cfg.ConfigOpts, *, is_migrating: bool) -> None:
+    """Prepare the tables and make all parts of the service once, so that each error is reported once."""
+    from glance_mini.bootstrap import rehearse
+    from glance_mini.cmd.manage_database import migrate, require_tables
 
-    migrate(conf)
-
-
-def _require_tables(conf: cfg.ConfigOpts) -> None:
-    from glance_mini.cmd.manage_database import require_tables
-
-    require_tables(conf)
+    (migrate if is_migrating else require_tables)(conf)
+    rehearse(conf)
 
 
 def _settings(conf: cfg.ConfigOpts) -> ServerSettings:
@@ -139,22 +135,22 @@ def _wakeup_pipe() -> tuple[int, int]:
     return reading, writing
 
 
-def _run_worker(conf: cfg.ConfigOpts, pipe: int, master: int, first_error: FirstError) -> int:
+def _run_worker(conf: cfg.ConfigOpts, pipe: int, master: int) -> int:
     from glance_mini.cmd.worker import run_worker
 
     try:
         return run_worker(conf, pipe, master, signals=(signal.SIGTERM,))
     except EXPECTED as error:
-        first_error.print(error)
+        print_error(PROGRAM, error)
         return CANNOT_BUILD
 
 
-def _make_application(conf: cfg.ConfigOpts, pipe: int, first_error: FirstError) -> Any:
+def _make_application(conf: cfg.ConfigOpts, pipe: int) -> Any:
     log_as_configured(conf)
     from glance_mini.bootstrap import load_application
 
     try:
         return load_application(conf, pipe)
     except EXPECTED as error:
-        first_error.print(error)
+        print_error(PROGRAM, error)
         raise SystemExit(CANNOT_BUILD) from error

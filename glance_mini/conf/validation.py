@@ -7,6 +7,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from oslo_config import cfg
 
@@ -63,8 +64,8 @@ def validate_start(conf: cfg.ConfigOpts) -> None:
 def refuse(problems: Sequence[str]) -> None:
     """Raise ConfigurationError if there are problems: one in the line of the message, several in lines below it."""
     if problems:
-        text = problems[0] if len(problems) == 1 else "".join(f"\n  {problem}" for problem in problems)
-        raise ConfigurationError(reason=f"The configuration is wrong: {text}")
+        text = f" {problems[0]}" if len(problems) == 1 else "".join(f"\n  {problem}" for problem in problems)
+        raise ConfigurationError(reason=f"The configuration is wrong:{text}")
 
 
 def unusable_values(conf: cfg.ConfigOpts) -> Iterator[str]:
@@ -126,6 +127,14 @@ def _address(conf: cfg.ConfigOpts) -> Iterator[str]:
 def _tls(conf: cfg.ConfigOpts) -> Iterator[str]:
     if bool(conf.server.tls_certificate) != bool(conf.server.tls_key):
         yield "[server] tls_certificate and tls_key: both must be set"
+        return
+    for name, content in (("tls_certificate", "CERTIFICATE"), ("tls_key", "PRIVATE KEY")):
+        path = conf.server[name]
+        try:
+            if path and f"{content}-----".encode() not in Path(path).read_bytes():
+                yield f"[server] {name}: {path} holds no {content.lower()} in PEM"
+        except OSError as error:
+            yield f"[server] {name}: {path} cannot be read: {error.strerror}"
 
 
 def _transfers(conf: cfg.ConfigOpts) -> Iterator[str]:

@@ -122,10 +122,14 @@ def _settings(conf: cfg.ConfigOpts) -> ServerSettings:
 
 
 def _next_lines(state: StateDirectory | None, conf: cfg.ConfigOpts, endpoint: str) -> list[str]:
+    address = f"The service answers at {endpoint}"
     if state is None or conf.paste_deploy.flavor not in _FLAVORS_OF_CLOUD:
-        return [endpoint]
-    clouds = shlex.quote(str(state.clouds_file))
-    return [f"export OS_CLIENT_CONFIG_FILE={clouds}", f"openstack --os-cloud {CLOUD} image list", endpoint]
+        return [address]
+    return [
+        f"To let clients find it: export OS_CLIENT_CONFIG_FILE={shlex.quote(str(state.clouds_file))}",
+        f"To try it: openstack --os-cloud {CLOUD} image list",
+        address,
+    ]
 
 
 def _wakeup_pipe() -> tuple[int, int]:

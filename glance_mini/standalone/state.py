@@ -126,9 +126,8 @@ class StateDirectory:
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise ConfigurationError(
-                    reason=f"A service is already running on {self.path}; stop it, or name another directory by --state."
-                ) from error
+                reason = f"A service is already running on {self.path}; stop it, or name another directory by --state."
+                raise ConfigurationError(reason=reason) from error
             yield
 
     def _admit_administrator(self, token: str) -> None:

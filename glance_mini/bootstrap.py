@@ -112,6 +112,20 @@ def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None)
     return worker
 
 
+def rehearse(conf: cfg.ConfigOpts) -> None:
+    """Make all parts of a service and of its worker, without starting them, and close them.
+
+    Raises ConfigurationError and what a store that is not optional raises.
+    """
+    from glance_mini.workers.base import load_job_types
+
+    with ExitStack() as undo:
+        services = open_services(conf, undo)
+        stack = open_stack(conf, services, undo)
+        compose(conf, services, stack)
+        load_job_types(conf, services, stack)
+
+
 @contextmanager
 def open_data(conf: cfg.ConfigOpts) -> Iterator[DataAccess]:
     """Yield the data access for a command, which publishes the events of its changes; it is closed at the end."""

@@ -29,12 +29,12 @@ def _build() -> Callable[..., Iterable[bytes]]:
     from glance_mini import conf as configuration
     from glance_mini.bootstrap import load_application
     from glance_mini.cmd.logs import log_as_configured
-    from glance_mini.conf.validation import validate
+    from glance_mini.conf.validation import validate_start
     from glance_mini.standalone.state import find_configuration
 
     conf = configuration.load(args=[], files=find_configuration().existing_files())
-    validate(conf)
     log_as_configured(conf)
+    validate_start(conf)
     loaded = load_application(conf)
     atexit.register(loaded.close)
     return loaded

@@ -1,5 +1,7 @@
 """Finds drivers by the name of their entry point; fails closed."""
 
+from importlib.metadata import entry_points
+
 from oslo_config import cfg
 from stevedore import DriverManager, ExtensionManager
 from stevedore.exception import NoMatches
@@ -21,9 +23,11 @@ NAMESPACE = "glance_mini_store.drivers"
 def load_driver(name: str) -> type[Driver]:
     """Return the driver class installed as ``name``. Raises DriverLoadFailure."""
     try:
-        found: object = DriverManager(NAMESPACE, name).driver
+        found: object = DriverManager(NAMESPACE, name, warn_on_missing_entrypoint=False).driver
     except NoMatches as error:
-        raise errors.DriverLoadFailure(driver=name, reason=f"no entry point of this name in {NAMESPACE}") from error
+        installed = ", ".join(sorted(entry.name for entry in entry_points(group=NAMESPACE)))
+        reason = f"no installed package offers it as {NAMESPACE}; there are {installed}"
+        raise errors.DriverLoadFailure(driver=name, reason=reason) from error
     except Exception as error:
         raise errors.DriverLoadFailure(driver=name, reason=f"{type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Driver)):

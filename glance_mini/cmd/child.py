@@ -5,7 +5,8 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from glance_mini.domain.errors import ConfigurationError, GlanceMiniError
+from glance_mini.cmd.expected import EXPECTED, describe
+from glance_mini.domain.errors import ConfigurationError
 
 _TEXT_LIMIT = 64 * 1024
 
@@ -28,8 +29,8 @@ def run_in_child(work: Callable[[], object]) -> None:
 def _work(work: Callable[[], object], writing: int) -> int:
     try:
         work()
-    except GlanceMiniError as error:
-        text = str(error)
+    except EXPECTED as error:
+        text = describe(error)
     except BaseException as error:
         traceback.print_exc()
         text = repr(error)

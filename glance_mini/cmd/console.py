@@ -1,7 +1,6 @@
 """What all commands share: the arguments that name a configuration, and one clear line for each error."""
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,9 +8,8 @@ from typing import TYPE_CHECKING
 from oslo_config import cfg
 
 from glance_mini import conf as configuration
-from glance_mini.domain.errors import GlanceMiniError
+from glance_mini.cmd.expected import EXPECTED, print_error
 from glance_mini.standalone.state import Source, find_configuration
-from glance_mini_store.errors import StoreError
 
 FAILED = 1
 """The exit code of a command that could not do its work; 2 is argparse's, for wrong arguments."""
@@ -64,6 +62,6 @@ def run(command: Command, arguments: argparse.Namespace, program: str) -> int:
         return command(arguments)
     except KeyboardInterrupt:
         return 130
-    except (GlanceMiniError, StoreError, cfg.Error, OSError) as error:
-        print(f"{program}: {error}", file=sys.stderr)
+    except EXPECTED as error:
+        print_error(program, error)
         return FAILED

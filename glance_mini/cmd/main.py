@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 
 from glance_mini.cmd import console
+from glance_mini.cmd.serve_arguments import serve_arguments
 
 PROGRAM = "glance-mini"
 
@@ -29,19 +29,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     serve = commands.add_parser(
         "serve",
-        parents=[console.configuration_arguments()],
+        parents=[console.configuration_arguments(), serve_arguments()],
         help="start the service",
         description="Start the service. Without a configuration it makes one in its state directory, which is "
         "$XDG_STATE_HOME/glance-mini unless --state names another.",
-    )
-    serve.add_argument("--bind", metavar="HOST:PORT", help="the address to listen on (127.0.0.1:9292)")
-    serve.add_argument("--workers", type=console.positive, metavar="N", help="the processes that answer requests (2)")
-    serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain in PEM; enables HTTPS")
-    serve.add_argument("--tls-key", type=Path, metavar="FILE", help="private key in PEM, unless --tls-cert holds it")
-    serve.add_argument(
-        "--no-worker",
-        action="store_true",
-        help="run no worker; leave jobs to glance-mini-worker processes elsewhere",
     )
     serve.set_defaults(command=_serve)
     return parser

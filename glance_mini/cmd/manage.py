@@ -4,7 +4,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from glance_mini.cmd import console, manage_database, manage_images, manage_jobs, manage_layers, manage_users
+from glance_mini.cmd import (
+    console,
+    manage_config,
+    manage_database,
+    manage_images,
+    manage_jobs,
+    manage_layers,
+    manage_users,
+)
 
 PROGRAM = "glance-mini-manage"
 
@@ -17,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "or the one in the usual state directory.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (manage_database, manage_users, manage_layers, manage_jobs, manage_images):
+    for group in (manage_config, manage_database, manage_users, manage_layers, manage_jobs, manage_images):
         group.add_parser(commands)
     arguments = parser.parse_args(argv)
     return console.run(arguments.command, arguments, PROGRAM)

@@ -20,6 +20,7 @@ from glance_mini.db.sqlalchemy import faults, schema
 from glance_mini.db.sqlalchemy.database import Database
 from glance_mini.db.sqlalchemy.engine import open_engine
 from glance_mini.db.sqlalchemy.images.sizes import recount
+from glance_mini.db.sqlalchemy.reasons import explain
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.operations.records import PurgeImages
 
@@ -48,9 +49,14 @@ def _add(group: Subparsers, name: str, command: Callable[[argparse.Namespace], i
 
 
 def migrate(conf: cfg.ConfigOpts) -> str:
-    """Migrate the tables to the revision of this program and return it; raises ConfigurationError."""
+    """Migrate the tables to the revision of this program and return it.
+
+    Raises ConfigurationError, also for tables of a newer program.
+    """
     with _engine(conf) as engine:
-        return schema.sync(engine)
+        revision = schema.sync(engine)
+        _refuse(schema.check(engine))
+        return revision
 
 
 def find_problem(conf: cfg.ConfigOpts) -> str | None:
@@ -66,8 +72,12 @@ def require_tables(conf: cfg.ConfigOpts) -> None:
     """
     with _engine(conf) as engine:
         _wait_until_reached(engine, conf.database.max_retries, conf.database.retry_interval)
-        if problem := schema.check(engine):
-            raise ConfigurationError(reason=problem)
+        _refuse(schema.check(engine))
+
+
+def _refuse(problem: str | None) -> None:
+    if problem:
+        raise ConfigurationError(reason=problem)
 
 
 def _wait_until_reached(engine: Engine, retries: int, pause: float) -> None:
@@ -75,9 +85,10 @@ def _wait_until_reached(engine: Engine, retries: int, pause: float) -> None:
         try:
             engine.connect().close()
         except (SQLAlchemyError, DBError) as error:
-            if attempt == retries or not faults.is_lost_connection(error):
+            is_final = faults.is_refusal(error) or faults.is_missing_database(error)
+            if attempt == retries or is_final or not faults.is_lost_connection(error):
                 raise
-            LOG.warning("The database cannot be reached; the next try is in %s seconds.", pause)
+            LOG.warning("%s The next try is in %s seconds.", explain(error, engine.url), pause)
             time.sleep(pause)
         else:
             return
@@ -89,7 +100,7 @@ def _engine(conf: cfg.ConfigOpts) -> Iterator[Engine]:
     try:
         yield engine
     except (SQLAlchemyError, DBError) as error:
-        raise ConfigurationError(reason=f"The database cannot be used: {error.__cause__ or error}") from error
+        raise ConfigurationError(reason=explain(error, engine.url)) from error
     finally:
         engine.dispose()
 

@@ -9,7 +9,6 @@ import contextlib
 import os
 import shlex
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,15 +19,15 @@ from oslo_config import cfg
 from glance_mini import conf as configuration
 from glance_mini.cmd.child import run_in_child
 from glance_mini.cmd.console import find_source
+from glance_mini.cmd.expected import EXPECTED, print_error
 from glance_mini.cmd.logs import log_as_configured, log_early
 from glance_mini.cmd.serve.server import ServerSettings, run
+from glance_mini.cmd.serve_arguments import apply_arguments
 from glance_mini.conf.server import host_and_port
-from glance_mini.conf.validation import validate
-from glance_mini.conf.workers import EMBEDDED_POLL_INTERVAL
-from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.standalone.clouds import CLOUD
 from glance_mini.standalone.state import Source, StateDirectory
-from glance_mini_store.errors import StoreError
+
+PROGRAM = "glance-mini"
 
 CANNOT_BUILD = 3
 """The exit code if the application cannot be built; gunicorn then starts no further worker and stops."""
@@ -48,19 +47,20 @@ def start(arguments: argparse.Namespace) -> int:
         os.umask(0o077)
         source.state.create()
     conf = configuration.load(files=source.existing_files())
-    _apply(arguments, conf)
-    validate(conf)
+    apply_arguments(arguments, conf)
     log_early()
+    run_in_child(lambda: _validate(conf))
     endpoint = endpoint_of(conf.server.bind, conf.server.tls_certificate is not None)
     master = os.getpid()
     reading, writing = _wakeup_pipe()
+    work = (lambda: _run_worker(conf, reading, master)) if conf.server.worker else None
     with _prepared(source, conf, endpoint) as metrics:
         return run(
             _settings(conf),
             lambda: _make_application(conf, writing),
             on_ready=lambda: print(*_next_lines(source.state, conf, endpoint), sep="\n", flush=True),
             multiproc_dir=str(metrics),
-            background_process=(lambda: _run_worker(conf, reading, master)) if conf.server.worker else None,
+            background_process=work,
         )
 
 
@@ -75,42 +75,29 @@ def endpoint_of(bind: str, is_tls: bool) -> str:
 def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[Path]:
     """Prepare the tables and the state directory of the service; yield the directory for metrics."""
     if source.state is None:
-        run_in_child(lambda: _require_tables(conf))
+        run_in_child(lambda: _rehearse(conf, is_migrating=False))
         with tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory:
             yield Path(directory)
         return
     with source.state.lock():
-        run_in_child(lambda: _migrate(conf))
         source.state.prepare_clients(endpoint, conf.server.tls_certificate)
+        run_in_child(lambda: _rehearse(conf, is_migrating=True))
         yield source.state.metrics
 
 
-def _migrate(conf: cfg.ConfigOpts) -> None:
-    from glance_mini.cmd.manage_database import migrate
+def _validate(conf: cfg.ConfigOpts) -> None:
+    from glance_mini.conf.validation import validate_start
 
-    migrate(conf)
-
-
-def _require_tables(conf: cfg.ConfigOpts) -> None:
-    from glance_mini.cmd.manage_database import require_tables
-
-    require_tables(conf)
+    validate_start(conf)
 
 
-def _apply(arguments: argparse.Namespace, conf: cfg.ConfigOpts) -> None:
-    key = arguments.tls_key or arguments.tls_cert
-    given = {
-        "bind": arguments.bind,
-        "workers": arguments.workers,
-        "tls_certificate": arguments.tls_cert and str(arguments.tls_cert.absolute()),
-        "tls_key": key and str(key.absolute()),
-    }
-    for name, value in given.items():
-        if value is not None:
-            conf.set_override(name, value, group="server")
-    if arguments.no_worker:
-        conf.set_override("worker", False, group="server")
-    conf.set_default("poll_interval", EMBEDDED_POLL_INTERVAL, group="workers")
+def _rehearse(conf: cfg.ConfigOpts, *, is_migrating: bool) -> None:
+    """Prepare the tables and make all parts of the service once, so that each error is reported once."""
+    from glance_mini.bootstrap import rehearse
+    from glance_mini.cmd.manage_database import migrate, require_tables
+
+    (migrate if is_migrating else require_tables)(conf)
+    rehearse(conf)
 
 
 def _settings(conf: cfg.ConfigOpts) -> ServerSettings:
@@ -135,10 +122,14 @@ def _settings(conf: cfg.ConfigOpts) -> ServerSettings:
 
 
 def _next_lines(state: StateDirectory | None, conf: cfg.ConfigOpts, endpoint: str) -> list[str]:
+    address = f"The service answers at {endpoint}"
     if state is None or conf.paste_deploy.flavor not in _FLAVORS_OF_CLOUD:
-        return [endpoint]
-    clouds = shlex.quote(str(state.clouds_file))
-    return [f"export OS_CLIENT_CONFIG_FILE={clouds}", f"openstack --os-cloud {CLOUD} image list", endpoint]
+        return [address]
+    return [
+        f"To let clients find it: export OS_CLIENT_CONFIG_FILE={shlex.quote(str(state.clouds_file))}",
+        f"To try it: openstack --os-cloud {CLOUD} image list",
+        address,
+    ]
 
 
 def _wakeup_pipe() -> tuple[int, int]:
@@ -153,8 +144,8 @@ def _run_worker(conf: cfg.ConfigOpts, pipe: int, master: int) -> int:
 
     try:
         return run_worker(conf, pipe, master, signals=(signal.SIGTERM,))
-    except (GlanceMiniError, StoreError, OSError) as error:
-        print(f"glance-mini: {error}", file=sys.stderr)
+    except EXPECTED as error:
+        print_error(PROGRAM, error)
         return CANNOT_BUILD
 
 
@@ -164,6 +155,6 @@ def _make_application(conf: cfg.ConfigOpts, pipe: int) -> Any:
 
     try:
         return load_application(conf, pipe)
-    except (GlanceMiniError, StoreError, OSError) as error:
-        print(f"glance-mini: {error}", file=sys.stderr)
+    except EXPECTED as error:
+        print_error(PROGRAM, error)
         raise SystemExit(CANNOT_BUILD) from error

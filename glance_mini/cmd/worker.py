@@ -15,7 +15,7 @@ from oslo_config import cfg
 from glance_mini import conf as configuration
 from glance_mini.cmd import console
 from glance_mini.cmd.logs import log_as_configured, log_early
-from glance_mini.conf.validation import validate
+from glance_mini.conf.validation import validate_start
 
 PROGRAM = "glance-mini-worker"
 
@@ -46,8 +46,8 @@ def _work(arguments: argparse.Namespace) -> int:
     conf = configuration.load(files=source.existing_files())
     if arguments.threads:
         conf.set_override("threads", arguments.threads, group="workers")
-    validate(conf)
     log_early()
+    validate_start(conf)
     require_tables(conf)
     return run_worker(conf)
 

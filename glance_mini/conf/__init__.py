@@ -31,6 +31,7 @@ from glance_mini.conf import (
     quota,
     server,
     staging,
+    strict,
     task,
     transfers,
     web_download,
@@ -43,6 +44,7 @@ FILE_NAME = "glance-mini.conf"
 SYSTEM_FILE = Path("/etc/glance-mini") / FILE_NAME
 
 MODULES = (
+    strict,
     api,
     images,
     staging,

@@ -9,6 +9,8 @@ from oslo_config import cfg
 
 GROUP = None
 
+WEEK = 7 * 24 * 3600
+
 _MEANS_NOTHING: dict[str, Any] = {
     "deprecated_for_removal": True,
     "deprecated_since": "0.1.0",
@@ -24,10 +26,11 @@ OPTS = [
     ),
     cfg.IntOpt(
         "scrub_time",
-        default=0,
+        default=WEEK,
         min=0,
         help="Seconds from the deletion of an image to that of its data, with ``delayed_delete``. The job that removes "
-        "the data, of the kind ``scrub``, is made at the deletion.",
+        "the data, of the kind ``scrub``, is made at the deletion. 0: a worker deletes images at once, and none can be "
+        "restored.",
     ),
     cfg.IntOpt(
         "wakeup_time",

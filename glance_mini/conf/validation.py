@@ -4,7 +4,10 @@ The modules that read the files which options name check these files.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from oslo_config import cfg
 
@@ -12,20 +15,61 @@ from glance_mini.conf import MODULES
 from glance_mini.conf.paste_deploy import NO_AUTHENTICATION
 from glance_mini.conf.server import host_and_port, is_loopback
 from glance_mini.conf.staging import staging_directory
+from glance_mini.conf.unknown import find_unknown
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.domain.units import parse_size
 
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A sentence for each thing that stops the start, and for each that is only warned about."""
+
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def examine(conf: cfg.ConfigOpts) -> Findings:
+    """Return what is wrong with ``conf``."""
+    problems = list(unusable_values(conf))
+    if problems:
+        is_strict = True
+    else:
+        is_strict = conf.strict_config
+        problems += [problem for find in _RULES for problem in find(conf)]
+    try:
+        unknown = find_unknown(conf)
+    except ConfigurationError as error:
+        return Findings((*problems, str(error)), ())
+    warnings = () if is_strict else unknown.wrong
+    if unknown.ignored:
+        warnings += (f"These settings have no effect here: {', '.join(unknown.ignored)}",)
+    return Findings((*problems, *(unknown.wrong if is_strict else ())), warnings)
+
 
 def validate(conf: cfg.ConfigOpts) -> None:
-    """Check that the service can start with ``conf``; raises ConfigurationError, which names every wrong option."""
-    problems = list(_unusable_values(conf))
-    if not problems:
-        problems = [problem for find in _RULES for problem in find(conf)]
+    """Check that the service can start with ``conf``; raises ConfigurationError, which names all that is wrong."""
+    refuse(examine(conf).problems)
+
+
+def validate_start(conf: cfg.ConfigOpts) -> None:
+    """Do the same for a process that starts, and log the warnings."""
+    findings = examine(conf)
+    for warning in findings.warnings:
+        LOG.warning(warning)
+    refuse(findings.problems)
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Raise ConfigurationError if there are problems: one in the line of the message, several in lines below it."""
     if problems:
-        raise ConfigurationError(reason="The configuration is wrong: " + "; ".join(problems))
+        text = f" {problems[0]}" if len(problems) == 1 else "".join(f"\n  {problem}" for problem in problems)
+        raise ConfigurationError(reason=f"The configuration is wrong:{text}")
 
 
-def _unusable_values(conf: cfg.ConfigOpts) -> Iterator[str]:
+def unusable_values(conf: cfg.ConfigOpts) -> Iterator[str]:
+    """Yield a sentence for each value that is not of the type of its option."""
     for module in MODULES:
         group = module.GROUP.name if module.GROUP else "DEFAULT"
         values = conf if module.GROUP is None else conf[group]
@@ -83,6 +127,14 @@ def _address(conf: cfg.ConfigOpts) -> Iterator[str]:
 def _tls(conf: cfg.ConfigOpts) -> Iterator[str]:
     if bool(conf.server.tls_certificate) != bool(conf.server.tls_key):
         yield "[server] tls_certificate and tls_key: both must be set"
+        return
+    for name, content in (("tls_certificate", "CERTIFICATE"), ("tls_key", "PRIVATE KEY")):
+        path = conf.server[name]
+        try:
+            if path and f"{content}-----".encode() not in Path(path).read_bytes():
+                yield f"[server] {name}: {path} holds no {content.lower()} in PEM"
+        except OSError as error:
+            yield f"[server] {name}: {path} cannot be read: {error.strerror}"
 
 
 def _transfers(conf: cfg.ConfigOpts) -> Iterator[str]:

@@ -8,10 +8,12 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Collection
+from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from oslo_config import cfg
 
+from glance_mini.domain.errors import ConfigurationError
 from glance_mini.domain.event import Event
 from glance_mini.metrics import Metrics
 
@@ -110,19 +112,31 @@ def is_disabled(event_type: str, disabled: Collection[str]) -> bool:
 
 
 def configured_drivers(conf: cfg.ConfigOpts) -> list[str]:
-    """Return the notification drivers that the configuration files name, without importing oslo.messaging."""
+    """Return the notification drivers that the configuration files name, without importing oslo.messaging.
+
+    Raises ConfigurationError for one that is not installed.
+    """
     probe = cfg.ConfigOpts()
     probe.register_opt(cfg.MultiStrOpt("driver", default=[]), group="oslo_messaging_notifications")
     probe([], project="glance-mini", default_config_files=conf.config_file or [], default_config_dirs=[])
-    return [driver for driver in probe.oslo_messaging_notifications.driver if driver not in ("", "noop")]
+    names = [driver for driver in probe.oslo_messaging_notifications.driver if driver not in ("", "noop")]
+    installed = entry_points(group="oslo.messaging.notify.drivers").names
+    if missing := sorted({*names} - installed):
+        reason = f"[oslo_messaging_notifications] driver: there is no {missing[0]}, only {', '.join(sorted(installed))}"
+        raise ConfigurationError(reason=reason)
+    return names
 
 
 def open_transport(conf: cfg.ConfigOpts) -> Any:
-    """Return oslo.messaging's transport for notifications; it does not connect yet."""
+    """Return oslo.messaging's transport for notifications; it does not connect yet. Raises ConfigurationError."""
     import oslo_messaging
 
     oslo_messaging.set_transport_defaults(control_exchange="glance")
-    return oslo_messaging.get_notification_transport(conf)
+    try:
+        return oslo_messaging.get_notification_transport(conf)
+    except oslo_messaging.MessagingException as error:
+        reason = f"The broker of [oslo_messaging_notifications] cannot be used; check transport_url: {error}"
+        raise ConfigurationError(reason=reason) from error
 
 
 def make_notify(conf: cfg.ConfigOpts, transport: Any, retry: int) -> Send:

@@ -53,8 +53,8 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, UnicodeError) as error:
-        raise ConfigurationError(reason=f"{path} is not YAML: {error}") from error
+        raise ConfigurationError(reason=f"{path} is not YAML; mend it, or remove it to get a new one.") from error
     clouds = content.get("clouds") if isinstance(content, dict) else None
     if not isinstance(clouds, dict) or not isinstance(clouds.get(CLOUD, {}), dict):
-        raise ConfigurationError(reason=f"{path} is not a list of clouds; remove it and restart to get a new one.")
+        raise ConfigurationError(reason=f"{path} is not a list of clouds; mend it, or remove it to get a new one.")
     return clouds

@@ -84,10 +84,13 @@ class StateDirectory:
         """
         if self.config_file.exists():
             return
+        if self.path.exists() and not self.path.is_dir():
+            raise ConfigurationError(reason=f"{self.path} is not a directory.")
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(self.path.iterdir()):
             raise ConfigurationError(
-                reason=f"{self.path} is not a state directory: it is not empty and holds no {FILE_NAME}."
+                reason=f"{self.path} is not a state directory: it is not empty and holds no {FILE_NAME}. "
+                "Name another by --state."
             )
         self.path.chmod(0o700)
         paths = {
@@ -123,7 +126,8 @@ class StateDirectory:
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise ConfigurationError(reason=f"A service is already running on {self.path}.") from error
+                reason = f"A service is already running on {self.path}; stop it, or name another directory by --state."
+                raise ConfigurationError(reason=reason) from error
             yield
 
     def _admit_administrator(self, token: str) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 import oslo_messaging
 from oslo_config import cfg
 
+from glance_mini.domain.errors import ConfigurationError
+
 LOG = logging.getLogger(__name__)
 
 EXCHANGE = "glance"
@@ -106,4 +108,8 @@ def _transport(conf: cfg.ConfigOpts) -> oslo_messaging.Transport:
     for group, name in _UNREGISTERED.items():
         conf.register_opt(cfg.BoolOpt(name, default=False), group=group)
         conf.set_override(name, False, group=group)
-    return oslo_messaging.get_rpc_transport(conf)
+    try:
+        return oslo_messaging.get_rpc_transport(conf)
+    except oslo_messaging.MessagingException as error:
+        reason = f"The broker that wakes workers cannot be used; check [DEFAULT] transport_url: {error}"
+        raise ConfigurationError(reason=reason) from error

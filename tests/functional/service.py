@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -35,7 +36,8 @@ def files_below(directory):
 class Service(fixtures.Fixture):
     """``glance-mini serve`` on a state directory; ``words`` are further arguments, ``lines`` how many it prints.
 
-    Then ``lines`` are what it printed once it answered, ``code`` its exit code where it did not start.
+    Then ``output`` has what it printed once it answered, and ``lines`` what one can copy from it: commands and the
+    address. ``code`` is its exit code where it did not start.
     """
 
     def __init__(self, state, *words, port=None, lines=3):
@@ -44,6 +46,7 @@ class Service(fixtures.Fixture):
         self.state = Path(state)
         self.port = port or free_port()
         self.words = words
+        self.output = []
         self.lines = []
         self.code = None
 
@@ -71,7 +74,8 @@ class Service(fixtures.Fixture):
                 self.code = self.process.wait(STOP_SECONDS)
                 break
             output += part or b""
-        self.lines = output.decode().splitlines()
+        self.output = output.decode().splitlines()
+        self.lines = [re.sub(r".*?(export |openstack |https?:)", r"\1", line) for line in self.output]
         if self.code is None and len(self.lines) != self._expected:
             raise AssertionError(f"the service did not start: {self.lines}\n{self.log.read_text()}")
 

@@ -37,11 +37,11 @@ class StartTest(testtools.TestCase):
         service = self._start()
         self.assertEqual(
             [
-                f"export OS_CLIENT_CONFIG_FILE={self.state}/clouds.yaml",
-                "openstack --os-cloud glance-mini image list",
-                f"http://127.0.0.1:{service.port}",
+                f"To let clients find it: export OS_CLIENT_CONFIG_FILE={self.state}/clouds.yaml",
+                "To try it: openstack --os-cloud glance-mini image list",
+                f"The service answers at http://127.0.0.1:{service.port}",
             ],
-            service.lines,
+            service.output,
         )
         client = self.useFixture(Client(service.lines[0].partition("=")[2]))
         self.assertEqual("", client.openstack("image", "list", "-f", "value"))

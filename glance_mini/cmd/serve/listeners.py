@@ -1,11 +1,18 @@
 """Listening sockets for the addresses that users write: host:port, [address]:port, unix:/path, fd://number."""
 
 import contextlib
+import errno
 import os
 import socket
 import stat
 
 _BACKLOG = 2048
+
+_ADVICE = {
+    errno.EADDRINUSE: ". Stop the other program, or name another address by --bind or [server] bind.",
+    errno.EADDRNOTAVAIL: ". It must be an address of this machine.",
+    errno.EACCES: ". A port below 1024 needs the capability CAP_NET_BIND_SERVICE.",
+}
 
 
 class CannotListen(Exception):
@@ -25,7 +32,8 @@ def listen(address: str) -> socket.socket:
         return _listen_tcp(*_host_and_port(address))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise CannotListen(f"cannot listen on {address}: {reason}") from error
+        advice = _ADVICE.get(getattr(error, "errno", 0), "")
+        raise CannotListen(f"cannot listen on {address}: {reason}{advice}") from error
 
 
 def _host_and_port(address: str) -> tuple[str, int]:

@@ -236,8 +236,9 @@ def _tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(settings.tls_certificate, settings.tls_key)
     except OSError as error:
-        names = " and ".join(filter(None, (settings.tls_certificate, settings.tls_key)))
-        raise OSError(f"cannot use the certificate {names}: {error.strerror or error}") from error
+        reason = error.reason.replace("_", " ").lower() if isinstance(error, ssl.SSLError) else error.strerror
+        key = settings.tls_key or settings.tls_certificate
+        raise OSError(f"cannot use the certificate {settings.tls_certificate} with the key {key}: {reason}") from error
     return context
 
 

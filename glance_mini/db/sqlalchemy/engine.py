@@ -4,6 +4,8 @@ Every connection is in autocommit mode, so a read costs only its statement; ``da
 transactions itself. This module opens no connection.
 """
 
+import logging
+import re
 import sqlite3
 import time
 from typing import Any
@@ -16,6 +18,9 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
 from glance_mini.domain import errors
+
+EXTRAS = {"sqlite": "", "postgresql": "postgresql", "postgres": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
+"""The kinds of databases in URLs, and the extra of the package that installs the driver."""
 
 SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY")
 """FULL in WAL mode: a power failure loses no transaction that was committed.
@@ -64,7 +69,10 @@ def open_engine(conf: cfg.ConfigOpts) -> Engine:
     options = conf.database
     if not options.connection:
         raise errors.ConfigurationError(reason="[database] connection is not set.")
+    extra = EXTRAS.get(re.split("[+:]", options.connection)[0])
     try:
+        if extra is None:
+            raise NoSuchModuleError
         return make_engine(
             options.connection,
             pool_size=options.max_pool_size,
@@ -75,9 +83,12 @@ def open_engine(conf: cfg.ConfigOpts) -> Engine:
             read_timeout=options.read_timeout,
             mysql_sql_mode=options.mysql_sql_mode,
         )
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+    except (ArgumentError, NoSuchModuleError):
         # The text of the error may contain the URL, and with it a password.
-        reason = f"[database] connection does not name a usable database ({type(error).__name__})."
+        reason = "[database] connection must be a URL that begins with sqlite:///, postgresql:// or mysql+pymysql://"
+        raise errors.ConfigurationError(reason=reason) from None
+    except ImportError as error:
+        reason = f"[database] connection needs the Python package {error.name}; run: pip install 'glance_mini[{extra}]'"
         raise errors.ConfigurationError(reason=reason) from None
 
 
@@ -115,6 +126,8 @@ def make_engine(
         **options,
     )
     exc_filters.register_engine(engine)
+    # It logs a trace of errors that it passes on, and that are reported where they are caught.
+    logging.getLogger(exc_filters.__name__).setLevel(logging.CRITICAL)
     backend = url.get_backend_name()
     event.listen(engine, "connect", _session(backend, mysql_sql_mode, sqlite_busy_timeout, read_timeout))
     if backend == "sqlite":

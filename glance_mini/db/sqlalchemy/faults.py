@@ -5,6 +5,7 @@ starting or stopping arrive as plain operational errors.
 """
 
 import logging
+import sqlite3
 
 from oslo_db.exception import DBConnectionError, DBDeadlock, DBError, DBNonExistentDatabase
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -19,6 +20,11 @@ _STATEMENT_TIMEOUT = 1969
 """MariaDB: the statement took longer than max_statement_time."""
 
 _LOST_CLASSES = ("08", "57P")
+_UNREACHABLE_WORDS = ("connection to server", "could not translate host name")
+_REFUSING_WORDS = ("authentication failed", "no password supplied", "pg_hba.conf", "FATAL:  role")
+_REFUSING_CODES = frozenset({1044, 1045, 1698})
+"""MariaDB: access denied."""
+
 _REFUSED_CODES = frozenset({1040, 1053, 1927, 2002, 2003, 2006, 2013, 2055})
 """MariaDB: too many connections, shutdown in progress, and the codes of a lost connection."""
 
@@ -52,14 +58,39 @@ def is_lost_connection(error: BaseException) -> bool:
         return True
     original = _original(error)
     state = getattr(original, "pgcode", None) or ""
-    if state.startswith(_LOST_CLASSES) or "connection to server at" in str(original):
+    if state.startswith(_LOST_CLASSES) or any(words in str(original) for words in _UNREACHABLE_WORDS):
         return True
     return isinstance(error, OperationalError) and _number(original) in _REFUSED_CODES
 
 
+def is_missing_database(error: BaseException) -> bool:
+    """Return whether the server does not have the database, or the file cannot be opened."""
+    return isinstance(error, DBNonExistentDatabase)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Return whether the server does not let the user in."""
+    original = _original(error)
+    return _number(original) in _REFUSING_CODES or any(words in str(original) for words in _REFUSING_WORDS)
+
+
+def is_damaged(error: BaseException) -> bool:
+    """Return whether an SQLite file is not a database, or a damaged one."""
+    code = getattr(_original(error), "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def is_out_of_order(error: BaseException) -> bool:
     """Return whether the database itself refuses work, for example because of a full disk or too many connections."""
-    return isinstance(error, OperationalError | DBNonExistentDatabase)
+    return isinstance(error, OperationalError | DBNonExistentDatabase) or is_damaged(error)
+
+
+def text_of(error: BaseException) -> str:
+    """Return the first line of the driver's own text, which contains neither statement nor parameters."""
+    original = _original(error)
+    text = str(original.args[1] if isinstance(_number(original), int) and len(original.args) > 1 else original)
+    line = text.partition("\n")[0]
+    return line.rpartition("FATAL: ")[2].strip()
 
 
 def unavailable(error: BaseException) -> errors.Unavailable:
@@ -90,9 +121,13 @@ def _number(error: BaseException) -> object:
 __all__ = [
     "DBError",
     "is_conflict",
+    "is_damaged",
     "is_lost_connection",
+    "is_missing_database",
     "is_out_of_order",
+    "is_refusal",
     "is_timeout",
+    "text_of",
     "too_slow",
     "unavailable",
 ]

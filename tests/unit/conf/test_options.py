@@ -24,7 +24,6 @@ REFERENCE = {
     ("DEFAULT", "node_staging_uri"): "file:///tmp/staging/",
     ("DEFAULT", "worker_self_reference_url"): None,
     ("DEFAULT", "delayed_delete"): False,
-    ("DEFAULT", "scrub_time"): 0,
     ("DEFAULT", "wakeup_time"): 300,
     ("DEFAULT", "scrub_pool_size"): 1,
     ("DEFAULT", "daemon"): False,
@@ -59,6 +58,8 @@ REFERENCE = {
 }
 
 OWN = {
+    ("DEFAULT", "scrub_time"): 7 * 24 * 3600,
+    ("DEFAULT", "strict_config"): True,
     ("DEFAULT", "staging_store_driver"): "file",
     ("DEFAULT", "staging_is_shared"): False,
     ("DEFAULT", "quota_counts_deleted"): True,

@@ -106,7 +106,13 @@ class Store:
         LOG.debug("store %s: wrote %s bytes in %.3f s", self.id, stored.size, time.monotonic() - started)
         return stored
 
-    def _write(self, write: Callable[..., Written], name: str, intake: CheckedStream, size: int | None) -> Stored:
+    def _write(
+        self,
+        write: Callable[[str, Iterable[bytes], int | None], Written],
+        name: str,
+        intake: CheckedStream,
+        size: int | None,
+    ) -> Stored:
         """Let the driver read the checked stream; an error of the stream wins over that of the driver."""
         try:
             written = write(name, intake, size)

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from oslo_config import cfg
 
-from glance_mini.imports.plugins.base import NAMESPACE, Check, ImportPlugin, PluginResult, StagedFile
+from glance_mini.domain.image import Image
+from glance_mini.imports.plugins.base import NAMESPACE, Attributes, Check, ImportPlugin, PluginResult, StagedFile
 from glance_mini.plugins import PluginKind
 
 PLUGINS = PluginKind("Import plugin", NAMESPACE, ImportPlugin)
@@ -45,15 +45,15 @@ def run_plugins(
             raise
         if step.path != result.path:
             _forget(staged, result.path)
-        attributes, properties = {**result.attributes, **step.attributes}, {**result.properties, **step.properties}
+        attributes: Attributes = {**result.attributes, **step.attributes}
+        properties = {**result.properties, **step.properties}
         result = PluginResult(step.path, attributes, properties)
     return result
 
 
-def _changed(staged: StagedFile, result: PluginResult) -> Any:
+def _changed(staged: StagedFile, result: PluginResult) -> Image:
     properties = {**staged.image.properties, **result.properties}
-    attributes: dict[str, Any] = {**result.attributes, "properties": properties}
-    return replace(staged.image, **attributes)
+    return replace(staged.image, properties=properties, **result.attributes)
 
 
 def _forget(staged: StagedFile, path: Path) -> None:

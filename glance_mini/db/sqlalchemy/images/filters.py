@@ -1,18 +1,18 @@
 """The filters of a list as conditions on ``images`` (api-images-filters)."""
 
 import operator
-from typing import Any
 
 from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from glance_mini.db.sqlalchemy.dynamic import AnyColumn, AnyTable
 from glance_mini.db.sqlalchemy.images.order import GENERATED
 from glance_mini.db.sqlalchemy.images.shape import SINGLE, QueryShape
 from glance_mini.db.sqlalchemy.models import image_properties, image_tags, images
 
 Condition = ColumnElement[bool]
 
-CHILDREN: dict[str, tuple[Any, Any]] = {
+CHILDREN: dict[str, tuple[AnyTable, AnyColumn]] = {
     "properties": (image_properties, image_properties.c.value_digest),
     "tags": (image_tags, image_tags.c.value),
 }
@@ -79,7 +79,7 @@ def filters(shape: QueryShape, lead: str | None = None) -> list[Condition]:
     return found
 
 
-def _is_one_of(column: Any, name: str, single: bool) -> Condition:
+def _is_one_of(column: AnyColumn, name: str, single: bool) -> Condition:
     value = bindparam(f"one_of_{name}", type_=column.type, expanding=not single)
     found: Condition = column == value if single else column.in_(value)
     return found

@@ -149,6 +149,7 @@ def _pause(seconds: float, control: Control) -> None:
 
 
 def _formats(attributes: Attributes) -> Formats:
+    """Remove the sizes from ``attributes`` and return the rest."""
     attributes.pop("size", None)
     attributes.pop("virtual_size", None)
     return attributes

@@ -96,8 +96,7 @@ class JobContract(JobContractBase):
     def test_released_job_waits_until_it_is_due(self) -> None:
         self.add()
         self.data.run(ReleaseJob(self.claim(), LATER - SOON, "The source does not answer."), SOON)
-        waiting = self.claim(now=SOON)
-        self.assertIsNone(waiting)
+        self.assertIsNone(self.try_claim(now=SOON))
         taken = self.claim("second", LATER)
         self.assertEqual(("The source does not answer.", 2), (taken.message, taken.attempts))
 

@@ -8,7 +8,7 @@ Schema = Mapping[str, object]
 
 
 class ObjectSchema(TypedDict):
-    """The schema of an object as the API shows it, by the name that its path has."""
+    """The schema of an object, as the API shows it."""
 
     name: str
     properties: dict[str, Schema]

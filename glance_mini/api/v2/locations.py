@@ -18,7 +18,6 @@ DIGEST_LENGTHS = {"sha1": 40, "sha256": 64, "sha512": 128, "md5": 32}
 """The hash algorithms that a caller may name, with the number of hexadecimal digits of their digests."""
 
 _ALGORITHM, _VALUE = "os_hash_algo", "os_hash_value"
-_HEXADECIMAL = re.compile("[0-9a-f]+")
 
 
 class LocationsController:
@@ -63,7 +62,7 @@ def _claimed_hash(claim: object) -> tuple[str | None, str | None]:
 
 _POSITION = re.compile(r"0|[1-9][0-9]{0,8}")
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]+")
-_DIGEST_LENGTHS = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
+_DIGEST_LENGTHS = DIGEST_LENGTHS | {"sha224": 56, "sha384": 96}
 
 
 class Item(TypedDict):

@@ -107,7 +107,7 @@ class _Service(BaseApplication):
     def load(self) -> WSGIApplication:
         return self._make_application()
 
-    def tell_ready(self) -> None:
+    def report_ready(self) -> None:
         """Call `on_ready` when a worker is ready for the first time."""
         with contextlib.suppress(BlockingIOError):
             if self._on_ready is not None and os.read(self._ready, 64):
@@ -168,7 +168,7 @@ class _Master(Arbiter):
         """Replace workers that have ended, and the background process."""
         super().manage_workers()
         self._background.ensure_running(self.LISTENERS)
-        self.app.tell_ready()
+        self.app.report_ready()
 
     def reap_workers(self) -> None:
         """Reap the children that have ended. The first one that could not start halts the master."""

@@ -118,12 +118,12 @@ def make_engine(
             "pool_recycle": pool_recycle,
             "pool_use_lifo": True,
         }
-    patience = TIMEOUTS.get(url.get_backend_name(), {"check_same_thread": False, "timeout": sqlite_busy_timeout})
+    timeouts = TIMEOUTS.get(url.get_backend_name(), {"check_same_thread": False, "timeout": sqlite_busy_timeout})
     engine = create_engine(
         url,
         hide_parameters=True,
         query_cache_size=1000,
-        connect_args=patience,
+        connect_args=timeouts,
         execution_options={READ_TIMEOUT: read_timeout},
         **options,
     )

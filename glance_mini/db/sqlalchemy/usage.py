@@ -6,22 +6,10 @@ from the real sums, so that counting can begin at any time. Images without an ow
 
 from collections import Counter
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    ScalarSelect,
-    bindparam,
-    case,
-    cast,
-    false,
-    func,
-    insert,
-    not_,
-    select,
-    update,
-)
+from sqlalchemy import BigInteger, Connection, bindparam, case, cast, false, func, insert, not_, select, update
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import ScalarSelect
 
 from glance_mini.db.sqlalchemy.dynamic import AnyColumn
 from glance_mini.db.sqlalchemy.models import (

@@ -25,18 +25,18 @@ def run_plugins(
     staged: StagedFile,
     roles: Collection[str],
     check: Check,
-    tell: Callable[[str], object] = lambda activity: None,
+    report: Callable[[str], object] = lambda activity: None,
 ) -> PluginResult:
     """Run ``plugins`` one after the other; return the resulting file and all changes.
 
     An intermediate file is removed as soon as the next one exists; ``staged.path`` is kept. Raises what a plugin
-    raises, and then leaves no file of the plugins. ``tell`` is called with the activity of each plugin that has one.
+    raises, and then leaves no file of the plugins. ``report`` is called with the activity of each plugin that has one.
     """
     result = PluginResult(staged.path)
     for plugin in plugins:
         check()
         if plugin.activity:
-            tell(plugin.activity)
+            report(plugin.activity)
         current = replace(staged, path=result.path, image=_changed(staged, result))
         try:
             step = plugin.apply(current, roles, check)

@@ -11,18 +11,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from operator import attrgetter
 
-from sqlalchemy import (
-    Connection,
-    ScalarSelect,
-    and_,
-    bindparam,
-    exists,
-    false,
-    func,
-    select,
-    true,
-    union,
-)
+from sqlalchemy import Connection, and_, bindparam, exists, false, func, select, true, union
+from sqlalchemy.sql.selectable import ScalarSelect
 
 from glance_mini.db.sqlalchemy.dynamic import AnyColumns, AnyFrom, AnyRow, AnySelect, AnyTable
 from glance_mini.db.sqlalchemy.images import deleted_rows, visibility

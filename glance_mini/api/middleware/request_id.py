@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 HEADER = "x-openstack-request-id"
 
+Headers = list[tuple[str, str]]
+Write = Callable[[bytes], object]
+
 _USABLE = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
@@ -30,9 +33,7 @@ def take_request_id(environ: WSGIEnvironment, max_length: int) -> tuple[str, str
 def answering_with(request_id: str, start_response: StartResponse) -> StartResponse:
     """Return a ``start_response`` that adds the header ``x-openstack-request-id``, unless another node has set it."""
 
-    def start(
-        status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None" = None
-    ) -> Callable[[bytes], object]:
+    def start(status: str, headers: Headers, exc_info: "OptExcInfo | None" = None) -> Write:
         if not any(name.lower() == HEADER for name, _ in headers):
             headers = [*headers, (HEADER, request_id)]
         return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)

@@ -58,7 +58,7 @@ class byte_length(FunctionElement[int]):
 
 
 @compiles(byte_length)
-def _byte_length(element: byte_length, compiler: SQLCompiler, **kw: Any) -> str:
+def _byte_length(element: byte_length, compiler: SQLCompiler, **kw: object) -> str:
     text = compiler.process(element.clauses, **kw)
     return f"length(CAST({text} AS BLOB))" if compiler.dialect.name == "sqlite" else f"octet_length({text})"
 

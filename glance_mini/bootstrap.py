@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from oslo_config import cfg
 from paste.deploy.loadwsgi import ConfigLoader
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 
 PASTE_FILE = "glance-mini-paste.ini"
 
-WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
 
 class LoadedApplication:
     """The whole service as a WSGI application; ``close`` releases its resources."""
@@ -53,7 +52,7 @@ class LoadedApplication:
         self._app = app
         self._on_close = on_close
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         return self._app(environ, start_response)
 

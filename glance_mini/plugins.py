@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from stevedore.extension import ExtensionManager
+from stevedore.extension import Extension, ExtensionManager
 from stevedore.named import NamedExtensionManager
 
 from glance_mini.domain.errors import ConfigurationError
@@ -58,11 +58,11 @@ class PluginKind(Generic[T]):
             raise ConfigurationError(reason=f"No installed package offers anything as {self.namespace}.")
         return found
 
-    def build(self, classes: Mapping[str, type[T]], make: Callable[[Any], T]) -> dict[str, T]:
+    def build(self, classes: Mapping[str, type[T]], make: Callable[[type[T]], T]) -> dict[str, T]:
         """Return what ``make`` returns for each class; raises ConfigurationError for any error in it."""
         return {name: self._build(name, each, make) for name, each in classes.items()}
 
-    def _build(self, name: str, loaded: type[T], make: Callable[[Any], T]) -> T:
+    def _build(self, name: str, loaded: type[T], make: Callable[[type[T]], T]) -> T:
         try:
             return make(loaded)
         except ConfigurationError:
@@ -71,7 +71,7 @@ class PluginKind(Generic[T]):
             where = self._where(name, f"{loaded.__module__}:{loaded.__qualname__}")
             raise ConfigurationError(reason=f"{where} could not be built: {error!r}") from error
 
-    def _checked(self, extensions: Iterable[Any]) -> dict[str, type[T]]:
+    def _checked(self, extensions: Iterable[Extension]) -> dict[str, type[T]]:
         found = list(extensions)
         doubled = _doubled([extension.name for extension in found])
         for extension in found:

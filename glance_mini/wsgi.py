@@ -5,14 +5,14 @@
 
 import atexit
 import threading
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 _lock = threading.Lock()
-_built: list[Callable[..., Iterable[bytes]]] = []
+_built: list[WSGIApplication] = []
 
 
-def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answer one request.
 
     The first call reads the configuration, without looking at the command line of the server, and raises
@@ -25,7 +25,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     return _built[0](environ, start_response)
 
 
-def _build() -> Callable[..., Iterable[bytes]]:
+def _build() -> WSGIApplication:
     from glance_mini import conf as configuration
     from glance_mini.bootstrap import load_application
     from glance_mini.cmd.logs import log_as_configured

@@ -7,7 +7,8 @@ hashes nor sees HTTP requests. ``testing.DriverContract`` tests every sentence o
 import abc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from types import SimpleNamespace
+from typing import ClassVar, Self
 
 from oslo_config import cfg
 
@@ -47,7 +48,7 @@ class Driver(abc.ABC):
 
     @classmethod
     @abc.abstractmethod
-    def from_config(cls, settings: Any, store_id: str) -> Self:
+    def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
         """Return a driver for the store ``store_id``; ``settings`` has one attribute for each of ``options``.
 
         Values are resolved already (the store's group, then ``[backend_defaults]``, then the default). Raises

@@ -1,7 +1,6 @@
 """Options whose value is a list, written as operators write lists: with square brackets around it or without."""
 
 from copy import copy
-from typing import Any
 
 from oslo_config import cfg, types
 
@@ -9,18 +8,18 @@ from oslo_config import cfg, types
 class BracketedList(types.List):
     """The type of such a value. Strings in it may be quoted. Brackets of an item stay, as in ``[::1]:80,[::2]:80``."""
 
-    def __init__(self, item_type: Any = None) -> None:
+    def __init__(self, item_type: types.ConfigType | None = None) -> None:
         super().__init__(item_type=item_type or types.String(quotes=True), type_name="list value")
 
-    def __call__(self, value: Any) -> list[Any]:
-        items: list[Any] = super().__call__(_without_brackets(value.strip()) if isinstance(value, str) else value)
+    def __call__(self, value: object) -> list[object]:
+        items: list[object] = super().__call__(_without_brackets(value.strip()) if isinstance(value, str) else value)
         return items
 
 
 class ListOpt(cfg.ListOpt):
     """``cfg.ListOpt`` whose value may stand in square brackets."""
 
-    def __init__(self, name: str, item_type: Any = None, **settings: Any) -> None:
+    def __init__(self, name: str, item_type: types.ConfigType | None = None, **settings: object) -> None:
         super().__init__(name, **settings)
         self.type = BracketedList(item_type)
 

@@ -5,7 +5,9 @@ of api-library-location. ``redact`` returns the part of a URI that may be shown.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
+
+from oslo_config import cfg
 
 from glance_mini_store import errors
 from glance_mini_store.locations.base import StoreLocation
@@ -19,8 +21,14 @@ from glance_mini_store.locations.swift import SwiftLocation
 from glance_mini_store.locations.vmware import VmwareLocation
 from glance_mini_store.redaction import redact
 
-SchemeEntry = Mapping[str, Any]
-"""``store`` (None if only the grammar is known), ``location_class`` and ``store_entry`` of a scheme."""
+
+class SchemeEntry(TypedDict):
+    """What is known of a scheme; ``store`` is None if only the grammar is."""
+
+    store: object
+    location_class: type[StoreLocation]
+    store_entry: str
+
 
 _BUILT_IN: dict[str, type[StoreLocation]] = {
     "file": FileLocation,
@@ -55,10 +63,10 @@ class Location:
         self,
         store_name: str,
         store_location_class: type[StoreLocation],
-        conf: Any,
+        conf: cfg.ConfigOpts | None,
         uri: str | None = None,
         image_id: str | None = None,
-        store_specs: Mapping[str, Any] | None = None,
+        store_specs: Mapping[str, object] | None = None,
         backend: str | None = None,
     ) -> None:
         self.store_name = store_name
@@ -79,7 +87,7 @@ class Location:
         return None if self.image_id is None else f"/images/{self.image_id}"
 
 
-def get_location_from_uri(uri: str, conf: Any = None) -> Location:
+def get_location_from_uri(uri: str, conf: cfg.ConfigOpts | None = None) -> Location:
     """Return the location that ``uri`` names. Raises UnknownScheme, BadStoreUri."""
     scheme = _scheme(uri)
     if scheme not in SCHEME_TO_CLS_MAP:
@@ -87,7 +95,7 @@ def get_location_from_uri(uri: str, conf: Any = None) -> Location:
     return _location(uri, SCHEME_TO_CLS_MAP[scheme], conf, None)
 
 
-def get_location_from_uri_and_backend(uri: str, backend: str, conf: Any = None) -> Location:
+def get_location_from_uri_and_backend(uri: str, backend: str, conf: cfg.ConfigOpts | None = None) -> Location:
     """Return the location of ``uri`` in the store ``backend``.
 
     Raises BadStoreUri, and UnknownScheme for a scheme that was not registered for this store.
@@ -116,7 +124,7 @@ def _scheme(uri: str) -> str:
     return scheme
 
 
-def _location(uri: str, entry: SchemeEntry, conf: Any, backend: str | None) -> Location:
+def _location(uri: str, entry: SchemeEntry, conf: cfg.ConfigOpts | None, backend: str | None) -> Location:
     return Location(entry["store_entry"], entry["location_class"], conf, uri=uri, backend=backend)
 
 

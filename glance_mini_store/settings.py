@@ -6,7 +6,6 @@ on the given configuration; this module holds no state.
 
 from collections.abc import Iterable
 from types import SimpleNamespace
-from typing import Any
 
 from oslo_config import cfg
 
@@ -55,7 +54,7 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(MAIN_OPTIONS, group=MAIN_GROUP)
 
 
-def resolve(conf: cfg.ConfigOpts, group: str, options: Iterable[cfg.Opt]) -> Any:
+def resolve(conf: cfg.ConfigOpts, group: str, options: Iterable[cfg.Opt]) -> SimpleNamespace:
     """Return an object with the value of each of ``options`` for the store whose group is ``group``.
 
     A value set in ``group`` wins over one set in ``[backend_defaults]``, which wins over the default. Raises

@@ -8,13 +8,13 @@ import contextlib
 import copy
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 from glance_mini_store import capabilities, errors
 from glance_mini_store.checked_stream import CheckedStream, Observer
-from glance_mini_store.driver import Driver, Written
+from glance_mini_store.driver import Driver
 from glance_mini_store.streams import FileRange, Hashes, close, cut
 
 LOG = logging.getLogger(__name__)
@@ -101,23 +101,24 @@ class Store:
             if limit is not None and size is not None and size > limit:
                 raise errors.SizeLimitExceeded(limit=limit)
             with contextlib.closing(Hashes(algorithms, self._hash_threads)) as hashes:
-                intake = CheckedStream(chunks, hashes, observers, size, limit)
-                stored = self._write(self.driver.write_uncached if is_copy else self.driver.write, name, intake, size)
+                stream = CheckedStream(chunks, hashes, observers, size, limit)
+                stored = self._write(name, stream, size, is_copy)
         LOG.debug("store %s: wrote %s bytes in %.3f s", self.id, stored.size, time.monotonic() - started)
         return stored
 
-    def _write(self, write: Callable[..., Written], name: str, intake: CheckedStream, size: int | None) -> Stored:
+    def _write(self, name: str, stream: CheckedStream, size: int | None, is_copy: bool) -> Stored:
         """Let the driver read the checked stream; an error of the stream wins over that of the driver."""
+        write = self.driver.write_uncached if is_copy else self.driver.write
         try:
-            written = write(name, intake, size)
+            written = write(name, stream, size)
         except Exception as error:
-            if intake.failure is not None and error is not intake.failure:
-                raise intake.failure from None
+            if stream.failure is not None and error is not stream.failure:
+                raise stream.failure from None
             raise
-        if intake.digests is None or written.size != intake.received:
+        if stream.digests is None or written.size != stream.received:
             self.driver.delete(written.location)
-            raise intake.failure or errors.SizeMismatch(expected=intake.received, received=written.size)
-        return Stored(written.location, written.size, intake.digests, written.metadata)
+            raise stream.failure or errors.SizeMismatch(expected=stream.received, received=written.size)
+        return Stored(written.location, written.size, stream.digests, written.metadata)
 
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Return the bytes of ``location`` from ``offset``, at most ``length`` (None: to the end).

@@ -1,7 +1,8 @@
 """The driver of a store that could not be set up: every operation raises the reason."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import Self
 
 from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver, Written
@@ -21,7 +22,7 @@ class UnavailableDriver(Driver):
         self._reason = reason
 
     @classmethod
-    def from_config(cls, settings: Any, store_id: str) -> Self:
+    def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
         """Raise StoreUnavailable: this driver cannot be configured by name."""
         raise errors.StoreUnavailable(reason="this driver cannot be configured")
 

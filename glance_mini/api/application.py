@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from oslo_config import cfg
 
@@ -19,7 +19,7 @@ from glance_mini.api.v2.info import InfoController
 from glance_mini.api.v2.locations import LocationsController
 from glance_mini.api.v2.members import ImageMembersController
 from glance_mini.api.v2.schema import SchemaController
-from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.api.v2.schemas.shapes import ObjectSchema
 from glance_mini.api.v2.stores import StoresController
 from glance_mini.api.v2.tags import ImageTagsController
 from glance_mini.api.v2.tasks import ImageTasksController, TasksController
@@ -37,7 +37,9 @@ class Application:
     ``schemas`` are all schemas by name (``schema.all_schemas``).
     """
 
-    def __init__(self, conf: cfg.ConfigOpts, domain: Stack, services: Services, schemas: dict[str, Schema]) -> None:
+    def __init__(
+        self, conf: cfg.ConfigOpts, domain: Stack, services: Services, schemas: dict[str, ObjectSchema]
+    ) -> None:
         self._max_json_body = conf.server.max_json_body
         self._requests = services.metrics.requests
         self._seconds = services.metrics.request_seconds
@@ -62,15 +64,14 @@ class Application:
             }
         )
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         started = time.perf_counter()
         self._clients.begin(environ)
         name, response = self._answer(Request(environ, max_json_body=self._max_json_body))
         self._requests.labels(name, response.status_int).inc()
         self._seconds.labels(name).observe(time.perf_counter() - started)
-        result: Iterable[bytes] = response(environ, start_response)
-        return result
+        return response(environ, start_response)
 
     def _answer(self, request: Request) -> tuple[str, Response]:
         name = UNROUTED

@@ -5,7 +5,7 @@ Nothing is read before it is asked for, so that ``Expect: 100-continue`` works.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from wsgiref.types import InputStream, WSGIEnvironment
 
 from glance_mini.api.errors import BodyTooLarge, LengthRequired, UnknownTransferCoding
 from glance_mini.domain.errors import BodyTimeout, ClientGone, Invalid
@@ -14,10 +14,8 @@ from glance_mini_store.numbers import parse_number
 BLOCK = 1024 * 1024
 """Bytes of one read; small reads cost several times as much."""
 
-Environ = dict[str, Any]
 
-
-def content_length(environ: Environ) -> int | None:
+def content_length(environ: WSGIEnvironment) -> int | None:
     """Return the Content-Length in bytes, None if the request has none.
 
     Raises Invalid for anything but digits and for a length beside a Transfer-Encoding (RFC 9112 section 6.3).
@@ -33,7 +31,7 @@ def content_length(environ: Environ) -> int | None:
     return length
 
 
-def is_chunked(environ: Environ) -> bool:
+def is_chunked(environ: WSGIEnvironment) -> bool:
     """Return whether the body comes in chunks; raises UnknownTransferCoding for any other coding."""
     coding = environ.get("HTTP_TRANSFER_ENCODING", "").strip().lower()
     if coding and coding != "chunked":
@@ -41,14 +39,14 @@ def is_chunked(environ: Environ) -> bool:
     return bool(coding)
 
 
-def has_body(environ: Environ) -> bool:
+def has_body(environ: WSGIEnvironment) -> bool:
     """Return whether the request has a body, as api-conventions-methods defines it."""
     if is_chunked(environ):
         return environ["REQUEST_METHOD"] in ("POST", "PUT", "PATCH")
     return bool(content_length(environ))
 
 
-def read_chunks(environ: Environ) -> Iterator[bytes]:
+def read_chunks(environ: WSGIEnvironment) -> Iterator[bytes]:
     """Return an iterator over the body in blocks of 1 MiB; it reads when it is advanced.
 
     Raises LengthRequired at once if the end of the body cannot be known. Advancing raises ClientGone or BodyTimeout.
@@ -62,7 +60,7 @@ def read_chunks(environ: Environ) -> Iterator[bytes]:
     return _read_terminated(environ["wsgi.input"])
 
 
-def read_all(environ: Environ, limit: int) -> bytes:
+def read_all(environ: WSGIEnvironment, limit: int) -> bytes:
     """Return the whole body, at most ``limit`` bytes; raises BodyTooLarge, before reading if the length is known."""
     length = content_length(environ)
     if length is not None and length > limit:
@@ -84,7 +82,7 @@ def read_all(environ: Environ, limit: int) -> bytes:
     return b"".join(blocks)
 
 
-def _read_fixed(stream: Any, length: int) -> Iterator[bytes]:
+def _read_fixed(stream: InputStream, length: int) -> Iterator[bytes]:
     left = length
     while left:
         block = _read(stream, min(BLOCK, left))
@@ -94,17 +92,16 @@ def _read_fixed(stream: Any, length: int) -> Iterator[bytes]:
         yield block
 
 
-def _read_terminated(stream: Any) -> Iterator[bytes]:
+def _read_terminated(stream: InputStream) -> Iterator[bytes]:
     while block := _read(stream, BLOCK):
         yield block
 
 
-def _read(stream: Any, size: int) -> bytes:
+def _read(stream: InputStream, size: int) -> bytes:
     try:
-        block: bytes = stream.read(size)
+        return stream.read(size)
     except TimeoutError as error:
         raise BodyTimeout(reason="the client sent nothing for too long.") from error
     except Exception as error:
         # Servers raise their own errors for malformed chunks; some of these are not an OSError.
         raise ClientGone(reason=str(error) or type(error).__name__) from error
-    return block

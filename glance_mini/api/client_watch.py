@@ -6,8 +6,7 @@ A WSGI server notices this only when it writes. Until then the request keeps its
 import select
 import socket
 import threading
-from collections.abc import Mapping
-from typing import Any
+from wsgiref.types import WSGIEnvironment
 
 from glance_mini_store.web.cancellation import Cancellation
 
@@ -31,7 +30,7 @@ class ClientWatch:
         self._has_work = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def begin(self, environ: Mapping[str, Any]) -> None:
+    def begin(self, environ: WSGIEnvironment) -> None:
         """Cancel what the calling thread fetches from now on when the client of ``environ`` disconnects.
 
         It holds until the next request of the thread, because the server takes the body after the application returns.

@@ -2,22 +2,23 @@
 
 import errno
 import os
-from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
+from wsgiref.types import FileWrapper, WSGIEnvironment
 
 from glance_mini.api.body import BLOCK
 from glance_mini_store.errors import FetchCancelled
 
-Environ = dict[str, Any]
 
-
-def download_body(environ: Environ, chunks: Iterator[bytes], whole: bool, on_close: Callable[[], None]) -> Any:
+def download_body(
+    environ: WSGIEnvironment, chunks: Iterator[bytes], whole: bool, on_close: Callable[[], None]
+) -> Iterable[bytes]:
     """Return the body of a WSGI response; its ``close`` ends ``chunks`` and calls ``on_close``.
 
     Only a whole file uses ``wsgi.file_wrapper``, because PEP 3333 lets a server send to the end of the file.
     """
     file: BinaryIO | None = getattr(chunks, "file", None)
-    wrapper = environ.get("wsgi.file_wrapper")
+    wrapper: FileWrapper | None = environ.get("wsgi.file_wrapper")
     if file is not None and whole and wrapper is not None:
         return wrapper(SentFile(file, chunks, on_close), BLOCK)
     return SentChunks(chunks, on_close)

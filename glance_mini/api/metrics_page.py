@@ -3,7 +3,7 @@
 import ipaddress
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from glance_mini.api.errors import text_response
 from glance_mini.api.response import Response
@@ -29,12 +29,11 @@ class MetricsPage:
         self._enabled = enabled
         self._loopback_only = loopback_only
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        result: Iterable[bytes] = self._answer(environ)(environ, start_response)
-        return result
+        return self._answer(environ)(environ, start_response)
 
-    def _answer(self, environ: dict[str, Any]) -> Response:
+    def _answer(self, environ: WSGIEnvironment) -> Response:
         accept = environ.get("HTTP_ACCEPT")
         if not self._enabled:
             return text_response(404, "The metrics are switched off.", accept)
@@ -57,7 +56,7 @@ class MetricsPage:
             self._metrics.quota_used.labels(resource).set(used)
 
 
-def _is_local(environ: dict[str, Any]) -> bool:
+def _is_local(environ: WSGIEnvironment) -> bool:
     if any(name in environ for name in _FORWARDING):
         return False
     try:

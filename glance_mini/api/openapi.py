@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from glance_mini.api.response import dump_json
 from glance_mini.api.routes import ROUTES, Action
@@ -13,7 +13,7 @@ from glance_mini.api.v2.image_patch import NEW_TYPE, OLD_TYPE
 from glance_mini.api.v2.image_query import BOUNDS, DIRECTIONS
 from glance_mini.api.v2.locations import DIGEST_LENGTHS
 from glance_mini.api.v2.schemas.members import member_schema, members_schema
-from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.api.v2.schemas.shapes import ObjectSchema, Schema
 from glance_mini.api.v2.tasks import SORT_KEYS as TASK_SORT_KEYS
 from glance_mini.api.v2.tasks import TYPES as TASK_TYPES
 from glance_mini.domain.imports import METHOD_RULES
@@ -21,7 +21,7 @@ from glance_mini.domain.job import JOB_STATES
 from glance_mini.domain.member import MEMBER_STATUSES
 from glance_mini.domain.query import SORT_KEYS, VISIBILITIES
 
-Document = dict[str, Any]
+Document = Mapping[str, object]
 
 _PATH_VARIABLE = re.compile(r"\{(\w+)\}")
 _JSON = "application/json"
@@ -34,13 +34,13 @@ class _Described:
 
     summary: str
     status: int = 200
-    answer: Mapping[str, Any] | None = None
-    body: Mapping[str, Any] | None = None
+    answer: Mapping[str, Schema] | None = None
+    body: Mapping[str, Schema] | None = None
     parameters: tuple[Document, ...] = ()
     others: tuple[int, ...] = ()
 
 
-def openapi_document(schemas: Mapping[str, Schema]) -> Document:
+def openapi_document(schemas: Mapping[str, ObjectSchema]) -> Document:
     """Return the document; ``schemas`` are all schemas by name (``schema.all_schemas``)."""
     described = _descriptions()
     paths = {
@@ -63,10 +63,10 @@ def openapi_document(schemas: Mapping[str, Schema]) -> Document:
 class OpenApiPage:
     """WSGI application that serves the document."""
 
-    def __init__(self, schemas: Mapping[str, Schema]) -> None:
+    def __init__(self, schemas: Mapping[str, ObjectSchema]) -> None:
         self._body = dump_json(openapi_document(schemas))
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             start_response("405 Method Not Allowed", [("Allow", "GET, HEAD"), ("Content-Length", "0")])
@@ -87,7 +87,7 @@ def _operation(path: str, method: str, action: Action, described: _Described) ->
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PATH_VARIABLE.findall(path)
     ]
-    operation: Document = {
+    operation: dict[str, object] = {
         "operationId": _operation_id(path, method, action),
         "summary": described.summary,
         "parameters": [*variables, *described.parameters],
@@ -111,7 +111,7 @@ def _operation_id(path: str, method: str, action: Action) -> str:
 
 
 def _responses(described: _Described, with_body: bool) -> Document:
-    success: Document = {"description": described.summary}
+    success: dict[str, object] = {"description": described.summary}
     if described.answer is not None and with_body:
         success["content"] = _content(described.answer)
     responses = {str(described.status): success}
@@ -123,13 +123,13 @@ def _responses(described: _Described, with_body: bool) -> Document:
     return responses
 
 
-def _content(by_type: Mapping[str, Any]) -> Document:
+def _content(by_type: Mapping[str, Schema]) -> Document:
     return {media_type: {"schema": schema} for media_type, schema in by_type.items()}
 
 
-def _components(schemas: Mapping[str, Schema]) -> Document:
+def _components(schemas: Mapping[str, ObjectSchema]) -> Document:
     image = _plain(schemas["image"])
-    settable = {name: value for name, value in image["properties"].items() if not value.get("readOnly")}
+    settable = {name: value for name, value in schemas["image"]["properties"].items() if not value.get("readOnly")}
     settable.pop("locations")
     return {
         "Image": {"type": "object", **image},
@@ -142,7 +142,7 @@ def _components(schemas: Mapping[str, Schema]) -> Document:
     }
 
 
-def _plain(schema: Schema) -> Schema:
+def _plain(schema: ObjectSchema) -> Schema:
     """Return ``schema`` without the members that JSON Schema does not define."""
     return {name: value for name, value in schema.items() if name not in _NOT_OF_JSON_SCHEMA}
 
@@ -258,7 +258,7 @@ _NEW_TASK = {
 }
 
 
-def _text_member(name: str, **schema: Any) -> Schema:
+def _text_member(name: str, **schema: object) -> Schema:
     return {"type": "object", "properties": {name: {"type": "string", **schema}}, "required": [name]}
 
 

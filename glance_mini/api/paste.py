@@ -4,23 +4,24 @@ PasteDeploy calls them with ``global_conf``, in which ``bootstrap`` passes the o
 ``services`` and ``stack``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from oslo_config import cfg
+from paste.deploy.loadwsgi import ConfigLoader
 
 from glance_mini.api.application import Application
 from glance_mini.api.metrics_page import MetricsPage
 from glance_mini.api.middleware.compression import Compression
 from glance_mini.api.middleware.versions import VersionNegotiation
+from glance_mini.api.middleware.wiring import GlobalConf
 from glance_mini.api.openapi import OpenApiPage
 from glance_mini.api.v2.schema import all_schemas
 from glance_mini.api.v2.schemas.custom_properties import read_custom_properties
 from glance_mini.api.v2.schemas.images import image_schema
-from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.api.v2.schemas.shapes import ObjectSchema
 from glance_mini.operations.records import CountUsage
 
-WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Filter = Callable[[WSGIApplication], WSGIApplication]
 
 DISABLING_FILE = "/etc/glance-mini/healthcheck_disable"
@@ -34,13 +35,13 @@ CORS_DEFAULTS = {
 """What pages of an allowed origin may send and read by default."""
 
 
-def app_factory(global_conf: Mapping[str, Any], **_local: str) -> Application:
+def app_factory(global_conf: GlobalConf, **_local: str) -> Application:
     """Return the application itself, for PasteDeploy."""
     conf, services = global_conf["conf"], global_conf["services"]
     return Application(conf, global_conf["stack"], services, all_schemas(_image_schema(conf)))
 
 
-def versions_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
+def versions_factory(global_conf: GlobalConf, **_local: str) -> Filter:
     """Return the version negotiation, for PasteDeploy."""
     conf, services = global_conf["conf"], global_conf["services"]
     return lambda app: VersionNegotiation(
@@ -51,7 +52,7 @@ def versions_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
     )
 
 
-def cors_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
+def cors_factory(global_conf: GlobalConf, **_local: str) -> Filter:
     """Return oslo.middleware's CORS filter, for PasteDeploy; one without effect if no origin is allowed."""
     from oslo_middleware import cors
 
@@ -64,12 +65,12 @@ def cors_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
     return lambda app: cors.CORS(app, conf)
 
 
-def compression_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
+def compression_factory(global_conf: GlobalConf, **_local: str) -> Filter:
     """Return the compression of answers, for PasteDeploy; one without effect if it is switched off."""
     return Compression if global_conf["conf"].server.compression else lambda app: app
 
 
-def proxy_headers_factory(global_conf: Mapping[str, Any], **_local: str) -> Filter:
+def proxy_headers_factory(global_conf: GlobalConf, **_local: str) -> Filter:
     """Return oslo.middleware's filter of proxy headers, for PasteDeploy; one without effect if it is switched off."""
     from oslo_middleware import http_proxy_to_wsgi
 
@@ -80,7 +81,7 @@ def proxy_headers_factory(global_conf: Mapping[str, Any], **_local: str) -> Filt
     return lambda app: http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf)
 
 
-def healthcheck_factory(global_conf: Mapping[str, Any], **_local: str) -> WSGIApplication:
+def healthcheck_factory(global_conf: GlobalConf, **_local: str) -> WSGIApplication:
     """Return oslo.middleware's health check, for PasteDeploy; it fails while a file exists."""
     from oslo_middleware import healthcheck
     from oslo_middleware.healthcheck.opts import DISABLE_BY_FILE_OPTS, HEALTHCHECK_OPTS
@@ -93,7 +94,7 @@ def healthcheck_factory(global_conf: Mapping[str, Any], **_local: str) -> WSGIAp
     return app
 
 
-def metrics_factory(global_conf: Mapping[str, Any], **_local: str) -> MetricsPage:
+def metrics_factory(global_conf: GlobalConf, **_local: str) -> MetricsPage:
     """Return the page of metrics, for PasteDeploy."""
     conf = global_conf["conf"]
     services = global_conf["services"]
@@ -105,23 +106,25 @@ def metrics_factory(global_conf: Mapping[str, Any], **_local: str) -> MetricsPag
     )
 
 
-def openapi_factory(global_conf: Mapping[str, Any], **_local: str) -> OpenApiPage:
+def openapi_factory(global_conf: GlobalConf, **_local: str) -> OpenApiPage:
     """Return the page of the OpenAPI document, for PasteDeploy."""
     return OpenApiPage(all_schemas(_image_schema(global_conf["conf"])))
 
 
-def paths_factory(loader: Any, global_conf: Mapping[str, Any], **local: str) -> WSGIApplication:
+def paths_factory(loader: ConfigLoader, global_conf: GlobalConf, **local: str) -> WSGIApplication:
     """Return a composite, for PasteDeploy: an application for each exact path, and ``default`` for all others."""
-    apps = {path: loader.get_app(name, global_conf=global_conf) for path, name in local.items()}
+    apps: dict[str, WSGIApplication] = {
+        path: loader.get_app(name, global_conf=global_conf) for path, name in local.items()
+    }
     default = apps.pop("default")
 
-    def choose(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        return apps.get(environ.get("PATH_INFO", ""), default)(environ, start_response)  # type: ignore[no-any-return]
+    def choose(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return apps.get(environ.get("PATH_INFO", ""), default)(environ, start_response)
 
     return choose
 
 
-def _image_schema(conf: cfg.ConfigOpts) -> Schema:
+def _image_schema(conf: cfg.ConfigOpts) -> ObjectSchema:
     custom = read_custom_properties(conf)
     formats = conf.image_format
     return image_schema(formats.container_formats, formats.disk_formats, custom.schemas, custom.required)

@@ -1,6 +1,6 @@
 """The request as controllers see it: the caller, and the JSON in the body, read strictly."""
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import orjson
 import webob
@@ -30,21 +30,21 @@ class Request(webob.Request):
         """Return whether the request has a body, as api-conventions-methods defines it."""
         return body.has_body(self.environ)
 
-    def json_object(self) -> dict[str, Any]:
+    def json_object(self) -> dict[str, object]:
         """Return the body, a JSON object; Invalid for anything else, BodyTooLarge."""
         value = self._load_json()
         if not isinstance(value, dict):
             _refuse("it must be an object")
         return value
 
-    def json_array(self) -> list[Any]:
+    def json_array(self) -> list[object]:
         """Return the body, a JSON array; Invalid for anything else, BodyTooLarge."""
         value = self._load_json()
         if not isinstance(value, list):
             _refuse("it must be an array")
         return value
 
-    def _load_json(self) -> Any:
+    def _load_json(self) -> object:
         text = body.read_all(self.environ, self.max_json_body)
         if not text:
             _refuse("it is empty")
@@ -57,11 +57,11 @@ class Request(webob.Request):
         return value
 
 
-def _check_depth_and_text(value: Any) -> None:
+def _check_depth_and_text(value: object) -> None:
     """Raise Invalid for NUL in a string and for nesting deeper than MAX_DEPTH; does not recurse."""
     level = [value]
     for _ in range(MAX_DEPTH + 1):
-        below: list[Any] = []
+        below: list[object] = []
         for item in level:
             if isinstance(item, dict):
                 below.extend(item.keys())

@@ -1,7 +1,7 @@
 """Responses, and JSON as the API writes it. ``errors`` makes error responses."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import orjson
 import webob
@@ -14,7 +14,7 @@ _OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECOND
 class Response(webob.Response):
     """A WebOb response that is sent unchanged: the path in ``Location`` stays a path (api-conventions-headers)."""
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Send the head and return the body, which is closed unread for HEAD."""
         start_response(self.status, self.headerlist)
         body: Iterable[bytes] = self.app_iter

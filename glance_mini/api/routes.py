@@ -1,8 +1,8 @@
 """All paths and methods of the API in one table (api-index-calls), and the search for the row of a request."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import routes
 
@@ -127,13 +127,17 @@ ROUTES: tuple[Route, ...] = (
     *_schema_routes(),
 )
 
-Handler = Callable[..., Response]
+
+class Handler(Protocol):
+    """A method of a controller; ``variables`` are those of the path."""
+
+    def __call__(self, request: Request, /, **variables: str) -> Response: ...
 
 
 class Router:
     """Finds the action for a request; made once from the controllers by name."""
 
-    def __init__(self, controllers: Mapping[str, Any]) -> None:
+    def __init__(self, controllers: Mapping[str, object]) -> None:
         self._mapper = routes.Mapper(always_scan=False, explicit=True)
         self._mapper.minimization = False
         self._routes: dict[str, tuple[Route, dict[str, tuple[Action, Handler]]]] = {}
@@ -163,7 +167,7 @@ class Router:
         return action, handler, variables
 
 
-def _handler(controllers: Mapping[str, Any], action: Action) -> Handler:
+def _handler(controllers: Mapping[str, object], action: Action) -> Handler:
     controller, method = action.handler.split(".")
     handler: Handler = getattr(controllers[controller], method)
     return handler

@@ -12,7 +12,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from wsgiref.types import WSGIApplication
 
 from oslo_config import cfg
 
@@ -149,7 +149,7 @@ def _run_worker(conf: cfg.ConfigOpts, pipe: int, master: int) -> int:
         return CANNOT_BUILD
 
 
-def _make_application(conf: cfg.ConfigOpts, pipe: int) -> Any:
+def _make_application(conf: cfg.ConfigOpts, pipe: int) -> WSGIApplication:
     log_as_configured(conf)
     from glance_mini.bootstrap import load_application
 

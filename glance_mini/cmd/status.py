@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
@@ -66,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 255
 
 
-def _outcome(check: Callable[[], Any]) -> upgradecheck.Result:
+def _outcome(check: Callable[[], object]) -> upgradecheck.Result:
     try:
         check()
     except ConfigurationError as error:

@@ -6,7 +6,6 @@ An import registers nothing; ``load`` makes a ``ConfigOpts``, which is passed on
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from oslo_config import cfg
 
@@ -76,7 +75,7 @@ MODULES = (
 class Configuration(cfg.ConfigOpts):
     """A configuration in which all lists may stand in square brackets, also those of oslo and keystonemiddleware."""
 
-    def register_opt(self, opt: cfg.Opt, *args: Any, **settings: Any) -> bool:
+    def register_opt(self, opt: cfg.Opt, *args: object, **settings: object) -> bool:
         """Register ``opt``; the further arguments are those of oslo.config."""
         return bool(super().register_opt(with_brackets(opt), *args, **settings))
 

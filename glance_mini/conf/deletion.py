@@ -3,15 +3,13 @@
 Options of a separate scrubber are accepted and have no effect, because workers delete each image by a job.
 """
 
-from typing import Any
-
 from oslo_config import cfg
 
 GROUP = None
 
 WEEK = 7 * 24 * 3600
 
-_MEANS_NOTHING: dict[str, Any] = {
+_MEANS_NOTHING: dict[str, object] = {
     "deprecated_for_removal": True,
     "deprecated_since": "0.1.0",
     "deprecated_reason": "It has no effect: workers delete each image by a job of its own, after ``scrub_time``.",

@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from oslo_config import cfg
 from oslo_utils.uuidutils import is_uuid_like
@@ -17,6 +17,7 @@ from oslo_utils.uuidutils import is_uuid_like
 from glance_mini.domain.errors import Invalid, Unavailable
 
 if TYPE_CHECKING:
+    from castellan.key_manager.key_manager import KeyManager as Manager
     from cryptography.x509 import Certificate
 
 LOG = logging.getLogger(__name__)
@@ -43,10 +44,18 @@ class SignatureInvalid(Invalid):
     template = "Signature verification failed: {reason}"
 
 
+class Verifier(Protocol):
+    """A verifier of cursive, which takes the data of one image."""
+
+    def update(self, data: bytes) -> None: ...
+
+    def verify(self) -> None: ...
+
+
 class SignatureCheck:
     """Observes data on its way to a store; raises SignatureInvalid at its end if it is not the signed data."""
 
-    def __init__(self, verifier: Any) -> None:
+    def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
 
     def update(self, block: bytes) -> None:
@@ -124,7 +133,7 @@ class KeyManager:
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
         self._lock = threading.Lock()
-        self._opened: Any = None
+        self._opened: Manager | None = None
 
     def certificates(self, token: str | None, project_id: str | None) -> FetchCertificate:
         """Return a function that fetches certificates for the caller with ``token``, None without Keystone."""
@@ -154,7 +163,7 @@ class KeyManager:
             LOG.error("The key manager did not return certificate %s: %s", certificate_id, text)
             raise Unavailable(reason="The key manager did not return the certificate of the signature.") from error
 
-    def _open(self) -> Any:
+    def _open(self) -> "Manager":
         with self._lock:
             if self._opened is None:
                 from castellan import key_manager

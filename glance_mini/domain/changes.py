@@ -8,9 +8,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 from glance_mini.domain import errors
+from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import (
     MAX_PROPERTIES,
     MAX_VALUE,
@@ -137,7 +138,7 @@ def _change_base(image: Image, change: PropertyChange) -> Image:
         raise errors.Forbidden(reason=f"Attribute {name} can be replaced only for a queued image.")
     if name == "tags":
         value = tuple(dict.fromkeys(cast(Iterable[str], value)))
-    return replace(image, **cast(dict[str, Any], {name: value}))
+    return with_fields(image, **{name: value})
 
 
 def _change_tag(image: Image, change: TagChange) -> Image:
@@ -190,7 +191,7 @@ def _claim_hashes(image: Image, hashes: Mapping[str, str]) -> Image:
             raise errors.Conflict(reason=f"{name} of the location differs from that of the image.")
         if known is None and image.status != "queued":
             raise errors.Conflict(reason=f"{name} can be given only for a queued image.")
-    return replace(image, **cast(dict[str, Any], dict(hashes))) if hashes else image
+    return with_fields(image, **hashes) if hashes else image
 
 
 def _replace_metadata(image: Image, change: LocationChange) -> Image:

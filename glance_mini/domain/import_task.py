@@ -1,7 +1,6 @@
 """The input of the legacy task type ``import``, which creates an image and imports its data (api-tasks)."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from glance_mini.domain.errors import Invalid
 
@@ -22,7 +21,7 @@ def source_of(values: Mapping[str, object]) -> str:
     return source
 
 
-def description_of(values: Mapping[str, object]) -> dict[str, Any]:
+def description_of(values: Mapping[str, object]) -> dict[str, object]:
     """Return the properties of the new image, with the formats that an import needs; raises Invalid.
 
     The properties are not validated, like the body of a request that creates an image.

@@ -7,7 +7,6 @@ expires and another worker continues from the checkpoint. The public *task* of t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
 
 from glance_mini.domain.context import Context
@@ -120,11 +119,21 @@ class JobPage:
     next_marker: str | None = None
 
 
-def new_job(context: Context, kind: str, values: Mapping[str, object], **fields: Any) -> Job:
-    """Return a pending job of the caller with the input ``values``; ``fields`` are further fields of Job."""
+def new_job(
+    context: Context,
+    kind: str,
+    values: Mapping[str, object],
+    *,
+    image_id: str | None = None,
+    stores: tuple[str, ...] = (),
+    priority: int = 0,
+    token: str | None = None,
+) -> Job:
+    """Return a pending job of the caller with the input ``values``."""
     return Job(
         id=str(uuid4()),
         kind=kind,
+        image_id=image_id,
         project_id=context.project_id,
         user_id=context.user_id,
         request_id=context.request_id,
@@ -136,5 +145,7 @@ def new_job(context: Context, kind: str, values: Mapping[str, object], **fields:
         domain_id=context.domain_id,
         system_scope=context.system_scope,
         input=values,
-        **fields,
+        priority=priority,
+        stores=stores,
+        token=token,
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from oslo_config import cfg
 
@@ -148,8 +148,7 @@ class Copier:
         progress: Progress,
     ) -> Copied:
         """Inspect, verify and hash the data of ``source`` while it is written to the first stores."""
-        attributes: dict[str, Any] = dict(source.attributes)
-        inspection = self._inspection(replace(image, **attributes))
+        inspection = self._inspection(replace(image, **source.attributes))
         copies = write_to_stores(
             [self._stores.get(store) for store in store_ids],
             name,
@@ -173,7 +172,7 @@ class Copier:
     ) -> Mapping[str, Outcome]:
         """Write the data of ``path``, or of a store that has it, to further stores; raises HashMismatch."""
         if path is not None:
-            chunks: Any = read_file(path)
+            chunks = read_file(path)
         else:
             store, stored = next(iter(copied.stored.items()))
             chunks = self._stores.get(store).read(stored.location)

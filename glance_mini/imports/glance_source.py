@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 from glance_mini.domain.errors import Invalid
 from glance_mini.fetching.downloads import Download, Downloads, FetchRefused
@@ -44,7 +44,14 @@ class SourceImage:
     hashes: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_endpoint(catalogue: Sequence[Mapping[str, Any]], region: str, interface: str = "public") -> str:
+class CatalogueService(TypedDict, total=False):
+    """A service in a service catalogue, whose other members are not used."""
+
+    type: str
+    endpoints: Sequence[Mapping[str, object]]
+
+
+def find_endpoint(catalogue: Sequence[CatalogueService], region: str, interface: str = "public") -> str:
     """Return the URL of the image service of ``region``, without version; raises NoEndpoint."""
     if interface in _INTERFACES:
         for service in catalogue:
@@ -57,7 +64,7 @@ def find_endpoint(catalogue: Sequence[Mapping[str, Any]], region: str, interface
     raise NoEndpoint(interface=interface, region=region)
 
 
-def _url(endpoint: Mapping[str, Any], interface: str) -> str | None:
+def _url(endpoint: Mapping[str, object], interface: str) -> str | None:
     url = endpoint.get("url") if endpoint.get("interface") == interface else endpoint.get(f"{interface}URL")
     return url if isinstance(url, str) else None
 
@@ -89,7 +96,7 @@ class GlanceSource:
         url = f"{self._endpoint}/v2/images/{image.id}/file"
         return self._downloads.open(url, headers=self._headers, size=image.size, pause=pause)
 
-    def _take(self, image_id: str, record: Mapping[str, Any]) -> SourceImage:
+    def _take(self, image_id: str, record: Mapping[str, object]) -> SourceImage:
         if record.get("status") != "active":
             raise SourceRefused(id=image_id, reason="it is not active.")
         size, formats = record.get("size"), (record.get("disk_format"), record.get("container_format"))
@@ -110,7 +117,7 @@ class GlanceSource:
         )
 
 
-def _hashes(record: Mapping[str, Any]) -> dict[str, str]:
+def _hashes(record: Mapping[str, object]) -> dict[str, str]:
     """Return the hex digests by algorithm in the record of the other service."""
     algorithm, value = record.get("os_hash_algo"), record.get("os_hash_value")
     if isinstance(algorithm, str) and isinstance(value, str):

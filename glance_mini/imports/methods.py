@@ -3,10 +3,10 @@
 A method only opens a ``Source``. Methods are entry points of the group ``glance_mini.import_methods``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from oslo_config import cfg
 
@@ -19,6 +19,7 @@ from glance_mini.domain.imports import COPY_IMAGE, GLANCE_DIRECT, GLANCE_DOWNLOA
 from glance_mini.domain.job import Job
 from glance_mini.fetching.downloads import Downloads
 from glance_mini.imports.glance_source import GlanceSource, NoEndpoint
+from glance_mini.imports.plugins.base import Formats
 from glance_mini.layers.services import Services
 from glance_mini.metrics import Metrics
 from glance_mini.operations.records import GetStaged
@@ -43,11 +44,11 @@ class Source:
     the data of a signed image, None if that is not needed or was done.
     """
 
-    chunks: Any
+    chunks: Iterator[bytes]
     size: int | None
     path: Path | None = None
     expected_hashes: Mapping[str, str] = field(default_factory=dict)
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Formats = field(default_factory=Formats)
     properties: Mapping[str, str] = field(default_factory=dict)
     signature: SignatureCheck | None = None
 

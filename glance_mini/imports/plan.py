@@ -1,13 +1,11 @@
 """The plan of an import job: its request, its stores, and the names under which its attempts write."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from glance_mini.domain.imports import COPY_IMAGE, ImportRequest
 from glance_mini.domain.job import Job
-
-FORMATS = ("disk_format", "container_format")
-"""Attributes of an image that a source or a plugin may set."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +19,9 @@ class Plan:
     @classmethod
     def of(cls, job: Job) -> Self:
         """Return the plan in the input of ``job``."""
-        body: Any = job.input["import_req"]
-        stores: Any = job.input["backend"]
+        body = job.input["import_req"]
+        stores = job.input["backend"]
+        assert isinstance(body, Mapping) and isinstance(stores, Sequence)
         request = ImportRequest(
             method=body["method"],
             all_stores_must_succeed=body.get("all_stores_must_succeed", True),

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from glance_mini.content.hashes import ExpectedHashes
 from glance_mini.content.signatures import PROPERTIES, Certificates, SignatureCheck, no_certificates, signature_check
@@ -18,7 +17,7 @@ from glance_mini.domain.job import Job
 from glance_mini.imports.copying import Copier, read_file
 from glance_mini.imports.methods import ImportMethod, Source
 from glance_mini.imports.plan import Plan
-from glance_mini.imports.plugins.base import ImportPlugin, StagedFile
+from glance_mini.imports.plugins.base import Attributes, Formats, ImportPlugin, StagedFile
 from glance_mini.imports.plugins.pipeline import run_plugins
 from glance_mini.workers.base import Control, JobFailed
 from glance_mini_store.buffers import COPY
@@ -105,10 +104,9 @@ class Preparation:
             path = self._fetch(source, directory / "source", control)
         finally:
             close(source.chunks)
-        attributes: dict[str, Any] = {"properties": {**image.properties, **source.properties}, **source.attributes}
-        staged = StagedFile(path, directory, replace(image, **attributes), self._size_cap, self._copier.buffers)
+        current = replace(image, properties={**image.properties, **source.properties}, **source.attributes)
+        staged = StagedFile(path, directory, current, self._size_cap, self._copier.buffers)
         result = run_plugins(self._plugins, staged, job.roles, control.check, control.report_progress)
-        formats = {name: str(value) for name, value in result.attributes.items() if name.endswith("_format")}
         properties = {**source.properties, **result.properties}
         if not result.properties.keys().isdisjoint(PROPERTIES):
             judged_again = Source(read_file(path), None, path, properties=properties)
@@ -118,7 +116,7 @@ class Preparation:
             result.path.stat().st_size,
             result.path,
             source.expected_hashes if result.path == path else {},
-            {**source.attributes, **formats},
+            _formats({**source.attributes, **result.attributes}),
             properties,
         )
 
@@ -148,3 +146,10 @@ def _pause(seconds: float, control: Control) -> None:
     while (left := end - time.monotonic()) > 0:
         control.check()
         time.sleep(min(left, 0.5))
+
+
+def _formats(attributes: Attributes) -> Formats:
+    """Remove the sizes from ``attributes`` and return the rest."""
+    attributes.pop("size", None)
+    attributes.pop("virtual_size", None)
+    return attributes

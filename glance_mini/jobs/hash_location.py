@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import Self
 
 from oslo_config import cfg
 
@@ -57,7 +57,8 @@ class LocationJob(JobType):
     def run(self, job: Job, control: Control) -> Mapping[str, object]:
         image = self._load(job)
         location = self._location(job, image, str(job.input["loc_url"]))
-        claim: Any = job.input["validation_data"]
+        claim = job.input["validation_data"]
+        assert isinstance(claim, Mapping)
         progress = Progress(control, "Read", image.size, self._report_seconds)
         with self._buffers.share(TRANSFER, control.check):
             data = self._read(location, image.size, claim.get("os_hash_algo", self._hash_algorithm), progress)

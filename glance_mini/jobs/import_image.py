@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from oslo_config import cfg
 
@@ -29,7 +29,7 @@ from glance_mini.domain.job import LOCAL_IMPORT, Job
 from glance_mini.domain.transfer import StoredData
 from glance_mini.imports.copying import Copied, Copier
 from glance_mini.imports.methods import ImportMethod, Source, load_methods
-from glance_mini.imports.plan import FORMATS, Plan
+from glance_mini.imports.plan import Plan
 from glance_mini.imports.plugins.pipeline import load_plugins
 from glance_mini.imports.preparation import Preparation
 from glance_mini.layers.services import Services
@@ -200,8 +200,10 @@ class ImportJob(JobType):
         data = self._stored_data(copied, left[0])
         if is_active:
             # An import that fails earlier leaves no values of its source or plugins on the image.
-            formats: dict[str, Any] = {name: source.attributes.get(name) for name in FORMATS}
-            data, progress = replace(data, **formats), {**source.properties, **progress}
+            disk_format = source.attributes.get("disk_format")
+            container_format = source.attributes.get("container_format")
+            data = replace(data, disk_format=disk_format, container_format=container_format)
+            progress = {**source.properties, **progress}
         self._stack.call(caller, RecordImport(plan.job, data, progress, "active" if is_active else None))
 
     def _stored_data(self, copied: Copied, store: str) -> StoredData:

@@ -3,8 +3,8 @@
 ``stack`` composes the layers and checks them at start.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from collections.abc import Mapping
+from typing import ClassVar, Protocol, Self, TypeVar
 
 from oslo_config import cfg
 
@@ -18,11 +18,9 @@ CONTRACT = 1
 
 R = TypeVar("R")
 
-Handler = Callable[[Context, Any], Any]
 
-
-class Below(Protocol):
-    """What hands an operation to the next layer, as ``Layer.below`` does."""
+class Handler(Protocol):
+    """What takes an operation: the method of a layer, or ``Layer.below``, which hands it to the next layer."""
 
     def __call__(self, context: Context, op: Operation[R], /) -> R:
         """Return the result of ``op``."""
@@ -75,8 +73,7 @@ class Layer:
 
         ``op`` may be the received operation, a changed copy or another operation.
         """
-        result: R = self._below[op.name](context, op)
-        return result
+        return self._below[op.name](context, op)
 
     def close(self) -> None:
         """Release what the layer holds; called once, at shutdown."""

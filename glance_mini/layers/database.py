@@ -1,7 +1,7 @@
 """The innermost layer: gives data calls to the data access layer, and answers record operations with data calls."""
 
 from datetime import timedelta
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
 from oslo_config import cfg
 
@@ -51,7 +51,8 @@ class DatabaseLayer(Layer):
 
     def handler(self, operation: type[Operation[object]]) -> Handler | None:
         own = super().handler(operation)
-        return self._run if own is None and issubclass(operation, DataCall) else own
+        # The stack sends a handler no other operation than the one that it was asked for.
+        return cast(Handler, self._run) if own is None and issubclass(operation, DataCall) else own
 
     def get_image(self, context: Context, op: images.GetImage) -> Image:
         assert op.image is not None

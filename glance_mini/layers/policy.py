@@ -7,7 +7,7 @@ The rows of a list are checked against ``get_image`` only if an operator has cha
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from oslo_config import cfg
 
@@ -27,7 +27,7 @@ from glance_mini.policies.enforcer import Enforcer
 R = TypeVar("R")
 
 Target = Mapping[str, object]
-Rules = Callable[[Any], Iterator[str]]
+Rules = Callable[[Operation[object]], Iterator[str]]
 
 _REFILL = 100
 """Minimum number of images to request when rules have removed images from a page."""
@@ -39,13 +39,15 @@ def _only(*rules: str) -> Rules:
     return lambda op: iter(rules)
 
 
-def _of_creation(op: images.CreateImage) -> Iterator[str]:
+def _of_creation(op: Operation[object]) -> Iterator[str]:
+    assert isinstance(op, images.CreateImage)
     yield "add_image"
     if rule := _OF_VISIBILITY.get(str(op.base.get("visibility"))):
         yield rule
 
 
-def _of_changes(op: images.UpdateImage) -> Iterator[str]:
+def _of_changes(op: Operation[object]) -> Iterator[str]:
+    assert isinstance(op, images.UpdateImage)
     location_changes = [change for change in op.changes if isinstance(change, LocationChange)]
     if len(location_changes) < len(op.changes) or not op.changes:
         yield "modify_image"
@@ -56,17 +58,20 @@ def _of_changes(op: images.UpdateImage) -> Iterator[str]:
             yield from filter(None, [_OF_VISIBILITY.get(str(change.value))])
 
 
-def _of_download(op: data.DownloadData) -> Iterator[str]:
+def _of_download(op: Operation[object]) -> Iterator[str]:
+    assert isinstance(op, data.DownloadData)
     yield "download_image"
     if op.prefer:
         yield "download_from_store"
 
 
-def _of_import(op: imports.ImportImage) -> Iterator[str]:
+def _of_import(op: Operation[object]) -> Iterator[str]:
+    assert isinstance(op, imports.ImportImage)
     yield "copy_image" if op.request.name == COPY_IMAGE else "modify_image"
 
 
-def _of_stores(op: info.ListStores) -> Iterator[str]:
+def _of_stores(op: Operation[object]) -> Iterator[str]:
+    assert isinstance(op, info.ListStores)
     if op.detail:
         yield "stores_info_detail"
 
@@ -167,16 +172,18 @@ def _is_cut(page: Page, query: ImageQuery) -> bool:
     return query.max_bytes is not None and len(page.images) < query.limit
 
 
-def _target_of_creation(context: Context, op: images.CreateImage) -> Target:
+def _target_of_creation(context: Context, op: Operation[object]) -> Target:
+    assert isinstance(op, images.CreateImage)
     owner = op.base.get("owner")
     return {"owner": owner, "project_id": owner, "visibility": op.base.get("visibility", "shared")}
 
 
-def _target_of_member(context: Context, op: members.GetMember | members.UpdateMember) -> Target:
+def _target_of_member(context: Context, op: Operation[object]) -> Target:
+    assert isinstance(op, members.GetMember | members.UpdateMember)
     return {**_image_target(context, op.target), "member_id": op.member_id}
 
 
-_TARGETS: Mapping[type[Operation[object]], Callable[[Context, Any], Target]] = {
+_TARGETS: Mapping[type[Operation[object]], Callable[[Context, Operation[object]], Target]] = {
     images.CreateImage: _target_of_creation,
     members.GetMember: _target_of_member,
     members.UpdateMember: _target_of_member,

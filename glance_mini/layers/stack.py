@@ -53,12 +53,11 @@ class Stack:
             wanted = LoadImage(op.image_id, purpose=op.name, of_deleted=op.of_deleted)
             op = replace(op, image=self._first["load_image"](context, wanted))
         try:
-            result: R = self._first[op.name](context, op)
+            return self._first[op.name](context, op)
         except (Forbidden, NotFound) as refusal:
             if isinstance(op, ImageOperation) and any(layer.hides(context, op.target) for layer in self._layers):
                 raise NotFound(kind="image", id=op.image_id) from refusal
             raise
-        return result
 
     def path(self, name: str) -> tuple[str, ...]:
         """Return the names of the layers that handle the operation ``name``, outermost first."""

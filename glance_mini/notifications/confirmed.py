@@ -5,13 +5,16 @@ them: the RabbitMQ driver publishes with confirms and raises if the broker did n
 """
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
 from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.domain.event import Event
 from glance_mini.notifications.publisher import Send, make_notify, open_transport
+
+if TYPE_CHECKING:
+    from oslo_messaging.transport import NotificationTransport
 
 
 class NotTaken(GlanceMiniError):
@@ -41,12 +44,12 @@ def open_confirmed(conf: cfg.ConfigOpts) -> Send:
     return send
 
 
-def _watch(transport: Any) -> list[Exception]:
+def _watch(transport: "NotificationTransport") -> list[Exception]:
     """Return a list that from now on collects the errors that ``transport`` raises when it sends."""
     failures: list[Exception] = []
     send = transport._send_notification
 
-    def watched(*arguments: Any, **named: Any) -> None:
+    def watched(*arguments: object, **named: object) -> None:
         try:
             send(*arguments, **named)
         except Exception as error:

@@ -5,7 +5,6 @@ same API call fails: an image that was deleted and restored has the events of a 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from glance_mini.domain.cause import Cause
 from glance_mini.domain.event import Event, Payload
@@ -17,11 +16,11 @@ from glance_mini.notifications.payloads import image_payload, member_payload, ta
 from glance_mini.operations import images, jobs, locations, members, records
 from glance_mini.operations.base import DataCall
 
-Rule = Callable[[Any, Any, Cause | None], Iterable[Event]]
+Rule = Callable[[object, object, Cause | None], Iterable[Event]]
 """A function that returns the events of a call from the call, its result and its cause."""
 
 
-def events_for(call: DataCall[object], result: Any, cause: Cause | None) -> list[Event]:
+def events_for(call: DataCall[object], result: object, cause: Cause | None) -> list[Event]:
     """Return the events of ``call``; its ``result`` is committed or about to be.
 
     Without a ``cause`` only jobs cause events, which name the user for whom the job acts.
@@ -35,37 +34,41 @@ def _image(kind: str) -> Rule:
 
 
 def _member(kind: str) -> Rule:
-    def rule(call: object, member: Member, cause: Cause | None) -> Iterable[Event]:
+    def rule(call: object, member: object, cause: Cause | None) -> Iterable[Event]:
+        assert isinstance(member, Member)
         if cause is not None:
             yield Event(kind, member_payload(member), caller=cause.caller(), image_id=member.image_id)
 
     return rule
 
 
-def _of_image(cause: Cause | None, image: Image, *kinds: str) -> Iterable[Event]:
+def _of_image(cause: Cause | None, image: object, *kinds: str) -> Iterable[Event]:
+    assert isinstance(image, Image)
     if cause is not None:
         for kind in kinds:
             payload = transfer_payload(image) if kind == "image.upload" else image_payload(image)
             yield Event(kind, payload, caller=cause.caller(), image_id=image.id)
 
 
-def _update(call: images.UpdateImage, image: Image, cause: Cause | None) -> Iterable[Event]:
+def _update(call: object, image: object, cause: Cause | None) -> Iterable[Event]:
     added = cause is not None and cause.operation == locations.AddLocation.name
     yield from _of_image(cause, image, *(("image.activate", "image.update") if added else ("image.update",)))
 
 
-def _begin_transfer(call: records.BeginTransfer, image: Image, cause: Cause | None) -> Iterable[Event]:
+def _begin_transfer(call: object, image: object, cause: Cause | None) -> Iterable[Event]:
+    assert isinstance(call, records.BeginTransfer) and isinstance(image, Image)
     if cause is not None and not call.to_staging:
         payload = {**transfer_payload(image), "status": "saving"}
         payload |= {"backend": cause.store} if cause.store else {}
         yield Event("image.prepare", payload, caller=cause.caller(), image_id=image.id)
 
 
-def _record_data(call: records.RecordData, image: Image, cause: Cause | None) -> Iterable[Event]:
+def _record_data(call: object, image: object, cause: Cause | None) -> Iterable[Event]:
     yield from _of_image(cause, image, "image.upload", "image.activate", "image.update")
 
 
-def _begin_import(call: records.BeginImport, begun: ImportBegun, cause: Cause | None) -> Iterable[Event]:
+def _begin_import(call: object, begun: object, cause: Cause | None) -> Iterable[Event]:
+    assert isinstance(call, records.BeginImport) and isinstance(begun, ImportBegun)
     for broken in begun.broken:
         yield from _end_of_task(call, broken, cause)
     if cause is None:
@@ -85,27 +88,31 @@ def _prepare_payload(image: Image, job: Job) -> Payload:
     return {**transfer_payload(image), **stores}
 
 
-def _record_import(call: records.RecordImport, image: Image, cause: Cause | None) -> Iterable[Event]:
+def _record_import(call: object, image: object, cause: Cause | None) -> Iterable[Event]:
+    assert isinstance(call, records.RecordImport)
     activate = ("image.activate",) if call.status == "active" else ()
     yield from _of_image(cause, image, "image.upload", *activate, "image.update")
 
 
-def _end_import(call: records.EndImport, image: Image, cause: Cause | None) -> Iterable[Event]:
+def _end_import(call: object, image: object, cause: Cause | None) -> Iterable[Event]:
+    assert isinstance(call, records.EndImport)
     activate = ("image.activate",) if call.status == "active" else ()
     yield from _of_image(cause, image, *activate, "image.update")
 
 
-def _add_job(call: jobs.AddJob, job: Job, cause: Cause | None) -> Iterable[Event]:
+def _add_job(call: object, job: object, cause: Cause | None) -> Iterable[Event]:
+    assert isinstance(job, Job)
     if cause is not None and job.kind in TASK_KINDS:
         yield Event("task.create", task_payload(job), caller=cause.caller(), image_id=job.image_id)
 
 
-def _begin_of_task(call: jobs.ClaimJob, job: Job | None, cause: Cause | None) -> Iterable[Event]:
-    if job is not None and job.attempts == 1:
+def _begin_of_task(call: object, job: object, cause: Cause | None) -> Iterable[Event]:
+    if isinstance(job, Job) and job.attempts == 1:
         yield from _of_task(job, "task.run", "task.processing")
 
 
-def _end_of_task(call: object, job: Job, cause: Cause | None) -> Iterable[Event]:
+def _end_of_task(call: object, job: object, cause: Cause | None) -> Iterable[Event]:
+    assert isinstance(job, Job)
     if job.state in FINISHED:
         yield from _of_task(job, f"task.{job.state}")
 

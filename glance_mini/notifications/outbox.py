@@ -6,7 +6,7 @@ a download, have their own transaction.
 
 import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import TypeVar
 
 from glance_mini.db.interface import DataAccess, EventRules
 from glance_mini.domain.cause import Cause
@@ -18,6 +18,8 @@ from glance_mini.operations.base import DataCall
 from glance_mini.operations.outbox import AddEvents
 
 LOG = logging.getLogger(__name__)
+
+R = TypeVar("R")
 
 
 class OutboxPublisher:
@@ -49,7 +51,7 @@ class OutboxPublisher:
 def stored_events(disabled: frozenset[str]) -> EventRules:
     """Return the rules for events that are stored with their change, without the ``disabled`` ones."""
 
-    def rules(call: DataCall[object], result: Any, cause: Cause | None) -> Iterable[Event]:
+    def rules(call: DataCall[R], result: R, cause: Cause | None) -> Iterable[Event]:
         return [event for event in events_for(call, result, cause) if not is_disabled(event.type, disabled)]
 
     return rules

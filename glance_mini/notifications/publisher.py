@@ -9,13 +9,16 @@ import queue
 import threading
 from collections.abc import Callable, Collection
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from oslo_config import cfg
 
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.domain.event import Event
 from glance_mini.metrics import Metrics
+
+if TYPE_CHECKING:
+    from oslo_messaging.transport import NotificationTransport
 
 LOG = logging.getLogger(__name__)
 
@@ -127,7 +130,7 @@ def configured_drivers(conf: cfg.ConfigOpts) -> list[str]:
     return names
 
 
-def open_transport(conf: cfg.ConfigOpts) -> Any:
+def open_transport(conf: cfg.ConfigOpts) -> "NotificationTransport":
     """Return oslo.messaging's transport for notifications; it does not connect yet. Raises ConfigurationError."""
     import oslo_messaging
 
@@ -139,14 +142,14 @@ def open_transport(conf: cfg.ConfigOpts) -> Any:
         raise ConfigurationError(reason=reason) from error
 
 
-def make_notify(conf: cfg.ConfigOpts, transport: Any, retry: int) -> Send:
+def make_notify(conf: cfg.ConfigOpts, transport: "NotificationTransport", retry: int) -> Send:
     """Return a function that gives an event to the configured drivers; it waits for them and raises nothing."""
     import oslo_messaging
 
     notifier = oslo_messaging.Notifier(transport, publisher_id=conf.default_publisher_id, retry=retry)
 
     def send(event: Event) -> None:
-        notify: Callable[[dict[str, Any], str, dict[str, Any]], None] = getattr(notifier, event.priority)
+        notify = getattr(notifier, event.priority)
         notify(dict(event.caller), event.type, dict(event.payload))
 
     return send

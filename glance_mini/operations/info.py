@@ -1,15 +1,32 @@
 """Operations that return information about the service: its stores, and the usage of a project."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, Protocol
 
 from glance_mini.operations.base import Operation
 
 
+class ListedStore(Protocol):
+    """What the list of stores shows of a store; ``properties`` are for operators only."""
+
+    id: str
+    description: str | None
+    is_default: bool
+    weight: int
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def read_only(self) -> bool: ...
+
+    def properties(self) -> Mapping[str, object]: ...
+
+
 @dataclass(frozen=True)
-class ListStores(Operation[Sequence[Any]]):
-    """Return the configured ``Store`` objects in configuration order, without reserved ones.
+class ListStores(Operation[Sequence[ListedStore]]):
+    """Return the configured stores in configuration order, without reserved ones.
 
     Raises NotFound unless several stores are configured. ``detail`` asks for details that only operators may see.
     """

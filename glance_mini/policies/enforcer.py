@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Self
 
 from oslo_config import cfg
 from oslo_policy import opts, policy
@@ -55,7 +55,7 @@ class Enforcer:
         """Return the enforcer that ``conf`` describes; raises ConfigurationError."""
         return cls(conf, decisions)
 
-    def check(self, rule: str, target: Mapping[str, Any], context: Context) -> bool:
+    def check(self, rule: str, target: Mapping[str, object], context: Context) -> bool:
         """Return whether ``rule`` lets the caller act on ``target``; count the decision and log a refusal.
 
         ``target`` holds the attributes that rules compare with; leave out one that is None, so that nothing equals it.
@@ -77,7 +77,7 @@ class Enforcer:
             )
         return allowed
 
-    def would_allow(self, rule: str, target: Mapping[str, Any], context: Context) -> bool:
+    def would_allow(self, rule: str, target: Mapping[str, object], context: Context) -> bool:
         """Return the same as ``check``, without counting or logging: for rows of a list, to choose 403 or 404."""
         rules = self._current()
         if rule in rules.project_only and _is_beyond_projects(context):
@@ -135,9 +135,9 @@ def get_enforcer() -> policy.Enforcer:
     return engine
 
 
-def credentials_of(context: Context) -> dict[str, Any]:
+def credentials_of(context: Context) -> dict[str, object]:
     """Return the caller's values for rules. Rules compare text: a project that is None would equal a target's None."""
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         "user_id": context.user_id,
         "project_id": context.project_id,
         "tenant": context.project_id,
@@ -174,7 +174,9 @@ class Evaluation:
 
     __slots__ = ("_credentials", "_name", "_rules", "_target")
 
-    def __init__(self, rules: LoadedRules, name: str, target: Mapping[str, Any], credentials: dict[str, Any]) -> None:
+    def __init__(
+        self, rules: LoadedRules, name: str, target: Mapping[str, object], credentials: dict[str, object]
+    ) -> None:
         self._rules = rules
         self._name = name
         self._target = target

@@ -1,7 +1,6 @@
 """The ``clouds.yaml`` that lets OpenStack clients find a service that was started without a configuration."""
 
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -35,7 +34,7 @@ def write_cloud(path: Path, endpoint: str, token: str, certificate: str | None) 
         write_private(path, yaml.safe_dump({"clouds": {**clouds, CLOUD: after}}, sort_keys=False))
 
 
-def _settings(endpoint: str, token: str, certificate: str | None) -> dict[str, Any]:
+def _settings(endpoint: str, token: str, certificate: str | None) -> dict[str, object]:
     return {
         "auth_type": "admin_token",
         "auth": {"endpoint": endpoint, "token": token},
@@ -47,7 +46,7 @@ def _settings(endpoint: str, token: str, certificate: str | None) -> dict[str, A
     }
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, dict[str, object]]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

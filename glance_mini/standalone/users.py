@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import bcrypt
 
@@ -185,7 +185,15 @@ def change_users(path: Path, change: Callable[[Users], Users]) -> None:
         write_private(path, _text_of(change(users)))
 
 
-def _user_from(name: str, entry: dict[str, Any]) -> User:
+class _Entry(TypedDict):
+    """A user in the file."""
+
+    projects: NotRequired[dict[str, object]]
+    tokens: NotRequired[list[dict[str, str]]]
+    password: NotRequired[str]
+
+
+def _user_from(name: str, entry: _Entry) -> User:
     user = User(name, password=entry.get("password"))
     check_name("user", name)
     for project, roles in entry.get("projects", {}).items():
@@ -195,7 +203,7 @@ def _user_from(name: str, entry: dict[str, Any]) -> User:
     return replace(user, tokens={token["sha256"]: token["project"] for token in entry.get("tokens", ())})
 
 
-def _entry_of(user: User) -> dict[str, Any]:
+def _entry_of(user: User) -> _Entry:
     return {
         "projects": {project: list(roles) for project, roles in user.projects.items()},
         "tokens": [{"sha256": digest, "project": project} for digest, project in user.tokens.items()],

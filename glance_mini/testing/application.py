@@ -1,12 +1,12 @@
 """The whole application in a test: real layers, SQLite and stores in memory, callers with tokens."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import fixtures
+from oslo_config import cfg
 
 from glance_mini import conf as configuration
 from glance_mini.bootstrap import compose, open_services, open_stack
@@ -65,7 +65,7 @@ class ApplicationFixture(fixtures.Fixture):
         make_tables(self.backend.engine)
         self.services.publisher.start()
         self.stack = open_stack(self.conf, self.services, undo)
-        self.app: Callable[..., Iterable[bytes]] = compose(self.conf, self.services, self.stack)
+        self.app = compose(self.conf, self.services, self.stack)
 
     @property
     def backend(self) -> SqlDataAccess:
@@ -89,7 +89,7 @@ class ApplicationFixture(fixtures.Fixture):
         roles = User(caller, {project: (role,)}).roles(project)
         return Context(user_id=caller, project_id=project, roles=roles, is_admin=role == "admin", request_id="req-test")
 
-    def _load_conf(self) -> Any:
+    def _load_conf(self) -> cfg.ConfigOpts:
         change_users(self.folder / "users.json", _add_callers)
         policy = self.folder / "policy.yaml"
         policy.write_text(self._policy)

@@ -9,7 +9,7 @@ class TestAudit(LayerContract, unittest.TestCase):
 
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from glance_mini.domain.context import Context
 from glance_mini.domain.image import Image
@@ -34,7 +34,7 @@ class LayerContract:
         """Return a new layer, configured so that it lets an administrator do everything."""
         raise NotImplementedError
 
-    def make_stack(self, **answers_with: Any) -> tuple[Stack, Recorder]:
+    def make_stack(self, **answers_with: object) -> tuple[Stack, Recorder]:
         """Return a stack of the layer over a recorder with ``answers_with``."""
         layer = self.make_layer()
         recorder = recorder_below(layer, answers_with={**_answers(), **answers_with})
@@ -111,17 +111,17 @@ class LayerContract:
 ADMIN = make_context("admin")
 
 
-def _answers() -> dict[str, Any]:
+def _answers() -> dict[str, object]:
     """Return a result for each operation, by name; what carries data is answered when its data was read."""
     return {operation.name: _answer(operation) for operation in OPERATIONS}
 
 
-def _answer(operation: type[Operation[object]]) -> Any:
+def _answer(operation: type[Operation[object]]) -> object:
     result = make_result(operation)
     if all(field.name != "chunks" for field in fields(operation)):
         return result
 
-    def read(context: Context, op: Any) -> Any:
+    def read(context: Context, op: data_ops.UploadData) -> object:
         for _ in op.chunks:
             pass
         return result

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime, timedelta
 from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import get_args, get_origin, get_type_hints
 
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import WEB_DOWNLOAD, ImportRequest
@@ -34,7 +34,6 @@ _BY_TYPE: Mapping[object, Callable[[], object]] = {
     datetime: lambda: TIME,
     timedelta: lambda: timedelta(minutes=1),
     object: lambda: None,
-    Any: lambda: None,
     None: lambda: None,
     NoneType: lambda: None,
 }
@@ -45,7 +44,7 @@ def make_operation(operation: type[Operation[object]]) -> Operation[object]:
     return operation(**_values(operation))
 
 
-def make_result(operation: type[Operation[object]]) -> Any:
+def make_result(operation: type[Operation[object]]) -> object:
     """Return a result such as that operation has; of results that may be None, one that is not."""
     for base in getattr(operation, "__orig_bases__", ()):
         origin = get_origin(base)
@@ -54,7 +53,7 @@ def make_result(operation: type[Operation[object]]) -> Any:
     raise TypeError(f"{operation.__name__} does not declare its result")
 
 
-def make_value(kind: Any) -> Any:
+def make_value(kind: object) -> object:
     """Return a value of that type: of collections one with one element where that makes sense.
 
     Raises TypeError for a type that it does not know.
@@ -81,11 +80,11 @@ def make_value(kind: Any) -> Any:
     raise TypeError(f"no sample for {kind}")
 
 
-def _no_chunks() -> Iterator[Any]:
+def _no_chunks() -> Iterator[bytes]:
     yield from ()
 
 
-def _values(of: type[Any]) -> dict[str, Any]:
+def _values(of: type) -> dict[str, object]:
     hints = get_type_hints(of)
     return {
         field.name: _BY_NAME[field.name]() if field.name in _BY_NAME else make_value(hints[field.name])
@@ -94,6 +93,6 @@ def _values(of: type[Any]) -> dict[str, Any]:
     }
 
 
-def _is_required(field: Field[Any]) -> bool:
+def _is_required(field: Field[object]) -> bool:
     # In a subclass of one with defaults a field that must be given has an empty text.
     return field.default == "" or (field.default is MISSING and field.default_factory is MISSING)

@@ -1,13 +1,12 @@
 """A layer that answers everything and remembers what came: the bottom of a stack in a test of one layer."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from glance_mini.domain.context import Context
 from glance_mini.layers.base import Layer
 from glance_mini.operations import OPERATIONS, Operation
 
-Answer = Callable[[Context, Any], Any]
+Answer = Callable[[Context, Operation[object]], object]
 
 
 class Recorder(Layer):
@@ -19,7 +18,7 @@ class Recorder(Layer):
     name = "recorder"
     answers = frozenset(operation.name for operation in OPERATIONS)
 
-    def __init__(self, answers_with: Mapping[str, Any] | None = None, answers: frozenset[str] | None = None) -> None:
+    def __init__(self, answers_with: Mapping[str, object] | None = None, answers: frozenset[str] | None = None) -> None:
         """``answers``: the operations it completes, where the layers above complete some themselves; None: all."""
         self.seen: list[Operation[object]] = []
         self._answers_with = dict(answers_with or {})
@@ -36,13 +35,13 @@ class Recorder(Layer):
         """Return the names of the operations that arrived, in order."""
         return [op.name for op in self.seen]
 
-    def _record(self, context: Context, op: Operation[object]) -> Any:
+    def _record(self, context: Context, op: Operation[object]) -> object:
         self.seen.append(op)
         answer = self._answers_with.get(op.name)
         return answer(context, op) if callable(answer) else answer
 
 
-def recorder_below(*layers: Layer, answers_with: Mapping[str, Any] | None = None) -> Recorder:
+def recorder_below(*layers: Layer, answers_with: Mapping[str, object] | None = None) -> Recorder:
     """Return a recorder that answers what ``layers``, which will stand above it, do not."""
     taken = frozenset().union(*(layer.answers for layer in layers))
     return Recorder(answers_with, frozenset(operation.name for operation in OPERATIONS) - taken)

@@ -1,9 +1,9 @@
 """Values for tests: callers and images with everything set that a test does not care about."""
 
 from datetime import datetime
-from typing import Any
 
 from glance_mini.domain.context import Context
+from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.job import Job
 
@@ -14,41 +14,41 @@ ROLES = {"admin": ("admin", "manager", "member", "reader"), "member": ("member",
 """Roles with those that they imply in Keystone."""
 
 
-def make_context(role: str = "member", project_id: str | None = "p1", **values: Any) -> Context:
+def make_context(role: str = "member", project_id: str | None = "p1", **values: object) -> Context:
     """Return a caller with ``role`` in ``project_id``; ``values`` are further fields of Context."""
-    roles = ROLES.get(role, (role,))
-    return Context(**{"user_id": "u1", "project_id": project_id, "roles": roles, "is_admin": role == "admin"} | values)
+    context = Context("u1", project_id, ROLES.get(role, (role,)), is_admin=role == "admin")
+    return with_fields(context, **values)
 
 
-def make_image(**values: Any) -> Image:
+def make_image(**values: object) -> Image:
     """Return an active image of project p1 with one location in memory; ``values`` replace fields."""
-    defaults: dict[str, Any] = {
-        "id": IMAGE_ID,
-        "created_at": TIME,
-        "updated_at": TIME,
-        "name": "sample",
-        "status": "active",
-        "owner": "p1",
-        "container_format": "bare",
-        "disk_format": "raw",
-        "size": 4,
-        "locations": (Location(url=f"memory://{IMAGE_ID}"),),
-    }
-    return Image(**{**defaults, **values})
+    image = Image(
+        IMAGE_ID,
+        TIME,
+        TIME,
+        name="sample",
+        status="active",
+        owner="p1",
+        container_format="bare",
+        disk_format="raw",
+        size=4,
+        locations=(Location(url=f"memory://{IMAGE_ID}"),),
+    )
+    return with_fields(image, **values)
 
 
-def make_job(**values: Any) -> Job:
+def make_job(**values: object) -> Job:
     """Return a pending import of the sample image into two stores; ``values`` replace fields."""
-    defaults: dict[str, Any] = {
-        "id": "7c9f4c1e-5a55-4f0e-9a52-1f2d3c4b5a69",
-        "kind": "api_image_import",
-        "created_at": TIME,
-        "updated_at": TIME,
-        "due_at": TIME,
-        "image_id": IMAGE_ID,
-        "project_id": "p1",
-        "user_id": "u1",
-        "request_id": "req-1",
-        "input": {"image_id": IMAGE_ID, "import_req": {}, "backend": ["fast", "cheap"]},
-    }
-    return Job(**{**defaults, **values})
+    job = Job(
+        id="7c9f4c1e-5a55-4f0e-9a52-1f2d3c4b5a69",
+        kind="api_image_import",
+        created_at=TIME,
+        updated_at=TIME,
+        due_at=TIME,
+        image_id=IMAGE_ID,
+        project_id="p1",
+        user_id="u1",
+        request_id="req-1",
+        input={"image_id": IMAGE_ID, "import_req": {}, "backend": ["fast", "cheap"]},
+    )
+    return with_fields(job, **values)

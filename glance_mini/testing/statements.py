@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from sqlalchemy import Engine, event
 
@@ -10,14 +9,14 @@ TRANSACTION = ("BEGIN", "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
 
 
 @contextmanager
-def count_statements(engine: Engine, watch: Callable[[tuple[str, Any]], None] | None = None) -> Iterator[list[str]]:
+def count_statements(engine: Engine, watch: Callable[[tuple[str, object]], None] | None = None) -> Iterator[list[str]]:
     """Collect the text of every statement that ``engine`` executes in the block, in any thread.
 
     ``watch`` is called with each text and its values. What begins and ends transactions is left out.
     """
     found: list[str] = []
 
-    def note(connection: Any, cursor: Any, statement: str, values: Any, *rest: Any) -> None:
+    def note(connection: object, cursor: object, statement: str, values: object, *rest: object) -> None:
         if statement.partition(";")[0] not in TRANSACTION:
             found.append(statement)
             if watch is not None:

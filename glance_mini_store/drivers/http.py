@@ -7,7 +7,8 @@ Source: RFC 9110 sections 14 (ranges) and 15 (status codes).
 import contextlib
 import copy
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import Self
 
 from oslo_config import cfg
 
@@ -102,7 +103,7 @@ class HttpDriver(Driver):
         self._is_trusting = False
 
     @classmethod
-    def from_config(cls, settings: Any, store_id: str) -> Self:
+    def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
         """Return a driver with the configured settings; see ``Driver.from_config``."""
         try:
             tls = tls_context(settings.https_ca_certificates_file, checks=not settings.https_insecure)

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import Self
 
 from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver, Written
@@ -22,7 +23,7 @@ class MemoryDriver(Driver):
         self._data: dict[str, bytes] = {}
 
     @classmethod
-    def from_config(cls, settings: Any, store_id: str) -> Self:
+    def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
         """Return an empty store."""
         return cls(store_id)
 

@@ -3,7 +3,9 @@
 import abc
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, NoReturn
+from typing import ClassVar, NoReturn
+
+from oslo_config import cfg
 
 from glance_mini_store import errors
 
@@ -20,7 +22,9 @@ class StoreLocation(abc.ABC):
     schemes: ClassVar[tuple[str, ...]] = ()
     specs: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, store_specs: Mapping[str, Any] | None, conf: Any, backend_group: str | None = None) -> None:
+    def __init__(
+        self, store_specs: Mapping[str, object] | None, conf: cfg.ConfigOpts | None, backend_group: str | None = None
+    ) -> None:
         self.specs_given = dict(store_specs or {})
         self.conf = conf
         self.backend_group = backend_group

@@ -9,7 +9,6 @@ import socket
 import ssl
 from collections.abc import Mapping
 from email.message import Message
-from typing import Any
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -88,7 +87,7 @@ class Connection:
                 self.cancellation.check()
         raise FetchBroken(reason=f"No connection to {host}: {cause(failure)}.") from failure
 
-    def make_response(self, sock: socket.socket, *, method: str | None = None, **_: Any) -> StrictResponse:
+    def make_response(self, sock: socket.socket, *, method: str | None = None, **_: object) -> StrictResponse:
         """Return the reader of a response from ``sock``; http.client calls it."""
         self._wires.append(Wire(sock, self._limit, self.cancellation))
         return StrictResponse(self._wires[-1].reader, sock, method)

@@ -6,14 +6,14 @@ It serves keystoneauth's ``http_basic`` and browsers. Source: RFC 7617.
 import base64
 import binascii
 import os
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from oslo_config import cfg
 
-from glance_mini.api.middleware.context_filter import ContextFilter, WSGIApplication, context_of_grant
+from glance_mini.api.middleware.context_filter import ContextFilter, context_of_grant
 from glance_mini.api.middleware.pages import Pages
-from glance_mini.api.middleware.wiring import conf_and_enforcer
+from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden
 from glance_mini.policies.enforcer import Enforcer
@@ -38,7 +38,7 @@ class BasicFilter(ContextFilter):
         self._pages = Pages.from_config(conf)
         self._passwords = _password_check(conf)
 
-    def identify(self, environ: Mapping[str, Any]) -> Context | None:
+    def identify(self, environ: WSGIEnvironment) -> Context | None:
         """Return the user whose name and password were sent.
 
         Raises Forbidden for a project that is not the user's, TooManyAttempts, and what ``Pages.check`` raises.
@@ -83,7 +83,7 @@ def _project(user: User, wanted: str | None) -> str:
     return project
 
 
-def filter_factory(global_conf: Mapping[str, Any], **_local: str) -> Callable[[WSGIApplication], BasicFilter]:
+def filter_factory(global_conf: GlobalConf, **_local: str) -> Callable[[WSGIApplication], BasicFilter]:
     """Return the filter for PasteDeploy."""
     conf, enforcer = conf_and_enforcer(global_conf)
     return lambda app: BasicFilter(app, conf, enforcer)

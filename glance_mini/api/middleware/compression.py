@@ -4,7 +4,8 @@ import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from webob.acceptparse import AcceptEncodingValidHeader, create_accept_encoding_header
 
@@ -12,6 +13,9 @@ if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
 
 SMALLEST = 4 * 1024
 """Bytes of the smallest answer that is compressed."""
@@ -45,14 +49,14 @@ CODINGS: dict[str, Callable[[bytes], bytes]] = {"zstd": _zstd, "gzip": _gzip}
 class Compression:
     """WSGI middleware, outside all other. Only whole answers are compressed, lists as PEP 3333 has them."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: WSGIApplication) -> None:
         self._app = app
         self._free = threading.BoundedSemaphore(AT_ONCE)
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         head = _Head(start_response)
-        result: Iterable[bytes] = self._app(environ, head.start)
+        result = self._app(environ, head.start)
         if isinstance(result, list) and head.is_json and SMALLEST <= sum(map(len, result)) <= LARGEST:
             head.add(("Vary", "Accept-Encoding"))
             result = self._compressed(result, environ.get("HTTP_ACCEPT_ENCODING", ""), head)
@@ -88,9 +92,10 @@ def choose(accepted: str) -> str | None:
 class _Head:
     """The head of an answer, which waits until its body is known."""
 
-    def __init__(self, start_response: Any) -> None:
+    def __init__(self, start_response: StartResponse) -> None:
         self._start_response = start_response
-        self._arguments: tuple[Any, ...] = ()
+        self._status = ""
+        self._exc_info: tuple[OptExcInfo | None, ...] = ()
         self._headers: Headers = []
         self._is_released = False
 
@@ -100,8 +105,9 @@ class _Head:
         values = {name.lower(): value for name, value in self._headers}
         return values.get("content-type", "").startswith("application/json") and "content-encoding" not in values
 
-    def start(self, status: str, headers: Headers, *exc_info: Any) -> Any:
-        self._arguments = (status, *exc_info)
+    def start(self, status: str, headers: Headers, *exc_info: "OptExcInfo | None") -> Callable[[bytes], object]:
+        self._status = status
+        self._exc_info = exc_info
         self._headers = list(headers)
         # An iterator may start its answer only when it is read.
         return self._send() if self._is_released else self._refuse_to_write
@@ -115,12 +121,11 @@ class _Head:
 
     def release(self) -> None:
         self._is_released = True
-        if self._arguments:
+        if self._status:
             self._send()
 
-    def _send(self) -> Any:
-        status, *exc_info = self._arguments
-        return self._start_response(status, self._headers, *exc_info)
+    def _send(self) -> Callable[[bytes], object]:
+        return self._start_response(self._status, self._headers, *self._exc_info)
 
     @staticmethod
     def _refuse_to_write(_data: bytes) -> None:

@@ -3,9 +3,10 @@
 A flavour is a subclass that identifies the caller. The layers decide what the caller may do.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from oslo_config import cfg
 from webob import exc
@@ -16,8 +17,6 @@ from glance_mini.api.request import CONTEXT_KEY
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, TooManyAttempts
 from glance_mini.policies.enforcer import Enforcer
-
-WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _ANONYMOUS = Context(read_only=True)
 
@@ -38,26 +37,25 @@ class ContextFilter:
         self._is_anonymous_allowed = conf.allow_anonymous_access
         self._realm = conf.authentication.realm
 
-    def identify(self, environ: Mapping[str, Any]) -> Context | None:
+    def identify(self, environ: WSGIEnvironment) -> Context | None:
         """Return the caller, with roles in lower case; None for a caller without valid credentials.
 
         Raises Forbidden for a known caller who may not make this request.
         """
         raise NotImplementedError
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         remember(None)
         try:
             context = self._context(environ)
         except (HttpError, Forbidden, TooManyAttempts, exc.HTTPUnauthorized) as refusal:
-            answer: Iterable[bytes] = error_response(refusal, environ.get("HTTP_ACCEPT"))(environ, start_response)
-            return answer
+            return error_response(refusal, environ.get("HTTP_ACCEPT"))(environ, start_response)
         remember(context)
         environ[CONTEXT_KEY] = context
         return self._app(environ, answering_with(context.request_id, start_response))
 
-    def _context(self, environ: Mapping[str, Any]) -> Context:
+    def _context(self, environ: WSGIEnvironment) -> Context:
         request_id, sent = take_request_id(environ, self._longest_request_id)
         caller = self.identify(environ)
         if caller is None:

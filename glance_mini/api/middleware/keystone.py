@@ -4,18 +4,21 @@ It does not refuse callers ("delayed decision"); the second half, ``keystone_con
 only if Keystone cannot be reached.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from wsgiref.types import WSGIApplication
 
 from glance_mini.api.errors import RETRY_AFTER
-from glance_mini.api.middleware.context_filter import WSGIApplication
-from glance_mini.api.middleware.wiring import conf_and_enforcer
+from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer
+
+if TYPE_CHECKING:
+    from keystonemiddleware.auth_token import AuthProtocol as Base
 
 SERVICE_TYPE = "image"
 """The name of this service in access rules of application credentials."""
 
 
-def filter_factory(global_conf: Mapping[str, Any], **local: str) -> Callable[[WSGIApplication], WSGIApplication]:
+def filter_factory(global_conf: GlobalConf, **local: str) -> Callable[[WSGIApplication], WSGIApplication]:
     """Return the filter for PasteDeploy; options in its section override those of ``[keystone_authtoken]``."""
     protocol = _protocol()
     conf, _ = conf_and_enforcer(global_conf)
@@ -23,7 +26,7 @@ def filter_factory(global_conf: Mapping[str, Any], **local: str) -> Callable[[WS
     return lambda app: protocol(app, dict(settings))
 
 
-def _protocol() -> Any:
+def _protocol() -> "type[Base]":
     """Return keystonemiddleware's filter, which is imported here because only this flavour needs it."""
     from keystoneauth1 import exceptions
     from keystonemiddleware.auth_token import AuthProtocol, _exceptions
@@ -39,7 +42,7 @@ def _protocol() -> Any:
     class Protocol(AuthProtocol):
         """Answers 503 while Keystone cannot be reached; the base class would treat each token as invalid."""
 
-        def fetch_token(self, token: str, **options: Any) -> Any:
+        def fetch_token(self, token: str, **options: object) -> object:
             try:
                 return super().fetch_token(token, **options)
             except _exceptions.InvalidToken as error:

@@ -3,11 +3,11 @@
 It must follow ``keystone`` in the pipeline, because that filter removes such headers if a client sends them.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from wsgiref.types import WSGIApplication, WSGIEnvironment
 
-from glance_mini.api.middleware.context_filter import ContextFilter, WSGIApplication
-from glance_mini.api.middleware.wiring import conf_and_enforcer
+from glance_mini.api.middleware.context_filter import ContextFilter
+from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer
 from glance_mini.domain.context import Context
 
 _CONFIRMED = "Confirmed"
@@ -16,7 +16,7 @@ _CONFIRMED = "Confirmed"
 class KeystoneContextFilter(ContextFilter):
     """Lets in callers whose token Keystone has confirmed. keystonemiddleware adds ``WWW-Authenticate`` to a 401."""
 
-    def identify(self, environ: Mapping[str, Any]) -> Context | None:
+    def identify(self, environ: WSGIEnvironment) -> Context | None:
         """Return the owner of the token, with the roles of the service token if one was sent."""
         if environ.get("HTTP_X_IDENTITY_STATUS") != _CONFIRMED:
             return None
@@ -38,7 +38,7 @@ def _roles(header: str | None) -> tuple[str, ...]:
     return tuple(role.strip().lower() for role in (header or "").split(",") if role.strip())
 
 
-def filter_factory(global_conf: Mapping[str, Any], **_local: str) -> Callable[[WSGIApplication], KeystoneContextFilter]:
+def filter_factory(global_conf: GlobalConf, **_local: str) -> Callable[[WSGIApplication], KeystoneContextFilter]:
     """Return the filter for PasteDeploy."""
     conf, enforcer = conf_and_enforcer(global_conf)
     return lambda app: KeystoneContextFilter(app, conf, enforcer)

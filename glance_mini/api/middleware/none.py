@@ -4,14 +4,14 @@ Policy rules that ask for a role would refuse a caller without roles, so the cal
 belongs to no project: its images have no owner unless the request names one (api-conventions-context).
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from oslo_config import cfg
 
-from glance_mini.api.middleware.context_filter import ContextFilter, WSGIApplication
+from glance_mini.api.middleware.context_filter import ContextFilter
 from glance_mini.api.middleware.pages import Pages
-from glance_mini.api.middleware.wiring import conf_and_enforcer
+from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer
 from glance_mini.domain.context import Context
 from glance_mini.policies.enforcer import Enforcer
 
@@ -26,15 +26,13 @@ class NoAuthenticationFilter(ContextFilter):
         super().__init__(app, conf, enforcer)
         self._pages = Pages.from_config(conf, is_local=True)
 
-    def identify(self, environ: Mapping[str, Any]) -> Context:
+    def identify(self, environ: WSGIEnvironment) -> Context:
         """Return the administrator; raises what ``Pages.check`` raises."""
         self._pages.check(environ)
         return ADMINISTRATOR
 
 
-def filter_factory(
-    global_conf: Mapping[str, Any], **_local: str
-) -> Callable[[WSGIApplication], NoAuthenticationFilter]:
+def filter_factory(global_conf: GlobalConf, **_local: str) -> Callable[[WSGIApplication], NoAuthenticationFilter]:
     """Return the filter for PasteDeploy."""
     conf, enforcer = conf_and_enforcer(global_conf)
     return lambda app: NoAuthenticationFilter(app, conf, enforcer)

@@ -5,9 +5,8 @@ For the flavours in which a browser needs no secret that the page would have to 
 Metadata Request Headers (Sec-Fetch-Site).
 """
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlsplit
+from wsgiref.types import WSGIEnvironment
 
 from oslo_config import cfg
 
@@ -40,7 +39,7 @@ class Pages:
         local_hosts = frozenset({public} if public else ())
         return cls(frozenset(conf.cors.allowed_origin or ()), local_hosts if is_local else None)
 
-    def check(self, environ: Mapping[str, Any]) -> None:
+    def check(self, environ: WSGIEnvironment) -> None:
         """Raise Forbidden for a request that another site may have sent.
 
         Raises UnsupportedMediaType for a body that a browser would send to any site without asking it.
@@ -69,7 +68,7 @@ class Pages:
         )
 
 
-def _is_same(origin: str, environ: Mapping[str, Any]) -> bool:
+def _is_same(origin: str, environ: WSGIEnvironment) -> bool:
     """Return whether ``origin`` is where the request was sent to; proxies in front may have taken TLS away."""
     try:
         page = urlsplit(origin)
@@ -87,12 +86,12 @@ def _name_of(host: str) -> str | None:
         return None
 
 
-def _check_media_type(environ: Mapping[str, Any]) -> None:
+def _check_media_type(environ: WSGIEnvironment) -> None:
     if environ["REQUEST_METHOD"] != "POST":
         return
     media_type = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     try:
-        is_sent = has_body(dict(environ))
+        is_sent = has_body(environ)
     except (HttpError, ValueError):
         return  # the application says what is wrong with it
     if is_sent and media_type in _UNASKED:

@@ -1,12 +1,12 @@
 """The flavour ``token``: tokens of the users file in ``X-Auth-Token``, as keystoneauth's ``admin_token`` sends them."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from oslo_config import cfg
 
-from glance_mini.api.middleware.context_filter import ContextFilter, WSGIApplication, context_of_grant
-from glance_mini.api.middleware.wiring import conf_and_enforcer
+from glance_mini.api.middleware.context_filter import ContextFilter, context_of_grant
+from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer
 from glance_mini.domain.context import Context
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.standalone.live_users import watch_users
@@ -22,7 +22,7 @@ class TokenFilter(ContextFilter):
         super().__init__(app, conf, enforcer)
         self._users = watch_users(conf)
 
-    def identify(self, environ: Mapping[str, Any]) -> Context | None:
+    def identify(self, environ: WSGIEnvironment) -> Context | None:
         """Return the user whose token was sent, in the project that the token is for."""
         token = environ.get("HTTP_X_AUTH_TOKEN")
         grant = self._users.current().find_token(token) if token else None
@@ -31,7 +31,7 @@ class TokenFilter(ContextFilter):
         return context_of_grant(grant.user, grant.project, grant.roles)
 
 
-def filter_factory(global_conf: Mapping[str, Any], **_local: str) -> Callable[[WSGIApplication], TokenFilter]:
+def filter_factory(global_conf: GlobalConf, **_local: str) -> Callable[[WSGIApplication], TokenFilter]:
     """Return the filter for PasteDeploy."""
     conf, enforcer = conf_and_enforcer(global_conf)
     return lambda app: TokenFilter(app, conf, enforcer)

@@ -6,8 +6,8 @@ query string are valid UTF-8 without NUL.
 
 import re
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import unquote_to_bytes
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import webob
 
@@ -33,20 +33,20 @@ def minor_versions(multi_store: bool) -> list[int]:
 class VersionNegotiation:
     """WSGI middleware. ``has_identity``: Keystone is used, so clients do not look for it here."""
 
-    def __init__(self, app: Any, *, multi_store: bool, public_endpoint: str | None, has_identity: bool) -> None:
+    def __init__(
+        self, app: WSGIApplication, *, multi_store: bool, public_endpoint: str | None, has_identity: bool
+    ) -> None:
         self._app = app
         self._minors = minor_versions(multi_store)
         self._prefixes = {"v2", *(f"v2.{minor}" for minor in self._minors)}
         self._public_endpoint = public_endpoint
         self._has_identity = has_identity
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer, or pass the request on with a path below ``/v2/``."""
-        answer = self._answer(environ)
-        result: Iterable[bytes] = (answer or self._app)(environ, start_response)
-        return result
+        return (self._answer(environ) or self._app)(environ, start_response)
 
-    def _answer(self, environ: dict[str, Any]) -> Response | None:
+    def _answer(self, environ: WSGIEnvironment) -> Response | None:
         accept = environ.get("HTTP_ACCEPT")
         try:
             path = _decode(environ)
@@ -70,7 +70,7 @@ class VersionNegotiation:
             environ["PATH_INFO"] = f"/v2/{rest}".encode().decode("latin-1")
         return None
 
-    def _list(self, environ: dict[str, Any], status: int) -> Response:
+    def _list(self, environ: WSGIEnvironment, status: int) -> Response:
         base = self._public_endpoint or webob.Request(environ).application_url
         links = [{"rel": "self", "href": f"{base.rstrip('/')}/v2/"}]
         versions = [
@@ -80,7 +80,7 @@ class VersionNegotiation:
         return json_response({"versions": versions}, status)
 
 
-def _decode(environ: dict[str, Any]) -> str:
+def _decode(environ: WSGIEnvironment) -> str:
     """Return the path as text; Invalid if path or query are not UTF-8 or hold NUL."""
     raw: str = environ.get("PATH_INFO", "")
     query: str = environ.get("QUERY_STRING", "")

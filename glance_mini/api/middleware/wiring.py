@@ -1,13 +1,22 @@
 """The objects that filters are built from; ``bootstrap`` passes them through PasteDeploy."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 from oslo_config import cfg
 
+from glance_mini.layers.services import Services
+from glance_mini.layers.stack import Stack
 from glance_mini.policies.enforcer import Enforcer
 
 
-def conf_and_enforcer(global_conf: Mapping[str, Any]) -> tuple[cfg.ConfigOpts, Enforcer]:
+class GlobalConf(TypedDict):
+    """The objects of the process, among the names that PasteDeploy itself passes to every factory."""
+
+    conf: cfg.ConfigOpts
+    services: Services
+    stack: Stack
+
+
+def conf_and_enforcer(global_conf: GlobalConf) -> tuple[cfg.ConfigOpts, Enforcer]:
     """Return the configuration and the policy rules of this process."""
     return global_conf["conf"], global_conf["services"].enforcer

@@ -13,7 +13,7 @@ from glance_mini.api.v2.image_rules import ImageRules
 from glance_mini.api.v2.locations import add_locations, remove_location, replace_locations
 from glance_mini.domain.changes import SETTABLE, Change, ImageChanges, PropertyChange
 from glance_mini.domain.errors import Forbidden, Invalid
-from glance_mini.domain.image_values import domain_value
+from glance_mini.domain.image_values import base_value, custom_value
 
 OLD_TYPE = "application/openstack-images-v2.0-json-patch"
 NEW_TYPE = "application/openstack-images-v2.1-json-patch"
@@ -43,7 +43,7 @@ class ImagePatch:
         self._has_locations = locations
         self._hash_algorithm = hash_algorithm
 
-    def changes(self, media_type: str, steps: Sequence[Any]) -> ImageChanges:
+    def changes(self, media_type: str, steps: Sequence[object]) -> ImageChanges:
         """Return the changes that the decoded body ``steps`` asks for; raises Invalid, Forbidden, Conflict."""
         read = _read_new if media_type == NEW_TYPE else _read_old
         return tuple(self._change(read(step)) for step in steps)
@@ -61,11 +61,11 @@ class ImagePatch:
             return PropertyChange("remove", name)
         value = self._rules.types.written(name, step.value)
         self._rules.check_values({name: value})
-        return PropertyChange(step.action, name, domain_value(name, value))
+        return PropertyChange(step.action, name, base_value(value) if name in SETTABLE else custom_value(value))
 
     def check_moves(self, changes: ImageChanges, properties: Mapping[str, str | None]) -> None:
         """Raise Invalid unless what ``changes`` move fits its new name; ``properties`` are those of the image now."""
-        known: dict[str, Any] = dict(properties)
+        known: dict[str, object] = dict(properties)
         for change in changes:
             if not isinstance(change, PropertyChange):
                 continue
@@ -112,7 +112,7 @@ def check_patch_type(media_type: str) -> None:
         raise UnsupportedPatchType(wanted=f"{OLD_TYPE}, {NEW_TYPE}")
 
 
-def _read_new(step: Any) -> _Step:
+def _read_new(step: object) -> _Step:
     """Read ``{"op": …, "path": …, "value": …}`` (RFC 6902)."""
     fields = _fields(step)
     action = fields.get("op")
@@ -123,7 +123,7 @@ def _read_new(step: Any) -> _Step:
     return _step(action, action, fields.get("path"), fields)
 
 
-def _read_old(step: Any) -> _Step:
+def _read_old(step: object) -> _Step:
     """Read ``{"add": <path>, "value": …}`` (draft 4 of what became RFC 6902); there ``add`` does not overwrite."""
     fields = _fields(step)
     named = [action for action in _ACTIONS if action in fields]
@@ -133,13 +133,13 @@ def _read_old(step: Any) -> _Step:
     return _step("create" if action == "add" else action, action, fields[action], fields)
 
 
-def _fields(step: Any) -> dict[str, Any]:
+def _fields(step: object) -> dict[str, object]:
     if not isinstance(step, dict):
         raise Invalid(reason="Each operation of a patch must be an object.")
     return step
 
 
-def _step(action: str, member: str, pointer: object, fields: dict[str, Any]) -> _Step:
+def _step(action: str, member: str, pointer: object, fields: dict[str, object]) -> _Step:
     path = _decode_pointer(pointer)
     if member != "remove" and "value" not in fields:
         raise Invalid(reason=f"The operation '{member}' needs the member 'value'.")

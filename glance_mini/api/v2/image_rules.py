@@ -1,13 +1,12 @@
 """The names and values that clients may give an image in any call (api-images-properties, api-images-custom)."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from jsonschema.protocols import Validator
 
 from glance_mini.api.v2.property_types import PropertyTypes
 from glance_mini.api.v2.schemas.images import MAX_TEXT
-from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.api.v2.schemas.shapes import ObjectSchema
 from glance_mini.api.v2.schemas.strict import StrictValidator
 from glance_mini.domain.errors import Forbidden, Invalid
 from glance_mini.domain.image import is_internal
@@ -24,22 +23,22 @@ _MAX_MESSAGE = 300
 class ImageRules:
     """Checks what clients send against the image schema."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: ObjectSchema) -> None:
         self._validators: Mapping[str, Validator] = {
             name: StrictValidator(subschema) for name, subschema in schema["properties"].items()
         }
         self._required = schema.get("required", ())
         self.types = PropertyTypes(schema)
 
-    def typed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def typed(self, values: Mapping[str, object]) -> dict[str, object]:
         """Return ``values``; texts for custom properties of another type become values of that type."""
         return {name: self.types.written(name, value) for name, value in values.items()}
 
-    def without_progress(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def without_progress(self, values: Mapping[str, object]) -> dict[str, object]:
         """Return ``values`` without empty properties of the service, which a copy of an imported image has."""
         return {name: value for name, value in values.items() if not (is_internal(name) and value in ("", None))}
 
-    def check_new(self, values: Mapping[str, Any]) -> None:
+    def check_new(self, values: Mapping[str, object]) -> None:
         """Check the ``values`` of a new image; raises Forbidden for a name, Invalid for a value."""
         for name in values:
             if name in READ_ONLY or name in ("stores", "locations"):
@@ -50,7 +49,7 @@ class ImageRules:
                 raise Invalid(reason=f"Property '{name}' is required.")
         self.check_values(values)
 
-    def check_move(self, name: str, value: str | None) -> None:
+    def check_move(self, name: str, value: object) -> None:
         """Raise Invalid unless the stored ``value`` of another property fits the schema of the custom ``name``."""
         self.check_values({name: self.types.written(name, value)})
 
@@ -60,7 +59,7 @@ class ImageRules:
             raise Forbidden(reason=f"Attribute '{name}' is read-only.")
         _check_reserved(name)
 
-    def check_values(self, values: Mapping[str, Any]) -> None:
+    def check_values(self, values: Mapping[str, object]) -> None:
         """Raise Invalid unless each value fits the schema."""
         for name, value in values.items():
             validator = self._validators.get(name)

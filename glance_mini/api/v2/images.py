@@ -13,7 +13,7 @@ from glance_mini.api.transfer_slots import LocationSlots
 from glance_mini.api.v2.image_patch import ImagePatch, check_patch_type, has_moves
 from glance_mini.api.v2.image_query import parse_image_query, parse_parameters
 from glance_mini.api.v2.image_rules import ImageRules
-from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.api.v2.schemas.shapes import ObjectSchema
 from glance_mini.api.v2.views.images import ImageViews
 from glance_mini.domain.changes import Change, LocationChange
 from glance_mini.domain.image_values import split_values
@@ -47,7 +47,7 @@ class ImagesController:
     """Answers ``/v2/images`` and ``/v2/images/{image_id}``."""
 
     def __init__(
-        self, conf: cfg.ConfigOpts, domain: Stack, services: Services, schema: Schema, slots: LocationSlots
+        self, conf: cfg.ConfigOpts, domain: Stack, services: Services, schema: ObjectSchema, slots: LocationSlots
     ) -> None:
         self.domain = domain
         self._slots = slots
@@ -71,7 +71,7 @@ class ImagesController:
         """Create an image."""
         body = self._rules.without_progress(self._rules.typed(request.json_object()))
         self._rules.check_new(body)
-        image_id = body.pop("id", None) or new_image_id()
+        image_id = str(body.pop("id", None) or new_image_id())
         base, properties = split_values(body)
         image = self.domain.call(request.context, CreateImage(id=image_id, base=base, properties=properties))
         headers = {**self._created_headers, "Location": f"/v2/images/{image.id}"}

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from oslo_config import cfg
 
@@ -78,7 +77,7 @@ class ImageStageController:
         return empty_response()
 
 
-Body = Mapping[str, Any]
+Body = Mapping[str, object]
 
 MAX_FIELD = 8192
 """The most characters of a field of a method, such as a URL with a signature, and of its name."""

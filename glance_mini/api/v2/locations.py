@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, accepted_response, json_response
@@ -18,7 +18,6 @@ DIGEST_LENGTHS = {"sha1": 40, "sha256": 64, "sha512": 128, "md5": 32}
 """The hash algorithms that a caller may name, with the number of hexadecimal digits of their digests."""
 
 _ALGORITHM, _VALUE = "os_hash_algo", "os_hash_value"
-_HEXADECIMAL = re.compile("[0-9a-f]+")
 
 
 class LocationsController:
@@ -45,7 +44,7 @@ class LocationsController:
         return accepted_response()
 
 
-def _claimed_hash(claim: Any) -> tuple[str | None, str | None]:
+def _claimed_hash(claim: object) -> tuple[str | None, str | None]:
     """Return the algorithm and digest that the caller claims for the data, both None if it claims none; Invalid."""
     if not isinstance(claim, dict) or not all(isinstance(value, str) for value in claim.values()):
         raise Invalid(reason="'validation_data' must be an object of strings.")
@@ -63,9 +62,15 @@ def _claimed_hash(claim: Any) -> tuple[str | None, str | None]:
 
 _POSITION = re.compile(r"0|[1-9][0-9]{0,8}")
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]+")
-_DIGEST_LENGTHS = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
+_DIGEST_LENGTHS = DIGEST_LENGTHS | {"sha224": 56, "sha384": 96}
 
-Item = dict[str, Any]
+
+class Item(TypedDict):
+    """A location in the value of a patch."""
+
+    url: str
+    metadata: dict[str, object]
+    validation_data: NotRequired[dict[str, str]]
 
 
 def add_locations(position: str, items: Sequence[Item], hash_algorithm: str) -> LocationChange:
@@ -120,7 +125,7 @@ def _hashes(items: Sequence[Item], hash_algorithm: str) -> dict[str, str]:
         return {}
     if any(claim != claims[0] for claim in claims):
         raise Conflict(reason="The locations claim different validation data.")
-    claim: dict[str, str] = dict(claims[0])
+    claim = claims[0]
     if claim["os_hash_algo"] != hash_algorithm:
         raise Conflict(reason=f"The algorithm of validation data must be {hash_algorithm}.")
     _check_digest("os_hash_value", claim["os_hash_value"], _DIGEST_LENGTHS.get(hash_algorithm))

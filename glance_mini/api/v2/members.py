@@ -1,6 +1,6 @@
 """The members of shared images (api-members)."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response, json_response
@@ -49,7 +49,7 @@ class ImageMembersController:
         return empty_response()
 
 
-def _text(body: dict[str, Any], name: str) -> str:
+def _text(body: Mapping[str, object], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise Invalid(reason=f"The body must have the member '{name}', a string that is not empty.")

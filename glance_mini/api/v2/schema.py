@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, dump_json
 from glance_mini.api.v2.schemas import images, members, metadefs, tasks
-from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.api.v2.schemas.shapes import ObjectSchema
 
 PREFIX = "/v2/schemas/"
 
 
-def all_schemas(image: Schema) -> dict[str, Schema]:
+def all_schemas(image: ObjectSchema) -> dict[str, ObjectSchema]:
     """Return the sixteen schemas by their path behind ``/v2/schemas/``."""
     return {
         "image": image,
@@ -35,7 +35,7 @@ def all_schemas(image: Schema) -> dict[str, Schema]:
 class SchemaController:
     """Answers ``/v2/schemas/…``."""
 
-    def __init__(self, schemas: Mapping[str, Schema]) -> None:
+    def __init__(self, schemas: Mapping[str, ObjectSchema]) -> None:
         self._documents = {PREFIX + name: dump_json(schema) for name, schema in schemas.items()}
 
     def show(self, request: Request) -> Response:

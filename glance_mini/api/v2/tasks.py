@@ -9,7 +9,7 @@ from glance_mini.api.response import Response, json_response
 from glance_mini.api.v2.image_query import DIRECTIONS, Parameters, choice, parse_limit, parse_parameters
 from glance_mini.api.v2.image_rules import ImageRules
 from glance_mini.api.v2.schemas.images import UUID_PATTERN
-from glance_mini.api.v2.schemas.shapes import Schema
+from glance_mini.api.v2.schemas.shapes import ObjectSchema
 from glance_mini.api.v2.views import tasks as views
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.import_task import KIND, description_of
@@ -21,7 +21,7 @@ from glance_mini.operations.tasks import CreateTask, GetTask, ListImageTasks, Li
 class TasksController:
     """Answers ``/v2/tasks`` and ``/v2/tasks/{task_id}``."""
 
-    def __init__(self, conf: cfg.ConfigOpts, domain: Stack, schema: Schema) -> None:
+    def __init__(self, conf: cfg.ConfigOpts, domain: Stack, schema: ObjectSchema) -> None:
         self.domain = domain
         self._rules = ImageRules(schema)
         self._limits = (conf.limit_param_default, conf.api_limit_max)
@@ -38,10 +38,11 @@ class TasksController:
         body = request.json_object()
         if body.get("type") != KIND:
             raise Invalid(reason=f"The type of a task must be '{KIND}'.")
-        if not isinstance(body.get("input"), dict):
+        values = body.get("input")
+        if not isinstance(values, dict):
             raise Invalid(reason="The body must have the member 'input', an object.")
-        self._rules.check_new(description_of(body["input"]))
-        job = self.domain.call(request.context, CreateTask(type=KIND, input=body["input"]))
+        self._rules.check_new(description_of(values))
+        job = self.domain.call(request.context, CreateTask(type=KIND, input=values))
         return json_response(views.show(job), 201, {"Location": f"/v2/tasks/{job.id}"})
 
     def show(self, request: Request, task_id: str) -> Response:

@@ -5,11 +5,15 @@ It handles broken request bodies, files as responses, and connections that canno
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, BinaryIO
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from gunicorn.http.wsgi import FileWrapper
 
 from glance_mini.cmd.serve.body import BrokenBody, RequestBody, StalledBody
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
 
 _FILE_BLOCK = 256 * 1024
 
@@ -20,7 +24,7 @@ class FileAnswer(FileWrapper):
     The file-like object needs `fileno`, `seek`, `tell`, `read` and `close`; one without a descriptor is read.
     """
 
-    def __init__(self, filelike: Any, blksize: int = _FILE_BLOCK) -> None:
+    def __init__(self, filelike: BinaryIO, blksize: int = _FILE_BLOCK) -> None:
         super().__init__(filelike, max(blksize, _FILE_BLOCK))
         self._left: int | None = None
 
@@ -48,16 +52,16 @@ class FileAnswer(FileWrapper):
 class Adapter:
     """Wraps the WSGI application `application`; `is_stopping` returns whether the process stops."""
 
-    def __init__(self, application: Any, is_stopping: Callable[[], bool]) -> None:
+    def __init__(self, application: WSGIApplication, is_stopping: Callable[[], bool]) -> None:
         self.application = application
         self._is_stopping = is_stopping
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request. A body error that the application does not catch becomes 400 or 408."""
         environ["wsgi.file_wrapper"] = FileAnswer
         answer = _Answer(environ["wsgi.input"], start_response, self._is_stopping)
         try:
-            result: Iterable[bytes] = self.application(environ, answer.start)
+            result = self.application(environ, answer.start)
         except StalledBody as error:
             return answer.refuse("408 Request Timeout", error)
         except BrokenBody as error:
@@ -84,14 +88,16 @@ def _file(result: FileAnswer, method: str, length: int | None) -> Iterable[bytes
 class _Answer:
     """The head of one response."""
 
-    def __init__(self, body: RequestBody, start_response: Any, is_stopping: Callable[[], bool]) -> None:
+    def __init__(self, body: RequestBody, start_response: StartResponse, is_stopping: Callable[[], bool]) -> None:
         self.length: int | None = None
         self._is_started = False
         self._body = body
         self._start_response = start_response
         self._is_stopping = is_stopping
 
-    def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+    def start(
+        self, status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None" = None
+    ) -> Callable[[bytes], object]:
         self._is_started = True
         self._body.begin_answer(is_last=self._is_stopping())
         for name, value in headers:

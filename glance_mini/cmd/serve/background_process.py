@@ -11,7 +11,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+
+from gunicorn.sock import BaseSocket
 
 from glance_mini.cmd.serve.worker import STOP_SIGNALS
 
@@ -38,7 +39,7 @@ class BackgroundProcess:
         self._starts = 0
         self._not_before = 0.0
 
-    def ensure_running(self, listeners: Iterable[Any]) -> None:
+    def ensure_running(self, listeners: Iterable[BaseSocket]) -> None:
         """Start the child if none runs and the pause is over; the child closes ``listeners``."""
         if self._work is None or self.pid or time.monotonic() < self._not_before:
             return
@@ -85,7 +86,7 @@ def exit_child(code: int) -> None:
     os._exit(code)
 
 
-def _be_child(work: Callable[[], int], listeners: Iterable[Any]) -> None:
+def _be_child(work: Callable[[], int], listeners: Iterable[BaseSocket]) -> None:
     code = 1
     try:
         # The master's handlers must not run here, and code that runs programs must see their end.

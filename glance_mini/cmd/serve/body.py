@@ -10,7 +10,10 @@ import io
 import re
 import socket
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 from glance_mini_store.numbers import HEXADECIMAL
 
@@ -125,17 +128,18 @@ class RawBody(io.RawIOBase):
         """Return True: the body can be read."""
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         """Fill the beginning of `buffer` and return the count; 0 is the proper end.
 
         Raises BrokenBody, StalledBody.
         """
         if self.failure is not None:
             raise self.failure
-        if self.is_finished or not len(buffer):
+        view = memoryview(buffer)
+        if self.is_finished or not view:
             return 0
         try:
-            return self._read_into(memoryview(buffer))
+            return self._read_into(view)
         except OSError as error:
             self.failure = error
             raise

@@ -15,8 +15,8 @@ import ssl
 import struct
 import time
 from collections.abc import Callable
-from typing import Any
 
+from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import TConn
 
@@ -61,10 +61,10 @@ class Connection(TConn):
 
     def __init__(
         self,
-        cfg: Any,
+        cfg: Config,
         sock: ClientSocket,
-        client: Any,
-        server: Any,
+        client: object,
+        server: object,
         *,
         limits: Limits,
         tls: ssl.SSLContext | None,

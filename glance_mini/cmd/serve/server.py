@@ -13,10 +13,11 @@ import ssl
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from wsgiref.types import WSGIApplication
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 
@@ -34,7 +35,7 @@ _HANG_SECONDS = 120
 
 def run(
     settings: ServerSettings,
-    make_application: Callable[[], Any],
+    make_application: Callable[[], WSGIApplication],
     *,
     on_ready: Callable[[], object] | None = None,
     child_started: Callable[[], object] | None = None,
@@ -84,7 +85,7 @@ class _Service(BaseApplication):
         settings: ServerSettings,
         addresses: list[str],
         tls: ssl.SSLContext | None,
-        make_application: Callable[[], Any],
+        make_application: Callable[[], WSGIApplication],
         on_ready: Callable[[], object] | None,
         child_started: Callable[[], object] | None,
     ) -> None:
@@ -103,17 +104,17 @@ class _Service(BaseApplication):
         for name, value in self._gunicorn_settings().items():
             self.cfg.set(name, value)
 
-    def load(self) -> Any:
+    def load(self) -> WSGIApplication:
         return self._make_application()
 
-    def tell_ready(self) -> None:
+    def report_ready(self) -> None:
         """Call `on_ready` when a worker is ready for the first time."""
         with contextlib.suppress(BlockingIOError):
             if self._on_ready is not None and os.read(self._ready, 64):
                 on_ready, self._on_ready = self._on_ready, None
                 on_ready()
 
-    def _gunicorn_settings(self) -> dict[str, Any]:
+    def _gunicorn_settings(self) -> dict[str, object]:
         settings = self.settings
         return {
             "bind": self._addresses,
@@ -167,7 +168,7 @@ class _Master(Arbiter):
         """Replace workers that have ended, and the background process."""
         super().manage_workers()
         self._background.ensure_running(self.LISTENERS)
-        self.app.tell_ready()
+        self.app.report_ready()
 
     def reap_workers(self) -> None:
         """Reap the children that have ended. The first one that could not start halts the master."""
@@ -209,11 +210,12 @@ class _Master(Arbiter):
             self._has_been_hurried = True
         return self._has_been_hurried
 
-    def spawn_worker(self) -> Any:
+    def spawn_worker(self) -> int:
         """Start a worker. It misses no stop signal, because it unblocks them only when it has its own handlers."""
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
-            return super().spawn_worker()
+            pid: int = super().spawn_worker()
+            return pid
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
@@ -221,7 +223,7 @@ class _Master(Arbiter):
 class _StandardLogger(Logger):
     """Leaves the loggers gunicorn.error and gunicorn.access to the configuration of the process."""
 
-    def setup(self, cfg: Any) -> None:
+    def setup(self, cfg: Config) -> None:
         self.cfg = cfg
         self._access_log_enabled = bool(cfg.accesslog)
         self.error_log.propagate = self.access_log.propagate = True

@@ -18,9 +18,14 @@ import termios
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from glance_mini.cmd.serve.settings import Limits
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+Sent = TypeVarTuple("Sent")
 
 _SENDFILE_BLOCK = 1 << 30
 _SMALL = 64 * 1024
@@ -110,14 +115,14 @@ class _Bounded(socket.socket):
         self._receiving.note(len(data), time.monotonic() - started)
         return data
 
-    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
+    def recv_into(self, buffer: "WriteableBuffer", nbytes: int | None = None, flags: int = 0) -> int:
         """Fill the beginning of `buffer` and return the count, 0 at the end. Raises as `recv` does."""
         started = time.monotonic()
         count = super().recv_into(buffer, nbytes or 0, flags)
         self._receiving.note(count, time.monotonic() - started)
         return count
 
-    def sendall(self, data: Any, flags: int = 0) -> None:
+    def sendall(self, data: "ReadableBuffer", flags: int = 0) -> None:
         """Send all of `data`, or keep it.
 
         The time-out applies to each step; in socket.sendall it applies to the whole.
@@ -162,7 +167,7 @@ class _Bounded(socket.socket):
             data = memoryview(bytes(self._kept.pop()) + data)
         self._kept.append(data)
 
-    def _step(self, size: int, send: Callable[..., int], *arguments: Any) -> int:
+    def _step(self, size: int, send: Callable[[*Sent], int], *arguments: *Sent) -> int:
         """Return what `send` returns for up to `size` bytes; waits as long as the client takes any bytes.
 
         A socket becomes writable again only when a good part of its buffer, often more than a MiB, is free. A slow

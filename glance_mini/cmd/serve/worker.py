@@ -12,15 +12,16 @@ import signal
 import time
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
 
+from gunicorn.http.message import Request
+from gunicorn.sock import BaseSocket
 from gunicorn.workers.gthread import ThreadWorker
 
 from glance_mini.cmd.serve.adapter import Adapter
 from glance_mini.cmd.serve.body import ChunkedBody, FixedBody, RequestBody, Wire
 from glance_mini.cmd.serve.connection import IDLE_SECONDS, Connection, Next
 from glance_mini.cmd.serve.framing import body_length
-from glance_mini.cmd.serve.sockets import ClientSocket
+from glance_mini.cmd.serve.sockets import ClientSocket, TLSClientSocket
 from glance_mini.cmd.serve.waiting import WaitingBytes
 
 STOP_SIGNALS = frozenset((signal.SIGTERM, signal.SIGINT, signal.SIGQUIT))
@@ -35,9 +36,9 @@ _MOMENT = 0.002
 class Worker(ThreadWorker):
     """gunicorn's threaded worker with time limits for clients. `app` is the service of `server.py`."""
 
-    wsgi: Any
+    wsgi: Adapter
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._watched: dict[Connection, None] = {}
         self._waiting = WaitingBytes(self.app.settings.waiting_bytes)
@@ -84,7 +85,7 @@ class Worker(ThreadWorker):
             for listener in self.sockets:
                 listener.close()
 
-    def accept(self, listener: Any) -> None:
+    def accept(self, listener: BaseSocket) -> None:
         """Accept one connection; if there are too many, close the one that has waited longest."""
         try:
             accepted, client = listener.accept()
@@ -178,7 +179,7 @@ class Worker(ThreadWorker):
             self._watched[conn] = None
             self.poller.register(conn.sock, needs.value, partial(self._resume, conn))
 
-    def _resume(self, conn: Connection, _sock: Any) -> None:
+    def _resume(self, conn: Connection, _sock: object) -> None:
         if conn in self._watched:
             self._unwatch(conn)
             self._advance(conn)
@@ -222,7 +223,7 @@ class Worker(ThreadWorker):
     def _has_idle_threads(self) -> bool:
         return bool(self.alive) and self._busy < self._threads
 
-    def handle_request(self, req: Any, conn: Connection) -> bool:
+    def handle_request(self, req: Request, conn: Connection) -> bool:
         """Answer the request `req` and return whether the connection may be used again."""
         length = body_length(req.headers)
         ask = partial(_ask_for_body, conn.sock) if req._expected_100_continue else None
@@ -247,7 +248,7 @@ class Worker(ThreadWorker):
         return True
 
 
-def _ask_for_body(sock: Any) -> None:
+def _ask_for_body(sock: ClientSocket | TLSClientSocket) -> None:
     sock.stop_keeping()
     sock.sendall(_CONTINUE)
     sock.keep()

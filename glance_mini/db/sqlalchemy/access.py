@@ -6,7 +6,7 @@ Each module of this package has a table ``QUERIES`` {call: function of a connect
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Self, TypeVar, cast
+from typing import Protocol, Self, TypeVar, cast
 
 from oslo_config import cfg
 from sqlalchemy import Connection, Engine
@@ -16,6 +16,7 @@ from glance_mini.db.sqlalchemy import (
     imports,
     members,
     outbox,
+    ping,
     purge,
     removals,
     staging,
@@ -31,19 +32,26 @@ from glance_mini.db.sqlalchemy.jobs import claims, ends, rows
 from glance_mini.db.sqlalchemy.jobs import listing as job_listing
 from glance_mini.domain.cause import Cause
 from glance_mini.operations.base import DataCall
-from glance_mini.operations.records import Ping
 
 R = TypeVar("R")
 
-Query = Callable[[Connection, Any], Any]
-Write = Callable[[Connection, Any, datetime], Any]
+Look = Callable[[Connection, DataCall[object], datetime], bool]
 
 
-def _ping(connection: Connection, call: Ping) -> None:
-    connection.exec_driver_sql("SELECT 1").scalar()
+class Query(Protocol):
+    """A function that answers a call that only reads."""
+
+    def __call__(self, connection: Connection, call: DataCall[R], /) -> R: ...
+
+
+class Write(Protocol):
+    """A function that answers a call in a transaction that began at ``now``."""
+
+    def __call__(self, connection: Connection, call: DataCall[R], now: datetime, /) -> R: ...
 
 
 _MODULES = (
+    ping,
     records,
     image_listing,
     trash,
@@ -62,8 +70,7 @@ _MODULES = (
 )
 
 QUERIES: Mapping[type[DataCall[object]], Query] = {
-    Ping: _ping,
-    **{call: query for module in _MODULES for call, query in getattr(module, "QUERIES", {}).items()},
+    call: query for module in _MODULES for call, query in getattr(module, "QUERIES", {}).items()
 }
 
 WRITES: Mapping[type[DataCall[object]], Write] = {
@@ -71,7 +78,9 @@ WRITES: Mapping[type[DataCall[object]], Write] = {
 }
 
 # An idle worker costs one read and waits for no lock.
-_LOOKS: dict[type[DataCall[object]], tuple[Write, Any]] = dict([*claims.LOOKS.items(), *outbox.LOOKS.items()])
+_LOOKS: Mapping[type[DataCall[object]], tuple[Look, object]] = {
+    call: look for module in _MODULES for call, look in getattr(module, "LOOKS", {}).items()
+}
 
 
 class SqlDataAccess(Backend):
@@ -93,13 +102,13 @@ class SqlDataAccess(Backend):
     def run(self, call: DataCall[R], now: datetime | None = None, cause: Cause | None = None) -> R:
         query = QUERIES.get(type(call))
         if query is not None:
-            return cast(R, self._database.read(query, call))
+            return self._database.read(query, call)
         if (look := _LOOKS.get(type(call))) and not self._database.read_now(look[0], call, now):
             return cast(R, look[1])
         write = WRITES[type(call)]
 
         def work(connection: Connection, time: datetime) -> R:
-            result = cast(R, write(connection, call, time))
+            result = write(connection, call, time)
             outbox.add(connection, self._event_rules(call, result, cause), time)
             return result
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from threading import RLock
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import SQLAlchemyError
@@ -147,8 +147,8 @@ _LIMIT = "statement_limit"
 
 
 def _limit_reads(
-    connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
-) -> tuple[str, Any]:
+    connection: Connection, cursor: object, statement: str, parameters: object, context: object, executemany: bool
+) -> tuple[str, object]:
     """Give a statement of a read its limit in the same round trip; MariaDB has no limit for reads of a session."""
     seconds = connection.get_execution_options().get(_LIMIT)
     if seconds and statement.startswith("SELECT"):

@@ -8,15 +8,17 @@ import logging
 import re
 import sqlite3
 import time
-from typing import Any
+from collections.abc import Callable
 
 from oslo_config import cfg
 from oslo_db.sqlalchemy import exc_filters
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
+from glance_mini.db.sqlalchemy.dynamic import Options
 from glance_mini.domain import errors
 
 EXTRAS = {"sqlite": "", "postgresql": "postgresql", "postgres": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
@@ -40,7 +42,7 @@ _OPERATIONS_PER_LOOK = 100_000
 IDLE_IN_TRANSACTION = 60
 """Seconds after which a server ends a transaction whose client is silent, so that a dead machine holds no locks."""
 
-TIMEOUTS: dict[str, dict[str, Any]] = {
+TIMEOUTS: dict[str, dict[str, int]] = {
     "postgresql": {
         "connect_timeout": 10,
         "keepalives_idle": 15,
@@ -105,7 +107,7 @@ def make_engine(
 ) -> Engine:
     """Return an engine for the URL ``connection``; times in seconds. SQLite in memory has one shared connection."""
     url = _with_driver(make_url(connection))
-    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+    options: Options = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
     if is_memory(url):
         options["poolclass"] = StaticPool
     else:
@@ -116,12 +118,12 @@ def make_engine(
             "pool_recycle": pool_recycle,
             "pool_use_lifo": True,
         }
-    patience = TIMEOUTS.get(url.get_backend_name(), {"check_same_thread": False, "timeout": sqlite_busy_timeout})
+    timeouts = TIMEOUTS.get(url.get_backend_name(), {"check_same_thread": False, "timeout": sqlite_busy_timeout})
     engine = create_engine(
         url,
         hide_parameters=True,
         query_cache_size=1000,
-        connect_args=patience,
+        connect_args=timeouts,
         execution_options={READ_TIMEOUT: read_timeout},
         **options,
     )
@@ -149,7 +151,9 @@ def _with_driver(url: URL) -> URL:
     return url
 
 
-def _session(backend: str, mysql_sql_mode: str, sqlite_busy_timeout: float, read_timeout: float) -> Any:
+def _session(
+    backend: str, mysql_sql_mode: str, sqlite_busy_timeout: float, read_timeout: float
+) -> Callable[[DBAPIConnection, object], None]:
     statements = {
         "sqlite": tuple(f"PRAGMA {pragma}" for pragma in SQLITE_PRAGMAS),
         # The planner's estimates trigger both, but starting either costs more than a page.
@@ -163,7 +167,7 @@ def _session(backend: str, mysql_sql_mode: str, sqlite_busy_timeout: float, read
         "mysql": (*MYSQL_SESSION, f"SET SESSION sql_mode = '{mysql_sql_mode}'" if mysql_sql_mode else ""),
     }[backend]
 
-    def set_up(dbapi_connection: Any, record: Any) -> None:
+    def set_up(dbapi_connection: DBAPIConnection, record: object) -> None:
         cursor = dbapi_connection.cursor()
         for statement in filter(None, statements):
             _execute(cursor, statement, sqlite_busy_timeout)
@@ -172,7 +176,7 @@ def _session(backend: str, mysql_sql_mode: str, sqlite_busy_timeout: float, read
     return set_up
 
 
-def _watch_deadline(dbapi_connection: Any, record: Any) -> None:
+def _watch_deadline(dbapi_connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
     info: dict[str, float | None] = record.info
     info[DEADLINE] = None
 
@@ -183,7 +187,7 @@ def _watch_deadline(dbapi_connection: Any, record: Any) -> None:
     dbapi_connection.set_progress_handler(is_over, _OPERATIONS_PER_LOOK)
 
 
-def _execute(cursor: Any, statement: str, sqlite_busy_timeout: float) -> None:
+def _execute(cursor: DBAPICursor, statement: str, sqlite_busy_timeout: float) -> None:
     """Execute a statement; wait for SQLite, which does not wait if several processes set WAL on a new database."""
     deadline = time.monotonic() + sqlite_busy_timeout
     while True:

@@ -6,7 +6,6 @@ undo its changes: it neither adds data nor makes its image active.
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -93,7 +92,8 @@ def _store(connection: Connection, before: Image, after: Image, now: datetime, l
     try:
         return records.store(connection, before, after, now, more)
     except errors.LimitExceeded as error:
-        wanted: Any = error.values["wanted"]
+        wanted = error.values["wanted"]
+        assert isinstance(wanted, int)
         raise errors.LimitExceeded(resource=IMAGE_SIZE_TOTAL, limit=limit, wanted=wanted - own) from error
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
@@ -74,7 +73,7 @@ def _get(connection: Connection, key: dict[str, str]) -> Member:
     return Member(*row)
 
 
-def _row(member: Member) -> dict[str, Any]:
+def _row(member: Member) -> dict[str, object]:
     return {
         "image_id": member.image_id,
         "member": member.member_id,

@@ -5,8 +5,9 @@ it sorts, so that an index can serve each order. ``image_created_at`` repeats th
 never changes, so that an index can serve the images of a property, a tag or a member in the default order.
 """
 
+from datetime import datetime
 from hashlib import blake2b
-from typing import Any
+from typing import TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -27,7 +28,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
-MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_nopad_bin"}
+from glance_mini.db.sqlalchemy.dynamic import Options
+
+T = TypeVar("T")
+
+MYSQL: Options = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_nopad_bin"}
 """Without ``nopad``, "a" and "a " would be equal."""
 
 AUDIENCE = (
@@ -57,7 +62,7 @@ def long_text() -> TypeEngine[str]:
     return Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 
 
-def moment() -> TypeEngine[Any]:
+def moment() -> TypeEngine[datetime]:
     """Return the type of a time in UTC, in microseconds."""
     return DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
@@ -78,7 +83,7 @@ def digest(name: str, value: str | None) -> str:
     return blake2b((value or "").encode(), digest_size=16, key=blake2b(name.encode()).digest()).hexdigest()
 
 
-def _generated(name: str, kind: Any, expression: str) -> Column[Any]:
+def _generated(name: str, kind: TypeEngine[T], expression: str) -> Column[T]:
     # The column is never null, but MariaDB does not accept NOT NULL on a generated column.
     return Column(name, kind, Computed(expression, persisted=True))
 
@@ -108,7 +113,7 @@ images = Table(
     Column("deleted", Boolean, nullable=False, server_default=false()),
     Column("child_bytes", BigInteger, nullable=False, server_default="0"),
     _generated("sort_name", exact(255), "coalesce(name, '')"),
-    _generated("sort_size", BigInteger, "coalesce(size, 0)"),
+    _generated("sort_size", BigInteger(), "coalesce(size, 0)"),
     _generated("sort_container_format", exact(20), "coalesce(container_format, '')"),
     _generated("sort_disk_format", exact(20), "coalesce(disk_format, '')"),
     _generated("audience", exact(9), AUDIENCE),

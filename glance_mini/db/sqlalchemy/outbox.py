@@ -6,18 +6,18 @@ end. A lock serializes claims, so that no process gets a later event of an image
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 import orjson
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, or_, select, update
 
 from glance_mini.db.sqlalchemy import locks
+from glance_mini.db.sqlalchemy.dynamic import RowValues
 from glance_mini.db.sqlalchemy.models import outbox
 from glance_mini.domain.event import Event
 from glance_mini.operations.outbox import AddEvents, CountEvents, FinishEvents, ReleaseEvents, TakeEvents
 
 _EARLIER = outbox.alias("earlier")
-_NOW: Any = bindparam("now", type_=outbox.c.claimed_until.type)
+_NOW = bindparam("now", type_=outbox.c.claimed_until.type)
 
 _INSERT = insert(outbox)
 _FREE = (
@@ -87,7 +87,7 @@ def _count(connection: Connection) -> int:
     return connection.execute(_COUNT).scalar_one()
 
 
-def _row(event: Event, now: datetime) -> dict[str, Any]:
+def _row(event: Event, now: datetime) -> dict[str, object]:
     return {
         "image_id": event.image_id,
         "event": event.type,
@@ -98,7 +98,7 @@ def _row(event: Event, now: datetime) -> dict[str, Any]:
     }
 
 
-def _to_event(row: Any) -> Event:
+def _to_event(row: RowValues) -> Event:
     kind, payload, created_at, priority, caller, image_id, number = row
     return Event(kind, orjson.loads(payload), priority, orjson.loads(caller), image_id, created_at, number)
 

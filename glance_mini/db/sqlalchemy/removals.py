@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import orjson
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
+from glance_mini.db.sqlalchemy.dynamic import RowValues
 from glance_mini.db.sqlalchemy.models import deletions
 from glance_mini.domain.image import Location
 from glance_mini.domain.transfer import DataRemoval
@@ -95,7 +95,7 @@ def remove(connection: Connection, ids: Sequence[int]) -> None:
     connection.execute(_DELETE, {"ids": ids})
 
 
-def _to_deletion(row: Any) -> DataRemoval:
+def _to_deletion(row: RowValues) -> DataRemoval:
     identity, image_id, url, metadata, node_url, due_at = row
     return DataRemoval(identity, image_id, url, orjson.loads(metadata), node_url, due_at)
 

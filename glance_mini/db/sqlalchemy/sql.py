@@ -3,8 +3,6 @@
 ``json_object(key, value)`` and ``json_array(value...)`` aggregate to text; several values of a row form an array.
 """
 
-from typing import Any
-
 from sqlalchemy import BigInteger, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -35,13 +33,13 @@ class json_array(FunctionElement[str]):
 
 
 @compiles(json_object)
-def _json_object(element: json_object, compiler: SQLCompiler, **kw: Any) -> str:
+def _json_object(element: json_object, compiler: SQLCompiler, **kw: object) -> str:
     function = _NAMES[compiler.dialect.name][0]
     return _as_text(f"{function}({compiler.process(element.clauses, **kw)})", compiler)
 
 
 @compiles(json_array)
-def _json_array(element: json_array, compiler: SQLCompiler, **kw: Any) -> str:
+def _json_array(element: json_array, compiler: SQLCompiler, **kw: object) -> str:
     _, function, inner = _NAMES[compiler.dialect.name]
     values = compiler.process(element.clauses, **kw)
     if len(element.clauses) > 1:
@@ -60,7 +58,7 @@ class byte_length(FunctionElement[int]):
 
 
 @compiles(byte_length)
-def _byte_length(element: byte_length, compiler: SQLCompiler, **kw: Any) -> str:
+def _byte_length(element: byte_length, compiler: SQLCompiler, **kw: object) -> str:
     text = compiler.process(element.clauses, **kw)
     return f"length(CAST({text} AS BLOB))" if compiler.dialect.name == "sqlite" else f"octet_length({text})"
 
@@ -77,21 +75,21 @@ class StraightJoin(Join):
 
 
 @compiles(StraightJoin)
-def _join(element: StraightJoin, compiler: SQLCompiler, **kw: Any) -> str:
+def _join(element: StraightJoin, compiler: SQLCompiler, **kw: object) -> str:
     return _written(element, compiler, " JOIN ", kw)
 
 
 @compiles(StraightJoin, "sqlite")
-def _cross_join(element: StraightJoin, compiler: SQLCompiler, **kw: Any) -> str:
+def _cross_join(element: StraightJoin, compiler: SQLCompiler, **kw: object) -> str:
     return _written(element, compiler, " CROSS JOIN ", kw)
 
 
 @compiles(StraightJoin, "mysql")
-def _straight_join(element: StraightJoin, compiler: SQLCompiler, **kw: Any) -> str:
+def _straight_join(element: StraightJoin, compiler: SQLCompiler, **kw: object) -> str:
     return _written(element, compiler, " STRAIGHT_JOIN ", kw)
 
 
-def _written(element: StraightJoin, compiler: SQLCompiler, word: str, kw: dict[str, Any]) -> str:
+def _written(element: StraightJoin, compiler: SQLCompiler, word: str, kw: dict[str, object]) -> str:
     kw["asfrom"] = True
     kw.pop("from_linter", None)
     assert element.onclause is not None

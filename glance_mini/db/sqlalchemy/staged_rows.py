@@ -1,7 +1,6 @@
 """Rows of staged data and their usage of a project's limits (api-data-stage, api-quotas)."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
@@ -29,7 +28,7 @@ def get(connection: Connection, image_id: str) -> StagedData | None:
 def add(connection: Connection, staged: StagedData, project_id: str | None) -> Usage:
     """Insert ``staged`` and return its usage, which the caller adds to the counts."""
     names = ("image_id", "store", "size", "node_url", "created_at")
-    row: dict[str, Any] = {name: getattr(staged, name) for name in names}
+    row: dict[str, object] = {name: getattr(staged, name) for name in names}
     connection.execute(_INSERT, row | {"value": staged.url, "project_id": project_id})
     return _usage(project_id, staged)
 

@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, bindparam, literal, select, union_all
+from sqlalchemy import BindParameter, Connection, bindparam, literal, select, union_all
 
 from glance_mini.db.sqlalchemy import models, staged_rows, transfers, usage
 from glance_mini.db.sqlalchemy.images import records
@@ -13,7 +12,7 @@ from glance_mini.domain.image import Image
 from glance_mini.domain.staging import StagedData
 from glance_mini.operations.records import DiscardStaged, ForgetStaged, GetStaged, ListDataNames, RecordStaged
 
-_IDS: Any = bindparam("ids", expanding=True)
+_IDS: BindParameter[str] = bindparam("ids", expanding=True)
 _TRANSFERS, _STAGED, _DELETIONS = models.transfers.c, models.staged_data.c, models.deletions.c
 _LOCATIONS = models.image_locations.c
 # One statement sees one snapshot, so a name that moves from one table to another is not missed.

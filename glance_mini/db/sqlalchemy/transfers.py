@@ -6,7 +6,6 @@ that an end, a deletion and a takeover of the same image exclude each other.
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, not_, or_, select, tuple_, update
 
@@ -204,7 +203,7 @@ def end(connection: Connection, transfer: Transfer) -> usage.Usage:
 
 
 def _lock(connection: Connection, transfer_id: str) -> Transfer:
-    row: Any = connection.execute(_LOCK, {"transfer": transfer_id}).first()
+    row = connection.execute(_LOCK, {"transfer": transfer_id}).first()
     if row is None:
         raise errors.TransferLost(id=transfer_id)
     return Transfer(*row)

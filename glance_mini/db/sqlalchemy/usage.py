@@ -5,11 +5,13 @@ from the real sums, so that counting can begin at any time. Images without an ow
 """
 
 from collections import Counter
-from typing import Any
 
 from sqlalchemy import BigInteger, Connection, bindparam, case, cast, false, func, insert, not_, select, update
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import ScalarSelect
 
+from glance_mini.db.sqlalchemy.dynamic import AnyColumn
 from glance_mini.db.sqlalchemy.models import (
     image_locations,
     images,
@@ -148,7 +150,7 @@ def _add(connection: Connection, project: str, resource: str, amount: int, limit
         # Otherwise another transaction has inserted the row or freed room between the two statements.
 
 
-def _insert_missing(connection: Connection, row: dict[str, Any]) -> None:
+def _insert_missing(connection: Connection, row: dict[str, object]) -> None:
     """Insert ``row`` with the usage before this transaction, unless another transaction has inserted it."""
     postgres = connection.dialect.name == "postgresql"
     connection.execute(_INSERT_POSTGRESQL if postgres else _INSERT, row)
@@ -195,11 +197,11 @@ IS_STAGING = transfers.c.store.startswith(RESERVED_NAMESPACE, autoescape=True)
 """The condition for transfers into the staging area, as in ``resource_of``."""
 
 
-def _sum(column: Any, *conditions: Any) -> Any:
+def _sum(column: AnyColumn, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
     return select(func.coalesce(func.sum(column), 0)).where(*conditions).scalar_subquery()
 
 
-def _count(column: Any) -> Any:
+def _count(column: AnyColumn) -> ScalarSelect[int]:
     return select(func.count()).where(column == bindparam("project")).scalar_subquery()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypedDict
 
 from oslo_config import cfg
 
@@ -36,16 +36,26 @@ class StagedFile:
         return self.directory / plugin.name
 
 
+class Formats(TypedDict, total=False):
+    """The formats of an image that a source or a plugin may set."""
+
+    disk_format: str
+    container_format: str
+
+
+class Attributes(Formats, total=False):
+    """The attributes of an image that a plugin may set; sizes in bytes."""
+
+    size: int
+    virtual_size: int
+
+
 @dataclass(frozen=True, slots=True)
 class PluginResult:
-    """The file with the resulting data, and the changes of the image.
-
-    ``attributes`` are fields of ``Image`` (disk_format, container_format, size, virtual_size), ``properties`` custom
-    ones.
-    """
+    """The file with the resulting data, and the attributes and custom properties that change."""
 
     path: Path
-    attributes: Mapping[str, str | int] = field(default_factory=dict)
+    attributes: Attributes = field(default_factory=Attributes)
     properties: Mapping[str, str] = field(default_factory=dict)
 
 

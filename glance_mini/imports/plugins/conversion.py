@@ -20,7 +20,7 @@ from oslo_utils.imageutils import format_inspector
 
 from glance_mini.content.inspection import Inspection, InspectionRules
 from glance_mini.domain.errors import ConfigurationError, Invalid, LimitExceeded
-from glance_mini.imports.plugins.base import Check, ImportPlugin, PluginResult, StagedFile
+from glance_mini.imports.plugins.base import Attributes, Check, ImportPlugin, PluginResult, StagedFile
 from glance_mini_store.buffers import TRANSFER
 
 _DRIVERS = {
@@ -111,7 +111,7 @@ class ImageConversion(ImportPlugin):
         except BaseException:
             output.unlink(missing_ok=True)
             raise
-        attributes: dict[str, str | int] = {"size": size, "virtual_size": virtual_size}
+        attributes: Attributes = {"size": size, "virtual_size": virtual_size}
         return PluginResult(output, {"disk_format": self._output_format, "container_format": "bare", **attributes})
 
     def _inspect(self, staged: StagedFile, check: Check) -> None:

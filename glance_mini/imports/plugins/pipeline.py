@@ -3,11 +3,11 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from oslo_config import cfg
 
-from glance_mini.imports.plugins.base import NAMESPACE, Check, ImportPlugin, PluginResult, StagedFile
+from glance_mini.domain.image import Image
+from glance_mini.imports.plugins.base import NAMESPACE, Attributes, Check, ImportPlugin, PluginResult, StagedFile
 from glance_mini.plugins import PluginKind
 
 PLUGINS = PluginKind("Import plugin", NAMESPACE, ImportPlugin)
@@ -25,18 +25,18 @@ def run_plugins(
     staged: StagedFile,
     roles: Collection[str],
     check: Check,
-    tell: Callable[[str], object] = lambda activity: None,
+    report: Callable[[str], object] = lambda activity: None,
 ) -> PluginResult:
     """Run ``plugins`` one after the other; return the resulting file and all changes.
 
     An intermediate file is removed as soon as the next one exists; ``staged.path`` is kept. Raises what a plugin
-    raises, and then leaves no file of the plugins. ``tell`` is called with the activity of each plugin that has one.
+    raises, and then leaves no file of the plugins. ``report`` is called with the activity of each plugin that has one.
     """
     result = PluginResult(staged.path)
     for plugin in plugins:
         check()
         if plugin.activity:
-            tell(plugin.activity)
+            report(plugin.activity)
         current = replace(staged, path=result.path, image=_changed(staged, result))
         try:
             step = plugin.apply(current, roles, check)
@@ -45,15 +45,15 @@ def run_plugins(
             raise
         if step.path != result.path:
             _forget(staged, result.path)
-        attributes, properties = {**result.attributes, **step.attributes}, {**result.properties, **step.properties}
+        attributes: Attributes = {**result.attributes, **step.attributes}
+        properties = {**result.properties, **step.properties}
         result = PluginResult(step.path, attributes, properties)
     return result
 
 
-def _changed(staged: StagedFile, result: PluginResult) -> Any:
+def _changed(staged: StagedFile, result: PluginResult) -> Image:
     properties = {**staged.image.properties, **result.properties}
-    attributes: dict[str, Any] = {**result.attributes, "properties": properties}
-    return replace(staged.image, **attributes)
+    return replace(staged.image, properties=properties, **result.attributes)
 
 
 def _forget(staged: StagedFile, path: Path) -> None:

@@ -10,7 +10,7 @@ from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Conflict, NotFound, StatusConflict
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.transfer import DataRemoval
-from glance_mini.layers.base import Below
+from glance_mini.layers.base import Handler
 from glance_mini.maintenance.removal import remove_data
 from glance_mini.operations.images import UpdateImage
 from glance_mini.operations.records import FinishRemoval, ListRemovals
@@ -28,7 +28,7 @@ class Removal:
     The reaper retries removals that fail, except for data in use.
     """
 
-    def __init__(self, below: Below, stores: Stores, node_url: str | None) -> None:
+    def __init__(self, below: Handler, stores: Stores, node_url: str | None) -> None:
         self._below = below
         self._stores = stores
         self._node_url = node_url

@@ -15,7 +15,7 @@ from glance_mini.domain.errors import GlanceMiniError, Unavailable
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import StoredData, Transfer
-from glance_mini.layers.base import Below
+from glance_mini.layers.base import Handler
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
 from glance_mini.operations.base import Operation
@@ -37,7 +37,7 @@ class Uploads:
 
     def __init__(
         self,
-        below: Below,
+        below: Handler,
         leases: LeaseKeeper,
         metrics: Metrics,
         hash_algorithm: str,

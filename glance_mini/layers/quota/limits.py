@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from oslo_config import cfg
 
 from glance_mini.domain import quota
 from glance_mini.domain.units import parse_size
+
+if TYPE_CHECKING:
+    from oslo_limit.limit import Enforcer
 
 MIB = 1024 * 1024
 
@@ -67,7 +70,7 @@ class UnifiedLimits:
 
     def __init__(
         self,
-        open_enforcer: Callable[[], Any],
+        open_enforcer: "Callable[[], Enforcer]",
         clock: Callable[[], float] = time.monotonic,
         counts_deleted: bool = True,
     ) -> None:
@@ -75,7 +78,7 @@ class UnifiedLimits:
         self.together: Mapping[str, tuple[str, ...]] = {quota.IMAGE_SIZE_TOTAL: deleted}
         self._open_enforcer = open_enforcer
         self._clock = clock
-        self._enforcer: Any = None
+        self._enforcer: Enforcer | None = None
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, Mapping[str, int]]] = {}
         self._asking: dict[str, Future[Mapping[str, int]]] = {}
@@ -123,7 +126,7 @@ def limit_source(conf: cfg.ConfigOpts) -> LimitSource:
     return OptionLimits(parse_size(conf.user_storage_quota), conf.quota_counts_deleted)
 
 
-def _open_enforcer(conf: cfg.ConfigOpts) -> Any:
+def _open_enforcer(conf: cfg.ConfigOpts) -> "Enforcer":
     from oslo_limit import limit
 
     # oslo.limit reads only the process-wide configuration.

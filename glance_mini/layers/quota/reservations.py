@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import LimitExceeded
 from glance_mini.domain.quota import Limits
-from glance_mini.layers.base import Below
+from glance_mini.layers.base import Handler
 from glance_mini.operations.data import UploadData
 from glance_mini.operations.imports import StageData
 from glance_mini.operations.records import IsYoungestTransfer, ReserveSpace
@@ -36,7 +36,7 @@ class Headroom:
 class Reservations:
     """Reserves room for the layer that passes its ``below``: ``step`` bytes at a time while there is plenty of room."""
 
-    def __init__(self, below: Below, step: int, sleep: Callable[[float], None]) -> None:
+    def __init__(self, below: Handler, step: int, sleep: Callable[[float], None]) -> None:
         self._below = below
         self._step = step
         self._sleep = sleep

@@ -29,7 +29,7 @@ class ClaimContract(JobContractBase):
         expected = replace(added, state="processing", process="first", lease_until=LEASE_END, attempts=1)
         self.assertEqual(expected, held)
         self.assertEqual(expected, self.data.run(GetJob(added.id)))
-        self.assertIsNone(self.claim("second", LEASE_END))
+        self.assertIsNone(self.try_claim("second", LEASE_END))
 
     def test_job_whose_lease_ended_is_taken_over(self) -> None:
         added = self.add()
@@ -42,8 +42,8 @@ class ClaimContract(JobContractBase):
         self.add(kind="other")
         self.add(state="success")
         self.add(state="failure")
-        self.assertIsNone(self.claim())
-        self.assertIsNone(self.claim(kinds=()))
+        self.assertIsNone(self.try_claim())
+        self.assertIsNone(self.try_claim(kinds=()))
 
     def test_higher_priority_comes_first_and_then_the_older_job(self) -> None:
         late, early = self.add(due_at=NOW), self.add(due_at=NOW - timedelta(hours=1))
@@ -90,8 +90,9 @@ class ClaimContract(JobContractBase):
             self.add(project_id="big", priority=9)
         small = self.add(project_id="small")
         limits = JobLimits(per_project=2)
-        claimed = [self.claim(limits=limits) for _ in range(4)]
-        self.assertEqual(["big", "big", "small", None], [one and one.project_id for one in claimed])
+        claimed = [self.claim(limits=limits) for _ in range(3)]
+        self.assertIsNone(self.try_claim(limits=limits))
+        self.assertEqual(["big", "big", "small"], [one.project_id for one in claimed])
         self.assertEqual(small.id, claimed[2].id)
         self.data.run(FinishJob(claimed[0], "success", {}, "", EXPIRY - NOW), NOW)
         self.assertEqual("big", self.claim(limits=limits).project_id)
@@ -101,7 +102,7 @@ class ClaimContract(JobContractBase):
             self.add(project_id="big", kind=kind)
         limits = JobLimits(per_project=1)
         self.assertEqual("hash", self.claim(limits=limits, kinds=("hash",)).kind)
-        self.assertIsNone(self.claim(limits=limits, kinds=("hash",)))
+        self.assertIsNone(self.try_claim(limits=limits, kinds=("hash",)))
         self.assertEqual("api_image_import", self.claim(limits=limits, kinds=("api_image_import",)).kind)
 
     def test_project_at_its_limit_is_passed_over_also_if_others_run_more_jobs(self) -> None:
@@ -118,15 +119,15 @@ class ClaimContract(JobContractBase):
         self.add(stores=("disk",))
         limits = JobLimits(per_store=1)
         self.assertEqual("hash", self.claim(limits=limits, kinds=("hash",)).kind)
-        self.assertIsNone(self.claim(limits=limits, kinds=("api_image_import",)))
+        self.assertIsNone(self.try_claim(limits=limits, kinds=("api_image_import",)))
 
     def test_limit_of_a_store_passes_over_its_jobs(self) -> None:
         for stores in (("slow",), ("slow",), ("fast",), ()):
             self.add(stores=stores)
         limits = JobLimits(per_store=1)
-        claimed = [self.claim(limits=limits) for _ in range(4)]
-        self.assertIsNone(claimed[3])
-        self.assertEqual({("slow",), ("fast",), ()}, {one.stores for one in claimed[:3]})
+        claimed = [self.claim(limits=limits) for _ in range(3)]
+        self.assertIsNone(self.try_claim(limits=limits))
+        self.assertEqual({("slow",), ("fast",), ()}, {one.stores for one in claimed})
 
     def test_job_to_several_stores_counts_for_each_of_them(self) -> None:
         both = self.add(stores=("fast", "cheap"), priority=2)
@@ -147,14 +148,14 @@ class ClaimContract(JobContractBase):
         bound, free = self.add(node_url="http://node1", priority=1), self.add()
         self.assertEqual(free.id, self.claim(node_url="http://node2").id)
         for node_url in ("http://node2", None):
-            self.assertIsNone(self.claim(node_url=node_url))
+            self.assertIsNone(self.try_claim(node_url=node_url))
         taken = self.claim(node_url="http://node1")
         self.assertEqual((bound.id, "http://node1"), (taken.id, taken.node_url))
 
     def test_job_of_a_dead_worker_goes_back_to_its_node_only(self) -> None:
         bound = self.add(node_url="http://node1")
         self.claim(node_url="http://node1")
-        self.assertIsNone(self.claim(now=AFTER_LEASE, node_url="http://node2"))
+        self.assertIsNone(self.try_claim(now=AFTER_LEASE, node_url="http://node2"))
         self.assertEqual(bound.id, self.claim(now=AFTER_LEASE, node_url="http://node1").id)
 
     def test_cancelled_job_of_a_node_that_is_gone_is_given_to_any(self) -> None:
@@ -190,14 +191,14 @@ class ClaimContract(JobContractBase):
         queued = [job(project_id=f"p{number % 7}", stores=(f"s{number % 3}",)) for number in range(QUEUED)]
         for one in queued:
             self.insert_job(one)
-        claimed = self.at_once(self.claim_all_as, [f"worker{number}" for number in range(CLAIMERS)])
+        claimed = self.all_at_once(self.claim_all_as, [f"worker{number}" for number in range(CLAIMERS)])
         ids = [found for some in claimed for found in some]
         self.assertEqual((QUEUED, {one.id for one in queued}), (len(ids), set(ids)))
 
     def test_jobs_of_a_dead_worker_are_divided_among_the_others(self) -> None:
         dead = {self.add().id for _ in range(24)}
         self.claim_all_as("dead")
-        claimed = self.at_once(lambda name: self.claim_all_as(name, AFTER_LEASE), ["a", "b", "c"])
+        claimed = self.all_at_once(lambda name: self.claim_all_as(name, AFTER_LEASE), ["a", "b", "c"])
         ids = [found for some in claimed for found in some]
         self.assertEqual((24, dead), (len(ids), set(ids)))
 
@@ -205,7 +206,8 @@ class ClaimContract(JobContractBase):
         for number in range(60):
             self.add(project_id=f"p{number % 3}", stores=(f"s{number % 2}", f"t{number % 4}"))
         limits = JobLimits(per_project=4, per_store=5)
-        claimed = list(filter(None, self.at_once(lambda name: self.claim(name, limits=limits), "abcdefghijklmnop")))
+        results = self.all_at_once(lambda name: self.try_claim(name, limits=limits), "abcdefghijklmnop")
+        claimed = list(filter(None, results))
         self.assertEqual(10, len(claimed))
         self.assertLessEqual(max(Counter(one.project_id for one in claimed).values()), 4)
         self.assertEqual({"s0": 5, "s1": 5}, Counter(one.stores[0] for one in claimed))
@@ -213,7 +215,7 @@ class ClaimContract(JobContractBase):
     def claim_all(self, limits: JobLimits = UNLIMITED) -> list[str]:
         """Return the ids of all jobs in the order in which one worker gets them."""
         found = []
-        while one := self.claim(limits=limits):
+        while one := self.try_claim(limits=limits):
             found.append(one.id)
         return found
 

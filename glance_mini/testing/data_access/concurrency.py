@@ -63,7 +63,7 @@ class ConcurrencyContract(ContractBase):
     def test_expired_transfers_are_divided_among_callers(self) -> None:
         begun = {self.begin(self.create()).id for _ in range(12)}
         calls = [TakeExpiredTransfers(str(name), frozenset(), timedelta(0)) for name in range(6)]
-        taken = self.at_once(lambda call: self.data.run(call, LATER), calls)
+        taken = self.all_at_once(lambda call: self.data.run(call, LATER), calls)
         ids = [one.id for some in taken for one in some]
         self.assertEqual((len(begun), begun), (len(ids), set(ids)))
 
@@ -71,7 +71,7 @@ class ConcurrencyContract(ContractBase):
         for _ in range(12):
             self.data.run(MarkDeleted(self.insert(stored()).id), NOW)
         call = TakeDueRemovals(timedelta(days=1000))
-        taken = self.at_once(lambda _: self.data.run(call, LATER), range(6))
+        taken = self.all_at_once(lambda _: self.data.run(call, LATER), range(6))
         ids = [one.id for some in taken for one in some]
         self.assertEqual((12, 12), (len(ids), len(set(ids))))
 

@@ -4,16 +4,20 @@ import itertools
 import random
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from glance_mini.domain import errors
 from glance_mini.domain.changes import PropertyChange, TagChange
+from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import Image
 from glance_mini.domain.query import EVERYTHING, SORT_KEYS, ImageQuery, RangeFilter, Scope, TimeFilter
 from glance_mini.operations.images import ListImages, UpdateImage
 from glance_mini.operations.members import AddMember, UpdateMember
 from glance_mini.operations.records import MarkDeleted
 from glance_mini.testing.data_access.samples import LATER, MINE, NOBODY, NOW, THEIRS, ContractBase, location, sample
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRichComparison
 
 COMMON = 200
 """A property of this many images counts as common; backends may look for it in another way."""
@@ -224,14 +228,15 @@ class ListContract(ContractBase):
                 self.data.run(UpdateMember(image.id, member_id=member, status=status), NOW)
                 self.members[image.id] = (member, status)
 
-    def check_list(self, scope: Scope, **values: Any) -> None:
+    def check_list(self, scope: Scope, **values: object) -> None:
         """Compare all pages of a query with what the rules say."""
-        expected = self.expected_ids(ImageQuery(**values), scope)
-        whole = self.data.run(ListImages(ImageQuery(**values, limit=1000), scope))
+        query = with_fields(ImageQuery(), **values)
+        expected = self.expected_ids(query, scope)
+        whole = self.data.run(ListImages(replace(query, limit=1000), scope))
         self.assertEqual(expected, [image.id for image in whole.images], f"{scope} {values}")
         found, marker = [], None
         while True:
-            page = self.data.run(ListImages(ImageQuery(**values, limit=7, marker=marker), scope))
+            page = self.data.run(ListImages(replace(query, limit=7, marker=marker), scope))
             found += [image.id for image in page.images]
             marker = page.next_marker
             if marker is None:
@@ -273,7 +278,7 @@ class ListContract(ContractBase):
         return image.visibility == "shared" and is_member and query.member_status in (status, "all")
 
 
-def sort_value(image: Image, key: str) -> Any:
+def sort_value(image: Image, key: str) -> "SupportsRichComparison":
     """Return what the image is sorted by; a value that is not set is empty or 0."""
     value = getattr(image, key)
     if value is None:

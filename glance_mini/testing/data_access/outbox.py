@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 from glance_mini.domain import errors
 from glance_mini.domain.cause import Cause
@@ -34,7 +34,10 @@ def event(kind: str = "image.update", image_id: str | None = "i") -> Event:
     return Event(kind, {"name": "ü", "size": 2**40}, "warn", {"roles": ["member"]}, image_id)
 
 
-def rules(call: DataCall[object], result: Any, cause: Cause | None) -> Iterable[Event]:
+R = TypeVar("R")
+
+
+def rules(call: DataCall[R], result: R, cause: Cause | None) -> Iterable[Event]:
     """Return an event of each image or job that a call returns, with the cause of the call."""
     if isinstance(result, Image):
         payload = {"id": result.id, "status": result.status, "has": sorted(result.properties)}
@@ -71,7 +74,7 @@ class OutboxContract(JobContractBase):
         self.assertEqual(1, self.data.run(CountEvents()))
 
     def test_event_that_cannot_be_made_undoes_the_change(self) -> None:
-        def fail(call: DataCall[object], result: Any, cause: Cause | None) -> Iterable[Event]:
+        def fail(call: DataCall[R], result: R, cause: Cause | None) -> Iterable[Event]:
             raise ZeroDivisionError
 
         failing, image, waiting = self.open_data_access(fail), sample(), self.add()
@@ -151,7 +154,7 @@ class OutboxContract(JobContractBase):
 
     def test_events_taken_at_once_go_to_one_dispatcher_each(self) -> None:
         self.data.run(AddEvents(tuple(event(image_id=str(number % 5)) for number in range(60))))
-        taken = self.at_once(lambda name: self.take_events(name, rows=20), "abcdef")
+        taken = self.all_at_once(lambda name: self.take_events(name, rows=20), "abcdef")
         ids = [one.id for some in taken for one in some]
         self.assertEqual(len(ids), len(set(ids)))
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from glance_mini.domain import errors
 from glance_mini.domain.changes import LocationChange, PropertyChange
@@ -90,7 +89,7 @@ class QuotaContract(ContractBase):
             IMAGE_STAGE_TOTAL: (IMAGE_SIZE_DELETED, IMAGE_SIZE_TOTAL),
         }
         limits = Limits({IMAGE_SIZE_TOTAL: 500, IMAGE_STAGE_TOTAL: 500}, together=together)
-        calls: list[DataCall[Any]] = []
+        calls: list[DataCall[object]] = []
         for _ in range(8):
             image = self.create()
             begun = replace(staging(image), reserved=100)

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from glance_mini.db.interface import DataAccess, EventRules, no_events
 from glance_mini.domain import errors
 from glance_mini.domain.changes import Change
+from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.query import Scope
 from glance_mini.domain.quota import NO_LIMITS, Limits
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from testtools import TestCase as _Base
 else:
     _Base = object
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 LEASE = timedelta(seconds=60)
 
@@ -54,27 +58,27 @@ class ContractBase(_Base):
         """Create ``image`` as it is and return it; only ``updated_at`` is that of its creation."""
         return self.data.run(creation(image, limits), image.created_at)
 
-    def create(self, **values: Any) -> Image:
+    def create(self, **values: object) -> Image:
         """Create an image of the project ``mine`` and return it."""
         return self.insert(sample(**values))
 
-    def begin(self, image: Image, **values: Any) -> Transfer:
-        """Begin a transfer to ``image`` and return it; ``started_at`` and ``lease_until`` say when."""
-        started = values.pop("started_at", NOW)
-        lease = values.pop("lease_until", started + LEASE) - started
+    def begin(
+        self, image: Image, started_at: datetime = NOW, lease_until: datetime | None = None, **values: object
+    ) -> Transfer:
+        """Begin a transfer to ``image`` and return it; its lease lasts until ``lease_until`` or for ``LEASE``."""
+        until = lease_until or started_at + LEASE
         begun = transfer(image, **values)
-        self.data.run(BeginTransfer(begun, lease), started)
-        return replace(begun, started_at=started, lease_until=started + lease)
+        self.data.run(BeginTransfer(begun, until - started_at), started_at)
+        return replace(begun, started_at=started_at, lease_until=until)
 
     def change(self, image: Image, *changes: Change) -> Image:
         """Apply ``changes`` to the image an hour later and return it."""
         return self.data.run(UpdateImage(image.id, changes=changes), LATER)
 
-    def at_once(self, call: Callable[[Any], Any], arguments: Iterable[Any]) -> list[Any]:
+    def at_once(self, call: Callable[[A], B], arguments: Iterable[A]) -> list[B | errors.GlanceMiniError]:
         """Return what the calls return, or the service's errors that they raise; Unavailable fails the test."""
-        each = list(arguments)
 
-        def attempt(argument: Any) -> Any:
+        def attempt(argument: A) -> B | errors.GlanceMiniError:
             try:
                 return call(argument)
             except errors.Unavailable:
@@ -82,8 +86,13 @@ class ContractBase(_Base):
             except errors.GlanceMiniError as error:
                 return error
 
+        return self.all_at_once(attempt, arguments)
+
+    def all_at_once(self, call: Callable[[A], B], arguments: Iterable[A]) -> list[B]:
+        """Return what the calls return; any error fails the test."""
+        each = list(arguments)
         with ThreadPoolExecutor(len(each)) as pool:
-            return list(pool.map(attempt, each))
+            return list(pool.map(call, each))
 
 
 def creation(image: Image, limits: Limits = NO_LIMITS) -> CreateImage:
@@ -93,20 +102,13 @@ def creation(image: Image, limits: Limits = NO_LIMITS) -> CreateImage:
     return CreateImage(image.id, {**base, "tags": list(image.tags)}, image.properties, limits, image.locations)
 
 
-def sample(**values: Any) -> Image:
+def sample(**values: object) -> Image:
     """Return a queued image of the project ``mine`` with both formats."""
-    defaults = {
-        "id": str(uuid4()),
-        "created_at": NOW,
-        "updated_at": NOW,
-        "owner": "mine",
-        "disk_format": "raw",
-        "container_format": "bare",
-    }
-    return Image(**{**defaults, **values})
+    image = Image(str(uuid4()), NOW, NOW, owner="mine", disk_format="raw", container_format="bare")
+    return with_fields(image, **values)
 
 
-def stored(**values: Any) -> Image:
+def stored(**values: object) -> Image:
     """Return an active image of 100 bytes in one place."""
     return sample(**{"status": "active", "size": 100, "locations": (location(),), **values})
 
@@ -116,18 +118,18 @@ def location(name: str = "a", store: str = "file") -> Location:
     return Location(f"file:///images/{name}", {"store": store})
 
 
-def transfer(image: Image, **values: Any) -> Transfer:
+def transfer(image: Image, **values: object) -> Transfer:
     """Return a transfer to ``image`` by the process ``first`` that reserves 1,000 bytes."""
-    defaults: dict[str, Any] = {
-        "id": str(uuid4()),
-        "image_id": image.id,
-        "project_id": image.owner,
-        "process": "first",
-        "store": "file",
-        "name": image.id,
-        "reserved": 1000,
-    }
-    return Transfer(**{**defaults, **values})
+    begun = Transfer(
+        id=str(uuid4()),
+        image_id=image.id,
+        project_id=image.owner,
+        process="first",
+        store="file",
+        name=image.id,
+        reserved=1000,
+    )
+    return with_fields(begun, **values)
 
 
 def data_of(size: int = 700) -> StoredData:

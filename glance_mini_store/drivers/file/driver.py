@@ -10,7 +10,8 @@ import logging
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import Self
 
 from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver, Written
@@ -63,7 +64,7 @@ class FileDriver(Driver):
         self._zeros = bytes(grain)
 
     @classmethod
-    def from_config(cls, settings: Any, store_id: str) -> Self:
+    def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
         """Return a driver for the directories that the options name; see ``Driver.from_config``."""
         single, several = settings.filesystem_store_datadir, settings.filesystem_store_datadirs or []
         if not single and not several:

@@ -7,9 +7,14 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 from glance_mini_store import errors
+
+
+class _Mount(TypedDict):
+    id: str
+    mountpoint: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def _with_priority(item: str) -> tuple[str, int]:
         ) from None
 
 
-def _directory(path: str, priority: int, mounts: Sequence[dict[str, Any]]) -> Directory:
+def _directory(path: str, priority: int, mounts: Sequence[_Mount]) -> Directory:
     if not os.path.isabs(path):
         raise errors.BadStoreConfiguration(
             option="filesystem_store_datadir", reason=f"{path!r} is not an absolute path"
@@ -78,7 +83,7 @@ def _directory(path: str, priority: int, mounts: Sequence[dict[str, Any]]) -> Di
     return Directory(path, priority)
 
 
-def _mounts(path: str) -> list[dict[str, Any]]:
+def _mounts(path: str) -> list[_Mount]:
     """Return the objects of the metadata file, each with ``id`` and an absolute ``mountpoint``."""
     option = "filesystem_store_metadata_file"
     try:

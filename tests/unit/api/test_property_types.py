@@ -4,7 +4,7 @@ import testtools
 
 from glance_mini.api.v2.property_types import PropertyTypes
 from glance_mini.api.v2.schemas.images import image_schema
-from glance_mini.domain.image_values import domain_value
+from glance_mini.domain.image_values import custom_value
 
 UUID = "00000000-0000-4000-8000-000000000000"
 
@@ -88,5 +88,5 @@ class TestPropertyTypes(testtools.TestCase):
 
     def roundtrip(self, name: str, value: object) -> object:
         """Return how ``value`` is shown after a client wrote it."""
-        stored = domain_value(name, self.types.written(name, value))
+        stored = custom_value(self.types.written(name, value))
         return {name: stored, **self.types.shown({name: stored})}[name]

@@ -27,7 +27,7 @@ SQL = ("sqlalchemy", "glance_mini.db.sqlalchemy.access:SqlDataAccess")
 
 class TestTables(TestCase):
     def test_every_data_call_is_answered_by_one_function(self):
-        functions = Counter([Ping])
+        functions = Counter()
         for module in pkgutil.walk_packages(sqlalchemy.__path__, f"{sqlalchemy.__name__}."):
             if ".migrations" not in module.name and not module.name.endswith(".access"):
                 loaded = importlib.import_module(module.name)

@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any
 
 from oslo_config import cfg
 
+from glance_mini.api.v2.schemas.shapes import Schema
 from glance_mini.domain.errors import ConfigurationError
 
 FILE_NAME = "schema-image.json"
@@ -17,7 +17,7 @@ FILE_NAME = "schema-image.json"
 class CustomProperties:
     """Schemas of known custom properties by name, and the names that a new image must have."""
 
-    schemas: Mapping[str, Mapping[str, Any]]
+    schemas: Mapping[str, Schema]
     required: tuple[str, ...] = field(default=())
 
 
@@ -41,7 +41,7 @@ def _from_text(text: str, path: str) -> CustomProperties:
         content = json.loads(text)
     except ValueError as error:
         raise ConfigurationError(reason=f"{path} is not JSON: {error}") from error
-    required: Any = ()
+    required: object = ()
     if isinstance(content, dict) and "properties" in content and content.keys() <= {"properties", "required"}:
         required = content.get("required", ())
         content = content["properties"]

@@ -1,9 +1,8 @@
 """The schema of an image: base properties as configured, and custom ones that the operator describes (api-schemas)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from glance_mini.api.v2.schemas.shapes import ITEM_LINKS, Schema, collection, full
+from glance_mini.api.v2.schemas.shapes import ITEM_LINKS, ObjectSchema, Schema, collection, full
 from glance_mini.domain.query import VISIBILITIES
 from glance_mini.domain.status import STATUSES
 
@@ -23,9 +22,9 @@ _SHOWN_TEXT = {"type": "string", "readOnly": True}
 def image_schema(
     container_formats: Sequence[str],
     disk_formats: Sequence[str],
-    custom: Mapping[str, Mapping[str, Any]],
+    custom: Mapping[str, Schema],
     required: Sequence[str] = (),
-) -> Schema:
+) -> ObjectSchema:
     """Return the schema of an image; ``custom`` describes known custom properties, which it marks as not base."""
     properties = _base(container_formats, disk_formats)
     for name, description in custom.items():
@@ -33,12 +32,12 @@ def image_schema(
     return full("image", properties, additional={"type": "string"}, required=required, links=ITEM_LINKS)
 
 
-def images_schema(image: Schema) -> Schema:
+def images_schema(image: ObjectSchema) -> ObjectSchema:
     """Return the schema of a page of images."""
     return collection("images", image)
 
 
-def _base(container_formats: Sequence[str], disk_formats: Sequence[str]) -> Schema:
+def _base(container_formats: Sequence[str], disk_formats: Sequence[str]) -> dict[str, Schema]:
     return {
         "id": {
             "type": "string",

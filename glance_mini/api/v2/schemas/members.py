@@ -1,12 +1,12 @@
 """The schemas of a member of a shared image and of a list of them."""
 
-from glance_mini.api.v2.schemas.shapes import Schema, collection, minimal
+from glance_mini.api.v2.schemas.shapes import ObjectSchema, collection, minimal
 from glance_mini.domain.member import MEMBER_STATUSES
 
 _TEXT = {"type": "string"}
 
 
-def member_schema() -> Schema:
+def member_schema() -> ObjectSchema:
     """Return the schema of a member."""
     return minimal(
         "member",
@@ -21,6 +21,6 @@ def member_schema() -> Schema:
     )
 
 
-def members_schema() -> Schema:
+def members_schema() -> ObjectSchema:
     """Return the schema of the list of members."""
     return collection("members", member_schema(), paged=False)

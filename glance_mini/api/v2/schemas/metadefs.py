@@ -1,8 +1,6 @@
 """The ten schemas of metadata definitions: namespaces and what they contain (api-schemas, api-metadefs)."""
 
-from typing import Any
-
-from glance_mini.api.v2.schemas.shapes import Schema, collection, full
+from glance_mini.api.v2.schemas.shapes import ObjectSchema, Schema, collection, full
 
 MAX_NAME = 80
 MAX_DESCRIPTION = 500
@@ -15,16 +13,16 @@ _TIMES = {
 _NAME = {"type": "string", "maxLength": MAX_NAME}
 _TYPES = ("array", "boolean", "integer", "number", "object", "string", "null")
 
-_COUNTS: Schema = {
+_COUNTS: dict[str, Schema] = {
     "positiveInteger": {"type": "integer", "minimum": 0},
     "positiveIntegerDefault0": {"allOf": [{"$ref": "#/definitions/positiveInteger"}, {"default": 0}]},
 }
 _TEXTS: Schema = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
 
 
-def namespace_schema() -> Schema:
+def namespace_schema() -> ObjectSchema:
     """Return the schema of a namespace with all that may be created together with it."""
-    properties = {
+    properties: dict[str, Schema] = {
         "namespace": {**_NAME, "description": "The unique name of the namespace."},
         "display_name": {**_NAME, "description": "A name for people."},
         "description": {"type": "string", "maxLength": MAX_DESCRIPTION, "description": "What it is about."},
@@ -34,37 +32,37 @@ def namespace_schema() -> Schema:
         "self": _SHOWN,
         "schema": _SHOWN,
         **_TIMES,
-        "resource_type_associations": {"type": "array", "items": _association()},
+        "resource_type_associations": {"type": "array", "items": _named(_association())},
         "properties": {"$ref": "#/definitions/property"},
-        "objects": {"type": "array", "items": _object()},
-        "tags": {"type": "array", "items": _tag()},
+        "objects": {"type": "array", "items": _named(_object())},
+        "tags": {"type": "array", "items": _named(_tag())},
     }
     return full("namespace", properties, required=["namespace"], definitions=_definitions())
 
 
-def namespaces_schema() -> Schema:
+def namespaces_schema() -> ObjectSchema:
     """Return the schema of a page of namespaces."""
     return _collection("namespaces", namespace_schema())
 
 
-def resource_type_schema() -> Schema:
+def resource_type_schema() -> ObjectSchema:
     """Return the schema of the association of a resource type with a namespace."""
-    return full("resource_type_association", _association()["properties"], required=["name"])
+    return full("resource_type_association", _association(), required=["name"])
 
 
-def resource_types_schema() -> Schema:
+def resource_types_schema() -> ObjectSchema:
     """Return the schema of the associations of a namespace."""
     return _collection("resource_type_associations", resource_type_schema())
 
 
-def property_schema() -> Schema:
+def property_schema() -> ObjectSchema:
     """Return the schema of one property definition."""
     properties = {"name": _NAME, **_property()}
     definitions = {**_COUNTS, "stringArray": {**_TEXTS, "minItems": 1}}
     return full("property", properties, required=["type", "title", "name"], definitions=definitions)
 
 
-def properties_schema() -> Schema:
+def properties_schema() -> ObjectSchema:
     """Return the schema of the property definitions of a namespace, an object keyed by name."""
     item = full("property", _property(), required=["type", "title"])
     schema = collection("properties", item)
@@ -73,34 +71,36 @@ def properties_schema() -> Schema:
     return schema
 
 
-def object_schema() -> Schema:
+def object_schema() -> ObjectSchema:
     """Return the schema of one object definition."""
-    return full("object", _object()["properties"], required=["name"], definitions=_definitions())
+    return full("object", _object(), required=["name"], definitions=_definitions())
 
 
-def objects_schema() -> Schema:
+def objects_schema() -> ObjectSchema:
     """Return the schema of the object definitions of a namespace."""
     return _collection("objects", object_schema())
 
 
-def tag_schema() -> Schema:
+def tag_schema() -> ObjectSchema:
     """Return the schema of one tag definition."""
-    return full("tag", _tag()["properties"], required=["name"])
+    return full("tag", _tag(), required=["name"])
 
 
-def tags_schema() -> Schema:
+def tags_schema() -> ObjectSchema:
     """Return the schema of the tag definitions of a namespace."""
     return _collection("tags", tag_schema())
 
 
-def _collection(name: str, item: Schema) -> Schema:
+def _collection(name: str, item: ObjectSchema) -> ObjectSchema:
     """Return a collection with the definitions at its top level, where the references in the items point to."""
     definitions = item.pop("definitions", None)
     schema = collection(name, item)
-    return {**schema, "definitions": definitions} if definitions else schema
+    if definitions:
+        schema["definitions"] = definitions
+    return schema
 
 
-def _definitions() -> Schema:
+def _definitions() -> dict[str, Schema]:
     each = {"type": "object", "required": ["title", "type"], "properties": _property()}
     return {
         **_COUNTS,
@@ -109,40 +109,37 @@ def _definitions() -> Schema:
     }
 
 
-def _association() -> Schema:
+def _named(properties: dict[str, Schema]) -> Schema:
+    """Return the schema of an object that must have a name."""
+    return {"type": "object", "required": ["name"], "properties": properties}
+
+
+def _association() -> dict[str, Schema]:
     return {
-        "type": "object",
-        "required": ["name"],
-        "properties": {
-            "name": {**_NAME, "description": "The resource type, by the name that its service gives it."},
-            "prefix": {**_NAME, "description": "The prefix of property names on that type."},
-            "properties_target": {**_NAME, "description": "The property list that is meant, if that type has several."},
-            **_TIMES,
-        },
+        "name": {**_NAME, "description": "The resource type, by the name that its service gives it."},
+        "prefix": {**_NAME, "description": "The prefix of property names on that type."},
+        "properties_target": {**_NAME, "description": "The property list that is meant, if that type has several."},
+        **_TIMES,
     }
 
 
-def _object() -> Schema:
+def _object() -> dict[str, Schema]:
     return {
-        "type": "object",
-        "required": ["name"],
-        "properties": {
-            "name": {"type": "string", "maxLength": MAX_NAME},
-            "description": {"type": "string"},
-            "required": {"$ref": "#/definitions/stringArray"},
-            "properties": {"$ref": "#/definitions/property"},
-            "self": _SHOWN,
-            "schema": _SHOWN,
-            **_TIMES,
-        },
+        "name": {"type": "string", "maxLength": MAX_NAME},
+        "description": {"type": "string"},
+        "required": {"$ref": "#/definitions/stringArray"},
+        "properties": {"$ref": "#/definitions/property"},
+        "self": _SHOWN,
+        "schema": _SHOWN,
+        **_TIMES,
     }
 
 
-def _tag() -> Schema:
-    return {"type": "object", "required": ["name"], "properties": {"name": _NAME, **_TIMES}}
+def _tag() -> dict[str, Schema]:
+    return {"name": _NAME, **_TIMES}
 
 
-def _property() -> dict[str, Any]:
+def _property() -> dict[str, Schema]:
     count = {"$ref": "#/definitions/positiveInteger"}
     count_from_0 = {"$ref": "#/definitions/positiveIntegerDefault0"}
     return {

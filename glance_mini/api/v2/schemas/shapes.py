@@ -1,9 +1,22 @@
 """The three shapes a schema comes in: full, minimal, and a collection of another (api-schemas)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import NotRequired, TypedDict
 
-Schema = dict[str, Any]
+Schema = Mapping[str, object]
+"""A JSON schema."""
+
+
+class ObjectSchema(TypedDict):
+    """The schema of an object, as the API shows it."""
+
+    name: str
+    properties: dict[str, Schema]
+    additionalProperties: NotRequired[bool | Schema]
+    definitions: NotRequired[Mapping[str, Schema]]
+    required: NotRequired[list[str]]
+    links: NotRequired[list[Mapping[str, str]]]
+
 
 ITEM_LINKS = (
     {"rel": "self", "href": "{self}"},
@@ -20,17 +33,17 @@ _PAGE_LINKS = (
 
 def full(
     name: str,
-    properties: Mapping[str, Any],
+    properties: Mapping[str, Schema],
     *,
     additional: bool | Schema = False,
     required: Sequence[str] = (),
-    definitions: Mapping[str, Any] | None = None,
+    definitions: Mapping[str, Schema] | None = None,
     links: Sequence[Mapping[str, str]] = (),
-) -> Schema:
+) -> ObjectSchema:
     """Return a schema with everything that a client needs to check an item before it sends it."""
-    schema: Schema = {"name": name, "properties": dict(properties), "additionalProperties": additional}
+    schema: ObjectSchema = {"name": name, "properties": dict(properties), "additionalProperties": additional}
     if definitions:
-        schema["definitions"] = dict(definitions)
+        schema["definitions"] = definitions
     if required:
         schema["required"] = list(required)
     if links:
@@ -38,14 +51,14 @@ def full(
     return schema
 
 
-def minimal(name: str, properties: Mapping[str, Any]) -> Schema:
+def minimal(name: str, properties: Mapping[str, Schema]) -> ObjectSchema:
     """Return a schema that only lists the properties."""
     return {"name": name, "properties": dict(properties)}
 
 
-def collection(name: str, item: Schema, *, paged: bool = True) -> Schema:
+def collection(name: str, item: ObjectSchema, *, paged: bool = True) -> ObjectSchema:
     """Return the schema of a list of ``item`` under ``name``; ``paged``: with links to the first and next page."""
-    properties: Schema = {name: {"type": "array", "items": item}}
+    properties: dict[str, Schema] = {name: {"type": "array", "items": item}}
     if not paged:
         properties["schema"] = {"type": "string"}
         return minimal(name, properties)

@@ -1,18 +1,16 @@
 """The schemas of a task and of a list of tasks."""
 
-from typing import Any
-
-from glance_mini.api.v2.schemas.shapes import Schema, collection, minimal
+from glance_mini.api.v2.schemas.shapes import ObjectSchema, Schema, collection, minimal
 
 TYPES = ("import", "api_image_import", "location_import")
 STATUSES = ("pending", "processing", "success", "failure")
 
-_TEXT: dict[str, Any] = {"type": "string"}
+_TEXT: dict[str, object] = {"type": "string"}
 _OPEN = {"type": ["null", "object"]}
 _MAYBE_TEXT = {"type": ["null", "string"]}
 
 
-def task_schema() -> Schema:
+def task_schema() -> ObjectSchema:
     """Return the schema of a task with all its properties."""
     return minimal(
         "task",
@@ -28,12 +26,12 @@ def task_schema() -> Schema:
     )
 
 
-def tasks_schema() -> Schema:
+def tasks_schema() -> ObjectSchema:
     """Return the schema of a page of tasks."""
     return collection("tasks", minimal("task", _listed()))
 
 
-def _listed() -> dict[str, Any]:
+def _listed() -> dict[str, Schema]:
     return {
         "id": {**_TEXT, "description": "The unique id of the task."},
         "type": {**_TEXT, "enum": list(TYPES), "description": "What the task does."},

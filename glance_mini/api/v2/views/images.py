@@ -1,14 +1,13 @@
 """Images as clients see them (api-images-properties)."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
 from urllib.parse import urlencode
 
 from glance_mini.api.v2.property_types import PropertyTypes
 from glance_mini.domain.image import HIDDEN_PROPERTIES, PLAIN_FIELDS, Image, Location, plain_values
 from glance_mini.domain.query import Page
 
-View = dict[str, Any]
+View = dict[str, object]
 OrderLocations = Callable[[Iterable[Location]], list[Location]]
 
 

@@ -1,38 +1,36 @@
 """Information about the service (api-info)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from glance_mini.domain.quota import IN_BYTES
-from glance_mini_store.capabilities import WRITE
-from glance_mini_store.store import Store
+from glance_mini.operations.info import ListedStore
 
 _MIB = 1024**2
 
 
-def import_methods(methods: Sequence[str]) -> dict[str, Any]:
+def import_methods(methods: Sequence[str]) -> dict[str, object]:
     """Return the view of the import methods that clients may use."""
     described = {"description": "Import methods available.", "type": "array", "value": list(methods)}
     return {"import-methods": described}
 
 
-def stores(configured: Iterable[Store], detail: bool) -> dict[str, Any]:
+def stores(configured: Iterable[ListedStore], detail: bool) -> dict[str, object]:
     """Return the view of the stores; ``detail`` adds what operators may know. Flags are strings and absent when off."""
     return {"stores": [_store(store, detail) for store in configured]}
 
 
-def usage(by_resource: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+def usage(by_resource: Mapping[str, tuple[int, int]]) -> dict[str, object]:
     """Return the view of usage and limits: sizes are bytes in ``by_resource`` and MiB in the view; -1 is no limit."""
     return {"usage": {name: _usage(name, *values) for name, values in by_resource.items()}}
 
 
-def _store(store: Store, detail: bool) -> dict[str, Any]:
-    view: dict[str, Any] = {"id": store.id}
+def _store(store: ListedStore, detail: bool) -> dict[str, object]:
+    view: dict[str, object] = {"id": store.id}
     if store.description:
         view["description"] = store.description
     if store.is_default:
         view["default"] = "true"
-    if WRITE not in store.driver.capabilities:
+    if store.read_only:
         view["read-only"] = "true"
     if detail:
         view |= {"type": store.type, "weight": store.weight, "properties": dict(store.properties())}

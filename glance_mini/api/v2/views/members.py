@@ -1,12 +1,11 @@
 """Members of a shared image as clients see them (api-members)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from glance_mini.domain.member import Member
 
 
-def show(member: Member) -> dict[str, Any]:
+def show(member: Member) -> dict[str, object]:
     """Return the view of one member; times in it are datetimes for ``dump_json``."""
     return {
         "member_id": member.member_id,
@@ -18,6 +17,6 @@ def show(member: Member) -> dict[str, Any]:
     }
 
 
-def index(members: Sequence[Member]) -> dict[str, Any]:
+def index(members: Sequence[Member]) -> dict[str, object]:
     """Return the view of the members of an image."""
     return {"members": [show(member) for member in members], "schema": "/v2/schemas/members"}

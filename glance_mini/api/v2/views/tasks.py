@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from glance_mini.domain.job import Job, JobPage
 from glance_mini_store.redaction import redact
 
-View = dict[str, Any]
+View = dict[str, object]
 
 _ADDRESSES = frozenset({"loc_url", "import_from", "endpoint"})
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
@@ -89,7 +88,7 @@ def _store_locations(connection: Connection, before: Image, after: Image, now: d
         connection.execute(_INSERT_LOCATIONS, new)
 
 
-def _row(position: int, location: Location) -> dict[str, Any]:
+def _row(position: int, location: Location) -> dict[str, object]:
     return {
         "position": position,
         "value": location.url,

@@ -1,18 +1,19 @@
 """The filters of a list as conditions on ``images`` (api-images-filters)."""
 
 import operator
-from typing import Any
 
 from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import ScalarSelect
 
+from glance_mini.db.sqlalchemy.dynamic import AnyColumn, AnyColumns, AnyTable
 from glance_mini.db.sqlalchemy.images.order import GENERATED
 from glance_mini.db.sqlalchemy.images.shape import SINGLE, QueryShape
 from glance_mini.db.sqlalchemy.models import image_properties, image_tags, images
 
 Condition = ColumnElement[bool]
 
-CHILDREN: dict[str, tuple[Any, Any]] = {
+CHILDREN: dict[str, tuple[AnyTable, AnyColumn]] = {
     "properties": (image_properties, image_properties.c.value_digest),
     "tags": (image_tags, image_tags.c.value),
 }
@@ -38,7 +39,7 @@ def has_children(kind: str, number: int) -> Condition:
     if number > SINGLE:
         rows = CHILDREN[kind][0].alias().c
         # An expression, so that the rows of the image are read by its id and not those of each value.
-        is_wanted = func.coalesce(rows[name], "").in_(bindparam(kind, expanding=True))
+        is_wanted: Condition = func.coalesce(rows[name], "").in_(bindparam(kind, expanding=True))
         all_found: Condition = _count(rows, is_wanted) == bindparam(f"number_of_{kind}")
         return all_found
     found = []
@@ -50,9 +51,9 @@ def has_children(kind: str, number: int) -> Condition:
     return and_(*found)
 
 
-def _count(rows: Any, condition: Condition) -> Any:
+def _count(rows: AnyColumns, condition: Condition) -> ScalarSelect[int]:
     """Return the number of ``rows`` of the image for which the condition holds."""
-    return select(func.count()).where(rows.image_id == images.c.id, condition).correlate(images).scalar_subquery()
+    return select(func.count()).where(rows["image_id"] == images.c.id, condition).correlate(images).scalar_subquery()
 
 
 def filters(shape: QueryShape, lead: str | None = None) -> list[Condition]:
@@ -79,7 +80,7 @@ def filters(shape: QueryShape, lead: str | None = None) -> list[Condition]:
     return found
 
 
-def _is_one_of(column: Any, name: str, single: bool) -> Condition:
+def _is_one_of(column: AnyColumn, name: str, single: bool) -> Condition:
     value = bindparam(f"one_of_{name}", type_=column.type, expanding=not single)
     found: Condition = column == value if single else column.in_(value)
     return found

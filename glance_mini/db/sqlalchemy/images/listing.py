@@ -10,10 +10,11 @@ of bytes, the values of images that take more than their share of it are read by
 from collections.abc import Sequence
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
 
-from sqlalchemy import Connection, FromClause, Row, Select, and_, bindparam, exists, false, func, select, true, union
+from sqlalchemy import Connection, and_, bindparam, exists, false, func, select, true, union
+from sqlalchemy.sql.selectable import ScalarSelect
 
+from glance_mini.db.sqlalchemy.dynamic import AnyColumns, AnyFrom, AnyRow, AnySelect, AnyTable
 from glance_mini.db.sqlalchemy.images import deleted_rows, visibility
 from glance_mini.db.sqlalchemy.images.filters import CHILDREN, Condition, filters
 from glance_mini.db.sqlalchemy.images.order import SORT_COLUMNS, after, ordering
@@ -64,6 +65,7 @@ def list_images(connection: Connection, call: ListImages) -> Page:
         shape, values = _with_lead(connection, query, shape, values)
     rows = connection.execute(_statement(shape), values).all()
     number, big = len(rows), values["big"]
+    assert isinstance(big, int)
     if query.max_bytes is None or max(map(_CHILD_BYTES, rows), default=0) <= big:
         next_marker = rows[-1].id if number == query.limit else None
     else:
@@ -74,8 +76,8 @@ def list_images(connection: Connection, call: ListImages) -> Page:
 
 
 def _completed(
-    connection: Connection, rows: Sequence[Row[Any]], scope: Scope, deleted: bool, big: int
-) -> Sequence[Row[Any]]:
+    connection: Connection, rows: Sequence[AnyRow], scope: Scope, deleted: bool, big: int
+) -> Sequence[AnyRow]:
     """Return ``rows``; those of more than ``big`` bytes are read again with their values.
 
     An image that was deleted in between is left out.
@@ -87,14 +89,16 @@ def _completed(
 
 
 @lru_cache
-def _big_statement(is_admin: bool, has_project: bool, deleted: bool) -> Select[Any]:
+def _big_statement(is_admin: bool, has_project: bool, deleted: bool) -> AnySelect:
     known = visibility.may_restore if deleted else visibility.may_see
     return _selected(images, deleted, is_bounded=False).where(
         images.c.id.in_(bindparam("images", expanding=True)), *_kind(deleted), known(is_admin, has_project)
     )
 
 
-def _with_lead(connection: Connection, query: ImageQuery, shape: QueryShape, values: Any) -> tuple[QueryShape, Any]:
+def _with_lead(
+    connection: Connection, query: ImageQuery, shape: QueryShape, values: dict[str, object]
+) -> tuple[QueryShape, dict[str, object]]:
     """Return ``shape`` with the rarest property or tag of ``query`` as its lead, and the values with it.
 
     Sets that are not larger than the number of images with it are read from their own index. Nothing is counted beyond
@@ -114,7 +118,7 @@ def _with_lead(connection: Connection, query: ImageQuery, shape: QueryShape, val
 
 
 @lru_cache(maxsize=64)
-def _count_children(kinds: tuple[str, ...]) -> Select[Any]:
+def _count_children(kinds: tuple[str, ...]) -> AnySelect:
     counts = [
         _count(select(CHILDREN[kind][0].c.image_id).where(CHILDREN[kind][1] == bindparam(f"{kind}_{number}")), COMMON)
         for number, kind in enumerate(kinds)
@@ -123,7 +127,7 @@ def _count_children(kinds: tuple[str, ...]) -> Select[Any]:
 
 
 @lru_cache(maxsize=64)
-def _count_audiences(kind: str, shape: QueryShape) -> Select[Any]:
+def _count_audiences(kind: str, shape: QueryShape) -> AnySelect:
     """Return the statement that counts the images with the lead, and those of each set of ``shape``."""
     table, column = CHILDREN[kind]
     counts = [_count(select(table.c.image_id).where(column == bindparam(f"first_of_{kind}")), VERY_COMMON)]
@@ -142,7 +146,7 @@ def _count_audiences(kind: str, shape: QueryShape) -> Select[Any]:
     return select(*counts)
 
 
-def _count(some: Select[Any], limit: int) -> Any:
+def _count(some: AnySelect, limit: int) -> ScalarSelect[int]:
     return select(func.count()).select_from(some.limit(limit).subquery()).scalar_subquery()
 
 
@@ -151,7 +155,7 @@ def _is_shared(audience: str) -> list[Condition]:
     return [image_members.c.member == visibility.PROJECT, image_members.c.status == audience.partition(":")[2]]
 
 
-def _marker_values(connection: Connection, marker: str, scope: Scope, deleted: bool) -> dict[str, Any]:
+def _marker_values(connection: Connection, marker: str, scope: Scope, deleted: bool) -> dict[str, object]:
     statement = _marker_statement(scope.is_admin, scope.project_id is not None, deleted)
     row = connection.execute(statement, {"marker": marker, "project": scope.project_id}).first()
     if row is None:
@@ -160,7 +164,7 @@ def _marker_values(connection: Connection, marker: str, scope: Scope, deleted: b
 
 
 @lru_cache
-def _marker_statement(is_admin: bool, has_project: bool, deleted: bool) -> Select[Any]:
+def _marker_statement(is_admin: bool, has_project: bool, deleted: bool) -> AnySelect:
     known = visibility.may_restore if deleted else visibility.may_see
     return select(*(column.label(key) for key, column in SORT_COLUMNS.items())).where(
         images.c.id == bindparam("marker"), *_kind(deleted), known(is_admin, has_project)
@@ -173,7 +177,7 @@ def _kind(deleted: bool) -> list[Condition]:
 
 
 @lru_cache(maxsize=512)
-def _statement(shape: QueryShape) -> Select[Any]:
+def _statement(shape: QueryShape) -> AnySelect:
     branches = [_branch(audience, shape).subquery() for audience in shape.audiences]
     page = branches[0] if len(branches) == 1 else _merged(branches, shape).subquery("page")
     source = page.join(images, images.c.id == page.c.id)
@@ -181,7 +185,7 @@ def _statement(shape: QueryShape) -> Select[Any]:
     return _selected(source, shape.deleted, shape.is_bounded).order_by(*order)
 
 
-def _selected(source: FromClause, deleted: bool, is_bounded: bool) -> Select[Any]:
+def _selected(source: AnyFrom, deleted: bool, is_bounded: bool) -> AnySelect:
     """Return the statement that selects images from ``source``; if ``is_bounded``, big ones without their values."""
     columns = image_columns(images.c.child_bytes <= bindparam("big") if is_bounded else None)
     if not deleted:
@@ -190,13 +194,13 @@ def _selected(source: FromClause, deleted: bool, is_bounded: bool) -> Select[Any
     return select(*columns, images.c.child_bytes, pending_deletes.c.scrub_at).select_from(source)
 
 
-def _merged(branches: list[Any], shape: QueryShape) -> Select[Any]:
+def _merged(branches: Sequence[AnyFrom], shape: QueryShape) -> AnySelect:
     # UNION, not UNION ALL: an image may be in two sets. The first rows of a union are among the first of its members.
     every = union(*(select(*branch.c) for branch in branches)).subquery()
     return select(*every.c).order_by(*ordering(every.c, shape)).limit(bindparam("limit"))
 
 
-def _branch(audience: str, shape: QueryShape) -> Select[Any]:
+def _branch(audience: str, shape: QueryShape) -> AnySelect:
     """Return the page of ``audience`` alone; the index with the fewest expected rows drives the statement."""
     is_shared = audience.startswith("shared:")
     if audience in shape.led:
@@ -228,13 +232,13 @@ def _index(audience: str, shape: QueryShape) -> str | None:
     return f"ix_images_list_{(_INDEXES_BY_VISIBILITY if shape.visibility else _INDEXES)[audience]}"
 
 
-def _driven_by(table: Any, conditions: list[Condition], shape: QueryShape) -> Select[Any]:
+def _driven_by(table: AnyTable, conditions: list[Condition], shape: QueryShape) -> AnySelect:
     columns = SORT_COLUMNS | {"created_at": table.c.image_created_at, "id": table.c.image_id}
     joined = StraightJoin(table, images, images.c.id == table.c.image_id)
     return _page(columns, conditions, shape).select_from(joined)
 
 
-def _page(columns: Any, conditions: list[Condition], shape: QueryShape) -> Select[Any]:
+def _page(columns: AnyColumns, conditions: list[Condition], shape: QueryShape) -> AnySelect:
     keys = {key: columns[key].label(key) for key, _ in shape.order} | {"id": columns["id"].label("id")}
     where = [*_kind(shape.deleted), *_LISTED, *conditions]
     if shape.after:

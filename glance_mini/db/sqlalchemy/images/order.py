@@ -2,29 +2,29 @@
 
 import operator
 from collections.abc import Iterator
-from typing import Any
 
 from sqlalchemy import and_, asc, bindparam, desc, or_, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
+from glance_mini.db.sqlalchemy.dynamic import AnyColumn, AnyColumns
 from glance_mini.db.sqlalchemy.images.shape import QueryShape
 from glance_mini.db.sqlalchemy.models import images
 from glance_mini.domain.query import SORT_KEYS
 
-GENERATED: dict[str, Any] = {
+GENERATED: dict[str, AnyColumn] = {
     key: images.c[f"sort_{key}"] for key in ("name", "size", "container_format", "disk_format")
 }
 """Generated columns with the value by which null sorts."""
 
-SORT_COLUMNS: dict[str, Any] = {key: GENERATED.get(key, images.c.get(key)) for key in SORT_KEYS}
+SORT_COLUMNS: dict[str, AnyColumn] = {key: GENERATED.get(key, images.c[key]) for key in SORT_KEYS}
 
 
-def ordering(columns: Any, shape: QueryShape) -> Iterator[ColumnElement[Any]]:
+def ordering(columns: AnyColumns, shape: QueryShape) -> Iterator[AnyColumn]:
     """Return the ORDER BY terms; ``columns`` maps the sort keys to columns."""
     return (asc(columns[key]) if direction == "asc" else desc(columns[key]) for key, direction in shape.order)
 
 
-def after(columns: Any, shape: QueryShape) -> ColumnElement[bool]:
+def after(columns: AnyColumns, shape: QueryShape) -> ColumnElement[bool]:
     """Return the condition for rows after the marker, in the form that the database can answer from an index.
 
     MariaDB seeks in an index only with the long form, the others with row values, which need one sort direction.

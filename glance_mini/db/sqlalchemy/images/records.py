@@ -12,9 +12,10 @@ from functools import lru_cache
 from typing import Any, cast
 
 from oslo_db.exception import DBDuplicateEntry
-from sqlalchemy import Connection, Select, bindparam, exists, false, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, false, insert, select, update
 
 from glance_mini.db.sqlalchemy import removals, staged_rows, usage
+from glance_mini.db.sqlalchemy.dynamic import AnySelect
 from glance_mini.db.sqlalchemy.images import children, visibility
 from glance_mini.db.sqlalchemy.images.rows import base_values, image_columns, to_image
 from glance_mini.db.sqlalchemy.models import image_tombstones, images
@@ -144,7 +145,7 @@ def store(connection: Connection, before: Image, after: Image, now: datetime, li
     return after
 
 
-def update_row(connection: Connection, before: Image, after: Image, **more: Any) -> None:
+def update_row(connection: Connection, before: Image, after: Image, **more: object) -> None:
     """Write the columns in which ``after`` differs from ``before``, and the columns ``more``."""
     old = base_values(before)
     values = {name: value for name, value in base_values(after).items() if value != old[name]} | more
@@ -199,14 +200,14 @@ def restore(connection: Connection, call: UndoDeletion, now: datetime) -> Image:
 
 
 @lru_cache
-def _get_statement(is_admin: bool, has_project: bool) -> Select[Any]:
+def _get_statement(is_admin: bool, has_project: bool) -> AnySelect:
     return select(*image_columns()).where(
         images.c.id == bindparam("image"), images.c.deleted == false(), visibility.may_see(is_admin, has_project)
     )
 
 
 @lru_cache
-def _restorable_statement(is_admin: bool, has_project: bool) -> Select[Any]:
+def _restorable_statement(is_admin: bool, has_project: bool) -> AnySelect:
     return select(*image_columns()).where(
         images.c.id == bindparam("image"),
         images.c.status == PENDING_DELETE,

@@ -1,29 +1,27 @@
 """The columns of an image, and the conversion of their rows to the domain value."""
 
-from typing import Any
-
 import orjson
-from sqlalchemy import Row, Select, case, select
+from sqlalchemy import case, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from glance_mini.db.sqlalchemy.dynamic import AnyColumn, AnyRow, AnySelect, AnyTable, RowValues
 from glance_mini.db.sqlalchemy.models import image_locations, image_properties, image_tags, images
 from glance_mini.db.sqlalchemy.sql import json_array, json_object
 from glance_mini.domain.image import NO_PROPERTIES, PLAIN_FIELDS, Image, Location
 
 _BASE = len(PLAIN_FIELDS)
-_NOTHING: Any = ()
 
 
-def image_columns(with_values: ColumnElement[bool] | None = None) -> tuple[ColumnElement[Any], ...]:
+def image_columns(with_values: ColumnElement[bool] | None = None) -> tuple[AnyColumn, ...]:
     """Return the columns that ``to_image`` reads, for a statement that selects from ``images``.
 
     Tags, properties and locations are null where the condition ``with_values`` does not hold.
     """
     pairs = json_object(image_properties.c.name, image_properties.c.value)
-    properties: ColumnElement[Any] = _of_image(select(pairs), image_properties)
-    tags: ColumnElement[Any] = _of_image(select(json_array(image_tags.c.value)), image_tags)
+    properties: AnyColumn = _of_image(select(pairs), image_properties)
+    tags: AnyColumn = _of_image(select(json_array(image_tags.c.value)), image_tags)
     place = image_locations.c
-    locations: ColumnElement[Any] = _of_image(
+    locations: AnyColumn = _of_image(
         select(json_array(place.position, place.id, place.value, place.meta_data, place.status)), image_locations
     )
     if with_values is not None:
@@ -31,15 +29,15 @@ def image_columns(with_values: ColumnElement[bool] | None = None) -> tuple[Colum
     return (*(images.c[name] for name in PLAIN_FIELDS), tags, properties, locations, images.c.deleted_at)
 
 
-def to_image(row: Row[Any]) -> Image:
+def to_image(row: AnyRow) -> Image:
     """Return the image of a row of ``image_columns``."""
     tags, properties, locations = row[_BASE], row[_BASE + 1], row[_BASE + 2]
-    places = orjson.loads(locations) if locations else _NOTHING
+    places = orjson.loads(locations) if locations else []
     if len(places) > 1:
         places.sort()
-    fields: tuple[Any, ...] = (
+    fields: RowValues = (
         *row[:_BASE],
-        tuple(orjson.loads(tags)) if tags else _NOTHING,
+        tuple(orjson.loads(tags)) if tags else (),
         orjson.loads(properties) if properties else NO_PROPERTIES,
         tuple([Location(url, orjson.loads(metadata), status, number) for _, number, url, metadata, status in places]),
         row[_BASE + 3],
@@ -47,7 +45,7 @@ def to_image(row: Row[Any]) -> Image:
     return Image(*fields)
 
 
-def base_values(image: Image) -> dict[str, Any]:
+def base_values(image: Image) -> dict[str, object]:
     """Return the values of ``image`` for the writable columns of ``images``."""
     return {name: getattr(image, name) for name in PLAIN_FIELDS} | {"child_bytes": child_bytes(image)}
 
@@ -65,5 +63,5 @@ def stored_metadata(location: Location) -> str:
     return orjson.dumps(location.metadata).decode()
 
 
-def _of_image(statement: Select[Any], table: Any) -> ColumnElement[Any]:
+def _of_image(statement: AnySelect, table: AnyTable) -> AnyColumn:
     return statement.where(table.c.image_id == images.c.id).correlate(images).scalar_subquery()

@@ -3,7 +3,7 @@
 Statements are built once for each shape and cached; everything that a caller chooses freely is bound.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from glance_mini.db.sqlalchemy.images import visibility
 from glance_mini.db.sqlalchemy.models import digest
@@ -62,9 +62,9 @@ def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool) -> QueryShape
     )
 
 
-def values_of(query: ImageQuery, scope: Scope) -> dict[str, Any]:
+def values_of(query: ImageQuery, scope: Scope) -> dict[str, object]:
     """Return the bound values of ``query``, except those of its marker."""
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         "project": scope.project_id,
         "visibility": query.visibility,
         "hidden": query.os_hidden,
@@ -103,5 +103,5 @@ def _order(sort: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     return tuple(order.items())
 
 
-def _bounded(value: Any) -> Any:
+def _bounded(value: object) -> object:
     return max(-LARGEST, min(value, LARGEST)) if type(value) is int else value

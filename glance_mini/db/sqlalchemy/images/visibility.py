@@ -3,8 +3,6 @@
 The bound parameter ``project`` is the caller's project.
 """
 
-from typing import Any
-
 from sqlalchemy import bindparam, exists, false, or_, true
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -13,7 +11,7 @@ from glance_mini.domain.query import ImageQuery, Scope
 
 Condition = ColumnElement[bool]
 
-PROJECT: Any = bindparam("project", type_=images.c.owner.type)
+PROJECT = bindparam("project", type_=images.c.owner.type)
 EVERYONES = ("public", "community")
 
 

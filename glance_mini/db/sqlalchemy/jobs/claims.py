@@ -6,17 +6,16 @@ finds no due job does not wait for the lock.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
-    CompoundSelect,
     Connection,
-    Select,
+    Executable,
     bindparam,
     case,
     exists,
@@ -32,12 +31,13 @@ from sqlalchemy import (
 )
 
 from glance_mini.db.sqlalchemy import locks
+from glance_mini.db.sqlalchemy.dynamic import AnyRow, AnySelect, RowValues
 from glance_mini.db.sqlalchemy.jobs.rows import COLUMNS, change, to_job, to_stores
 from glance_mini.db.sqlalchemy.models import jobs
 from glance_mini.domain.job import NO_JOB_LIMITS, PENDING, PROCESSING, Job, JobLimits
 from glance_mini.operations.jobs import ClaimJob
 
-_NOW: Any = bindparam("now", type_=jobs.c.due_at.type)
+_NOW = bindparam("now", type_=jobs.c.due_at.type)
 _EXPIRED_LEASE = (jobs.c.state == PROCESSING, jobs.c.lease_until < _NOW)
 _DUE = (
     jobs.c.state == PENDING,
@@ -52,7 +52,7 @@ RUNNING, EXPIRED, DUE = range(3)
 _STATE = case((jobs.c.lease_until < _NOW, EXPIRED), else_=RUNNING)
 _GIVE_BACK = update(jobs).where(*_EXPIRED_LEASE)
 
-_PROJECTS: Any = bindparam("projects", expanding=True)
+_PROJECTS: BindParameter[str] = bindparam("projects", expanding=True)
 _OF_THESE = jobs.c.project_id.in_(_PROJECTS)
 _OF_OTHERS = or_(jobs.c.project_id.is_(None), jobs.c.project_id.not_in(_PROJECTS))
 
@@ -74,7 +74,7 @@ class Queue:
         return _statements(self.kinds)
 
     @property
-    def values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, object]:
         """The parameters of the statements."""
         return {"node_url": self.node_url, "now": self.now}
 
@@ -87,11 +87,11 @@ class Statements:
     They are built once, because building one costs more than sending it.
     """
 
-    look: Select[Any] | CompoundSelect[Any]
-    running: Select[Any]
-    first: Select[Any]
-    first_of_others: Select[Any]
-    first_of_these: Select[Any]
+    look: Executable
+    running: AnySelect
+    first: AnySelect
+    first_of_others: AnySelect
+    first_of_these: AnySelect
 
 
 @lru_cache
@@ -160,7 +160,7 @@ def claim(connection: Connection, call: ClaimJob, now: datetime) -> Job | None:
     )
 
 
-def _count(rows: Iterable[Any]) -> Running:
+def _count(rows: Sequence[RowValues]) -> Running:
     running = Running(Counter(), Counter(), Counter(), any(row[2] == EXPIRED for row in rows))
     for project, stores, state, limited in rows:
         if state == RUNNING:
@@ -189,7 +189,7 @@ def _next(connection: Connection, queue: Queue, running: Running, limits: JobLim
 
 def _levels(
     statements: Statements, running: Counter[str], project: str | None, busy: Collection[str]
-) -> Iterator[tuple[Select[Any], list[str]]]:
+) -> Iterator[tuple[AnySelect, list[str]]]:
     """Yield, for each number of running jobs below that of ``project``, the statement and the projects to search.
 
     The projects ``busy`` have reached their limit.
@@ -204,7 +204,9 @@ def _levels(
         )
 
 
-def _first(connection: Connection, statement: Select[Any], full: Collection[str], values: dict[str, Any]) -> Any:
+def _first(
+    connection: Connection, statement: AnySelect, full: Collection[str], values: dict[str, object]
+) -> AnyRow | None:
     """Return the first row of a job that writes to none of the stores ``full``; None if there is no such job."""
     if full:
         statement = statement.where(*map(_writes_not_to, full))

@@ -5,7 +5,6 @@ Locks are always taken in one order: the image first, then the job, then the usa
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -65,7 +64,7 @@ def _as_it_is(connection: Connection, job: Job) -> Job:
         raise rows.gone(job) from error
 
 
-def _end(connection: Connection, job: Job, now: datetime, **values: Any) -> Job:
+def _end(connection: Connection, job: Job, now: datetime, **values: object) -> Job:
     ended, project = rows.end(connection, job, **values, updated_at=now)
     usage.change(connection, usage.Usage({(project, IMAGE_COUNT_UPLOADING): 1}), usage.Usage())
     return ended

@@ -5,10 +5,10 @@ a request of 1 MiB.
 """
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select
 
+from glance_mini.db.sqlalchemy.dynamic import AnyColumn
 from glance_mini.db.sqlalchemy.jobs.rows import COLUMNS, to_job
 from glance_mini.db.sqlalchemy.models import jobs
 from glance_mini.db.sqlalchemy.paging import number_within
@@ -22,7 +22,7 @@ _BYTES = sum((func.coalesce(byte_length(text), 0) for text in _TEXTS), literal(0
 
 _NEVER = literal(datetime(9999, 12, 31), jobs.c.expires_at.type)
 
-_KEYS: dict[str, Any] = {name: jobs.c[name] for name in ("id", "created_at", "updated_at", "state", "kind")} | {
+_KEYS: dict[str, AnyColumn] = {name: jobs.c[name] for name in ("id", "created_at", "updated_at", "state", "kind")} | {
     # A job that has not ended expires last.
     "expires_at": func.coalesce(jobs.c.expires_at, _NEVER)
 }
@@ -50,7 +50,7 @@ def list_jobs(connection: Connection, call: ListTasks) -> JobPage:
     return JobPage(tuple(map(to_job, rows)), ids[-1] if has_more else None)
 
 
-def _filters(query: JobQuery) -> list[Any]:
+def _filters(query: JobQuery) -> list[ColumnElement[bool]]:
     found = [
         jobs.c[name] == getattr(query, name)
         for name in ("state", "image_id", "project_id")
@@ -59,7 +59,7 @@ def _filters(query: JobQuery) -> list[Any]:
     return [*found, jobs.c.kind.in_(query.kinds)] if query.kinds else found
 
 
-def _after(connection: Connection, query: JobQuery, order: list[Any]) -> Any:
+def _after(connection: Connection, query: JobQuery, order: list[AnyColumn]) -> ColumnElement[bool]:
     found = connection.execute(select(*order).where(jobs.c.id == query.marker)).first()
     if found is None:
         raise errors.Invalid(reason=f"The marker {query.marker} is not a job.")

@@ -7,14 +7,15 @@ gives jobs out, ``ends`` ends them.
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any
 
 import orjson
 from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import Connection, bindparam, delete, false, insert, select, update
 
+from glance_mini.db.sqlalchemy.dynamic import RowValues
 from glance_mini.db.sqlalchemy.models import jobs
 from glance_mini.domain import errors
+from glance_mini.domain.fields import with_fields
 from glance_mini.domain.job import FAILURE, FINISHED, PENDING, PROCESSING, Job
 from glance_mini.operations.jobs import AddJob, GetJob, PurgeJobs, ReleaseJob, RenewJobs, RetryJob, SaveCheckpoint
 
@@ -91,14 +92,14 @@ def lock_held(connection: Connection, job: Job) -> Job:
     return now
 
 
-def change(connection: Connection, job: Job, **values: Any) -> Job:
+def change(connection: Connection, job: Job, **values: object) -> Job:
     """Write ``values`` to the row of ``job``, which is locked, and return the changed job."""
-    changed = replace(job, **values)
+    changed = with_fields(job, **values)
     connection.execute(_UPDATE, {"job": job.id, "rank": _rank(changed)} | _values(values))
     return changed
 
 
-def end(connection: Connection, job: Job, **values: Any) -> tuple[Job, str | None]:
+def end(connection: Connection, job: Job, **values: object) -> tuple[Job, str | None]:
     """End ``job``, whose row is locked, with ``values``; return it and the project for which it counted as an upload.
 
     Its holder and its token are erased.
@@ -106,7 +107,7 @@ def end(connection: Connection, job: Job, **values: Any) -> tuple[Job, str | Non
     counted_for = connection.execute(_COUNTED_FOR, {"job": job.id}).scalar()
     values |= {"process": None, "lease_until": None, "token": None}
     connection.execute(_UPDATE, {"job": job.id, "counted_for": None} | _values(values))
-    return replace(job, **values), counted_for
+    return with_fields(job, **values), counted_for
 
 
 def renew(connection: Connection, call: RenewJobs, now: datetime) -> frozenset[str]:
@@ -183,7 +184,7 @@ def gone(job: Job) -> errors.Gone:
     return errors.Gone(kind="job", id=job.id)
 
 
-def to_job(row: Any) -> Job:
+def to_job(row: RowValues) -> Job:
     """Return the job of a row of ``COLUMNS``."""
     values = list(row)
     for position in _JSON_POSITIONS:
@@ -199,7 +200,7 @@ def to_stores(text: str | None) -> tuple[str, ...]:
     return tuple(text.strip(",").split(",")) if text else ()
 
 
-def _found(row: Any, job_id: str) -> Job:
+def _found(row: RowValues | None, job_id: str) -> Job:
     if row is None:
         raise errors.NotFound(kind="job", id=job_id)
     return to_job(row)
@@ -210,18 +211,18 @@ def _rank(job: Job) -> int:
     return -(2**31) if job.is_cancelled else -job.priority
 
 
-def _holder(job: Job) -> dict[str, Any]:
+def _holder(job: Job) -> dict[str, object]:
     return {"job": job.id, "holder": job.process, "attempt": job.attempts}
 
 
-def _values(values: Mapping[str, Any]) -> dict[str, Any]:
+def _values(values: Mapping[str, object]) -> dict[str, object]:
     row = {name: _to_json(value) if name in _JSON else value for name, value in values.items()}
-    if "stores" in row:
-        row["stores"] = f",{','.join(row['stores'])}," if row["stores"] else None
+    if isinstance(stores := row.get("stores"), tuple):
+        row["stores"] = f",{','.join(stores)}," if stores else None
     return row
 
 
-def _to_json(value: Any) -> str | None:
+def _to_json(value: object) -> str | None:
     return None if value is None else orjson.dumps(dict(value) if isinstance(value, Mapping) else value).decode()
 
 

@@ -1,10 +1,13 @@
 """The first tables: images with properties, tags, locations, members; transfers, deletions, quota, tombstones."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+T = TypeVar("T")
 
 revision = "0001"
 down_revision = None
@@ -175,11 +178,11 @@ def _exact(length: int) -> sa.String:
     return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
 
 
-def _column(name: str, kind: Any, default: Any = None) -> sa.Column[Any]:
+def _column(name: str, kind: TypeEngine[T], default: str | sa.ColumnElement[bool] | None = None) -> sa.Column[T]:
     return sa.Column(name, kind, nullable=False, server_default=default)
 
 
-def _generated(name: str, kind: Any, expression: str) -> sa.Column[Any]:
+def _generated(name: str, kind: TypeEngine[T], expression: str) -> sa.Column[T]:
     return sa.Column(name, kind, sa.Computed(expression, persisted=True))
 
 

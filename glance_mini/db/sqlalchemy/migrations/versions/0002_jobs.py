@@ -1,10 +1,13 @@
 """Jobs, staged data, images in the trash, the outbox of notifications, and locks (the table ``turns``)."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+T = TypeVar("T")
 
 revision = "0002"
 down_revision = "0001"
@@ -117,7 +120,7 @@ def _exact(length: int) -> sa.String:
     return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
 
 
-def _column(name: str, kind: Any, default: Any = None) -> sa.Column[Any]:
+def _column(name: str, kind: TypeEngine[T], default: str | sa.ColumnElement[bool] | None = None) -> sa.Column[T]:
     return sa.Column(name, kind, nullable=False, server_default=default)
 
 

@@ -1,7 +1,5 @@
 """Binds work to the node on whose own disk its data is, and counts jobs for all of their stores."""
 
-from typing import Any
-
 import orjson
 import sqlalchemy as sa
 from alembic import op
@@ -38,7 +36,7 @@ def _fill_deletions() -> None:
     """Copy the host from the metadata that the service wrote; there are few such rows."""
     connection = op.get_bind()
     is_bound = DELETIONS.c.meta_data.like('%"os_glance_staging_store"%"host"%')
-    rows: Any = connection.execute(sa.select(DELETIONS.c.id, DELETIONS.c.meta_data).where(is_bound)).all()
+    rows = connection.execute(sa.select(DELETIONS.c.id, DELETIONS.c.meta_data).where(is_bound)).all()
     for identity, metadata in rows:
         host = orjson.loads(metadata).get("host")
         connection.execute(sa.update(DELETIONS).where(DELETIONS.c.id == identity).values(host=host))

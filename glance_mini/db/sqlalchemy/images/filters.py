@@ -45,9 +45,9 @@ def has_children(kind: str, number: int) -> Condition:
     found = []
     for each in range(number):
         rows = CHILDREN[kind][0].alias().c
-        is_wanted = and_(rows[name] == bindparam(f"{kind}_{each}"), rows.image_created_at == images.c.created_at)
+        is_this = and_(rows[name] == bindparam(f"{kind}_{each}"), rows.image_created_at == images.c.created_at)
         # Not "= 1": planners take that for so rare that they would sort all images.
-        found.append(_count(rows, is_wanted) != 0)
+        found.append(_count(rows, is_this) != 0)
     return and_(*found)
 
 

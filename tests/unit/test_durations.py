@@ -49,6 +49,14 @@ class SharesTest(testtools.TestCase):
         everything = SimpleNamespace(filters=[], exclude_regex=None)
         self.assertEqual([4, 2, UNKNOWN], list(expected_seconds(recorded, classes, everything).values()))
 
+    def test_only_integration_tests_take_time_where_all_others_are_left_out(self):
+        recorded = {"tests.integration.test_a.A": 4, "tests.unit.B": 2}
+        arguments = SimpleNamespace(filters=[], exclude_regex=r"^(?!tests\.integration\.)")
+        classes = [*recorded, "tests.integration.test_a.New"]
+        self.assertEqual([4, 0, UNKNOWN], list(expected_seconds(recorded, classes, arguments).values()))
+        filtered = SimpleNamespace(filters=["New"], exclude_regex=arguments.exclude_regex)
+        self.assertEqual([0, 0, UNKNOWN], list(expected_seconds(recorded, classes, filtered).values()))
+
     def test_classes_of_this_repository_are_found(self):
         modules = test_modules(RECORD.parent)
         self.assertIn("tests.unit.test_durations.SharesTest", modules["tests.unit.test_durations"])
@@ -69,8 +77,8 @@ class RecordTest(testtools.TestCase):
         self.assertEqual({"m.A": 1, "m.B": 5, "n.C": 2}, measured_seconds(tests))
 
     def test_record_keeps_what_was_not_measured_and_still_exists(self):
-        recorded = {"m.Old": 3, "m.Gone": 3, "m.Faster": 3, "n.Made": 3, "gone.A": 3}
+        recorded = {"m.Old": 3, "m.Gone": 3, "m.Faster": 3, "n.Made": 3, "o.OfTheOtherRun": 3, "gone.A": 3}
         measured = {"m.New": 1.26, "m.Faster": 0.2, "m.Made": 2, "elsewhere.B": 4}
-        modules = {"m": ["m.Old", "m.New", "m.Faster"], "n": []}
-        expected = {"m.Made": 2, "m.New": 1.3, "m.Old": 3, "n.Made": 3}
+        modules = {"m": ["m.Old", "m.New", "m.Faster"], "n": [], "o": ["o.OfTheOtherRun"]}
+        expected = {"m.Made": 2, "m.New": 1.3, "m.Old": 3, "n.Made": 3, "o.OfTheOtherRun": 3}
         self.assertEqual(expected, refreshed(recorded, measured, modules))

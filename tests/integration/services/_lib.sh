@@ -18,7 +18,7 @@ fail() { echo "$NAME: $*" >&2; exit 1; }
 answers() { (exec 3<>"/dev/tcp/$HOST/$PORT") 2>/dev/null; }
 
 # need_packages COMMAND PACKAGE...: install Debian packages unless COMMAND is there. RUNLEVEL=1 keeps the installation
-# from starting a server.
+# from starting a server. Scripts that run at the same time take turns.
 need_packages() {
     local command=$1; shift
     compgen -G "$command" >/dev/null && return
@@ -26,8 +26,8 @@ need_packages() {
     [ "$(id -u)" = 0 ] || fail "$command is not installed: apt-get install $*"
     echo "$NAME: apt-get install $*" >&2
     local apt=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq -o DPkg::Lock::Timeout=300)
-    { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "$@"; } >>"$LOG" 2>&1 ||
-        fail "apt-get failed, see $LOG"
+    { flock 9 && "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "$@"; } \
+        9>"$SERVICES_HOME/apt.lock" >>"$LOG" 2>&1 || fail "apt-get failed, see $LOG"
 }
 
 # become USER: set AS to the words before a command that make it run as USER when we are root, else to none.
@@ -89,3 +89,15 @@ main() {
 }
 
 stop_own() { end "$NAME"; }
+
+# main_of_program ACTION PATH PACKAGE...: what the script of a program ends with that is no service, but PATH.
+main_of_program() {
+    local action=$1 path=$2; shift 2
+    mkdir -p "$SERVICES_HOME"
+    case $action in
+    start) need_packages "$path" "$@" ;;
+    status) [ -e "$path" ] || { echo "$path is not installed"; return 1; } ;;
+    stop | env) ;;
+    *) echo "usage: $0 start|stop|status|env" >&2; exit 2 ;;
+    esac
+}

@@ -149,7 +149,10 @@ def _pause(seconds: float, control: Control) -> None:
 
 
 def _formats(attributes: Attributes) -> Formats:
-    """Remove the sizes from ``attributes`` and return the rest."""
-    attributes.pop("size", None)
-    attributes.pop("virtual_size", None)
-    return attributes
+    """Return the formats among ``attributes``; sizes are measured here, and nothing else is taken from a plugin."""
+    formats = Formats()
+    if "disk_format" in attributes:
+        formats["disk_format"] = str(attributes["disk_format"])
+    if "container_format" in attributes:
+        formats["container_format"] = str(attributes["container_format"])
+    return formats

@@ -55,6 +55,7 @@ ROWS = {
         f" VALUES ('{IMAGE_ID}', 'null', NULL, 'y', '2026-01-02 03:04:05')",
     ),
     "0006": ("UPDATE jobs SET is_admin = true",),
+    "0007": ("INSERT INTO quota_limits (project_id, resource, maximum) VALUES ('mine', 'image_count_total', -1)",),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

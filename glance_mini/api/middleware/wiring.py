@@ -1,4 +1,7 @@
-"""The objects that filters are built from; ``bootstrap`` passes them through PasteDeploy."""
+"""The objects that filters are built from; ``bootstrap`` passes them through PasteDeploy.
+
+A filter with a thread adds it to ``parts``, which has ``start`` and ``close``.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -16,6 +16,7 @@ from glance_mini.db.sqlalchemy import (
     imports,
     members,
     outbox,
+    project_limits,
     purge,
     removals,
     staging,
@@ -58,6 +59,7 @@ _MODULES = (
     job_listing,
     outbox,
     usage,
+    project_limits,
     purge,
 )
 

@@ -46,12 +46,16 @@ class Background:
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(seconds)
 
+    def attempt(self) -> None:
+        """Call the work once, in this thread."""
+        try:
+            self._work()
+        except Exception as error:
+            LOG.warning("%s: %s", self._complaint, error)
+
     def _run(self) -> None:
         if not self._is_first_at_once:
             self._stopping.wait(self._pause())
         while not self._stopping.is_set():
-            try:
-                self._work()
-            except Exception as error:
-                LOG.warning("%s: %s", self._complaint, error)
+            self.attempt()
             self._stopping.wait(self._pause())

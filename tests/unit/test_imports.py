@@ -23,7 +23,7 @@ FLOORS: dict[str, dict[str, set[str]]] = {
         "plugins": {"domain"},
         "conf": {"domain", STORE},
         "fetching": {"domain", STORE},
-        "standalone": {"domain", "conf"},
+        "standalone": {"background", "domain", "conf"},
         "content": {"domain", "metrics", STORE},
     },
     "data, and what follows from its changes": {

@@ -112,6 +112,7 @@ OWN = {
     ("server", "answer_timeout"): 60,
     ("server", "compression"): True,
     ("authentication", "users_file"): None,
+    ("authentication", "token_uses_file"): None,
     ("authentication", "realm"): "glance-mini",
     ("authentication", "password_cache_seconds"): 60,
     ("authentication", "password_waiters"): 8,

@@ -46,8 +46,13 @@ vmware_store_image_dir vmware_insecure vmware_ca_file vmware_datastores
 SECTIONS = frozenset(_SECTIONS.split())
 """Sections in which any option may stand; libraries that are installed know some of them."""
 
-OPTIONS = {"DEFAULT": _DEFAULT.split(), "database": _DATABASE.split(), "task": ["task_executor"]}
-"""Options by section."""
+OPTIONS = {
+    "DEFAULT": _DEFAULT.split(),
+    "database": _DATABASE.split(),
+    "oslo_policy": ["enforce_new_defaults", "enforce_scope"],
+    "task": ["task_executor"],
+}
+"""Options by section. Older releases of libraries still know some of them."""
 
 STORE_OPTIONS = frozenset(_STORES.split())
 """Options of drivers, which may stand in the section of any store."""

@@ -46,15 +46,15 @@ def is_reachable(port):
 
 
 class WorkerProcess(fixtures.Fixture):
-    """``glance-mini-worker`` on a state directory."""
+    """``glance-mini-worker`` on a state directory, or with the configuration ``file``."""
 
-    def __init__(self, state, *words):
+    def __init__(self, state, *words, file=None):
         super().__init__()
-        self._state = state
+        self._source = ["--config-file", str(file)] if file else ["--state", str(state)]
         self._words = words
 
     def _setUp(self):
-        command = [sys.executable, "-m", "glance_mini.cmd.worker", "--state", str(self._state), *self._words]
+        command = [sys.executable, "-m", "glance_mini.cmd.worker", *self._source, *self._words]
         self.log = Path(self.useFixture(fixtures.TempDir()).path) / "log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log)

@@ -250,6 +250,18 @@ class TestStoresThatDoNotConfirm(ScrubCase):
         self.assertEqual((1, False), (self.reap(), self.is_stored(self.image)))
 
 
+class TestDefaultTime(ScrubCase):
+    options = {"delayed_delete": "true"}
+
+    def test_deleted_image_is_kept_for_seven_days(self):
+        image = self.store()
+        self.delete(image)
+        self.clock.now = utcnow() + timedelta(days=7, seconds=-60)
+        self.assertEqual((0, True), (self.scrub(), self.is_stored(image)))
+        self.clock.move(120)
+        self.assertEqual((1, False), (self.scrub(), self.is_stored(image)))
+
+
 class TestNoTimeToRestore(ScrubCase):
     options = {"delayed_delete": "true", "scrub_time": 0}
 

@@ -6,7 +6,7 @@ import testtools
 from tests.integration.base import ServiceTestCase
 from tests.integration.fuzz.conversation import converse, served
 
-COUNT = 60
+COUNT = 40
 """Conversations on each database; ``python -m tests.integration.fuzz conversations`` holds more of them."""
 SEED = 1
 

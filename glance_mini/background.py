@@ -3,10 +3,23 @@
 import logging
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 LOG = logging.getLogger(__name__)
 
 _STOP_SECONDS = 5.0
+
+
+class Part(Protocol):
+    """A part of the process with a thread of its own."""
+
+    def start(self) -> None:
+        """Start the thread; called once, and after a fork."""
+        ...
+
+    def close(self) -> None:
+        """Stop."""
+        ...
 
 
 class Background:

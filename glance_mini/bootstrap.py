@@ -15,6 +15,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from oslo_config import cfg
 from paste.deploy.loadwsgi import ConfigLoader
 
+from glance_mini.background import Part
 from glance_mini.conf.staging import staging_directory
 from glance_mini.content.signatures import KeyManager
 from glance_mini.db.factory import open_data_access
@@ -23,7 +24,7 @@ from glance_mini.domain.errors import ConfigurationError
 from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.fetching.uri_filter import UriFilter
 from glance_mini.imports.method_rules import load_method_rules
-from glance_mini.layers.services import Part, Services
+from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack, load_stack
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.maintenance.reaper import Reaper

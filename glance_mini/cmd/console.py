@@ -67,14 +67,14 @@ def add_command(
     example: str,
     question: Callable[[argparse.Namespace], str] | None,
     description: str | None = None,
-    parents: Sequence[argparse.ArgumentParser] = (),
     prepare: Callable[[argparse.Namespace], None] | None = None,
+    parents: Sequence[argparse.ArgumentParser] = (),
 ) -> argparse.ArgumentParser:
     """Add a command of ``glance-mini-manage`` to ``group`` and return its parser.
 
     ``text`` says what it does and ``example`` shows a command line without the program. ``question`` returns what is
-    asked before something that cannot be undone; None if it can be undone. ``parents`` have further arguments.
-    ``prepare`` reads a password or the like, before the work begins. The command finds ``report_progress``
+    asked before something that cannot be undone; None if it can be undone. ``prepare`` reads a password or the like,
+    before the work begins. ``parents`` have further arguments. The command finds ``report_progress``
     (``progress.Report``) among its arguments.
     """
     parser = group.add_parser(

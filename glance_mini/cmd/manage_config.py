@@ -11,7 +11,7 @@ from glance_mini.api.v2.schemas.custom_properties import read_custom_properties
 from glance_mini.bootstrap import open_stores, rehearse
 from glance_mini.cmd.console import FAILED, Subparsers, add_command, load_configuration
 from glance_mini.cmd.expected import EXPECTED, describe
-from glance_mini.cmd.output import Record, Result, Rows
+from glance_mini.cmd.output import Record, Rows
 from glance_mini.cmd.serve_arguments import apply_arguments, serve_arguments
 from glance_mini.conf.effective import effective_options
 from glance_mini.conf.validation import examine, unusable_values
@@ -24,15 +24,16 @@ _HIDDEN = "***"
 
 def add_parser(commands: Subparsers) -> None:
     """Add the commands of this file."""
+    parents = [serve_arguments()]
     group = commands.add_parser("config", help="the configuration").add_subparsers(metavar="COMMAND", required=True)
     add_command(
         group,
         "check",
         _check,
-        text="check whether the service can start with the configuration",
-        example="config check --workers 4",
+        parents=parents,
+        example="config check --config-file /etc/glance-mini/glance-mini.conf",
         question=None,
-        parents=[serve_arguments()],
+        text="check whether the service can start with the configuration",
         description="Print all that is wrong with the configuration and with the files that it names; the exit code is "
         "then 1. The other arguments are those of `glance-mini serve`. Databases, brokers and web servers are not "
         "asked. Run it as the user of the service, because it creates missing directories of stores.",
@@ -41,17 +42,17 @@ def add_parser(commands: Subparsers) -> None:
         group,
         "show",
         _show,
-        text="show the value of each option and where it comes from",
+        parents=parents,
         example="config show --format csv",
         question=None,
-        parents=[serve_arguments()],
+        text="show the value of each option and where it comes from",
         description="Show the options of the service and of its stores, and those of libraries that are set, with "
         "their values and where these come from. Secrets are hidden. The other arguments are those of `glance-mini "
         "serve`.",
     )
 
 
-def _check(arguments: argparse.Namespace) -> Result:
+def _check(arguments: argparse.Namespace) -> Record:
     conf = _load(arguments)
     findings = examine(conf)
     problems = list(findings.problems)
@@ -59,9 +60,9 @@ def _check(arguments: argparse.Namespace) -> Result:
         problems += _unusable_parts(conf)
     for warning in findings.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    if problems:
-        return Rows(("problem",), [(problem,) for problem in dict.fromkeys(problems)], FAILED)
-    return Record({"state": "The service can start with this configuration."})
+    if not problems:
+        return Record({"state": "The service can start with this configuration."})
+    return Record({"problems": tuple(dict.fromkeys(problems))}, FAILED)
 
 
 def _unusable_parts(conf: cfg.ConfigOpts) -> list[str]:

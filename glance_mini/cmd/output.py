@@ -21,7 +21,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class Record:
-    """One thing: its values by name. A table shows a single value alone and a tuple of mappings line by line."""
+    """One thing: its values by name.
+
+    A table shows a single value alone, a tuple line by line; of several values a tuple of mappings line by line.
+    """
 
     values: Mapping[str, object]
     exit_code: int = 0
@@ -42,7 +45,8 @@ def print_result(result: Result, form: str) -> None:
     elif isinstance(result, Rows):
         _print_table(result.columns, result.rows)
     elif len(result.values) == 1:
-        print(*map(_table_cell, result.values.values()))
+        [value] = result.values.values()
+        print(*map(_table_cell, value if isinstance(value, tuple) else (value,)), sep="\n")
     elif result.values:
         lines = [(name, each) for name, value in result.values.items() for each in _lines(value)]
         _print_table(("field", "value"), lines)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from glance_mini.content.signatures import Certificates
 from glance_mini.db.interface import DataAccess
@@ -13,14 +12,6 @@ from glance_mini.notifications.publisher import EventPublisher
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini_store.buffers import Buffers
 from glance_mini_store.stores import Stores
-
-
-class Part(Protocol):
-    """What runs in a thread of its own beside the requests."""
-
-    def start(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)

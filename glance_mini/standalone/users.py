@@ -232,7 +232,7 @@ def change_users(path: Path, change: Callable[[Users], Users]) -> None:
 
 
 class _TokenEntry(TypedDict):
-    """A token in the file; one of an older release has neither a name nor times."""
+    """A token in the file; format 1 has only the first two."""
 
     sha256: str
     project: str
@@ -275,8 +275,8 @@ def _entry_of(user: User) -> _Entry:
         "tokens": [
             {
                 "sha256": digest,
-                "name": token.name,
                 "project": token.project,
+                "name": token.name,
                 "created": text_of_moment(token.created),
                 "expires": text_of_moment(token.expires),
             }

@@ -1,13 +1,14 @@
 """The objects that filters are built from; ``bootstrap`` passes them through PasteDeploy.
 
-A filter with a thread adds it to ``parts``, which has ``start`` and ``close``.
+A filter with a thread adds it to ``parts``; the process starts and closes it.
 """
 
 from typing import TypedDict
 
 from oslo_config import cfg
 
-from glance_mini.layers.services import Part, Services
+from glance_mini.background import Part
+from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.policies.enforcer import Enforcer
 

@@ -3,10 +3,23 @@
 import logging
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 LOG = logging.getLogger(__name__)
 
 _STOP_SECONDS = 5.0
+
+
+class Part(Protocol):
+    """A part of the process with a thread of its own."""
+
+    def start(self) -> None:
+        """Start the thread; called once, and after a fork."""
+        ...
+
+    def close(self) -> None:
+        """Stop."""
+        ...
 
 
 class Background:
@@ -46,12 +59,16 @@ class Background:
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(seconds)
 
+    def attempt(self) -> None:
+        """Call the work once, in this thread."""
+        try:
+            self._work()
+        except Exception as error:
+            LOG.warning("%s: %s", self._complaint, error)
+
     def _run(self) -> None:
         if not self._is_first_at_once:
             self._stopping.wait(self._pause())
         while not self._stopping.is_set():
-            try:
-                self._work()
-            except Exception as error:
-                LOG.warning("%s: %s", self._complaint, error)
+            self.attempt()
             self._stopping.wait(self._pause())

@@ -15,6 +15,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from oslo_config import cfg
 from paste.deploy.loadwsgi import ConfigLoader
 
+from glance_mini.background import Part
 from glance_mini.conf.staging import staging_directory
 from glance_mini.content.signatures import KeyManager
 from glance_mini.db.factory import open_data_access
@@ -69,10 +70,12 @@ def load_application(conf: cfg.ConfigOpts, pipe: int | None = None) -> LoadedApp
     with ExitStack() as undo:
         services = open_services(conf, undo, pipe)
         stack = open_stack(conf, services, undo)
-        app = compose(conf, services, stack)
-        reaper = open_reaper(conf, services)
-        undo.callback(reaper.close)
-        for part in (services.publisher, services.leases, reaper):
+        parts: list[Part] = [open_reaper(conf, services)]
+        app = compose(conf, services, stack, parts)
+        for part in parts:
+            undo.callback(part.close)
+        parts += (services.publisher, services.leases)
+        for part in parts:
             part.start()
         return LoadedApplication(app, undo.pop_all())
 
@@ -87,7 +90,6 @@ def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None)
     from glance_mini.workers.base import load_job_types
     from glance_mini.workers.loop import Worker
     from glance_mini.workers.settings import WorkerSettings
-    from glance_mini.workers.wakeup import Listener as Part
     from glance_mini.workers.wakeup import Wakeup, open_listener
 
     services = open_services(conf, undo)
@@ -121,7 +123,7 @@ def rehearse(conf: cfg.ConfigOpts) -> None:
     with ExitStack() as undo:
         services = open_services(conf, undo)
         stack = open_stack(conf, services, undo)
-        compose(conf, services, stack)
+        compose(conf, services, stack, [])
         load_job_types(conf, services, stack)
 
 
@@ -233,11 +235,14 @@ def open_stores(conf: cfg.ConfigOpts) -> Stores:
     return Stores.from_config(conf, {STAGING_STORE: conf.staging_store_driver}, judge)
 
 
-def compose(conf: cfg.ConfigOpts, services: Services, stack: Stack) -> WSGIApplication:
-    """Return the middleware and the application of the configured flavour over ``stack``; ConfigurationError."""
+def compose(conf: cfg.ConfigOpts, services: Services, stack: Stack, parts: list[Part]) -> WSGIApplication:
+    """Return the middleware and the application of the configured flavour over ``stack``.
+
+    The threads of the middleware are added to ``parts`` without being started. Raises ConfigurationError.
+    """
     path = conf.paste_deploy.config_file or str(resources.files("glance_mini") / "etc" / PASTE_FILE)
     flavor = conf.paste_deploy.flavor
-    objects = {"conf": conf, "services": services, "stack": stack}
+    objects = {"conf": conf, "services": services, "stack": stack, "parts": parts}
     try:
         app: WSGIApplication = ConfigLoader(path).get_app(flavor, global_conf=objects)
     except (OSError, LookupError) as error:

@@ -1,6 +1,7 @@
 """``glance-mini-manage``: the commands of operators; one file for each group."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -11,24 +12,35 @@ from glance_mini.cmd import (
     manage_images,
     manage_jobs,
     manage_layers,
+    manage_quota,
     manage_users,
 )
 
-PROGRAM = "glance-mini-manage"
+_GROUPS = (manage_config, manage_database, manage_users, manage_quota, manage_layers, manage_jobs, manage_images)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (None: that of the process) and return the exit code."""
+    parser = make_parser()
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    return console.run(console.manage, parser.parse_args(argv), console.MANAGE)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
-        prog=PROGRAM,
+        prog=console.MANAGE,
         description="Manage an image service. Commands read the configuration that --config-file or --state names, "
         "or the one in the usual state directory.",
+        epilog=console.EXIT_CODES,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (manage_config, manage_database, manage_users, manage_layers, manage_jobs, manage_images):
+    for group in _GROUPS:
         group.add_parser(commands)
-    arguments = parser.parse_args(argv)
-    return console.run(arguments.command, arguments, PROGRAM)
+    return parser
 
 
 if __name__ == "__main__":

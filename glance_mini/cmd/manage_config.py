@@ -9,10 +9,10 @@ from oslo_config import cfg
 
 from glance_mini.api.v2.schemas.custom_properties import read_custom_properties
 from glance_mini.bootstrap import open_stores, rehearse
-from glance_mini.cmd.console import FAILED, Subparsers, configuration_arguments, load_configuration
+from glance_mini.cmd.console import FAILED, Subparsers, add_command, load_configuration
 from glance_mini.cmd.expected import EXPECTED, describe
+from glance_mini.cmd.output import Record, Rows
 from glance_mini.cmd.serve_arguments import apply_arguments, serve_arguments
-from glance_mini.cmd.tables import print_table
 from glance_mini.conf.effective import effective_options
 from glance_mini.conf.validation import examine, unusable_values
 from glance_mini.db.factory import open_data_access
@@ -24,29 +24,35 @@ _HIDDEN = "***"
 
 def add_parser(commands: Subparsers) -> None:
     """Add the commands of this file."""
-    parents = [configuration_arguments(), serve_arguments()]
+    parents = [serve_arguments()]
     group = commands.add_parser("config", help="the configuration").add_subparsers(metavar="COMMAND", required=True)
-    check = group.add_parser(
+    add_command(
+        group,
         "check",
+        _check,
         parents=parents,
-        help="check whether the service can start with the configuration",
+        example="config check --config-file /etc/glance-mini/glance-mini.conf",
+        question=None,
+        text="check whether the service can start with the configuration",
         description="Print all that is wrong with the configuration and with the files that it names; the exit code is "
         "then 1. The other arguments are those of `glance-mini serve`. Databases, brokers and web servers are not "
         "asked. Run it as the user of the service, because it creates missing directories of stores.",
     )
-    check.set_defaults(command=_check)
-    show = group.add_parser(
+    add_command(
+        group,
         "show",
+        _show,
         parents=parents,
-        help="show the value of each option and where it comes from",
+        example="config show --format csv",
+        question=None,
+        text="show the value of each option and where it comes from",
         description="Show the options of the service and of its stores, and those of libraries that are set, with "
         "their values and where these come from. Secrets are hidden. The other arguments are those of `glance-mini "
         "serve`.",
     )
-    show.set_defaults(command=_show)
 
 
-def _check(arguments: argparse.Namespace) -> int:
+def _check(arguments: argparse.Namespace) -> Record:
     conf = _load(arguments)
     findings = examine(conf)
     problems = list(findings.problems)
@@ -54,8 +60,9 @@ def _check(arguments: argparse.Namespace) -> int:
         problems += _unusable_parts(conf)
     for warning in findings.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    print(*(dict.fromkeys(problems) or ["The service can start with this configuration."]), sep="\n")
-    return FAILED if problems else 0
+    if not problems:
+        return Record({"state": "The service can start with this configuration."})
+    return Record({"problems": tuple(dict.fromkeys(problems))}, FAILED)
 
 
 def _unusable_parts(conf: cfg.ConfigOpts) -> list[str]:
@@ -83,13 +90,12 @@ _PARTS: tuple[Callable[[cfg.ConfigOpts, ExitStack], object], ...] = (
 )
 
 
-def _show(arguments: argparse.Namespace) -> int:
+def _show(arguments: argparse.Namespace) -> Rows:
     rows = [
         (option.section, option.name, _HIDDEN if option.is_secret and option.value else option.value, option.source)
         for option in effective_options(_load(arguments))
     ]
-    print_table(("SECTION", "OPTION", "VALUE", "SOURCE"), rows)
-    return 0
+    return Rows(("section", "option", "value", "source"), rows)
 
 
 def _load(arguments: argparse.Namespace) -> cfg.ConfigOpts:

@@ -4,7 +4,7 @@ import argparse
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -14,7 +14,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from glance_mini.bootstrap import open_data
-from glance_mini.cmd.console import FAILED, Subparsers, configuration_arguments, load_configuration
+from glance_mini.cmd.console import FAILED, Subparsers, add_command, load_configuration
+from glance_mini.cmd.output import Record
+from glance_mini.cmd.progress import Report
 from glance_mini.db.interface import DataAccess
 from glance_mini.db.sqlalchemy import faults, schema
 from glance_mini.db.sqlalchemy.database import Database
@@ -32,20 +34,24 @@ PURGE_BATCH = 1000
 
 def add_parser(commands: Subparsers) -> None:
     """Add the commands of this file."""
-    common = configuration_arguments()
     group = commands.add_parser("db", help="the database").add_subparsers(metavar="COMMAND", required=True)
-    _add(group, "sync", _sync, "make or migrate the tables; may be repeated")
-    _add(group, "check", _check, "check whether the tables fit this program; the exit code is 1 if they do not")
-    _add(group, "version", _version, "show the revision of the tables")
-    _add(group, "recount", _recount, "correct the sizes of images that nodes of an older release have changed")
-    purge = group.add_parser("purge", parents=[common], help="remove images that were deleted long ago")
+    text = "make or migrate the tables; may be repeated"
+    add_command(group, "sync", _sync, text=text, example="db sync", question=None)
+    text = "check whether the tables fit this program; the exit code is 1 if they do not"
+    add_command(group, "check", _check, text=text, example="db check", question=None)
+    add_command(group, "version", _version, text="show the revision of the tables", example="db version", question=None)
+    text = "correct the sizes of images that nodes of an older release have changed"
+    add_command(group, "recount", _recount, text=text, example="db recount", question=None)
+    purge = add_command(
+        group,
+        "purge",
+        _purge,
+        text="remove images that were deleted long ago",
+        example="db purge --age-in-days 30 --max-rows -1",
+        question=lambda arguments: f"Remove the records of images deleted {arguments.age_in_days} days ago or earlier?",
+    )
     purge.add_argument("--age-in-days", type=int, default=180, metavar="DAYS", help="days since the deletion (180)")
     purge.add_argument("--max-rows", type=int, default=100, metavar="N", help="most images to remove; -1 for all (100)")
-    purge.set_defaults(command=_purge)
-
-
-def _add(group: Subparsers, name: str, command: Callable[[argparse.Namespace], int], text: str) -> None:
-    group.add_parser(name, parents=[configuration_arguments()], help=text).set_defaults(command=command)
 
 
 def migrate(conf: cfg.ConfigOpts) -> str:
@@ -105,41 +111,38 @@ def _engine(conf: cfg.ConfigOpts) -> Iterator[Engine]:
         engine.dispose()
 
 
-def _sync(arguments: argparse.Namespace) -> int:
-    print(migrate(load_configuration(arguments)))
-    return 0
+def _sync(arguments: argparse.Namespace) -> Record:
+    return Record({"revision": migrate(load_configuration(arguments))})
 
 
-def _check(arguments: argparse.Namespace) -> int:
+def _check(arguments: argparse.Namespace) -> Record:
     problem = find_problem(load_configuration(arguments))
-    print(problem or "The tables fit this program.")
-    return FAILED if problem else 0
+    return Record({"state": problem or "The tables fit this program."}, FAILED if problem else 0)
 
 
-def _version(arguments: argparse.Namespace) -> int:
+def _version(arguments: argparse.Namespace) -> Record:
     with _engine(load_configuration(arguments)) as engine:
-        print(schema.version(engine) or "none")
-    return 0
+        return Record({"revision": schema.version(engine) or "none"})
 
 
-def _recount(arguments: argparse.Namespace) -> int:
+def _recount(arguments: argparse.Namespace) -> Record:
     with _engine(load_configuration(arguments)) as engine:
-        print(recount(Database(engine)))
-    return 0
+        return Record({"corrected": recount(Database(engine))})
 
 
-def _purge(arguments: argparse.Namespace) -> int:
+def _purge(arguments: argparse.Namespace) -> Record:
+    age = timedelta(days=arguments.age_in_days)
     with open_data(load_configuration(arguments)) as data:
-        print(_purge_all(data, timedelta(days=arguments.age_in_days), arguments.max_rows))
-    return 0
+        return Record({"removed": _purge_all(data, age, arguments.max_rows, arguments.report_progress)})
 
 
-def _purge_all(data: DataAccess, age: timedelta, wanted: int) -> int:
+def _purge_all(data: DataAccess, age: timedelta, wanted: int, report_progress: Report) -> int:
     removed = 0
     while wanted < 0 or removed < wanted:
         batch = PURGE_BATCH if wanted < 0 else min(PURGE_BATCH, wanted - removed)
         count = data.run(PurgeImages(age, batch))
         removed += count
+        report_progress(removed, wanted if wanted >= 0 else None)
         if count < batch:
             break
     return removed

@@ -4,7 +4,8 @@ import argparse
 from contextlib import ExitStack
 
 from glance_mini.bootstrap import open_services, open_stack
-from glance_mini.cmd.console import Subparsers, configuration_arguments, load_configuration
+from glance_mini.cmd.console import Subparsers, add_command, load_configuration
+from glance_mini.cmd.output import Record, Result, Rows
 from glance_mini.conf.validation import validate
 from glance_mini.domain.errors import NotFound
 from glance_mini.operations import OPERATIONS
@@ -12,17 +13,19 @@ from glance_mini.operations import OPERATIONS
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command of this file."""
-    layers = commands.add_parser(
+    layers = add_command(
+        commands,
         "layers",
-        parents=[configuration_arguments()],
-        help="show which layers an operation passes",
+        _layers,
+        text="show which layers an operation passes",
         description="Show the layers that handle each operation, or one, from the outermost to the innermost.",
+        example="layers update_image",
+        question=None,
     )
     layers.add_argument("operation", nargs="?", metavar="OPERATION", help="its name, for example update_image")
-    layers.set_defaults(command=_layers)
 
 
-def _layers(arguments: argparse.Namespace) -> int:
+def _layers(arguments: argparse.Namespace) -> Result:
     names = [operation.name for operation in OPERATIONS if not operation.internal]
     wanted = arguments.operation
     if wanted and wanted not in (operation.name for operation in OPERATIONS):
@@ -31,7 +34,5 @@ def _layers(arguments: argparse.Namespace) -> int:
     validate(conf)
     with ExitStack() as undo:
         stack = open_stack(conf, open_services(conf, undo), undo)
-        for name in [wanted] if wanted else names:
-            path = " → ".join(stack.path(name))
-            print(path if wanted else f"{name}: {path}")
-    return 0
+        paths = [(name, " → ".join(stack.path(name))) for name in ([wanted] if wanted else names)]
+    return Record({"layers": paths[0][1]}) if wanted else Rows(("operation", "layers"), paths)

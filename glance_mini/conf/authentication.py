@@ -14,6 +14,12 @@ OPTS = [
         "makes one in its state directory.",
     ),
     cfg.StrOpt(
+        "token_uses_file",
+        help="The file in which the service records, once a minute, when each token was last used. Unset: the name of "
+        "``users_file`` with ``.used`` at its end. The service must be able to write its directory."
+        "\n\nExample: ``/var/lib/glance-mini/token-uses.json``",
+    ),
+    cfg.StrOpt(
         "realm",
         default="glance-mini",
         help="The realm named to clients that must authenticate by user name and password.",

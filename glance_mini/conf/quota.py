@@ -17,7 +17,8 @@ OPTS = [
         default="0",
         help="Bytes that the images of one project may take in all stores together; data in two stores "
         "counts twice, and staged data counts. A number with an optional unit B, KB, MB, GB or TB (powers of "
-        "1024); 0 means no limit. Ignored when ``use_keystone_limits`` is on."
+        "1024); 0 means no limit. ``glance-mini-manage quota set`` gives a project a limit of its own instead. Ignored "
+        "when ``use_keystone_limits`` is on."
         "\n\nExample: ``500GB``",
     ),
     cfg.BoolOpt(

@@ -72,6 +72,13 @@ class PropertyRules:
             return any(map(check_policy, allowed))
         return not allowed.isdisjoint(roles)
 
+    def roles(self) -> frozenset[str]:
+        """Return the names of the roles in the rules, in lower case; none if the rules are policy rules."""
+        if self._by_policy:
+            return frozenset()
+        named = (names for section in self._sections for names in section.allowed.values())
+        return frozenset[str]().union(*named) - {EVERYBODY, NOBODY}
+
     def _search(self, name: str) -> Section | None:
         return next((section for section in self._sections if section.pattern.search(name)), None)
 

@@ -40,7 +40,7 @@ class ListStores(Operation[Sequence[ListedStore]]):
 class GetUsage(Operation[dict[str, tuple[int, int]]]):
     """Return a dict from resource to (usage, limit) of the caller's project, in bytes or counts; -1 means no limit.
 
-    It is empty if Keystone's unified limits are not in use.
+    It is empty for a caller without a project.
     """
 
     name: ClassVar[str] = "get_usage"

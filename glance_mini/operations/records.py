@@ -127,6 +127,32 @@ class CountUsage(DataQuery[dict[str, int]]):
 
 
 @dataclass(frozen=True)
+class GetProjectLimits(DataQuery[dict[str, int]]):
+    """Return the limits that are set for a project, by resource, in bytes or counts; -1 means no limit."""
+
+    name: ClassVar[str] = "get_project_limits"
+    project_id: str
+
+
+@dataclass(frozen=True)
+class SetProjectLimits(DataCall[None]):
+    """Set limits of a project by resource, in bytes or counts: -1 means no limit, and None removes one that is set."""
+
+    name: ClassVar[str] = "set_project_limits"
+    may_repeat: ClassVar[bool] = True
+    project_id: str
+    limits: Mapping[str, int | None]
+
+
+@dataclass(frozen=True)
+class ListProjects(DataQuery[tuple[str, ...]]):
+    """Return up to ``max_rows`` projects that have limits or have used anything, in the order of their ids."""
+
+    name: ClassVar[str] = "list_projects"
+    max_rows: int
+
+
+@dataclass(frozen=True)
 class Ping(DataQuery[None]):
     """Return None when the database answers."""
 
@@ -373,6 +399,9 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     UndoDeletion,
     PurgeImages,
     CountUsage,
+    GetProjectLimits,
+    SetProjectLimits,
+    ListProjects,
     Ping,
     BeginTransfer,
     ReserveSpace,

@@ -103,6 +103,10 @@ class Enforcer:
         """Return whether ``rule`` exists, in code or in the operator's files."""
         return rule in self._current().checks
 
+    def roles(self) -> frozenset[str]:
+        """Return the roles that any rule asks for, in lower case."""
+        return self._current().roles
+
     def _current(self) -> LoadedRules:
         if self._clock() >= self._look_at and self._reloading.acquire(blocking=False):
             try:

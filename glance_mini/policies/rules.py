@@ -21,11 +21,12 @@ Fingerprint = tuple[tuple[str, int, int, int], ...]
 class LoadedRules:
     """Parsed rules by name; ``engine`` is oslo.policy's enforcer with them, for checks that need it.
 
-    ``unchanged`` are the rules that mean the same as in code, ``project_only`` those that refuse the system scope,
-    and with it the domain scope.
+    ``roles`` are those that rules ask for, in lower case. ``unchanged`` are the rules that mean the same as in code,
+    ``project_only`` those that refuse the system scope, and with it the domain scope.
     """
 
     checks: Mapping[str, policy.Check]
+    roles: frozenset[str]
     unchanged: frozenset[str]
     project_only: frozenset[str]
     engine: policy.Enforcer
@@ -46,6 +47,9 @@ def load_rules(conf: cfg.ConfigOpts) -> LoadedRules:
     same = {name for name, rule in defaults.items() if str(checks[name]) == str(rule.check)}
     return LoadedRules(
         checks=checks,
+        roles=frozenset(
+            part.match.lower() for check in checks.values() for part in _parts(check) if part.kind == "role"
+        ),
         unchanged=frozenset(name for name in same if reached[name] <= same),
         project_only=frozenset(name for name, rule in defaults.items() if "system" not in rule.scope_types),
         engine=engine,
@@ -110,16 +114,17 @@ def _reached(name: str, checks: Mapping[str, policy.Check]) -> frozenset[str]:
     waiting = [name]
     while waiting:
         check = checks.get(waiting.pop())
-        new = set(_references(check)) - seen
+        new = {part.match for part in _parts(check) if isinstance(part, policy.RuleCheck)} - seen
         seen |= new
         waiting += new
     return frozenset(seen)
 
 
-def _references(check: policy.Check | None) -> Iterator[str]:
-    if isinstance(check, policy.RuleCheck):
-        yield check.match
+def _parts(check: policy.Check | None) -> Iterator[policy.Check]:
+    """Yield the comparisons of a rule: role:…, rule:… and the like."""
+    if isinstance(check, policy.Check):
+        yield check
     for part in getattr(check, "rules", ()):
-        yield from _references(part)
+        yield from _parts(part)
     if isinstance(check, policy.NotCheck):
-        yield from _references(check.rule)
+        yield from _parts(check.rule)

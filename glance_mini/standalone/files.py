@@ -1,8 +1,11 @@
-"""Writes small files in one step, readable by their owner only."""
+"""Writes small files in one step, readable by their owner only, and the times in them."""
 
+import fcntl
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 
@@ -27,3 +30,30 @@ def write_private(path: Path, text: str) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Exclude other writers of the files in ``directory``, also those of other nodes that share it.
+
+    The directory is locked and not a file, because a file is replaced. Raises OSError.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def text_of_moment(moment: datetime | None) -> str | None:
+    """Return ``moment`` (UTC without a zone) as ISO 8601 in whole seconds; None for None."""
+    return None if moment is None else f"{moment.isoformat(timespec='seconds')}Z"
+
+
+def moment_from(text: str | None) -> datetime | None:
+    """Return the moment of ISO 8601 as UTC without a zone; UTC if it names no zone. Raises ValueError."""
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

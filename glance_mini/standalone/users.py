@@ -3,26 +3,25 @@
 Reads and writes the users file and checks secrets. It neither reads requests nor decides what a role allows.
 """
 
-import fcntl
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
 import bcrypt
 
+from glance_mini.domain.clock import utcnow
 from glance_mini.domain.errors import ConfigurationError, Duplicate, Invalid, NotFound
-from glance_mini.standalone.files import write_private
+from glance_mini.standalone.files import locked, moment_from, text_of_moment, write_private
 
-VERSION = 1
-"""The format of the file that this release writes; a file with another number is refused."""
+VERSION = 2
+"""The format of the file that this release writes. It also reads 1, in which tokens have neither name nor times."""
 
 PASSWORD_BYTES = (8, 72)
 """The shortest and the longest password; bcrypt uses no more than 72 bytes."""
@@ -31,16 +30,30 @@ IMPLIED_ROLES = {"admin": ("manager", "member", "reader"), "manager": ("member",
 """The roles that a role implies, as in Keystone by default; the default policy rules rely on them."""
 
 _TOKEN_BYTES = 32
+_DIGITS_OF_A_NAME = 8
 _NAME = re.compile(r"[^\s:/\x00-\x1f\x7f]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """What is known of a token besides its hash. The times are UTC: ``created`` may be None, ``expires`` None is never.
+
+    ``name`` is unique among the tokens of its user.
+    """
+
+    name: str
+    project: str
+    created: datetime | None = None
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class User:
-    """One user. ``projects``: roles by project. ``tokens``: project by hash. ``password``: bcrypt's hash, or None."""
+    """One user. ``projects``: roles by project. ``tokens``: by hash. ``password``: bcrypt's hash, or None."""
 
     name: str
     projects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    tokens: Mapping[str, str] = field(default_factory=dict)
+    tokens: Mapping[str, Token] = field(default_factory=dict)
     password: str | None = field(default=None, repr=False)
 
     def roles(self, project: str) -> tuple[str, ...]:
@@ -54,21 +67,41 @@ class User:
             check_name(kind, name)
         return replace(self, projects={**self.projects, project: roles})
 
-    def with_token(self, token: str, project: str) -> "User":
-        """Return the user with one more token, which is valid for ``project``."""
-        return replace(self, tokens={**self.tokens, hash_token(token): project})
+    def with_token(self, token: str, project: str, name: str | None = None, expires: datetime | None = None) -> "User":
+        """Return the user with one more token for ``project``; ``name`` None is the beginning of its hash.
+
+        Raises Invalid for a malformed name, Duplicate for one that the user has already.
+        """
+        digest = hash_token(token)
+        name = name or _default_name(digest)
+        check_name("token", name)
+        others = {other: known for other, known in self.tokens.items() if other != digest}
+        if any(known.name == name for known in others.values()):
+            raise Duplicate(kind="token", id=f"{name} of user {self.name}")
+        return replace(self, tokens={**others, digest: Token(name, project, utcnow().replace(microsecond=0), expires)})
 
     def with_password(self, password: str) -> "User":
         """Return the user with ``password``; raises what ``hash_password`` raises."""
         return replace(self, password=hash_password(password))
+
+    def without_password(self) -> "User":
+        """Return the user without a password."""
+        return replace(self, password=None)
 
     def without_project(self, project: str) -> "User":
         """Return the user without ``project`` and the tokens for it; raises NotFound."""
         if project not in self.projects:
             raise NotFound(kind=f"project of user {self.name}", id=project)
         projects = {name: roles for name, roles in self.projects.items() if name != project}
-        tokens = {digest: name for digest, name in self.tokens.items() if name != project}
+        tokens = {digest: token for digest, token in self.tokens.items() if token.project != project}
         return replace(self, projects=projects, tokens=tokens)
+
+    def without_token(self, name: str) -> "User":
+        """Return the user without the token of that name; raises NotFound."""
+        rest = {digest: token for digest, token in self.tokens.items() if token.name != name}
+        if len(rest) == len(self.tokens):
+            raise NotFound(kind=f"token of user {self.name}", id=name)
+        return replace(self, tokens=rest)
 
     def without_tokens(self) -> "User":
         """Return the user without tokens."""
@@ -77,11 +110,16 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a valid secret grants: a user who acts in one project."""
+    """What a token grants until it ``expires`` (UTC; None: never): a user who acts in one project.
+
+    ``digest`` is the hash of the token.
+    """
 
     user: str
     project: str
     roles: tuple[str, ...]
+    digest: str
+    expires: datetime | None = None
 
 
 class Users:
@@ -90,17 +128,26 @@ class Users:
     def __init__(self, users: Mapping[str, User]) -> None:
         self.by_name = dict(users)
         self._grants = {
-            digest: Grant(user.name, project, user.roles(project))
+            digest: Grant(user.name, token.project, user.roles(token.project), digest, token.expires)
             for user in users.values()
-            for digest, project in user.tokens.items()
+            for digest, token in user.tokens.items()
         }
 
     def find_token(self, token: str) -> Grant | None:
-        """Return what ``token`` grants; None for an unknown one.
+        """Return what ``token`` grants; None for one that is unknown or has expired.
 
         The time of the lookup does not help to guess a token, because a token cannot be chosen by its hash.
         """
-        return self._grants.get(hash_token(token))
+        grant = self._grants.get(hash_token(token))
+        if grant is None or (grant.expires is not None and grant.expires <= utcnow()):
+            return None
+        return grant
+
+    def get(self, name: str) -> User:
+        """Return the user of that name; raises NotFound."""
+        if name not in self.by_name:
+            raise NotFound(kind="user", id=name)
+        return self.by_name[name]
 
     def add(self, user: User) -> "Users":
         """Return the users with ``user``, which replaces one of the same name; raises Invalid, Duplicate."""
@@ -112,8 +159,7 @@ class Users:
 
     def remove(self, name: str) -> "Users":
         """Return the users without ``name``; raises NotFound."""
-        if name not in self.by_name:
-            raise NotFound(kind="user", id=name)
+        self.get(name)
         return Users({other: user for other, user in self.by_name.items() if other != name})
 
 
@@ -167,8 +213,8 @@ def read_users(path: Path) -> Users:
         raise ConfigurationError(reason=f"The users file {path} cannot be read: {error.strerror}") from error
     try:
         content = json.loads(text)
-        if content["version"] != VERSION:
-            raise ValueError(f"its version is {content['version']!r}, this release reads {VERSION}")
+        if content["version"] not in (1, VERSION):
+            raise ValueError(f"its version is {content['version']!r}, this release reads 1 and {VERSION}")
         return Users({name: _user_from(name, entry) for name, entry in content["users"].items()})
     except (ValueError, KeyError, TypeError, AttributeError, Invalid) as error:
         raise ConfigurationError(reason=f"{path} is not a users file: {error}") from error
@@ -180,16 +226,26 @@ def change_users(path: Path, change: Callable[[Users], Users]) -> None:
     Writers wait for each other; a reader sees the old or the new file. The file keeps its owner and mode; only its
     owner may read a new one. Raises what ``read_users`` and ``change`` raise, and OSError.
     """
-    with _locked(path.parent):
+    with locked(path.parent):
         users = read_users(path) if path.exists() else Users({})
         write_private(path, _text_of(change(users)))
+
+
+class _TokenEntry(TypedDict):
+    """A token in the file; format 1 has only the first two."""
+
+    sha256: str
+    project: str
+    name: NotRequired[str]
+    created: NotRequired[str | None]
+    expires: NotRequired[str | None]
 
 
 class _Entry(TypedDict):
     """A user in the file."""
 
     projects: NotRequired[dict[str, object]]
-    tokens: NotRequired[list[dict[str, str]]]
+    tokens: NotRequired[list[_TokenEntry]]
     password: NotRequired[str]
 
 
@@ -200,26 +256,34 @@ def _user_from(name: str, entry: _Entry) -> User:
         if not isinstance(roles, list):
             raise ValueError(f"the roles of user {name} in project {project} are not a list")
         user = user.with_role(project, tuple(roles))
-    return replace(user, tokens={token["sha256"]: token["project"] for token in entry.get("tokens", ())})
+    return replace(user, tokens={token["sha256"]: _token_from(token) for token in entry.get("tokens", ())})
+
+
+def _token_from(entry: _TokenEntry) -> Token:
+    name = entry.get("name", _default_name(entry["sha256"]))
+    check_name("token", name)
+    return Token(name, entry["project"], moment_from(entry.get("created")), moment_from(entry.get("expires")))
+
+
+def _default_name(digest: str) -> str:
+    return digest[:_DIGITS_OF_A_NAME]
 
 
 def _entry_of(user: User) -> _Entry:
     return {
         "projects": {project: list(roles) for project, roles in user.projects.items()},
-        "tokens": [{"sha256": digest, "project": project} for digest, project in user.tokens.items()],
+        "tokens": [
+            {
+                "sha256": digest,
+                "project": token.project,
+                "name": token.name,
+                "created": text_of_moment(token.created),
+                "expires": text_of_moment(token.expires),
+            }
+            for digest, token in user.tokens.items()
+        ],
         **({"password": user.password} if user.password else {}),
     }
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Exclude other writers. The directory is locked, not the file, because the file is replaced."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _text_of(users: Users) -> str:

@@ -65,7 +65,7 @@ class ApplicationFixture(fixtures.Fixture):
         make_tables(self.backend.engine)
         self.services.publisher.start()
         self.stack = open_stack(self.conf, self.services, undo)
-        self.app = compose(self.conf, self.services, self.stack)
+        self.app = compose(self.conf, self.services, self.stack, [])
 
     @property
     def backend(self) -> SqlDataAccess:

@@ -59,6 +59,7 @@ ROWS = {
     ),
     "0006": ("UPDATE jobs SET is_admin = true",),
     "0007": ("UPDATE jobs SET service_roles = '[\"service\"]', domain_id = 'd'",),
+    "0008": ("INSERT INTO quota_limits (project_id, resource, maximum) VALUES ('mine', 'image_count_total', -1)",),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

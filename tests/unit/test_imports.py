@@ -23,7 +23,7 @@ FLOORS: dict[str, dict[str, set[str]]] = {
         "plugins": {"domain"},
         "conf": {"domain", STORE},
         "fetching": {"domain", STORE},
-        "standalone": {"domain", "conf"},
+        "standalone": {"background", "domain", "conf"},
         "content": {"domain", "metrics", STORE},
     },
     "data, and what follows from its changes": {
@@ -48,13 +48,13 @@ FLOORS: dict[str, dict[str, set[str]]] = {
     },
     "the way in": {
         "api": {
-            *("domain", "operations", "policies", "conf", "standalone", "content", "metrics"),
+            *("background", "domain", "operations", "policies", "conf", "standalone", "content", "metrics"),
             *("layers", "imports", STORE),
         },
     },
     "the one place that composes": {
         "bootstrap": {
-            *("domain", "conf", "content", "fetching", "metrics", "policies"),
+            *("background", "domain", "conf", "content", "fetching", "metrics", "policies"),
             *("db", "notifications", "maintenance", "layers", "workers", "imports", STORE),
         },
     },

@@ -1,6 +1,7 @@
 """The flavour ``token``: tokens of the users file in ``X-Auth-Token``, as keystoneauth's ``admin_token`` sends them."""
 
 from collections.abc import Callable
+from pathlib import Path
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from oslo_config import cfg
@@ -10,10 +11,11 @@ from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer
 from glance_mini.domain.context import Context
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.standalone.live_users import watch_users
+from glance_mini.standalone.token_uses import TokenUses, uses_file
 
 
 class TokenFilter(ContextFilter):
-    """Lets in callers who send a token of the users file."""
+    """Lets in callers who send a token of the users file, and notes in ``uses`` when; whoever builds it starts that."""
 
     scheme = "Token"
 
@@ -21,6 +23,7 @@ class TokenFilter(ContextFilter):
         """Read the users; raises ConfigurationError."""
         super().__init__(app, conf, enforcer)
         self._users = watch_users(conf)
+        self.uses = TokenUses(Path(conf.authentication.users_file), uses_file(conf))
 
     def identify(self, environ: WSGIEnvironment) -> Context | None:
         """Return the user whose token was sent, in the project that the token is for."""
@@ -28,10 +31,17 @@ class TokenFilter(ContextFilter):
         grant = self._users.current().find_token(token) if token else None
         if grant is None:
             return None
+        self.uses.note(grant.digest)
         return context_of_grant(grant.user, grant.project, grant.roles)
 
 
 def filter_factory(global_conf: GlobalConf, **_local: str) -> Callable[[WSGIApplication], TokenFilter]:
     """Return the filter for PasteDeploy."""
     conf, enforcer = conf_and_enforcer(global_conf)
-    return lambda app: TokenFilter(app, conf, enforcer)
+
+    def make(app: WSGIApplication) -> TokenFilter:
+        made = TokenFilter(app, conf, enforcer)
+        global_conf["parts"].append(made.uses)
+        return made
+
+    return make

@@ -1,9 +1,13 @@
-"""The objects that filters are built from; ``bootstrap`` passes them through PasteDeploy."""
+"""The objects that filters are built from; ``bootstrap`` passes them through PasteDeploy.
+
+A filter with a thread adds it to ``parts``; the process starts and closes it.
+"""
 
 from typing import TypedDict
 
 from oslo_config import cfg
 
+from glance_mini.background import Part
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.policies.enforcer import Enforcer
@@ -15,6 +19,7 @@ class GlobalConf(TypedDict):
     conf: cfg.ConfigOpts
     services: Services
     stack: Stack
+    parts: list[Part]
 
 
 def conf_and_enforcer(global_conf: GlobalConf) -> tuple[cfg.ConfigOpts, Enforcer]:

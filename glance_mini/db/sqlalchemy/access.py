@@ -17,6 +17,7 @@ from glance_mini.db.sqlalchemy import (
     members,
     outbox,
     ping,
+    project_limits,
     purge,
     removals,
     staging,
@@ -66,6 +67,7 @@ _MODULES = (
     job_listing,
     outbox,
     usage,
+    project_limits,
     purge,
 )
 

@@ -241,6 +241,15 @@ quota_usage = Table(
     **MYSQL,
 )
 
+quota_limits = Table(
+    "quota_limits",
+    metadata,
+    Column("project_id", exact(255), primary_key=True),
+    Column("resource", exact(64), primary_key=True),
+    Column("maximum", BigInteger, nullable=False),
+    **MYSQL,
+)
+
 jobs = Table(
     "jobs",
     metadata,

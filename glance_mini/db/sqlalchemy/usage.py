@@ -6,12 +6,12 @@ from the real sums, so that counting can begin at any time. Images without an ow
 
 from collections import Counter
 
-from sqlalchemy import BigInteger, Connection, bindparam, case, cast, false, func, insert, not_, select, update
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import BigInteger, Connection, bindparam, case, cast, false, func, not_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import ScalarSelect
 
 from glance_mini.db.sqlalchemy.dynamic import AnyColumn
+from glance_mini.db.sqlalchemy.missing import insert_missing
 from glance_mini.db.sqlalchemy.models import (
     image_locations,
     images,
@@ -114,7 +114,7 @@ def _lock_bytes(connection: Connection, project: str, difference: Usage) -> dict
         for resource in missing:
             before = connection.execute(_SUMS[resource], {"project": project}).scalar_one()
             before = max(before - difference[project, resource], 0)
-            _insert_missing(connection, {"project_id": project, "resource": resource, "used": before})
+            insert_missing(connection, quota_usage, {"project_id": project, "resource": resource, "used": before})
 
 
 def read(connection: Connection, call: CountUsage) -> dict[str, int]:
@@ -144,20 +144,12 @@ def _add(connection: Connection, project: str, resource: str, amount: int, limit
         used = connection.execute(_USED, key).scalar()
         if used is None:
             before = connection.execute(_SUMS[resource], {"project": project}).scalar_one() - amount
-            _insert_missing(connection, {"project_id": project, "resource": resource, "used": max(before, 0)})
+            row = {"project_id": project, "resource": resource, "used": max(before, 0)}
+            insert_missing(connection, quota_usage, row)
         elif limit is not None and used + amount > limit:
             raise errors.LimitExceeded(resource=resource, limit=limit, wanted=used + amount)
         # Otherwise another transaction has inserted the row or freed room between the two statements.
 
-
-def _insert_missing(connection: Connection, row: dict[str, object]) -> None:
-    """Insert ``row`` with the usage before this transaction, unless another transaction has inserted it."""
-    postgres = connection.dialect.name == "postgresql"
-    connection.execute(_INSERT_POSTGRESQL if postgres else _INSERT, row)
-
-
-_INSERT = insert(quota_usage).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
-_INSERT_POSTGRESQL = postgresql.insert(quota_usage).on_conflict_do_nothing()
 
 _KEY = (quota_usage.c.project_id == bindparam("project"), quota_usage.c.resource == bindparam("of"))
 _ROWS = select(quota_usage.c.resource, quota_usage.c.used).where(_KEY[0])

@@ -20,7 +20,7 @@ from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 from glance_mini.domain.quota import Limits
 from glance_mini.layers.base import Layer
-from glance_mini.layers.quota.limits import MIB, LimitSource, limit_source
+from glance_mini.layers.quota.limits import MIB, LimitSource, ProjectLimits, limit_source
 from glance_mini.layers.quota.reservations import Incoming, Reservations
 from glance_mini.layers.services import Services
 from glance_mini.metrics import Metrics
@@ -29,6 +29,10 @@ from glance_mini.operations.base import ImageOperation, Operation
 from glance_mini.operations.records import CountUsage, LoadImage, RecordImport
 
 R = TypeVar("R")
+
+
+NO_PROJECT = ProjectLimits()
+"""The limits of an image without an owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,9 @@ class QuotaLayer(Layer):
             locations=_limit(conf.image_location_quota),
             size=conf.image_size_cap,
         )
-        return cls(limit_source(conf), per_image, services.metrics, conf.transfers.reserve_step_mib * MIB)
+        return cls(
+            limit_source(conf, services.data), per_image, services.metrics, conf.transfers.reserve_step_mib * MIB
+        )
 
     def create_image(self, context: Context, op: images.CreateImage) -> Image:
         limits = self._limits(op.base.get("owner"))
@@ -130,16 +136,17 @@ class QuotaLayer(Layer):
         return self._below_counting(context, replace(op, chunks=chunks))
 
     def get_usage(self, context: Context, op: info.GetUsage) -> dict[str, tuple[int, int]]:
-        if not self._source.shown or context.project_id is None:
+        if context.project_id is None:
             return {}
         used = self.below(context, CountUsage(context.project_id))
-        limits = self._source.project_limits(context.project_id)
-        return {resource: (used.get(resource, 0), limits.get(resource, -1)) for resource in self._source.shown}
+        limits = self._source.limits_of(context.project_id).limits
+        return {resource: (used.get(resource, 0), limits.get(resource, -1)) for resource in quota.COUNTED}
 
     def _limits(self, owner: object) -> Limits:
+        project = self._source.limits_of(owner) if isinstance(owner, str) else NO_PROJECT
         return Limits(
-            project=self._source.project_limits(owner) if isinstance(owner, str) else {},
-            together=self._source.together,
+            project=project.limits,
+            together=project.together,
             properties=self._per_image.properties,
             tags=self._per_image.tags,
             locations=self._per_image.locations,

@@ -1,4 +1,4 @@
-"""The sources of a project's limits: the options, or Keystone's unified limits through oslo.limit.
+"""The sources of a project's limits: the database and the options, or Keystone's unified limits through oslo.limit.
 
 This module does not count: the data access layer does, in the statement that reserves room (api-quotas-counting).
 """
@@ -7,105 +7,121 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
+from glance_mini.db.interface import DataAccess
 from glance_mini.domain import quota
+from glance_mini.domain.quota import IMAGE_SIZE_DELETED, IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL
 from glance_mini.domain.units import parse_size
+from glance_mini.operations.records import GetProjectLimits
 
 if TYPE_CHECKING:
     from oslo_limit.limit import Enforcer
 
 MIB = 1024 * 1024
 
-_IN_MIB = frozenset({quota.IMAGE_SIZE_TOTAL, quota.IMAGE_STAGE_TOTAL})
-_REMEMBER_SECONDS = 30.0
+STORED_SECONDS = 10.0
+UNIFIED_SECONDS = 30.0
+"""Seconds for which a process remembers the limits of a project: those in the database, and Keystone's."""
+
+_IN_MIB = frozenset({IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL})
+_REMEMBERED = 10_000
 
 
-class LimitSource(Protocol):
-    """A source of the limits of projects."""
+@dataclass(frozen=True, slots=True)
+class ProjectLimits:
+    """The limits of one project by resource, in bytes or counts; a missing resource has no limit.
 
-    @property
-    def together(self) -> Mapping[str, tuple[str, ...]]:
-        """The resources that count under the limit of another one too."""
-        ...
-
-    @property
-    def shown(self) -> tuple[str, ...]:
-        """The resources that users may look up with their usage."""
-        ...
-
-    def project_limits(self, project_id: str) -> Mapping[str, int]:
-        """Return the limits of the project by resource, in bytes or counts; a missing resource has no limit."""
-        ...
-
-
-class OptionLimits:
-    """The limit of ``user_storage_quota``, the same for all projects; 0 means no limit.
-
-    Stored and staged bytes count together, and with ``counts_deleted`` those of deleted images that can be restored.
+    ``together`` maps a resource to others that count under its limit too.
     """
 
-    def __init__(self, storage: int, counts_deleted: bool = True) -> None:
-        counted = sorted(quota.IN_BYTES if counts_deleted else quota.IN_BYTES - {quota.IMAGE_SIZE_DELETED})
-        self.shown = tuple(sorted(quota.IN_BYTES)) if storage else ()
-        limited = (quota.IMAGE_SIZE_TOTAL, quota.IMAGE_STAGE_TOTAL) if storage else ()
-        self.together = {each: tuple(other for other in counted if other != each) for each in limited}
-        self._limits = dict.fromkeys(limited, storage)
-
-    def project_limits(self, project_id: str) -> Mapping[str, int]:
-        return self._limits
+    limits: Mapping[str, int] = field(default_factory=dict)
+    together: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-class UnifiedLimits:
-    """Limits registered in Keystone, cached for half a minute.
+class LimitSource:
+    """The limits of projects; may be used by all threads.
 
-    Keystone is first asked at the first use and not at start, so that the service starts without it. If the limits
-    cannot be read, each use raises an error: an unreadable limit never means no limit. With ``counts_deleted`` the
-    bytes of deleted images that can be restored count under ``image_size_total``.
+    ``read`` returns those of one project, which are remembered for ``seconds``. It is first called at the first use and
+    not at start. If it raises, so does each use: an unreadable limit never means no limit.
     """
-
-    shown = quota.COUNTED
 
     def __init__(
-        self,
-        open_enforcer: "Callable[[], Enforcer]",
-        clock: Callable[[], float] = time.monotonic,
-        counts_deleted: bool = True,
+        self, read: Callable[[str], ProjectLimits], seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        deleted = (quota.IMAGE_SIZE_DELETED,) if counts_deleted else ()
-        self.together: Mapping[str, tuple[str, ...]] = {quota.IMAGE_SIZE_TOTAL: deleted}
-        self._open_enforcer = open_enforcer
+        self._read = read
+        self._seconds = seconds
         self._clock = clock
-        self._enforcer: Enforcer | None = None
-        self._lock = threading.Lock()
-        self._known: dict[str, tuple[float, Mapping[str, int]]] = {}
-        self._asking: dict[str, Future[Mapping[str, int]]] = {}
+        self._known: dict[str, tuple[float, ProjectLimits]] = {}
+        self._reading: dict[str, Future[ProjectLimits]] = {}
 
-    def project_limits(self, project_id: str) -> Mapping[str, int]:
-        limits = self._remembered(project_id)
-        return self._ask_together(project_id) if limits is None else limits
+    def limits_of(self, project_id: str) -> ProjectLimits:
+        """Return the limits of the project; raises what ``read`` raises."""
+        known = self._known.get(project_id)
+        return known[1] if known and self._clock() < known[0] else self._read_together(project_id)
 
-    def _remembered(self, project_id: str) -> Mapping[str, int] | None:
-        until, limits = self._known.get(project_id, (0.0, {}))
-        return limits if self._clock() < until else None
-
-    def _ask_together(self, project_id: str) -> Mapping[str, int]:
-        """Ask, or share the answer or error of a thread that is already asking: simultaneous requests cost one."""
-        mine: Future[Mapping[str, int]] = Future()
-        asking = self._asking.setdefault(project_id, mine)
-        if asking is mine:
+    def _read_together(self, project_id: str) -> ProjectLimits:
+        """Read, or share the answer or error of a thread that is already reading: simultaneous requests cost one."""
+        mine: Future[ProjectLimits] = Future()
+        reading = self._reading.setdefault(project_id, mine)
+        if reading is mine:
             try:
-                # Another thread may have got the answer since this one checked.
-                mine.set_result(self._remembered(project_id) or self._ask(project_id))
+                mine.set_result(self._read_once(project_id))
             except BaseException as error:
                 mine.set_exception(error)
             finally:
-                del self._asking[project_id]
-        return asking.result()
+                del self._reading[project_id]
+        return reading.result()
 
-    def _ask(self, project_id: str) -> Mapping[str, int]:
+    def _read_once(self, project_id: str) -> ProjectLimits:
+        # Another thread may have got the answer since this one checked.
+        if (known := self._known.get(project_id)) and self._clock() < known[0]:
+            return known[1]
+        limits = self._read(project_id)
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[project_id] = (self._clock() + self._seconds, limits)
+        return limits
+
+
+def stored_limits(own: Mapping[str, int], storage: int, counts_deleted: bool = True) -> ProjectLimits:
+    """Return the limits of a project that has those of ``own`` in the database; -1 means no limit.
+
+    Without an ``image_size_total`` of its own, its stored and staged bytes together have the limit ``storage`` (0: no
+    limit), and with ``counts_deleted`` those of deleted images that can be restored. An ``image_stage_total`` of its
+    own limits the staged bytes alone.
+    """
+    limits = {resource: limit for resource, limit in own.items() if limit >= 0}
+    deleted = (IMAGE_SIZE_DELETED,) if counts_deleted else ()
+    if IMAGE_SIZE_TOTAL in own:
+        return ProjectLimits(limits, {IMAGE_SIZE_TOTAL: deleted})
+    together = {}
+    if storage:
+        limits[IMAGE_SIZE_TOTAL] = storage
+        together[IMAGE_SIZE_TOTAL] = (*deleted, IMAGE_STAGE_TOTAL)
+    if storage and IMAGE_STAGE_TOTAL not in own:
+        limits[IMAGE_STAGE_TOTAL] = storage
+        together[IMAGE_STAGE_TOTAL] = (*deleted, IMAGE_SIZE_TOTAL)
+    return ProjectLimits(limits, together)
+
+
+class UnifiedLimits:
+    """Reads the limits that are registered in Keystone, for ``LimitSource``.
+
+    With ``counts_deleted`` the bytes of deleted images that can be restored count under ``image_size_total``.
+    """
+
+    def __init__(self, open_enforcer: "Callable[[], Enforcer]", counts_deleted: bool = True) -> None:
+        self._together = {IMAGE_SIZE_TOTAL: (IMAGE_SIZE_DELETED,) if counts_deleted else ()}
+        self._open_enforcer = open_enforcer
+        self._enforcer: Enforcer | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self, project_id: str) -> ProjectLimits:
+        """Return the limits of the project; raises what oslo.limit raises."""
         with self._lock:
             if self._enforcer is None:
                 self._enforcer = self._open_enforcer()
@@ -115,15 +131,19 @@ class UnifiedLimits:
             for resource, each in found.items()
             if each.limit >= 0
         }
-        self._known[project_id] = (self._clock() + _REMEMBER_SECONDS, limits)
-        return limits
+        return ProjectLimits(limits, self._together)
 
 
-def limit_source(conf: cfg.ConfigOpts) -> LimitSource:
-    """Return the source that ``use_keystone_limits`` chooses."""
+def limit_source(conf: cfg.ConfigOpts, data: DataAccess) -> LimitSource:
+    """Return the source that ``use_keystone_limits`` chooses; ``data`` holds the limits otherwise."""
+    counts_deleted = conf.quota_counts_deleted
     if conf.use_keystone_limits:
-        return UnifiedLimits(lambda: _open_enforcer(conf), counts_deleted=conf.quota_counts_deleted)
-    return OptionLimits(parse_size(conf.user_storage_quota), conf.quota_counts_deleted)
+        return LimitSource(UnifiedLimits(lambda: _open_enforcer(conf), counts_deleted), UNIFIED_SECONDS)
+    storage = parse_size(conf.user_storage_quota)
+    return LimitSource(
+        lambda project_id: stored_limits(data.run(GetProjectLimits(project_id)), storage, counts_deleted),
+        STORED_SECONDS,
+    )
 
 
 def _open_enforcer(conf: cfg.ConfigOpts) -> "Enforcer":

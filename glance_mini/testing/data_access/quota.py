@@ -16,7 +16,15 @@ from glance_mini.domain.quota import (
 )
 from glance_mini.operations.base import DataCall
 from glance_mini.operations.images import RestoreImage, UpdateImage
-from glance_mini.operations.records import BeginTransfer, CountUsage, MarkDeleted, MoveToTrash
+from glance_mini.operations.records import (
+    BeginTransfer,
+    CountUsage,
+    GetProjectLimits,
+    ListProjects,
+    MarkDeleted,
+    MoveToTrash,
+    SetProjectLimits,
+)
 from glance_mini.testing.data_access.job_samples import job, staging
 from glance_mini.testing.data_access.samples import LEASE, NOW, ContractBase, creation, location, sample, stored
 
@@ -107,6 +115,27 @@ class QuotaContract(ContractBase):
         self.data.run(RestoreImage(image.id, limits=limits), NOW)
         self.assertEqual((2, 200), self.used_by("mine"))
         self.assertEqual(0, self.data.run(CountUsage("mine"))[IMAGE_SIZE_DELETED])
+
+    def test_limits_of_a_project_are_set_replaced_and_removed_one_by_one(self) -> None:
+        self.assertEqual({}, self.data.run(GetProjectLimits("mine")))
+        self.data.run(SetProjectLimits("mine", {IMAGE_SIZE_TOTAL: 2**62, IMAGE_COUNT_TOTAL: 5, IMAGE_STAGE_TOTAL: -1}))
+        self.data.run(SetProjectLimits("mine", {IMAGE_COUNT_TOTAL: 0, IMAGE_STAGE_TOTAL: None}))
+        self.assertEqual({IMAGE_SIZE_TOTAL: 2**62, IMAGE_COUNT_TOTAL: 0}, self.data.run(GetProjectLimits("mine")))
+        self.assertEqual({}, self.data.run(GetProjectLimits("theirs")))
+
+    def test_limits_that_are_set_at_once_are_those_of_one_caller(self) -> None:
+        calls = [SetProjectLimits("mine", {IMAGE_SIZE_TOTAL: n, IMAGE_COUNT_TOTAL: n}) for n in range(8)]
+        self.assertEqual([None] * 8, self.at_once(self.data.run, calls))
+        limits = self.data.run(GetProjectLimits("mine"))
+        self.assertEqual(limits[IMAGE_SIZE_TOTAL], limits[IMAGE_COUNT_TOTAL])
+
+    def test_projects_with_limits_or_usage_are_listed(self) -> None:
+        self.create(owner="theirs")
+        self.create(owner=None)
+        self.data.run(SetProjectLimits("mine", {IMAGE_COUNT_TOTAL: 5}))
+        self.data.run(SetProjectLimits("theirs", {IMAGE_COUNT_TOTAL: 5}))
+        self.assertEqual(("mine", "theirs"), self.data.run(ListProjects(10)))
+        self.assertEqual(("mine",), self.data.run(ListProjects(1)))
 
     def move_to_trash(self, image: Image) -> None:
         """Delete an image so that it can be restored for an hour."""

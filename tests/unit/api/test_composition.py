@@ -101,7 +101,7 @@ class TestFailures(testtools.TestCase):
         self.log = self.useFixture(fixtures.FakeLogger())
         service = self.useFixture(ApplicationFixture())
         stack = Stack([Recorder({"list_images": fail})])
-        app = compose(service.conf, service.services, stack)
+        app = compose(service.conf, service.services, stack, [])
         return Request.blank("/v2/images", headers={"X-Auth-Token": "member"}).get_response(app)
 
     def test_a_database_that_is_gone_is_503(self) -> None:
@@ -130,7 +130,7 @@ class TestBigLists(testtools.TestCase):
             return Page(())
 
         service = self.useFixture(ApplicationFixture({"server": {"max_lists_in_flight": 2}}))
-        app = compose(service.conf, service.services, Stack([Recorder({"list_images": list_images})]))
+        app = compose(service.conf, service.services, Stack([Recorder({"list_images": list_images})]), [])
         request = Request.blank("/v2/images?limit=101", headers={"X-Auth-Token": "member"})
         threads = [threading.Thread(target=lambda: request.copy().get_response(app)) for _ in range(6)]
         for thread in threads:

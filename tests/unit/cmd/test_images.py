@@ -42,13 +42,13 @@ class ImageCommandsTest(CommandTestCase):
         self.delete()
         self.manage("images", "restore", IMAGE_ID)
         self.delete()
-        self.manage("images", "scrub", IMAGE_ID)
+        self.manage("images", "scrub", IMAGE_ID, "--yes")
         [event] = self.data.run(TakeEvents("test", timedelta(hours=1), 10))
         self.assertEqual(("image.update", IMAGE_ID), (event.type, event.payload["id"]))
 
     def test_image_is_deleted_for_good_before_its_time(self):
         self.delete(timedelta(days=365_000))
-        self.assertEqual((0, "deleted\n"), self.manage("images", "scrub", IMAGE_ID)[:2])
+        self.assertEqual((0, "deleted\n"), self.manage("images", "scrub", IMAGE_ID, "--yes")[:2])
         self.assertEqual(1, len(self.manage("images", "deleted")[1].splitlines()))
         self.assertEqual(1, len(self.data.run(ListRemovals(IMAGE_ID))))
 

@@ -3,19 +3,32 @@
 import json
 import stat
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import fixtures
 import testtools
 
+from glance_mini.domain.clock import utcnow
 from glance_mini.domain.errors import ConfigurationError, Duplicate, Invalid, NotFound
-from glance_mini.standalone.users import Grant, User, Users, change_users, is_password, make_token, read_users
+from glance_mini.standalone.users import (
+    Grant,
+    Token,
+    User,
+    Users,
+    change_users,
+    hash_token,
+    is_password,
+    make_token,
+    read_users,
+)
 
 
 class UsersTest(testtools.TestCase):
     def test_token_is_good_for_its_user_and_project(self):
         user = User("ann").with_role("lab", ("member",)).with_token("secret", "lab")
-        self.assertEqual(Grant("ann", "lab", ("member", "reader")), Users({}).add(user).find_token("secret"))
+        grant = Grant("ann", "lab", ("member", "reader"), hash_token("secret"))
+        self.assertEqual(grant, Users({}).add(user).find_token("secret"))
 
     def test_unknown_token_grants_nothing(self):
         self.assertIsNone(Users({}).find_token("secret"))
@@ -34,6 +47,25 @@ class UsersTest(testtools.TestCase):
         self.assertIsNone(users.find_token("ta"))
         self.assertEqual("b", users.find_token("tb").project)
         self.assertRaises(NotFound, user.without_project, "c")
+
+    def test_token_grants_nothing_from_its_expiry_on(self):
+        user = User("ann").with_role("lab", ("member",))
+        for seconds, is_valid in ((60, True), (0, False), (-60, False)):
+            late = user.with_token("secret", "lab", "ci", utcnow() + timedelta(seconds=seconds))
+            self.assertEqual(is_valid, Users({}).add(late).find_token("secret") is not None, seconds)
+
+    def test_one_token_is_removed_by_its_name(self):
+        user = User("ann").with_role("lab", ("member",)).with_token("one", "lab", "ci").with_token("two", "lab")
+        users = Users({}).add(user.without_token("ci"))
+        self.assertIsNone(users.find_token("one"))
+        self.assertIsNotNone(users.find_token("two"))
+        self.assertRaises(NotFound, user.without_token, "other")
+
+    def test_a_user_has_each_name_of_a_token_once(self):
+        user = User("ann").with_role("lab", ("member",)).with_token("one", "lab", "ci")
+        self.assertRaises(Duplicate, user.with_token, "two", "lab", "ci")
+        self.assertRaises(Invalid, user.with_token, "two", "lab", "a b")
+        self.assertEqual(hash_token("two")[:8], list(user.with_token("two", "lab").tokens.values())[1].name)
 
     def test_two_users_cannot_have_one_token(self):
         users = Users({}).add(User("ann").with_role("a", ("member",)).with_token("same", "a"))
@@ -71,9 +103,28 @@ class UsersFileTest(testtools.TestCase):
 
     def test_what_was_written_is_read_again(self):
         token = make_token()
-        user = User("ann").with_role("lab", ("member", "auditor")).with_token(token, "lab").with_password("12345678")
+        expires = utcnow().replace(microsecond=0) + timedelta(days=1)
+        user = User("ann").with_role("lab", ("member", "auditor")).with_token(token, "lab", "ci", expires)
+        user = user.with_password("12345678")
         change_users(self.path, lambda users: users.add(user))
         self.assertEqual(user, read_users(self.path).by_name["ann"])
+
+    def test_file_of_format_1_is_read_and_becomes_one_of_format_2_at_the_next_change(self):
+        digest = hash_token("secret")
+        entry = {"projects": {"lab": ["member"]}, "tokens": [{"sha256": digest, "project": "lab"}]}
+        self.path.write_text(json.dumps({"version": 1, "users": {"ann": entry}}))
+        self.assertEqual({digest: Token(digest[:8], "lab")}, read_users(self.path).by_name["ann"].tokens)
+        self._add("bob")
+        self.assertEqual(2, json.loads(self.path.read_text())["version"])
+        self.assertEqual("ann", read_users(self.path).find_token("secret").user)
+
+    def test_times_with_a_zone_become_utc_and_others_are_utc(self):
+        digest = hash_token("secret")
+        for text in ("2126-01-02T03:04:05Z", "2126-01-02T05:04:05+02:00", "2126-01-02T03:04:05"):
+            token = {"sha256": digest, "project": "lab", "name": "ci", "expires": text}
+            self.path.write_text(json.dumps({"version": 2, "users": {"ann": {"tokens": [token]}}}))
+            expires = read_users(self.path).by_name["ann"].tokens[digest].expires
+            self.assertEqual("2126-01-02T03:04:05", expires.isoformat())
 
     def test_token_is_64_hexadecimal_digits_so_no_client_takes_it_for_an_option(self):
         self.assertEqual({64}, {len(bytes.fromhex(make_token())) * 2 for _ in range(100)})
@@ -114,7 +165,8 @@ class UsersFileTest(testtools.TestCase):
             "",
             "[]",
             "{}",
-            json.dumps({"version": 2, "users": {}}),
+            json.dumps({"version": 3, "users": {}}),
+            json.dumps({"version": 2, "users": {"ann": {"tokens": [{"sha256": "0", "project": "a", "expires": "?"}]}}}),
             json.dumps({"version": 1, "users": {"ann": {"projects": {"lab": "admin"}}}}),
             json.dumps({"version": 1, "users": {"ann": {"tokens": [{"sha256": "0"}]}}}),
             json.dumps({"version": 1, "users": {"a b": {}}}),

@@ -13,7 +13,7 @@ from glance_mini.layers.notifier import NotifierLayer
 from glance_mini.layers.policy import PolicyLayer
 from glance_mini.layers.property_protection import PropertyProtectionLayer
 from glance_mini.layers.quota.layer import ImageLimits, QuotaLayer
-from glance_mini.layers.quota.limits import OptionLimits
+from glance_mini.layers.quota.limits import LimitSource, ProjectLimits
 from glance_mini.layers.stack import Stack
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
@@ -56,7 +56,7 @@ class TestPolicy(LayerContract, testtools.TestCase):
 
 class TestQuota(LayerContract, testtools.TestCase):
     def make_layer(self) -> Layer:
-        return QuotaLayer(OptionLimits(0), ImageLimits(), Metrics())
+        return QuotaLayer(LimitSource(lambda _: ProjectLimits(), 60), ImageLimits(), Metrics())
 
 
 class TestLocation(LayerContract, testtools.TestCase):

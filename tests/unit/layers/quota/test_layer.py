@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,12 +23,11 @@ from glance_mini.domain.quota import (
     IMAGE_SIZE_TOTAL,
     IMAGE_STAGE_TOTAL,
     NO_LIMITS,
-    RESOURCES,
     Limits,
 )
 from glance_mini.layers.location.layer import LocationLayer
 from glance_mini.layers.quota.layer import ImageLimits, QuotaLayer
-from glance_mini.layers.quota.limits import OptionLimits
+from glance_mini.layers.quota.limits import LimitSource, ProjectLimits, stored_limits
 from glance_mini.layers.quota.reservations import SCARCE_STEPS
 from glance_mini.layers.stack import Stack
 from glance_mini.maintenance.leases import LeaseKeeper
@@ -61,14 +60,16 @@ FROM_BELOW = LimitExceeded(resource="image_count_total", limit=1, wanted=2)
 class ByProject:
     """Limits that differ from project to project, as Keystone's do."""
 
-    together: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-
-    def __init__(self, limits: dict[str, dict[str, int]], shown: tuple[str, ...] = RESOURCES) -> None:
+    def __init__(self, limits: dict[str, dict[str, int]]) -> None:
         self._limits = limits
-        self.shown = shown
 
-    def project_limits(self, project_id: str) -> dict[str, int]:
-        return self._limits.get(project_id, {})
+    def limits_of(self, project_id: str) -> ProjectLimits:
+        return ProjectLimits(self._limits.get(project_id, {}))
+
+
+def option(storage: int) -> LimitSource:
+    """Return the limits of projects without limits of their own, under a storage quota."""
+    return LimitSource(lambda _: stored_limits({}, storage), 60)
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class QuotaCase(testtools.TestCase):
         self.slept: list[float] = []
         layer = {name: values.pop(name) for name in ("step",) if name in values}
         sleep = values.pop("sleep", self.slept.append)
-        quota_layer = QuotaLayer(source or OptionLimits(1000), per_image, self.metrics, sleep=sleep, **layer)
+        quota_layer = QuotaLayer(source or option(1000), per_image, self.metrics, sleep=sleep, **layer)
         return stand(quota_layer, **values)
 
     def refusals(self, resource: str) -> float:
@@ -141,13 +142,13 @@ class TestRecords(QuotaCase):
         self.assertEqual(1, count(metrics.quota_refusals, "image_count_total"))
 
     def test_operations_without_limits_do_not_meet_the_layer(self) -> None:
-        layer = QuotaLayer(OptionLimits(1), PER_IMAGE, Metrics())
+        layer = QuotaLayer(option(1), PER_IMAGE, Metrics())
         for operation in (PraiseImage, images.GetImage, images.DeleteImage, images.ListImages, records.BeginImport):
             self.assertIsNone(layer.handler(operation))
 
     def test_without_limits_nothing_is_limited(self) -> None:
         per_image = ImageLimits(size=2**63)
-        stack, recorder = self.stand(OptionLimits(0), per_image)
+        stack, recorder = self.stand(option(0), per_image)
         stack.call(OWNER, images.CreateImage(base={"owner": "p1"}, properties={str(n): "" for n in range(1000)}))
         self.assertEqual(NO_LIMITS, recorder.seen[0].limits)
 
@@ -260,7 +261,7 @@ class TestImports(QuotaCase):
         staged = make_image(status="uploading", size=600, locations=())
         for deleted, is_room in ((399, True), (400, False)):
             used = {IMAGE_SIZE_TOTAL: 600, IMAGE_STAGE_TOTAL: 600, IMAGE_SIZE_DELETED: deleted}
-            stack, recorder = self.stand(OptionLimits(1000), count_usage=used)
+            stack, recorder = self.stand(option(1000), count_usage=used)
             op = imports.ImportImage(IMAGE_ID, staged)
             if is_room:
                 stack.call(OWNER, op)
@@ -292,7 +293,7 @@ class TestUploads(QuotaCase):
             "reserve_space": room.reserve,
             "upload_data": take_all,
         }
-        stack, self.recorder = self.stand(OptionLimits(room.limit), ImageLimits(), **usual | values)
+        stack, self.recorder = self.stand(option(room.limit), ImageLimits(), **usual | values)
         return stack.call(OWNER, data.UploadData(IMAGE_ID, QUEUED, chunks=chunks))
 
     def test_a_size_beyond_the_cap_is_refused_before_anything_happens(self) -> None:
@@ -304,7 +305,7 @@ class TestUploads(QuotaCase):
 
     def test_data_beyond_the_cap_is_refused_as_it_flows_and_counted_once(self) -> None:
         for size in (None, 50):
-            stack, _ = self.stand(OptionLimits(0), upload_data=take_all)
+            stack, _ = self.stand(option(0), upload_data=take_all)
             fits = data.UploadData(IMAGE_ID, QUEUED, chunks=[b"x" * 60, b"x" * 40], size=size)
             self.assertEqual(100, len(b"".join(stack.call(OWNER, fits))))
             more = data.UploadData(IMAGE_ID, QUEUED, chunks=[b"x" * 60, b"x" * 41], size=size)
@@ -320,7 +321,7 @@ class TestUploads(QuotaCase):
         self.assertNotIn(None, ids)
 
     def test_a_known_size_is_not_reserved_again_while_it_flows(self) -> None:
-        stack, recorder = self.stand(OptionLimits(1000), upload_data=take_all)
+        stack, recorder = self.stand(option(1000), upload_data=take_all)
         stack.call(OWNER, data.UploadData(IMAGE_ID, QUEUED, chunks=[b"x" * 50], size=50))
         self.assertEqual(["upload_data"], recorder.names)
 
@@ -388,20 +389,31 @@ class TestUsage(QuotaCase):
             "image_stage_total": (0, -1),
             "image_count_total": (2, -1),
             "image_count_uploading": (0, 0),
+            "image_size_deleted": (0, -1),
         }
         self.assertEqual(expected, stack.call(OWNER, info.GetUsage()))
         self.assertEqual([records.CountUsage("p1")], recorder.seen)
 
-    def test_usage_under_the_storage_quota_shows_the_bytes_apart(self) -> None:
-        stack, _ = self.stand(OptionLimits(5), count_usage={IMAGE_SIZE_TOTAL: 3, IMAGE_SIZE_DELETED: 1})
-        expected = {"image_size_deleted": (1, -1), "image_size_total": (3, 5), "image_stage_total": (0, 5)}
+    def test_usage_under_the_storage_quota_shows_everything_that_is_counted(self) -> None:
+        stack, _ = self.stand(option(5), count_usage={IMAGE_SIZE_TOTAL: 3, IMAGE_SIZE_DELETED: 1})
+        expected = {
+            "image_size_total": (3, 5),
+            "image_stage_total": (0, 5),
+            "image_count_total": (0, -1),
+            "image_count_uploading": (0, -1),
+            "image_size_deleted": (1, -1),
+        }
         self.assertEqual(expected, stack.call(OWNER, info.GetUsage()))
 
-    def test_usage_is_empty_without_a_quota_and_without_a_project(self) -> None:
-        for source, context in ((OptionLimits(0), OWNER), (ByProject({}), CLOUDLESS_ADMIN)):
-            stack, recorder = self.stand(source)
-            self.assertEqual({}, stack.call(context, info.GetUsage()))
-            self.assertEqual([], recorder.names)
+    def test_usage_without_a_quota_has_no_limits(self) -> None:
+        stack, _ = self.stand(option(0), count_usage={IMAGE_SIZE_TOTAL: 3})
+        usage = stack.call(OWNER, info.GetUsage())
+        self.assertEqual((3, {-1}), (usage[IMAGE_SIZE_TOTAL][0], {limit for _, limit in usage.values()}))
+
+    def test_usage_is_empty_without_a_project(self) -> None:
+        stack, recorder = self.stand(ByProject({}))
+        self.assertEqual({}, stack.call(CLOUDLESS_ADMIN, info.GetUsage()))
+        self.assertEqual([], recorder.names)
 
 
 class TestAtOnce(testtools.TestCase):
@@ -420,7 +432,7 @@ class TestAtOnce(testtools.TestCase):
 
     def make_stack(self, step: int) -> Stack:
         metrics, leases = Metrics(), LeaseKeeper(self.data, 60)
-        source = OptionLimits(self.SIZE * self.ROOM)
+        source = option(self.SIZE * self.ROOM)
         layers = (
             QuotaLayer(source, ImageLimits(), metrics, step, sleep=lambda seconds: time.sleep(seconds / 20)),
             LocationLayer(Stores([Store(self.driver, is_default=True)], multi=False), leases, metrics),

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import argcomplete
+import fixtures
 
 from glance_mini.cmd import manage
 from glance_mini.cmd.console import EXIT_CODES, MANAGE
@@ -107,17 +108,18 @@ class PromisesTest(CommandTestCase):
             self.assertEqual(2, self.manage(*words.split(), "--no-such-option")[0], words)
 
     def test_shell_completes_options_and_commands(self):
-        parser = manage.make_parser()
         for words in commands():
-            self.assertIn("--format", self.completed(parser, f"{MANAGE} {words} --"), words)
-            last = words.split()[-1]
-            self.assertIn(last, self.completed(parser, f"{MANAGE} {words}"))
+            self.assertIn("--format", self.completed(f"{MANAGE} {words} --"), words)
+            self.assertIn(words.split()[-1], self.completed(f"{MANAGE} {words}"))
 
-    def completed(self, parser, line):
-        """Return what could come in place of the last word of ``line``."""
-        finder = argcomplete.CompletionFinder(parser, always_complete_options=True)
-        _, prefix, _, words, _ = argcomplete.split_line(line)
-        return [each.strip() for each in finder._get_completions(words, prefix, "", None)]
+    def completed(self, line):
+        """Return what a shell offers in place of the last word of ``line``."""
+        environment = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": " ", "COMP_LINE": line, "COMP_POINT": str(len(line))}
+        for name, value in environment.items():
+            self.useFixture(fixtures.EnvironmentVariable(name, value))
+        out = io.StringIO()
+        argcomplete.autocomplete(manage.make_parser(), exit_method=lambda code: None, output_stream=out)
+        return [word.strip() for word in out.getvalue().split(" ")]
 
     def test_the_program_itself_answers_a_shell(self):
         line = f"{MANAGE} user sh"

@@ -45,6 +45,7 @@ WORDS = {
     "user show": "ann",
     "user password": "ann --password-stdin",
     "user remove": "ann --yes",
+    "config check": "",
     "db purge": "--yes",
     "images restore": f"{IMAGE_ID}",
     "images scrub": f"{IMAGE_ID} --yes",

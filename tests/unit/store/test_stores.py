@@ -174,7 +174,10 @@ optional = true
         mem, broken, unknown = self.stores(self.TEXT)
         self.assertTrue(mem.available)
         self.assertIsNone(mem.reason)
-        for store, kind, part in ((broken, "file", "filesystem_store_datadir"), (unknown, "alchemy", "no installed package")):
+        for store, kind, part in (
+            (broken, "file", "filesystem_store_datadir"),
+            (unknown, "alchemy", "no installed package"),
+        ):
             self.assertFalse(store.available)
             self.assertFalse(store.read_only)
             self.assertEqual(kind, store.type)

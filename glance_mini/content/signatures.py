@@ -15,6 +15,7 @@ from oslo_config import cfg
 from oslo_utils.uuidutils import is_uuid_like
 
 from glance_mini.domain.errors import Invalid, Unavailable
+from glance_mini_store.lanes import Chunk
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -49,7 +50,7 @@ class SignatureCheck:
     def __init__(self, verifier: Any) -> None:
         self._verifier = verifier
 
-    def update(self, block: bytes) -> None:
+    def update(self, block: Chunk) -> None:
         """Process the next block of the data."""
         self._verifier.update(block)
 

@@ -50,14 +50,17 @@ class Lane(Generic[T]):
             self.failure = error
         while not self._is_ended:
             # Others go on with the stream, so what comes after the end of the work is dropped.
-            self._is_ended = not isinstance(self._queue.get(), Chunk)
+            self._is_ended = _is_end(self._queue.get())
 
     def _chunks(self) -> Iterator[Chunk]:
         while not self._is_ended:
             item = self._queue.get()
-            if isinstance(item, Chunk):
-                yield item
-                continue
-            self._is_ended = True
-            if item is not None:
+            self._is_ended = _is_end(item)
+            if isinstance(item, BaseException):
                 raise item
+            if item is not None:
+                yield item
+
+
+def _is_end(item: Chunk | BaseException | None) -> bool:
+    return item is None or isinstance(item, BaseException)

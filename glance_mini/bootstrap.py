@@ -232,6 +232,8 @@ def open_stores(conf: cfg.ConfigOpts) -> Stores:
     if conf.staging_store_driver == "file":
         conf.register_opts(FILE_OPTIONS, group=STAGING_STORE)
         conf.set_default("filesystem_store_datadir", staging_directory(conf), group=STAGING_STORE)
+        # An import reads staged data soon.
+        conf.set_default("filesystem_direct_io", False, group=STAGING_STORE)
     return Stores.from_config(conf, {STAGING_STORE: conf.staging_store_driver}, judge)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from glance_mini_store import errors
+from glance_mini_store.lanes import Chunk
 from glance_mini_store.streams import Hashes
 
 
@@ -18,8 +19,8 @@ class Observer(Protocol):
     the data.
     """
 
-    def update(self, data: bytes, /) -> object:
-        """Process the next bytes."""
+    def update(self, data: Chunk, /) -> object:
+        """Process the next bytes, which may change after that."""
 
 
 class CheckedStream:
@@ -31,7 +32,7 @@ class CheckedStream:
 
     def __init__(
         self,
-        chunks: Iterable[bytes],
+        chunks: Iterable[Chunk],
         hashes: Hashes,
         observers: Sequence[Observer],
         size: int | None,
@@ -46,7 +47,7 @@ class CheckedStream:
         self._size = size
         self._limit = limit
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Chunk]:
         try:
             for chunk in self._chunks:
                 if chunk:
@@ -59,7 +60,7 @@ class CheckedStream:
             self.failure = failure
             raise
 
-    def _take(self, chunk: bytes) -> None:
+    def _take(self, chunk: Chunk) -> None:
         self.received += len(chunk)
         if self._limit is not None and self.received > self._limit:
             raise errors.SizeLimitExceeded(limit=self._limit)

@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 from oslo_config import cfg
 
 from glance_mini_store import errors
+from glance_mini_store.lanes import Chunk
 from glance_mini_store.web.target import AddressJudge
 
 
@@ -95,18 +96,21 @@ class Driver(abc.ABC):
     def size(self, location: str) -> int:
         """Return the size in bytes at ``location``. Raises NotFound, BadStoreUri, RemoteServiceUnavailable."""
 
-    def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+    def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
         """Store ``chunks`` under ``name`` and return the result; if it raises, nothing readable is left.
 
         ``name`` has 1 to 200 ASCII letters, digits, hyphens and underscores and does not begin with a hyphen.
         ``chunks`` have ``size`` bytes in all (None: unknown) or raise; their errors pass unchanged. Data is
         published in one step after the last chunk, is durable when this returns, and never replaces other data:
-        raises Duplicate. Raises StorageFull, StorageWriteDenied, Invalid (the name). The caller never changes a
-        chunk afterwards, so chunks need not be copied.
+        raises Duplicate. Raises StorageFull, StorageWriteDenied, Invalid (the name).
+
+        A chunk is ``bytes`` or a ``memoryview`` of them, up to 4 MiB. It is the driver's until it asks for the next one
+        or returns; then its memory may be used again. A driver that needs it longer, for example to send several parts
+        at once, must copy it.
         """
         raise errors.StoreAddDisabled()
 
-    def write_uncached(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+    def write_uncached(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
         """Write as ``write`` does, for data that another store gets too and that is mostly read from there.
 
         A driver need not keep such data in the page cache.

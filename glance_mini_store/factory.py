@@ -5,7 +5,6 @@ unless its group has ``optional = true``.
 """
 
 import logging
-import os
 import re
 from collections.abc import Mapping
 
@@ -55,7 +54,6 @@ def _add_all(
     multi = bool(conf.enabled_backends)
     wanted = dict(conf.enabled_backends) if multi else {name: name for name in main.stores}
     default = _default_id(main.default_backend if multi else main.default_store, wanted, multi)
-    threads = _hash_threads(main.hash_threads)
     for store_id in wanted:
         _check_id(store_id)
     for store_id, driver in {**wanted, **reserved}.items():
@@ -68,7 +66,6 @@ def _add_all(
                 driver,
                 default=default,
                 reserved=store_id in reserved,
-                threads=threads,
                 judge=judge,
             )
         )
@@ -83,7 +80,6 @@ def _store(
     *,
     default: str,
     reserved: bool,
-    threads: int,
     judge: AddressJudge | None,
 ) -> Store:
     """Return one store; errors get its id and its driver."""
@@ -100,7 +96,6 @@ def _store(
             is_default=is_default,
             reserved=reserved,
             reason=reason,
-            hash_threads=threads,
         )
     except errors.StoreError as error:
         error.store = f"{store_id} (driver {driver})"
@@ -143,9 +138,3 @@ def _check_id(store_id: str) -> None:
             option="enabled_backends",
             reason=f"{store_id!r} is reserved or malformed, so it cannot be a store id",
         )
-
-
-def _hash_threads(wanted: int | None) -> int:
-    if wanted is not None:
-        return wanted
-    return 16 if (os.cpu_count() or 1) > 2 else 0

@@ -27,14 +27,6 @@ MAIN_OPTIONS = (
     cfg.StrOpt("default_backend", help="Id of the store for new data, if enabled_backends is set."),
     ListOpt("stores", default=["file", "http"], help="Drivers to use, if enabled_backends is not set."),
     cfg.StrOpt("default_store", default="file", help="Driver for new data, if enabled_backends is not set."),
-    cfg.IntOpt(
-        "hash_threads",
-        min=0,
-        max=16,
-        sample_default="automatic",
-        help="Threads that hash one upload, at most one for each algorithm. 0: the writing thread hashes. "
-        "Unset: one for each algorithm on more than two processors, else 0.",
-    ),
 )
 
 STORE_OPTIONS = (

@@ -8,13 +8,14 @@ import contextlib
 import copy
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 from glance_mini_store import capabilities, errors
 from glance_mini_store.checked_stream import CheckedStream, Observer
-from glance_mini_store.driver import Driver
+from glance_mini_store.driver import Driver, Written
+from glance_mini_store.lanes import Chunk, Lane
 from glance_mini_store.streams import FileRange, Hashes, close, cut
 
 LOG = logging.getLogger(__name__)
@@ -46,7 +47,6 @@ class Store:
         is_default: bool = False,
         reserved: bool = False,
         reason: str | None = None,
-        hash_threads: int = 0,
     ) -> None:
         self.id = id
         self.driver = driver
@@ -55,7 +55,6 @@ class Store:
         self.is_default = is_default
         self.reserved = reserved
         self.reason = reason
-        self._hash_threads = hash_threads
 
     @property
     def type(self) -> str:
@@ -81,9 +80,10 @@ class Store:
     def write(
         self,
         name: str,
-        chunks: Iterable[bytes],
+        chunks: Iterable[Chunk],
         *,
         size: int | None = None,
+        blocks: int = 1,
         algorithms: Sequence[str] = ("md5", "sha512"),
         limit: int | None = None,
         observers: Sequence[Observer] = (),
@@ -92,25 +92,29 @@ class Store:
         """Store ``chunks`` under ``name`` in one pass and return the result; the data is durable then.
 
         ``size`` is the announced number of bytes (None: unknown), ``limit`` the largest allowed. Observers get every
-        chunk before the driver. ``is_copy``: see ``Driver.write_uncached``. Raises SizeMismatch, SizeLimitExceeded,
-        Duplicate, StorageFull, StorageWriteDenied, StoreAddDisabled, UnknownHashingAlgo, and unchanged what ``chunks``
-        or an observer raise; then nothing readable is left. Blocks as long as ``chunks`` do.
+        chunk before the driver. A chunk may change when ``blocks`` further ones have been asked for; with three or
+        more, threads hash and write while the next one is read. ``is_copy``: see ``Driver.write_uncached``.
+
+        Raises SizeMismatch, SizeLimitExceeded, Duplicate, StorageFull, StorageWriteDenied, StoreAddDisabled,
+        UnknownHashingAlgo, and unchanged what ``chunks`` or an observer raise; then nothing readable is left. Blocks as
+        long as ``chunks`` do.
         """
         started = time.monotonic()
         with self._named():
             if limit is not None and size is not None and size > limit:
                 raise errors.SizeLimitExceeded(limit=limit)
-            with contextlib.closing(Hashes(algorithms, self._hash_threads)) as hashes:
+            depth = blocks - 2 if blocks > 2 else None
+            with contextlib.closing(Hashes(algorithms, depth)) as hashes:
                 stream = CheckedStream(chunks, hashes, observers, size, limit)
-                stored = self._write(name, stream, size, is_copy)
+                write = self.driver.write_uncached if is_copy else self.driver.write
+                stored = self._write(lambda read: write(name, read, size), stream, depth)
         LOG.debug("store %s: wrote %s bytes in %.3f s", self.id, stored.size, time.monotonic() - started)
         return stored
 
-    def _write(self, name: str, stream: CheckedStream, size: int | None, is_copy: bool) -> Stored:
+    def _write(self, write: Callable[[Iterable[Chunk]], Written], stream: CheckedStream, depth: int | None) -> Stored:
         """Let the driver read the checked stream; an error of the stream wins over that of the driver."""
-        write = self.driver.write_uncached if is_copy else self.driver.write
         try:
-            written = write(name, stream, size)
+            written = write(stream) if depth is None else _write_in_thread(write, stream, depth)
         except Exception as error:
             if stream.failure is not None and error is not stream.failure:
                 raise stream.failure from None
@@ -197,6 +201,21 @@ class Store:
         except errors.StoreError as error:
             error.store = error.store or self.id
             raise
+
+
+def _write_in_thread(write: Callable[[Iterable[Chunk]], Written], intake: CheckedStream, depth: int) -> Written:
+    lane = Lane("store-write", write, depth)
+    try:
+        for chunk in intake:
+            lane.put(chunk)
+            if lane.failure is not None:
+                break
+    except BaseException as failure:
+        lane.end(failure)
+        if intake.failure is None or lane.failure is not None:
+            raise
+    lane.end(lane.failure)
+    return lane.result()
 
 
 class _NamedChunks(Iterator[bytes]):

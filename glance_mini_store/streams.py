@@ -5,17 +5,15 @@ Each stream needs memory for a few blocks only. Nothing here knows of stores.
 
 import hashlib
 import os
-import queue
-import threading
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import BinaryIO, Protocol
 
 from glance_mini_store import errors
+from glance_mini_store.lanes import Chunk, Lane
 
 BLOCK = 1024 * 1024
 """The usual size of a block in bytes."""
-
-_WAITING_BLOCKS = 1
 
 
 class FileRange(Iterator[bytes]):
@@ -86,38 +84,47 @@ def close(chunks: object) -> None:
 
 
 class Hashes:
-    """Hashes the same blocks with several algorithms, in the caller or in ``threads`` (at most one for each).
+    """Hashes the same chunks with several algorithms: in the caller, or each in a thread of its own.
 
-    A block is not copied and must not change afterwards. One block is queued at most. Raises UnknownHashingAlgo.
+    ``depth``: how many chunks wait for a thread, None for no threads; see ``Lane``. Raises UnknownHashingAlgo.
     """
 
-    def __init__(self, algorithms: Sequence[str], threads: int = 0) -> None:
+    def __init__(self, algorithms: Sequence[str], depth: int | None = None) -> None:
         self._hashes = {name: _new_hash(name) for name in algorithms}
-        hashes = list(self._hashes.values())
-        count = min(threads, len(hashes))
-        self._lanes: list[_Lane] = [_ThreadLane(hashes[number::count]) for number in range(count)]
-        if not count:
-            self._lanes.append(_Lane(hashes))
+        self._lanes = [
+            Lane("store-hash", partial(_hash_all, algorithm), depth)
+            for algorithm in self._hashes.values()
+            if depth is not None
+        ]
 
-    def update(self, block: bytes) -> None:
-        """Hash one more block; waits while the threads are more than two blocks behind."""
+    def update(self, chunk: Chunk) -> None:
+        """Hash one more chunk; waits while the threads are too far behind."""
         for lane in self._lanes:
-            lane.put(block)
+            lane.put(chunk)
+        if not self._lanes:
+            for algorithm in self._hashes.values():
+                algorithm.update(chunk)
 
     def finish(self) -> dict[str, str]:
-        """Return the hex digest of each algorithm after all blocks have been hashed."""
+        """Return the hex digest of each algorithm after all chunks have been hashed."""
+        self.close()
         for lane in self._lanes:
-            lane.finish()
+            lane.result()
         return {name: algorithm.hexdigest() for name, algorithm in self._hashes.items()}
 
     def close(self) -> None:
         """End the threads; may be repeated."""
         for lane in self._lanes:
-            lane.close()
+            lane.end()
+
+
+def _hash_all(algorithm: "_Hash", chunks: Iterator[Chunk]) -> None:
+    for chunk in chunks:
+        algorithm.update(chunk)
 
 
 class _Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
+    def update(self, data: Chunk, /) -> None: ...
 
     def hexdigest(self) -> str: ...
 
@@ -131,55 +138,3 @@ def _new_hash(name: str) -> _Hash:
     if not algorithm.digest_size:
         raise errors.UnknownHashingAlgo(algorithm=name)
     return algorithm
-
-
-class _Lane:
-    """Hashes that the calling thread computes."""
-
-    def __init__(self, hashes: Sequence[_Hash]) -> None:
-        self._hashes = hashes
-
-    def put(self, block: bytes) -> None:
-        for algorithm in self._hashes:
-            algorithm.update(block)
-
-    def finish(self) -> None:
-        """Return when all blocks have been hashed."""
-
-    def close(self) -> None:
-        """Do nothing: there is no thread."""
-
-
-class _ThreadLane(_Lane):
-    """Hashes that a separate thread computes, at most two blocks behind."""
-
-    def __init__(self, hashes: Sequence[_Hash]) -> None:
-        super().__init__(hashes)
-        self._queue: queue.Queue[bytes | None] = queue.Queue(maxsize=_WAITING_BLOCKS)
-        self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="store-hash", daemon=True)
-        self._thread.start()
-
-    def put(self, block: bytes) -> None:
-        self._queue.put(block)
-
-    def finish(self) -> None:
-        self.close()
-        if self._failure is not None:
-            raise self._failure
-
-    def close(self) -> None:
-        if self._thread.is_alive():
-            self._queue.put(None)
-            self._thread.join()
-
-    def _run(self) -> None:
-        while (block := self._queue.get()) is not None:
-            if self._failure is None:
-                self._hash(block)
-
-    def _hash(self, block: bytes) -> None:
-        try:
-            super().put(block)
-        except Exception as error:
-            self._failure = error

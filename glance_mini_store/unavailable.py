@@ -6,6 +6,7 @@ from typing import Self
 
 from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver, Written
+from glance_mini_store.lanes import Chunk
 
 
 class UnavailableDriver(Driver):
@@ -26,7 +27,7 @@ class UnavailableDriver(Driver):
         """Raise StoreUnavailable: this driver cannot be configured by name."""
         raise errors.StoreUnavailable(reason="this driver cannot be configured")
 
-    def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+    def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
         """Raise StoreUnavailable."""
         raise self._error()
 

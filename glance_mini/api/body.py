@@ -4,11 +4,14 @@ A body that ends early is always an error, even if the server reports none. Ever
 Nothing is read before it is asked for, so that ``Expect: 100-continue`` works.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import cycle
 from wsgiref.types import InputStream, WSGIEnvironment
 
 from glance_mini.api.errors import BodyTooLarge, LengthRequired, UnknownTransferCoding
 from glance_mini.domain.errors import BodyTimeout, ClientGone, Invalid
+from glance_mini_store.lanes import Chunk
 from glance_mini_store.numbers import parse_number
 
 BLOCK = 1024 * 1024
@@ -46,18 +49,49 @@ def has_body(environ: WSGIEnvironment) -> bool:
     return bool(content_length(environ))
 
 
-def read_chunks(environ: WSGIEnvironment) -> Iterator[bytes]:
-    """Return an iterator over the body in blocks of 1 MiB; it reads when it is advanced.
+def read_chunks(environ: WSGIEnvironment, blocks: Sequence[memoryview]) -> Iterator[Chunk]:
+    """Return an iterator over the body, which it reads into ``blocks`` in turn when it is advanced.
 
+    Each chunk is a full block but the last. Its memory is used again after as many further chunks as there are blocks.
     Raises LengthRequired at once if the end of the body cannot be known. Advancing raises ClientGone or BodyTimeout.
     """
     chunked = is_chunked(environ)
     length = content_length(environ)
-    if length is not None:
-        return _read_fixed(environ["wsgi.input"], length)
-    if not environ.get("wsgi.input_terminated"):
+    if length is None and not environ.get("wsgi.input_terminated"):
         raise LengthRequired(reason="in chunks" if chunked else "without Content-Length")
-    return _read_terminated(environ["wsgi.input"])
+    return _read_into(environ["wsgi.input"], length, blocks)
+
+
+def _read_into(stream: InputStream, length: int | None, blocks: Sequence[memoryview]) -> Iterator[Chunk]:
+    received = 0
+    for block in cycle(blocks):
+        wanted = block if length is None else block[: length - received]
+        chunk = _fill(stream, wanted)
+        received += len(chunk)
+        if chunk:
+            yield chunk
+        if len(chunk) < len(wanted) or received == length:
+            break
+    if length is not None and received < length:
+        raise _broken_off(length, received)
+
+
+def _fill(stream: InputStream, block: memoryview) -> memoryview:
+    """Return the beginning of ``block`` with the next bytes of ``stream``; it is shorter only at the end."""
+    count = 0
+    while count < len(block) and (more := _read_some(stream, block[count:])):
+        count += more
+    return block[:count]
+
+
+def _read_some(stream: InputStream, view: memoryview) -> int:
+    with _translated():
+        if hasattr(stream, "readinto"):
+            return int(stream.readinto(view))
+        # PEP 3333 does not ask for more than read.
+        data = stream.read(len(view))
+        view[: len(data)] = data
+        return len(data)
 
 
 def read_all(environ: WSGIEnvironment, limit: int) -> bytes:
@@ -87,19 +121,24 @@ def _read_fixed(stream: InputStream, length: int) -> Iterator[bytes]:
     while left:
         block = _read(stream, min(BLOCK, left))
         if not block:
-            raise ClientGone(reason=f"{length} bytes were announced, but {length - left} arrived.")
+            raise _broken_off(length, length - left)
         left -= len(block)
         yield block
 
 
-def _read_terminated(stream: InputStream) -> Iterator[bytes]:
-    while block := _read(stream, BLOCK):
-        yield block
+def _broken_off(length: int, received: int) -> ClientGone:
+    return ClientGone(reason=f"{length} bytes were announced, but {received} arrived.")
 
 
 def _read(stream: InputStream, size: int) -> bytes:
-    try:
+    with _translated():
         return stream.read(size)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
     except TimeoutError as error:
         raise BodyTimeout(reason="the client sent nothing for too long.") from error
     except Exception as error:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from glance_mini.domain.errors import Invalid
+from glance_mini_store.lanes import Chunk
 
 _HEX = re.compile(r"[0-9a-f]+")
 
@@ -29,7 +30,7 @@ class ExpectedHashes:
             if len(digest) != length or not _HEX.fullmatch(digest):
                 raise Invalid(reason=f"The expected {name} must be {length} hexadecimal digits.")
 
-    def update(self, block: bytes) -> None:
+    def update(self, block: Chunk) -> None:
         """Process the next block of the data."""
         for algorithm in self._hashes.values():
             algorithm.update(block)

@@ -15,6 +15,7 @@ from glance_mini.content import compression
 from glance_mini.content.disk_formats import VHD, VMDK, new_parsers
 from glance_mini.domain.errors import UnsafeContent
 from glance_mini.domain.image import Image
+from glance_mini_store.lanes import Chunk
 
 LOG = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class Inspection:
         self._active_parsers = list(self._inspectors)
         self._head: bytearray | None = bytearray()
 
-    def update(self, block: bytes) -> None:
+    def update(self, block: Chunk) -> None:
         """Inspect the next block of the data, of any length; findings raise only in ``finish``."""
         self._size += len(block)
         if self._head is None:
@@ -111,10 +112,10 @@ class Inspection:
         self._show(head[:_HEAD])
         self._show(head[_HEAD:])
 
-    def _show(self, piece: bytes) -> None:
+    def _show(self, piece: Chunk) -> None:
         self._active_parsers = [inspector for inspector in self._active_parsers if self._feed(inspector, piece)]
 
-    def _feed(self, inspector: format_inspector.FileInspector, piece: bytes) -> bool:
+    def _feed(self, inspector: format_inspector.FileInspector, piece: Chunk) -> bool:
         """Return whether ``inspector`` needs more data; one that cannot parse the data is dropped.
 
         One that has found its format continues to the end, because it may count the bytes.

@@ -15,6 +15,7 @@ from oslo_config import cfg
 from oslo_utils.uuidutils import is_uuid_like
 
 from glance_mini.domain.errors import Invalid, Unavailable
+from glance_mini_store.lanes import Chunk
 
 if TYPE_CHECKING:
     from castellan.key_manager.key_manager import KeyManager as Manager
@@ -47,7 +48,7 @@ class SignatureInvalid(Invalid):
 class Verifier(Protocol):
     """A verifier of cursive, which takes the data of one image."""
 
-    def update(self, data: bytes) -> None: ...
+    def update(self, data: Chunk) -> None: ...
 
     def verify(self) -> None: ...
 
@@ -58,7 +59,7 @@ class SignatureCheck:
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
 
-    def update(self, block: bytes) -> None:
+    def update(self, block: Chunk) -> None:
         """Process the next block of the data."""
         self._verifier.update(block)
 

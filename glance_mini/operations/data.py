@@ -15,12 +15,14 @@ class UploadData(ImageOperation[Image]):
 
     ``size`` in bytes, None if the client did not announce it; ``store`` is the id of the store, None for the default.
     ``chunks`` is read only after every check that needs no data, and raises ClientGone if the body ends too early.
+    A chunk may change when ``blocks`` further ones have been asked for.
     If ``transfer_id`` is None, the layers choose one.
     """
 
     name: ClassVar[str] = "upload_data"
     for_owner: ClassVar[bool] = True
-    chunks: Iterable[bytes] = field(default=(), repr=False)
+    chunks: Iterable[bytes | bytearray | memoryview] = field(default=(), repr=False)
+    blocks: int = 1
     size: int | None = None
     store: str | None = None
     limits: Limits = NO_LIMITS

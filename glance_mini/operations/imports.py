@@ -15,12 +15,13 @@ from glance_mini.operations.base import ImageOperation, Operation
 class StageData(ImageOperation[Image]):
     """Put ``chunks`` into the staging area for a queued image and return the image, which becomes ``uploading``.
 
-    ``size`` and ``transfer_id`` as for ``UploadData``.
+    ``size``, ``blocks`` and ``transfer_id`` as for ``UploadData``.
     """
 
     name: ClassVar[str] = "stage_data"
     for_owner: ClassVar[bool] = True
-    chunks: Iterable[bytes] = field(default=(), repr=False)
+    chunks: Iterable[bytes | bytearray | memoryview] = field(default=(), repr=False)
+    blocks: int = 1
     size: int | None = None
     limits: Limits = NO_LIMITS
     transfer_id: str | None = None

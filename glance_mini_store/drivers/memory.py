@@ -7,6 +7,7 @@ from typing import Self
 
 from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver, Written
+from glance_mini_store.lanes import Chunk
 from glance_mini_store.streams import BLOCK
 
 
@@ -32,12 +33,12 @@ class MemoryDriver(Driver):
         """Return the one prefix of this store."""
         return (self._prefix,)
 
-    def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+    def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
         """Keep the chunks under ``name``."""
         if not name or "/" in name:
             raise errors.Invalid(reason=f"{name!r} is not a valid name")
         location = self._prefix + name
-        data = b"".join(chunks)
+        data = b"".join(bytes(chunk) for chunk in chunks)
         with self._lock:
             if location in self._data:
                 raise errors.Duplicate(location=location)

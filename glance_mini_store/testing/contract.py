@@ -226,6 +226,13 @@ class DriverContract(_Mixin):
             written = self.driver.write(new_name(), iter(chunks), None)
             self.assertEqual(data, self.content(written.location), f"chunks of {step}")
 
+    def test_memory_of_a_chunk_may_be_used_again_when_the_next_one_is_asked_for(self) -> None:
+        self.needs(capabilities.WRITE)
+        data = pattern(3 * MIB + 5)
+        for write in (self.driver.write, self.driver.write_uncached):
+            written = write(new_name(), in_one_block(data), len(data))
+            self.assertEqual(data, self.content(written.location))
+
     def test_second_write_under_a_name_is_a_duplicate_and_changes_nothing(self) -> None:
         self.needs(capabilities.WRITE)
         name = new_name()
@@ -429,6 +436,15 @@ def pieces(data: bytes) -> Iterator[bytes]:
     """Yield ``data`` in blocks as a server would."""
     for start in range(0, len(data), MIB):
         yield data[start : start + MIB]
+
+
+def in_one_block(data: bytes) -> Iterator[memoryview]:
+    """Yield ``data`` in chunks of the same memory, which has other bytes as soon as the next chunk is asked for."""
+    block = bytearray(MIB)
+    for piece in pieces(data):
+        block[: len(piece)] = piece
+        yield memoryview(block)[: len(piece)]
+        block[:] = b"?" * MIB
 
 
 def broken(data: bytes, failure: BaseException) -> Iterator[bytes]:

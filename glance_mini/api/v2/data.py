@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from glance_mini.api.body import content_length, read_chunks
+from glance_mini.api.body import content_length
 from glance_mini.api.download import download_body
 from glance_mini.api.errors import MalformedRange, UnsupportedMediaType
+from glance_mini.api.receiving import receiving
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response
 from glance_mini.api.transfer_slots import TransferSlots
@@ -25,18 +26,16 @@ class ImageDataController:
         self.domain = domain
         self._several_stores = services.stores.multi
         self._slots = slots
+        self._buffers = services.buffers
 
     def upload(self, request: Request, image_id: str) -> Response:
         """Upload the data of an image; nothing is read before the layers ask for it."""
         check_media_type(request)
         store = request.headers.get("x-image-meta-store") if self._several_stores else None
         size = declared_size(request)
-        release = self._slots.take(request.context)
-        try:
-            chunks = read_chunks(request.environ)
-            self.domain.call(request.context, UploadData(image_id, chunks=chunks, size=size, store=store))
-        finally:
-            release()
+        with receiving(request, size, self._slots, self._buffers) as (chunks, blocks):
+            op = UploadData(image_id, chunks=chunks, blocks=blocks, size=size, store=store)
+            self.domain.call(request.context, op)
         return empty_response()
 
     def download(self, request: Request, image_id: str) -> Response:

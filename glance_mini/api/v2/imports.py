@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from oslo_config import cfg
 
-from glance_mini.api.body import read_chunks
 from glance_mini.api.errors import UnknownPath
 from glance_mini.api.forwarding import Forwarding
+from glance_mini.api.receiving import receiving
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, accepted_response, dump_json, empty_response
 from glance_mini.api.transfer_slots import TransferSlots
@@ -61,6 +61,7 @@ class ImageStageController:
         self.domain = domain
         self._is_enabled = any(services.import_methods[name].is_of_staged for name in conf.enabled_import_methods)
         self._slots = slots
+        self._buffers = services.buffers
 
     def update(self, request: Request, image_id: str) -> Response:
         """Write data to the staging area; nothing is read before the layers ask for it."""
@@ -68,12 +69,8 @@ class ImageStageController:
             raise UnknownPath()
         check_media_type(request)
         size = declared_size(request)
-        release = self._slots.take(request.context)
-        try:
-            chunks = read_chunks(request.environ)
-            self.domain.call(request.context, StageData(image_id, chunks=chunks, size=size))
-        finally:
-            release()
+        with receiving(request, size, self._slots, self._buffers) as (chunks, blocks):
+            self.domain.call(request.context, StageData(image_id, chunks=chunks, blocks=blocks, size=size))
         return empty_response()
 
 

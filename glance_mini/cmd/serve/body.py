@@ -51,8 +51,9 @@ class Wire:
     ) -> None:
         self.failure = failure
         self._socket = sock
-        self._ahead = ahead
+        self._ahead = bytearray(ahead)
         self._position = 0
+        self._end = len(ahead)
         self._before_first_read = None if ahead else before_first_read
 
     @property
@@ -60,53 +61,56 @@ class Wire:
         """Whether the client still waits to be asked for its body."""
         return self._before_first_read is not None
 
+    @property
+    def has_ahead(self) -> bool:
+        """Whether anything is read ahead."""
+        return self._position < self._end
+
     def read_into(self, view: memoryview) -> int:
         """Fill the beginning of `view` and return the count, at least 1. Raises BrokenBody, StalledBody."""
-        if self._position == len(self._ahead):
-            return self._receive(lambda: self._socket.recv_into(view))
-        part = self._ahead[self._position : self._position + len(view)]
-        view[: len(part)] = part
-        self._position += len(part)
-        return len(part)
+        if not self.has_ahead:
+            return self._receive(view)
+        count = min(len(view), self._end - self._position)
+        view[:count] = memoryview(self._ahead)[self._position : self._position + count]
+        self._position += count
+        return count
 
     def read_line(self, limit: int) -> bytes:
         """Return the next line with its line feed. Raises BrokenBody when it is longer than `limit` bytes."""
-        while (end := self._ahead.find(b"\n", self._position, self._position + limit)) < 0:
-            if len(self._ahead) - self._position >= limit:
+        while (end := self._ahead.find(b"\n", self._position, min(self._position + limit, self._end))) < 0:
+            if self._end - self._position >= limit:
                 raise BrokenBody(f"a line of the chunked body is longer than {limit} bytes")
             self._fill()
-        line = self._ahead[self._position : end + 1]
+        line = bytes(self._ahead[self._position : end + 1])
         self._position = end + 1
         return line
 
     def fill(self) -> None:
         """Read ahead, if nothing is read ahead yet."""
-        if self._position == len(self._ahead):
+        if not self.has_ahead:
             self._fill()
 
     def rest(self) -> bytes:
         """Return what was read ahead and not used: the beginning of the next request."""
-        return self._ahead[self._position :]
+        return bytes(self._ahead[self._position : self._end])
 
     def _fill(self) -> None:
-        received: list[bytes] = []
+        """Receive more behind what is read ahead, in memory that is used again."""
+        rest = self.rest()
+        self._ahead[: len(rest)] = rest
+        self._position, self._end = 0, len(rest)
+        if len(self._ahead) < _FILL:
+            self._ahead += bytes(_FILL - len(self._ahead))
+        self._end += self._receive(memoryview(self._ahead)[self._end :])
 
-        def receive() -> int:
-            received.append(self._socket.recv(_FILL))
-            return len(received[0])
-
-        self._receive(receive)
-        self._ahead = self._ahead[self._position :] + received[0]
-        self._position = 0
-
-    def _receive(self, receive: Callable[[], int]) -> int:
+    def _receive(self, view: memoryview) -> int:
         if self.failure is not None:
             raise self.failure
         try:
             if self._before_first_read is not None:
                 ask, self._before_first_read = self._before_first_read, None
                 ask()
-            count = receive()
+            count = self._socket.recv_into(view)
         except TimeoutError as error:
             raise StalledBody(f"the client stalled: {error}") from error
         except OSError as error:
@@ -172,12 +176,16 @@ class ChunkedBody(RawBody):
         self._is_first = True
 
     def _read_into(self, view: memoryview) -> int:
-        if not self._left and not self._begin_chunk():
-            return 0
-        if self._left < BUFFER or len(view) < BUFFER:
-            self.wire.fill()
-        count = self.wire.read_into(view[: self._left])
-        self._left -= count
+        count = 0
+        while count < len(view) and (self._left or self._begin_chunk()):
+            # The lines between small chunks are received together with their data.
+            if self._left < _FILL or len(view) < BUFFER:
+                self.wire.fill()
+            more = self.wire.read_into(view[count : count + self._left])
+            count += more
+            self._left -= more
+            if not self.wire.has_ahead:
+                break
         return count
 
     def _begin_chunk(self) -> bool:

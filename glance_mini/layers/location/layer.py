@@ -87,7 +87,7 @@ class LocationLayer(Layer):
         self._metrics = metrics
         inspection = inspection or InspectionRules()
         self._buffers = buffers or Buffers()
-        self._uploads = Uploads(self.below, leases, metrics, hash_algorithm, inspection, certificates, self._buffers)
+        self._uploads = Uploads(self.below, leases, metrics, hash_algorithm, inspection, certificates)
         self._changeable = changeable
         self._rules = rules or ImportRules()
         self._removal = Removal(self.below, stores, self._rules.node_url)

@@ -23,7 +23,6 @@ from glance_mini.operations.data import UploadData
 from glance_mini.operations.imports import StageData
 from glance_mini.operations.records import AbortTransfer, BeginTransfer, RecordData, RecordStaged
 from glance_mini_store import errors as store_errors
-from glance_mini_store.buffers import TRANSFER, Buffers
 from glance_mini_store.checked_stream import Observer
 from glance_mini_store.store import Store, Stored
 
@@ -43,7 +42,6 @@ class Uploads:
         hash_algorithm: str,
         rules: InspectionRules,
         certificates: Certificates,
-        buffers: Buffers,
     ) -> None:
         self._below = below
         self._leases = leases
@@ -51,7 +49,6 @@ class Uploads:
         self._hash_algorithm = hash_algorithm
         self._rules = rules
         self._certificates = certificates
-        self._buffers = buffers
 
     def upload(self, context: Context, op: UploadData, store: Store, store_id: str | None) -> Image:
         """Hash, inspect, verify and write the data of an image, and return the active image.
@@ -116,11 +113,7 @@ class Uploads:
         observers: Sequence[Observer] = (),
     ) -> Image:
         transfer = begin.transfer
-        with (
-            self._buffers.share(TRANSFER),
-            self._leases.holding(transfer.id),
-            self._metrics.transfers.labels("in").track_inprogress(),
-        ):
+        with self._leases.holding(transfer.id), self._metrics.transfers.labels("in").track_inprogress():
             self._below(context, begin)
             try:
                 stored = self._write(store, op, transfer.name, algorithms, observers)
@@ -138,7 +131,9 @@ class Uploads:
         observers: Sequence[Observer],
     ) -> Stored:
         try:
-            stored = store.write(name, op.chunks, size=op.size, algorithms=algorithms, observers=observers)
+            stored = store.write(
+                name, op.chunks, size=op.size, blocks=op.blocks, algorithms=algorithms, observers=observers
+            )
         except store_errors.StoreError:
             self._metrics.store_failures.labels(store.id).inc()
             raise

@@ -27,6 +27,7 @@ from glance_mini.metrics import Metrics
 from glance_mini.operations import data, images, imports, info, members
 from glance_mini.operations.base import ImageOperation, Operation
 from glance_mini.operations.records import CountUsage, LoadImage, RecordImport
+from glance_mini_store.lanes import Chunk
 
 R = TypeVar("R")
 
@@ -165,7 +166,7 @@ class QuotaLayer(Layer):
             raise
 
 
-def _capped(chunks: Iterable[bytes], cap: int) -> Iterator[bytes]:
+def _capped(chunks: Iterable[Chunk], cap: int) -> Iterator[Chunk]:
     total = 0
     for chunk in chunks:
         total += len(chunk)

@@ -10,6 +10,7 @@ from glance_mini.layers.base import Handler
 from glance_mini.operations.data import UploadData
 from glance_mini.operations.imports import StageData
 from glance_mini.operations.records import IsYoungestTransfer, ReserveSpace
+from glance_mini_store.lanes import Chunk
 
 Incoming = UploadData | StageData
 
@@ -41,7 +42,7 @@ class Reservations:
         self._step = step
         self._sleep = sleep
 
-    def reserving(self, context: Context, op: Incoming, chunks: Iterable[bytes], resource: str) -> Iterator[bytes]:
+    def reserving(self, context: Context, op: Incoming, chunks: Iterable[Chunk], resource: str) -> Iterator[Chunk]:
         """Yield each of ``chunks`` when room for it is reserved: in steps, or block by block if room is scarce.
 
         Raises LimitExceeded.

@@ -27,6 +27,7 @@ from glance_mini_store.drivers.file.partial import (
 )
 from glance_mini_store.drivers.file.placement import Directory
 from glance_mini_store.drivers.file.writeback import COPY_KEPT
+from glance_mini_store.lanes import Chunk
 from glance_mini_store.locations.file import FileLocation
 from glance_mini_store.streams import FileRange
 
@@ -39,6 +40,9 @@ _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR}
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _NAME_MAX = 200
 """Largest name in bytes; the temporary name must stay below the 255 bytes of common file systems."""
+
+_DIRECT_FROM = 64 * 1024 * 1024
+"""Bytes of the smallest file that is written without the page cache, if its size is known."""
 
 
 class FileDriver(Driver):
@@ -57,10 +61,12 @@ class FileDriver(Driver):
         permissions: int = 0,
         grain: int = 65536,
         thin: bool = True,
+        direct: bool = False,
     ) -> None:
         self._directories = tuple(directories) or (Directory(directory),)
         self._permissions = permissions
         self._thin = thin
+        self._direct = direct
         self._zeros = bytes(grain)
 
     @classmethod
@@ -74,6 +80,7 @@ class FileDriver(Driver):
             permissions=_permissions(settings.filesystem_store_file_perm),
             grain=settings.filesystem_store_chunk_size,
             thin=settings.filesystem_thin_provisioning,
+            direct=settings.filesystem_direct_io,
         )
 
     @property
@@ -92,20 +99,21 @@ class FileDriver(Driver):
             if not writable:
                 raise _unusable(directory, "it is not writable")
 
-    def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+    def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
         """Write a new file and publish it after it and its directory are on disk."""
         return self._write(name, chunks, size, kept=None)
 
-    def write_uncached(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+    def write_uncached(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
         """Write as ``write`` does; only the end of the file stays in the page cache."""
         return self._write(name, chunks, size, kept=COPY_KEPT)
 
-    def _write(self, name: str, chunks: Iterable[bytes], size: int | None, kept: int | None) -> Written:
+    def _write(self, name: str, chunks: Iterable[Chunk], size: int | None, kept: int | None) -> Written:
         _check_name(name)
         self._refuse_duplicate(name)
         directory = self._choose(size)
         with _translated(directory.path):
-            draft = PartialFile(directory.path, name, kept)
+            is_direct = self._direct and kept is None and (size is None or size >= _DIRECT_FROM)
+            draft = PartialFile(directory.path, name, kept, is_direct)
         try:
             received = self._fill(draft, chunks, directory)
             with _translated(directory.path):
@@ -206,12 +214,12 @@ class FileDriver(Driver):
             if os.path.lexists(path := os.path.join(directory.path, name)):
                 raise errors.Duplicate(location=f"file://{path}")
 
-    def _fill(self, draft: PartialFile, chunks: Iterable[bytes], directory: Directory) -> int:
+    def _fill(self, draft: PartialFile, chunks: Iterable[Chunk], directory: Directory) -> int:
         """Write the chunks, leaving holes, and return the size of the file in bytes."""
         position = 0
         for chunk in chunks:
-            runs = data_runs(chunk, position, self._zeros) if self._thin else [(0, len(chunk))]
             view = memoryview(chunk)
+            runs = data_runs(view, position, self._zeros) if self._thin else [(0, len(chunk))]
             with _translated(directory.path):
                 for start, end in runs:
                     draft.write_at(view[start:end], position + start)

@@ -4,6 +4,8 @@ The temporary name is ``.<name>.<16 hex digits>.part`` in the same directory. Er
 """
 
 import contextlib
+import errno
+import fcntl
 import os
 import re
 import secrets
@@ -17,23 +19,47 @@ _DRAFT = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.part", re.DOTALL)
 class PartialFile:
     """One unpublished file: call ``write_at``, then ``publish``, and always ``drop``."""
 
-    def __init__(self, directory: str, name: str, kept: int | None = None) -> None:
-        """``kept``: how many bytes at the end stay in the page cache, None: the kernel decides."""
+    def __init__(self, directory: str, name: str, kept: int | None = None, is_direct: bool = False) -> None:
+        """``kept``: how many bytes at the end stay in the page cache, None: the kernel decides.
+
+        ``is_direct``: write past the page cache, as far as the file system and the alignment of the data allow it.
+        """
         self._directory = directory
         self._target = os.path.join(directory, name)
         self._path = os.path.join(directory, f".{name}.{secrets.token_hex(8)}.part")
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         self._writeback = Writeback(self._file, kept)
+        self._is_direct = is_direct and self._set_direct(True)
 
     def write_at(self, data: memoryview, position: int) -> None:
         """Write all of ``data`` at ``position``, after all earlier data; a gap reads as zero bytes."""
         end = position + len(data)
-        written = os.pwrite(self._file, data, position)
+        written = self._write(data, position)
         while written < len(data):
             data = data[written:]
             position += written
-            written = os.pwrite(self._file, data, position)
+            written = self._write(data, position)
         self._writeback.advance(end)
+
+    def _write(self, data: memoryview, position: int) -> int:
+        try:
+            return os.pwrite(self._file, data, position)
+        except OSError as error:
+            if error.errno != errno.EINVAL or not self._is_direct:
+                raise
+            # Position, length or address are not aligned, as at the end of most files: the rest goes the usual way.
+            self._is_direct = self._set_direct(False)
+            return os.pwrite(self._file, data, position)
+
+    def _set_direct(self, is_direct: bool) -> bool:
+        """Return whether the file is now written past the page cache; not every file system can do that."""
+        flags = fcntl.fcntl(self._file, fcntl.F_GETFL)
+        direct = getattr(os, "O_DIRECT", 0)
+        try:
+            fcntl.fcntl(self._file, fcntl.F_SETFL, flags | direct if is_direct else flags & ~direct)
+        except OSError:
+            return False
+        return is_direct and bool(direct)
 
     def publish(self, size: int, permissions: int) -> str:
         """Make the file durable, ``size`` bytes long and visible under its name; return its path.
@@ -112,16 +138,16 @@ def publish_link(path: str, target: str, permissions: int) -> int:
         os.close(handle)
 
 
-def data_runs(chunk: bytes, position: int, zeros: bytes) -> Iterator[tuple[int, int]]:
+def data_runs(chunk: memoryview, position: int, zeros: bytes) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of the parts of ``chunk`` that must be written.
 
     Blocks of zero bytes that have the length of ``zeros`` and are aligned to it in the file are left out. The
-    check of another block usually ends at its first byte and copies nothing.
+    check of another block usually ends at its first byte, and nothing is copied.
     """
     grain = len(zeros)
     start = 0
     for block in range(-position % grain, len(chunk) - grain + 1, grain):
-        if chunk.startswith(zeros, block):
+        if zeros.startswith(chunk[block : block + grain]):
             if start < block:
                 yield start, block
             start = block + grain

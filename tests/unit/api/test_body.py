@@ -1,6 +1,7 @@
 """Bodies of requests: framing, counting, and what becomes of failures while reading."""
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import testtools
@@ -8,8 +9,6 @@ import testtools
 from glance_mini.api import body
 from glance_mini.api.errors import BodyTooLarge, LengthRequired, UnknownTransferCoding
 from glance_mini.domain.errors import BodyTimeout, ClientGone, Invalid
-
-MIB = 1024 * 1024
 
 
 class Trickle:
@@ -37,45 +36,57 @@ def environ(stream: Any, length: object = "", coding: str = "", **more: Any) -> 
     return values | ({"HTTP_TRANSFER_ENCODING": coding} if coding else {})
 
 
+def read_chunks(given: dict[str, Any]) -> Iterator[bytes]:
+    """Return the chunks of a body that is read into two blocks of four bytes."""
+    chunks = body.read_chunks(given, [memoryview(bytearray(4)) for _ in range(2)])
+    return (bytes(chunk) for chunk in chunks)
+
+
 class TestFixedLength(testtools.TestCase):
     def test_short_reads_are_gone_on_with(self) -> None:
         stream = Trickle(b"0123456789")
-        self.assertEqual(b"01234567", b"".join(body.read_chunks(environ(stream, 8))))
-        self.assertEqual([8, 5, 2], stream.asked)
+        self.assertEqual(b"01234567", b"".join(read_chunks(environ(stream, 8))))
+        self.assertEqual([4, 1, 4, 1], stream.asked)
 
-    def test_blocks_are_of_one_mebibyte(self) -> None:
-        chunks = body.read_chunks(environ(io.BytesIO(b"x" * (2 * MIB + 5)), 2 * MIB + 5))
-        self.assertEqual([MIB, MIB, 5], [len(chunk) for chunk in chunks])
+    def test_the_blocks_are_filled_in_turn(self) -> None:
+        for stream in (io.BytesIO(b"0123456789"), Trickle(b"0123456789")):
+            blocks = [memoryview(bytearray(4)) for _ in range(2)]
+            chunks = body.read_chunks(environ(stream, 10), blocks)
+            self.assertEqual([b"0123", b"4567"], [bytes(next(chunks)) for _ in range(2)])
+            self.assertEqual([b"0123", b"4567"], [bytes(block) for block in blocks])
+            self.assertEqual(b"89", bytes(next(chunks)))
+            self.assertEqual([b"8923", b"4567"], [bytes(block) for block in blocks])
+            self.assertRaises(StopIteration, next, chunks)
 
     def test_an_early_end_is_the_clients_fault(self) -> None:
-        self.assertRaises(ClientGone, list, body.read_chunks(environ(io.BytesIO(b"abc"), 4)))
+        self.assertRaises(ClientGone, list, read_chunks(environ(io.BytesIO(b"abc"), 4)))
 
     def test_no_bytes_are_read_of_an_empty_body(self) -> None:
-        self.assertEqual([], list(body.read_chunks(environ(Failing(OSError()), 0))))
+        self.assertEqual([], list(read_chunks(environ(Failing(OSError()), 0))))
 
     def test_strange_lengths_are_refused(self) -> None:
         for length in ("+3", "-3", "1_0", " 3", "3 ", "0x3", "3,3", "٣", "9" * 19):
             with self.subTest(length):
-                self.assertRaises(Invalid, body.read_chunks, environ(io.BytesIO(), length))
+                self.assertRaises(Invalid, read_chunks, environ(io.BytesIO(), length))
 
     def test_a_length_beside_a_coding_is_refused(self) -> None:
-        self.assertRaises(Invalid, body.read_chunks, environ(io.BytesIO(), 3, "chunked"))
+        self.assertRaises(Invalid, read_chunks, environ(io.BytesIO(), 3, "chunked"))
 
 
 class TestChunked(testtools.TestCase):
     def test_chunks_end_where_the_server_says(self) -> None:
         given = environ(io.BytesIO(b"abc"), coding="chunked", **{"wsgi.input_terminated": True})
-        self.assertEqual(b"abc", b"".join(body.read_chunks(given)))
+        self.assertEqual(b"abc", b"".join(read_chunks(given)))
 
     def test_chunks_are_refused_where_their_end_cannot_be_known(self) -> None:
-        self.assertRaises(LengthRequired, body.read_chunks, environ(io.BytesIO(b"abc"), coding="chunked"))
-        self.assertRaises(LengthRequired, body.read_chunks, environ(io.BytesIO(b"abc")))
+        self.assertRaises(LengthRequired, read_chunks, environ(io.BytesIO(b"abc"), coding="chunked"))
+        self.assertRaises(LengthRequired, read_chunks, environ(io.BytesIO(b"abc")))
 
     def test_other_codings_are_refused(self) -> None:
         for coding in ("gzip, chunked", "gzip", "identity", "chunked, chunked", "xchunked"):
             with self.subTest(coding):
                 given = environ(io.BytesIO(), coding=coding, **{"wsgi.input_terminated": True})
-                self.assertRaises(UnknownTransferCoding, body.read_chunks, given)
+                self.assertRaises(UnknownTransferCoding, read_chunks, given)
 
 
 class TestFailures(testtools.TestCase):
@@ -88,7 +99,7 @@ class TestFailures(testtools.TestCase):
             (KeyError(), ClientGone),
         ):
             with self.subTest(error):
-                raised = self.assertRaises(ClientGone, list, body.read_chunks(environ(Failing(error), 3)))
+                raised = self.assertRaises(ClientGone, list, read_chunks(environ(Failing(error), 3)))
                 self.assertIs(expected, type(raised))
 
 

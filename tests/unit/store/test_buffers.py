@@ -1,12 +1,13 @@
 """The budget of memory: a transfer takes all that it needs or waits, and gives it back."""
 
+import os
 import threading
 import time
 from contextlib import ExitStack
 
 import testtools
 
-from glance_mini_store.buffers import Buffers
+from glance_mini_store.buffers import MIB, Buffers
 from glance_mini_store.errors import BuffersExhausted
 
 
@@ -107,3 +108,34 @@ class TestBuffers(testtools.TestCase):
         self.hold(own, 4)
         for each in (buffers, own):
             self.assertRaises(BuffersExhausted, each.share(1).__enter__)
+
+
+class TestBlocks(testtools.TestCase):
+    def test_a_long_upload_gets_several_blocks_while_the_machine_is_quiet(self) -> None:
+        buffers, processors = Buffers(64 * MIB, 0), os.cpu_count() or 1
+        with ExitStack() as held:
+            counts = [len(held.enter_context(buffers.blocks(None))) for _ in range(processors + 1)]
+        self.assertEqual((4, 1), (counts[0], counts[-1]))
+        for size, count in ((0, 1), (16 * MIB, 1), (16 * MIB + 1, 4)):
+            with buffers.blocks(size) as blocks:
+                self.assertEqual([4 * MIB] * count, [len(block) for block in blocks])
+
+    def test_an_upload_is_content_with_one_block_where_memory_is_scarce(self) -> None:
+        buffers = Buffers(64 * MIB, 0)
+        with buffers.share(36 * MIB), buffers.blocks(None) as blocks:
+            self.assertEqual(1, len(blocks))
+
+    def test_blocks_are_used_again_until_nothing_runs_or_others_need_the_memory(self) -> None:
+        buffers = Buffers(24 * MIB, 0)
+        with buffers.share(1):
+            with buffers.blocks(1) as blocks:
+                blocks[0][:3] = b"old"
+            with buffers.blocks(1) as blocks:
+                self.assertEqual(b"old", bytes(blocks[0][:3]))
+            with buffers.share(20 * MIB):
+                pass
+            with buffers.blocks(1) as blocks:
+                self.assertEqual(bytes(3), bytes(blocks[0][:3]))
+                blocks[0][:3] = b"old"
+        with buffers.blocks(1) as blocks:
+            self.assertEqual(bytes(3), bytes(blocks[0][:3]))

@@ -11,12 +11,13 @@ from testtools import TestCase
 from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.memory import MemoryDriver
+from glance_mini_store.lanes import Chunk
 from glance_mini_store.testing import DriverContract
 
 
 class KeepsPartialData(MemoryDriver):
-    def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
-        taken: list[bytes] = []
+    def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
+        taken: list[Chunk] = []
         try:
             taken.extend(chunks)
         except BaseException:
@@ -26,14 +27,14 @@ class KeepsPartialData(MemoryDriver):
 
 
 class Overwrites(MemoryDriver):
-    def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+    def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
         data = list(chunks)
         self.discard(name)
         return super().write(name, data)
 
 
 class TranslatesFailures(MemoryDriver):
-    def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+    def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
         try:
             return super().write(name, chunks)
         except errors.StoreError:
@@ -120,7 +121,13 @@ class NamesAnotherFile(MemoryDriver):
         return os.devnull
 
 
+class KeepsChunks(MemoryDriver):
+    def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
+        return super().write(name, list(chunks))
+
+
 FAULTS: dict[type[Driver], str] = {
+    KeepsChunks: "test_memory_of_a_chunk_may_be_used_again_when_the_next_one_is_asked_for",
     KeepsPartialData: "test_source_that_raises_leaves_nothing",
     Overwrites: "test_second_write_under_a_name_is_a_duplicate_and_changes_nothing",
     TranslatesFailures: "test_source_that_raises_leaves_nothing",

@@ -1,10 +1,12 @@
 """The file driver beyond the contract: holes, directories, permissions, full and missing disks, places outside."""
 
+import fcntl
 import json
 import os
 import resource
 import threading
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from oslo_config import cfg
 from testtools import TestCase
 
 from glance_mini_store import errors
+from glance_mini_store.buffers import BLOCK, Buffers
 from glance_mini_store.drivers.file import Directory, FileDriver
 from glance_mini_store.drivers.file.partial import data_runs
 from glance_mini_store.drivers.file.placement import choose, directories_from
@@ -117,6 +120,64 @@ class TestPublication(FileTestCase):
         part.close()
 
 
+class TestDirect(FileTestCase):
+    """Uploads past the page cache: the same files with the same holes, whatever the alignment of the data."""
+
+    DATA = b"\1" * (8 * MIB) + bytes(4 * MIB) + b"\2" * (5 * MIB) + b"end"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.driver = FileDriver(directory=str(self.images), direct=True)
+
+    def aligned(self) -> Iterator[memoryview]:
+        """Yield the data as an upload does: in blocks of memory that begin at a page."""
+        with Buffers().blocks(None) as blocks:
+            for start, block in zip(range(0, len(self.DATA), BLOCK), cycle(blocks), strict=False):
+                piece = self.DATA[start : start + BLOCK]
+                block[: len(piece)] = piece
+                yield block[: len(piece)]
+
+    def is_cached(self, position: int) -> bool:
+        """Return whether the byte at ``position`` of the file is in the page cache."""
+        with open(self.images / "name", "rb", buffering=0) as file:
+            try:
+                os.preadv(file.fileno(), [bytearray(1)], position, os.RWF_NOWAIT)
+            except BlockingIOError:
+                return False
+            return True
+
+    def test_aligned_data_stays_out_of_the_page_cache(self) -> None:
+        with open(self.images / "probe", "wb") as probe:
+            try:
+                fcntl.fcntl(probe, fcntl.F_SETFL, os.O_DIRECT)
+            except OSError:
+                self.skipTest("the file system has no direct I/O")
+        written = self.driver.write("name", self.aligned())
+        self.assertEqual([False, False], [self.is_cached(position) for position in (0, 13 * MIB)])
+        self.assertEqual((len(self.DATA), self.DATA), (written.size, (self.images / "name").read_bytes()))
+        self.assertLess((self.images / "name").stat().st_blocks * 512, len(self.DATA) - 3 * MIB)
+
+    def test_data_of_any_alignment_is_written(self) -> None:
+        for step in (1000, 4096, 65537, 3 * MIB):
+            pieces = (self.DATA[start : start + step] for start in range(0, len(self.DATA), step))
+            self.driver.write(f"name{step}", pieces)
+            self.assertEqual(self.DATA, (self.images / f"name{step}").read_bytes())
+
+    def test_file_system_without_direct_io_is_written_to(self) -> None:
+        memory = self.useFixture(TempDir(rootdir="/dev/shm")).path
+        FileDriver(directory=memory, direct=True).write("name", self.aligned())
+        self.assertEqual(self.DATA, (Path(memory) / "name").read_bytes())
+
+    def test_small_files_stay_in_the_page_cache(self) -> None:
+        self.driver.write("name", self.aligned(), len(self.DATA))
+        self.assertTrue(self.is_cached(0))
+
+    def test_the_option_switches_it(self) -> None:
+        self.assertTrue(self.configured(filesystem_store_datadir=str(self.images))._direct)
+        off = self.configured(filesystem_store_datadir=str(self.images), filesystem_direct_io=False)
+        self.assertFalse(off._direct)
+
+
 class TestHoles(FileTestCase):
     def blocks(self, name: str) -> int:
         """Return the bytes that the file takes on disk."""
@@ -143,14 +204,14 @@ class TestHoles(FileTestCase):
         whole = b"".join(chunks)
         file, position = bytearray(len(whole)), 0
         for chunk in chunks:
-            for start, end in data_runs(chunk, position, bytes(grain)):
+            for start, end in data_runs(memoryview(chunk), position, bytes(grain)):
                 self.assertLess(start, end)
                 file[position + start : position + end] = chunk[start:end]
             position += len(chunk)
         self.assertEqual(whole, bytes(file))
 
     def test_data_without_zeros_is_one_run(self) -> None:
-        self.assertEqual([(0, 100)], list(data_runs(b"x" * 100, 3, bytes(8))))
+        self.assertEqual([(0, 100)], list(data_runs(memoryview(b"x" * 100), 3, bytes(8))))
 
 
 class TestPlaces(FileTestCase):

@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import cycle
 from typing import Any, Self
 
 from testtools import TestCase
@@ -85,11 +87,17 @@ class Sequential(Driver):
 
 
 class TestWrite(TestCase):
-    threads = 0
+    blocks = 1
+
+    def new_store(self, driver: Driver, name: str) -> Store:
+        """Return a store whose chunks come in ``blocks`` blocks of memory."""
+        store = Store(driver, name)
+        store.write = partial(store.write, blocks=self.blocks)  # type: ignore[method-assign]
+        return store
 
     def setUp(self) -> None:
         super().setUp()
-        self.store = Store(MemoryDriver("m"), "fast", hash_threads=self.threads)
+        self.store = self.new_store(MemoryDriver("m"), "fast")
 
     def assert_nothing_left(self, store: Store | None = None, name: str = "name") -> None:
         store = store or self.store
@@ -161,13 +169,13 @@ class TestWrite(TestCase):
             raise failure
 
         for fault in ("", "translates", "swallows"):
-            store = Store(Misbehaving(fault), "bad", hash_threads=self.threads)
+            store = self.new_store(Misbehaving(fault), "bad")
             self.assertIs(failure, self.assertRaises(ConnectionResetError, store.write, "name", source()))
             self.assertRaises(errors.NotFound, store.size, "memory://default/name")
 
     def test_driver_that_stops_early_or_miscounts_leaves_nothing(self) -> None:
         for fault in ("stops", "miscounts"):
-            store = Store(Misbehaving(fault), "bad", hash_threads=self.threads)
+            store = self.new_store(Misbehaving(fault), "bad")
             self.assertRaises(errors.SizeMismatch, store.write, "name", DATA)
             self.assertRaises(errors.NotFound, store.size, "memory://default/name")
 
@@ -184,9 +192,26 @@ class TestWrite(TestCase):
         self.assertRaises(KeyboardInterrupt, self.store.write, "name", source())
         self.assert_nothing_left()
 
+    def test_memory_is_used_again_only_when_everybody_has_done_with_it(self) -> None:
+        blocks = [bytearray(1000) for _ in range(self.blocks)]
+        numbers = [number % 251 for number in range(500)]
+
+        def source() -> Iterator[memoryview]:
+            turns = cycle(blocks)
+            for number, block in zip(numbers, turns, strict=False):
+                block[:] = bytes([number]) * 1000
+                yield memoryview(block)
+            next(turns)[:] = b"?" * 1000
+
+        for name in ("a", "b", "c"):
+            stored = self.store.write(name, source())
+            data = b"".join(bytes([number]) * 1000 for number in numbers)
+            self.assertEqual(hashlib.md5(data).hexdigest(), stored.digests["md5"])
+            self.assertEqual(data, b"".join(self.store.read(stored.location)))
+
 
 class TestWriteWithThreads(TestWrite):
-    threads = 2
+    blocks = 4
 
 
 class TestStore(TestCase):

@@ -289,7 +289,7 @@ class TestOptions(TestCase):
         groups = {group: [option.name for option in options] for group, options in list_opts()}
         self.assertEqual({None, "glance_store", "backend_defaults"}, set(groups))
         self.assertEqual(["enabled_backends"], groups[None])
-        for name in ("default_backend", "hash_threads", "filesystem_store_datadir", "https_insecure"):
+        for name in ("default_backend", "filesystem_store_datadir", "https_insecure"):
             self.assertEqual(1, groups["glance_store"].count(name), name)
         for name in ("weight", "optional", "store_description", "filesystem_store_datadir"):
             self.assertEqual(1, groups["backend_defaults"].count(name), name)

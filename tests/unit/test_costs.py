@@ -84,9 +84,13 @@ class CostCase(testtools.TestCase):
         return len(found)
 
     def own_calls(self, path):
-        """Return the calls of a request of a member that is not the first of its kind."""
+        """Return the calls of a request of a member that is not the first of its kind.
+
+        Once a second a request also looks whether the policy files have changed; it is not the cheapest one.
+        """
         self.send(path)
-        return OwnCalls().of(lambda: self.send(path))
+        found = [OwnCalls().of(lambda: self.send(path)) for _ in range(3)]
+        return min(found, key=lambda each: each.calls.total())
 
     def assert_calls(self, figure, found):
         """Fail unless so many calls were found: neither more, nor fewer without saying so here."""

@@ -47,7 +47,12 @@ PASTE_FILE = "glance-mini-paste.ini"
 
 
 class LoadedApplication:
-    """The whole service as a WSGI application; ``close`` releases its resources."""
+    """The whole service as a WSGI application; ``close`` releases its resources.
+
+    A server that has an access log sets ``log_request``, and calls it after each answer.
+    """
+
+    log_request: Callable[[dict[str, Any], int, int, int, float], None] | None = None
 
     def __init__(self, app: WSGIApplication, on_close: ExitStack) -> None:
         self._app = app

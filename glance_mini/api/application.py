@@ -8,7 +8,7 @@ from oslo_config import cfg
 
 from glance_mini.api.client_watch import ClientWatch
 from glance_mini.api.errors import error_response
-from glance_mini.api.request import Request
+from glance_mini.api.request import OPERATION_KEY, Request
 from glance_mini.api.response import Response
 from glance_mini.api.routes import Router
 from glance_mini.api.transfer_slots import LocationSlots, TransferSlots
@@ -69,6 +69,7 @@ class Application:
         started = time.perf_counter()
         self._clients.begin(environ)
         name, response = self._answer(Request(environ, max_json_body=self._max_json_body))
+        environ[OPERATION_KEY] = name
         self._requests.labels(name, response.status_int).inc()
         self._seconds.labels(name).observe(time.perf_counter() - started)
         return response(environ, start_response)

@@ -47,6 +47,8 @@ def start(arguments: argparse.Namespace) -> int:
         os.umask(0o077)
         source.state.create()
     conf = configuration.load(files=source.existing_files())
+    if source.state is not None:
+        conf.set_default("access_log", str(source.state.access_log), group="server")
     apply_arguments(arguments, conf)
     log_early()
     run_in_child(lambda: _validate(conf))
@@ -152,9 +154,12 @@ def _run_worker(conf: cfg.ConfigOpts, pipe: int, master: int) -> int:
 def _make_application(conf: cfg.ConfigOpts, pipe: int) -> WSGIApplication:
     log_as_configured(conf)
     from glance_mini.bootstrap import load_application
+    from glance_mini.cmd.access_log import open_access_log
 
     try:
-        return load_application(conf, pipe)
+        application = load_application(conf, pipe)
+        application.log_request = open_access_log(conf)
+        return application
     except EXPECTED as error:
         print_error(PROGRAM, error)
         raise SystemExit(CANNOT_BUILD) from error

@@ -77,6 +77,11 @@ class StateDirectory:
         """Return the directory in which the processes of a running service keep their metrics."""
         return self.path / "metrics"
 
+    @property
+    def access_log(self) -> Path:
+        """Return the path of the access log."""
+        return self.path / "access.log"
+
     def create(self) -> None:
         """Make the directory and its configuration, readable by their owner only; do nothing if they exist.
 

@@ -1,5 +1,6 @@
 """The WSGI application at the end of the pipeline: one request, one action, one answer."""
 
+import logging
 import time
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -27,8 +28,13 @@ from glance_mini.conf.server import max_transfers, transfers_per_project
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 
+LOG = logging.getLogger(__name__)
+
 UNROUTED = "unknown"
 """The name in the metrics for requests that match no operation."""
+
+IMPORTS = ("import_image", "create_task")
+"""Operations whose refusals are logged, because an operator decides what may be imported."""
 
 
 class Application:
@@ -81,4 +87,6 @@ class Application:
             name = action.name
             return name, handler(request, **variables)
         except Exception as error:
+            if name in IMPORTS:
+                LOG.warning("The request %s %s was refused: %s", request.method, request.path_info, error)
             return name, error_response(error, request.environ.get("HTTP_ACCEPT"))

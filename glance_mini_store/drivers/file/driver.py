@@ -118,7 +118,7 @@ class FileDriver(Driver):
         """Hard-link the file into the first directory on its file system, after it is on disk."""
         _check_name(name)
         self._refuse_duplicate(name)
-        with _translated(path):
+        with _translated(path), _existing(path):
             device = os.stat(path).st_dev
             directory = next((each for each in self._directories if os.stat(each.path).st_dev == device), None)
             if directory is None:
@@ -278,6 +278,17 @@ def _translated(directory: str) -> Iterator[None]:
         if error.errno in _DENIED:
             raise errors.StorageWriteDenied(reason=reason) from error
         raise errors.RemoteServiceUnavailable(reason=reason) from error
+
+
+@contextlib.contextmanager
+def _existing(path: str) -> Iterator[None]:
+    """Raise NotFound if ``path``, which a caller wants to store, has gone; that is no fault of the store."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        if os.path.lexists(path):
+            raise
+        raise errors.NotFound(location=os.path.basename(path)) from error
 
 
 @contextlib.contextmanager

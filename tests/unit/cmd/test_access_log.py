@@ -112,6 +112,9 @@ class AccessLogTest(testtools.TestCase):
             log.write(environ(), 200, 0, 0, 0.0)
         self.assertEqual(1, len(self.path.read_text().splitlines()))
 
+    def test_file_that_cannot_be_opened_is_an_error_of_the_start(self):
+        self.assertRaises(FileNotFoundError, AccessLog, str(self.folder / "none" / "access.log"))
+
     def test_full_disk_is_said_once_and_no_request_fails(self):
         logged = self.useFixture(fixtures.FakeLogger())
         log = AccessLog("/dev/full")

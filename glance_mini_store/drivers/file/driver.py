@@ -92,6 +92,19 @@ class FileDriver(Driver):
             if not writable:
                 raise _unusable(directory, "it is not writable")
 
+    def probe(self) -> int | None:
+        """Return the free bytes of all file systems; raises RemoteServiceUnavailable if a directory is unusable."""
+        free = {}
+        for directory in self._directories:
+            try:
+                state = os.statvfs(directory.path)
+                free[os.stat(directory.path).st_dev] = state.f_bavail * state.f_frsize
+            except OSError as error:
+                raise errors.RemoteServiceUnavailable(reason=error.strerror or "I/O error") from error
+            if not os.path.isdir(directory.path) or not os.access(directory.path, os.W_OK | os.X_OK):
+                raise errors.RemoteServiceUnavailable(reason="a directory is missing or not writable")
+        return sum(free.values())
+
     def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
         """Write a new file and publish it after it and its directory are on disk."""
         return self._write(name, chunks, size, kept=None)

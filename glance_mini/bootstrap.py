@@ -62,7 +62,7 @@ class LoadedApplication:
     A server that has an access log sets ``log_request``, and calls it after each answer.
     """
 
-    log_request: Callable[[dict[str, Any], int, int, int, float], None] | None = None
+    log_request: Callable[[WSGIEnvironment, int, int, int, float], None] | None = None
 
     def __init__(self, app: WSGIApplication, on_close: ExitStack) -> None:
         self._app = app

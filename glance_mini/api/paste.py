@@ -101,7 +101,7 @@ def health_page_factory(global_conf: GlobalConf, **_local: str) -> HealthPage:
     return HealthPage(global_conf["services"].health.report)
 
 
-def health_factory(loader: Any, global_conf: GlobalConf, plain: str, detail: str) -> WSGIApplication:
+def health_factory(loader: ConfigLoader, global_conf: GlobalConf, plain: str, detail: str) -> WSGIApplication:
     """Return a composite, for PasteDeploy: ``detail`` for callers with credentials who ask for it, else ``plain``."""
     apps = [loader.get_app(name, global_conf=global_conf) for name in (plain, detail)]
     return choose_page(*apps, needs_credentials=global_conf["conf"].paste_deploy.flavor != NO_AUTHENTICATION)

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote
+from wsgiref.types import WSGIEnvironment
 
 import orjson
 from oslo_config import cfg
@@ -21,7 +21,7 @@ from glance_mini.domain.context import Context
 
 LOG = logging.getLogger(__name__)
 
-LogRequest = Callable[[Mapping[str, Any], int, int, int, float], None]
+LogRequest = Callable[[WSGIEnvironment, int, int, int, float], None]
 
 _LONGEST_WORD = 255
 _NOBODY = Context()
@@ -43,10 +43,10 @@ class AccessLog:
         self._rotating = threading.Lock()
         self._descriptor = _open(path)
 
-    def write(self, environ: Mapping[str, Any], status: int, received: int, sent: int, seconds: float) -> None:
+    def write(self, environ: WSGIEnvironment, status: int, received: int, sent: int, seconds: float) -> None:
         """Add the line of a request; ``received`` and ``sent`` are the bytes of the bodies. Raises nothing."""
         caller: Context = environ.get(CONTEXT_KEY, _NOBODY)
-        fields: dict[str, Any] = {
+        fields: dict[str, object] = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "client": _word(environ.get("REMOTE_ADDR")),
             "user": _word(caller.user_id),
@@ -104,7 +104,7 @@ def _open(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
 
-def _text(fields: Mapping[str, Any]) -> bytes:
+def _text(fields: Mapping[str, object]) -> bytes:
     return (" ".join(["-" if value is None else str(value) for value in fields.values()]) + "\n").encode()
 
 

@@ -14,14 +14,15 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
-from wsgiref.types import WSGIApplication
+from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
+from gunicorn.http.message import Request
+from gunicorn.http.wsgi import Response
 
 from glance_mini.cmd.serve.background_process import BACKGROUND_CANNOT_START, BackgroundProcess, exit_child
 from glance_mini.cmd.serve.listeners import CannotListen, listen
@@ -34,7 +35,7 @@ __all__ = ["ServerSettings", "run"]
 _WAITING_CONNECTIONS = 512
 _HANG_SECONDS = 120
 
-LogRequest = Callable[[dict[str, Any], int, int, int, float], object]
+LogRequest = Callable[[WSGIEnvironment, int, int, int, float], object]
 
 
 def run(
@@ -234,7 +235,7 @@ class _StandardLogger(Logger):
         self.cfg = cfg
         self.error_log.propagate = True
 
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
+    def access(self, resp: Response, req: Request, environ: WSGIEnvironment, request_time: timedelta) -> None:
         """Pass on what is known about an answer."""
         if self.log_request is not None:
             sent = resp.sent or resp.sock.file_bytes

@@ -110,6 +110,7 @@ OWN = {
     ("server", "max_waiting_bytes"): 33554432,
     ("server", "body_timeout"): 10,
     ("server", "answer_timeout"): 60,
+    ("DEFAULT", "state_directory"): None,
     ("server", "compression"): True,
     ("server", "access_log"): None,
     ("server", "access_log_format"): "text",

@@ -16,6 +16,7 @@ from oslo_config import cfg
 from paste.deploy.loadwsgi import ConfigLoader
 
 from glance_mini.background import Part
+from glance_mini.conf.database import sqlite_file
 from glance_mini.conf.staging import staging_directory
 from glance_mini.content.signatures import KeyManager
 from glance_mini.db.factory import open_data_access
@@ -26,6 +27,15 @@ from glance_mini.fetching.uri_filter import UriFilter
 from glance_mini.imports.method_rules import load_method_rules
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack, load_stack
+from glance_mini.maintenance.health import (
+    Check,
+    Health,
+    check_broker,
+    check_database,
+    check_disk,
+    check_queue,
+    check_store,
+)
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.maintenance.reaper import Reaper
 from glance_mini.metrics import Metrics
@@ -33,7 +43,7 @@ from glance_mini.notifications.outbox import OutboxPublisher, stored_events
 from glance_mini.notifications.publisher import EventPublisher, Publisher, Send, configured_drivers
 from glance_mini.notifications.publishing import PublishingAccess
 from glance_mini.policies.enforcer import Enforcer
-from glance_mini.workers.wakeup import open_waker
+from glance_mini.workers.wakeup import open_waker, transport_url
 from glance_mini_store.buffers import MIB, Buffers, give_freed_blocks_back
 from glance_mini_store.drivers.file.options import OPTIONS as FILE_OPTIONS
 from glance_mini_store.errors import UnknownStore
@@ -47,7 +57,12 @@ PASTE_FILE = "glance-mini-paste.ini"
 
 
 class LoadedApplication:
-    """The whole service as a WSGI application; ``close`` releases its resources."""
+    """The whole service as a WSGI application; ``close`` releases its resources.
+
+    A server that has an access log sets ``log_request``, and calls it after each answer.
+    """
+
+    log_request: Callable[[WSGIEnvironment, int, int, int, float], None] | None = None
 
     def __init__(self, app: WSGIApplication, on_close: ExitStack) -> None:
         self._app = app
@@ -74,7 +89,7 @@ def load_application(conf: cfg.ConfigOpts, pipe: int | None = None) -> LoadedApp
         app = compose(conf, services, stack, parts)
         for part in parts:
             undo.callback(part.close)
-        parts += (services.publisher, services.leases)
+        parts += (services.publisher, services.leases, services.health)
         for part in parts:
             part.start()
         return LoadedApplication(app, undo.pop_all())
@@ -153,6 +168,8 @@ def open_services(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None
     undo.callback(leases.close)
     waker = open_waker(conf, pipe)
     undo.callback(waker.close)
+    health = open_health(conf, data, stores, metrics)
+    undo.callback(health.close)
     return Services(
         data=data,
         wake_workers=waker.wake,
@@ -163,10 +180,33 @@ def open_services(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None
         metrics=metrics,
         check_uri=UriFilter.from_config(conf).check,
         certificates=KeyManager(conf).certificates,
+        health=health,
         node_url=conf.worker_self_reference_url or conf.public_endpoint,
         import_methods=load_method_rules(conf),
         buffers=Buffers(conf.transfers.memory_mib * MIB, conf.transfers.memory_wait),
     )
+
+
+def open_health(conf: cfg.ConfigOpts, data: DataAccess, stores: Stores, metrics: Metrics) -> Health:
+    """Return the checks of what a process depends on, without starting them."""
+
+    def record(name: str, is_usable: bool) -> None:
+        kind, _, store = name.partition(" ")
+        if kind == "store":
+            metrics.store_available.labels(store).set(is_usable)
+
+    checks: dict[str, Check] = {
+        "database": partial(check_database, data),
+        "workers": partial(check_queue, data),
+        **{f"store {store.id}": partial(check_store, store) for store in stores},
+    }
+    with suppress(UnknownStore):
+        checks["staging"] = partial(check_store, stores.get(STAGING_STORE))
+    if database := sqlite_file(conf.database.connection):
+        checks["database disk"] = partial(check_disk, database.absolute().parent)
+    if url := transport_url(conf):
+        checks["broker"] = partial(check_broker, url)
+    return Health(checks, record)
 
 
 def open_data_and_publisher(

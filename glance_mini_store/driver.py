@@ -160,5 +160,12 @@ class Driver(abc.ABC):
     def check(self) -> None:  # noqa: B027
         """Prepare the backend and verify that it works; called once at start. Raises any StoreError."""
 
+    def probe(self) -> int | None:
+        """Return how many bytes are free, None if that is unknown; raises any StoreError if the backend is unusable.
+
+        Called every 30 seconds in a thread of its own, so it may wait for the backend. It changes nothing.
+        """
+        return None
+
     def close(self) -> None:  # noqa: B027
         """Release connections and threads; called once at shutdown."""

@@ -189,6 +189,14 @@ class Store:
         """Return the properties in the detailed list of stores (api-info-stores)."""
         return self.driver.properties()
 
+    def probe(self) -> int | None:
+        """Return how many bytes are free, None if that is unknown; raises StoreError if the store cannot be used now.
+
+        Blocks as long as the backend does.
+        """
+        with self._named():
+            return self.driver.probe()
+
     def close(self) -> None:
         """Close the driver; called once at shutdown."""
         self.driver.close()

@@ -51,5 +51,9 @@ class UnavailableDriver(Driver):
         """Raise StoreUnavailable."""
         raise self._error()
 
+    def probe(self) -> int | None:
+        """Raise StoreUnavailable."""
+        raise self._error()
+
     def _error(self) -> errors.StoreUnavailable:
         return errors.StoreUnavailable(reason=self._reason)

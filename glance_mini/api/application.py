@@ -1,5 +1,6 @@
 """The WSGI application at the end of the pipeline: one request, one action, one answer."""
 
+import logging
 import time
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -8,7 +9,7 @@ from oslo_config import cfg
 
 from glance_mini.api.client_watch import ClientWatch
 from glance_mini.api.errors import error_response
-from glance_mini.api.request import Request
+from glance_mini.api.request import OPERATION_KEY, Request
 from glance_mini.api.response import Response
 from glance_mini.api.routes import Router
 from glance_mini.api.transfer_slots import LocationSlots, TransferSlots
@@ -27,8 +28,13 @@ from glance_mini.conf.server import max_transfers, transfers_per_project
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 
+LOG = logging.getLogger(__name__)
+
 UNROUTED = "unknown"
 """The name in the metrics for requests that match no operation."""
+
+IMPORTS = ("import_image", "create_task")
+"""Operations whose refusals are logged, because an operator decides what may be imported."""
 
 
 class Application:
@@ -69,6 +75,7 @@ class Application:
         started = time.perf_counter()
         self._clients.begin(environ)
         name, response = self._answer(Request(environ, max_json_body=self._max_json_body))
+        environ[OPERATION_KEY] = name
         self._requests.labels(name, response.status_int).inc()
         self._seconds.labels(name).observe(time.perf_counter() - started)
         return response(environ, start_response)
@@ -80,4 +87,6 @@ class Application:
             name = action.name
             return name, handler(request, **variables)
         except Exception as error:
+            if name in IMPORTS:
+                LOG.warning("The request %s %s was refused: %s", request.method, request.path_info, error)
             return name, error_response(error, request.environ.get("HTTP_ACCEPT"))

@@ -194,9 +194,11 @@ def error_response(error: Exception, accept: str | None) -> Response:
     status = status_of(error)
     if status == 500:
         LOG.exception("Unexpected error")
-    elif status == 503 and not isinstance(error, TooBusy | store.BuffersExhausted):
+    elif isinstance(error, store.StorageFull) or (
+        status == 503 and not isinstance(error, TooBusy | store.BuffersExhausted)
+    ):
         # A caller can provoke these two at any rate; the metrics count them.
-        LOG.warning("Answering 503: %s", error)
+        LOG.warning("Answering %d: %s", status, error)
     response = text_response(status, INTERNAL_TEXT if status == 500 else _text(error), accept)
     response.headers.update(_headers(error, status))
     return response

@@ -11,6 +11,7 @@ from oslo_config import cfg
 from paste.deploy.loadwsgi import ConfigLoader
 
 from glance_mini.api.application import Application
+from glance_mini.api.health_page import HealthPage, choose_page
 from glance_mini.api.metrics_page import MetricsPage
 from glance_mini.api.middleware.compression import Compression
 from glance_mini.api.middleware.versions import VersionNegotiation
@@ -20,6 +21,7 @@ from glance_mini.api.v2.schema import all_schemas
 from glance_mini.api.v2.schemas.custom_properties import read_custom_properties
 from glance_mini.api.v2.schemas.images import image_schema
 from glance_mini.api.v2.schemas.shapes import ObjectSchema
+from glance_mini.conf.paste_deploy import NO_AUTHENTICATION
 from glance_mini.operations.records import CountUsage
 
 Filter = Callable[[WSGIApplication], WSGIApplication]
@@ -92,6 +94,17 @@ def healthcheck_factory(global_conf: GlobalConf, **_local: str) -> WSGIApplicati
     conf.set_default("disable_by_file_path", DISABLING_FILE, "healthcheck")
     app: WSGIApplication = healthcheck.Healthcheck(None, conf)
     return app
+
+
+def health_page_factory(global_conf: GlobalConf, **_local: str) -> HealthPage:
+    """Return the page of the health of all parts, for PasteDeploy."""
+    return HealthPage(global_conf["services"].health.report)
+
+
+def health_factory(loader: ConfigLoader, global_conf: GlobalConf, plain: str, detail: str) -> WSGIApplication:
+    """Return a composite, for PasteDeploy: ``detail`` for callers with credentials who ask for it, else ``plain``."""
+    apps = [loader.get_app(name, global_conf=global_conf) for name in (plain, detail)]
+    return choose_page(*apps, needs_credentials=global_conf["conf"].paste_deploy.flavor != NO_AUTHENTICATION)
 
 
 def metrics_factory(global_conf: GlobalConf, **_local: str) -> MetricsPage:

@@ -13,6 +13,9 @@ from glance_mini.domain.errors import Invalid
 CONTEXT_KEY = "glance_mini.context"
 """The key in the WSGI environment under which the authentication middleware puts the ``Context``."""
 
+OPERATION_KEY = "glance_mini.operation"
+"""The key in the WSGI environment under which the application puts the name of the operation, for the access log."""
+
 MAX_DEPTH = 64
 """How deep lists and objects of a JSON body may be nested."""
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,7 +125,12 @@ def positive(text: str) -> int:
 
 
 def run(command: Command, arguments: argparse.Namespace, program: str) -> int:
-    """Return the exit code of ``command``; an expected error becomes one line on standard error."""
+    """Return the exit code of ``command``; an expected error becomes one line on standard error.
+
+    Python's warnings, which libraries address to developers, are shown only if ``PYTHONWARNINGS`` or ``-W`` asks.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
     try:
         return command(arguments)
     except KeyboardInterrupt:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from glance_mini.cmd import (
     console,
+    manage_backup,
     manage_config,
     manage_database,
     manage_images,
@@ -16,7 +17,16 @@ from glance_mini.cmd import (
     manage_users,
 )
 
-_GROUPS = (manage_config, manage_database, manage_users, manage_quota, manage_layers, manage_jobs, manage_images)
+_GROUPS = (
+    manage_config,
+    manage_database,
+    manage_users,
+    manage_quota,
+    manage_layers,
+    manage_jobs,
+    manage_images,
+    manage_backup,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from glance_mini.cmd.console import FAILED, Subparsers, add_command, load_config
 from glance_mini.cmd.output import Record
 from glance_mini.cmd.progress import Report
 from glance_mini.db.interface import DataAccess
-from glance_mini.db.sqlalchemy import faults, schema
+from glance_mini.db.sqlalchemy import faults, relocation, schema
 from glance_mini.db.sqlalchemy.database import Database
 from glance_mini.db.sqlalchemy.engine import open_engine
 from glance_mini.db.sqlalchemy.images.sizes import recount
@@ -63,6 +63,12 @@ def migrate(conf: cfg.ConfigOpts) -> str:
         revision = schema.sync(engine)
         _refuse(schema.check(engine))
         return revision
+
+
+def relocate(conf: cfg.ConfigOpts, old: str, new: str) -> None:
+    """Change the locations of data below the directory ``old``, which is at ``new`` now; raises ConfigurationError."""
+    with _engine(conf) as engine:
+        relocation.relocate(engine, old, new)
 
 
 def find_problem(conf: cfg.ConfigOpts) -> str | None:

@@ -23,9 +23,10 @@ from glance_mini.cmd.expected import EXPECTED, print_error
 from glance_mini.cmd.logs import log_as_configured, log_early
 from glance_mini.cmd.serve.server import ServerSettings, run
 from glance_mini.cmd.serve_arguments import apply_arguments
+from glance_mini.conf.database import sqlite_file
 from glance_mini.conf.server import host_and_port
 from glance_mini.standalone.clouds import CLOUD
-from glance_mini.standalone.state import Source, StateDirectory
+from glance_mini.standalone.state import Source, StateDirectory, lock_database
 
 PROGRAM = "glance-mini"
 
@@ -47,6 +48,8 @@ def start(arguments: argparse.Namespace) -> int:
         os.umask(0o077)
         source.state.create()
     conf = configuration.load(files=source.existing_files())
+    if source.state is not None:
+        conf.set_default("access_log", str(source.state.access_log), group="server")
     apply_arguments(arguments, conf)
     log_early()
     run_in_child(lambda: _validate(conf))
@@ -74,15 +77,22 @@ def endpoint_of(bind: str, is_tls: bool) -> str:
 @contextlib.contextmanager
 def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[Path]:
     """Prepare the tables and the state directory of the service; yield the directory for metrics."""
+    database = sqlite_file(conf.database.connection)
     if source.state is None:
-        run_in_child(lambda: _rehearse(conf, is_migrating=False))
-        with tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory:
+        run_in_child(lambda: _rehearse(conf, None))
+        with _database_locked(database), tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory:
             yield Path(directory)
         return
-    with source.state.lock():
-        source.state.prepare_clients(endpoint, conf.server.tls_certificate)
-        run_in_child(lambda: _rehearse(conf, is_migrating=True))
-        yield source.state.metrics
+    state = source.state
+    with state.lock(), _database_locked(database):
+        state.prepare_clients(endpoint, conf.server.tls_certificate)
+        run_in_child(lambda: _rehearse(conf, state))
+        state.note_path()
+        yield state.metrics
+
+
+def _database_locked(database: Path | None) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext() if database is None else lock_database(database)
 
 
 def _validate(conf: cfg.ConfigOpts) -> None:
@@ -91,12 +101,17 @@ def _validate(conf: cfg.ConfigOpts) -> None:
     validate_start(conf)
 
 
-def _rehearse(conf: cfg.ConfigOpts, *, is_migrating: bool) -> None:
+def _rehearse(conf: cfg.ConfigOpts, state: StateDirectory | None) -> None:
     """Prepare the tables and make all parts of the service once, so that each error is reported once."""
     from glance_mini.bootstrap import rehearse
-    from glance_mini.cmd.manage_database import migrate, require_tables
+    from glance_mini.cmd.manage_database import migrate, relocate, require_tables
 
-    (migrate if is_migrating else require_tables)(conf)
+    if state is None:
+        require_tables(conf)
+    else:
+        migrate(conf)
+        if state.former_path not in (None, str(state.path)):
+            relocate(conf, state.former_path, str(state.path))
     rehearse(conf)
 
 
@@ -152,9 +167,12 @@ def _run_worker(conf: cfg.ConfigOpts, pipe: int, master: int) -> int:
 def _make_application(conf: cfg.ConfigOpts, pipe: int) -> WSGIApplication:
     log_as_configured(conf)
     from glance_mini.bootstrap import load_application
+    from glance_mini.cmd.access_log import open_access_log
 
     try:
-        return load_application(conf, pipe)
+        application = load_application(conf, pipe)
+        application.log_request = open_access_log(conf)
+        return application
     except EXPECTED as error:
         print_error(PROGRAM, error)
         raise SystemExit(CANNOT_BUILD) from error

@@ -8,6 +8,7 @@ from oslo_upgradecheck import upgradecheck
 
 from glance_mini import conf as configuration
 from glance_mini.cmd.manage_database import find_problem
+from glance_mini.conf.state import set_state_directory
 from glance_mini.conf.validation import validate
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.policies.enforcer import Enforcer
@@ -27,6 +28,7 @@ class Checks(upgradecheck.UpgradeCommands):
 
     def configuration(self) -> upgradecheck.Result:
         """Return whether the service would start with these options."""
+        set_state_directory(self._conf, self._conf.config_file)
         return _outcome(lambda: validate(self._conf))
 
     def policies(self) -> upgradecheck.Result:

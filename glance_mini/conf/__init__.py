@@ -30,6 +30,7 @@ from glance_mini.conf import (
     quota,
     server,
     staging,
+    state,
     strict,
     task,
     transfers,
@@ -43,6 +44,7 @@ FILE_NAME = "glance-mini.conf"
 SYSTEM_FILE = Path("/etc/glance-mini") / FILE_NAME
 
 MODULES = (
+    state,
     strict,
     api,
     images,
@@ -123,4 +125,5 @@ def load(
         default_config_files=[str(file) for file in found],
         default_config_dirs=[],
     )
+    state.set_state_directory(conf, conf.config_file if args else found)
     return conf

@@ -1,6 +1,7 @@
 """Options of [database]; those that mean the same as in oslo.db have its names."""
 
 from copy import deepcopy
+from pathlib import Path
 
 from oslo_config import cfg
 
@@ -87,6 +88,13 @@ OPTS = [
         help="Seconds that a write to SQLite waits for another process's write.",
     ),
 ]
+
+
+def sqlite_file(connection: str | None) -> Path | None:
+    """Return the file of the SQLite database at the URL ``connection``; None for any other database."""
+    scheme, _, path = (connection or "").partition(":///")
+    path = path.partition("?")[0]
+    return Path(path) if scheme.partition("+")[0] == "sqlite" and path not in ("", ":memory:") else None
 
 
 def register(conf: cfg.ConfigOpts) -> None:

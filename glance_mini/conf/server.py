@@ -116,6 +116,25 @@ OPTS = [
     ),
     cfg.StrOpt("tls_certificate", help="File of the certificate chain in PEM. If set, the service speaks HTTPS only."),
     cfg.StrOpt("tls_key", help="File of the private key in PEM that belongs to ``tls_certificate``."),
+    cfg.StrOpt(
+        "access_log",
+        help="The file of the access log, which has one line for each request; empty for no access log. ``glance-mini "
+        "serve`` without configuration writes to ``access.log`` in its state directory.",
+    ),
+    cfg.StrOpt(
+        "access_log_format",
+        default="text",
+        choices=("text", "json"),
+        help="The form of the lines of the access log: fields separated by spaces, or one JSON object a line.",
+    ),
+    cfg.IntOpt(
+        "access_log_size",
+        default=64 * 1024**2,
+        min=0,
+        help="Bytes of the access log. When it has that many, the file gets the suffix ``.1`` and replaces the one "
+        "before it, so that the log takes twice as much at most. 0 lets the file grow, for a program such as logrotate "
+        "with ``copytruncate``.",
+    ),
     cfg.BoolOpt("metrics", default=True, help="Answer ``/metrics`` with metrics for Prometheus."),
     cfg.BoolOpt(
         "metrics_loopback_only",

@@ -78,7 +78,7 @@ class Preparation:
                 directory.mkdir(parents=True, mode=0o700)
             yield directory
         except OSError as error:
-            LOG.error("Import %s cannot use a file: %r", job.id, error)
+            LOG.warning("Import %s cannot use a file: %r", job.id, error)
             reason = error.strerror or "I/O error"
             raise Unavailable(reason=f"The worker cannot use its files: {reason}.") from error
         finally:

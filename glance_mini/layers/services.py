@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from glance_mini.content.signatures import Certificates
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.imports import METHOD_RULES, MethodRule
+from glance_mini.maintenance.health import Health
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
 from glance_mini.notifications.publisher import EventPublisher
@@ -22,6 +23,7 @@ class Services:
     a URL that the service does not fetch from. ``certificates`` are those of the key manager. ``node_url`` is the URL
     of this node for other nodes, None for the only node. ``import_methods`` are the methods that can be enabled.
     ``buffers`` is the memory of transfers.
+    ``health`` checks what the service depends on; only a process that answers requests starts it.
     """
 
     data: DataAccess
@@ -33,6 +35,7 @@ class Services:
     metrics: Metrics
     check_uri: Callable[[str], object]
     certificates: Certificates
+    health: Health
     node_url: str | None = None
     import_methods: Mapping[str, MethodRule] = field(default_factory=lambda: METHOD_RULES)
     buffers: Buffers = field(default_factory=Buffers)

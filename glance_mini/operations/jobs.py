@@ -123,6 +123,13 @@ class PurgeJobs(DataCall[int]):
     max_rows: int
 
 
+@dataclass(frozen=True)
+class MeasureQueue(DataQuery[dict[str, int]]):
+    """Return figures of the jobs: ``running``, ``waiting`` though due, ``waiting_seconds`` of the longest wait."""
+
+    name: ClassVar[str] = "measure_queue"
+
+
 OPERATIONS: tuple[type[Operation[object]], ...] = (
     AddJob,
     GetJob,
@@ -134,4 +141,5 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     CancelJob,
     RetryJob,
     PurgeJobs,
+    MeasureQueue,
 )

@@ -22,32 +22,34 @@ ADMINISTRATOR = "admin"
 CONFIGURATION_DIRECTORY = "OS_GLANCE_CONFIG_DIR"
 """The environment variable that names a directory of configuration files."""
 
+_LOCKED_BYTE = 2**62
+
 _CONFIGURATION_FILES = ("glance-image-import.conf", "glance-api.conf", FILE_NAME)
 
 _CONFIGURATION = """\
-# Made by glance-mini at its first start; you may change it.
+# Made by glance-mini at its first start; you may change it. $state_directory is the directory of this file.
 
 [DEFAULT]
 enabled_backends = images:file
-node_staging_uri = file://{staging}
+node_staging_uri = file://$state_directory/staging
 
 [glance_store]
 default_backend = images
 
 [images]
-filesystem_store_datadir = {images}
+filesystem_store_datadir = $state_directory/images
 
 [database]
-connection = sqlite:///{database}
+connection = sqlite:///$state_directory/glance-mini.db
 
 [task]
-work_dir = {work}
+work_dir = $state_directory/work
 
 [paste_deploy]
 flavor = token
 
 [authentication]
-users_file = {users}
+users_file = $state_directory/users.json
 """
 
 
@@ -77,6 +79,11 @@ class StateDirectory:
         """Return the directory in which the processes of a running service keep their metrics."""
         return self.path / "metrics"
 
+    @property
+    def access_log(self) -> Path:
+        """Return the path of the access log."""
+        return self.path / "access.log"
+
     def create(self) -> None:
         """Make the directory and its configuration, readable by their owner only; do nothing if they exist.
 
@@ -93,16 +100,7 @@ class StateDirectory:
                 "Name another by --state."
             )
         self.path.chmod(0o700)
-        paths = {
-            "images": self.path / "images",
-            "staging": self.path / "staging",
-            "work": self.path / "work",
-            "database": self.path / "glance-mini.db",
-            "users": self.users_file,
-        }
-        # oslo.config reads a dollar sign in a value as a reference to another option.
-        escaped = {name: str(path).replace("$", "$$") for name, path in paths.items()}
-        write_private(self.config_file, _CONFIGURATION.format(**escaped))
+        write_private(self.config_file, _CONFIGURATION)
 
     def prepare_clients(self, endpoint: str, certificate: str | None) -> None:
         """Write ``endpoint`` and an administrator's token to ``clouds.yaml``; makes the token if there is none yet.
@@ -122,13 +120,25 @@ class StateDirectory:
 
         The lock belongs to this process: children that survive it do not hold it.
         """
-        with open(self.path / "lock", "a", encoding="ascii") as file:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                reason = f"A service is already running on {self.path}; stop it, or name another directory by --state."
-                raise ConfigurationError(reason=reason) from error
+        refusal = f"A service is already running on {self.path}; stop it, or name another directory by --state."
+        with _locked(self.path / "lock", refusal):
             yield
+
+    @property
+    def former_path(self) -> str | None:
+        """Return the path at the last start, None before the first one."""
+        with contextlib.suppress(FileNotFoundError):
+            return self._path_file.read_text(encoding="utf-8").rstrip("\n")
+        return None
+
+    def note_path(self) -> None:
+        """Remember the present path for ``former_path``."""
+        if self.former_path != str(self.path):
+            write_private(self._path_file, f"{self.path}\n")
+
+    @property
+    def _path_file(self) -> Path:
+        return self.path / "directory"
 
     def _admit_administrator(self, token: str) -> None:
         def admit(users: Users) -> Users:
@@ -138,6 +148,27 @@ class StateDirectory:
             return users.add(user.with_token(token, ADMINISTRATOR))
 
         change_users(self.users_file, admit)
+
+
+@contextlib.contextmanager
+def lock_database(path: Path) -> Iterator[None]:
+    """Exclude a second service from the SQLite database ``path`` until the context ends; raises ConfigurationError.
+
+    The lock belongs to this process, which must not open the file otherwise.
+    """
+    with _locked(path, f"Another service uses the database {path}."):
+        yield
+
+
+@contextlib.contextmanager
+def _locked(path: Path, refusal: str) -> Iterator[None]:
+    with open(path, "ab") as file:
+        try:
+            # A byte that SQLite does not lock.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCKED_BYTE)
+        except OSError as error:
+            raise ConfigurationError(reason=refusal) from error
+        yield
 
 
 @dataclass(frozen=True)

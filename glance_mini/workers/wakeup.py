@@ -128,8 +128,14 @@ def has_broker(conf: cfg.ConfigOpts) -> bool:
     """Return whether the broker wakes workers: set by ``[workers] wakeup``, else true if a broker is configured."""
     if conf.workers.wakeup:
         return bool(conf.workers.wakeup == "messaging")
+    return transport_url(conf) is not None
+
+
+def transport_url(conf: cfg.ConfigOpts) -> str | None:
+    """Return the URL of the broker that the configuration files name, without importing oslo.messaging."""
     # The option belongs to oslo.messaging, which is not imported if no broker is configured.
     probe = cfg.ConfigOpts()
     probe.register_opt(cfg.StrOpt("transport_url", secret=True))
     probe([], project="glance-mini", default_config_files=conf.config_file or [], default_config_dirs=[])
-    return bool(probe.transport_url)
+    url: str | None = probe.transport_url
+    return url or None

@@ -106,6 +106,10 @@ class DriverContract(_Mixin):
 
     # Description
 
+    def test_probe_of_a_usable_backend_returns_its_free_bytes_or_none(self) -> None:
+        free = self.store.probe()
+        self.assertTrue(free is None or free >= 0, free)
+
     def test_capabilities_are_known_words_and_reading_is_one(self) -> None:
         self.assertLessEqual(self.driver.capabilities, capabilities.ALL)
         self.assertIn(capabilities.READ, self.driver.capabilities)

@@ -36,6 +36,10 @@ class Application:
         arguments = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
         return handler(environ, start_response, arguments)
 
+    def log_request(self, environ, status, received, sent, seconds):
+        with (self._directory / "requests").open("a") as file:
+            file.write(f"{environ['PATH_INFO']} {status} {received} {sent} {seconds}\n")
+
     def close(self):
         (self._directory / f"closed-{os.getpid()}").touch()
 

@@ -137,12 +137,30 @@ class TestLife(testtools.TestCase):
         server.process.send_signal(signal.SIGHUP)
         eventually(lambda: Client(self, server).request("/small").json["pid"] != first, "a new worker answers")
 
-    def test_access_log_is_off_until_asked_for(self):
-        quiet, talkative = self.start(), self.start(access_log=True)
-        for server in (quiet, talkative):
-            Client(self, server).request("/small?mark")
-        eventually(lambda: "GET /small?mark" in talkative.log, "the request was logged")
-        self.assertNotIn("mark", quiet.log)
+    def test_application_learns_what_was_answered(self):
+        server = self.start()
+        (server.directory / "data").write_bytes(b"x" * 5000)
+        answers = [
+            Client(self, server).request(path, **arguments)
+            for path, arguments in (
+                ("/small", {}),
+                ("/count", {"method": "PUT", "body": b"12345"}),
+                ("/file?name=data&offset=1000", {}),
+                ("/stream?count=2", {}),
+                ("/refuse", {}),
+            )
+        ]
+        lines = server.directory / "requests"
+        eventually(lambda: lines.exists() and lines.read_text().count("\n") == 5, "all requests were logged")
+        found = [line.split() for line in lines.read_text().splitlines()]
+        sizes = [len(answer.body) for answer in answers]
+        paths = ["/small", "/count", "/file", "/stream", "/refuse"]
+        self.assertEqual([4000, 2 << 20], sizes[2:4])
+        self.assertEqual(
+            sorted(zip(paths, (200, 200, 200, 200, 403), (0, 5, 0, 0, 0), sizes, strict=True)),
+            sorted((path, int(status), int(received), int(sent)) for path, status, received, sent, _ in found),
+        )
+        self.assertTrue(all(0 < float(seconds) < 30 for *_, seconds in found))
 
     def test_unix_socket_and_several_addresses_are_served(self):
         path = os.path.join(self.useFixture(fixtures.TempDir()).path, "socket")

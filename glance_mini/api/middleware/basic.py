@@ -54,6 +54,11 @@ class BasicFilter(ContextFilter):
         project = _project(user, environ.get("HTTP_X_PROJECT_ID"))
         return context_of_grant(user.name, project, user.roles(project))
 
+    def claimed_name(self, environ: WSGIEnvironment) -> str | None:
+        """Return the name that was sent with a password."""
+        credentials = _credentials(environ.get("HTTP_AUTHORIZATION", ""))
+        return credentials and credentials[0]
+
 
 def _password_check(conf: cfg.ConfigOpts) -> PasswordCheck:
     options = conf.authentication

@@ -3,6 +3,7 @@
 A flavour is a subclass that identifies the caller. The layers decide what the caller may do.
 """
 
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import ClassVar
@@ -17,6 +18,11 @@ from glance_mini.api.request import CONTEXT_KEY
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, TooManyAttempts
 from glance_mini.policies.enforcer import Enforcer
+
+LOG = logging.getLogger(__name__)
+
+_CREDENTIALS = {"HTTP_X_AUTH_TOKEN", "HTTP_AUTHORIZATION"}
+_LONGEST_NAME = 255
 
 _ANONYMOUS = Context(read_only=True)
 
@@ -44,12 +50,18 @@ class ContextFilter:
         """
         raise NotImplementedError
 
+    def claimed_name(self, environ: WSGIEnvironment) -> str | None:
+        """Return the name of the user that the caller claims to be, None if the credentials name none."""
+        return None
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         remember(None)
         try:
             context = self._context(environ)
         except (HttpError, Forbidden, TooManyAttempts, exc.HTTPUnauthorized) as refusal:
+            if environ.keys() & _CREDENTIALS and not isinstance(refusal, HttpError):
+                self._log_refusal(environ, refusal)
             return error_response(refusal, environ.get("HTTP_ACCEPT"))(environ, start_response)
         remember(context)
         environ[CONTEXT_KEY] = context
@@ -62,6 +74,11 @@ class ContextFilter:
             caller = self._unauthenticated()
         is_admin = caller.is_admin or self._enforcer.context_is_admin(caller)
         return replace(caller, request_id=request_id, global_request_id=sent, is_admin=is_admin)
+
+    def _log_refusal(self, environ: WSGIEnvironment, refusal: Exception) -> None:
+        name, address = self.claimed_name(environ), environ.get("REMOTE_ADDR") or "a local socket"
+        user = f" as user {name[:_LONGEST_NAME]!r}" if name else ""
+        LOG.warning("A login%s from %s was refused: %s", user, address, refusal)
 
     def _unauthenticated(self) -> Context:
         if self._is_anonymous_allowed:

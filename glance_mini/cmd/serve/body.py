@@ -121,11 +121,15 @@ class Wire:
 
 
 class RawBody(io.RawIOBase):
-    """A body without buffering; a subclass knows its framing. After an error every read raises it again."""
+    """A body without buffering; a subclass knows its framing. After an error every read raises it again.
+
+    `received` is the number of bytes that were read.
+    """
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.is_finished = False
+        self.received = 0
         self.failure: OSError | None = None
 
     def readable(self) -> bool:
@@ -143,10 +147,12 @@ class RawBody(io.RawIOBase):
         if self.is_finished or not view:
             return 0
         try:
-            return self._read_into(view)
+            count = self._read_into(view)
         except OSError as error:
             self.failure = error
             raise
+        self.received += count
+        return count
 
     def _read_into(self, view: memoryview) -> int:
         raise NotImplementedError

@@ -13,13 +13,16 @@ import ssl
 import sys
 import time
 from collections.abc import Callable
-from wsgiref.types import WSGIApplication
+from datetime import timedelta
+from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
+from gunicorn.http.message import Request
+from gunicorn.http.wsgi import Response
 
 from glance_mini.cmd.serve.background_process import BACKGROUND_CANNOT_START, BackgroundProcess, exit_child
 from glance_mini.cmd.serve.listeners import CannotListen, listen
@@ -31,6 +34,8 @@ __all__ = ["ServerSettings", "run"]
 
 _WAITING_CONNECTIONS = 512
 _HANG_SECONDS = 120
+
+LogRequest = Callable[[WSGIEnvironment, int, int, int, float], object]
 
 
 def run(
@@ -45,7 +50,9 @@ def run(
     """Serve until SIGTERM or SIGINT and return the exit code of the process: 0 after an orderly stop.
 
     Each worker process calls `child_started` and then `make_application`, after the fork; threads started there keep
-    running. The application's `close()`, if it has one, is called when the worker has answered its last request.
+    running. The application's `close()`, if it has one, is called when the worker has answered its last request, and
+    its `log_request`, if it has one, after each answer: with the environment, the status, the bytes of both bodies and
+    the seconds from the head of the request on.
     `on_ready` is called once, in the master, when the first worker has its application. `multiproc_dir` is a directory
     for the metrics of the processes (prometheus_client must not have been imported yet); it is emptied.
     `background_process` is the function of one further child process, which is started, replaced and stopped with the
@@ -139,7 +146,6 @@ class _Service(BaseApplication):
             "certfile": settings.tls_certificate,
             "keyfile": settings.tls_key,
             "logger_class": _StandardLogger,
-            "accesslog": "-" if settings.access_log else None,
             "post_fork": lambda _arbiter, _worker: self._child_started and self._child_started(),
             "post_worker_init": lambda worker: announce_ready(self._announce, worker.ppid),
             "child_exit": lambda _arbiter, worker: _forget_metrics(worker.pid),
@@ -221,12 +227,20 @@ class _Master(Arbiter):
 
 
 class _StandardLogger(Logger):
-    """Leaves the loggers gunicorn.error and gunicorn.access to the configuration of the process."""
+    """Leaves the logger gunicorn.error to the configuration of the process, and access lines to the application."""
+
+    log_request: LogRequest | None = None
 
     def setup(self, cfg: Config) -> None:
         self.cfg = cfg
-        self._access_log_enabled = bool(cfg.accesslog)
-        self.error_log.propagate = self.access_log.propagate = True
+        self.error_log.propagate = True
+
+    def access(self, resp: Response, req: Request, environ: WSGIEnvironment, request_time: timedelta) -> None:
+        """Pass on what is known about an answer."""
+        if self.log_request is not None:
+            sent = resp.sent or resp.sock.file_bytes
+            seconds = request_time.total_seconds()
+            self.log_request(environ, resp.status_code, req.body.raw.received, sent, seconds)
 
 
 def _tls_context(settings: ServerSettings) -> ssl.SSLContext | None:

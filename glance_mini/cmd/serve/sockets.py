@@ -67,6 +67,7 @@ class _Bounded(socket.socket):
     _is_keeping: bool
     _kept: deque[memoryview]
     kept_bytes: int
+    file_bytes: int
 
     def admit(self, limits: Limits) -> None:
         """Set the limits of the client and start to count from zero."""
@@ -76,10 +77,12 @@ class _Bounded(socket.socket):
         self._is_keeping = False
         self._kept = deque()
         self.kept_bytes = 0
+        self.file_bytes = 0
 
     def keep(self) -> None:
-        """Keep from now on what `sendall` is given, instead of sending it."""
+        """Keep from now on what `sendall` is given, instead of sending it; `file_bytes` counts from zero."""
         self._is_keeping = True
+        self.file_bytes = 0
 
     def stop_keeping(self) -> None:
         """Send from now on what `sendall` is given, after what is kept. Raises as `sendall` does."""
@@ -154,6 +157,7 @@ class _Bounded(socket.socket):
                 return super().sendfile(file, offset, count)
             raise
         finally:
+            self.file_bytes = total - left
             if left < total:
                 file.seek(offset)
         return total

@@ -58,6 +58,7 @@ class Worker(ThreadWorker):
     def load_wsgi(self) -> None:
         """Build the application, in this process."""
         super().load_wsgi()
+        self.log.log_request = getattr(self.wsgi, "log_request", None)
         self.wsgi = Adapter(self.wsgi, lambda: not self.alive)
 
     def run(self) -> None:

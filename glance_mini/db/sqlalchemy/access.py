@@ -79,6 +79,10 @@ WRITES: Mapping[type[DataCall[object]], Write] = {
     call: write for module in _MODULES for call, write in getattr(module, "WRITES", {}).items()
 }
 
+TIMED_QUERIES: Mapping[type[DataCall[object]], Write] = {
+    call: query for module in _MODULES for call, query in getattr(module, "TIMED_QUERIES", {}).items()
+}
+
 # An idle worker costs one read and waits for no lock.
 _LOOKS: Mapping[type[DataCall[object]], tuple[Look, object]] = {
     call: look for module in _MODULES for call, look in getattr(module, "LOOKS", {}).items()
@@ -107,6 +111,8 @@ class SqlDataAccess(Backend):
             return self._database.read(query, call)
         if (look := _LOOKS.get(type(call))) and not self._database.read_now(look[0], call, now):
             return cast(R, look[1])
+        if timed := TIMED_QUERIES.get(type(call)):
+            return self._database.read_now(timed, call, now)
         write = WRITES[type(call)]
 
         def work(connection: Connection, time: datetime) -> R:

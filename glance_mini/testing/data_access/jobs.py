@@ -10,6 +10,7 @@ from glance_mini.operations.jobs import (
     CancelJob,
     FinishJob,
     GetJob,
+    MeasureQueue,
     PurgeJobs,
     ReleaseJob,
     RenewJobs,
@@ -22,6 +23,18 @@ from glance_mini.testing.data_access.samples import LATER, MUCH_LATER, NOW
 
 
 class JobContract(JobContractBase):
+    def test_queue_is_measured_by_what_runs_and_by_what_waits_though_it_is_due(self) -> None:
+        empty = {"running": 0, "waiting": 0, "waiting_seconds": 0}
+        self.assertEqual(empty, self.data.run(MeasureQueue(), NOW))
+        self.add()
+        self.claim("dead")
+        self.add()
+        self.add(due_at=MUCH_LATER)
+        self.add(state="success")
+        expected = {"running": 1, "waiting": 1, "waiting_seconds": 30}
+        self.assertEqual(expected, self.data.run(MeasureQueue(), SOON))
+        self.assertEqual(0, self.data.run(MeasureQueue(), AFTER_LEASE)["running"])
+
     def test_job_comes_back_as_it_was_added(self) -> None:
         for added in (
             job(),

@@ -99,6 +99,19 @@ class FileDriver(Driver):
             if not writable:
                 raise _unusable(directory, "it is not writable")
 
+    def probe(self) -> int | None:
+        """Return the free bytes of all file systems; raises RemoteServiceUnavailable if a directory is unusable."""
+        free = {}
+        for directory in self._directories:
+            try:
+                state = os.statvfs(directory.path)
+                free[os.stat(directory.path).st_dev] = state.f_bavail * state.f_frsize
+            except OSError as error:
+                raise errors.RemoteServiceUnavailable(reason=error.strerror or "I/O error") from error
+            if not os.path.isdir(directory.path) or not os.access(directory.path, os.W_OK | os.X_OK):
+                raise errors.RemoteServiceUnavailable(reason="a directory is missing or not writable")
+        return sum(free.values())
+
     def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
         """Write a new file and publish it after it and its directory are on disk."""
         return self._write(name, chunks, size, kept=None)
@@ -126,7 +139,7 @@ class FileDriver(Driver):
         """Hard-link the file into the first directory on its file system, after it is on disk."""
         _check_name(name)
         self._refuse_duplicate(name)
-        with _translated(path):
+        with _translated(path), _existing(path):
             device = os.stat(path).st_dev
             directory = next((each for each in self._directories if os.stat(each.path).st_dev == device), None)
             if directory is None:
@@ -286,6 +299,17 @@ def _translated(directory: str) -> Iterator[None]:
         if error.errno in _DENIED:
             raise errors.StorageWriteDenied(reason=reason) from error
         raise errors.RemoteServiceUnavailable(reason=reason) from error
+
+
+@contextlib.contextmanager
+def _existing(path: str) -> Iterator[None]:
+    """Raise NotFound if ``path``, which a caller wants to store, has gone; that is no fault of the store."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        if os.path.lexists(path):
+            raise
+        raise errors.NotFound(location=os.path.basename(path)) from error
 
 
 @contextlib.contextmanager

@@ -49,11 +49,14 @@ WORDS = {
     "db purge": "--yes",
     "images restore": f"{IMAGE_ID}",
     "images scrub": f"{IMAGE_ID} --yes",
+    "backup": "--images {root}/backup.tar",
+    "restore": "{root}/saved.tar {root}/restored-{form}",
     "jobs show": "{job}",
     "jobs retry": "{job}",
     "jobs cancel": "{job} --yes",
 }
-"""What follows the name of a command, where its example does not work here; ``{job}`` is the id of a job."""
+"""What follows the name of a command, where its example does not work here; ``{job}`` is the id of a job, ``{root}`` a
+directory."""
 
 
 def commands(parser=None, words=()):
@@ -150,6 +153,8 @@ class EveryFormatTest(CommandTestCase):
         job = scrub_job(kind="scrub", image_id=IMAGE_ID, token=None)
         self.data.run(MoveToTrash(IMAGE_ID, HOUR, job))
         self.job = self.data.run(AddJob(make_job()), TIME).id
+        if words == "restore":
+            self.manage("backup", str(self.root / "saved.tar"))
         if words == "jobs retry":
             claimed = self.data.run(ClaimJob("w", ("script",), HOUR), TIME)
             self.data.run(FinishJob(claimed, "failure", None, "It broke.", HOUR), TIME)
@@ -159,7 +164,7 @@ class EveryFormatTest(CommandTestCase):
             arguments = WORDS.get(words, parser.get_default("example").removeprefix(words))
             for form in FORMATS:
                 self.prepare(words)
-                line = shlex.split(f"{words} {arguments.format(job=self.job)}")
+                line = shlex.split(f"{words} {arguments.format(job=self.job, root=self.root, form=form)}")
                 code, out, err = self.manage(*line, "--format", form, stdin="correct horse\n")
                 self.assertEqual(0, code, f"{words}: {out}{err}")
                 if form == "json":

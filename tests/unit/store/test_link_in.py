@@ -17,7 +17,7 @@ ELSEWHERE = Path("/dev/shm")
 class TestAdopt(testtools.TestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.useFixture(fixtures.FakeLogger())
+        self.log = self.useFixture(fixtures.FakeLogger())
         self.root = Path(self.useFixture(fixtures.TempDir()).path)
         self.images = self.root / "images"
         self.images.mkdir()
@@ -52,8 +52,9 @@ class TestAdopt(testtools.TestCase):
         self.assertRaises(errors.StoreError, self.store.link_in, "name", str(link))
         self.assertEqual([], os.listdir(self.images))
 
-    def test_a_file_that_is_gone_is_an_error_of_the_store(self) -> None:
-        self.assertRaises(errors.StoreError, self.store.link_in, "name", str(self.root / "none"))
+    def test_a_file_that_is_gone_is_not_found_and_no_fault_of_the_store(self) -> None:
+        self.assertRaises(errors.NotFound, self.store.link_in, "name", str(self.root / "none"))
+        self.assertEqual("", self.log.output)
 
     def test_a_directory_that_is_gone_is_an_error_of_the_store(self) -> None:
         self.images.rmdir()

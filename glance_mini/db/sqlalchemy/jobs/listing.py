@@ -14,7 +14,8 @@ from glance_mini.db.sqlalchemy.models import jobs
 from glance_mini.db.sqlalchemy.paging import number_within
 from glance_mini.db.sqlalchemy.sql import byte_length
 from glance_mini.domain import errors
-from glance_mini.domain.job import JobPage, JobQuery
+from glance_mini.domain.job import PENDING, PROCESSING, JobPage, JobQuery
+from glance_mini.operations.jobs import MeasureQueue
 from glance_mini.operations.tasks import ListTasks
 
 _TEXTS = (jobs.c.input, jobs.c.checkpoint, jobs.c.result, jobs.c.message)
@@ -69,4 +70,16 @@ def _after(connection: Connection, query: JobQuery, order: list[AnyColumn]) -> C
     return or_(key < value, and_(key == value, jobs.c.id < found[1]))
 
 
+def measure_queue(connection: Connection, call: MeasureQueue, now: datetime) -> dict[str, int]:
+    """Return the figures of the queue at ``now``."""
+    is_running = and_(jobs.c.state == PROCESSING, jobs.c.lease_until > now)
+    running = select(func.count()).where(is_running).scalar_subquery()
+    is_waiting = and_(jobs.c.state == PENDING, jobs.c.due_at <= now)
+    waiting = select(func.count(), func.min(jobs.c.due_at), running).where(is_waiting)
+    count, oldest, at_work = connection.execute(waiting).one()
+    seconds = round((now - oldest).total_seconds()) if oldest else 0
+    return {"running": at_work, "waiting": count, "waiting_seconds": seconds}
+
+
 QUERIES = {ListTasks: list_jobs}
+TIMED_QUERIES = {MeasureQueue: measure_queue}

@@ -94,6 +94,8 @@ class KeyDirectory(fixtures.Fixture):
         self._home = Path(self.useFixture(fixtures.TempDir()).path, "keys")
         self._home.mkdir()
         self.options = {
+            # No package declares the option of the key manager above.
+            "DEFAULT": {"strict_config": False},
             "key_manager": {"backend": f"{DirectoryKeyManager.__module__}.{DirectoryKeyManager.__name__}"},
             "key_directory": {"path": self._home, "token": self._token},
         }

@@ -24,8 +24,13 @@ class Lane(Generic[T]):
         self._results: list[T] = []
         self._queue: queue.Queue[Chunk | BaseException | None] = queue.Queue(depth)
         self._is_ended = False
+        self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
+
+    def wait(self) -> None:
+        """Return when ``work`` asks for its first chunk, or has ended."""
+        self._ready.wait()
 
     def put(self, chunk: Chunk) -> None:
         """Pass a chunk on; waits while ``work`` is too far behind. Chunks after its end are dropped."""
@@ -48,11 +53,13 @@ class Lane(Generic[T]):
             self._results.append(self._work(self._chunks()))
         except BaseException as error:
             self.failure = error
+        self._ready.set()
         while not self._is_ended:
             # Others go on with the stream, so what comes after the end of the work is dropped.
             self._is_ended = _is_end(self._queue.get())
 
     def _chunks(self) -> Iterator[Chunk]:
+        self._ready.set()
         while not self._is_ended:
             item = self._queue.get()
             self._is_ended = _is_end(item)

@@ -211,16 +211,17 @@ class Store:
             raise
 
 
-def _write_in_thread(write: Callable[[Iterable[Chunk]], Written], intake: CheckedStream, depth: int) -> Written:
+def _write_in_thread(write: Callable[[Iterable[Chunk]], Written], stream: CheckedStream, depth: int) -> Written:
     lane = Lane("store-write", write, depth)
     try:
-        for chunk in intake:
+        # Nothing is read before the driver asks for it: it may refuse the name or the size.
+        lane.wait()
+        chunks = iter(stream)
+        while lane.failure is None and (chunk := next(chunks, None)) is not None:
             lane.put(chunk)
-            if lane.failure is not None:
-                break
     except BaseException as failure:
         lane.end(failure)
-        if intake.failure is None or lane.failure is not None:
+        if stream.failure is None or lane.failure is not None:
             raise
     lane.end(lane.failure)
     return lane.result()

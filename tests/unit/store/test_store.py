@@ -179,6 +179,11 @@ class TestWrite(TestCase):
             self.assertRaises(errors.SizeMismatch, store.write, "name", DATA)
             self.assertRaises(errors.NotFound, store.size, "memory://default/name")
 
+    def test_nothing_is_read_for_a_driver_that_refuses_at_once(self) -> None:
+        source = iter(DATA)
+        self.assertRaises(errors.Invalid, self.store.write, "a/b", source)
+        self.assertEqual(DATA, list(source))
+
     def test_duplicate_keeps_the_data_that_was_there(self) -> None:
         stored = self.store.write("name", [b"first"])
         self.assertRaises(errors.Duplicate, self.store.write, "name", DATA)

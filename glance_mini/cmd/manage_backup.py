@@ -1,7 +1,6 @@
 """``glance-mini-manage backup`` and ``restore``: a state directory in one file."""
 
 import argparse
-import os
 from pathlib import Path
 
 from glance_mini import conf as configuration
@@ -52,7 +51,6 @@ def _backup(arguments: argparse.Namespace) -> Record:
 
 
 def _restore(arguments: argparse.Namespace) -> Record:
-    os.umask(0o077)
     state = arguments.directory.absolute()
     restore_backup(arguments.file, state)
     return Record({"state_directory": str(state)})

@@ -92,7 +92,10 @@ def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[P
 
 
 def _database_locked(database: Path | None) -> contextlib.AbstractContextManager[None]:
-    return contextlib.nullcontext() if database is None else lock_database(database)
+    # A database that cannot be made is named by the first use of it.
+    if database is not None and (database.is_file() or (database.parent.is_dir() and not database.exists())):
+        return lock_database(database)
+    return contextlib.nullcontext()
 
 
 def _validate(conf: cfg.ConfigOpts) -> None:

@@ -1,6 +1,7 @@
 """Finds what nobody knows in the configuration files, and says what may have been meant."""
 
 import difflib
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,10 @@ from glance_mini.conf.lines import Line, read_lines
 
 @dataclass(frozen=True)
 class Unknown:
-    """``wrong``: a sentence for each unknown section or option. ``ignored``: what only upstream knows, by name."""
+    """What has no effect: ``wrong`` has a sentence for each unknown section or option.
+
+    ``ignored`` has the names of what only upstream knows, and of the sections of stores that are not enabled.
+    """
 
     wrong: tuple[str, ...]
     ignored: tuple[str, ...]
@@ -24,16 +28,31 @@ def find_unknown(conf: cfg.ConfigOpts) -> Unknown:
     """Return what is unknown in the files that ``conf`` was read from; raises ConfigurationError."""
     lines = read_lines(conf)
     known = known_options(conf, lines)
+    idle = _idle_stores(lines, known)
     wrong, ignored = [], []
     for line in lines:
         if known.has(line):
             continue
-        if _is_upstreams(line, known):
+        if line.section in idle or _is_upstreams(line, known):
             is_option = line.name and known.names(line.section)
             ignored.append(f"[{line.section}] {line.name}" if is_option else f"[{line.section}]")
         elif text := _describe(line, known):
             wrong.append(f"{line}: {text}")
     return Unknown(tuple(wrong), tuple(dict.fromkeys(ignored)))
+
+
+def _idle_stores(lines: Iterable[Line], known: KnownOptions) -> set[str]:
+    """Return the sections that hold options of drivers and nothing else, and whose names resemble no other."""
+    of_drivers = upstream.STORE_OPTIONS.union(*map(known.names, known.stores))
+    unknown = defaultdict[str, set[str]](set)
+    for line in lines:
+        if line.name is not None and not known.names(line.section):
+            unknown[line.section].add(line.name)
+    return {
+        section
+        for section, names in unknown.items()
+        if names <= of_drivers and _closest(section, known.sections()) is None
+    }
 
 
 def _is_upstreams(line: Line, known: KnownOptions) -> bool:

@@ -140,7 +140,7 @@ class ShowTest(StartErrorCase):
             (("server", "keepalive"), "5", "default"),
             (("workers", "poll_interval"), "1.0", "default"),
             (("images", "weight"), "7", place["weight = 7"]),
-            (("database", "connection"), "***", place[f"connection = sqlite:///{state.path}/glance-mini.db"]),
+            (("database", "connection"), "***", place["connection = sqlite:///$state_directory/glance-mini.db"]),
             (("keystone_authtoken", "password"), "***", place["password = geheim"]),
         ):
             self.assertEqual([value, *source.split()], rows[option].split(), option)

@@ -131,7 +131,7 @@ class TokenTest(SharedService, testtools.TestCase):
         add = [*words, "add", "ann", "--state", str(self.service.state)]
         token = subprocess.run(add, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
         self._wait_for_status(200, token)
-        subprocess.run([*words, "remove", "ann", "--state", str(self.service.state)], timeout=30, check=True)
+        subprocess.run([*words, "remove", "ann", "--yes", "--state", str(self.service.state)], timeout=30, check=True)
         self._wait_for_status(401, token)
 
     def _wait_for_status(self, status, token):

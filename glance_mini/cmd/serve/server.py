@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import unquote
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from gunicorn.app.base import BaseApplication
@@ -240,7 +241,10 @@ class _StandardLogger(Logger):
         if self.log_request is not None:
             sent = resp.sent or resp.sock.file_bytes
             seconds = request_time.total_seconds()
-            self.log_request(environ, resp.status_code, req.body.raw.received, sent, seconds)
+            # The environment and the body of a request that was refused by its head are not complete.
+            environ.setdefault("PATH_INFO", unquote(req.path or "", encoding="latin-1"))
+            received = getattr(getattr(req.body, "raw", None), "received", 0)
+            self.log_request(environ, int(str(resp.status)[:3]), received, sent, seconds)
 
 
 def _tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
@@ -252,7 +256,9 @@ def _tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(settings.tls_certificate, settings.tls_key)
     except OSError as error:
-        reason = error.reason.replace("_", " ").lower() if isinstance(error, ssl.SSLError) else error.strerror
+        # OpenSSL does not always give a reason.
+        reason = error.reason if isinstance(error, ssl.SSLError) else None
+        reason = reason.replace("_", " ").lower() if reason else error.strerror or str(error)
         key = settings.tls_key or settings.tls_certificate
         raise OSError(f"cannot use the certificate {settings.tls_certificate} with the key {key}: {reason}") from error
     return context

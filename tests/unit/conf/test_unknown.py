@@ -74,6 +74,7 @@ TYPOS = (
     ("[DEFAULT]\nproperty_protecton_file = x\n", ("did you mean property_protection_file?",)),
     ("[DEFAULT]\nlog-file = x\n", ("did you mean log_file?",)),
     ("[default]\ndebug = true\n", ("[default]; did you mean [DEFAULT]?",)),
+    ("[DEFAULT]\nenabled_backends = archive:file\n[archiv]\nfilesystem_store_datadir = /d\n", ("no store [archiv]",)),
     ("[DEFAULT]\nenabled_backends = a:file\n[archive]\n", ("no store [archive]",)),
     ("[DEFAULT]\nenabled_backends = a:file\n[a]\nwieght = 1\n", ("[a] has no option wieght; did you mean weight?",)),
     ("[DEFAULT]\nenabled_backends = a:file\n[a]\nhttp_timeout_of_mine = 1\n", ("[a] has no option",)),

@@ -39,7 +39,7 @@ class SignedCase(ImportCase):
         methods = "glance-direct,web-download,copy-image,glance-download"
         return {
             **self.keys.options,
-            "DEFAULT": {"enabled_import_methods": methods},
+            "DEFAULT": {**self.keys.options["DEFAULT"], "enabled_import_methods": methods},
             "import_filtering_opts": allowed,
         }
 

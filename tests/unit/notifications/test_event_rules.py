@@ -89,6 +89,7 @@ SILENT = {
     records.FinishRemoval,
     records.ForgetStaged,
     records.DiscardStaged,
+    records.SetProjectLimits,
     jobs.RenewJobs,
     jobs.SaveCheckpoint,
     jobs.ReleaseJob,

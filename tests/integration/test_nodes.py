@@ -1,12 +1,13 @@
-"""Two nodes, each with a staging area of its own, on one database and one store (api-imports-nodes)."""
+"""Two nodes, each with a staging area of its own, on one PostgreSQL and one store (api-imports-nodes)."""
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from uuid import uuid4
 
 import fixtures
-import testtools
 from testtools.content import text_content
 
 from glance_mini.standalone.state import StateDirectory
@@ -14,6 +15,7 @@ from tests.functional.importing import DIRECT, begin_import, end_of_import, entr
 from tests.functional.service import Service
 from tests.functional.test_worker import WorkerProcess
 from tests.http_server.running import eventually
+from tests.integration.base import ServiceTestCase
 from tests.ports import free_port
 
 CONFIGURATION = """
@@ -26,7 +28,7 @@ reaper_interval = 1
 """
 
 
-class NodesTest(testtools.TestCase):
+class NodesTest(ServiceTestCase):
     def setUp(self):
         super().setUp()
         self.root = Path(self.useFixture(fixtures.TempDir()).path)
@@ -34,6 +36,11 @@ class NodesTest(testtools.TestCase):
         self.ports = {"one": free_port(), "two": free_port()}
         self.states = {name: StateDirectory(self.root / name) for name in self.ports}
         self.states["one"].create()
+        file = self.states["one"].config_file
+        own = "sqlite:///$state_directory/glance-mini.db"
+        file.write_text(file.read_text().replace(own, self.fresh_database("postgresql").replace("$", "$$")))
+        words = [sys.executable, "-m", "glance_mini.cmd.manage", "db", "sync", "--state", str(self.root / "one")]
+        subprocess.run(words, check=True, timeout=60, stdout=subprocess.DEVNULL)
         self.configure("one")
 
     def configure(self, name):
@@ -56,6 +63,7 @@ class NodesTest(testtools.TestCase):
         for path in (here.config_file, here.users_file, here.clouds_file):
             shutil.copy(path, there.path)
         text = here.config_file.read_text().replace(CONFIGURATION, "").partition("\n[DEFAULT]\nworker_self")[0]
+        text = text.replace("$state_directory", str(here.path))
         for name in ("staging", "work"):
             text = text.replace(str(here.path / name), str(there.path / name))
         there.config_file.write_text(text)

@@ -8,6 +8,8 @@ import contextlib
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import textwrap
 import time
 from pathlib import Path
@@ -31,6 +33,7 @@ from tests.functional.faults import (
     workers_of,
 )
 from tests.http_server.running import eventually
+from tests.integration.base import ServiceTestCase
 
 LAYERS = "auth,notifier,policy,quota,location,database"
 
@@ -185,7 +188,7 @@ class StoppedServiceTest(testtools.TestCase):
             return False
 
 
-class TwoServicesTest(testtools.TestCase):
+class TwoServicesTest(ServiceTestCase):
     def test_upload_of_a_killed_service_is_cleared_up_by_the_other(self):
         first, second = self._start_both()
         image, alive = first.create_image(), first.create_image()
@@ -228,11 +231,11 @@ class TwoServicesTest(testtools.TestCase):
 
     def _start_both(self, options_of_first=None):
         folder = self.useFixture(fixtures.TempDir())
-        state = make_state(folder.join("first"), SHORT_LEASES, options_of_first or {})
-        shared = {
-            "database": {"connection": f"sqlite:///{state}/glance-mini.db"},
-            "images": {"filesystem_store_datadir": state / "images"},
-        }
+        database = {"database": {"connection": self.fresh_database("postgresql").replace("$", "$$")}}
+        state = make_state(folder.join("first"), SHORT_LEASES, database, options_of_first or {})
+        words = [sys.executable, "-m", "glance_mini.cmd.manage", "db", "sync", "--state", str(state)]
+        subprocess.run(words, check=True, timeout=60, stdout=subprocess.DEVNULL)
+        shared = {**database, "images": {"filesystem_store_datadir": state / "images"}}
         first = start_service(self, state=state)
         return first, start_service(self, state=make_state(folder.join("second"), SHORT_LEASES, shared))
 

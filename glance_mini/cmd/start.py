@@ -1,16 +1,18 @@
 """``glance-mini serve``: from the command line to a listening server.
 
-This runs in the master process, which stays small: it imports neither the application nor the database library. Code
-that needs them runs in a child process.
+This runs in the master process. It imports the modules of the application once, for all processes that it starts, but
+builds nothing of it: connections and threads are made in its children.
 """
 
 import argparse
 import contextlib
+import gc
 import os
 import shlex
 import signal
 import tempfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from wsgiref.types import WSGIApplication
 
@@ -36,6 +38,17 @@ CANNOT_BUILD = 3
 TRANSFERS = r"PUT (?:/v2(?:\.[0-9]+)?)?/images/[^/]+/(?:file|stage)"
 """The requests whose bodies are image data; with an ``Accept`` header the version may be missing from the path."""
 
+_MODULES = (
+    "glance_mini.api.application",
+    "glance_mini.bootstrap",
+    "glance_mini.cmd.access_log",
+    "glance_mini.cmd.worker",
+    "glance_mini.db.sqlalchemy.access",
+    "glance_mini.jobs.import_image",
+    "glance_mini.layers.location",
+)
+"""What takes most of the time to import; each process imports the rest for itself."""
+
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _FLAVORS_OF_CLOUD = ("token", "none")
 
@@ -52,7 +65,6 @@ def start(arguments: argparse.Namespace) -> int:
         conf.set_default("access_log", str(source.state.access_log), group="server")
     apply_arguments(arguments, conf)
     log_early()
-    run_in_child(lambda: _validate(conf))
     endpoint = endpoint_of(conf.server.bind, conf.server.tls_certificate is not None)
     master = os.getpid()
     reading, writing = _wakeup_pipe()
@@ -79,14 +91,16 @@ def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[P
     """Prepare the tables and the state directory of the service; yield the directory for metrics."""
     database = sqlite_file(conf.database.connection)
     if source.state is None:
-        run_in_child(lambda: _rehearse(conf, None))
-        with _database_locked(database), tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory:
-            yield Path(directory)
+        with tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory:
+            _import_application(directory)
+            run_in_child(lambda: _rehearse(conf, None, endpoint))
+            with _database_locked(database):
+                yield Path(directory)
         return
     state = source.state
     with state.lock(), _database_locked(database):
-        state.prepare_clients(endpoint, conf.server.tls_certificate)
-        run_in_child(lambda: _rehearse(conf, state))
+        _import_application(str(state.metrics))
+        run_in_child(lambda: _rehearse(conf, state, endpoint))
         state.note_path()
         yield state.metrics
 
@@ -98,20 +112,27 @@ def _database_locked(database: Path | None) -> contextlib.AbstractContextManager
     return contextlib.nullcontext()
 
 
-def _validate(conf: cfg.ConfigOpts) -> None:
+def _import_application(metrics: str) -> None:
+    """Import what the processes of the service need, with the directory of their metrics known to the library."""
+    os.makedirs(metrics, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+    for name in _MODULES:
+        import_module(name)
+    # The collector would write to each page that the processes share.
+    gc.freeze()
+
+
+def _rehearse(conf: cfg.ConfigOpts, state: StateDirectory | None, endpoint: str) -> None:
+    """Check the configuration, prepare the tables and make all parts once, so that each error is reported once."""
+    from glance_mini.bootstrap import rehearse
+    from glance_mini.cmd.manage_database import migrate, relocate, require_tables
     from glance_mini.conf.validation import validate_start
 
     validate_start(conf)
-
-
-def _rehearse(conf: cfg.ConfigOpts, state: StateDirectory | None) -> None:
-    """Prepare the tables and make all parts of the service once, so that each error is reported once."""
-    from glance_mini.bootstrap import rehearse
-    from glance_mini.cmd.manage_database import migrate, relocate, require_tables
-
     if state is None:
         require_tables(conf)
     else:
+        state.prepare_clients(endpoint, conf.server.tls_certificate)
         migrate(conf)
         if state.former_path not in (None, str(state.path)):
             relocate(conf, state.former_path, str(state.path))

@@ -1,7 +1,6 @@
 """The master process: listens, starts the workers, replaces those that die, and stops them in order.
 
-`run` serves any WSGI application. The master stays small: the application is built in each worker, after the
-fork.
+`run` serves any WSGI application, which is built in each worker, after the fork.
 """
 
 import contextlib
@@ -55,7 +54,8 @@ def run(
     its `log_request`, if it has one, after each answer: with the environment, the status, the bytes of both bodies and
     the seconds from the head of the request on.
     `on_ready` is called once, in the master, when the first worker has its application. `multiproc_dir` is a directory
-    for the metrics of the processes (prometheus_client must not have been imported yet); it is emptied.
+    for the metrics of the processes; it is emptied. prometheus_client reads its name from ``PROMETHEUS_MULTIPROC_DIR``
+    when it is imported: who imports it before the call of `run` sets the variable before.
     `background_process` is the function of one further child process, which is started, replaced and stopped with the
     workers (`background_process.py`).
 

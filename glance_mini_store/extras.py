@@ -1,0 +1,19 @@
+"""Imports the libraries of drivers, which the package does not need without these drivers."""
+
+from importlib import import_module
+from types import ModuleType
+
+from glance_mini_store import errors
+
+
+def import_library(name: str, *, driver: str) -> ModuleType:
+    """Return the module ``name``; raises BadStoreConfiguration, which says how to install what ``driver`` needs.
+
+    The extra that brings the library has the name of the driver. Call it in ``from_config``, so that the options of the
+    driver can be listed without its library.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        reason = f"the driver {driver} needs the Python package {name} ({error}); pip install 'glance_mini[{driver}]'"
+        raise errors.BadStoreConfiguration(reason=reason) from error

@@ -7,7 +7,7 @@ from glance_mini_store import errors
 
 
 def import_library(name: str, *, driver: str) -> ModuleType:
-    """Return the module ``name``; raises BadStoreConfiguration, which says how to install what ``driver`` needs.
+    """Return the module ``name``; raises DriverLoadFailure, which says how to install what ``driver`` needs.
 
     The extra that brings the library has the name of the driver. Call it in ``from_config``, so that the options of the
     driver can be listed without its library.
@@ -15,5 +15,5 @@ def import_library(name: str, *, driver: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError as error:
-        reason = f"the driver {driver} needs the Python package {name} ({error}); pip install 'glance_mini[{driver}]'"
-        raise errors.BadStoreConfiguration(reason=reason) from error
+        reason = f"it needs the Python package {name} ({error}); run: pip install 'glance-mini[{driver}]'"
+        raise errors.DriverLoadFailure(driver=driver, reason=reason) from error

@@ -11,6 +11,6 @@ class LibraryTest(testtools.TestCase):
         self.assertIs(sys, import_library("sys", driver="acme"))
 
     def test_missing_one_is_named_with_the_command_that_installs_it(self):
-        error = self.assertRaises(errors.BadStoreConfiguration, import_library, "acme_cloud.client", driver="acme")
+        error = self.assertRaises(errors.DriverLoadFailure, import_library, "acme_cloud.client", driver="acme")
         self.assertIn("needs the Python package acme_cloud.client", str(error))
         self.assertIn("pip install 'glance_mini[acme]'", str(error))

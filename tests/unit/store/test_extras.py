@@ -13,4 +13,4 @@ class LibraryTest(testtools.TestCase):
     def test_missing_one_is_named_with_the_command_that_installs_it(self):
         error = self.assertRaises(errors.DriverLoadFailure, import_library, "acme_cloud.client", driver="acme")
         self.assertIn("needs the Python package acme_cloud.client", str(error))
-        self.assertIn("pip install 'glance_mini[acme]'", str(error))
+        self.assertIn("pip install 'glance-mini[acme]'", str(error))

@@ -1,0 +1,231 @@
+"""The session with the server: log-in, calls of its SOAP interface with retries, and tasks.
+
+A session that ended on the server is renewed once in each call. A connection that failed is tried again, each time
+after a longer pause; a server that does not answer in time is not asked again, because that wait was long already.
+"""
+
+import http.client
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Protocol, TypeVar
+from xml.parsers.expat import ExpatError
+
+from glance_mini_store import errors
+from glance_mini_store.drivers.vmware.server import Server, explain
+from glance_mini_store.extras import import_library
+
+LOG = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_FIRST_POLL = 0.02
+_TASK_SECONDS = 600.0
+"""How long a task may take: those of this driver rename, delete and list."""
+
+
+class Fault(errors.RemoteServiceUnavailable):
+    """The server refused a call or a task; ``name`` is the type of its fault, such as FileNotFound."""
+
+    template = "the server refused a call: {reason}"
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(reason=f"{name}: {text[:200]}" if text else name)
+        self.name = name
+
+
+@dataclass(frozen=True)
+class Login:
+    """A user and the password; not shown in any text."""
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "Login(...)"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """``retries`` after a failed connection; ``poll`` is the longest pause in seconds between looks at a task."""
+
+    retries: int = 10
+    poll: float = 5.0
+
+
+class Reference(Protocol):
+    """A reference to an object of the server."""
+
+
+class Vmomi:
+    """The parts of pyVmomi that are used. Raises DriverLoadFailure without it."""
+
+    def __init__(self) -> None:
+        package: ModuleType = import_library("pyVmomi", driver="vmware")
+        self.vim = package.vim
+        self.vmodl = package.vmodl
+        self.adapter = import_library("pyVmomi.SoapAdapter", driver="vmware").SoapStubAdapter
+
+
+class Connections:
+    """The connections of one process to the server, and what the server told about itself."""
+
+    def __init__(self, server: Server, vmomi: Vmomi) -> None:
+        self.process = os.getpid()
+        self.lock = threading.Lock()
+        self.vmomi = vmomi
+        port = -server.port if server.tls is None else server.port
+        self.stub = vmomi.adapter(host=server.host, port=port)
+        self.stub.scheme = lambda **_: server.connection(server.call_limits())
+        self.content = vmomi.vim.ServiceInstance("ServiceInstance", self.stub)
+        self.is_known = False
+
+    def learn(self) -> None:
+        """Ask the server for its managers; needs no session."""
+        if not self.is_known:
+            self.content = self.content.RetrieveContent()
+            self.is_known = True
+
+
+class Session:
+    """Calls the server as one user; shared by all threads, and made anew in a forked process."""
+
+    def __init__(self, server: Server, login: Login, patience: Patience, vmomi: Vmomi) -> None:
+        self.server = server
+        self.vmomi = vmomi
+        self._login = login
+        self._patience = patience
+        self._connections = Connections(server, vmomi)
+
+    def call(self, action: "Callable[[Connections], _Result]", *, repeats: bool = True) -> _Result:
+        """Return the result of ``action``, which makes calls through the connections.
+
+        Without ``repeats`` it is not made again after a failed connection: its outcome is unknown. Raises Fault,
+        RemoteServiceUnavailable.
+        """
+        pauses = self._pauses() if repeats else iter(())
+        is_renewed = False
+        while True:
+            connections = self._open()
+            cookie: str = connections.stub.cookie
+            try:
+                if not cookie:
+                    self.renew("")
+                return action(connections)
+            except self.vmomi.vim.fault.NotAuthenticated as error:
+                if is_renewed:
+                    raise errors.RemoteServiceUnavailable(reason="the server ends each session at once") from error
+                self.renew(cookie)
+                is_renewed = True
+            except self.vmomi.vmodl.MethodFault as fault:
+                raise fault_of(fault) from None
+            except (OSError, http.client.HTTPException, ExpatError) as error:
+                pause = next(pauses, None)
+                if pause is None or isinstance(error, TimeoutError):
+                    raise self._unavailable(error) from error
+                time.sleep(pause)
+
+    def cookie(self) -> str:
+        """Return the header that stands for the session; logs in without one. Raises RemoteServiceUnavailable."""
+        found: str = self.call(lambda connections: connections.stub.cookie)
+        return found.partition(";")[0]
+
+    def renew(self, cookie: str) -> None:
+        """Log in unless another thread has replaced the session of ``cookie``.
+
+        Raises Fault (InvalidLogin), RemoteServiceUnavailable.
+        """
+        connections = self._open()
+        with connections.lock:
+            present: str = connections.stub.cookie
+            if present and present.partition(";")[0] != cookie.partition(";")[0]:
+                return
+            connections.stub.cookie = ""
+            for pause in (*self._pauses(), None):
+                try:
+                    connections.learn()
+                    connections.content.sessionManager.Login(self._login.username, self._login.password, None)
+                    return
+                except self.vmomi.vmodl.MethodFault as fault:
+                    connections.stub.cookie = ""
+                    raise fault_of(fault) from None
+                except (OSError, http.client.HTTPException, ExpatError) as error:
+                    connections.stub.cookie = ""
+                    if pause is None or isinstance(error, TimeoutError):
+                        raise self._unavailable(error) from error
+                    time.sleep(pause)
+
+    def again(self, request: "Callable[[], _Result]") -> _Result:
+        """Return the result of ``request``, made again after a failed connection. Raises RemoteServiceUnavailable."""
+        pauses = self._pauses()
+        while True:
+            try:
+                return request()
+            except (OSError, http.client.HTTPException) as error:
+                pause = next(pauses, None)
+                if pause is None or isinstance(error, TimeoutError):
+                    raise self._unavailable(error) from error
+                time.sleep(pause)
+
+    def run(self, start: "Callable[[Connections], Reference]", *, repeats: bool = True) -> object:
+        """Start a task, wait for its end and return its result; raises Fault, RemoteServiceUnavailable."""
+        task = self.call(start, repeats=repeats)
+        end = time.monotonic() + _TASK_SECONDS
+        pause = _FIRST_POLL
+        while True:
+            state = str(self.properties(task, "Task", ["info.state"])["info.state"])
+            if state == "success":
+                return self.properties(task, "Task", ["info.result"]).get("info.result")
+            if state == "error":
+                raise fault_of(self.properties(task, "Task", ["info.error"])["info.error"])
+            if time.monotonic() > end:
+                raise errors.RemoteServiceUnavailable(reason=f"a task did not end in {_TASK_SECONDS:g} seconds")
+            time.sleep(min(pause, self._patience.poll))
+            pause *= 2
+
+    def properties(self, reference: Reference, kind: str, paths: Sequence[str]) -> Mapping[str, object]:
+        """Return the properties of an object by path; those that are not set are missing.
+
+        Only what is asked for is read: some servers give whole objects whose types do not agree with their description.
+        """
+        collector = self.vmomi.vmodl.query.PropertyCollector
+        spec = collector.FilterSpec(
+            objectSet=[collector.ObjectSpec(obj=reference, skip=False)],
+            propSet=[collector.PropertySpec(type=getattr(self.vmomi.vim, kind), pathSet=list(paths))],
+        )
+        found = self.call(lambda connections: connections.content.propertyCollector.RetrieveContents([spec]))
+        return {each.name: each.val for content in found for each in content.propSet}
+
+    def close(self) -> None:
+        """End the session on the server; failures are of no consequence."""
+        connections = self._connections
+        if connections.process == os.getpid() and connections.stub.cookie:
+            with suppress(Exception):
+                connections.content.sessionManager.Logout()
+            connections.stub.cookie = ""
+            connections.stub.DropConnections()
+
+    def _open(self) -> Connections:
+        """Return the connections; a forked process must not use those of its parent."""
+        if self._connections.process != os.getpid():
+            self._connections = Connections(self.server, self.vmomi)
+        return self._connections
+
+    def _pauses(self) -> Iterator[float]:
+        return (min(_FIRST_PAUSE * 2**number, _LONGEST_PAUSE) for number in range(self._patience.retries))
+
+    def _unavailable(self, error: Exception) -> errors.RemoteServiceUnavailable:
+        return errors.RemoteServiceUnavailable(reason=f"{self.server.authority}: {explain(error)}")
+
+
+def fault_of(found: object) -> Fault:
+    """Return the error for a fault of pyVmomi or the description of a task's fault."""
+    fault = getattr(found, "fault", None) or found
+    text = getattr(found, "localizedMessage", None) or getattr(fault, "msg", None) or ""
+    return Fault(type(fault).__name__.rpartition(".")[2], str(text))

@@ -30,6 +30,9 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-")
 _SLICE = 64 * 1024
 """Bytes that are sent within one wait, so that a server may take 1 KiB per second with the default time-out."""
 
+_PARTING_SECONDS = 10.0
+"""How long to wait until the server has noticed the end of an upload."""
+
 
 class Folder:
     """Requests to ``/folder``, each on a connection of its own."""
@@ -212,7 +215,7 @@ class Upload:
             raw = self._connection.sock
             if raw is not None:
                 raw.shutdown(socket.SHUT_WR)
-                raw.settimeout(self._session.server.seconds)
+                raw.settimeout(min(self._session.server.seconds, _PARTING_SECONDS))
                 while raw.recv(_SLICE):
                     pass
         self._connection.close()

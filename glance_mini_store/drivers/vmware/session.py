@@ -7,6 +7,7 @@ after a longer pause; a server that does not answer in time is not asked again, 
 import http.client
 import logging
 import os
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,9 @@ _Result = TypeVar("_Result")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _FIRST_POLL = 0.02
+_FINAL = (TimeoutError, ssl.SSLCertVerificationError)
+"""Failures that another attempt would only repeat."""
+
 _TASK_SECONDS = 600.0
 """How long a task may take: those of this driver rename, delete and list."""
 
@@ -127,7 +131,7 @@ class Session:
                 raise fault_of(fault) from None
             except (OSError, http.client.HTTPException, ExpatError) as error:
                 pause = next(pauses, None)
-                if pause is None or isinstance(error, TimeoutError):
+                if pause is None or isinstance(error, _FINAL):
                     raise self._unavailable(error) from error
                 time.sleep(pause)
 
@@ -157,7 +161,7 @@ class Session:
                     raise fault_of(fault) from None
                 except (OSError, http.client.HTTPException, ExpatError) as error:
                     connections.stub.cookie = ""
-                    if pause is None or isinstance(error, TimeoutError):
+                    if pause is None or isinstance(error, _FINAL):
                         raise self._unavailable(error) from error
                     time.sleep(pause)
 
@@ -169,7 +173,7 @@ class Session:
                 return request()
             except (OSError, http.client.HTTPException) as error:
                 pause = next(pauses, None)
-                if pause is None or isinstance(error, TimeoutError):
+                if pause is None or isinstance(error, _FINAL):
                     raise self._unavailable(error) from error
                 time.sleep(pause)
 
@@ -193,14 +197,22 @@ class Session:
         """Return the properties of an object by path; those that are not set are missing.
 
         Only what is asked for is read: some servers give whole objects whose types do not agree with their description.
+        Raises Fault for a property that the user may not read.
         """
         collector = self.vmomi.vmodl.query.PropertyCollector
         spec = collector.FilterSpec(
             objectSet=[collector.ObjectSpec(obj=reference, skip=False)],
             propSet=[collector.PropertySpec(type=getattr(self.vmomi.vim, kind), pathSet=list(paths))],
         )
-        found = self.call(lambda connections: connections.content.propertyCollector.RetrieveContents([spec]))
-        return {each.name: each.val for content in found for each in content.propSet}
+
+        def collect(connections: Connections) -> Mapping[str, object]:
+            found = connections.content.propertyCollector.RetrieveContents([spec])
+            for missing in (each for content in found for each in content.missingSet):
+                # An ended session is reported here by some servers.
+                raise missing.fault
+            return {each.name: each.val for content in found for each in content.propSet}
+
+        return self.call(collect)
 
     def close(self) -> None:
         """End the session on the server; failures are of no consequence."""

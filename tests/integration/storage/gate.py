@@ -19,9 +19,10 @@ _COOKIE = re.compile(rb"(?im)^cookie:.*?vmware_soap_session=\"?([^\";\r\n]+)")
 class Gate(fixtures.Fixture):
     """Listens on ``address`` (host:port) and passes to ``server`` (host:port); attributes may be set at any time.
 
-    ``is_silent``: nothing is passed on. ``drip``: seconds between two bytes of an answer. ``cut_after``: each
-    connection is cut after as many bytes from the client. ``ended``: sessions whose requests to /folder are refused;
-    ``seen``: sessions of such requests. ``away``: as many connections are closed at once.
+    ``is_silent``: nothing is passed on; ``stalls``: nothing more from clients. ``drip``: seconds between two bytes of
+    an answer, 0: none. ``cut_after``: each connection is cut after as many bytes from the client. ``ended``: sessions
+    whose requests to /folder are refused; ``seen``: sessions of such requests. ``away``: as many connections are closed
+    at once.
     """
 
     def __init__(self, server, tls=None):
@@ -30,12 +31,12 @@ class Gate(fixtures.Fixture):
         self._server = (host, int(port))
         self._tls = tls
         self.is_silent = False
-        self.drip = None
+        self.drip = 0
+        self.stalls = False
         self.cut_after = None
         self.away = 0
         self.ended = set()
         self.seen = []
-        self.requests = []
 
     def _setUp(self):
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -76,7 +77,6 @@ class Gate(fixtures.Fixture):
         head = client.recv(_BLOCK)
         while self.is_silent and not self._is_over:
             time.sleep(0.01)
-        self.requests.append(head.partition(b" HTTP")[0].decode())
         session = _COOKIE.search(head)
         if head.partition(b" ")[2].startswith(b"/folder") and session:
             self.seen.append(session[1].decode())
@@ -89,6 +89,8 @@ class Gate(fixtures.Fixture):
             back.start()
             passed = 0
             while head:
+                while self.stalls and not self._is_over:
+                    time.sleep(0.01)
                 server.sendall(head)
                 passed += len(head)
                 if self.cut_after is not None and passed >= self.cut_after:
@@ -101,9 +103,8 @@ class Gate(fixtures.Fixture):
     def _pass_back(self, server, client):
         with contextlib.suppress(OSError):
             while data := server.recv(_BLOCK):
-                if self.drip is None:
-                    client.sendall(data)
-                for byte in data if self.drip is not None else ():
-                    client.sendall(bytes([byte]))
+                step = 1 if self.drip else len(data)
+                for start in range(0, len(data), step):
+                    client.sendall(data[start : start + step])
                     time.sleep(self.drip)
             client.shutdown(socket.SHUT_RDWR)

@@ -1,14 +1,19 @@
 """The VMware driver with the vCenter simulator: the contract, several datastores, and faults of the server."""
 
 import contextlib
+import hashlib
 import html
 import http.client
 import re
+import ssl
 import threading
+import time
 import uuid
+from pathlib import Path
 from urllib.parse import unquote
 
-from fixtures import FakeLogger
+import requests
+from fixtures import FakeLogger, TempDir
 from oslo_config import cfg
 
 from glance_mini_store import errors
@@ -23,7 +28,9 @@ from glance_mini_store.testing.contract import (
     pieces,
 )
 from tests.integration.base import ServiceTestCase
+from tests.integration.served import Served
 from tests.integration.storage.gate import Gate
+from tests.unit.store.test_http_driver import self_signed
 
 MIB = 1024 * 1024
 PASSWORD = "secret-of-this-test"
@@ -89,6 +96,13 @@ class VcenterTestCase(ServiceTestCase):
         connection.close()
         return sorted(unquote(html.unescape(name)) for name in re.findall(r'href="([^"]+)"', listing))
 
+    def stored_soon(self):
+        """Return the files in the folder once there are any; the simulator makes one after it got the first bytes."""
+        deadline = time.monotonic() + 30
+        while not (found := self.stored()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return found
+
     def gate(self, **settings):
         """Return a gate before the simulator."""
         return self.useFixture(Gate(self.service("vcsim")["TEST_VCENTER"], **settings))
@@ -120,7 +134,7 @@ class TestVmware(VcenterTestCase):
 
         def source():
             yield pattern(MIB)
-            seen.append(self.stored())
+            seen.append(self.stored_soon())
             yield b"end"
 
         self.driver.write("name", source(), None)
@@ -207,6 +221,67 @@ class TestVmware(VcenterTestCase):
             thread.join(60)
         self.assertEqual([1, ["name"]], [len(locations), self.stored()])
         self.assertEqual(locations[0][1], b"".join(self.driver.read(locations[0][0])))
+
+
+SERVICE = """
+[DEFAULT]
+enabled_backends = images:file,vm:vmware
+[glance_store]
+default_backend = vm
+[vm]
+vmware_server_host = {TEST_VCENTER}
+vmware_server_scheme = http
+vmware_server_username = {TEST_VCENTER_USER}
+vmware_server_password = {TEST_VCENTER_PASSWORD}
+vmware_datastores = {TEST_VCENTER_DATACENTER}:{TEST_VCENTER_DATASTORE}:10
+vmware_store_image_dir = /images/{folder}
+vmware_task_poll_interval = 0.1
+"""
+
+
+class TestService(VcenterTestCase):
+    """The whole service with a store of this driver."""
+
+    def setUp(self):
+        super().setUp()
+        self.unchecked()
+        users = {"alice": ("lab", "member"), "root": ("lab", "admin")}
+        self.served = self.useFixture(Served(SERVICE.format(folder=self.folder, **self.vcenter), users=users))
+
+    def request(self, method, path, user="alice", **more):
+        headers = {"X-Auth-Token": self.served.tokens[user], **more.pop("headers", {})}
+        return requests.request(method, self.served.url + path, headers=headers, timeout=60, **more)
+
+    def upload(self, data):
+        settings = {"name": "n", "disk_format": "raw", "container_format": "bare"}
+        image = self.request("POST", "/v2/images", json=settings).json()["id"]
+        content = {"Content-Type": "application/octet-stream"}
+        self.assertEqual(204, self.request("PUT", f"/v2/images/{image}/file", data=data, headers=content).status_code)
+        return image
+
+    def test_image_is_uploaded_read_by_range_and_deleted(self):
+        data = pattern(5 * MIB + 3)
+        for body in (data, pieces(data)):
+            image = self.upload(body)
+            self.assertEqual([image], [name[:36] for name in self.stored()])
+            shown = self.request("GET", f"/v2/images/{image}").json()
+            self.assertEqual(
+                ("active", len(data), "vm", hashlib.sha512(data).hexdigest()),
+                (shown["status"], shown["size"], shown["stores"], shown["os_hash_value"]),
+            )
+            self.assertEqual(data, self.request("GET", f"/v2/images/{image}/file").content)
+            for value, part in (("bytes=7-9", data[7:10]), ("bytes=-5", data[-5:]), (f"bytes={MIB}-", data[MIB:])):
+                answer = self.request("GET", f"/v2/images/{image}/file", headers={"Range": value})
+                self.assertEqual((206, part), (answer.status_code, answer.content))
+            self.assertEqual(204, self.request("DELETE", f"/v2/images/{image}").status_code)
+            self.assertEqual([], self.stored())
+
+    def test_detailed_list_names_the_store_without_credentials(self):
+        answer = self.request("GET", "/v2/info/stores/detail", "root")
+        (store,) = [store for store in answer.json()["stores"] if store["id"] == "vm"]
+        self.assertEqual(("vmware", ["DC0:LocalDS_0:10"]), (store["type"], store["properties"]["datastores"]))
+        self.assertNotIn(self.vcenter["TEST_VCENTER_PASSWORD"], answer.text)
+        self.assertNotIn(self.vcenter["TEST_VCENTER_PASSWORD"], self.served.log.read_text())
 
 
 class TestDatastores(VcenterTestCase):
@@ -351,17 +426,15 @@ class TestFaults(VcenterTestCase):
 
     def test_server_that_does_not_answer_is_given_up(self):
         gate = self.gate()
-        driver = self.behind(gate)
-        location = driver.write("name", [b"data"]).location
-        driver.close()
-        for limits in (driver,):
-            limits._session.server.__dict__["seconds"] = 0.5
+        location = self.behind(gate).write("name", [b"data"]).location
         gate.is_silent = True
+        driver = self.unchecked(vmware_server_host=gate.address, vmware_timeout=0.5)
         calls = {
             "read": lambda: list(driver.read(location)),
             "size": lambda: driver.size(location),
             "write": lambda: driver.write("other", [b"data"]),
             "delete": lambda: driver.delete(location),
+            "discard": lambda: driver.discard("name"),
             "probe": driver.probe,
             "check": driver.check,
         }
@@ -369,16 +442,40 @@ class TestFaults(VcenterTestCase):
             error = self.assertRaises(errors.RemoteServiceUnavailable, call)
             self.no_credential_in(error)
         gate.is_silent = False
+        self.assertEqual(["name"], self.stored())
+
+    def test_server_that_falls_silent_in_an_upload_is_given_up(self):
+        gate = self.gate()
+        driver = self.behind(gate, vmware_timeout=2.0)
+
+        def source():
+            yield pattern(MIB)
+            self.stored_soon()
+            gate.stalls = True
+            yield from pieces(pattern(64 * MIB))
+
+        self.assertRaises(errors.RemoteServiceUnavailable, driver.write, "name", source(), 65 * MIB)
+        gate.stalls = False
+        driver.discard("name")
+        self.assertEqual([], self.stored())
 
     def test_server_that_drips_is_given_up(self):
         gate = self.gate()
-        driver = self.behind(gate)
-        location = driver.write("name", [pattern(MIB)]).location
-        driver._session.server.__dict__["seconds"] = 0.5
+        location = self.behind(gate).write("name", [pattern(MIB)]).location
         gate.drip = 0.02
-        for call in (lambda: list(driver.read(location)), lambda: driver.size(location), driver.probe):
-            self.assertRaises(errors.RemoteServiceUnavailable, call)
-        gate.drip = None
+        for name in ("read", "size", "probe"):
+            driver = self.unchecked(vmware_server_host=gate.address, vmware_timeout=0.5)
+            call = {"read": lambda: list(driver.read(location)), "size": lambda: driver.size(location)}  # noqa: B023
+            self.assertRaises(errors.RemoteServiceUnavailable, call.get(name, driver.probe))
+        gate.drip = 0
+
+    def test_data_that_drips_is_given_up(self):
+        gate = self.gate()
+        driver = self.behind(gate, vmware_timeout=1.0)
+        location = driver.write("name", [pattern(MIB)]).location
+        gate.drip = 0.01
+        self.assertRaises(errors.RemoteServiceUnavailable, lambda: list(driver.read(location)))
+        gate.drip = 0
 
     def test_upload_that_is_cut_leaves_nothing(self):
         gate = self.gate()
@@ -408,6 +505,24 @@ class TestFaults(VcenterTestCase):
         go_on.set()
         writer.join(60)
         self.assertEqual(["fast", "slow"], self.stored())
+
+    def test_certificate_is_verified_by_the_ca_file_or_not_at_all(self):
+        pem = Path(self.useFixture(TempDir()).path) / "pem"
+        pem.write_bytes(self_signed("127.0.0.1"))
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(pem)
+        gate = self.gate(tls=tls)
+        for name, trust in (("first", {"vmware_ca_file": str(pem)}), ("second", {"vmware_insecure": True})):
+            driver = self.behind(gate, vmware_server_scheme="https", **trust)
+            location = driver.write(name, pieces(pattern(3 * MIB)), None).location
+            self.assertEqual(pattern(3 * MIB), b"".join(driver.read(location)))
+            source = broken(pattern(2 * MIB), SourceError())
+            self.assertRaises(SourceError, driver.write, "broken", source, 10 * MIB)
+            driver.delete(location)
+            self.assertEqual([], self.stored())
+        driver = self.unchecked(vmware_server_host=gate.address, vmware_server_scheme="https", vmware_api_retry_count=0)
+        error = self.assertRaises(errors.RemoteServiceUnavailable, driver.check)
+        self.assertIn("certificate", str(error))
 
     def end_session(self, driver):
         """Let the server end the session of ``driver``, as an administrator would."""

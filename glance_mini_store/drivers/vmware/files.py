@@ -1,6 +1,6 @@
 """What the server's file manager does with files in datastores: move, delete, list, and the folder of the images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
 from glance_mini_store import errors
@@ -67,7 +67,7 @@ class Files:
         """Yield the names of the files in a folder that fit one of ``patterns`` (* stands for any text)."""
         vim = self.session.vmomi.vim
         spec = vim.host.DatastoreBrowser.SearchSpec(matchPattern=list(patterns))
-        found = self.session.properties(self.datastore(folder.datastore), "Datastore", ["browser"])
+        found = self._properties(folder.datastore, ["browser"])
         browser = cast(_Browser, found["browser"])
         try:
             files = self.session.run(lambda _: browser.SearchDatastore_Task(folder.datastore_path, spec))
@@ -80,8 +80,7 @@ class Files:
 
     def free(self, datastore: Datastore) -> int:
         """Return the free bytes of a datastore, 0 if it cannot be used now. Raises NotFound."""
-        paths = ["summary.accessible", "summary.freeSpace"]
-        found = self.session.properties(self.datastore(datastore), "Datastore", paths)
+        found = self._properties(datastore, ["summary.accessible", "summary.freeSpace"])
         free = found.get("summary.freeSpace")
         return free if isinstance(free, int) and found.get("summary.accessible") else 0
 
@@ -100,10 +99,6 @@ class Files:
     def error(self, fault: Fault, place: Place) -> errors.StoreError:
         """Return the error of this package for a fault about a file."""
         location = place.location(self.session.server.authority)
-        if fault.name == "ManagedObjectNotFound":
-            # A datastore was removed, or made anew under the same name.
-            self._datacenters.clear()
-            self._datastores.clear()
         if fault.name in _MISSING:
             return errors.NotFound(location=location)
         if fault.name in _BUSY:
@@ -113,6 +108,17 @@ class Files:
         if fault.name in _FULL:
             return errors.StorageFull(reason=str(fault))
         return errors.RemoteServiceUnavailable(reason=str(fault))
+
+    def _properties(self, datastore: Datastore, paths: Sequence[str]) -> Mapping[str, object]:
+        """Return properties of a datastore, also if it was made anew under the same name."""
+        try:
+            return self.session.properties(self.datastore(datastore), "Datastore", paths)
+        except Fault as fault:
+            if fault.name != "ManagedObjectNotFound":
+                raise
+        self._datacenters.clear()
+        self._datastores.clear()
+        return self.session.properties(self.datastore(datastore), "Datastore", paths)
 
     def _datacenter(self, path: str) -> Reference:
         if path not in self._datacenters:

@@ -19,10 +19,10 @@ _COOKIE = re.compile(rb"(?im)^cookie:.*?vmware_soap_session=\"?([^\";\r\n]+)")
 class Gate(fixtures.Fixture):
     """Listens on ``address`` (host:port) and passes to ``server`` (host:port); attributes may be set at any time.
 
-    ``is_silent``: nothing is passed on; ``stalls``: nothing more from clients. ``drip``: seconds between two bytes of
-    an answer, 0: none. ``cut_after``: each connection is cut after as many bytes from the client. ``ended``: sessions
-    whose requests to /folder are refused; ``seen``: sessions of such requests. ``away``: as many connections are closed
-    at once.
+    ``refusal``: status of the answer to each upload. ``is_silent``: nothing is passed on; ``stalls``: nothing more from
+    clients. ``drip``: seconds between two bytes of an answer, 0: none. ``cut_after``: each connection is cut after as
+    many bytes from the client; ``cut_answers_after``: from the server. ``ended``: sessions whose requests to /folder
+    are refused; ``seen``: sessions of such requests. ``away``: as many connections are closed at once.
     """
 
     def __init__(self, server, tls=None):
@@ -34,6 +34,8 @@ class Gate(fixtures.Fixture):
         self.drip = 0
         self.stalls = False
         self.cut_after = None
+        self.cut_answers_after = None
+        self.refusal = None
         self.away = 0
         self.ended = set()
         self.seen = []
@@ -83,6 +85,12 @@ class Gate(fixtures.Fixture):
             if session[1].decode() in self.ended:
                 client.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                 return
+        if self.refusal is not None and head.startswith(b"PUT"):
+            client.sendall(b"HTTP/1.1 %d Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % self.refusal)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(_BLOCK):
+                pass
+            return
         with socket.create_connection(self._server) as server:
             self._open.append(server)
             back = threading.Thread(target=self._pass_back, args=(server, client), daemon=True)
@@ -102,7 +110,11 @@ class Gate(fixtures.Fixture):
 
     def _pass_back(self, server, client):
         with contextlib.suppress(OSError):
+            passed = 0
             while data := server.recv(_BLOCK):
+                passed += len(data)
+                if self.cut_answers_after is not None and passed > self.cut_answers_after:
+                    break
                 step = 1 if self.drip else len(data)
                 for start in range(0, len(data), step):
                     client.sendall(data[start : start + step])

@@ -4,8 +4,13 @@ import contextlib
 import hashlib
 import html
 import http.client
+import os
 import re
+import shutil
+import signal
 import ssl
+import subprocess
+import tempfile
 import threading
 import time
 import uuid
@@ -13,7 +18,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import requests
-from fixtures import FakeLogger, TempDir
+from fixtures import FakeLogger, Fixture, TempDir
 from oslo_config import cfg
 
 from glance_mini_store import errors
@@ -27,9 +32,10 @@ from glance_mini_store.testing.contract import (
     pattern,
     pieces,
 )
-from tests.integration.base import ServiceTestCase
+from tests.integration.base import SERVICES, ServiceTestCase
 from tests.integration.served import Served
 from tests.integration.storage.gate import Gate
+from tests.ports import free_port
 from tests.unit.store.test_http_driver import self_signed
 
 MIB = 1024 * 1024
@@ -346,6 +352,76 @@ class TestDatastores(VcenterTestCase):
             self.assertIn(missing.rpartition(":")[0], str(error))
 
 
+class Simulator(Fixture):
+    """A simulator of the test's own, which it may kill."""
+
+    def _setUp(self):
+        home = Path(self.useFixture(TempDir()).path)
+        shared = Path(os.environ.get("SERVICES_HOME", f"{tempfile.gettempdir()}/glance-mini-services"))
+        if (shared / "vcsim" / "vcsim").exists():
+            (home / "vcsim").mkdir()
+            shutil.copy2(shared / "vcsim" / "vcsim", home / "vcsim" / "vcsim")
+        port = free_port()
+        self.address = f"127.0.0.1:{port}"
+        self._environment = {**os.environ, "SERVICES_HOME": str(home), "VCSIM_PORT": str(port)}
+        self._home = home
+        self.start()
+        self.addCleanup(self._run, "stop")
+
+    def start(self):
+        self._run("start")
+
+    def kill(self):
+        """End it at once, in the middle of whatever it does."""
+        process = int(next(self._home.glob("**/vcsim.pid")).read_text().split()[0])
+        os.kill(process, signal.SIGKILL)
+        while is_running(process):
+            time.sleep(0.01)
+
+    def _run(self, action):
+        command = ["bash", SERVICES / "vcsim", action]
+        subprocess.run(command, check=True, capture_output=True, timeout=300, env=self._environment)
+
+
+def is_running(process):
+    """Return whether a process runs; one that ended and was not asked for its code does not."""
+    try:
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+class TestKilledServer(VcenterTestCase):
+    def setUp(self):
+        super().setUp()
+        self.useFixture(FakeLogger(level=0))
+        self.service("vcsim")
+        self.simulator = self.useFixture(Simulator())
+        self.driver = self.new_driver(vmware_server_host=self.simulator.address, vmware_api_retry_count=1)
+
+    def test_upload_fails_and_another_one_succeeds_when_the_server_is_back(self):
+        def source():
+            yield pattern(MIB)
+            self.simulator.kill()
+            yield from pieces(pattern(64 * MIB))
+
+        for size in (65 * MIB, None):
+            self.assertRaises(errors.RemoteServiceUnavailable, self.driver.write, "name", source(), size)
+            self.assertRaises(errors.RemoteServiceUnavailable, self.driver.probe)
+            self.simulator.start()
+            written = self.driver.write("name", [b"data"])
+            self.assertEqual(b"data", b"".join(self.driver.read(written.location)))
+            self.assertEqual({"name"}, set(self.driver.names()))
+            self.driver.delete(written.location)
+
+    def test_download_fails(self):
+        location = self.driver.write("name", [pattern(MIB)] * 64).location
+        reader = self.driver.read(location)
+        next(reader)
+        self.simulator.kill()
+        self.assertRaises(errors.RemoteServiceUnavailable, lambda: list(reader))
+
+
 class TestFaults(VcenterTestCase):
     def setUp(self):
         super().setUp()
@@ -488,6 +564,30 @@ class TestFaults(VcenterTestCase):
             gate.cut_after = None
             self.assertEqual([], self.stored())
             self.no_credential_in(error)
+
+    def test_download_that_is_cut_is_an_error(self):
+        gate = self.gate()
+        driver = self.behind(gate)
+        location = driver.write("name", [pattern(MIB)] * 4).location
+        gate.cut_answers_after = 2 * MIB
+        reader = driver.read(location)
+        self.assertEqual(pattern(MIB), next(reader))
+        self.assertRaises(errors.RemoteServiceUnavailable, lambda: list(reader))
+
+    def test_answer_that_refuses_an_upload_tells_why(self):
+        gate = self.gate()
+        driver = self.behind(gate)
+        expected = {
+            403: errors.StorageWriteDenied,
+            404: errors.StorageWriteDenied,
+            500: errors.RemoteServiceUnavailable,
+            507: errors.StorageFull,
+        }
+        for status, error in expected.items():
+            gate.refusal = status
+            for size in (8 * MIB, None):
+                self.assertRaises(error, driver.write, "name", pieces(pattern(8 * MIB)), size)
+        self.assertEqual([], self.stored())
 
     def test_slow_upload_does_not_hold_up_another(self):
         driver = self.new_driver()

@@ -143,8 +143,11 @@ class VmwareDriver(Driver):
     def delete(self, location: str) -> None:
         """Delete the file. Raises NotFound, InUseByStore, Forbidden, BadStoreUri, RemoteServiceUnavailable."""
         place = self._place(location)
-        # The file manager would also delete a folder.
         self._size(place, location)
+        folder, _, file = place.path.rpartition("/")
+        # The file manager would delete a folder with all that is in it.
+        if file not in self._files.listed(Place(place.datastore, folder), (file,)):
+            raise errors.NotFound(location=location)
         self._files.delete(place)
 
     def _at(self, datastore: Datastore, file: str) -> Place:

@@ -64,9 +64,15 @@ class Files:
                 raise self.error(fault, folder) from fault
 
     def listed(self, folder: Place, patterns: Sequence[str]) -> Iterator[str]:
-        """Yield the names of the files in a folder that fit one of ``patterns`` (* stands for any text)."""
+        """Yield the names of the files in a folder that fit one of ``patterns`` (* stands for any text).
+
+        Folders in it are left out.
+        """
         vim = self.session.vmomi.vim
-        spec = vim.host.DatastoreBrowser.SearchSpec(matchPattern=list(patterns))
+        details = vim.host.DatastoreBrowser.FileInfo.Details(
+            fileType=True, fileSize=False, modification=False, fileOwner=False
+        )
+        spec = vim.host.DatastoreBrowser.SearchSpec(matchPattern=list(patterns), details=details)
         found = self._properties(folder.datastore, ["browser"])
         browser = cast(_Browser, found["browser"])
         try:
@@ -76,7 +82,8 @@ class Files:
                 return
             raise self.error(fault, folder) from fault
         for file in getattr(files, "file", None) or ():
-            yield str(file.path)
+            if not isinstance(file, vim.host.DatastoreBrowser.FolderInfo):
+                yield str(file.path)
 
     def free(self, datastore: Datastore) -> int:
         """Return the free bytes of a datastore, 0 if it cannot be used now. Raises NotFound."""

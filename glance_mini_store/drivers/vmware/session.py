@@ -78,23 +78,33 @@ class Vmomi:
 
 
 class Connections:
-    """The connections of one process to the server, and what the server told about itself."""
+    """One session: connections to the server, which stay open for further calls, and the managers of the server.
 
-    def __init__(self, server: Server, vmomi: Vmomi) -> None:
-        self.process = os.getpid()
-        self.lock = threading.Lock()
-        self.vmomi = vmomi
+    ``cookie`` is the request header that stands for the session.
+    """
+
+    def __init__(self, server: Server, login: Login, vmomi: Vmomi) -> None:
+        """Log in. Raises what pyVmomi raises."""
         port = -server.port if server.tls is None else server.port
         self.stub = vmomi.adapter(host=server.host, port=port)
         self.stub.scheme = lambda **_: server.connection(server.call_limits())
-        self.content = vmomi.vim.ServiceInstance("ServiceInstance", self.stub)
-        self.is_known = False
+        self.content = vmomi.vim.ServiceInstance("ServiceInstance", self.stub).RetrieveContent()
+        self.content.sessionManager.Login(login.username, login.password, None)
+        cookie: str = self.stub.cookie
+        self.cookie = cookie.partition(";")[0]
 
-    def learn(self) -> None:
-        """Ask the server for its managers; needs no session."""
-        if not self.is_known:
-            self.content = self.content.RetrieveContent()
-            self.is_known = True
+    def close(self) -> None:
+        """Close the connections that no call uses."""
+        self.stub.DropConnections()
+
+
+class _Own:
+    """What belongs to one process: a forked one must not use the connections, or wait for the lock, of its parent."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self.lock = threading.Lock()
+        self.connections: Connections | None = None
 
 
 class Session:
@@ -105,7 +115,7 @@ class Session:
         self.vmomi = vmomi
         self._login = login
         self._patience = patience
-        self._connections = Connections(server, vmomi)
+        self._own = _Own()
 
     def call(self, action: "Callable[[Connections], _Result]", *, repeats: bool = True) -> _Result:
         """Return the result of ``action``, which makes calls through the connections.
@@ -117,15 +127,12 @@ class Session:
         is_renewed = False
         while True:
             connections = self._open()
-            cookie: str = connections.stub.cookie
             try:
-                if not cookie:
-                    self.renew("")
                 return action(connections)
             except self.vmomi.vim.fault.NotAuthenticated as error:
                 if is_renewed:
                     raise errors.RemoteServiceUnavailable(reason="the server ends each session at once") from error
-                self.renew(cookie)
+                self.renew(connections.cookie)
                 is_renewed = True
             except self.vmomi.vmodl.MethodFault as fault:
                 raise fault_of(fault) from None
@@ -137,33 +144,25 @@ class Session:
 
     def cookie(self) -> str:
         """Return the header that stands for the session; logs in without one. Raises RemoteServiceUnavailable."""
-        found: str = self.call(lambda connections: connections.stub.cookie)
-        return found.partition(";")[0]
+        return self._open().cookie
 
     def renew(self, cookie: str) -> None:
         """Log in unless another thread has replaced the session of ``cookie``.
 
         Raises Fault (InvalidLogin), RemoteServiceUnavailable.
         """
-        connections = self._open()
-        with connections.lock:
-            present: str = connections.stub.cookie
-            if present and present.partition(";")[0] != cookie.partition(";")[0]:
-                return
-            connections.stub.cookie = ""
-            for pause in (*self._pauses(), None):
-                try:
-                    connections.learn()
-                    connections.content.sessionManager.Login(self._login.username, self._login.password, None)
-                    return
-                except self.vmomi.vmodl.MethodFault as fault:
-                    connections.stub.cookie = ""
-                    raise fault_of(fault) from None
-                except (OSError, http.client.HTTPException, ExpatError) as error:
-                    connections.stub.cookie = ""
-                    if pause is None or isinstance(error, _FINAL):
-                        raise self._unavailable(error) from error
-                    time.sleep(pause)
+        own = self._of_this_process()
+        with own.lock:
+            if own.connections is None or own.connections.cookie == cookie:
+                old, own.connections = own.connections, self._log_in()
+                if old is not None:
+                    old.close()
+
+    def _log_in(self) -> Connections:
+        try:
+            return self.again(lambda: Connections(self.server, self._login, self.vmomi))
+        except self.vmomi.vmodl.MethodFault as fault:
+            raise fault_of(fault) from None
 
     def again(self, request: "Callable[[], _Result]") -> _Result:
         """Return the result of ``request``, made again after a failed connection. Raises RemoteServiceUnavailable."""
@@ -171,7 +170,7 @@ class Session:
         while True:
             try:
                 return request()
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, http.client.HTTPException, ExpatError) as error:
                 pause = next(pauses, None)
                 if pause is None or isinstance(error, _FINAL):
                     raise self._unavailable(error) from error
@@ -216,18 +215,24 @@ class Session:
 
     def close(self) -> None:
         """End the session on the server; failures are of no consequence."""
-        connections = self._connections
-        if connections.process == os.getpid() and connections.stub.cookie:
+        own = self._of_this_process()
+        if own.connections is not None:
             with suppress(Exception):
-                connections.content.sessionManager.Logout()
-            connections.stub.cookie = ""
-            connections.stub.DropConnections()
+                own.connections.content.sessionManager.Logout()
+            own.connections.close()
+            own.connections = None
 
     def _open(self) -> Connections:
-        """Return the connections; a forked process must not use those of its parent."""
-        if self._connections.process != os.getpid():
-            self._connections = Connections(self.server, self.vmomi)
-        return self._connections
+        """Return the present session; logs in without one."""
+        own = self._of_this_process()
+        while own.connections is None:
+            self.renew("")
+        return own.connections
+
+    def _of_this_process(self) -> _Own:
+        if self._own.process != os.getpid():
+            self._own = _Own()
+        return self._own
 
     def _pauses(self) -> Iterator[float]:
         return (min(_FIRST_PAUSE * 2**number, _LONGEST_PAUSE) for number in range(self._patience.retries))

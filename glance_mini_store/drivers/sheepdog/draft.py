@@ -13,10 +13,12 @@ from glance_mini_store import errors
 from glance_mini_store.drivers.sheepdog.cluster import Cluster, refuse
 from glance_mini_store.drivers.sheepdog.process import DogFailed, DogProcess
 from glance_mini_store.lanes import Chunk
+from glance_mini_store.streams import BLOCK
 
 LOG = logging.getLogger(__name__)
 
 _TAG = "complete"
+_REMOVED = "the unfinished data was removed"
 _DRAFT = re.compile(r"\.([A-Za-z0-9_-]{1,200})\.[0-9a-f]{16}\.part")
 
 
@@ -35,7 +37,8 @@ def remove_drafts(cluster: Cluster, name: str) -> None:
 class Draft:
     """A new disk for the image ``name``; data is appended in calls of at most ``piece`` bytes.
 
-    ``size`` is the announced size in bytes, None if it is unknown: then the disk grows with each chunk.
+    ``size`` is the announced size in bytes, None if it is unknown: then the disk grows as data comes, and small chunks
+    are collected up to 1 MiB.
     """
 
     def __init__(self, cluster: Cluster, name: str, size: int | None, piece: int) -> None:
@@ -45,13 +48,27 @@ class Draft:
         self._cluster = cluster
         self._piece = piece
         self._room = size or 0
+        self._waiting: bytearray | None = bytearray() if size is None else None
         self._left = 0
         self._process: DogProcess | None = None
         cluster.create(self.disk, self._room)
 
     def write(self, chunk: Chunk) -> None:
         """Append ``chunk``. Raises StorageFull, StorageWriteDenied if the draft was removed."""
-        rest = memoryview(chunk).cast("B")
+        data = memoryview(chunk).cast("B")
+        if self._waiting is not None:
+            if len(self._waiting) + len(data) < BLOCK:
+                self._waiting += data
+                return
+            self._flush()
+        self._send(data)
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._send(memoryview(self._waiting))
+            self._waiting = bytearray()
+
+    def _send(self, rest: memoryview) -> None:
         try:
             while rest:
                 if self._process is None:
@@ -66,19 +83,22 @@ class Draft:
                     self._end()
         except DogFailed as failure:
             self._refuse(failure)
+        except errors.NotFound as error:
+            raise errors.StorageWriteDenied(reason=_REMOVED) from error
 
     def publish(self, name: str) -> None:
         """Make the data the disk ``name`` in one step, if all announced bytes came, and remove the draft.
 
         Raises Duplicate, SizeMismatch, StorageWriteDenied if the draft was removed meanwhile.
         """
+        self._flush()
         if self.size != self._room:
             raise errors.SizeMismatch(expected=self._room, received=self.size)
         try:
             self._cluster.snapshot(self.disk, _TAG)
             self._cluster.clone(self.disk, _TAG, name)
         except errors.NotFound as error:
-            raise errors.StorageWriteDenied(reason="the unfinished data was removed") from error
+            raise errors.StorageWriteDenied(reason=_REMOVED) from error
         try:
             _remove(self._cluster, self.disk)
         except errors.StoreError as error:
@@ -109,7 +129,7 @@ class Draft:
         try:
             refuse(failure, f"sheepdog://{self.disk}")
         except errors.NotFound as error:
-            raise errors.StorageWriteDenied(reason="the unfinished data was removed") from error
+            raise errors.StorageWriteDenied(reason=_REMOVED) from error
 
 
 def _remove(cluster: Cluster, disk: str) -> None:

@@ -11,7 +11,7 @@ from glance_mini_store.drivers.vmware.session import Fault, Reference, Session
 _MISSING = {"FileNotFound", "InvalidDatastorePath"}
 _EXISTS = {"FileAlreadyExists"}
 _BUSY = {"FileLocked", "ResourceInUse", "TaskInProgress"}
-_REFUSED = {"NoPermission", "InvalidLogin", "RestrictedVersion"}
+_REFUSED = {"NoPermission", "RestrictedVersion"}
 _FULL = {"NoDiskSpace"}
 
 
@@ -40,6 +40,8 @@ class Files:
         except Fault as fault:
             if fault.name in _EXISTS:
                 raise errors.Duplicate(location=target.location(self.session.server.authority)) from fault
+            if fault.name in _REFUSED:
+                raise errors.StorageWriteDenied(reason=str(fault)) from fault
             raise self.error(fault, source) from fault
 
     def delete(self, place: Place) -> None:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Protocol, TypeVar
 from xml.parsers.expat import ExpatError
@@ -30,6 +30,7 @@ _FIRST_POLL = 0.02
 _FINAL = (TimeoutError, ssl.SSLCertVerificationError)
 """Failures that another attempt would only repeat."""
 
+_PARTING_SECONDS = 5.0
 _TASK_SECONDS = 600.0
 """How long a task may take: those of this driver rename, delete and list."""
 
@@ -96,6 +97,15 @@ class Connections:
     def close(self) -> None:
         """Close the connections that no call uses."""
         self.stub.DropConnections()
+
+    def log_out(self, server: Server) -> None:
+        """End the session on the server, without waiting long for it; failures are of no consequence."""
+        self.close()
+        hurried = replace(server, seconds=min(server.seconds, _PARTING_SECONDS))
+        self.stub.scheme = lambda **_: hurried.connection(hurried.call_limits())
+        with suppress(Exception):
+            self.content.sessionManager.Logout()
+        self.close()
 
 
 class _Own:
@@ -217,9 +227,7 @@ class Session:
         """End the session on the server; failures are of no consequence."""
         own = self._of_this_process()
         if own.connections is not None:
-            with suppress(Exception):
-                own.connections.content.sessionManager.Logout()
-            own.connections.close()
+            own.connections.log_out(self.server)
             own.connections = None
 
     def _open(self) -> Connections:

@@ -23,6 +23,7 @@ from oslo_config import cfg
 
 from glance_mini_store import errors
 from glance_mini_store.drivers.vmware import VmwareDriver
+from glance_mini_store.drivers.vmware.session import Login
 from glance_mini_store.settings import resolve
 from glance_mini_store.testing.contract import (
     DriverContract,
@@ -478,6 +479,23 @@ class TestFaults(VcenterTestCase):
         written = driver.write("name", source())
         self.assertEqual(pattern(MIB) + b"end", b"".join(driver.read(written.location)))
         self.assertEqual(["name"], self.stored())
+
+    def test_password_that_changes_in_the_middle_of_an_upload_fails_it(self):
+        driver = self.new_driver()
+        login = driver._session._login
+
+        def source():
+            yield pattern(MIB)
+            self.end_session(driver)
+            driver._session._login = Login(login.username, PASSWORD)
+            yield b"end"
+
+        error = self.assertRaises(errors.RemoteServiceUnavailable, driver.write, "name", source())
+        self.assertIn("InvalidLogin", str(error))
+        self.no_credential_in(error)
+        driver._session._login = login
+        driver.discard("name")
+        self.assertEqual([], self.stored())
 
     def test_folder_request_with_an_ended_session_is_made_with_a_new_one(self):
         gate = self.gate()

@@ -113,10 +113,13 @@ class TestWriting(StandIn):
         self.assertEqual([["0", str(MIB)], [str(MIB), str(MIB)], [str(2 * MIB), "5"]], writes)
         self.assertEqual([], self.calls("resize"))
 
-    def test_unknown_size_grows_with_each_chunk(self) -> None:
-        self.driver.write("name", [b"abc", b"defg"])
-        self.assertEqual(["3", "7"], [call.split()[-1] for call in self.calls("resize")])
-        self.assertEqual(7, self.driver.size("sheepdog://name"))
+    def test_unknown_size_grows_as_data_comes(self) -> None:
+        data = pattern(2 * MIB + 7)
+        chunks = [data[:3], data[3:10], data[10 : MIB + 10], data[MIB + 10 :]]
+        self.driver.write("name", chunks)
+        sizes = [int(call.split()[-1]) for call in self.calls("resize")]
+        self.assertEqual([10, MIB + 10, len(data)], sizes)
+        self.assertEqual(data, b"".join(self.driver.read("sheepdog://name")))
 
     def test_range_is_read_by_offset_and_length(self) -> None:
         location = self.driver.write("name", [b"0123456789"]).location

@@ -7,6 +7,7 @@ data is gone then. The answer to the request before it has shown that the sessio
 import http.client
 import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import NoReturn
@@ -215,14 +216,16 @@ class Upload:
             raw = self._connection.sock
             if raw is not None:
                 raw.shutdown(socket.SHUT_WR)
-                raw.settimeout(min(self._session.server.seconds, _PARTING_SECONDS))
-                while raw.recv(_SLICE):
-                    pass
+                end = time.monotonic() + min(self._session.server.seconds, _PARTING_SECONDS)
+                while (left := end - time.monotonic()) > 0:
+                    raw.settimeout(left)
+                    if not raw.recv(_SLICE):
+                        break
         self._connection.close()
 
     def _open(self) -> http.client.HTTPConnection:
         cookie = self._session.cookie()
-        connection = self._session.server.connection(self._session.server.call_limits())
+        connection = self._session.again(self._connect)
         self._connection = connection
         try:
             connection.putrequest("PUT", self._place.url, skip_accept_encoding=True)
@@ -236,6 +239,11 @@ class Upload:
             connection.endheaders()
         except (OSError, http.client.HTTPException) as error:
             raise errors.RemoteServiceUnavailable(reason=f"an upload failed: {explain(error)}") from error
+        return connection
+
+    def _connect(self) -> http.client.HTTPConnection:
+        connection = self._session.server.connection(self._session.server.call_limits())
+        connection.connect()
         return connection
 
     def _explain(self, error: Exception) -> NoReturn:

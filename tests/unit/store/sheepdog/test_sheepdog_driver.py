@@ -1,7 +1,6 @@
 """The Sheepdog driver with a stand-in for the program dog: the contract, and a cluster that fails in every way."""
 
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +15,9 @@ from glance_mini_store.drivers.sheepdog import SheepdogDriver
 from glance_mini_store.settings import resolve
 from glance_mini_store.store import Store
 from glance_mini_store.testing.contract import DriverContract, pattern, pieces
+from tests.unit.store.sheepdog.stand_in import install
 
 MIB = 1024 * 1024
-DOG = Path(__file__).parent / "dog.py"
 
 
 class StandIn(TestCase):
@@ -26,9 +25,7 @@ class StandIn(TestCase):
 
     def new_driver(self, **values: Any) -> SheepdogDriver:
         self.root = Path(self.useFixture(TempDir()).path)
-        program = self.root / "dog"
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} -ISu {DOG} {self.root} "$@"\n')
-        program.chmod(0o755)
+        program = install(self.root)
         conf = cfg.ConfigOpts()
         conf([])
         resolve(conf, "group", SheepdogDriver.options)

@@ -111,10 +111,14 @@ def _write(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> 
         connection.execute(insert(table), rows)
         return
     columns = list(rows[0])
-    lines = io.StringIO("".join("\t".join(map(str, row.values())) + "\n" for row in rows))
-    cursor = connection.connection.cursor()
-    cursor.copy_expert(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", lines)
-    cursor.close()
+    lines = "".join("\t".join(map(str, row.values())) + "\n" for row in rows)
+    copy = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
+    with connection.connection.cursor() as cursor:
+        if connection.dialect.driver == "psycopg2":
+            cursor.copy_expert(copy, io.StringIO(lines))
+            return
+        with cursor.copy(copy) as stream:
+            stream.write(lines)
 
 
 def _analyze(connection: Connection) -> None:

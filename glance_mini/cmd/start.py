@@ -65,6 +65,7 @@ def start(arguments: argparse.Namespace) -> int:
         conf.set_default("access_log", str(source.state.access_log), group="server")
     apply_arguments(arguments, conf)
     log_early()
+    run_in_child(lambda: _validate(conf))
     endpoint = endpoint_of(conf.server.bind, conf.server.tls_certificate is not None)
     master = os.getpid()
     reading, writing = _wakeup_pipe()
@@ -91,18 +92,18 @@ def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[P
     """Prepare the tables and the state directory of the service; yield the directory for metrics."""
     database = sqlite_file(conf.database.connection)
     if source.state is None:
-        with tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory:
-            _import_application(directory)
-            run_in_child(lambda: _rehearse(conf, None, endpoint))
+        with tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory, _imported(directory):
+            run_in_child(lambda: _rehearse(conf, None))
             with _database_locked(database):
                 yield Path(directory)
         return
     state = source.state
     with state.lock(), _database_locked(database):
-        _import_application(str(state.metrics))
-        run_in_child(lambda: _rehearse(conf, state, endpoint))
-        state.note_path()
-        yield state.metrics
+        state.prepare_clients(endpoint, conf.server.tls_certificate)
+        with _imported(str(state.metrics)):
+            run_in_child(lambda: _rehearse(conf, state))
+            state.note_path()
+            yield state.metrics
 
 
 def _database_locked(database: Path | None) -> contextlib.AbstractContextManager[None]:
@@ -112,27 +113,35 @@ def _database_locked(database: Path | None) -> contextlib.AbstractContextManager
     return contextlib.nullcontext()
 
 
-def _import_application(metrics: str) -> None:
-    """Import what the processes of the service need, with the directory of their metrics known to the library."""
-    os.makedirs(metrics, exist_ok=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
-    for name in _MODULES:
-        import_module(name)
-    # The collector would write to each page that the processes share.
-    gc.freeze()
-
-
-def _rehearse(conf: cfg.ConfigOpts, state: StateDirectory | None, endpoint: str) -> None:
-    """Check the configuration, prepare the tables and make all parts once, so that each error is reported once."""
-    from glance_mini.bootstrap import rehearse
-    from glance_mini.cmd.manage_database import migrate, relocate, require_tables
+def _validate(conf: cfg.ConfigOpts) -> None:
     from glance_mini.conf.validation import validate_start
 
     validate_start(conf)
+
+
+@contextlib.contextmanager
+def _imported(metrics: str) -> Iterator[None]:
+    """Import what the processes of the service need; their library of metrics is told the directory before."""
+    os.makedirs(metrics, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+    try:
+        for name in _MODULES:
+            import_module(name)
+        # The collector would write to each page that the processes share.
+        gc.freeze()
+        yield
+    finally:
+        del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+
+
+def _rehearse(conf: cfg.ConfigOpts, state: StateDirectory | None) -> None:
+    """Prepare the tables and make all parts of the service once, so that each error is reported once."""
+    from glance_mini.bootstrap import rehearse
+    from glance_mini.cmd.manage_database import migrate, relocate, require_tables
+
     if state is None:
         require_tables(conf)
     else:
-        state.prepare_clients(endpoint, conf.server.tls_certificate)
         migrate(conf)
         if state.former_path not in (None, str(state.path)):
             relocate(conf, state.former_path, str(state.path))

@@ -5,7 +5,6 @@ and so does the tag ``u<n>``: a page of 25 is full from 1,000 images on. Every n
 half of these are public, half private.
 """
 
-import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
@@ -113,12 +112,8 @@ def _write(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> 
     columns = list(rows[0])
     lines = "".join("\t".join(map(str, row.values())) + "\n" for row in rows)
     copy = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
-    with connection.connection.cursor() as cursor:
-        if connection.dialect.driver == "psycopg2":
-            cursor.copy_expert(copy, io.StringIO(lines))
-            return
-        with cursor.copy(copy) as stream:
-            stream.write(lines)
+    with connection.connection.cursor() as cursor, cursor.copy(copy) as stream:
+        stream.write(lines)
 
 
 def _analyze(connection: Connection) -> None:

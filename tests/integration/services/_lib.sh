@@ -1,5 +1,7 @@
 # What the service scripts share; they source it, nobody runs it.
 #
+# Default ports lie below 10,000: the system gives none of them to a connection, nor `free_port` to a test.
+#
 # A script takes start, stop, status or env. `start` uses what answers on the port already and otherwise starts a server
 # of its own on loopback, with all it writes under $SERVICES_HOME; `stop` ends only such a server; `status` tells whether
 # anything answers; `env` prints the variables by which a test finds it.

@@ -15,7 +15,7 @@ GRANTS = (
     ("bob", "other", ("member", "swiftoperator")),
     ("reader", "demo", ("reader",)),
     ("demo_admin", "demo", ("admin",)),
-    ("glance", "service", ("service", "admin", "ResellerAdmin")),
+    ("glance", "service", ("service", "member", "ResellerAdmin")),
     ("swift", "service", ("service", "admin")),
     ("cinder", "service", ("service", "admin")),
 )

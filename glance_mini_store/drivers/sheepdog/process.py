@@ -4,15 +4,20 @@ The words of a command are an argument list; no shell sees them. What the progra
 file, so that it cannot block.
 """
 
+import fcntl
 import os
 import select
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import IO, NoReturn
 
 from glance_mini_store import errors
+
+_PIPE = 1024 * 1024
+"""Bytes that a pipe holds."""
 
 _SHOWN = 300
 """Bytes of the program's error text that are kept."""
@@ -47,6 +52,11 @@ class DogProcess:
             raise errors.RemoteServiceUnavailable(reason=f"dog cannot be run: {error.strerror}") from error
         if self._process.stdin is not None:
             os.set_blocking(self._process.stdin.fileno(), False)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                # The system may refuse; a smaller pipe is slower.
+                with suppress(OSError):
+                    fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
 
     def write(self, data: memoryview) -> None:
         """Write all of ``data`` to the program. Raises DogFailed if it ended, RemoteServiceUnavailable."""

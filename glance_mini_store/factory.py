@@ -37,8 +37,8 @@ def assemble(
     """Return the stores, checked and ready, and whether they are configured by id.
 
     ``reserved`` adds stores as id → driver. ``judge`` checks the addresses that are read for users; None allows any.
-    ``needs_default`` False: a missing default store is no error. Raises BadStoreConfiguration, DriverLoadFailure, or what
-    the check of a driver raised; then no store is left open.
+    ``needs_default`` False: a missing default store is no error. Raises BadStoreConfiguration, DriverLoadFailure, or
+    what the check of a driver raised; then no store is left open.
     """
     register_opts(conf)
     stores: list[Store] = []

@@ -12,6 +12,7 @@ from oslo_config import cfg
 
 from glance_mini_store.compat import capabilities, exceptions
 from glance_mini_store.compat.location import Location
+from glance_mini_store.lanes import Chunk
 from glance_mini_store.locations.base import StoreLocation as Grammar
 from glance_mini_store.settings import MAIN_GROUP, resolve
 
@@ -31,7 +32,7 @@ Added = tuple[str, int, str, str | None, Mapping[str, object]]
 class Verifier(Protocol):
     """Sees all bytes of an ``add``; the caller asks it for its verdict."""
 
-    def update(self, data: bytes | memoryview, /) -> object:
+    def update(self, data: Chunk, /) -> object:
         """Take the next bytes."""
 
 

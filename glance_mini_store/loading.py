@@ -7,7 +7,7 @@ from stevedore import DriverManager, ExtensionManager
 from stevedore.exception import NoMatches
 
 from glance_mini_store import errors
-from glance_mini_store.driver import Driver
+from glance_mini_store.driver import CONTRACT, Driver
 from glance_mini_store.settings import (
     DEFAULT_GROUP_OPTIONS,
     DEFAULTS_GROUP,
@@ -21,7 +21,10 @@ NAMESPACE = "glance_mini_store.drivers"
 
 
 def load_driver(name: str) -> type[Driver]:
-    """Return the driver class installed as ``name``. Raises DriverLoadFailure."""
+    """Return the driver class installed as ``name``.
+
+    Raises DriverLoadFailure, also for a driver of another contract.
+    """
     try:
         found: object = DriverManager(NAMESPACE, name, warn_on_missing_entrypoint=False).driver
     except NoMatches as error:
@@ -32,6 +35,9 @@ def load_driver(name: str) -> type[Driver]:
         raise errors.DriverLoadFailure(driver=name, reason=f"{type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Driver)):
         raise errors.DriverLoadFailure(driver=name, reason=f"{found!r} is not a subclass of {Driver.__name__}")
+    if found.contract != CONTRACT:
+        reason = f"it is for driver contract {found.contract}; this release supports {CONTRACT}"
+        raise errors.DriverLoadFailure(driver=name, reason=reason)
     return found
 
 

@@ -8,6 +8,7 @@ from stevedore.exception import NoMatches
 
 from glance_mini_store import errors
 from glance_mini_store.driver import CONTRACT, Driver
+from glance_mini_store.drivers.foreign import PREFIX, load_foreign
 from glance_mini_store.settings import (
     DEFAULT_GROUP_OPTIONS,
     DEFAULTS_GROUP,
@@ -23,8 +24,11 @@ NAMESPACE = "glance_mini_store.drivers"
 def load_driver(name: str) -> type[Driver]:
     """Return the driver class installed as ``name``.
 
-    Raises DriverLoadFailure, also for a driver of another contract.
+    ``glance_store.NAME`` is a driver that was written for that library. Raises DriverLoadFailure, also for a driver of
+    another contract.
     """
+    if name.startswith(PREFIX):
+        return load_foreign(name)
     try:
         found: object = DriverManager(NAMESPACE, name, warn_on_missing_entrypoint=False).driver
     except NoMatches as error:

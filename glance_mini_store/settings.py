@@ -4,6 +4,7 @@ A value comes from the store's group, else from ``[backend_defaults]``, else it 
 on the given configuration; this module holds no state.
 """
 
+import contextlib
 from collections.abc import Iterable
 from types import SimpleNamespace
 
@@ -55,7 +56,9 @@ def resolve(conf: cfg.ConfigOpts, group: str, options: Iterable[cfg.Opt]) -> Sim
     values = SimpleNamespace()
     for option in options:
         conf.register_opt(option, group=group)
-        conf.register_opt(option, group=DEFAULTS_GROUP)
+        # Drivers of other authors may have an option of the same name, with a value of another kind.
+        with contextlib.suppress(cfg.DuplicateOptError):
+            conf.register_opt(option, group=DEFAULTS_GROUP)
         try:
             setattr(values, option.dest, _value(conf, option, group))
         except (cfg.Error, ValueError) as error:

@@ -1,0 +1,36 @@
+"""Finds foreign drivers by the names of their entry points, and makes a driver of this library of each."""
+
+from functools import cache
+from importlib.metadata import entry_points
+
+from glance_mini_store import errors
+from glance_mini_store.drivers.foreign.configuration import declared
+from glance_mini_store.drivers.foreign.driver import ForeignDriver
+
+PREFIX = "glance_store."
+"""What the names of these drivers begin with in a configuration; the entry point follows."""
+
+NAMESPACE = "glance_store.drivers"
+
+_NEEDED = ("configure", "is_capable", "get_schemes", "get_store_location_class", "get", "get_size")
+
+
+@cache
+def load_foreign(name: str) -> type[ForeignDriver]:
+    """Return the driver for ``glance_store.NAME``. Raises DriverLoadFailure."""
+    wanted = name.removeprefix(PREFIX)
+    found = list(entry_points(group=NAMESPACE, name=wanted))
+    if not found:
+        installed = ", ".join(sorted(entry_points(group=NAMESPACE).names)) or "none"
+        reason = f"no installed package offers {wanted} as {NAMESPACE}; there are {installed}"
+        raise errors.DriverLoadFailure(driver=name, reason=reason)
+    try:
+        foreign = found[0].load()
+    except Exception as error:
+        raise errors.DriverLoadFailure(driver=name, reason=f"{type(error).__name__}: {error}") from error
+    lacking = [each for each in _NEEDED if not callable(getattr(foreign, each, None))]
+    if not isinstance(foreign, type) or lacking:
+        reason = f"{found[0].value} is no driver; it has no {', '.join(lacking) or 'class'}"
+        raise errors.DriverLoadFailure(driver=name, reason=reason)
+    values = {"type": name, "foreign": foreign, "options": declared(getattr(foreign, "OPTIONS", None))}
+    return type(f"Foreign{wanted.title()}Driver", (ForeignDriver,), values)

@@ -18,20 +18,20 @@ from glance_mini_store.compat.backend import (
 from glance_mini_store.compat.driver import Added, Verifier
 from glance_mini_store.loading import load_driver
 from glance_mini_store.location import SCHEME_TO_CLS_MAP, SchemeEntry
-from glance_mini_store.settings import DEFAULTS_GROUP, MAIN_GROUP, STORE_OPTIONS
+from glance_mini_store.settings import MAIN_GROUP, STORE_OPTIONS, resolve
 
 
 def register_store_opts(conf: cfg.ConfigOpts, reserved_stores: Mapping[str, str] | None = None) -> None:
     """Register the options of each store in ``enabled_backends``, and of ``reserved_stores`` (id to driver).
 
-    Raises DriverLoadFailure.
+    Raises DriverLoadFailure, BadStoreConfiguration.
     """
     stores.register_opts(conf)
     for store_id, driver in {**(conf.enabled_backends or {}), **(reserved_stores or {})}.items():
         with exceptions.translated():
             options = [*STORE_OPTIONS, *load_driver(driver).options]
-        for group in (store_id, DEFAULTS_GROUP):
-            conf.register_opts(options, group=group)
+        with exceptions.translated():
+            resolve(conf, store_id, options)
 
 
 def create_multi_stores(conf: cfg.ConfigOpts = cfg.CONF, reserved_stores: Mapping[str, str] | None = None) -> int:

@@ -123,7 +123,8 @@ class ForeignDriver(Driver):
 
     def discard(self, name: str) -> None:
         """Delete the data of ``name`` at the places where this driver writes, as far as they are known."""
-        for before, after in list(self._places):
+        places = list(self._places) if capabilities.DELETE in self.capabilities else []
+        for before, after in places:
             with contextlib.suppress(errors.NotFound, errors.BadStoreUri):
                 self.delete(f"{before}{name}{after}")
 

@@ -29,8 +29,9 @@ def load_foreign(name: str) -> type[ForeignDriver]:
     except Exception as error:
         raise errors.DriverLoadFailure(driver=name, reason=f"{type(error).__name__}: {error}") from error
     lacking = [each for each in _NEEDED if not callable(getattr(foreign, each, None))]
-    if not isinstance(foreign, type) or lacking:
-        reason = f"{found[0].value} is no driver; it has no {', '.join(lacking) or 'class'}"
+    # A function that chooses the class is a driver too.
+    if not callable(foreign) or (isinstance(foreign, type) and lacking):
+        reason = f"{found[0].value} is no driver; it has no {', '.join(lacking)}"
         raise errors.DriverLoadFailure(driver=name, reason=reason)
-    values = {"type": name, "foreign": foreign, "options": declared(getattr(foreign, "OPTIONS", None))}
+    values = {"type": name, "foreign": staticmethod(foreign), "options": declared(getattr(foreign, "OPTIONS", None))}
     return type(f"Foreign{wanted.title()}Driver", (ForeignDriver,), values)

@@ -13,7 +13,6 @@ from glance_mini_store.redaction import redact
 
 _URI = re.compile(r"[\w+.-]+://[^\s'\",;)]+")
 _SHOWN = 300
-_OPTION = "of the driver"
 
 _BY_NAME: dict[str, Callable[[str, str], errors.StoreError]] = {
     "NotFound": lambda location, reason: errors.NotFound(location=location),
@@ -31,7 +30,7 @@ _BY_NAME: dict[str, Callable[[str, str], errors.StoreError]] = {
     "StoreAddDisabled": lambda location, reason: errors.StoreAddDisabled(),
     "StoreDeleteNotSupported": lambda location, reason: errors.StoreDeleteNotSupported(),
     "BadStoreConfiguration": lambda location, reason: errors.BadStoreConfiguration(
-        option="of the store", reason=reason
+        option="of the driver", reason=reason
     ),
     "NotImplementedError": lambda location, reason: errors.StoreAclNotSupported(),
     "GlanceStoreException": lambda location, reason: errors.RemoteServiceUnavailable(reason=reason),

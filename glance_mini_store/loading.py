@@ -8,7 +8,6 @@ from stevedore.exception import NoMatches
 
 from glance_mini_store import errors
 from glance_mini_store.driver import CONTRACT, Driver
-from glance_mini_store.drivers.foreign import PREFIX, load_foreign
 from glance_mini_store.settings import (
     DEFAULT_GROUP_OPTIONS,
     DEFAULTS_GROUP,
@@ -20,6 +19,9 @@ from glance_mini_store.settings import (
 NAMESPACE = "glance_mini_store.drivers"
 """The entry-point group of store drivers."""
 
+FOREIGN = "glance_store."
+"""What the names of drivers that were written for that library begin with."""
+
 
 def load_driver(name: str) -> type[Driver]:
     """Return the driver class installed as ``name``.
@@ -27,8 +29,10 @@ def load_driver(name: str) -> type[Driver]:
     ``glance_store.NAME`` is a driver that was written for that library. Raises DriverLoadFailure, also for a driver of
     another contract.
     """
-    if name.startswith(PREFIX):
-        return load_foreign(name)
+    if name.startswith(FOREIGN):
+        from glance_mini_store.drivers.foreign import load_foreign
+
+        return load_foreign(name.removeprefix(FOREIGN), name)
     try:
         found: object = DriverManager(NAMESPACE, name, warn_on_missing_entrypoint=False).driver
     except NoMatches as error:

@@ -9,6 +9,7 @@ from glance_mini_store import stores
 from glance_mini_store.compat import exceptions, loaded, location
 from glance_mini_store.compat.adapted import AdaptedStore, StorageUri, metadata_fault, scheme_of
 from glance_mini_store.compat.driver import Added, Verifier
+from glance_mini_store.compat.program import configuration
 from glance_mini_store.location import SCHEME_TO_CLS_MAP, SchemeEntry
 from glance_mini_store.settings import MAIN_GROUP
 
@@ -43,12 +44,12 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
     stores.register_opts(conf)
 
 
-def create_stores(conf: cfg.ConfigOpts = cfg.CONF) -> int:
+def create_stores(conf: cfg.ConfigOpts | None = None) -> int:
     """Create the stores that ``[glance_store] stores`` names, and return how many there are.
 
     Raises BadStoreConfiguration, DriverLoadFailure.
     """
-    created = loaded.load(loaded.SINGLE, conf)
+    created = loaded.load(loaded.SINGLE, configuration(conf))
     entries: dict[str, SchemeEntry] = {
         scheme: {
             "store": store,

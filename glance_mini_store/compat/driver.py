@@ -12,6 +12,7 @@ from oslo_config import cfg
 
 from glance_mini_store.compat import capabilities, exceptions
 from glance_mini_store.compat.location import Location
+from glance_mini_store.compat.program import configuration
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.locations.base import StoreLocation as Grammar
 from glance_mini_store.settings import MAIN_GROUP, resolve
@@ -48,7 +49,7 @@ class BackendGroupConfiguration:
     ) -> None:
         self._options = {option.dest: option for option in store_opts}
         self._group = config_group or MAIN_GROUP
-        self._conf = cfg.CONF if conf is None else conf
+        self._conf = configuration(conf)
 
     def __getattr__(self, name: str) -> object:
         try:

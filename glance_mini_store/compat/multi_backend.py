@@ -16,6 +16,7 @@ from glance_mini_store.compat.backend import (
     store_add_to_backend_with_multihash,
 )
 from glance_mini_store.compat.driver import Added, Verifier
+from glance_mini_store.compat.program import configuration
 from glance_mini_store.loading import load_driver
 from glance_mini_store.location import SCHEME_TO_CLS_MAP, SchemeEntry
 from glance_mini_store.settings import MAIN_GROUP, STORE_OPTIONS, resolve
@@ -34,11 +35,12 @@ def register_store_opts(conf: cfg.ConfigOpts, reserved_stores: Mapping[str, str]
             resolve(conf, store_id, options)
 
 
-def create_multi_stores(conf: cfg.ConfigOpts = cfg.CONF, reserved_stores: Mapping[str, str] | None = None) -> int:
+def create_multi_stores(conf: cfg.ConfigOpts | None = None, reserved_stores: Mapping[str, str] | None = None) -> int:
     """Create the stores in ``enabled_backends`` and ``reserved_stores``, and return how many there are.
 
     Raises BackendException if there are none, BadStoreConfiguration, DriverLoadFailure.
     """
+    conf = configuration(conf)
     stores.register_opts(conf)
     if not conf.enabled_backends:
         raise exceptions.BackendException("enabled_backends names no store")

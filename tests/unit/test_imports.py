@@ -72,6 +72,7 @@ GLOBAL_CONFIGURATION = (
     "glance_mini/wsgi.py",
     "glance_mini/layers/quota/limits.py",
     "glance_mini/policies/enforcer.py",
+    "glance_mini_store/compat/program.py",
 )
 """Who may know the global configuration: the programs, and two modules for libraries that read no other one
 (oslo.limit, and the command line tools of oslo.policy)."""

@@ -3,6 +3,6 @@
 The manual's page on them says what they can do here and what they cannot.
 """
 
-from glance_mini_store.drivers.foreign.loading import PREFIX, load_foreign
+from glance_mini_store.drivers.foreign.loading import load_foreign
 
-__all__ = ["PREFIX", "load_foreign"]
+__all__ = ["load_foreign"]

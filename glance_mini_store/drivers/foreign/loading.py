@@ -7,18 +7,14 @@ from glance_mini_store import errors
 from glance_mini_store.drivers.foreign.configuration import declared
 from glance_mini_store.drivers.foreign.driver import ForeignDriver
 
-PREFIX = "glance_store."
-"""What the names of these drivers begin with in a configuration; the entry point follows."""
-
 NAMESPACE = "glance_store.drivers"
 
 _NEEDED = ("configure", "is_capable", "get_schemes", "get_store_location_class", "get", "get_size")
 
 
 @cache
-def load_foreign(name: str) -> type[ForeignDriver]:
-    """Return the driver for ``glance_store.NAME``. Raises DriverLoadFailure."""
-    wanted = name.removeprefix(PREFIX)
+def load_foreign(wanted: str, name: str) -> type[ForeignDriver]:
+    """Return the driver with the entry point ``wanted``, called ``name`` here. Raises DriverLoadFailure."""
     found = list(entry_points(group=NAMESPACE, name=wanted))
     if not found:
         installed = ", ".join(sorted(entry_points(group=NAMESPACE).names)) or "none"

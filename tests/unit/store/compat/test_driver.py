@@ -5,6 +5,7 @@ from oslo_config import cfg
 
 from glance_mini_store import compat as glance_store
 from glance_mini_store.compat import capabilities, driver
+from glance_mini_store.compat.program import configuration
 from tests.unit.store.compat.base import DATA, MD5, SHA256, CompatTestCase, data
 
 SPECS = {"name": "abc"}
@@ -134,3 +135,10 @@ class TestBackendGroupConfiguration(CompatTestCase):
     def test_default_without_any_value(self):
         found = glance_store.BackendGroupConfiguration(self.OPTIONS, "a", self.conf())
         self.assertEqual((None, 3), (found.dict_name, found.dict_size))
+
+
+class TestProgram(CompatTestCase):
+    def test_program_that_names_no_configuration_means_that_of_the_process(self):
+        conf = self.conf()
+        self.assertIs(conf, configuration(conf))
+        self.assertIs(cfg.CONF, configuration(None))

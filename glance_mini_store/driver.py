@@ -16,6 +16,9 @@ from glance_mini_store import errors
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.web.target import AddressJudge
 
+CONTRACT = 1
+"""The number of the driver contract in this release."""
+
 
 @dataclass(frozen=True)
 class Written:
@@ -35,6 +38,9 @@ class Driver(abc.ABC):
     ``capabilities`` is a set of values of ``glance_mini_store.capabilities``; the method of a missing one raises
     its "not supported" error.
     """
+
+    contract: ClassVar[int] = 1
+    """The number of the contract that the driver was written for; one that names none was written for the first."""
 
     type: ClassVar[str]
     """The name of the driver: its entry point, and ``type`` in the list of stores."""

@@ -33,18 +33,20 @@ def assemble(
     reserved: Mapping[str, str],
     judge: AddressJudge | None = None,
     known: Mapping[str, Store] = MappingProxyType({}),
+    *,
+    needs_default: bool = True,
 ) -> tuple[list[Store], bool]:
     """Return the stores, checked and ready, and whether they are configured by id.
 
     ``reserved`` adds stores as id → driver. ``judge`` checks the addresses that are read for users; None allows any.
-    A store with the same settings as one of the ``known`` uses its driver.
-    Raises BadStoreConfiguration, DriverLoadFailure, or what the check of a driver raised; then no store is left
-    open.
+    A store with the same settings as one of the ``known`` uses its driver. ``needs_default`` False: a missing default
+    store is no error. Raises BadStoreConfiguration, DriverLoadFailure, or what the check of a driver raised; then no
+    store is left open.
     """
     register_opts(conf)
     stores: list[Store] = []
     try:
-        return stores, _add_all(conf, reserved, stores, judge, known)
+        return stores, _add_all(conf, reserved, stores, judge, known, needs_default=needs_default)
     except BaseException:
         kept = {store.held for store in known.values()}
         for store in stores:
@@ -59,12 +61,14 @@ def _add_all(
     stores: list[Store],
     judge: AddressJudge | None,
     known: Mapping[str, Store],
+    *,
+    needs_default: bool,
 ) -> bool:
     """Add every store to ``stores`` and return whether several stores are configured by id."""
     main = conf[MAIN_GROUP]
     multi = bool(conf.enabled_backends)
     wanted = dict(conf.enabled_backends) if multi else {name: name for name in main.stores}
-    default = _default_id(main.default_backend if multi else main.default_store, wanted, multi)
+    default = _default_id(main.default_backend if multi else main.default_store, wanted, multi, needed=needs_default)
     for store_id in wanted:
         _check_id(store_id)
     for store_id, driver in {**wanted, **reserved}.items():
@@ -90,7 +94,7 @@ def _store(
     store_id: str,
     driver: str,
     *,
-    default: str,
+    default: str | None,
     reserved: bool,
     judge: AddressJudge | None,
     known: Store | None,
@@ -146,11 +150,13 @@ def _driver(
         return Held(UnavailableDriver(name, schemes, str(error))), str(error)
 
 
-def _default_id(default: str | None, wanted: Mapping[str, str], multi: bool) -> str:
+def _default_id(default: str | None, wanted: Mapping[str, str], multi: bool, *, needed: bool) -> str | None:
     option = "default_backend" if multi else "default_store"
     if default is None and len(wanted) == 1:
         return next(iter(wanted))
-    if default is None or default not in wanted:
+    if default not in wanted:
+        if not needed:
+            return None
         reason = f"{default!r} is not one of the configured stores {', '.join(wanted)}"
         raise errors.BadStoreConfiguration(option=f"{MAIN_GROUP}/{option}", reason=reason)
     return default

@@ -7,7 +7,7 @@ from stevedore import DriverManager, ExtensionManager
 from stevedore.exception import NoMatches
 
 from glance_mini_store import errors
-from glance_mini_store.driver import Driver
+from glance_mini_store.driver import CONTRACT, Driver
 from glance_mini_store.settings import (
     DEFAULT_GROUP_OPTIONS,
     DEFAULTS_GROUP,
@@ -19,9 +19,20 @@ from glance_mini_store.settings import (
 NAMESPACE = "glance_mini_store.drivers"
 """The entry-point group of store drivers."""
 
+FOREIGN = "glance_store."
+"""What the names of drivers that were written for that library begin with."""
+
 
 def load_driver(name: str) -> type[Driver]:
-    """Return the driver class installed as ``name``. Raises DriverLoadFailure."""
+    """Return the driver class installed as ``name``.
+
+    ``glance_store.NAME`` is a driver that was written for that library. Raises DriverLoadFailure, also for a driver of
+    another contract.
+    """
+    if name.startswith(FOREIGN):
+        from glance_mini_store.drivers.foreign import load_foreign
+
+        return load_foreign(name.removeprefix(FOREIGN), name)
     try:
         found: object = DriverManager(NAMESPACE, name, warn_on_missing_entrypoint=False).driver
     except NoMatches as error:
@@ -32,6 +43,9 @@ def load_driver(name: str) -> type[Driver]:
         raise errors.DriverLoadFailure(driver=name, reason=f"{type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Driver)):
         raise errors.DriverLoadFailure(driver=name, reason=f"{found!r} is not a subclass of {Driver.__name__}")
+    if found.contract != CONTRACT:
+        reason = f"it is for driver contract {found.contract}; this release supports {CONTRACT}"
+        raise errors.DriverLoadFailure(driver=name, reason=reason)
     return found
 
 

@@ -10,6 +10,7 @@ from typing import TypedDict
 from oslo_config import cfg
 
 from glance_mini_store import errors
+from glance_mini_store.image_address import image_address
 from glance_mini_store.locations.base import StoreLocation
 from glance_mini_store.locations.cinder import CinderLocation
 from glance_mini_store.locations.file import FileLocation
@@ -83,27 +84,32 @@ class Location:
         return self.store_location.get_uri()
 
     def get_uri(self) -> str | None:
-        """Return the path of the image for users, ``/images/<image_id>``; None without an id."""
-        return None if self.image_id is None else f"/images/{self.image_id}"
+        """Return the address of the image for users, ``host:port/images/<image_id>``, never with a credential.
+
+        None without an id, or if the configuration has no address of the API server.
+        """
+        return None if self.image_id is None else image_address(self.conf, self.image_id)
 
 
-def get_location_from_uri(uri: str, conf: cfg.ConfigOpts | None = None) -> Location:
-    """Return the location that ``uri`` names. Raises UnknownScheme, BadStoreUri."""
+def get_location_from_uri(uri: str, conf: cfg.ConfigOpts | None = None, image_id: str | None = None) -> Location:
+    """Return the location that ``uri`` names, of the data of ``image_id``. Raises UnknownScheme, BadStoreUri."""
     scheme = _scheme(uri)
     if scheme not in SCHEME_TO_CLS_MAP:
         raise errors.UnknownScheme(scheme=scheme)
-    return _location(uri, SCHEME_TO_CLS_MAP[scheme], conf, None)
+    return _location(uri, SCHEME_TO_CLS_MAP[scheme], conf, None, image_id)
 
 
-def get_location_from_uri_and_backend(uri: str, backend: str, conf: cfg.ConfigOpts | None = None) -> Location:
-    """Return the location of ``uri`` in the store ``backend``.
+def get_location_from_uri_and_backend(
+    uri: str, backend: str, conf: cfg.ConfigOpts | None = None, image_id: str | None = None
+) -> Location:
+    """Return the location of ``uri`` in the store ``backend``, of the data of ``image_id``.
 
     Raises BadStoreUri, and UnknownScheme for a scheme that was not registered for this store.
     """
     scheme = _scheme(uri)
     if backend not in SCHEME_TO_CLS_BACKEND_MAP.get(scheme, {}):
         raise errors.UnknownScheme(scheme=scheme)
-    return _location(uri, SCHEME_TO_CLS_BACKEND_MAP[scheme][backend], conf, backend)
+    return _location(uri, SCHEME_TO_CLS_BACKEND_MAP[scheme][backend], conf, backend, image_id)
 
 
 def register_scheme_map(scheme_map: Mapping[str, SchemeEntry]) -> None:
@@ -124,8 +130,10 @@ def _scheme(uri: str) -> str:
     return scheme
 
 
-def _location(uri: str, entry: SchemeEntry, conf: cfg.ConfigOpts | None, backend: str | None) -> Location:
-    return Location(entry["store_entry"], entry["location_class"], conf, uri=uri, backend=backend)
+def _location(
+    uri: str, entry: SchemeEntry, conf: cfg.ConfigOpts | None, backend: str | None, image_id: str | None
+) -> Location:
+    return Location(entry["store_entry"], entry["location_class"], conf, uri, image_id, backend=backend)
 
 
 __all__ = [

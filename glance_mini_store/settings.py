@@ -4,6 +4,7 @@ A value comes from the store's group, else from ``[backend_defaults]``, else it 
 on the given configuration; this module holds no state.
 """
 
+import contextlib
 from collections.abc import Iterable
 from types import SimpleNamespace
 
@@ -41,9 +42,14 @@ STORE_OPTIONS = (
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
-    """Register the options that list the stores; the options of each store come from its driver."""
-    conf.register_opts(DEFAULT_GROUP_OPTIONS)
-    conf.register_opts(MAIN_OPTIONS, group=MAIN_GROUP)
+    """Register the options that list the stores; the options of each store come from its driver.
+
+    An option that the program has registered itself stays.
+    """
+    for option in DEFAULT_GROUP_OPTIONS:
+        _register(conf, option, None)
+    for option in MAIN_OPTIONS:
+        _register(conf, option, MAIN_GROUP)
 
 
 def resolve(conf: cfg.ConfigOpts, group: str, options: Iterable[cfg.Opt]) -> SimpleNamespace:
@@ -55,13 +61,19 @@ def resolve(conf: cfg.ConfigOpts, group: str, options: Iterable[cfg.Opt]) -> Sim
     values = SimpleNamespace()
     for option in options:
         conf.register_opt(option, group=group)
-        conf.register_opt(option, group=DEFAULTS_GROUP)
+        # Drivers of other authors may have an option of the same name, with another help or type.
+        _register(conf, option, DEFAULTS_GROUP)
         try:
             setattr(values, option.dest, _value(conf, option, group))
         except (cfg.Error, ValueError) as error:
             reason = "the value cannot be used" if option.secret else str(error)
             raise errors.BadStoreConfiguration(option=option.name, reason=reason) from error
     return values
+
+
+def _register(conf: cfg.ConfigOpts, option: cfg.Opt, group: str | None) -> None:
+    with contextlib.suppress(cfg.DuplicateOptError):
+        conf.register_opt(option, group=group)
 
 
 def _value(conf: cfg.ConfigOpts, option: cfg.Opt, group: str) -> object:

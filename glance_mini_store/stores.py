@@ -44,14 +44,19 @@ class Stores:
 
     @classmethod
     def from_config(
-        cls, conf: cfg.ConfigOpts, reserved: Mapping[str, str] | None = None, judge: AddressJudge | None = None
+        cls,
+        conf: cfg.ConfigOpts,
+        reserved: Mapping[str, str] | None = None,
+        judge: AddressJudge | None = None,
+        *,
+        needs_default: bool = True,
     ) -> Self:
         """Return the stores in ``conf``, checked and ready; ``reserved`` adds stores as id → driver.
 
-        ``judge`` checks the addresses that are read for users; None allows any. Raises BadStoreConfiguration,
-        DriverLoadFailure, or what the check of a driver raised.
+        ``judge`` checks the addresses that are read for users; None allows any. ``needs_default`` False: ``default``
+        may be missing. Raises BadStoreConfiguration, DriverLoadFailure, or what the check of a driver raised.
         """
-        stores, multi = assemble(conf, reserved or {}, judge)
+        stores, multi = assemble(conf, reserved or {}, judge, needs_default=needs_default)
         return cls(stores, multi=multi)
 
     def update(

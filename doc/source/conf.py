@@ -1,10 +1,15 @@
 """How Sphinx builds the manual."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
 project = "glance_mini"
 author = "the glance_mini developers"
 copyright = f"2026, {author}"  # noqa: A001 (the name that Sphinx wants)
 
-extensions = ["oslo_config.sphinxext", "oslo_policy.sphinxext", "sphinx_copybutton"]
+extensions = ["oslo_config.sphinxext", "oslo_policy.sphinxext", "sphinx_copybutton", "operation_tables"]
 exclude_patterns = []
 nitpicky = True
 

@@ -100,7 +100,10 @@ def own_options(conf: cfg.ConfigOpts) -> KnownOptions:
     for store, driver in _stores(conf):
         known.stores.add(normalized(store))
         try:
-            known.add(store, [*STORE_OPTIONS, *load_driver(driver).options])
+            options = load_driver(driver).options
+            known.add(store, [*STORE_OPTIONS, *options])
+            # Drivers of another library declare no options of their own.
+            known.add(DEFAULTS_GROUP, options)
         except StoreError:
             # The start says what is wrong with it.
             known.free(store)

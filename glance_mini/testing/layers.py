@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import ClassVar
 
+from glance_mini.domain.changes import Change, ImageChanges, LocationChange, PropertyChange, TagChange
 from glance_mini.domain.context import Context
-from glance_mini.domain.image import Image
+from glance_mini.domain.image import Image, Location
 from glance_mini.layers.base import CONTRACT, Layer
 from glance_mini.layers.stack import Stack
 from glance_mini.operations import OPERATIONS, Operation
 from glance_mini.operations import data as data_ops
-from glance_mini.testing.operations import make_operation, make_result
+from glance_mini.operations.images import UpdateImage
+from glance_mini.testing.operations import SOURCE, make_operation, make_result
 from glance_mini.testing.recorder import Recorder, recorder_below
 from glance_mini.testing.samples import IMAGE_ID, make_context, make_image
 
@@ -26,9 +28,11 @@ class LayerContract:
     """Mix into a ``unittest.TestCase``; ``make_layer`` is the only method to write.
 
     ``may_refuse`` names errors that the layer raises by design for the harmless calls of this suite.
+    ``refuses_changes`` names types of changes that the layer, as it is configured here, lets nobody make.
     """
 
     may_refuse: ClassVar[tuple[type[Exception], ...]] = ()
+    refuses_changes: ClassVar[tuple[type[Change], ...]] = ()
 
     def make_layer(self) -> Layer:
         """Return a new layer, configured so that it lets an administrator do everything."""
@@ -57,6 +61,24 @@ class LayerContract:
             stack, recorder = self.make_stack()
             self._call(stack, operation)
             assert operation.name in recorder.names, f"{operation.name} did not arrive below the layer"
+
+    def test_every_kind_of_change_reaches_the_layer_below(self) -> None:
+        if "update_image" in self.make_layer().answers:
+            return
+        sent = [change for change in CHANGES if not isinstance(change, self.refuses_changes)]
+        for changes in (*((change,) for change in sent), tuple(sent)):
+            stack, recorder = self.make_stack(update_image=lambda context, op: op.target)
+            stack.call(ADMIN, UpdateImage(IMAGE_ID, make_image(properties=PROPERTIES, tags=TAGS), changes=changes))
+            arrived = [op for op in recorder.seen if isinstance(op, UpdateImage)]
+            assert len(arrived) == 1, f"{changes} became {len(arrived)} updates"
+            assert _kinds(arrived[0].changes) == _kinds(changes), f"{changes} arrived as {arrived[0].changes}"
+
+    def test_an_update_without_changes_reaches_the_layer_below(self) -> None:
+        if "update_image" in self.make_layer().answers:
+            return
+        stack, recorder = self.make_stack()
+        stack.call(ADMIN, UpdateImage(IMAGE_ID, make_image()))
+        assert "update_image" in recorder.names, "an update without changes did not arrive below the layer"
 
     def test_an_error_from_below_passes(self) -> None:
         class Broken(Exception):
@@ -109,6 +131,28 @@ class LayerContract:
 
 
 ADMIN = make_context("admin")
+
+PROPERTIES = {"color": "blue", "shape": "round"}
+TAGS = frozenset({"old"})
+
+CHANGES: tuple[Change, ...] = (
+    PropertyChange("replace", "name", "other"),
+    PropertyChange("replace", "min_disk", 1),
+    PropertyChange("add", "size_of_disk", "10"),
+    PropertyChange("create", "vendor", "acme"),
+    PropertyChange("replace", "color", "red"),
+    PropertyChange("move", "form", source="shape"),
+    PropertyChange("remove", "color"),
+    TagChange("add", "new"),
+    TagChange("remove", "old"),
+    LocationChange("add", None, (Location(url=SOURCE),), 4),
+)
+"""One change of each kind, for an image with ``PROPERTIES`` and ``TAGS``; all of them may be made in this order."""
+
+
+def _kinds(changes: ImageChanges) -> list[tuple[str, str]]:
+    """Return type and action of each change: a layer may fill in the values of some."""
+    return [(type(change).__name__, change.action) for change in changes]
 
 
 def _answers() -> dict[str, object]:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from glance_mini_store import capabilities, errors
-from glance_mini_store.driver import Driver, Written
+from glance_mini_store.driver import CONTRACT, Driver, Written
 from glance_mini_store.store import Store
 from glance_mini_store.streams import close
 
@@ -113,6 +113,9 @@ class DriverContract(_Mixin):
     def test_capabilities_are_known_words_and_reading_is_one(self) -> None:
         self.assertLessEqual(self.driver.capabilities, capabilities.ALL)
         self.assertIn(capabilities.READ, self.driver.capabilities)
+
+    def test_contract_is_the_one_of_this_library(self) -> None:
+        self.assertEqual(CONTRACT, self.driver.contract)
 
     def test_type_and_schemes_are_named(self) -> None:
         self.assertTrue(self.driver.type)

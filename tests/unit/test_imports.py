@@ -72,9 +72,11 @@ GLOBAL_CONFIGURATION = (
     "glance_mini/wsgi.py",
     "glance_mini/layers/quota/limits.py",
     "glance_mini/policies/enforcer.py",
+    "glance_mini_store/compat/program.py",
 )
-"""Who may know the global configuration: the programs, and two modules for libraries that read no other one
-(oslo.limit, and the command line tools of oslo.policy)."""
+"""Who may know the global configuration: the programs, two modules for libraries that read no other one
+(oslo.limit, and the command line tools of oslo.policy), and one for programs that use the names of another storage
+library."""
 
 
 @cache

@@ -4,6 +4,7 @@ from typing import Any
 
 import testtools
 
+from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.property_rules import parse
 from glance_mini.layers.auth import AuthLayer
 from glance_mini.layers.base import Layer
@@ -60,6 +61,8 @@ class TestQuota(LayerContract, testtools.TestCase):
 
 
 class TestLocation(LayerContract, testtools.TestCase):
+    refuses_changes = (LocationChange,)
+
     def setUp(self) -> None:
         super().setUp()
         self.leases = LeaseKeeper(make_database(self), 60)

@@ -126,8 +126,26 @@ class KeepsChunks(MemoryDriver):
         return super().write(name, list(chunks))
 
 
+class ReadsOneChunkAhead(MemoryDriver):
+    def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
+        def delayed() -> Iterator[Chunk]:
+            kept: list[Chunk] = []
+            for chunk in chunks:
+                yield from kept
+                kept = [chunk]
+            yield from kept
+
+        return super().write(name, delayed())
+
+
+class SpeaksAnotherContract(MemoryDriver):
+    contract = 2
+
+
 FAULTS: dict[type[Driver], str] = {
     KeepsChunks: "test_memory_of_a_chunk_may_be_used_again_when_the_next_one_is_asked_for",
+    ReadsOneChunkAhead: "test_memory_of_a_chunk_may_be_used_again_when_the_next_one_is_asked_for",
+    SpeaksAnotherContract: "test_contract_is_the_one_of_this_library",
     KeepsPartialData: "test_source_that_raises_leaves_nothing",
     Overwrites: "test_second_write_under_a_name_is_a_duplicate_and_changes_nothing",
     TranslatesFailures: "test_source_that_raises_leaves_nothing",

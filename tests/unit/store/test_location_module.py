@@ -3,11 +3,23 @@
 from typing import Any
 
 import fixtures
+from oslo_config import cfg
 from testtools import TestCase
 
+from glance_mini import conf as configuration
 from glance_mini_store import errors, location
 from glance_mini_store.locations.file import FileLocation
 from glance_mini_store.locations.http import HttpLocation
+
+
+def server_conf(endpoint: str | None, bind: str | None) -> cfg.ConfigOpts:
+    """Return a configuration with the options that name the API server."""
+    conf = cfg.ConfigOpts()
+    conf([], default_config_files=[])
+    conf.register_opt(cfg.StrOpt("public_endpoint", default=endpoint))
+    conf.register_opt(cfg.StrOpt("bind", default=bind), group="server")
+    return conf
+
 
 ENTRY = {"store": object(), "location_class": HttpLocation, "store_entry": "web"}
 
@@ -43,11 +55,38 @@ class TestLocationModule(TestCase):
     def test_location_from_specs_has_their_uri(self) -> None:
         made = location.Location("file", FileLocation, None, image_id="abc", store_specs={"path": "/a/b"})
         self.assertEqual("file:///a/b", made.get_store_uri())
-        self.assertEqual("/images/abc", made.get_uri())
         self.assertEqual({"path": "/a/b"}, made.store_specs)
 
     def test_location_without_an_image_has_no_user_facing_uri(self) -> None:
         self.assertIsNone(location.get_location_from_uri("file:///a").get_uri())
+
+    def test_image_uri_is_the_address_of_the_api_server_with_the_image(self) -> None:
+        for endpoint, bind, expected in (
+            ("https://images.example.org", "0.0.0.0:9292", "images.example.org:443"),
+            ("http://images.example.org/image/", None, "images.example.org:80/image"),
+            ("https://me:secret@[2001:db8::1]:8443/?token=secret#x", None, "[2001:db8::1]:8443"),
+            (None, "127.0.0.1:9292", "127.0.0.1:9292"),
+            (None, "[::1]:9292", "[::1]:9292"),
+            ("no address", "127.0.0.1:9292", "127.0.0.1:9292"),
+            ("https://host:no-port", "127.0.0.1:9292", "127.0.0.1:9292"),
+        ):
+            conf = server_conf(endpoint, bind)
+            made = location.Location("web", HttpLocation, conf, "https://u:p@host/a", image_id="abc")
+            self.assertEqual(f"{expected}/images/abc", made.get_uri())
+            self.assertEqual("https://u:p@host/a", made.get_store_uri())
+            self.assertEqual("https://u:p@host/a", made.store_location.get_uri())
+
+    def test_image_uri_needs_an_address_in_the_configuration(self) -> None:
+        for conf in (None, cfg.ConfigOpts(), server_conf(None, None)):
+            found = location.get_location_from_uri("file:///a", conf, image_id="abc")
+            self.assertIsNone(found.get_uri())
+
+    def test_configuration_of_the_service_has_the_address(self) -> None:
+        conf = configuration.load()
+        found = location.get_location_from_uri("file:///a", conf, image_id="abc")
+        self.assertEqual("127.0.0.1:9292/images/abc", found.get_uri())
+        conf.set_override("public_endpoint", "https://images.example.org")
+        self.assertEqual("images.example.org:443/images/abc", found.get_uri())
 
     def test_location_keeps_configuration_and_store(self) -> None:
         conf = object()

@@ -1,0 +1,1 @@
+"""The programs and tests that the manual prints run as they are printed."""

@@ -11,6 +11,7 @@ from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.s3.bucket import Bucket
 from glance_mini_store.drivers.s3.clients import Clients, Credentials, Settings
 from glance_mini_store.drivers.s3.endpoint import Endpoint
+from glance_mini_store.drivers.s3.exclusion import NamesInWork
 from glance_mini_store.drivers.s3.failures import Failures
 from glance_mini_store.drivers.s3.library import Library
 from glance_mini_store.drivers.s3.options import OPTIONS
@@ -56,6 +57,7 @@ class S3Driver(Driver):
         self._limits = limits
         self._creates_bucket = creates_bucket
         self._encryption = dict(encryption or {})
+        self._in_work = NamesInWork()
 
     @classmethod
     def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
@@ -110,8 +112,11 @@ class S3Driver(Driver):
         """Write a new object; see ``writing``."""
         _check_name(name)
         location = self._endpoint.location(self._bucket_name, name)
-        writing = Writing(self._own_bucket(), name, location, self._limits, self._creates_bucket)
-        return Written(location, writing.write(chunks, size))
+        with self._in_work.holding(name) as is_free:
+            if not is_free:
+                raise errors.Duplicate(location=location)
+            writing = Writing(self._own_bucket(), name, location, self._limits, self._creates_bucket)
+            return Written(location, writing.write(chunks, size))
 
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Return the bytes; a broken connection is resumed at its offset."""

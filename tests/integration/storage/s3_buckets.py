@@ -7,6 +7,9 @@ import boto3
 from botocore.config import Config
 
 from glance_mini_store.drivers.s3 import S3Driver
+from tests.integration.base import ServiceTestCase
+
+MIB = 1024 * 1024
 
 
 def client_for(variables):
@@ -22,7 +25,7 @@ def client_for(variables):
 
 
 def options_for(variables, bucket, **changed):
-    """Return the options of a store on ``bucket`` that differ from the defaults."""
+    """Return the options of a store on ``bucket``; ``changed`` replaces some, or adds others."""
     return {
         "s3_store_host": variables["TEST_S3_URL"],
         "s3_store_access_key": variables["TEST_S3_ACCESS_KEY"],
@@ -64,3 +67,29 @@ def remove_bucket(client, bucket):
         client.delete_bucket(Bucket=bucket)
     except client.exceptions.NoSuchBucket:
         return
+
+
+class S3TestCase(ServiceTestCase):
+    """A test with a bucket of its own in the service ``service_name``."""
+
+    service_name = "radosgw"
+
+    def setUp(self):
+        self.variables = self.service(self.service_name)
+        self.client = client_for(self.variables)
+        self.addCleanup(self.client.close)
+        self.bucket = new_bucket_name()
+        self.client.create_bucket(Bucket=self.bucket)
+        self.addCleanup(remove_bucket, self.client, self.bucket)
+        super().setUp()
+
+    def driver_for(self, **options):
+        """Return a driver for the bucket, with the options that are named."""
+        driver = driver_with(**options_for(self.variables, self.bucket, **options))
+        self.addCleanup(driver.close)
+        return driver
+
+    def left_in_bucket(self):
+        """Return all that is in the bucket, readable or not."""
+        objects = [f"object {key}" for key in keys_in(self.client, self.bucket)]
+        return objects + [f"upload {key}" for key in uploads_in(self.client, self.bucket)]

@@ -74,7 +74,7 @@ class Clients:
         config = self._library.new_config(
             signature_version="s3v4",
             s3={
-                "addressing_style": settings.url_format,
+                "addressing_style": endpoint.url_style(settings.url_format),
                 # TLS protects the data already; a hash of each part for the signature costs time.
                 "payload_signing_enabled": not endpoint.is_secure,
             },

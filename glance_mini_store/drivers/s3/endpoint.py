@@ -9,6 +9,8 @@ from glance_mini_store.locations.s3 import S3Location
 
 _SECURE = {"s3": True, "s3+https": True, "s3+http": False}
 
+_AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -49,3 +51,10 @@ class Endpoint:
     def location(self, bucket: str, key: str) -> str:
         """Return the location of an object, without credentials."""
         return f"{self.scheme}://{self.host}/{bucket}/{key}"
+
+    def url_style(self, wanted: str) -> str:
+        """Return ``virtual`` or ``path``; ``wanted`` may also be ``auto``: virtual at Amazon, path elsewhere."""
+        if wanted != "auto":
+            return wanted
+        name = self.host.partition("/")[0].partition(":")[0].lower()
+        return "virtual" if name.endswith(_AMAZON) else "path"

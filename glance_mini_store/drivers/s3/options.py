@@ -24,14 +24,14 @@ OPTIONS = (
         "s3_store_bucket_url_format",
         default="auto",
         choices=("auto", "virtual", "path"),
-        help="Where the bucket stands in URLs: in the name of the host (virtual) or in the path. auto: in the name of "
-        "the host where the bucket can be a part of it, in the path where the host is an IP address.",
+        help="Where the bucket stands in URLs: in the name of the host (virtual) or in the path. auto: virtual for the "
+        "hosts of Amazon, which are below amazonaws.com, path for others.",
     ),
     cfg.IntOpt(
         "s3_store_large_object_size",
         default=100 * MIB,
         min=1,
-        help="Bytes from which an object is sent in parts. One that is larger than a part is sent in parts in any case, "
+        help="Bytes from which an object is sent in parts. One that is larger than a part is sent in parts anyway, "
         "because it is not held in memory.",
     ),
     cfg.IntOpt(

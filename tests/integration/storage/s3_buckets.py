@@ -48,7 +48,7 @@ def uploads_in(client, bucket):
 
 
 def keys_in(client, bucket):
-    """Return the keys of objects."""
+    """Return the keys of objects, at most 1,000."""
     return sorted(entry["Key"] for entry in client.list_objects_v2(Bucket=bucket).get("Contents", []))
 
 
@@ -62,8 +62,9 @@ def remove_bucket(client, bucket):
     try:
         for upload in client.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
             client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-        for key in keys_in(client, bucket):
-            client.delete_object(Bucket=bucket, Key=key)
+        while keys := keys_in(client, bucket):
+            for key in keys:
+                client.delete_object(Bucket=bucket, Key=key)
         client.delete_bucket(Bucket=bucket)
     except client.exceptions.NoSuchBucket:
         return

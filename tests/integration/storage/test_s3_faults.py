@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import subprocess
 import threading
 import time
 import uuid
@@ -94,7 +95,9 @@ class Faults:
         self.refused(errors.BadStoreConfiguration, driver.check)
         self.refused(errors.RemoteServiceUnavailable, driver.probe)
         for size in (4, 2 * PART):
-            self.refused(errors.StorageWriteDenied, lambda size=size: driver.write(new_name(), pieces(bytes(size)), size))
+            self.refused(
+                errors.StorageWriteDenied, lambda size=size: driver.write(new_name(), pieces(bytes(size)), size)
+            )
         location = driver.prefixes[2] + new_name()
         self.refused(errors.NotFound, lambda: driver.read(location))
         self.refused(errors.NotFound, lambda: driver.size(location))
@@ -178,7 +181,7 @@ class Faults:
         self.refused(errors.RemoteServiceUnavailable, lambda: driver.write(name, source(), None))
         self.refused(errors.RemoteServiceUnavailable, driver.probe)
         proxy.come_back()
-        self.refused(errors.NotFound, lambda: driver.size(self.location_of(name)))
+        self.refused(errors.NotFound, lambda: self.driver_for().size(self.location_of(name)))
         driver.discard(name)
         self.assertEqual([], self.left_in_bucket())
 
@@ -262,6 +265,63 @@ class Faults:
 
 class TestFaultsOnCephGateway(Faults, FaultTestCase):
     service_name = "radosgw"
+
+    def new_user(self):
+        """Return the name of a new user of the gateway; its bucket and its keys are those of the test from now on."""
+        user = f"user-{uuid.uuid4().hex}"
+        self.variables = {**self.variables, "TEST_S3_ACCESS_KEY": f"{user}key", "TEST_S3_SECRET_KEY": "a-secret-key"}
+        self.gateway_admin(
+            "user", "create", user, "--display-name", user, "--access-key", f"{user}key", "--secret-key", "a-secret-key"
+        )
+        self.addCleanup(self.gateway_admin, "user", "rm", user, "--purge-data")
+        self.bucket = s3_buckets.new_bucket_name()
+        client = s3_buckets.client_for(self.variables)
+        self.addCleanup(client.close)
+        client.create_bucket(Bucket=self.bucket)
+        return user
+
+    def gateway_admin(self, what, action, user, *words):
+        """Call the administrator's command of the gateway."""
+        command = ["radosgw-admin", "--conf", self.service("ceph")["CEPH_CONF"], "--name", "client.rgw", what, action]
+        subprocess.run([*command, "--uid", user, *words], check=True, capture_output=True, timeout=60)
+
+    def test_keys_that_end_in_an_upload_fail_it(self):
+        user = self.new_user()
+        driver, name = self.driver_for(), new_name()
+
+        def source():
+            yield from pieces(pattern(2 * PART))
+            self.gateway_admin("user", "suspend", user)
+            yield from pieces(pattern(10 * PART))
+
+        with self.assertLogs("glance_mini_store", "WARNING") as logs:
+            self.refused(errors.StorageWriteDenied, lambda: driver.write(name, source(), None))
+        self.assert_no_secret("\n".join(logs.output))
+        self.gateway_admin("user", "enable", user)
+        self.refused(errors.NotFound, lambda: driver.size(driver.prefixes[2] + name))
+        self.assertEqual({name}, driver.names())
+        driver.discard(name)
+        self.assertEqual(set(), driver.names())
+
+    def test_keys_that_end_in_a_read_do_not_lose_bytes(self):
+        user = self.new_user()
+        data = pattern(16 * MIB)
+        proxy, driver = self.proxied()
+        location = driver.write(new_name(), pieces(data), None).location
+        proxy.break_answer_after = [MIB + 17]
+        blocks = driver.read(location)
+        self.gateway_admin("user", "suspend", user)
+        self.refused(errors.Forbidden, lambda: list(blocks))
+
+    def test_full_bucket_takes_no_more(self):
+        user = self.new_user()
+        self.gateway_admin("quota", "set", user, "--quota-scope", "bucket", "--max-size", str(MIB))
+        self.gateway_admin("quota", "enable", user, "--quota-scope", "bucket")
+        driver = self.driver_for()
+        for size in (2 * MIB, 3 * PART):
+            self.refused(errors.StorageFull, lambda size=size: driver.write(new_name(), pieces(bytes(size)), size))
+        self.assertEqual(set(), driver.names())
+        driver.write(new_name(), [b"data"], 4)
 
 
 class TestFaultsOnSwift(Faults, FaultTestCase):

@@ -71,27 +71,26 @@ class Clients:
 
     def _new(self, endpoint: Endpoint, credentials: Credentials) -> S3Client:
         settings = self._settings
-        config = self._library.new_config(
-            signature_version="s3v4",
-            s3={
-                "addressing_style": endpoint.url_style(settings.url_format),
-                # TLS protects the data already; a hash of each part for the signature costs time.
-                "payload_signing_enabled": not endpoint.is_secure,
+        return self._library.new_client(
+            {
+                "signature_version": "s3v4",
+                "s3": {
+                    "addressing_style": endpoint.url_style(settings.url_format),
+                    # TLS protects the data already; a hash of each part for the signature costs time.
+                    "payload_signing_enabled": not endpoint.is_secure,
+                },
+                "connect_timeout": settings.connect_timeout,
+                "read_timeout": settings.read_timeout,
+                "retries": {"mode": "standard", "total_max_attempts": settings.attempts},
+                "max_pool_connections": _CONNECTIONS,
+                "request_checksum_calculation": settings.request_checksums,
+                "response_checksum_validation": settings.response_checksums,
+                # None would be those of the environment.
+                "proxies": {},
             },
-            connect_timeout=settings.connect_timeout,
-            read_timeout=settings.read_timeout,
-            retries={"mode": "standard", "total_max_attempts": settings.attempts},
-            max_pool_connections=_CONNECTIONS,
-            request_checksum_calculation=settings.request_checksums,
-            response_checksum_validation=settings.response_checksums,
-            proxies={},
-        )
-        return self._library.new_session().client(
-            "s3",
             endpoint_url=endpoint.url,
             region_name=settings.region,
             aws_access_key_id=credentials.access_key,
             aws_secret_access_key=credentials.secret_key,
             verify=settings.cacert or True,
-            config=config,
         )

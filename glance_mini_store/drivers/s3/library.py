@@ -1,6 +1,7 @@
 """What the driver uses of boto3 and botocore, by name and type."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypedDict
 
 from glance_mini_store.extras import import_library
@@ -67,29 +68,37 @@ class S3Client(Protocol):
         """Close the connections."""
 
 
-class Session(Protocol):
-    """A session of boto3."""
-
-    def client(self, service_name: str, **parameters: object) -> S3Client:
-        """Return a new client."""
+class _NewConfig(Protocol):
+    def __call__(self, **parameters: object) -> object: ...
 
 
-class NewConfig(Protocol):
-    """The class of the settings of a client."""
+class _NewSession(Protocol):
+    def __call__(self, **parameters: object) -> "_Session": ...
 
-    def __call__(self, **parameters: object) -> object:
-        """Return new settings."""
+
+class _Session(Protocol):
+    def client(self, service_name: str, **parameters: object) -> S3Client: ...
+
+
+_ISOLATED = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+"""Settings of a session of botocore that come from nowhere else: no variable of the environment names them."""
 
 
 class Library:
-    """boto3; raises DriverLoadFailure if it is not installed."""
+    """boto3, without the files and profiles of its users; raises DriverLoadFailure if it is not installed."""
 
     def __init__(self) -> None:
         boto3 = import_library("boto3", driver="s3")
+        sessions = import_library("botocore.session", driver="s3")
         exceptions = import_library("botocore.exceptions", driver="s3")
         transport = import_library("urllib3.exceptions", driver="s3")
-        self.new_session: Callable[[], Session] = boto3.session.Session
-        self.new_config: NewConfig = import_library("botocore.config", driver="s3").Config
+        self._new_session: _NewSession = boto3.session.Session
+        self._new_botocore_session: Callable[[object], object] = sessions.Session
+        self._new_config: _NewConfig = import_library("botocore.config", driver="s3").Config
         self.service_failure: type[Exception] = exceptions.ClientError
         self.failures: tuple[type[Exception], ...] = (
             exceptions.ClientError,
@@ -99,3 +108,8 @@ class Library:
         )
         """What calls and bodies raise."""
         self.time_outs: tuple[type[Exception], ...] = (exceptions.ConnectTimeoutError, exceptions.ReadTimeoutError)
+
+    def new_client(self, settings: Mapping[str, object], **parameters: object) -> S3Client:
+        """Return a client; ``settings`` are those of botocore's Config, ``parameters`` those of boto3's client."""
+        session = self._new_session(botocore_session=self._new_botocore_session(_ISOLATED))
+        return session.client("s3", config=self._new_config(**settings), **parameters)

@@ -1,12 +1,15 @@
 """The whole service with its data in S3: what clients send and get by HTTP is what lies in the bucket."""
 
 import hashlib
+import os
+import signal
 import socket
 import time
 
 import requests
 
 from glance_mini_store.testing.contract import pattern, pieces
+from tests.functional.faults import workers_of
 from tests.integration.served import Served
 from tests.integration.storage.s3_buckets import MIB, S3TestCase
 
@@ -16,6 +19,9 @@ enabled_backends = images:file,objects:s3
 show_multiple_locations = true
 [glance_store]
 default_backend = objects
+[transfers]
+lease_seconds = 3
+reaper_interval = 1
 [objects]
 s3_store_large_object_chunk_size = 5242880
 """
@@ -83,6 +89,21 @@ class ServiceTest(S3TestCase):
             self.wait_for(lambda: self.left_in_bucket(), "no part was sent")
         self.wait_for(lambda: not self.left_in_bucket(), "parts are left")
         self.wait_for(lambda: self.ask("GET", image, 200).json()["status"] == "queued", "the image is not queued")
+
+    def test_worker_that_is_killed_in_an_upload_leaves_nothing_in_the_bucket(self):
+        image = self.create()
+
+        def source():
+            yield from pieces(pattern(20 * MIB))
+            self.wait_for(lambda: self.left_in_bucket(), "no part was sent")
+            for worker in workers_of(self.served):
+                os.kill(worker, signal.SIGKILL)
+            yield from pieces(bytes(64 * MIB))
+
+        with self.assertRaises(requests.ConnectionError):
+            self.upload(image, source())
+        self.wait_for(lambda: not self.left_in_bucket(), "parts are left")
+        self.assertEqual("queued", self.ask("GET", image, 200).json()["status"])
 
     def test_store_is_described_without_its_keys(self):
         stores = self.ask("GET", "/v2/info/stores/detail", 200, user="admin").json()["stores"]

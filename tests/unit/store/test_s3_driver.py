@@ -4,6 +4,7 @@ import tempfile
 from types import SimpleNamespace
 from unittest import mock
 
+import fixtures
 import testtools
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
@@ -234,6 +235,24 @@ class OptionsTest(testtools.TestCase):
             self.addCleanup(driver.close)
             session = driver._own_bucket().client._endpoint.http_session
             self.assertEqual(file.name, session._verify)
+
+    def test_environment_and_files_of_the_library_change_nothing(self):
+        for name, value in (
+            ("AWS_PROFILE", "unknown"),
+            ("AWS_CONFIG_FILE", __file__),
+            ("AWS_ENDPOINT_URL", "http://elsewhere"),
+            ("AWS_CA_BUNDLE", "/nowhere"),
+            ("http_proxy", "http://proxy:1"),
+            ("https_proxy", "http://proxy:1"),
+        ):
+            self.useFixture(fixtures.EnvironmentVariable(name, value))
+        driver = S3Driver.from_config(settings(), "store")
+        self.addCleanup(driver.close)
+        client = driver._own_bucket().client
+        session = client._endpoint.http_session
+        self.assertEqual("https://s3.example.com", client.meta.endpoint_url)
+        self.assertIs(True, session._verify)
+        self.assertIsNone(session._proxy_config.proxy_url_for("https://s3.example.com/"))
 
     def test_encryption_is_asked_for_when_an_object_is_made(self):
         driver = S3Driver.from_config(

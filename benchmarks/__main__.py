@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks import attack, claims, crowd, imports, parallel, processes, scenarios
+from benchmarks import attack, backends, claims, crowd, imports, parallel, processes, scenarios
 from benchmarks.seed import seed
 from benchmarks.service import Service, database, free_port, make_certificate, service
 
@@ -45,9 +45,20 @@ def main() -> None:
     together = commands.add_parser("parallel", help="small requests on several connections at once")
     together.add_argument("--images", type=int, default=10_000)
     together.add_argument("--count", type=int, default=300)
+    backend = commands.add_parser("backend", help="one object in a backend against its own tool and hashing alone")
+    backend.add_argument("name", choices=sorted(backends.BACKENDS))
+    backend.add_argument("--mib", type=int, default=1024)
+    backend.add_argument("--rounds", type=int, default=3)
+    backend.add_argument("--memory", default=tempfile.gettempdir(), help="a folder in memory, such as /dev/shm")
     commands.add_parser("start", help="import time and time to the first answer")
     arguments = parser.parse_args()
     globals()[f"run_{arguments.command}"](arguments)
+
+
+def run_backend(arguments: argparse.Namespace) -> None:
+    """Print seconds, memory and ratios of an upload and a download."""
+    for line in backends.run(arguments.name, arguments.mib, arguments.rounds, arguments.memory):
+        print(line, flush=True)
 
 
 def run_requests(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,248 @@
+"""The ``s3`` driver: an object for each write, in one bucket of a service that speaks the S3 API."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from types import SimpleNamespace
+from typing import Self
+
+from glance_mini_store import capabilities, errors
+from glance_mini_store.driver import Driver, Written
+from glance_mini_store.drivers.s3.bucket import Bucket
+from glance_mini_store.drivers.s3.clients import Clients, Credentials, Settings
+from glance_mini_store.drivers.s3.endpoint import Endpoint
+from glance_mini_store.drivers.s3.exclusion import NamesInWork
+from glance_mini_store.drivers.s3.failures import Failures
+from glance_mini_store.drivers.s3.library import Library
+from glance_mini_store.drivers.s3.options import OPTIONS
+from glance_mini_store.drivers.s3.reading import open_range
+from glance_mini_store.drivers.s3.writing import Limits, Writing
+from glance_mini_store.lanes import Chunk
+from glance_mini_store.locations.s3 import S3Location
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+_WHEN_REQUIRED = "when_required"
+
+
+class S3Driver(Driver):
+    """Keeps objects in ``bucket`` of ``endpoint``; the key of an object is the name of its write.
+
+    ``encryption`` are the parameters by which the service is asked to encrypt new objects.
+    """
+
+    type = "s3"
+    schemes = S3Location.schemes
+    capabilities = frozenset({capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE})
+    options = OPTIONS
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        credentials: Credentials,
+        bucket: str,
+        *,
+        settings: Settings,
+        limits: Limits,
+        creates_bucket: bool = False,
+        encryption: Mapping[str, str] | None = None,
+    ) -> None:
+        library = Library()
+        self._failures = Failures(library)
+        self._clients = Clients(library, settings)
+        self._endpoint = endpoint
+        self._credentials = credentials
+        self._bucket_name = bucket
+        self._settings = settings
+        self._limits = limits
+        self._creates_bucket = creates_bucket
+        self._encryption = dict(encryption or {})
+        self._in_work = NamesInWork()
+
+    @classmethod
+    def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
+        """Return a driver with the configured settings; see ``Driver.from_config``."""
+        return cls(
+            Endpoint.from_option(_required(settings, "s3_store_host")),
+            Credentials(_required(settings, "s3_store_access_key"), _required(settings, "s3_store_secret_key")),
+            _bucket_name(settings),
+            settings=_client_settings(settings),
+            limits=Limits(
+                settings.s3_store_large_object_size,
+                settings.s3_store_large_object_chunk_size,
+                settings.s3_store_thread_pools,
+            ),
+            creates_bucket=settings.s3_store_create_bucket_on_put,
+            encryption=_encryption(settings),
+        )
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Return the bucket as URIs of all schemes, and the schemes alone for locations with credentials."""
+        own = tuple(f"{scheme}://{self._endpoint.host}/{self._bucket_name}/" for scheme in self.schemes)
+        return own + super().prefixes
+
+    def check(self) -> None:
+        """Look for the bucket. Raises BadStoreConfiguration for a missing one or wrong keys."""
+        bucket = self._own_bucket()
+        try:
+            bucket.check()
+        except self._failures.types as error:
+            failure = self._failures.of(error)
+            if failure.is_missing and not self._creates_bucket:
+                reason = f"there is no bucket {self._bucket_name!r}, and s3_store_create_bucket_on_put is not set"
+                raise errors.BadStoreConfiguration(option="s3_store_bucket", reason=reason) from error
+            if failure.is_refused:
+                reason = f"the S3 service refuses it, or does not let it use the bucket {self._bucket_name!r}"
+                raise errors.BadStoreConfiguration(option="s3_store_access_key", reason=reason) from error
+            if not failure.is_missing:
+                raise errors.RemoteServiceUnavailable(reason=failure.reason) from error
+
+    def probe(self) -> int | None:
+        """Look for the bucket and return None; S3 services do not tell how much is free."""
+        try:
+            self._own_bucket().check()
+        except self._failures.types as error:
+            failure = self._failures.of(error)
+            if not (failure.is_missing and self._creates_bucket):
+                raise errors.RemoteServiceUnavailable(reason=failure.reason) from error
+        return None
+
+    def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
+        """Write a new object; see ``writing``."""
+        _check_name(name)
+        location = self._endpoint.location(self._bucket_name, name)
+        with self._in_work.holding(name) as is_free:
+            if not is_free:
+                raise errors.Duplicate(location=location)
+            writing = Writing(self._own_bucket(), name, location, self._limits, self._creates_bucket)
+            return Written(location, writing.write(chunks, size))
+
+    def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Return the bytes; a broken connection is resumed at its offset."""
+        bucket, key = self._find(location)
+        return open_range(bucket, key, location, offset, length, self._settings.attempts)
+
+    def size(self, location: str) -> int:
+        """Return the size that the service tells."""
+        bucket, key = self._find(location)
+        return self._size(bucket, key, location)
+
+    def delete(self, location: str) -> None:
+        """Remove the object."""
+        bucket, key = self._find(location)
+        # The service does not say whether a removed object was there.
+        self._size(bucket, key, location)
+        with self._failures.reading(location):
+            bucket.delete(key)
+
+    def discard(self, name: str) -> None:
+        """Remove the object and all unfinished uploads under ``name``."""
+        _check_name(name)
+        bucket = self._own_bucket()
+        try:
+            with self._failures.reading(self._endpoint.location(self._bucket_name, name)):
+                for upload in list(bucket.uploads(prefix=name)):
+                    if upload["Key"] == name:
+                        bucket.abort(name, upload["UploadId"])
+                bucket.delete(name)
+        except errors.NotFound:
+            # There is no bucket.
+            return
+
+    def names(self) -> set[str]:
+        """Return the keys of objects and unfinished uploads that are names of writes."""
+        bucket = self._own_bucket()
+        try:
+            found = {*bucket.keys(), *(upload["Key"] for upload in bucket.uploads())}
+        except self._failures.types as error:
+            failure = self._failures.of(error)
+            if failure.is_missing_bucket:
+                return set()
+            raise errors.RemoteServiceUnavailable(reason=failure.reason) from error
+        return {name for name in found if _NAME.fullmatch(name)}
+
+    def properties(self) -> Mapping[str, object]:
+        """Return sizes in bytes and the number of threads."""
+        return {
+            "s3_store_large_object_size": self._limits.large_object,
+            "s3_store_large_object_chunk_size": self._limits.part,
+            "s3_store_thread_pools": self._limits.threads,
+        }
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._clients.close()
+
+    def _size(self, bucket: Bucket, key: str, location: str) -> int:
+        with self._failures.reading(location):
+            reply = bucket.head(key)
+        if reply is None:
+            raise errors.NotFound(location=location)
+        return reply["ContentLength"]
+
+    def _own_bucket(self) -> Bucket:
+        client = self._clients.get(self._endpoint, self._credentials)
+        return Bucket(client, self._bucket_name, self._failures, self._settings.region, self._encryption)
+
+    def _find(self, location: str) -> tuple[Bucket, str]:
+        """Return bucket and key. The keys of the store, and those in a location, are used for their own host only."""
+        parsed = S3Location(None, None)
+        parsed.parse_uri(location)
+        endpoint = Endpoint.of_location(parsed)
+        is_own_host = parsed.s3serviceurl == self._endpoint.host
+        if is_own_host and parsed.bucket == self._bucket_name:
+            # Keys in the location may have been replaced since.
+            return self._own_bucket(), parsed.key
+        if parsed.accesskey is not None and parsed.secretkey is not None:
+            client = self._clients.get(endpoint, Credentials(parsed.accesskey, parsed.secretkey))
+        elif is_own_host:
+            client = self._clients.get(self._endpoint, self._credentials)
+        else:
+            raise errors.BadStoreUri(location=location, reason="it is of another service, and holds no credentials")
+        return Bucket(client, parsed.bucket, self._failures), parsed.key
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise errors.Invalid(reason=f"{name!r} cannot be the key of an object")
+
+
+def _required(settings: SimpleNamespace, option: str) -> str:
+    value: str | None = getattr(settings, option)
+    if not value:
+        raise errors.BadStoreConfiguration(option=option, reason="it must be set")
+    return value
+
+
+def _bucket_name(settings: SimpleNamespace) -> str:
+    name = _required(settings, "s3_store_bucket")
+    if not _BUCKET.fullmatch(name):
+        raise errors.BadStoreConfiguration(option="s3_store_bucket", reason=f"{name!r} cannot be the name of a bucket")
+    return name
+
+
+def _client_settings(settings: SimpleNamespace) -> Settings:
+    cacert: str | None = settings.s3_store_cacert
+    if cacert and not os.path.isfile(cacert):
+        raise errors.BadStoreConfiguration(option="s3_store_cacert", reason=f"there is no file {cacert}")
+    is_protected = settings.s3_store_enable_data_integrity_protection
+    return Settings(
+        region=settings.s3_store_region_name or Settings.region,
+        url_format=settings.s3_store_bucket_url_format,
+        cacert=cacert,
+        connect_timeout=settings.s3_store_connect_timeout,
+        read_timeout=settings.s3_store_read_timeout,
+        attempts=settings.s3_store_attempts,
+        request_checksums=settings.s3_store_request_checksum_calculation if is_protected else _WHEN_REQUIRED,
+        response_checksums=settings.s3_store_response_checksum_validation if is_protected else _WHEN_REQUIRED,
+    )
+
+
+def _encryption(settings: SimpleNamespace) -> dict[str, str]:
+    algorithm, key_id = settings.s3_store_server_side_encryption, settings.s3_store_sse_kms_key_id
+    if key_id and (algorithm is None or not algorithm.startswith("aws:kms")):
+        reason = "it needs s3_store_server_side_encryption = aws:kms or aws:kms:dsse"
+        raise errors.BadStoreConfiguration(option="s3_store_sse_kms_key_id", reason=reason)
+    parameters = {"ServerSideEncryption": algorithm, "SSEKMSKeyId": key_id}
+    return {name: value for name, value in parameters.items() if value}

@@ -1,0 +1,101 @@
+"""Reads a range of one object, and goes on at its offset where the connection breaks off."""
+
+import logging
+import time
+from collections.abc import Iterator
+
+from glance_mini_store import errors
+from glance_mini_store.drivers.s3.bucket import Bucket
+from glance_mini_store.drivers.s3.library import Reply
+from glance_mini_store.redaction import redact
+from glance_mini_store.streams import BLOCK
+
+LOG = logging.getLogger(__name__)
+
+_FIRST_DELAY, _LONGEST_DELAY = 0.2, 20.0
+"""Seconds."""
+
+
+def open_range(
+    bucket: Bucket, key: str, location: str, offset: int, length: int | None, attempts: int
+) -> Iterator[bytes]:
+    """Return the bytes as ``Driver.read`` does; ``attempts`` is how often a read is tried without progress."""
+    with bucket.failures.reading(location):
+        if length != 0:
+            end = None if length is None else offset + length
+            try:
+                return ObjectRange(bucket, key, location, bucket.get(key, offset, end, None), offset, attempts)
+            except bucket.failures.types as error:
+                if not bucket.failures.of(error).is_outside:
+                    raise
+        reply = bucket.head(key)
+    if reply is None:
+        raise errors.NotFound(location=location)
+    if offset > reply["ContentLength"]:
+        raise errors.InvalidRange(offset=offset, location=location)
+    return iter(())
+
+
+class ObjectRange(Iterator[bytes]):
+    """The bytes that ``reply`` begins, from ``offset``; later requests demand the same ETag."""
+
+    def __init__(self, bucket: Bucket, key: str, location: str, reply: Reply, offset: int, attempts: int) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._location = location
+        self._attempts = attempts
+        self._body = reply["Body"]
+        self._etag = reply.get("ETag")
+        self._position = offset
+        self._end = offset + reply["ContentLength"]
+        self._failed = 0
+        if _start(reply) != offset:
+            self.close()
+            raise _other_range()
+
+    def __next__(self) -> bytes:
+        if self._position == self._end:
+            self.close()
+            raise StopIteration
+        while not (block := self._read()):
+            self._resume()
+        self._position += len(block)
+        self._failed = 0
+        return block
+
+    def close(self) -> None:
+        """End the connection; may be repeated."""
+        self._body.close()
+
+    def _read(self) -> bytes:
+        """Return the next block; nothing if the connection has broken off."""
+        try:
+            return self._body.read(min(BLOCK, self._end - self._position))
+        except self._bucket.failures.types as error:
+            LOG.info(
+                "reading %s broke off at byte %s: %s", redact(self._location), self._position, type(error).__name__
+            )
+            return b""
+
+    def _resume(self) -> None:
+        self.close()
+        self._failed += 1
+        if self._failed >= self._attempts:
+            raise errors.RemoteServiceUnavailable(reason="the S3 service breaks off")
+        time.sleep(min(_FIRST_DELAY * 2 ** (self._failed - 1), _LONGEST_DELAY))
+        with self._bucket.failures.reading(self._location):
+            reply = self._bucket.get(self._key, self._position, self._end, self._etag)
+        self._body = reply["Body"]
+        if _start(reply) != self._position:
+            self.close()
+            raise _other_range()
+
+
+def _start(reply: Reply) -> int:
+    """Return the offset of the first byte of an answer, 0 without a range."""
+    text = reply.get("ContentRange", "bytes 0-").removeprefix("bytes ").partition("-")[0]
+    return int(text) if text.isdigit() else -1
+
+
+def _other_range() -> errors.RemoteServiceUnavailable:
+    return errors.RemoteServiceUnavailable(reason="the S3 service sent another range than the one asked for")

@@ -27,8 +27,8 @@ from glance_mini.testing.samples import IMAGE_ID, make_context, make_image
 class LayerContract:
     """Mix into a ``unittest.TestCase``; ``make_layer`` is the only method to write.
 
-    ``may_refuse`` names errors that the layer raises by design for the harmless calls of this suite. ``refuses_changes``
-    names types of changes that the layer, as it is configured here, lets nobody make.
+    ``may_refuse`` names errors that the layer raises by design for the harmless calls of this suite.
+    ``refuses_changes`` names types of changes that the layer, as it is configured here, lets nobody make.
     """
 
     may_refuse: ClassVar[tuple[type[Exception], ...]] = ()

@@ -70,8 +70,8 @@ class ForeignDriver(Driver):
     @property
     def prefixes(self) -> tuple[str, ...]:
         """Return the prefix that the foreign driver names, else its schemes."""
-        prefix = getattr(self._store, "url_prefix", None)
-        return (prefix,) if isinstance(prefix, str) and prefix else super().prefixes
+        prefix = _prefix(self._store)
+        return (prefix,) if prefix else super().prefixes
 
     def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
         """Let the foreign driver add the chunks. What it leaves after an error is its own affair."""
@@ -164,8 +164,7 @@ class ForeignDriver(Driver):
                 capabilities.ACL: _overrides(type(store), "set_acls"),
             }
         self.capabilities = frozenset(word for word, is_able in can.items() if is_able)
-        prefix = getattr(store, "url_prefix", None)
-        if isinstance(prefix, str) and prefix:
+        if prefix := _prefix(store):
             self._places.add((prefix.rstrip("/") + "/", ""))
 
     def _locate(self, location: str) -> Location:
@@ -221,6 +220,17 @@ class ForeignDriver(Driver):
             close(blocks)
         if expected is not None and received < expected:
             raise errors.SizeMismatch(expected=expected, received=received)
+
+
+def _prefix(store: ForeignStore) -> str:
+    """Return what the locations of ``store`` begin with; empty if the driver does not say.
+
+    Of a directory it ends with a slash, so that it is not the beginning of another directory.
+    """
+    prefix = getattr(store, "url_prefix", None)
+    if not isinstance(prefix, str):
+        return ""
+    return prefix.rstrip("/") + "/" if prefix.startswith("file://") else prefix
 
 
 def _overrides(kind: type, method: str) -> bool:

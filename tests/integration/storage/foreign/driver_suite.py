@@ -48,13 +48,13 @@ class TestFile(DriverContract, TemporaryDirectory):
         self.driver.discard("half")
         self.assertFalse(os.path.exists(path))
 
-    def test_a_full_or_closed_directory_is_an_error_of_the_contract(self):
+    def test_directory_that_is_gone_is_an_error_of_the_contract(self):
         os.rmdir(f"{self.directory}/data")
         with self.assertRaises(errors.StoreError):
             self.driver.write("abc", [b"data"], 4)
 
-    def test_location_outside_of_the_directory_is_another_store(self):
-        self.assertEqual((f"file://{self.directory}/data",), self.driver.prefixes)
+    def test_prefix_is_that_of_the_directory_and_of_no_other(self):
+        self.assertEqual((f"file://{self.directory}/data/",), self.driver.prefixes)
 
 
 class Pages(http.server.BaseHTTPRequestHandler):

@@ -77,7 +77,7 @@ class Trusts:
             "project_id": facts["project"]["id"],
             "impersonation": True,
             "roles": [{"id": role["id"]} for role in facts["roles"]],
-            "expires_at": (datetime.now(UTC) + _LONGEST).strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
+            "expires_at": (datetime.now(UTC) + _LONGEST).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         }
         made = self._call("POST", "/OS-TRUST/trusts", token, body={"trust": trust})
         return cast(dict[str, _Identified], made)["trust"]["id"]

@@ -14,7 +14,7 @@ class Relay(fixtures.Fixture):
     """Passes connections to ``port`` of this machine on; ``self.port`` is where it listens.
 
     ``break_up`` and ``break_down``: after so many further bytes to, or from, the server, its connections break.
-    ``is_away``: new connections are closed at once; ``stays_away``: that becomes so with a break. ``breaks`` counts what
+    ``is_away``: new connections are closed at once; ``stays_away``: a break makes it so. ``breaks`` counts what
     was broken. A request with one of the ``expired`` tokens is answered with 401, as after its time.
     """
 

@@ -187,6 +187,9 @@ def translated_authentication(libraries: Libraries) -> Iterator[None]:
         yield
     except libraries.refusal as error:
         raise CredentialsRefused(reason="the authentication service refuses the credentials of this store") from error
+    except libraries.absence as error:
+        reason = "the catalog has no Swift with this type, region and interface"
+        raise errors.RemoteServiceUnavailable(reason=reason) from error
     except (libraries.failure, OSError) as error:
         reason = f"the authentication service failed ({type(error).__name__})"
         raise errors.RemoteServiceUnavailable(reason=reason) from error

@@ -178,7 +178,9 @@ class Client:
                 self._unused.setdefault(key, []).append(connection)
 
     def _once(self, account: Account, method: str, path: str, request: Request, body: Body | None = None) -> Stream:
-        headers = {"X-Auth-Token": account.token(), **request.headers}
+        headers = dict(request.headers)
+        if token := account.token():
+            headers["X-Auth-Token"] = token
         if body is None and method in ("PUT", "POST"):
             headers["Content-Length"] = str(len(request.body))
         key = origin(account.storage_url)

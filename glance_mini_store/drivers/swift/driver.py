@@ -94,7 +94,8 @@ class SwiftDriver(Driver):
             self._tenancy.check()
             self._check_limits()
         except CredentialsRefused as error:
-            raise errors.BadStoreConfiguration(option="swift_store_config_file", reason=str(error)) from error
+            option = "swift_store_config_file" if isinstance(self._tenancy, SingleTenant) else "swift_store_key"
+            raise errors.BadStoreConfiguration(option=option, reason=str(error)) from error
 
     def _check_limits(self) -> None:
         """Take the limits that Swift tells; one that tells nothing has the usual ones."""

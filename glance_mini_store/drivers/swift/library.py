@@ -100,7 +100,10 @@ class Connection(Protocol):
 
 @dataclass(frozen=True)
 class Libraries:
-    """The modules of python-swiftclient and keystoneauth1 that the driver uses."""
+    """The modules of python-swiftclient and keystoneauth1 that the driver uses.
+
+    keystoneauth raises ``failure``, in particular ``refusal`` of credentials and ``absence`` of a catalog entry.
+    """
 
     client: ModuleType
     version_1: ModuleType
@@ -108,6 +111,7 @@ class Libraries:
     session: ModuleType
     failure: type[Exception]
     refusal: type[Exception]
+    absence: type[Exception]
 
     @classmethod
     def load(cls) -> Self:
@@ -123,4 +127,5 @@ class Libraries:
             session=import_library("keystoneauth1.session", driver="swift"),
             failure=exceptions.ClientException,
             refusal=exceptions.Unauthorized,
+            absence=exceptions.CatalogException,
         )

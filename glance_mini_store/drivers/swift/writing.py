@@ -57,6 +57,8 @@ class Write:
             self._clean_up(sent)
             if source.failure is not None and error is not source.failure:
                 raise source.failure from None
+            if isinstance(error, errors.Forbidden):
+                raise errors.StorageWriteDenied(reason="Swift refuses the token, or it has expired") from error
             raise
         self._forget_claim()
         return source.received

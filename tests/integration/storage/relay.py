@@ -2,9 +2,14 @@
 
 import contextlib
 import socket
+import ssl
 import threading
+from datetime import UTC, datetime, timedelta
 
 import fixtures
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 _BLOCK = 65536
 _REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -13,16 +18,22 @@ _REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close
 class Relay(fixtures.Fixture):
     """Passes connections to ``port`` of this machine on; ``self.port`` is where it listens.
 
-    ``break_up`` and ``break_down``: after so many further bytes to, or from, the server, its connections break.
-    ``is_away``: new connections are closed at once; ``stays_away``: a break makes it so. ``breaks`` counts what
-    was broken. A request with one of the ``expired`` tokens is answered with 401, as after its time.
+    ``break_up`` and ``break_down``: after so many further bytes to, or from, the server, its connections break, which
+    ``breaks`` counts. ``is_away``: new connections are closed at once; ``stays_away``: a break makes it so. ``is_silent``:
+    new connections are not answered. A request with one of the ``expired`` tokens is answered with 401.
     """
 
-    def __init__(self, port):
+    def __init__(self, port, certificate=None):
+        """``certificate``: a file with key and certificate, by which clients come over TLS."""
         super().__init__()
         self._server = port
+        self._tls = None
+        if certificate is not None:
+            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._tls.load_cert_chain(certificate)
         self.break_up = self.break_down = None
-        self.is_away = False
+        self.is_away = self.is_silent = False
+        self._silenced = []
         self.stays_away = False
         self.breaks = 0
         self.expired = set()
@@ -50,6 +61,15 @@ class Relay(fixtures.Fixture):
             if self.is_away:
                 near.close()
                 continue
+            if self.is_silent:
+                self._silenced.append(near)
+                continue
+            if self._tls is not None:
+                try:
+                    near = self._tls.wrap_socket(near, server_side=True)
+                except OSError:
+                    near.close()
+                    continue
             far = socket.create_connection(("127.0.0.1", self._server))
             with self._lock:
                 self._open |= {near, far}
@@ -89,3 +109,23 @@ class Relay(fixtures.Fixture):
                     each.shutdown(socket.SHUT_RDWR)
                 each.close()
             self._open = set()
+
+
+def make_certificate(path, host="localhost"):
+    """Write a new key and a certificate of ``host``, signed by itself, to the file ``path``."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    with open(path, "wb") as file:
+        file.write(secret + certificate.public_bytes(pem))
+    return path

@@ -1,6 +1,7 @@
 """What the ``swift`` driver does when something goes wrong, on a real Swift."""
 
 import logging
+import tracemalloc
 from urllib.parse import quote, urlsplit
 
 import fixtures
@@ -9,7 +10,7 @@ from glance_mini_store import errors
 from glance_mini_store.drivers.swift.segments import MIB
 from glance_mini_store.store import Store
 from glance_mini_store.testing.contract import new_name, pattern, pieces
-from tests.integration.storage.relay import Relay
+from tests.integration.storage.relay import Relay, make_certificate
 from tests.integration.storage.swift_account import keystone_account, make_driver, tempauth_account
 from tests.integration.storage.swift_case import SwiftTestCase
 
@@ -171,6 +172,39 @@ class TestBrokenConnections(TempAuthCase):
         self.assertEqual(4, driver.size(location))
         self.assertEqual(1, self.relay.breaks)
 
+    def test_a_swift_that_is_silent_is_given_up(self):
+        driver = self.relayed(swift_store_read_timeout=1)
+        location = driver.write(new_name(), [b"data"], 4).location
+        silent = self.relayed(swift_store_read_timeout=1)
+        self.relay.is_silent = True
+        for call in (silent.probe, lambda: silent.read(location)):
+            self.assertRaises(errors.RemoteServiceUnavailable, call)
+
+
+class TestCertificates(TempAuthCase):
+    def setUp(self):
+        super().setUp()
+        url = urlsplit(self.account.url)
+        folder = self.useFixture(fixtures.TempDir()).path
+        self.certificate = make_certificate(f"{folder}/own.pem")
+        relay = self.useFixture(Relay(url.port, self.certificate))
+        self.there = f"https://localhost:{relay.port}"
+        self.endpoint = self.there + url.path
+
+    def driver(self, **options):
+        address = f"{self.there}{urlsplit(self.swift['TEST_SWIFT_AUTH']).path}"
+        path = self.references(ref1={**self.tempauth_reference(), "auth_address": address})
+        options = {"swift_store_container": self.container, "swift_store_endpoint": self.endpoint, **options}
+        return make_driver(swift_store_config_file=path, **options)
+
+    def test_certificates_are_checked_unless_that_is_switched_off(self):
+        self.assertRaises(errors.RemoteServiceUnavailable, self.driver().check)
+        for option in ({"swift_store_cacert": self.certificate}, {"swift_store_auth_insecure": True}):
+            driver = self.driver(**option)
+            driver.check()
+            location = driver.write(new_name(), pieces(DATA), len(DATA)).location
+            self.assertEqual(DATA, b"".join(driver.read(location)))
+
 
 class TestOldLocations(TempAuthCase):
     def uri(self, name, key=None):
@@ -249,5 +283,35 @@ class TestWrites(TempAuthCase):
         self.assertEqual({"fdae39a1-bac5"}, driver.names())
         self.assertEqual(b"data", b"".join(make_driver(**options).read(location)))
 
+    def test_a_transfer_holds_little_memory_whatever_its_size(self):
+        data, size = bytes(MIB), 64 * MIB
+        driver = self.single_tenant()
+        driver.check()
+        for announced in (size, None):
+            tracemalloc.start()
+            self.addCleanup(tracemalloc.stop)
+            location = driver.write(new_name(), (data for _ in range(64)), announced).location
+            self.assertEqual(size, sum(map(len, driver.read(location))))
+            self.assertLess(tracemalloc.get_traced_memory()[1], 6 * MIB)
+            tracemalloc.stop()
+
+    def test_region_and_interface_choose_in_the_catalog(self):
+        def driver(**options):
+            return make_driver(swift_store_config_file=self.references(ref1=self.keystone_reference()), **options)
+
+        self.assertIsNone(driver(swift_store_region="RegionOne", swift_store_endpoint_type="internalURL").probe())
+        error = self.assertRaises(errors.RemoteServiceUnavailable, driver(swift_store_region="Nowhere").probe)
+        self.assertIn("the catalog has no Swift with this type, region and interface", str(error))
+        self.assertRaises(errors.RemoteServiceUnavailable, driver(swift_store_service_type="nothing").probe)
+
     def test_the_quota_of_the_account_tells_what_is_free(self):
         self.assertIsNone(self.single_tenant().probe())
+        admin = keystone_account(self.swift, "glance", "service")
+        alice = keystone_account(self.swift, "alice", "demo")
+        admin.url = alice.url
+        reference = self.keystone_reference("alice", "demo")
+        driver = make_driver(swift_store_config_file=self.references(ref1=reference))
+        quota = {"X-Account-Meta-Quota-Bytes": str(10**15)}
+        self.addCleanup(admin.request, "POST", headers={"X-Remove-Account-Meta-Quota-Bytes": "x"})
+        admin.request("POST", headers=quota).raise_for_status()
+        self.assertTrue(0 < driver.probe() <= 10**15)

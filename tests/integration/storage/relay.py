@@ -18,9 +18,9 @@ _REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close
 class Relay(fixtures.Fixture):
     """Passes connections to ``port`` of this machine on; ``self.port`` is where it listens.
 
-    ``break_up`` and ``break_down``: after so many further bytes to, or from, the server, its connections break, which
-    ``breaks`` counts. ``is_away``: new connections are closed at once; ``stays_away``: a break makes it so. ``is_silent``:
-    new connections are not answered. A request with one of the ``expired`` tokens is answered with 401.
+    ``break_up`` and ``break_down``: after so many further bytes to, or from, the server, its connections break;
+    ``breaks`` counts that. ``is_away``: new connections are closed at once; ``stays_away``: a break makes it so.
+    ``is_silent``: new connections are not answered. A request with one of the ``expired`` tokens is answered with 401.
     """
 
     def __init__(self, port, certificate=None):

@@ -1,5 +1,10 @@
 """The image service with ``swift`` stores, single-tenant and multi-tenant, through HTTP, under a real Keystone."""
 
+import contextlib
+
+import requests
+
+from tests.http_server.running import eventually
 from tests.integration.storage.swift_account import keystone_account, tempauth_account
 from tests.integration.storage.swift_case import SwiftTestCase
 from tests.integration.test_clients_keystone import KeystoneTestCase
@@ -24,6 +29,9 @@ swift_store_multi_tenant = true
 swift_store_auth_address = {keystone}
 swift_store_user = service:glance
 swift_store_key = {password}
+[transfers]
+lease_seconds = 3
+reaper_interval = 1
 """
 
 
@@ -73,6 +81,29 @@ class TestService(SwiftTestCase, KeystoneTestCase):
             self.assertEqual((206, CONTENT[-5:]), self.get("alice", image, Range="bytes=-5"))
             self.assertEqual(204, self.status("alice", "DELETE", f"/v2/images/{image}"))
             self.assertEqual([], self.object_paths(account), store)
+
+    def test_what_a_killed_service_left_in_the_account_of_a_user_is_removed(self):
+        image = self.create("alice")
+        headers = {"Content-Type": "application/octet-stream", "X-Image-Meta-Store": "projects"}
+        path = f"/v2/images/{image}/file"
+
+        def chunks():
+            # More than the service reads before it begins to write.
+            yield 4 * CONTENT
+            eventually(lambda: any(name.endswith("/00000001") for name in self.paths()), "two segments were sent")
+            self.running.served.kill()
+            yield CONTENT
+
+        with contextlib.suppress(requests.RequestException):
+            self.request("alice", "PUT", path, data=chunks(), headers=headers)
+        self.assertTrue(self.paths())
+        self.running.served.start()
+        show = f"/v2/images/{image}"
+        eventually(lambda: self.request("alice", "GET", show).json()["status"] == "queued", "the image was freed")
+        self.assertEqual([], self.paths())
+
+    def paths(self):
+        return self.alice.everything(self.container)
 
     def test_members_read_the_object_itself_and_administrators_read_and_delete(self):
         image = self.stored("projects", visibility="shared")

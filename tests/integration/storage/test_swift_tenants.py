@@ -94,22 +94,22 @@ class TestTokens(KeystoneCase):
 
 class TestTrusts(KeystoneCase):
     def trusts(self):
-        """Return the ids of the trusts of alice."""
-        _, access = keystone_access(self.swift, "alice", "demo")
+        """Return the ids of the trusts of bob; no other test has long uploads of his."""
+        _, access = keystone_access(self.swift, "bob", "other")
         path = f"/OS-TRUST/trusts?trustor_user_id={access.user_id}"
         return {trust["id"] for trust in self.keystone("GET", path, access.auth_token).json()["trusts"]}
 
     def test_an_upload_outlives_the_token_of_its_user(self):
-        caller, before = self.caller(), self.trusts()
+        caller, before = self.caller("bob", "other"), self.trusts()
         driver = self.multi_tenant(**self.behind_a_relay(), **SMALL).for_caller(caller)
         written = driver.write(new_name(), self.expiring(lambda: caller.token), None)
         self.assertEqual(before, self.trusts())
         self.assertIn(caller.token, self.relay.expired)
-        (container,) = self.alice.containers(self.container)
-        self.assertEqual(DATA, self.alice.request("GET", f"{container}/{written.location.rpartition('/')[2]}").content)
+        (container,) = self.bob.containers(self.container)
+        self.assertEqual(DATA, self.bob.request("GET", f"{container}/{written.location.rpartition('/')[2]}").content)
 
     def test_without_trusts_it_ends_with_the_token_and_can_be_discarded(self):
-        caller, name = self.caller(), new_name()
+        caller, name = self.caller("bob", "other"), new_name()
         store = self.multi_tenant(swift_store_use_trusts=False, **self.behind_a_relay(), **SMALL)
         chunks = self.expiring(lambda: caller.token)
         self.assertRaises(errors.StoreError, store.for_caller(caller).write, name, chunks, None)
@@ -118,7 +118,7 @@ class TestTrusts(KeystoneCase):
         self.assertEqual([], self.left())
 
     def test_a_failed_upload_removes_its_trust_and_its_container(self):
-        caller, before = self.caller(), self.trusts()
+        caller, before = self.caller("bob", "other"), self.trusts()
 
         def chunks():
             yield DATA

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks import attack, claims, crowd, imports, processes, scenarios
+from benchmarks import attack, claims, crowd, imports, parallel, processes, scenarios
 from benchmarks.seed import seed
 from benchmarks.service import Service, database, free_port, make_certificate, service
 
@@ -28,6 +28,8 @@ def main() -> None:
     data = commands.add_parser("data", help="CPU of transfers and the memory of several at once")
     data.add_argument("--mib", type=int, default=1024)
     data.add_argument("--memory", help="a folder in memory for the source, such as /dev/shm")
+    data.add_argument("--sha256", action="store_true", help="hash with sha256 alone, without md5")
+    data.add_argument("--page-cache", action="store_true", help="without direct I/O")
     imports = commands.add_parser("imports", help="time of imports against hashing alone and curl")
     imports.add_argument("--mib", type=int, default=1024)
     imports.add_argument("--rounds", type=int, default=5)
@@ -40,6 +42,9 @@ def main() -> None:
     commands.add_parser("crowd", help="small requests among slow and half-open connections")
     attacked = commands.add_parser("attack", help="small requests while one project does its worst")
     attacked.add_argument("--tls", action="store_true", help="over TLS")
+    together = commands.add_parser("parallel", help="small requests on several connections at once")
+    together.add_argument("--images", type=int, default=10_000)
+    together.add_argument("--count", type=int, default=300)
     commands.add_parser("start", help="import time and time to the first answer")
     arguments = parser.parse_args()
     globals()[f"run_{arguments.command}"](arguments)
@@ -57,11 +62,18 @@ def run_requests(arguments: argparse.Namespace) -> None:
 def run_data(arguments: argparse.Namespace) -> None:
     """Print the cost of transfers."""
     size = arguments.mib * scenarios.MIB
-    with database(arguments.server) as connection, service(connection, arguments.workers) as running:
+    sections = "[DEFAULT]\nhashing_algorithm = sha256\ncompute_checksum = false\n" if arguments.sha256 else ""
+    if arguments.page_cache:
+        sections += "[glance_store]\nfilesystem_direct_io = false\n"
+    with (
+        database(arguments.server) as connection,
+        service(connection, arguments.workers, sections=sections) as running,
+    ):
         for figure in scenarios.transfers(_meter(arguments, running), size, arguments.memory):
             print(figure, flush=True)
-        before, peak = scenarios.memory_of_uploads(running, 8, size // 4)
-        print(f"memory: {before:.0f} MiB before, {peak:.0f} MiB at most during 8 uploads at once (PSS)")
+        together = scenarios.uploads_at_once(running, 8, size // 4)
+        print(f"8 uploads at once: {together.cpu:.2f} s of CPU for each GiB")
+        print(f"memory (PSS): {together.before:.0f} MiB before, {together.peak:.0f} during, {together.after:.0f} after")
 
 
 def run_imports(arguments: argparse.Namespace) -> None:
@@ -119,6 +131,21 @@ def run_attack(arguments: argparse.Namespace) -> None:
         with service(connection, arguments.workers, sections=attack.options(web), tls=tls) as running:
             for name, value in attack.measure(running, web).items():
                 print(f"{name:40} {value:9.2f}")
+
+
+def run_parallel(arguments: argparse.Namespace) -> None:
+    """Print the times of changes on 4 connections as multiples of a show, and of shows on 8 connections."""
+    with database(arguments.server) as connection, service(connection, arguments.workers) as running:
+        seed(connection, arguments.images, running.project)
+        for connections in (4, 8):
+            found = parallel.rates(running, connections, arguments.count)
+            for name, times in found.items():
+                print(
+                    f"{name:12} {connections} connections  median {median(times):7.2f} ms"
+                    f"  99th percentile {parallel.at_the_99th(times):7.2f} ms"
+                    f"  {median(times) / median(found['show']):5.2f} × show",
+                    flush=True,
+                )
 
 
 def run_start(arguments: argparse.Namespace) -> None:

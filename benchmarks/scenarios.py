@@ -98,16 +98,16 @@ def small_requests(meter: Meter, count: int) -> list[Figure]:
     """Return the cost of show, lists and changes in a catalogue that has been seeded."""
     client = meter.client
     ids = [image["id"] for image in client.call("GET", "/v2/images?limit=200")["images"]]
-    _show(client, ids[0])()
+    show(client, ids[0])
     figures = [
-        meter.measure("show", [_show(client, ids[number % len(ids)]) for number in range(count)]),
+        meter.measure("show", [partial(show, client, ids[number % len(ids)]) for number in range(count)]),
         *lists(meter, count // 2),
     ]
     made: list[str] = []
-    figures.append(meter.measure("create", [lambda: made.append(_create(client))] * count))
-    figures.append(meter.measure("patch", [_patch(client, each) for each in made]))
-    figures.append(meter.measure("add a tag", [_tag(client, each) for each in made]))
-    figures.append(meter.measure("delete", [_delete(client, each) for each in made]))
+    figures.append(meter.measure("create", [lambda: made.append(create(client))] * count))
+    figures.append(meter.measure("patch", [partial(patch, client, each) for each in made]))
+    figures.append(meter.measure("add a tag", [partial(tag, client, each) for each in made]))
+    figures.append(meter.measure("delete", [partial(delete, client, each) for each in made]))
     return figures
 
 
@@ -123,60 +123,77 @@ def transfers(meter: Meter, size: int, memory: str | None, rounds: int = 3) -> l
         _fill(source, size)
         for counted in (False, *[True] * rounds):
             for name, chunked in (("upload", False), ("upload, chunked", True)):
-                image_id = _create(client)
+                image_id = create(client)
                 upload = partial(client.upload, image_id, source, size, chunked)
                 download = partial(_download, client, image_id, size)
                 figures = [meter.measure(name, [upload]), meter.measure("download", [download])]
-                _delete(client, image_id)()
+                delete(client, image_id)
                 for figure in figures if counted else ():
                     found[figure.name].append(figure)
     return [sorted(figures, key=lambda figure: figure.server_ms)[len(figures) // 2] for figures in found.values()]
 
 
-def memory_of_uploads(service: Service, count: int, size: int) -> tuple[float, float]:
-    """Return the memory (PSS, MiB) of the service before ``count`` uploads at once, and its peak during them."""
+@dataclass(frozen=True)
+class Together:
+    """Several uploads at once: memory (PSS, MiB) before, at most during and after them, CPU seconds for each GiB."""
+
+    before: float
+    peak: float
+    after: float
+    cpu: float
+
+
+def uploads_at_once(service: Service, count: int, size: int) -> Together:
+    """Return the cost of ``count`` uploads of ``size`` bytes at once."""
     before, peak = processes.pss_mib(service.pid), 0.0
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source"
         _fill(source, size)
         clients = [Client(service.url, service.token) for _ in range(count)]
-        ids = [_create(client) for client in clients]
+        ids = [create(client) for client in clients]
         threads = [
             threading.Thread(target=client.upload, args=(image_id, source, size))
             for client, image_id in zip(clients, ids, strict=True)
         ]
+        used = processes.cpu_seconds(service.pid)
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
             peak = max(peak, processes.pss_mib(service.pid))
             time.sleep(0.05)
+        used = processes.cpu_seconds(service.pid) - used
         for client, image_id in zip(clients, ids, strict=True):
-            _delete(client, image_id)()
+            delete(client, image_id)
             client.close()
-    return before, peak
+    return Together(before, peak, processes.pss_mib(service.pid), used * 1024 * MIB / (count * size))
 
 
-def _show(client: Client, image_id: str) -> Callable[[], object]:
-    return lambda: client.call("GET", f"/v2/images/{image_id}")
+def show(client: Client, image_id: str) -> object:
+    """Show an image."""
+    return client.call("GET", f"/v2/images/{image_id}")
 
 
-def _create(client: Client) -> str:
+def create(client: Client) -> str:
+    """Create an image with 10 properties and 3 tags, and return its id."""
     body = {"name": "bench", "disk_format": "raw", "container_format": "bare", "tags": ["a", "b", "c"]}
     created: str = client.call("POST", "/v2/images", body | {f"p{n}": f"value {n}" for n in range(10)})["id"]
     return created
 
 
-def _patch(client: Client, image_id: str) -> Callable[[], object]:
+def patch(client: Client, image_id: str) -> object:
+    """Change the name of an image."""
     change = [{"op": "replace", "path": "/name", "value": "changed"}]
-    return lambda: client.call("PATCH", f"/v2/images/{image_id}", change, _PATCH)
+    return client.call("PATCH", f"/v2/images/{image_id}", change, _PATCH)
 
 
-def _tag(client: Client, image_id: str) -> Callable[[], object]:
-    return lambda: client.call("PUT", f"/v2/images/{image_id}/tags/added")
+def tag(client: Client, image_id: str) -> object:
+    """Add a tag to an image."""
+    return client.call("PUT", f"/v2/images/{image_id}/tags/added")
 
 
-def _delete(client: Client, image_id: str) -> Callable[[], object]:
-    return lambda: client.call("DELETE", f"/v2/images/{image_id}")
+def delete(client: Client, image_id: str) -> object:
+    """Delete an image."""
+    return client.call("DELETE", f"/v2/images/{image_id}")
 
 
 def _download(client: Client, image_id: str, size: int) -> None:

@@ -5,7 +5,6 @@ and so does the tag ``u<n>``: a page of 25 is full from 1,000 images on. Every n
 half of these are public, half private.
 """
 
-import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
@@ -111,10 +110,10 @@ def _write(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> 
         connection.execute(insert(table), rows)
         return
     columns = list(rows[0])
-    lines = io.StringIO("".join("\t".join(map(str, row.values())) + "\n" for row in rows))
-    cursor = connection.connection.cursor()
-    cursor.copy_expert(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", lines)
-    cursor.close()
+    lines = "".join("\t".join(map(str, row.values())) + "\n" for row in rows)
+    copy = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
+    with connection.connection.cursor() as cursor, cursor.copy(copy) as stream:
+        stream.write(lines)
 
 
 def _analyze(connection: Connection) -> None:

@@ -59,12 +59,15 @@ PASTE_FILE = "glance-mini-paste.ini"
 class LoadedApplication:
     """The whole service as a WSGI application; ``close`` releases its resources.
 
-    A server that has an access log sets ``log_request``, and calls it after each answer.
+    A server that has an access log sets ``log_request``, and calls it after each answer. One that can tell the
+    application to read again what may change while it runs sets ``read_again``, which a signal handler may call.
     """
 
     log_request: Callable[[WSGIEnvironment, int, int, int, float], None] | None = None
+    read_again: Callable[[], None] | None = None
 
-    def __init__(self, app: WSGIApplication, on_close: ExitStack) -> None:
+    def __init__(self, app: WSGIApplication, stores: Stores, on_close: ExitStack) -> None:
+        self.stores = stores
         self._app = app
         self._on_close = on_close
 
@@ -77,13 +80,15 @@ class LoadedApplication:
         self._on_close.close()
 
 
-def load_application(conf: cfg.ConfigOpts, pipe: int | None = None) -> LoadedApplication:
+def load_application(
+    conf: cfg.ConfigOpts, pipe: int | None = None, store_conf: cfg.ConfigOpts | None = None
+) -> LoadedApplication:
     """Return the application that ``conf`` describes, with running threads; call it in the process that serves.
 
-    ``pipe`` as for ``open_services``. Raises ConfigurationError.
+    ``pipe`` and ``store_conf`` as for ``open_services``. Raises ConfigurationError.
     """
     with ExitStack() as undo:
-        services = open_services(conf, undo, pipe)
+        services = open_services(conf, undo, pipe, store_conf=store_conf)
         stack = open_stack(conf, services, undo)
         parts: list[Part] = [open_reaper(conf, services)]
         app = compose(conf, services, stack, parts)
@@ -92,14 +97,19 @@ def load_application(conf: cfg.ConfigOpts, pipe: int | None = None) -> LoadedApp
         parts += (services.publisher, services.leases, services.health)
         for part in parts:
             part.start()
-        return LoadedApplication(app, undo.pop_all())
+        return LoadedApplication(app, services.stores, undo.pop_all())
 
 
-def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None) -> "Worker":
-    """Return a worker that already takes jobs; ``undo`` closes its services after its jobs have ended.
+def start_worker(
+    conf: cfg.ConfigOpts,
+    undo: ExitStack,
+    pipe: int | None = None,
+    store_conf: cfg.ConfigOpts | None = None,
+) -> "tuple[Worker, Stores]":
+    """Return a worker that already takes jobs, and its stores; ``undo`` closes them after its jobs have ended.
 
-    ``pipe`` is the end of a pipe with which the service on this machine wakes it. Raises ConfigurationError, and what a
-    store that is not optional raises.
+    ``store_conf`` as for ``open_services``; ``pipe`` is the end of a pipe with which the service on this machine wakes
+    it. Raises ConfigurationError, and what a store that is not optional raises.
     """
     from glance_mini.maintenance.expiry import Cleaner
     from glance_mini.workers.base import load_job_types
@@ -107,7 +117,7 @@ def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None)
     from glance_mini.workers.settings import WorkerSettings
     from glance_mini.workers.wakeup import Wakeup, open_listener
 
-    services = open_services(conf, undo)
+    services = open_services(conf, undo, store_conf=store_conf)
     stack = open_stack(conf, services, undo)
     types = load_job_types(conf, services, stack)
     wakeup, settings = Wakeup(), WorkerSettings.from_config(conf)
@@ -125,7 +135,7 @@ def start_worker(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None)
         undo.callback(part.close)
         part.start()
     worker.start()
-    return worker
+    return worker, services.stores
 
 
 def rehearse(conf: cfg.ConfigOpts) -> None:
@@ -151,16 +161,23 @@ def open_data(conf: cfg.ConfigOpts) -> Iterator[DataAccess]:
         yield data
 
 
-def open_services(conf: cfg.ConfigOpts, undo: ExitStack, pipe: int | None = None, send: Send | None = None) -> Services:
+def open_services(
+    conf: cfg.ConfigOpts,
+    undo: ExitStack,
+    pipe: int | None = None,
+    send: Send | None = None,
+    store_conf: cfg.ConfigOpts | None = None,
+) -> Services:
     """Return the services that ``conf`` describes, without starting their threads; ``undo`` closes them.
 
-    ``pipe`` is the end of a pipe that wakes the worker of this machine; None without one. ``send`` takes the events
-    instead of the broker, for tests. Raises ConfigurationError and what a store that is not optional raises.
+    ``store_conf`` has the sections of the stores if they were read again since. ``pipe`` is the end of a pipe that
+    wakes the worker of this machine; None without one. ``send`` takes the events instead of the broker, for tests.
+    Raises ConfigurationError and what a store that is not optional raises.
     """
     give_freed_blocks_back()
     metrics = Metrics()
     data, publisher = open_data_and_publisher(conf, metrics, undo, send)
-    stores = open_stores(conf)
+    stores = open_stores(store_conf or conf)
     undo.callback(stores.close)
     for store in stores:
         metrics.store_available.labels(store.id).set(store.available)
@@ -195,18 +212,19 @@ def open_health(conf: cfg.ConfigOpts, data: DataAccess, stores: Stores, metrics:
         if kind == "store":
             metrics.store_available.labels(store).set(is_usable)
 
-    checks: dict[str, Check] = {
-        "database": partial(check_database, data),
-        "workers": partial(check_queue, data),
-        **{f"store {store.id}": partial(check_store, store) for store in stores},
-    }
-    with suppress(UnknownStore):
-        checks["staging"] = partial(check_store, stores.get(STAGING_STORE))
+    checks: dict[str, Check] = {"database": partial(check_database, data), "workers": partial(check_queue, data)}
     if database := sqlite_file(conf.database.connection):
         checks["database disk"] = partial(check_disk, database.absolute().parent)
     if url := transport_url(conf):
         checks["broker"] = partial(check_broker, url)
-    return Health(checks, record)
+    return Health(lambda: {**checks, **_store_checks(stores)}, record)
+
+
+def _store_checks(stores: Stores) -> dict[str, Check]:
+    checks: dict[str, Check] = {f"store {store.id}": partial(check_store, store) for store in stores}
+    with suppress(UnknownStore):
+        checks["staging"] = partial(check_store, stores.get(STAGING_STORE))
+    return checks
 
 
 def open_data_and_publisher(
@@ -266,15 +284,24 @@ def open_stores(conf: cfg.ConfigOpts) -> Stores:
 
     Raises what ``Stores.from_config`` raises.
     """
-    judge = UriFilter.from_config(conf)
+    return Stores.from_config(conf, _reserved_stores(conf), UriFilter.from_config(conf))
+
+
+def update_stores(stores: Stores, conf: cfg.ConfigOpts) -> None:
+    """Let ``stores`` be those that ``conf`` describes, while they are used; raises what ``Stores.update`` raises."""
+    stores.update(conf, _reserved_stores(conf), UriFilter.from_config(conf))
+
+
+def _reserved_stores(conf: cfg.ConfigOpts) -> dict[str, str]:
+    """Return the drivers of the stores of the service itself by id, with defaults for their options."""
     if not conf.enabled_import_methods:
-        return Stores.from_config(conf, judge=judge)
+        return {}
     if conf.staging_store_driver == "file":
         conf.register_opts(FILE_OPTIONS, group=STAGING_STORE)
         conf.set_default("filesystem_store_datadir", staging_directory(conf), group=STAGING_STORE)
         # An import reads staged data soon.
         conf.set_default("filesystem_direct_io", False, group=STAGING_STORE)
-    return Stores.from_config(conf, {STAGING_STORE: conf.staging_store_driver}, judge)
+    return {STAGING_STORE: conf.staging_store_driver}
 
 
 def compose(conf: cfg.ConfigOpts, services: Services, stack: Stack, parts: list[Part]) -> WSGIApplication:

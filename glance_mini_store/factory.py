@@ -1,4 +1,4 @@
-"""Creates the stores of a configuration; ``stores`` uses it once, at start.
+"""Creates the stores of a configuration; ``stores`` uses it at start, and when the configuration has changed.
 
 It fails closed: if a store cannot be set up, the start fails with a message that names store, driver and option,
 unless its group has ``optional = true``.
@@ -7,6 +7,7 @@ unless its group has ``optional = true``.
 import logging
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from oslo_config import cfg
 
@@ -14,7 +15,7 @@ from glance_mini_store import errors
 from glance_mini_store.driver import Driver
 from glance_mini_store.loading import load_driver
 from glance_mini_store.settings import DEFAULTS_GROUP, MAIN_GROUP, STORE_OPTIONS, register_opts, resolve
-from glance_mini_store.store import Store
+from glance_mini_store.store import Held, Store
 from glance_mini_store.unavailable import UnavailableDriver
 from glance_mini_store.web.target import AddressJudge
 
@@ -28,26 +29,36 @@ _TAKEN = ("DEFAULT", MAIN_GROUP, DEFAULTS_GROUP)
 
 
 def assemble(
-    conf: cfg.ConfigOpts, reserved: Mapping[str, str], judge: AddressJudge | None = None
+    conf: cfg.ConfigOpts,
+    reserved: Mapping[str, str],
+    judge: AddressJudge | None = None,
+    known: Mapping[str, Store] = MappingProxyType({}),
 ) -> tuple[list[Store], bool]:
     """Return the stores, checked and ready, and whether they are configured by id.
 
     ``reserved`` adds stores as id → driver. ``judge`` checks the addresses that are read for users; None allows any.
+    A store with the same settings as one of the ``known`` uses its driver.
     Raises BadStoreConfiguration, DriverLoadFailure, or what the check of a driver raised; then no store is left
     open.
     """
     register_opts(conf)
     stores: list[Store] = []
     try:
-        return stores, _add_all(conf, reserved, stores, judge)
+        return stores, _add_all(conf, reserved, stores, judge, known)
     except BaseException:
+        kept = {store.held for store in known.values()}
         for store in stores:
-            store.close()
+            if store.held not in kept:
+                store.close()
         raise
 
 
 def _add_all(
-    conf: cfg.ConfigOpts, reserved: Mapping[str, str], stores: list[Store], judge: AddressJudge | None
+    conf: cfg.ConfigOpts,
+    reserved: Mapping[str, str],
+    stores: list[Store],
+    judge: AddressJudge | None,
+    known: Mapping[str, Store],
 ) -> bool:
     """Add every store to ``stores`` and return whether several stores are configured by id."""
     main = conf[MAIN_GROUP]
@@ -67,6 +78,7 @@ def _add_all(
                 default=default,
                 reserved=store_id in reserved,
                 judge=judge,
+                known=known.get(store_id),
             )
         )
     return multi
@@ -81,21 +93,23 @@ def _store(
     default: str,
     reserved: bool,
     judge: AddressJudge | None,
+    known: Store | None,
 ) -> Store:
     """Return one store; errors get its id and its driver."""
     is_default = store_id == default
     try:
         common = resolve(conf, group, STORE_OPTIONS)
         optional = common.optional and not is_default
-        backend, reason = _driver(conf, group, store_id, driver, optional=optional, judge=judge)
+        held, reason = _driver(conf, group, store_id, driver, optional=optional, judge=judge, known=known)
         return Store(
-            backend,
+            held.driver,
             store_id,
             weight=common.weight,
             description=common.store_description,
             is_default=is_default,
             reserved=reserved,
             reason=reason,
+            held=held,
         )
     except errors.StoreError as error:
         error.store = f"{store_id} (driver {driver})"
@@ -103,23 +117,33 @@ def _store(
 
 
 def _driver(
-    conf: cfg.ConfigOpts, group: str, store_id: str, name: str, *, optional: bool, judge: AddressJudge | None
-) -> tuple[Driver, str | None]:
+    conf: cfg.ConfigOpts,
+    group: str,
+    store_id: str,
+    name: str,
+    *,
+    optional: bool,
+    judge: AddressJudge | None,
+    known: Store | None,
+) -> tuple[Held, str | None]:
     """Return the driver, or a substitute with the reason if the store is optional and cannot be set up."""
     driver_class: type[Driver] | None = None
     try:
         driver_class = load_driver(name)
-        driver = driver_class.from_config(resolve(conf, group, driver_class.options), store_id)
+        settings = resolve(conf, group, driver_class.options)
+        if known is not None and known.available and known.held.settings == (name, settings):
+            return known.held, None
+        driver = driver_class.from_config(settings, store_id)
         if judge is not None:
             driver.guard(judge)
         driver.check()
-        return driver, None
+        return Held(driver, (name, settings)), None
     except errors.StoreError as error:
         if not optional:
             raise
         LOG.error("optional store %s (driver %s) is unavailable: %s", store_id, name, error)
         schemes = driver_class.schemes if driver_class else ()
-        return UnavailableDriver(name, schemes, str(error)), str(error)
+        return Held(UnavailableDriver(name, schemes, str(error))), str(error)
 
 
 def _default_id(default: str | None, wanted: Mapping[str, str], multi: bool) -> str:

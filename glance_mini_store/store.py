@@ -8,6 +8,7 @@ import contextlib
 import copy
 import logging
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -32,6 +33,19 @@ class Stored:
     metadata: Mapping[str, object] = field(default_factory=dict)
 
 
+class Held:
+    """Closes a driver when the last store that uses it is gone, so that running reads and writes end first.
+
+    ``settings`` are the values that the driver was made from.
+    """
+
+    def __init__(self, driver: Driver, settings: object = None) -> None:
+        self.driver = driver
+        self.settings = settings
+        self.close = weakref.finalize(self, driver.close)
+        self.close.atexit = False
+
+
 class Store:
     """A driver with its configured id; shared by all threads.
 
@@ -48,7 +62,9 @@ class Store:
         is_default: bool = False,
         reserved: bool = False,
         reason: str | None = None,
+        held: Held | None = None,
     ) -> None:
+        """``held`` closes the driver; by default when the store is closed, or is not used any more."""
         self.id = id
         self.driver = driver
         self.weight = weight
@@ -56,6 +72,7 @@ class Store:
         self.is_default = is_default
         self.reserved = reserved
         self.reason = reason
+        self.held = held or Held(driver)
 
     @property
     def type(self) -> str:
@@ -206,7 +223,7 @@ class Store:
 
     def close(self) -> None:
         """Close the driver; called once at shutdown."""
-        self.driver.close()
+        self.held.close()
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:

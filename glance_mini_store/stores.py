@@ -1,4 +1,4 @@
-"""All stores: created once from the configuration, found by id or by location.
+"""All stores: created from the configuration, found by id or by location.
 
 ``factory`` creates the stores; ``store`` defines one.
 """
@@ -53,6 +53,22 @@ class Stores:
         """
         stores, multi = assemble(conf, reserved or {}, judge)
         return cls(stores, multi=multi)
+
+    def update(
+        self, conf: cfg.ConfigOpts, reserved: Mapping[str, str] | None = None, judge: AddressJudge | None = None
+    ) -> None:
+        """Become the stores in ``conf``; arguments and errors as ``from_config``, and after an error nothing changes.
+
+        Stores whose settings are the same keep their drivers. A driver that is not used any more is closed when the
+        last read and the last write that began before have ended. Raises BadStoreConfiguration if stores by id take the
+        place of those by driver, or these of those.
+        """
+        register_opts(conf)
+        if bool(conf.enabled_backends) != self.multi:
+            reason = "whether stores have ids cannot change while the service runs; start it again"
+            raise errors.BadStoreConfiguration(option="enabled_backends", reason=reason)
+        stores, _ = assemble(conf, reserved or {}, judge, self._stores)
+        self._stores = {store.id: store for store in stores}
 
     @property
     def default(self) -> Store:

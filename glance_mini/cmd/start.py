@@ -7,6 +7,7 @@ builds nothing of it: connections and threads are made in its children.
 import argparse
 import contextlib
 import gc
+import logging
 import os
 import shlex
 import signal
@@ -21,8 +22,9 @@ from oslo_config import cfg
 from glance_mini import conf as configuration
 from glance_mini.cmd.child import run_in_child
 from glance_mini.cmd.console import find_source
-from glance_mini.cmd.expected import EXPECTED, print_error
+from glance_mini.cmd.expected import EXPECTED, describe, print_error
 from glance_mini.cmd.logs import log_as_configured, log_early
+from glance_mini.cmd.reloading import StoreReader
 from glance_mini.cmd.serve.server import ServerSettings, run
 from glance_mini.cmd.serve_arguments import apply_arguments
 from glance_mini.conf.database import sqlite_file
@@ -31,6 +33,8 @@ from glance_mini.standalone.clouds import CLOUD
 from glance_mini.standalone.state import Source, StateDirectory, lock_database
 
 PROGRAM = "glance-mini"
+
+LOG = logging.getLogger(__name__)
 
 CANNOT_BUILD = 3
 """The exit code if the application cannot be built; gunicorn then starts no further worker and stops."""
@@ -60,23 +64,51 @@ def start(arguments: argparse.Namespace) -> int:
         # Other modules make the database and the images, and leave their permissions to the process.
         os.umask(0o077)
         source.state.create()
-    conf = configuration.load(files=source.existing_files())
-    if source.state is not None:
-        conf.set_default("access_log", str(source.state.access_log), group="server")
-    apply_arguments(arguments, conf)
+    configured = _Configured(source, arguments)
+    conf = configured.conf
     log_early()
+    run_in_child(lambda: _validate(conf))
     endpoint = endpoint_of(conf.server.bind, conf.server.tls_certificate is not None)
     master = os.getpid()
     reading, writing = _wakeup_pipe()
-    work = (lambda: _run_worker(conf, reading, master)) if conf.server.worker else None
+    work = (lambda: _run_worker(configured, reading, master)) if conf.server.worker else None
     with _prepared(source, conf, endpoint) as metrics:
         return run(
             _settings(conf),
-            lambda: _make_application(conf, writing),
+            lambda: _make_application(configured, writing),
             on_ready=lambda: print(*_next_lines(source.state, conf, endpoint), sep="\n", flush=True),
+            may_reload=configured.read_again,
             multiproc_dir=str(metrics),
             background_process=work,
         )
+
+
+class _Configured:
+    """The configuration of the service: ``conf`` as it was at the start, ``store_conf`` as it is now."""
+
+    def __init__(self, source: Source, arguments: argparse.Namespace) -> None:
+        self._source = source
+        self._arguments = arguments
+        self.conf = self.store_conf = self.load()
+
+    def load(self) -> cfg.ConfigOpts:
+        """Return the configuration that the files and the arguments say now; raises what oslo.config raises."""
+        conf = configuration.load(files=self._source.existing_files())
+        if self._source.state is not None:
+            conf.set_default("access_log", str(self._source.state.access_log), group="server")
+        apply_arguments(self._arguments, conf)
+        return conf
+
+    def read_again(self) -> bool:
+        """Take over the sections of the stores and return True, or log why they cannot be used."""
+        try:
+            conf = self.load()
+            run_in_child(lambda: _rehearse_stores(conf))
+        except EXPECTED as error:
+            LOG.error("The stores stay as they were: %s", describe(error))
+            return False
+        self.store_conf = conf
+        return True
 
 
 def endpoint_of(bind: str, is_tls: bool) -> str:
@@ -91,18 +123,18 @@ def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[P
     """Prepare the tables and the state directory of the service; yield the directory for metrics."""
     database = sqlite_file(conf.database.connection)
     if source.state is None:
-        with tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory:
-            _import_application(directory)
-            run_in_child(lambda: _rehearse(conf, None, endpoint))
+        with tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory, _imported(directory):
+            run_in_child(lambda: _rehearse(conf, None))
             with _database_locked(database):
                 yield Path(directory)
         return
     state = source.state
     with state.lock(), _database_locked(database):
-        _import_application(str(state.metrics))
-        run_in_child(lambda: _rehearse(conf, state, endpoint))
-        state.note_path()
-        yield state.metrics
+        state.prepare_clients(endpoint, conf.server.tls_certificate)
+        with _imported(str(state.metrics)):
+            run_in_child(lambda: _rehearse(conf, state))
+            state.note_path()
+            yield state.metrics
 
 
 def _database_locked(database: Path | None) -> contextlib.AbstractContextManager[None]:
@@ -112,31 +144,46 @@ def _database_locked(database: Path | None) -> contextlib.AbstractContextManager
     return contextlib.nullcontext()
 
 
-def _import_application(metrics: str) -> None:
-    """Import what the processes of the service need, with the directory of their metrics known to the library."""
-    os.makedirs(metrics, exist_ok=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
-    for name in _MODULES:
-        import_module(name)
-    # The collector would write to each page that the processes share.
-    gc.freeze()
-
-
-def _rehearse(conf: cfg.ConfigOpts, state: StateDirectory | None, endpoint: str) -> None:
-    """Check the configuration, prepare the tables and make all parts once, so that each error is reported once."""
-    from glance_mini.bootstrap import rehearse
-    from glance_mini.cmd.manage_database import migrate, relocate, require_tables
+def _validate(conf: cfg.ConfigOpts) -> None:
     from glance_mini.conf.validation import validate_start
 
     validate_start(conf)
+
+
+@contextlib.contextmanager
+def _imported(metrics: str) -> Iterator[None]:
+    """Import what the processes of the service need; their library of metrics is told the directory before."""
+    os.makedirs(metrics, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+    try:
+        for name in _MODULES:
+            import_module(name)
+        # The collector would write to each page that the processes share.
+        gc.freeze()
+        yield
+    finally:
+        del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+
+
+def _rehearse(conf: cfg.ConfigOpts, state: StateDirectory | None) -> None:
+    """Prepare the tables and make all parts of the service once, so that each error is reported once."""
+    from glance_mini.bootstrap import rehearse
+    from glance_mini.cmd.manage_database import migrate, relocate, require_tables
+
     if state is None:
         require_tables(conf)
     else:
-        state.prepare_clients(endpoint, conf.server.tls_certificate)
         migrate(conf)
         if state.former_path not in (None, str(state.path)):
             relocate(conf, state.former_path, str(state.path))
     rehearse(conf)
+
+
+def _rehearse_stores(conf: cfg.ConfigOpts) -> None:
+    from glance_mini.bootstrap import open_stores
+
+    _validate(conf)
+    open_stores(conf).close()
 
 
 def _settings(conf: cfg.ConfigOpts) -> ServerSettings:
@@ -178,24 +225,30 @@ def _wakeup_pipe() -> tuple[int, int]:
     return reading, writing
 
 
-def _run_worker(conf: cfg.ConfigOpts, pipe: int, master: int) -> int:
+def _run_worker(configured: _Configured, pipe: int, master: int) -> int:
     from glance_mini.cmd.worker import run_worker
 
     try:
-        return run_worker(conf, pipe, master, signals=(signal.SIGTERM,))
+        return run_worker(
+            configured.conf, configured.load, pipe, master, (signal.SIGTERM,), store_conf=configured.store_conf
+        )
     except EXPECTED as error:
         print_error(PROGRAM, error)
         return CANNOT_BUILD
 
 
-def _make_application(conf: cfg.ConfigOpts, pipe: int) -> WSGIApplication:
+def _make_application(configured: _Configured, pipe: int) -> WSGIApplication:
+    conf = configured.conf
     log_as_configured(conf)
     from glance_mini.bootstrap import load_application
     from glance_mini.cmd.access_log import open_access_log
 
     try:
-        application = load_application(conf, pipe)
+        application = load_application(conf, pipe, configured.store_conf)
         application.log_request = open_access_log(conf)
+        reader = StoreReader(application.stores, configured.load)
+        reader.start()
+        application.read_again = reader.ask
         return application
     except EXPECTED as error:
         print_error(PROGRAM, error)

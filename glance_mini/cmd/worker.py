@@ -15,6 +15,7 @@ from oslo_config import cfg
 from glance_mini import conf as configuration
 from glance_mini.cmd import console
 from glance_mini.cmd.logs import log_as_configured, log_early
+from glance_mini.cmd.reloading import Load, StoreReader
 from glance_mini.conf.validation import validate_start
 
 PROGRAM = "glance-mini-worker"
@@ -43,50 +44,62 @@ def _work(arguments: argparse.Namespace) -> int:
     if source.state is not None:
         # As in the service itself, only the owner may read new files in a state directory.
         os.umask(0o077)
-    conf = configuration.load(files=source.existing_files())
-    if arguments.threads:
-        conf.set_override("threads", arguments.threads, group="workers")
+
+    def load() -> cfg.ConfigOpts:
+        conf = configuration.load(files=source.existing_files())
+        if arguments.threads:
+            conf.set_override("threads", arguments.threads, group="workers")
+        return conf
+
+    conf = load()
     log_early()
     validate_start(conf)
     require_tables(conf)
-    return run_worker(conf)
+    return run_worker(conf, load)
 
 
 def run_worker(
     conf: cfg.ConfigOpts,
+    load: Load,
     pipe: int | None = None,
     parent: int | None = None,
     signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT),
+    store_conf: cfg.ConfigOpts | None = None,
 ) -> int:
     """Run jobs until one of ``signals`` arrives or ``parent`` is no longer this process's parent; return the exit code.
 
-    Then running jobs are handed back within ``[workers] graceful_timeout``. Raises what ``start_worker`` raises.
+    Then running jobs are handed back within ``[workers] graceful_timeout``. At SIGHUP the stores are read again by
+    ``load``; ``store_conf`` has their sections if that has happened before. Raises what ``start_worker`` raises.
     """
     from glance_mini.bootstrap import start_worker
 
     # A signal handler may use a SimpleQueue, but not an Event.
-    stops: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in signals:
-        signal.signal(number, lambda number, _frame: stops.put(number))
+    arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in (*signals, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: arrived.put(number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     log_as_configured(conf)
     with ExitStack() as undo:
-        worker = start_worker(conf, undo, pipe)
+        worker, stores = start_worker(conf, undo, pipe, store_conf)
         LOG.info("Worker %s has started.", worker.process)
-        _wait(stops, parent)
+        reader = StoreReader(stores, load)
+        reader.start()
+        while _wait(arrived, parent) == signal.SIGHUP:
+            reader.ask()
         worker.stop()
         if not worker.join(conf.workers.graceful_timeout):
             LOG.warning("Some jobs did not stop; other workers take them over when their leases expire.")
     return 0
 
 
-def _wait(stops: "queue.SimpleQueue[int]", parent: int | None) -> None:
+def _wait(arrived: "queue.SimpleQueue[int]", parent: int | None) -> int | None:
+    """Return the next signal, or None when the parent is gone."""
     while parent is None or os.getppid() == parent:
         try:
-            stops.get(timeout=1.0)
+            return arrived.get(timeout=1.0)
         except queue.Empty:
             continue
-        return
+    return None
 
 
 if __name__ == "__main__":

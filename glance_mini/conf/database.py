@@ -76,6 +76,12 @@ OPTS = [
         "503, so that an expensive list holds neither the database nor a thread. Changes are not limited. 0 means no "
         "limit.",
     ),
+    cfg.BoolOpt(
+        "prepared_statements",
+        default=True,
+        help="Whether PostgreSQL keeps the plans of statements that a connection repeats. Switch it off behind a "
+        "connection pooler that gives each transaction another session.",
+    ),
     cfg.StrOpt(
         "mysql_sql_mode",
         default="TRADITIONAL",

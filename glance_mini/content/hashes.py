@@ -1,14 +1,55 @@
-"""Compares imported data with the hashes that its user expects, before the data becomes that of an image."""
+"""The hashes of image data: those that an image shows, and those that the user of an import expects."""
 
 import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self, TypedDict
+
+from oslo_config import cfg
 
 from glance_mini.domain.errors import Invalid
 from glance_mini_store.lanes import Chunk
 
 _HEX = re.compile(r"[0-9a-f]+")
+
+
+_CHECKSUM = "md5"
+
+
+class HashValues(TypedDict):
+    """What an image shows of the hashes of its data, in hexadecimal digits."""
+
+    checksum: str | None
+    os_hash_algo: str
+    os_hash_value: str
+
+
+@dataclass(frozen=True)
+class ImageHashes:
+    """The hashes that are computed of new data: ``algorithm``, and md5 for the checksum unless that is off."""
+
+    algorithm: str = "sha512"
+    has_checksum: bool = True
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts) -> Self:
+        """Return the hashes that ``[DEFAULT] hashing_algorithm`` and ``compute_checksum`` ask for."""
+        return cls(conf.hashing_algorithm, conf.compute_checksum)
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """Return the names of the algorithms, each once."""
+        return tuple(dict.fromkeys((_CHECKSUM, self.algorithm))) if self.has_checksum else (self.algorithm,)
+
+    def values(self, digests: Mapping[str, str]) -> HashValues:
+        """Return the values for an image with ``digests``, which are of ``algorithms``."""
+        return HashValues(
+            checksum=digests[_CHECKSUM] if self.has_checksum else None,
+            os_hash_algo=self.algorithm,
+            os_hash_value=digests[self.algorithm],
+        )
 
 
 class HashMismatch(Invalid):

@@ -14,7 +14,7 @@ from typing import Self
 from oslo_config import cfg
 
 from glance_mini.content.fanout import NotWritten, Outcome, write_to_stores
-from glance_mini.content.hashes import ExpectedHashes
+from glance_mini.content.hashes import ExpectedHashes, ImageHashes
 from glance_mini.content.inspection import Inspection, InspectionRules
 from glance_mini.content.signatures import SignatureCheck
 from glance_mini.domain.image import Image
@@ -58,7 +58,7 @@ class Copier:
         self,
         stores: Stores,
         rules: InspectionRules,
-        hash_algorithm: str,
+        hashes: ImageHashes,
         at_once: int | None = None,
         report_seconds: float = REPORT_SECONDS,
         buffers: Buffers | None = None,
@@ -69,13 +69,13 @@ class Copier:
         self._rules = rules
         self._at_once = at_once
         self._report_seconds = report_seconds
-        self.hash_algorithm = hash_algorithm
+        self.hashes = hashes
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, stores: Stores, buffers: Buffers) -> Self:
         """Return a copier for ``stores`` as configured; each copy takes a share of ``buffers``."""
         at_once = conf.image_import_opts.max_parallel_stores or None
-        return cls(stores, InspectionRules.from_config(conf), conf.hashing_algorithm, at_once, buffers=buffers)
+        return cls(stores, InspectionRules.from_config(conf), ImageHashes.from_config(conf), at_once, buffers=buffers)
 
     def copy(
         self,
@@ -154,7 +154,7 @@ class Copier:
             name,
             progress.watch(source.chunks),
             size=source.size,
-            algorithms=("md5", self.hash_algorithm),
+            algorithms=self.hashes.algorithms,
             observers=_observers(inspection, source.signature, expected_hashes, source.expected_hashes),
             may_fail=may_fail,
         )
@@ -176,6 +176,7 @@ class Copier:
         else:
             store, stored = next(iter(copied.stored.items()))
             chunks = self._stores.get(store).read(stored.location)
+        algorithm = self.hashes.algorithm
         with ExitStack() as closing:
             closing.callback(close, chunks)
             copies = write_to_stores(
@@ -183,7 +184,7 @@ class Copier:
                 name,
                 progress.watch(chunks),
                 size=copied.size,
-                observers=[ExpectedHashes({self.hash_algorithm: copied.digests[self.hash_algorithm]})],
+                observers=[ExpectedHashes({algorithm: copied.digests[algorithm]})],
                 may_fail=may_fail,
             )
         return copies.outcomes

@@ -4,10 +4,12 @@ import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Self
 
 from oslo_config import cfg
 
+from glance_mini.content.hashes import ImageHashes
 from glance_mini.domain.errors import Gone, NotFound
 from glance_mini.domain.image import ADDED_BY, OPERATOR, Image, Location
 from glance_mini.domain.imports import TASK_PROPERTY
@@ -37,7 +39,7 @@ class LocationJob(JobType):
         self,
         stack: Stack,
         stores: Stores,
-        hash_algorithm: str,
+        hashes: ImageHashes,
         max_attempts: int = 3,
         buffers: Buffers | None = None,
         report_seconds: float = REPORT_SECONDS,
@@ -46,13 +48,13 @@ class LocationJob(JobType):
         self.max_attempts = max_attempts
         self._stack = stack
         self._stores = stores
-        self._hash_algorithm = hash_algorithm
+        self._hashes = hashes
         self._buffers = buffers or Buffers()
         self._report_seconds = report_seconds
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack) -> Self:
-        return cls(stack, services.stores, conf.hashing_algorithm, max(1, conf.http_retries), services.buffers)
+        return cls(stack, services.stores, ImageHashes.from_config(conf), max(1, conf.http_retries), services.buffers)
 
     def run(self, job: Job, control: Control) -> Mapping[str, object]:
         image = self._load(job)
@@ -61,7 +63,8 @@ class LocationJob(JobType):
         assert isinstance(claim, Mapping)
         progress = Progress(control, "Read", image.size, self._report_seconds)
         with self._buffers.share(TRANSFER, control.check):
-            data = self._read(location, image.size, claim.get("os_hash_algo", self._hash_algorithm), progress)
+            hashes = replace(self._hashes, algorithm=claim.get("os_hash_algo", self._hashes.algorithm))
+            data = self._read(location, image.size, hashes, progress)
         if claim and not hmac.compare_digest(str(data.os_hash_value), str(claim["os_hash_value"]).lower()):
             raise JobFailed(reason=f"The {data.os_hash_algo} of the data is not the one that was given.")
         caller = context_of(job)
@@ -96,7 +99,7 @@ class LocationJob(JobType):
     def _load(self, job: Job) -> Image:
         return self._stack.call(context_of(job), LoadImage(str(job.image_id), purpose="add_location"))
 
-    def _read(self, location: Location, size: int | None, algorithm: str, progress: Progress) -> StoredData:
+    def _read(self, location: Location, size: int | None, hashes: ImageHashes, progress: Progress) -> StoredData:
         """Return size and hashes of the data, which is read once; raises JobFailed, or a store error that may pass.
 
         ``size`` is the size of the image, None if it is not known yet. Reading stops after the announced size.
@@ -106,17 +109,16 @@ class LocationJob(JobType):
             store = store.trusting()
         try:
             announced = store.size(location.url) if size is None else size
-            checksum, digest = self._hash(store.read(location.url), announced, algorithm, progress)
+            digests = self._hash(store.read(location.url), announced, hashes, progress)
         except store_errors.NotFound as error:
             raise JobFailed(reason="There is no data at the location.") from error
         except (store_errors.AddressRefused, store_errors.FetchRefused) as error:
             raise JobFailed(reason=str(error)) from error
-        return StoredData(location, announced, None, checksum, algorithm, digest)
+        return StoredData(location, announced, None, **hashes.values(digests))
 
-    def _hash(self, chunks: Iterator[bytes], size: int, algorithm: str, progress: Progress) -> tuple[str, str]:
-        """Return the md5 and the other digest of ``size`` bytes; JobFailed if there are more or fewer."""
-        checksum = hashlib.md5(usedforsecurity=False)
-        digest = hashlib.new(algorithm, usedforsecurity=False)
+    def _hash(self, chunks: Iterator[bytes], size: int, hashes: ImageHashes, progress: Progress) -> dict[str, str]:
+        """Return the digests of ``size`` bytes by algorithm; JobFailed if there are more or fewer."""
+        found = {name: hashlib.new(name, usedforsecurity=False) for name in hashes.algorithms}
         received = 0
         with ExitStack() as ending:
             ending.callback(close, chunks)
@@ -124,9 +126,9 @@ class LocationJob(JobType):
                 received += len(block)
                 if received > size:
                     break
-                checksum.update(block)
-                digest.update(block)
+                for each in found.values():
+                    each.update(block)
         if received != size:
             more = "more" if received > size else "fewer"
             raise JobFailed(reason=f"The location has {more} than the {size} bytes that were announced.")
-        return checksum.hexdigest(), digest.hexdigest()
+        return {name: each.hexdigest() for name, each in found.items()}

@@ -207,15 +207,13 @@ class ImportJob(JobType):
         self._stack.call(caller, RecordImport(plan.job, data, progress, "active" if is_active else None))
 
     def _stored_data(self, copied: Copied, store: str) -> StoredData:
-        stored, algorithm = copied.stored[store], self._copier.hash_algorithm
+        stored = copied.stored[store]
         named = {"store": store} if self._stores.multi else {}
         return StoredData(
             location=Location(stored.location, {**stored.metadata, **named}),
             size=copied.size,
             virtual_size=copied.virtual_size,
-            checksum=copied.digests["md5"],
-            os_hash_algo=algorithm,
-            os_hash_value=copied.digests[algorithm],
+            **self._copier.hashes.values(copied.digests),
         )
 
     def _end(

@@ -40,19 +40,21 @@ OnResult = Callable[[str, bool], object]
 
 
 class Health:
-    """Runs ``checks`` in rounds and reports the last results; ``on_result`` gets each name and whether it is usable.
+    """Runs checks in rounds and reports the last results; ``on_result`` gets each name and whether it is usable.
 
-    ``start`` runs the rounds in a thread; ``look`` is one round. ``interval`` and ``timeout`` are in seconds.
+    ``find_checks`` returns the checks of a round by name. ``start`` runs the rounds in a thread; ``look`` is one round.
+    ``interval`` and ``timeout`` are in seconds.
     """
 
     def __init__(
         self,
-        checks: Mapping[str, Check],
+        find_checks: Callable[[], Mapping[str, Check]],
         on_result: OnResult,
         interval: float = INTERVAL,
         timeout: float = TIMEOUT,
     ) -> None:
-        self._parts = {name: _Part(name, check) for name, check in checks.items()}
+        self._find_checks = find_checks
+        self._parts = {name: _Part(name) for name in find_checks()}
         self._on_result = on_result
         self._timeout = timeout
         self._checked_at: str | None = None
@@ -68,10 +70,12 @@ class Health:
 
     def look(self) -> None:
         """Check all parts at once; returns after the time-out at the latest."""
-        for part in self._parts.values():
-            part.begin()
+        checks = self._find_checks()
+        parts = self._parts = {name: self._parts.get(name) or _Part(name) for name in checks}
+        for name, part in parts.items():
+            part.begin(checks[name])
         deadline = time.monotonic() + self._timeout
-        for name, part in self._parts.items():
+        for name, part in parts.items():
             self._on_result(name, part.end(deadline))
         self._checked_at = utcnow().isoformat(timespec="seconds") + "Z"
 
@@ -84,17 +88,16 @@ class Health:
 
 
 class _Part:
-    def __init__(self, name: str, check: Check) -> None:
+    def __init__(self, name: str) -> None:
         self.state: Details = {"status": "unknown"}
         self._name = name
-        self._check = check
         self._result: Details = self.state
         self._thread: threading.Thread | None = None
 
-    def begin(self) -> None:
-        """Start the check unless the one before it has not ended."""
+    def begin(self, check: Check) -> None:
+        """Start ``check`` unless the one before it has not ended."""
         if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._run, name=f"check {self._name}", daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(check,), name=f"check {self._name}", daemon=True)
             self._thread.start()
 
     def end(self, deadline: float) -> bool:
@@ -109,9 +112,9 @@ class _Part:
             LOG.warning("The health check of %s succeeds again.", self._name)
         return self.state["status"] == "ok"
 
-    def _run(self) -> None:
+    def _run(self, check: Check) -> None:
         try:
-            self._result = {"status": "ok", **self._check()}
+            self._result = {"status": "ok", **check()}
         except Exception as error:
             is_known = isinstance(error, (GlanceMiniError, StoreError, OSError))
             if not is_known:

@@ -149,6 +149,44 @@ class SDKTest(ClientTestCase):
         self.assertIsNone(cloud.image.find_image("renamed", ignore_missing=True))
 
 
+class NoChecksumTest(ClientTestCase):
+    """Images without an md5 (``compute_checksum = false``): each client saves them, and compares what it can."""
+
+    def setUp(self):
+        super().setUp()
+        self.state.create()
+        with self.state.config_file.open("a") as config:
+            config.write("\n[DEFAULT]\ncompute_checksum = false\nhashing_algorithm = sha256\n")
+        self.service = self.start()
+        self.client = self.useFixture(Client(self.state.clouds_file))
+        image = self.service.create_image(name="disk", disk_format="raw", container_format="bare")
+        self.service.upload(image, CONTENT)
+
+    def test_openstack_saves_it(self):
+        (shown,) = self.client.openstack_session("image show disk -f json", f"image save disk --file {self.saved}")
+        self.assertIsNone(shown.get("checksum"))
+        self.assertEqual(CONTENT, self.saved.read_bytes())
+
+    def test_glance_downloads_it_and_finds_what_was_changed(self):
+        glance = glanceclient.Client("2", endpoint=self.service.lines[2], token=self.service.token)
+        (image,) = glance.images.list()
+        self.assertEqual((None, hashlib.sha256(CONTENT).hexdigest()), (image.checksum, image.os_hash_value))
+        self.assertEqual(CONTENT, b"".join(glance.images.data(image.id)))
+        (file,) = (path for path in (self.state.path / "images").rglob("*") if path.is_file())
+        file.write_bytes(CONTENT[:-1] + bytes([CONTENT[-1] ^ 1]))
+        error = self.assertRaises(OSError, b"".join, glance.images.data(image.id))
+        self.assertIn("Corrupt image download", str(error))
+
+    def test_sdk_downloads_it(self):
+        config = openstack.config.OpenStackConfig(config_files=[str(self.state.clouds_file)], load_envvars=False)
+        cloud = openstack.connection.Connection(config=config.get_one(cloud="glance-mini"))
+        self.addCleanup(cloud.close)
+        image = cloud.image.find_image("disk", ignore_missing=False)
+        self.assertEqual(CONTENT, cloud.image.download_image(image).content)
+        cloud.image.download_image(image, stream=True, output=str(self.saved))
+        self.assertEqual(CONTENT, self.saved.read_bytes())
+
+
 class TypedPropertiesTest(ClientTestCase):
     """Properties that the operator describes as nullable or as no text."""
 

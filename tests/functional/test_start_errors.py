@@ -116,12 +116,12 @@ class DatabaseTest(StartErrorCase):
         self.assert_refused(done, "glance-mini-manage")
 
     def test_missing_driver_names_the_extra(self):
-        package = self.root / "path" / "psycopg2"
+        package = self.root / "path" / "psycopg"
         package.mkdir(parents=True)
-        (package / "__init__.py").write_text("raise ModuleNotFoundError('No module', name='psycopg2')\n")
+        (package / "__init__.py").write_text("raise ModuleNotFoundError('No module', name='psycopg')\n")
         state = self._with_connection("postgresql://glance:secret@db/glance")
         errors = self.serve(state, environ={"PYTHONPATH": str(package.parent)})
-        self.assertIn("needs the Python package psycopg2; run: pip install 'glance_mini[postgresql]'", errors)
+        self.assertIn("needs the Python package psycopg; run: pip install 'glance_mini[postgresql]'", errors)
 
     def test_database_that_cannot_be_used_is_named_without_its_password(self):
         closed = free_port()

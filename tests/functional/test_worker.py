@@ -231,15 +231,17 @@ class ServeTest(WorkerTestCase):
         self.wait_until(lambda: not is_reachable(service.port))
         self.assertEqual(0, service.stop(signal.SIGINT))
 
-    def test_hangup_replaces_the_worker(self):
+    def test_hangup_lets_the_same_worker_read_the_stores_again(self):
         service = self.useFixture(Service(self.state.path))
         first = self.add()
         self.wait_until(lambda: self.state_of(first) == "success")
         service.process.send_signal(signal.SIGHUP)
-        worker = self.data.run(GetJob(first)).result["pid"]
-        self.wait_until(lambda: not Path(f"/proc/{worker}").exists())
+        # The process that answers requests and the one that runs jobs.
+        self.wait_until(lambda: service.log.read_text().count("The stores were read again") == 2)
         second = self.add()
         self.wait_until(lambda: self.state_of(second) == "success")
+        first, second = (self.data.run(GetJob(job)).result["pid"] for job in (first, second))
+        self.assertEqual(first, second)
 
     def test_worker_ends_when_the_service_is_gone(self):
         self.add(steps=600, seconds=0.1)

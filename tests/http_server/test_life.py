@@ -131,11 +131,14 @@ class TestLife(testtools.TestCase):
             client.close()
         self.assertEqual(worker, Client(self, server).request("/small").json["pid"])
 
-    def test_sighup_replaces_the_workers(self):
-        server = self.start()
-        first = Client(self, server).request("/small").json["pid"]
+    def test_sighup_lets_the_application_read_again_in_the_same_process(self):
+        server = self.start(workers=1)
+        client = Client(self, server)
+        first = client.request("/small").json["pid"]
         server.process.send_signal(signal.SIGHUP)
-        eventually(lambda: Client(self, server).request("/small").json["pid"] != first, "a new worker answers")
+        read = server.directory / "read-again"
+        eventually(read.exists, "the application was told")
+        self.assertEqual((str(first), first), (read.read_text(), client.request("/small").json["pid"]))
 
     def test_application_learns_what_was_answered(self):
         server = self.start()

@@ -43,6 +43,7 @@ def run(
     make_application: Callable[[], WSGIApplication],
     *,
     on_ready: Callable[[], object] | None = None,
+    may_reload: Callable[[], bool] = lambda: True,
     child_started: Callable[[], object] | None = None,
     multiproc_dir: str | None = None,
     background_process: Callable[[], int] | None = None,
@@ -53,6 +54,8 @@ def run(
     running. The application's `close()`, if it has one, is called when the worker has answered its last request, and
     its `log_request`, if it has one, after each answer: with the environment, the status, the bytes of both bodies and
     the seconds from the head of the request on.
+    At SIGHUP the application's `read_again()`, if it has one, is called in each worker, and the background process gets
+    the same signal, unless `may_reload`, which the master calls first, returns False.
     `on_ready` is called once, in the master, when the first worker has its application. `multiproc_dir` is a directory
     for the metrics of the processes; it is emptied. prometheus_client reads its name from ``PROMETHEUS_MULTIPROC_DIR``
     when it is imported: who imports it before the call of `run` sets the variable before.
@@ -72,7 +75,7 @@ def run(
         _empty(multiproc_dir)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = multiproc_dir
     addresses = [f"fd://{listener.detach()}" for listener in listeners]
-    service = _Service(settings, addresses, tls, make_application, on_ready, child_started)
+    service = _Service(settings, addresses, tls, make_application, on_ready, may_reload, child_started)
     master = os.getpid()
     try:
         _Master(service, BackgroundProcess(background_process, _forget_metrics)).run()
@@ -95,6 +98,7 @@ class _Service(BaseApplication):
         tls: ssl.SSLContext | None,
         make_application: Callable[[], WSGIApplication],
         on_ready: Callable[[], object] | None,
+        may_reload: Callable[[], bool],
         child_started: Callable[[], object] | None,
     ) -> None:
         self.settings = settings
@@ -102,6 +106,7 @@ class _Service(BaseApplication):
         self._addresses = addresses
         self._make_application = make_application
         self._on_ready = on_ready
+        self.may_reload = may_reload
         self._child_started = child_started
         self._ready, self._announce = os.pipe()
         os.set_blocking(self._ready, False)
@@ -191,9 +196,10 @@ class _Master(Arbiter):
                 raise
 
     def reload(self) -> None:
-        """Replace all children."""
-        super().reload()
-        self._background.send_signal(signal.SIGTERM)
+        """Let all children read again what they can while they run, unless the master refuses what is there now."""
+        if self.app.may_reload():
+            self.kill_workers(signal.SIGHUP)
+            self._background.send_signal(signal.SIGHUP)
 
     def stop(self, graceful: bool = True) -> None:
         """Stop all children within the graceful timeout; a second SIGINT ends the wait."""

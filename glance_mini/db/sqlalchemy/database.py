@@ -90,8 +90,9 @@ class Database:
                 tries = self._check_retry(error, tries)
 
     def close(self) -> None:
-        """Close all connections."""
-        self.engine.dispose()
+        """Close all connections; reads that still run keep theirs, and that of a database in memory is waited for."""
+        with self._reading:
+            self.engine.dispose()
 
     def _transact(self, connection: Connection, work: Callable[[Connection, datetime], T], now: datetime | None) -> T:
         time_of_server = _begin(connection)

@@ -84,6 +84,7 @@ def open_engine(conf: cfg.ConfigOpts) -> Engine:
             sqlite_busy_timeout=options.sqlite_busy_timeout,
             read_timeout=options.read_timeout,
             mysql_sql_mode=options.mysql_sql_mode,
+            prepared_statements=options.prepared_statements,
         )
     except (ArgumentError, NoSuchModuleError):
         # The text of the error may contain the URL, and with it a password.
@@ -104,6 +105,7 @@ def make_engine(
     sqlite_busy_timeout: float = 30,
     read_timeout: float = 10,
     mysql_sql_mode: str = "TRADITIONAL",
+    prepared_statements: bool = True,
 ) -> Engine:
     """Return an engine for the URL ``connection``; times in seconds. SQLite in memory has one shared connection."""
     url = _with_driver(make_url(connection))
@@ -118,22 +120,28 @@ def make_engine(
             "pool_recycle": pool_recycle,
             "pool_use_lifo": True,
         }
-    timeouts = TIMEOUTS.get(url.get_backend_name(), {"check_same_thread": False, "timeout": sqlite_busy_timeout})
+    backend = url.get_backend_name()
+    arguments: Options = TIMEOUTS.get(backend, {"check_same_thread": False, "timeout": sqlite_busy_timeout})
+    if backend == "postgresql" and not prepared_statements:
+        arguments = {**arguments, "prepare_threshold": None}
     engine = create_engine(
         url,
         hide_parameters=True,
         query_cache_size=1000,
-        connect_args=timeouts,
+        connect_args=arguments,
         execution_options={READ_TIMEOUT: read_timeout},
         **options,
     )
     exc_filters.register_engine(engine)
     # It logs a trace of errors that it passes on, and that are reported where they are caught.
     logging.getLogger(exc_filters.__name__).setLevel(logging.CRITICAL)
-    backend = url.get_backend_name()
     event.listen(engine, "connect", _session(backend, mysql_sql_mode, sqlite_busy_timeout, read_timeout))
     if backend == "sqlite":
         event.listen(engine, "connect", _watch_deadline)
+    if backend == "postgresql":
+        event.listen(engine, "after_cursor_execute", _take_last_result)
+        # Several rows are one statement, as on the other databases.
+        engine.dialect.use_insertmanyvalues_wo_returning = True
     return engine
 
 
@@ -144,8 +152,8 @@ def is_memory(url: URL) -> bool:
 
 def _with_driver(url: URL) -> URL:
     match url.drivername:
-        case "postgresql" | "postgres":
-            return url.set(drivername="postgresql+psycopg2")
+        case "postgresql" | "postgres" | "postgresql+psycopg2":
+            return url.set(drivername="postgresql+psycopg")
         case "mysql" | "mariadb" | "mariadb+pymysql":
             return url.set(drivername="mysql+pymysql")
     return url
@@ -174,6 +182,14 @@ def _session(
         cursor.close()
 
     return set_up
+
+
+def _take_last_result(
+    connection: object, cursor: DBAPICursor, statement: str, parameters: object, context: object, executemany: bool
+) -> None:
+    """Let the result of several statements in one be that of the last."""
+    while cursor.nextset():
+        pass
 
 
 def _watch_deadline(dbapi_connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:

@@ -20,7 +20,7 @@ _STATEMENT_TIMEOUT = 1969
 """MariaDB: the statement took longer than max_statement_time."""
 
 _LOST_CLASSES = ("08", "57P")
-_UNREACHABLE_WORDS = ("connection to server", "could not translate host name")
+_UNREACHABLE_WORDS = ("connection to server", "failed to resolve host")
 _REFUSING_WORDS = ("authentication failed", "no password supplied", "pg_hba.conf", "FATAL:  role")
 _REFUSING_CODES = frozenset({1044, 1045, 1698})
 """MariaDB: access denied."""
@@ -33,7 +33,7 @@ def is_timeout(error: BaseException) -> bool:
     """Return whether the database ended a statement because it took too long."""
     original = _original(error)
     return (
-        getattr(original, "pgcode", None) == _QUERY_CANCELED
+        getattr(original, "sqlstate", None) == _QUERY_CANCELED
         or _number(original) == _STATEMENT_TIMEOUT
         or str(original) == "interrupted"
     )
@@ -45,7 +45,7 @@ def is_conflict(error: BaseException) -> bool:
         return True
     original = _original(error)
     text = str(original)
-    return getattr(original, "pgcode", None) in _CONFLICT_STATES or (
+    return getattr(original, "sqlstate", None) in _CONFLICT_STATES or (
         "database is locked" in text or "database table is locked" in text
     )
 
@@ -57,7 +57,7 @@ def is_lost_connection(error: BaseException) -> bool:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     original = _original(error)
-    state = getattr(original, "pgcode", None) or ""
+    state = getattr(original, "sqlstate", None) or ""
     if state.startswith(_LOST_CLASSES) or any(words in str(original) for words in _UNREACHABLE_WORDS):
         return True
     return isinstance(error, OperationalError) and _number(original) in _REFUSED_CODES

@@ -13,6 +13,7 @@ from oslo_config import cfg
 
 from glance_mini.content.counted import CountedStream
 from glance_mini.content.failover import FailoverChunks
+from glance_mini.content.hashes import ImageHashes
 from glance_mini.content.inspection import InspectionRules
 from glance_mini.content.signatures import Certificates, no_certificates
 from glance_mini.domain.changes import LocationChange
@@ -76,7 +77,7 @@ class LocationLayer(Layer):
         stores: Stores,
         leases: LeaseKeeper,
         metrics: Metrics,
-        hash_algorithm: str = "sha512",
+        hashes: ImageHashes | None = None,
         inspection: InspectionRules | None = None,
         changeable: bool = False,
         rules: ImportRules | None = None,
@@ -88,7 +89,7 @@ class LocationLayer(Layer):
         self._metrics = metrics
         inspection = inspection or InspectionRules()
         self._buffers = buffers or Buffers()
-        self._uploads = Uploads(self.below, leases, metrics, hash_algorithm, inspection, certificates)
+        self._uploads = Uploads(self.below, leases, metrics, hashes or ImageHashes(), inspection, certificates)
         self._changeable = changeable
         self._rules = rules or ImportRules()
         self._removal = Removal(self.below, stores, self._rules.node_url)
@@ -109,7 +110,7 @@ class LocationLayer(Layer):
             services.stores,
             services.leases,
             services.metrics,
-            conf.hashing_algorithm,
+            ImageHashes.from_config(conf),
             InspectionRules.from_config(conf),
             conf.show_multiple_locations,
             rules,

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from uuid import uuid4
 
+from glance_mini.content.hashes import ImageHashes
 from glance_mini.content.inspection import Inspection, InspectionRules
 from glance_mini.content.signatures import Certificates, signature_check
 from glance_mini.domain.context import Context
@@ -39,14 +40,14 @@ class Uploads:
         below: Handler,
         leases: LeaseKeeper,
         metrics: Metrics,
-        hash_algorithm: str,
+        hashes: ImageHashes,
         rules: InspectionRules,
         certificates: Certificates,
     ) -> None:
         self._below = below
         self._leases = leases
         self._metrics = metrics
-        self._hash_algorithm = hash_algorithm
+        self._hashes = hashes
         self._rules = rules
         self._certificates = certificates
 
@@ -66,16 +67,13 @@ class Uploads:
                 location=Location(url=stored.location, metadata=metadata),
                 size=stored.size,
                 virtual_size=inspection.virtual_size if inspection else None,
-                checksum=stored.digests["md5"],
-                os_hash_algo=self._hash_algorithm,
-                os_hash_value=stored.digests[self._hash_algorithm],
+                **self._hashes.values(stored.digests),
             )
             return RecordData(transfer, written)
 
         begin = BeginTransfer(transfer, self._leases.lease, op.limits)
-        algorithms = ("md5", self._hash_algorithm)
         observers = [observer for observer in (inspection, signature) if observer is not None]
-        return self._carry(context, op, store, begin, record, algorithms, observers)
+        return self._carry(context, op, store, begin, record, self._hashes.algorithms, observers)
 
     def stage(self, context: Context, op: StageData, store: Store, node_url: str | None) -> Image:
         """Write data unchecked to the staging area of ``node_url`` and return the ``uploading`` image."""

@@ -1,5 +1,7 @@
 # What the service scripts share; they source it, nobody runs it.
 #
+# Default ports lie below 10,000: the system gives none of them to a connection, nor `free_port` to a test.
+#
 # A script takes start, stop, status or env. `start` uses what answers on the port already and otherwise starts a server
 # of its own on loopback, with all it writes under $SERVICES_HOME; `stop` ends only such a server; `status` tells whether
 # anything answers; `env` prints the variables by which a test finds it.
@@ -15,7 +17,8 @@ PATH=$PATH:/usr/sbin:/sbin
 
 fail() { echo "$NAME: $*" >&2; exit 1; }
 
-answers() { (exec 3<>"/dev/tcp/$HOST/$PORT") 2>/dev/null; }
+port_answers() { (exec 3<>"/dev/tcp/$HOST/$PORT") 2>/dev/null; }
+answers() { port_answers; }
 
 # need_packages COMMAND PACKAGE...: install Debian packages unless COMMAND is there. RUNLEVEL=1 keeps the installation
 # from starting a server. Scripts that run at the same time take turns.
@@ -30,6 +33,25 @@ need_packages() {
         9>"$SERVICES_HOME/apt.lock" >>"$LOG" 2>&1 || fail "apt-get failed, see $LOG"
 }
 
+# need_venv PACKAGE...: make $VENV, a virtual environment of this service, with these packages of PyPI. $PYTHON makes it.
+VENV=$HOME_OF_SERVICE/venv
+need_venv() {
+    [ "$(cat "$VENV/complete" 2>/dev/null)" = "$*" ] && return
+    echo "$NAME: pip install $*" >&2
+    { "${PYTHON:-python3}" -m venv --clear "$VENV" && "$VENV/bin/pip" install --quiet "$@"; } >>"$LOG" 2>&1 ||
+        fail "pip failed, see $LOG"
+    echo "$*" >"$VENV/complete"
+}
+
+# need_services NAME...: start the services that this one uses.
+need_services() {
+    local each
+    for each; do bash "$HERE/$each" start 9>&- || fail "$each is needed and did not start"; done
+}
+
+# answers_at URL: whether a GET is answered with success.
+answers_at() { /usr/bin/env python3 -c "import urllib.request as r; r.urlopen('$1', timeout=5)" 2>/dev/null; }
+
 # become USER: set AS to the words before a command that make it run as USER when we are root, else to none.
 become() {
     AS=()
@@ -40,7 +62,7 @@ become() {
 launch() {
     local name=$1; shift
     is_running "$name" && return
-    setsid "$@" >>"$LOG" 2>&1 </dev/null &
+    setsid "$@" >>"$LOG" 2>&1 </dev/null 9>&- &
     echo "$! $(started_at $!)" >"$SERVICES_HOME/$name.pid"
     disown $!
 }
@@ -76,11 +98,12 @@ wait_until() {
     done
 }
 
-# main ACTION: what every script ends with; it has defined PORT, start_own, stop_own and env_lines.
+# main ACTION: what every script ends with; it has defined PORT, start_own, stop_own and env_lines. Of several starts at
+# the same time the first starts the server and the others wait for it.
 main() {
     mkdir -p "$HOME_OF_SERVICE"
     case ${1:-} in
-    start) answers || start_own ;;
+    start) { flock 9 && { answers || start_own; }; } 9>"$SERVICES_HOME/$NAME.lock" ;;
     stop) stop_own ;;
     status) if answers; then echo "answers on $HOST:$PORT"; else echo "nothing answers on $HOST:$PORT"; return 1; fi ;;
     env) env_lines | sed 's/^/export /' ;;

@@ -1,1 +1,1 @@
-"""Tests of the drivers against real storage servers."""
+"""The drivers of the stores against real servers: Swift, S3, Ceph, Cinder and a vCenter."""

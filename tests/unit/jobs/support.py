@@ -8,6 +8,7 @@ from pathlib import Path
 import fixtures
 import testtools
 
+from glance_mini.content.hashes import ImageHashes
 from glance_mini.content.inspection import InspectionRules
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.imports import ImportRequest
@@ -99,7 +100,9 @@ class ImportCase(testtools.TestCase):
             CopyImage(services.stores, services.metrics),
             GlanceDownload(client, ("hw_", "os_type")),
         )
-        copier = Copier(services.stores, InspectionRules(), "sha256", self.at_once, report_seconds=self.report_seconds)
+        copier = Copier(
+            services.stores, InspectionRules(), ImageHashes("sha256"), self.at_once, report_seconds=self.report_seconds
+        )
         named = {method.name: method for method in known} if methods is None else methods
         work = self.folder / "work"
         staging = StagingArea(services.data, services.stores, node_url)
@@ -107,7 +110,7 @@ class ImportCase(testtools.TestCase):
         return ImportJob(self.stack, staging, services.stores, preparation, copier)
 
     def _location_job(self):
-        return LocationJob(self.stack, self.services.stores, "sha256")
+        return LocationJob(self.stack, self.services.stores, ImageHashes("sha256"))
 
     def worker(self, node_url=None, **job_types):
         """Return a worker on the node ``node_url``, by default that of the test, which is not started."""

@@ -9,7 +9,7 @@ import testtools
 
 from glance_mini import conf
 from glance_mini.content.fanout import NotWritten
-from glance_mini.content.hashes import HashMismatch
+from glance_mini.content.hashes import HashMismatch, ImageHashes
 from glance_mini.content.inspection import InspectionRules
 from glance_mini.imports.copying import Copier, read_file
 from glance_mini.imports.methods import Source
@@ -101,7 +101,7 @@ class GroupsCase(testtools.TestCase):
         self.chunks, self.control = Chunks(), Going()
 
     def copy(self, *stores, at_once, source=None, may_fail=0):
-        copier = Copier(self.stores, InspectionRules(), "sha256", at_once, report_seconds=0)
+        copier = Copier(self.stores, InspectionRules(), ImageHashes("sha256"), at_once, report_seconds=0)
         source = source or Source(self.chunks, len(DATA))
         return copier.copy(source, make_image(status="importing"), "name", stores, {}, may_fail, self.control)
 

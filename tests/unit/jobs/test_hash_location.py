@@ -2,6 +2,7 @@
 
 import hashlib
 
+from glance_mini.content.hashes import ImageHashes
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.job import JobQuery
 from glance_mini.jobs.hash_location import LocationJob
@@ -138,7 +139,9 @@ class TestAttempts(LocationCase):
 class TestProgress(LocationCase):
     def test_the_task_says_how_much_was_read(self):
         image_id, messages = self.add(), []
-        self.job_types["location_import"] = LocationJob(self.stack, self.stores, "sha256", report_seconds=0)
+        self.job_types["location_import"] = LocationJob(
+            self.stack, self.stores, ImageHashes("sha256"), report_seconds=0
+        )
         interrupted = Interrupted(self.job_types["location_import"], 4)
         interrupted.stop = lambda: messages.append(self.task(image_id).message)
         self.worker(location_import=interrupted).run_one()

@@ -38,7 +38,7 @@ class HealthTest(testtools.TestCase):
         self.usable = {}
 
     def make(self, timeout=WAIT, **checks):
-        return Health(checks, self.usable.__setitem__, timeout=timeout)
+        return Health(lambda: checks, self.usable.__setitem__, timeout=timeout)
 
     def store(self, driver):
         return lambda: check_store(Store(driver, "images"))
@@ -82,7 +82,7 @@ class HealthTest(testtools.TestCase):
 
     def test_thread_looks_by_itself(self):
         looked = threading.Event()
-        health = Health({"part": dict}, lambda *_: looked.set())
+        health = Health(lambda: {"part": dict}, lambda *_: looked.set())
         self.addCleanup(health.close)
         health.start()
         self.assertTrue(looked.wait(WAIT))

@@ -11,6 +11,8 @@ from oslo_config import cfg
 from testtools import TestCase
 
 from glance_mini_store import errors
+from glance_mini_store.drivers.memory import MemoryDriver
+from glance_mini_store.store import Store
 from glance_mini_store.stores import Stores, list_opts
 
 
@@ -28,13 +30,16 @@ class StoresTestCase(TestCase):
 
     def stores(self, text: str, reserved: Mapping[str, str] | None = None) -> Stores:
         """Return the stores of a configuration file in which ROOT is a fresh directory."""
+        stores = Stores.from_config(self.conf(text), reserved)
+        self.addCleanup(stores.close)
+        return stores
+
+    def conf(self, text: str) -> cfg.ConfigOpts:
         path = Path(self.root) / "test.conf"
         path.write_text(text.replace("ROOT", self.root), encoding="utf-8")
         conf = cfg.ConfigOpts()
         conf(["--config-file", str(path)], default_config_files=[])
-        stores = Stores.from_config(conf, reserved)
-        self.addCleanup(stores.close)
-        return stores
+        return conf
 
     def refusal(self, text: str, reserved: Mapping[str, str] | None = None) -> str:
         """Return why the start is refused."""
@@ -104,6 +109,79 @@ class TestSeveralStores(StoresTestCase):
         staging = stores.get("os_glance_staging_store")
         self.assertTrue(staging.reserved)
         self.assertIs(staging, stores.for_location(f"file://{self.root}/staging/x"))
+
+
+class Closing(MemoryDriver):
+    """A driver that tells when it is closed."""
+
+    is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class TestUpdate(StoresTestCase):
+    """The same stores with another configuration, while they are used."""
+
+    FIRST = "[DEFAULT]\nenabled_backends = a:file,m:memory\n[glance_store]\ndefault_backend = m\n[a]\n"
+    FIRST += "filesystem_store_datadir = ROOT/a\n"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.found = self.stores(self.FIRST)
+
+    def test_store_is_added_and_the_others_keep_their_drivers_and_data(self) -> None:
+        location = self.found.get("m").write("x", [b"data"]).location
+        drivers = [store.driver for store in self.found]
+        text = (
+            self.FIRST.replace("m:memory", "m:memory,b:file") + "[b]\nfilesystem_store_datadir = ROOT/b\nweight = 3\n"
+        )
+        self.found.update(self.conf(text))
+        self.assertEqual((["a", "m", "b"], 3), (self.found.ids(), self.found.get("b").weight))
+        self.assertEqual(drivers, [self.found.get(name).driver for name in ("a", "m")])
+        self.assertEqual(b"data", b"".join(self.found.for_location(location).read(location)))
+
+    def test_what_is_said_about_a_store_changes_and_its_driver_stays(self) -> None:
+        before = self.found.get("m").driver
+        self.found.update(self.conf(self.FIRST + "[m]\nweight = 7\nstore_description = fast\n"))
+        store = self.found.get("m")
+        self.assertEqual((7, "fast", before), (store.weight, store.description, store.driver))
+
+    def test_store_with_another_setting_gets_another_driver(self) -> None:
+        self.found.update(self.conf(self.FIRST.replace("ROOT/a", "ROOT/elsewhere")))
+        self.assertEqual(f"{self.root}/elsewhere", self.found.get("a").properties()["data_dir"])
+
+    def test_removed_store_is_closed_when_its_last_read_has_ended(self) -> None:
+        driver = Closing("gone")
+        stores = Stores([*self.found, Store(driver, "gone")])
+        location = stores.get("gone").write("x", [b"data"]).location
+        reading = stores.get("gone").trusting().read(location)
+        stores.update(self.conf(self.FIRST))
+        self.assertRaises(errors.UnknownStore, stores.get, "gone")
+        self.assertFalse(driver.is_closed)
+        self.assertEqual(b"data", b"".join(reading))
+        del reading
+        self.assertTrue(driver.is_closed)
+
+    def test_wrong_configuration_changes_nothing(self) -> None:
+        before = list(self.found)
+        for text in (
+            self.FIRST.replace("ROOT/a", "relative"),
+            self.FIRST.replace("m:memory", "m:acme"),
+            self.FIRST.replace("default_backend = m", "default_backend = z"),
+            "[glance_store]\nfilesystem_store_datadir = ROOT/a\n",
+        ):
+            self.assertRaises(errors.StoreError, self.found.update, self.conf(text))
+            self.assertEqual(before, list(self.found))
+        self.found.get("m").write("y", [b"still there"])
+
+    def test_optional_store_that_was_down_is_tried_again(self) -> None:
+        text = self.FIRST.replace("a:file", "a:file,late:file")
+        text += "[late]\noptional = true\nfilesystem_store_datadir = ROOT/test.conf/late\n"
+        self.found.update(self.conf(text))
+        self.assertFalse(self.found.get("late").available)
+        self.found.update(self.conf(text.replace("test.conf/", "")))
+        self.assertTrue(self.found.get("late").available)
 
 
 class TestOneStore(StoresTestCase):

@@ -33,11 +33,15 @@ _LOCK_DELETED = select(images.c.id).where(images.c.id == bindparam("image")).wit
 _GET_ANY = select(*image_columns()).where(images.c.id == bindparam("image"))
 _UPDATE = update(images).where(images.c.id == bindparam("image"))
 _WRITTEN = (*PLAIN_FIELDS, "child_bytes")
-_INSERT = insert(images).from_select(
-    _WRITTEN,
-    select(*(bindparam(name, type_=images.c[name].type) for name in _WRITTEN)).where(
-        ~exists().where(image_tombstones.c.id == bindparam("id"))
-    ),
+_INSERT = (
+    insert(images)
+    .from_select(
+        _WRITTEN,
+        select(*(bindparam(name, type_=images.c[name].type) for name in _WRITTEN)).where(
+            ~exists().where(image_tombstones.c.id == bindparam("id"))
+        ),
+    )
+    .execution_options(preserve_rowcount=True)
 )
 
 

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.integration.test_clients_keystone import KeystoneTestCase
+from tests.integration.clients.test_clients_keystone import KeystoneTestCase
 
 MIB = 1024 * 1024
 LIMITS = {"image_size_total": 4, "image_stage_total": 4, "image_count_total": 5, "image_count_uploading": 3}

@@ -10,7 +10,13 @@ from itertools import groupby
 from glance_mini.domain.event import Event
 from glance_mini.notifications.confirmed import NotTaken, open_confirmed
 from tests.integration.base import ServiceTestCase
-from tests.integration.test_notifications import CONFIGURATION, WAIT_SECONDS, Listener, NotificationTestCase, Wire
+from tests.integration.messaging.test_notifications import (
+    CONFIGURATION,
+    WAIT_SECONDS,
+    Listener,
+    NotificationTestCase,
+    Wire,
+)
 from tests.unit.layers.support import make_conf
 
 IMAGES = 20

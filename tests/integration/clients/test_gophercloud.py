@@ -9,8 +9,8 @@ import fixtures
 
 from tests.functional.faults import use_for_class
 from tests.functional.refusing import STATUSES, RefusingService, reason_of
+from tests.integration.clients.test_clients_keystone import KeystoneTestCase
 from tests.integration.served import Served
-from tests.integration.test_clients_keystone import KeystoneTestCase
 
 SOURCE = Path(__file__).parent / "gophercloud" / "main.go"
 GO = {"GOPATH": "/usr/share/gocode", "GO111MODULE": "off", "CGO_ENABLED": "0"}

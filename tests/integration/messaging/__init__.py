@@ -1,0 +1,1 @@
+"""Events and wake-ups over a real RabbitMQ, and without one."""

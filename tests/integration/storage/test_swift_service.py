@@ -5,9 +5,9 @@ import contextlib
 import requests
 
 from tests.http_server.running import eventually
+from tests.integration.clients.test_clients_keystone import KeystoneTestCase
 from tests.integration.storage.swift_account import keystone_account, tempauth_account
 from tests.integration.storage.swift_case import SwiftTestCase
-from tests.integration.test_clients_keystone import KeystoneTestCase
 
 CONTENT = bytes(range(256)) * 10_000
 

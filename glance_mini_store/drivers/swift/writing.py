@@ -43,8 +43,6 @@ class Write:
         The container exists. Raises what the chunks raise, and Duplicate, StorageFull, StorageWriteDenied,
         RemoteServiceUnavailable.
         """
-        if self.place.head().is_success:
-            raise errors.Duplicate(location=self.place.location)
         source = Source(chunks)
         sent: list[str] = []
         try:
@@ -64,8 +62,10 @@ class Write:
         return source.received
 
     def _claim(self) -> None:
-        answer = self._put(self.place.claim, {})
-        if answer == 412 and not self.place.is_marked(self.place.claim, self.id):
+        if self.place.head().is_success:
+            raise errors.Duplicate(location=self.place.location)
+        status = self._put(self.place.claim, {})
+        if status == 412 and not self.place.is_marked(self.place.claim, self.id):
             raise errors.Duplicate(location=self.place.location)
 
     def _put(self, name: str, query: dict[str, str], body: bytes = b"") -> int:

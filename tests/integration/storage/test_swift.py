@@ -1,6 +1,5 @@
 """The ``swift`` driver on a real Swift, with the users of TempAuth and with those of Keystone."""
 
-from glance_mini_store.caller import Caller
 from glance_mini_store.testing import DriverContract
 from tests.integration.storage.swift_account import keystone_account, make_driver
 from tests.integration.storage.swift_case import SwiftTestCase
@@ -59,14 +58,3 @@ class TestMultiTenant(InTheAccount, DriverContract, SwiftTestCase):
 
     def new_driver(self):
         return self.multi_tenant().for_caller(self.caller())
-
-
-class TestMultiTenantWithoutAToken(InTheAccount, DriverContract, SwiftTestCase):
-    """The store acts for a project, as in a job."""
-
-    def account_of_the_store(self):
-        return keystone_account(self.swift, "alice", "demo")
-
-    def new_driver(self):
-        project_id = self.caller().project_id
-        return self.multi_tenant().for_caller(Caller(project_id))

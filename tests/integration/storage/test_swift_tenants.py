@@ -7,7 +7,7 @@ import requests
 from glance_mini_store import errors
 from glance_mini_store.caller import Caller
 from glance_mini_store.drivers.swift.segments import MIB
-from glance_mini_store.testing.contract import new_name, pattern, pieces
+from glance_mini_store.testing.contract import in_killed_process, new_name, pattern, pieces
 from tests.integration.storage.relay import Relay
 from tests.integration.storage.swift_account import SECONDS, Account, keystone_access, keystone_account, make_driver
 from tests.integration.storage.swift_case import SwiftTestCase
@@ -239,6 +239,19 @@ class TestOtherTenants(KeystoneCase):
         mine.set_acl(location, True, [])
         mine.delete(location)
         self.assertEqual([], self.own.containers(self.container))
+
+    def test_acting_for_a_project_the_store_writes_reads_and_removes_in_its_account(self):
+        driver, name = self.store.for_caller(Caller(self.project)), new_name()
+        location = driver.write(name, pieces(DATA), None).location
+        self.assertEqual([f"{self.container}_{name}"], self.alice.containers(self.container))
+        self.assertEqual(DATA[5:9], b"".join(driver.read(location, 5, 4)))
+        self.assertRaises(errors.Duplicate, driver.write, name, [b"x"], 1)
+        driver.delete(location)
+        self.assertRaises(errors.NotFound, driver.size, location)
+        in_killed_process(lambda source: driver.write(name, source, None))
+        self.assertEqual([f"{self.container}_{name}"], self.alice.containers(self.container))
+        driver.discard(name)
+        self.assertEqual([], self.alice.containers(self.container))
 
     def test_without_credentials_a_store_works_with_tokens_alone(self):
         endpoint = f"{self.swift['TEST_SWIFT_URL']}/v1/AUTH_$(project_id)s"

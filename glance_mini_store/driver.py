@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 from oslo_config import cfg
 
 from glance_mini_store import errors
+from glance_mini_store.caller import Caller
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.web.target import AddressJudge
 
@@ -71,6 +72,10 @@ class Driver(abc.ABC):
 
     def trusting(self) -> Self:
         """Return this driver for locations that an operator has added; their host need not pass the judge."""
+        return self
+
+    def for_caller(self, caller: Caller) -> Self:
+        """Return this driver for ``caller``, if the backend knows users; the service closes only the first one."""
         return self
 
     def is_for_users(self, location: str) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from glance_mini_store import capabilities, errors
+from glance_mini_store.caller import Caller
 from glance_mini_store.checked_stream import CheckedStream, Observer
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.lanes import Chunk, Lane
@@ -92,6 +93,12 @@ class Store:
         """Return this store for locations that an operator has added; see ``Driver.trusting``."""
         other = copy.copy(self)
         other.driver = self.driver.trusting()
+        return other
+
+    def for_caller(self, caller: Caller) -> Self:
+        """Return this store for ``caller``; see ``Driver.for_caller``."""
+        other = copy.copy(self)
+        other.driver = self.driver.for_caller(caller)
         return other
 
     def write(

@@ -9,6 +9,7 @@ from glance_mini.domain.image import Location
 from glance_mini.metrics import Metrics
 from glance_mini_store import errors as store_errors
 from glance_mini_store.buffers import TRANSFER, Buffers
+from glance_mini_store.caller import Caller
 from glance_mini_store.stores import Stores
 
 LOG = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ class FailoverChunks(Iterator[bytes]):
     """``length`` bytes from ``offset`` from the first of ``locations`` that can be read.
 
     ``file`` is set if the data is a local file that a server may send directly. All other data needs memory: a share of
-    ``buffers`` until ``close``; None: the caller holds one.
+    ``buffers`` until ``close``; None: the caller holds one. Stores read for ``caller``; None: for the service itself.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class FailoverChunks(Iterator[bytes]):
         is_part: bool,
         metrics: Metrics,
         buffers: Buffers | None = None,
+        caller: Caller | None = None,
     ) -> None:
         self.file: BinaryIO | None = None
         self.offset = offset
@@ -42,6 +44,7 @@ class FailoverChunks(Iterator[bytes]):
         self._is_part = is_part
         self._metrics = metrics
         self._buffers = buffers
+        self._caller = caller
         self._share = ExitStack()
         self._source: Iterator[bytes] | None = None
         self._ahead: bytes | None = None
@@ -120,6 +123,8 @@ class FailoverChunks(Iterator[bytes]):
         store = self._stores.for_location(location.url, location.store)
         if location.is_trusted:
             store = store.trusting()
+        if self._caller is not None:
+            store = store.for_caller(self._caller)
         offset, left = self.offset + self._done, self.length - self._done
         part = self._is_part or self._done > 0
         self._source = store.read(location.url, offset, left) if part else store.read(location.url)

@@ -20,6 +20,7 @@ from glance_mini.operations.records import (
     TakeExpiredTransfers,
 )
 from glance_mini_store import errors as store_errors
+from glance_mini_store.caller import Caller
 from glance_mini_store.stores import Stores
 
 LOG = logging.getLogger(__name__)
@@ -79,7 +80,8 @@ class Reaper:
         """
         try:
             if transfer.node_url in (None, self._node_url):
-                self._stores.get(transfer.store).discard(transfer.name)
+                store = self._stores.get(transfer.store)
+                store.for_caller(Caller(transfer.project_id)).discard(transfer.name)
         except store_errors.UnknownStore:
             LOG.error("Transfer %s may have left data in %s, which is no longer a store.", transfer.id, transfer.store)
         except Exception as error:

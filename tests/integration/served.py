@@ -56,6 +56,11 @@ class Served(fixtures.Fixture):
             name: self.manage("user", "add", name, "--project", project, "--role", role)
             for name, (project, role) in self._users.items()
         }
+        self.addCleanup(self.kill)
+        self.start()
+
+    def start(self):
+        """Start the process, also after it was killed."""
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "glance_mini.cmd.main", "serve", "--config-file", str(self.config_file)],
@@ -66,7 +71,6 @@ class Served(fixtures.Fixture):
                 stderr=log,
                 start_new_session=True,
             )
-        self.addCleanup(self._kill)
         self._wait_for_the_address()
 
     def manage(self, *words, **options):
@@ -91,7 +95,8 @@ class Served(fixtures.Fixture):
                 break
         raise AssertionError(f"the service did not start:\n{self.log.read_text()}")
 
-    def _kill(self):
+    def kill(self):
+        """Kill all its processes."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(STOP_SECONDS)

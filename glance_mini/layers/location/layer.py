@@ -27,6 +27,7 @@ from glance_mini.domain.quota import NO_LIMITS
 from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.domain.status import PENDING_DELETE, check_transition
 from glance_mini.layers.base import Layer
+from glance_mini.layers.location.callers import caller_for
 from glance_mini.layers.location.imports import ImportRules, prepare_import, prepare_task
 from glance_mini.layers.location.locations import (
     check_new_location,
@@ -131,6 +132,7 @@ class LocationLayer(Layer):
             refusal.store = store.id
             raise refusal
         check_transition(op.target, "saving")
+        store = store.for_caller(caller_for(context, op.target.owner))
         image = self._uploads.upload(context, op, store, store.id if self._stores.multi else None)
         self._keep_acls(context, image)
         return image
@@ -173,7 +175,8 @@ class LocationLayer(Layer):
         if op.head:
             return data.ImageData(image, iter(()), offset, length)
         is_part = (offset, length) != (0, image.size)
-        chunks = FailoverChunks(self._stores, candidates, offset, length, is_part, self._metrics, self._buffers)
+        caller = caller_for(context, image.owner)
+        chunks = FailoverChunks(self._stores, candidates, offset, length, is_part, self._metrics, self._buffers, caller)
         try:
             chunks.open()
         except store_errors.NotFound:
@@ -209,7 +212,7 @@ class LocationLayer(Layer):
             return deleted
         if op.target.locations or op.target.status in _STAGED:
             try:
-                self._removal.delete_pending(context, op.image_id)
+                self._removal.delete_pending(context, op.target)
             except store_errors.InUseByStore as error:
                 self.below(context, UndoDeletion(op.target))
                 raise Conflict(reason=f"Image {op.image_id} could not be deleted: {error}") from error
@@ -218,7 +221,7 @@ class LocationLayer(Layer):
     def purge_image(self, context: Context, op: images.PurgeImage) -> Image:
         """Delete the record of a deleted image, then its bytes; the reaper retries what cannot be deleted yet."""
         deleted = self.below(context, op)
-        self._removal.delete_removed(context, op.image_id)
+        self._removal.delete_removed(context, op.target)
         return deleted
 
     def _stop_job(self, context: Context, job_id: str) -> None:
@@ -264,7 +267,7 @@ class LocationLayer(Layer):
             op = replace(op, changes=changes)
         image = self.below(context, op)
         if any(isinstance(change, LocationChange) and change.action == "remove" for change in op.changes):
-            self._removal.delete_removed(context, op.image_id)
+            self._removal.delete_removed(context, op.target)
         if image.visibility != op.target.visibility or image.locations != op.target.locations:
             self._keep_acls(context, image)
         return image
@@ -287,6 +290,7 @@ class LocationLayer(Layer):
                 store = self._stores.for_location(location.url, location.store)
                 if capabilities.ACL in store.driver.capabilities:
                     is_public = image.visibility in ("public", "community")
+                    store = store.for_caller(caller_for(context, image.owner))
                     store.set_acl(location.url, is_public, self._readers(context, image))
             except store_errors.StoreError as error:
                 LOG.warning("The access list of image %s could not be set: %s", image.id, error)

@@ -11,6 +11,7 @@ from glance_mini.domain.errors import Conflict, NotFound, StatusConflict
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.transfer import DataRemoval
 from glance_mini.layers.base import Handler
+from glance_mini.layers.location.callers import caller_for
 from glance_mini.maintenance.removal import remove_data
 from glance_mini.operations.images import UpdateImage
 from glance_mini.operations.records import FinishRemoval, ListRemovals
@@ -33,24 +34,25 @@ class Removal:
         self._stores = stores
         self._node_url = node_url
 
-    def delete_pending(self, context: Context, image_id: str) -> None:
+    def delete_pending(self, context: Context, image: Image) -> None:
         """Delete the data of the image's pending deletions; raises InUseByStore if a store still needs it."""
-        for deletion in self._pending(context, image_id):
+        caller = caller_for(context, image.owner)
+        for deletion in self._pending(context, image.id):
             try:
-                remove_data(self._stores, self._node_url, deletion, partial(self._below, context))
+                remove_data(self._stores, self._node_url, deletion, partial(self._below, context), caller)
             except store_errors.InUseByStore:
                 raise
             except Exception as error:
                 # A driver may raise any error; the image is deleted, and the reaper retries the deletion of its data.
                 reason = f"{type(error).__name__}: {error}"
-                LOG.warning("Data of image %s could not be deleted yet: %s", image_id, reason)
+                LOG.warning("Data of image %s could not be deleted yet: %s", image.id, reason)
 
-    def delete_removed(self, context: Context, image_id: str) -> None:
+    def delete_removed(self, context: Context, image: Image) -> None:
         """Delete the data of removed locations of the image; the reaper retries the deletion of data in use."""
         try:
-            self.delete_pending(context, image_id)
+            self.delete_pending(context, image)
         except store_errors.InUseByStore as error:
-            LOG.warning("Data of a removed location of image %s could not be deleted yet: %s", image_id, error)
+            LOG.warning("Data of a removed location of image %s could not be deleted yet: %s", image.id, error)
 
     def delete_from_store(self, context: Context, image: Image, store_id: str) -> Image:
         """Remove the data of an active image from one of several stores and return the image.
@@ -62,7 +64,7 @@ class Removal:
         changes = tuple(LocationChange("remove", locations=(location,)) for location in gone)
         left = self._below(context, UpdateImage(image.id, image, changes))
         try:
-            self.delete_pending(context, image.id)
+            self.delete_pending(context, image)
         except store_errors.InUseByStore as error:
             self._take_back(context, left, gone)
             raise Conflict(reason=f"Image {image.id} keeps its data in store {store_id}: {error}") from error

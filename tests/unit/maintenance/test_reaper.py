@@ -24,7 +24,8 @@ from glance_mini.operations.records import (
 from glance_mini.testing.data_access.samples import creation
 from glance_mini.testing.samples import IMAGE_ID, make_image
 from glance_mini.testing.timed import TimedAccess
-from tests.unit.layers.location.stores import FailingDriver, multi_store, unavailable
+from glance_mini_store.caller import Caller
+from tests.unit.layers.location.stores import CallerDriver, FailingDriver, multi_store, unavailable
 from tests.unit.layers.support import count, make_database
 from tests.unit.maintenance.case import LEASE, WAIT, DatabaseCase
 
@@ -46,6 +47,13 @@ class TestExpiredTransfers(DatabaseCase):
         self.assertEqual((0, 0), self.usage())
         self.assertEqual(1, count(self.metrics.leases_expired))
         self.assertEqual(0, self.make_reaper().reap())
+
+    def test_the_store_acts_for_the_project_of_the_transfer(self) -> None:
+        self.begin()
+        self.die()
+        driver = CallerDriver("a")
+        self.make_reaper(stores=multi_store(a=driver)).reap()
+        self.assertEqual([("discard", Caller("p1"))], driver.calls)
 
     def test_the_data_goes_before_the_image_is_free(self) -> None:
         self.begin()

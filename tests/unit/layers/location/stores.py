@@ -1,9 +1,11 @@
 """Small real stores for tests of layers, some of which fail when they are told to."""
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
 from glance_mini_store import capabilities, errors
+from glance_mini_store.caller import Caller
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.store import Store
 from glance_mini_store.stores import Stores
@@ -117,6 +119,40 @@ class AclDriver(FailingDriver):
     def set_acl(self, location: str, public: bool, readers: Sequence[str]) -> None:
         self._meet("set_acl")
         self.acls.append((location, public, list(readers)))
+
+
+class CallerDriver(AclDriver):
+    """A store whose backend knows users; ``calls`` holds each method that was called, and for whom."""
+
+    def __init__(self, store_id: str = "default") -> None:
+        super().__init__(store_id)
+        self.calls: list[tuple[str, Caller | None]] = []
+        self._caller: Caller | None = None
+
+    def for_caller(self, caller: Caller) -> Self:
+        other = copy.copy(self)
+        other._caller = caller
+        return other
+
+    def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+        self.calls.append(("write", self._caller))
+        return super().write(name, chunks, size)
+
+    def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        self.calls.append(("read", self._caller))
+        return super().read(location, offset, length)
+
+    def delete(self, location: str) -> None:
+        self.calls.append(("delete", self._caller))
+        super().delete(location)
+
+    def discard(self, name: str) -> None:
+        self.calls.append(("discard", self._caller))
+        super().discard(name)
+
+    def set_acl(self, location: str, public: bool, readers: Sequence[str]) -> None:
+        self.calls.append(("set_acl", self._caller))
+        super().set_acl(location, public, readers)
 
 
 class ReadOnlyDriver(FailingDriver):

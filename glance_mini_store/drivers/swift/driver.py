@@ -1,0 +1,246 @@
+"""The ``swift`` driver: objects in the containers of one account, or in the accounts of the projects.
+
+``tenancy`` chooses account and container, ``writing`` and ``reading`` transfer the data, ``client`` sends requests.
+"""
+
+import copy
+import json
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Self, cast
+
+from glance_mini_store import capabilities, errors
+from glance_mini_store.caller import Caller
+from glance_mini_store.driver import Driver, Written
+from glance_mini_store.drivers.swift.accounts import AuthenticatedAccount, AuthSettings, CredentialsRefused, origin
+from glance_mini_store.drivers.swift.answers import failed
+from glance_mini_store.drivers.swift.client import Client, Request
+from glance_mini_store.drivers.swift.credentials import from_options, read_references
+from glance_mini_store.drivers.swift.library import Libraries
+from glance_mini_store.drivers.swift.multi_tenant import MultiTenant
+from glance_mini_store.drivers.swift.options import OPTIONS
+from glance_mini_store.drivers.swift.reading import Reading, size_of
+from glance_mini_store.drivers.swift.segments import MIB, SegmentSizes
+from glance_mini_store.drivers.swift.single_tenant import Containers, SingleTenant
+from glance_mini_store.drivers.swift.tenancy import Tenancy
+from glance_mini_store.drivers.swift.trusts import Trusts
+from glance_mini_store.drivers.swift.writing import Write
+from glance_mini_store.lanes import Chunk
+
+LOG = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}")
+_CAN = (capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE)
+
+
+class SwiftDriver(Driver):
+    """Data in ``tenancy``: up to ``single`` bytes as one object, larger data in segments of ``sizes``."""
+
+    type = "swift"
+    schemes = ("swift+config", "swift+https", "swift+http", "swift")
+    options = OPTIONS
+
+    def __init__(
+        self, client: Client, tenancy: Tenancy, container: str, single: int, sizes: SegmentSizes, retries: int = 0
+    ) -> None:
+        self._client = client
+        self._tenancy = tenancy
+        self._container = container
+        self._single = single
+        self._sizes = sizes
+        self._retries = retries
+        self.capabilities = frozenset([*_CAN, capabilities.ACL] if isinstance(tenancy, MultiTenant) else _CAN)
+
+    @classmethod
+    def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
+        """Return a driver for the account, or the accounts, that the options name; see ``Driver.from_config``."""
+        libraries = Libraries.load()
+        verify = False if settings.swift_store_auth_insecure else settings.swift_store_cacert or True
+        timeouts = (settings.swift_store_connect_timeout, settings.swift_store_read_timeout)
+        client = Client(libraries, verify, *timeouts)
+        auth = AuthSettings(
+            verify=verify,
+            region=settings.swift_store_region,
+            interface=settings.swift_store_endpoint_type,
+            service_type=settings.swift_store_service_type,
+            endpoint=settings.swift_store_endpoint,
+            expire_soon=settings.swift_store_expire_soon_interval,
+            read_timeout=settings.swift_store_read_timeout,
+        )
+        build = _multi_tenant if settings.swift_store_multi_tenant else _single_tenant
+        return cls(
+            client,
+            build(settings, libraries, client, auth),
+            settings.swift_store_container,
+            settings.swift_store_large_object_size * MIB,
+            SegmentSizes(settings.swift_store_large_object_chunk_size * MIB),
+            settings.swift_store_retry_get_count,
+        )
+
+    def for_caller(self, caller: Caller) -> Self:
+        """Return a driver that writes to the account of the caller's project, if the store is multi-tenant."""
+        other = copy.copy(self)
+        other._tenancy = self._tenancy.for_caller(caller)
+        return other
+
+    def check(self) -> None:
+        """Authenticate and verify the container and what Swift can do.
+
+        Raises BadStoreConfiguration, RemoteServiceUnavailable.
+        """
+        try:
+            self._tenancy.check()
+            self._check_limits()
+        except CredentialsRefused as error:
+            option = "swift_store_config_file" if isinstance(self._tenancy, SingleTenant) else "swift_store_key"
+            raise errors.BadStoreConfiguration(option=option, reason=str(error)) from error
+
+    def _check_limits(self) -> None:
+        """Take the limits that Swift tells; one that tells nothing has the usual ones."""
+        account = self._tenancy.probed()
+        if account is None:
+            return
+        info = self._client.send(_Anonymous("://".join(origin(account.storage_url))), Request("GET", "info"))
+        if not info.is_success:
+            return
+        told = cast(dict[str, dict[str, int]], json.loads(info.body))
+        if "slo" not in told:
+            raise errors.BadStoreConfiguration(
+                option="swift_store_endpoint", reason="Swift has no static large objects"
+            )
+        largest = told.get("swift", {}).get("max_file_size", self._sizes.largest)
+        for option, size in (
+            ("swift_store_large_object_size", self._single),
+            ("swift_store_large_object_chunk_size", self._sizes.first),
+        ):
+            if size > largest:
+                reason = f"the largest object of Swift has {largest // MIB} MiB"
+                raise errors.BadStoreConfiguration(option=option, reason=reason)
+        count = told["slo"].get("max_manifest_segments", self._sizes.count)
+        self._sizes = SegmentSizes(self._sizes.first, largest, count)
+
+    def probe(self) -> int | None:
+        """Return what the quota of the account leaves, None without a quota or without credentials of the store."""
+        account = self._tenancy.probed()
+        if account is None:
+            return None
+        answer = self._client.send(account, Request("HEAD"))
+        if not answer.is_success:
+            raise failed(answer.status)
+        quota = answer.headers.get("x-account-meta-quota-bytes", "")
+        used = answer.headers.get("x-account-bytes-used", "0")
+        return max(0, int(quota) - int(used)) if quota.isdigit() else None
+
+    def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
+        """Write one object, or segments and their manifest; see ``writing``. Holds no more than one chunk."""
+        if not _NAME.fullmatch(name):
+            raise errors.Invalid(reason=f"{name!r} is not a valid name of an object")
+        is_long = size is None or size > self._sizes.first
+        with self._tenancy.for_writing(name, is_long=is_long) as place:
+            written = Write(place, self._sizes, self._single).run(chunks, size)
+            return Written(place.location, written)
+
+    def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Return the bytes of the object, which are requested at the call."""
+        reading = Reading(self._tenancy.for_reading(location), offset, length, self._retries)
+        reading.open()
+        return reading
+
+    def size(self, location: str) -> int:
+        """Return the size of the object, for a manifest that of all segments."""
+        return size_of(self._tenancy.for_reading(location))
+
+    def delete(self, location: str) -> None:
+        """Remove the object and its segments; segments of others, which a manifest may name, stay."""
+        place = self._tenancy.for_change(location)
+        was_there = place.remove_data()
+        self._tenancy.removed(place)
+        if not was_there:
+            raise errors.NotFound(location=location)
+
+    def discard(self, name: str) -> None:
+        """Remove the object, its claim and the segments of all writes under ``name``."""
+        if not _NAME.fullmatch(name):
+            raise errors.Invalid(reason=f"{name!r} is not a valid name of an object")
+        place = self._tenancy.named(name)
+        place.remove_data()
+        self._tenancy.removed(place)
+
+    def names(self) -> Iterable[str] | None:
+        """Return the names of all objects in the containers of the store; None if the store is multi-tenant."""
+        return self._tenancy.names()
+
+    def set_acl(self, location: str, public: bool, readers: Sequence[str]) -> None:
+        """Replace the access list of the image's container, if the store is multi-tenant."""
+        if not isinstance(self._tenancy, MultiTenant):
+            raise errors.StoreAclNotSupported()
+        self._tenancy.set_acl(location, public, readers)
+
+    def properties(self) -> Mapping[str, object]:
+        """Return the container and the sizes of large objects and of their segments in bytes."""
+        return {
+            "container": self._container,
+            "large_object_size": self._single,
+            "large_object_chunk_size": self._sizes.first,
+        }
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+class _Anonymous:
+    """The root of a Swift, for requests that need no token."""
+
+    def __init__(self, storage_url: str) -> None:
+        self._storage_url = storage_url
+
+    @property
+    def storage_url(self) -> str:
+        """Return the URL."""
+        return self._storage_url
+
+    def token(self) -> str:
+        """Return no token."""
+        return ""
+
+    def renew(self) -> bool:
+        """Return False."""
+        return False
+
+
+def _single_tenant(settings: SimpleNamespace, libraries: Libraries, client: Client, auth: AuthSettings) -> Tenancy:
+    default = settings.default_swift_reference
+    if settings.swift_store_config_file:
+        references = read_references(settings.swift_store_config_file)
+    elif (own := from_options(settings)) is not None:
+        references = {default: own}
+    else:
+        raise errors.BadStoreConfiguration(option="swift_store_config_file", reason="a single-tenant store needs one")
+    if default not in references:
+        reason = f"{settings.swift_store_config_file} has no section {default}"
+        raise errors.BadStoreConfiguration(option="default_swift_reference", reason=reason)
+    containers = Containers(
+        settings.swift_store_container,
+        settings.swift_store_multiple_containers_seed,
+        settings.swift_store_create_container_on_put,
+    )
+    return SingleTenant(client, libraries, auth, references, default, containers)
+
+
+def _multi_tenant(settings: SimpleNamespace, libraries: Libraries, client: Client, auth: AuthSettings) -> Tenancy:
+    if settings.swift_store_config_file:
+        reason = "a multi-tenant store has no references; unset it or swift_store_multi_tenant"
+        raise errors.BadStoreConfiguration(option="swift_store_config_file", reason=reason)
+    credentials = from_options(settings)
+    if credentials is not None and credentials.version == 1:
+        reason = "a multi-tenant store needs Keystone (version 3)"
+        raise errors.BadStoreConfiguration(option="swift_store_auth_version", reason=reason)
+    own = trusts = None
+    if credentials is not None:
+        own = AuthenticatedAccount(libraries, credentials, auth)
+        if settings.swift_store_use_trusts and credentials.application_id is None:
+            trusts = Trusts(libraries, credentials, auth, own)
+    return MultiTenant(client, auth, settings.swift_store_container, own, settings.swift_store_admin_tenants, trusts)

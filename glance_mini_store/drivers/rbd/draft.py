@@ -51,7 +51,7 @@ class Form:
 
 
 class Draft:
-    """An image in the making: ``create``, ``open``, ``append``, ``publish``; ``close`` if one raises after ``create``."""
+    """An image in the making: ``create``, ``open``, ``append``, ``publish``; ``close`` if one raises."""
 
     def __init__(self, library: Library, pool: Pool, location: str, name: str, form: Form) -> None:
         self.received = 0

@@ -89,6 +89,7 @@ class RbdDriver(Driver):
         pool = self._cluster.pool(self._pool)
         draft = Draft(self._library, pool, location, name, self._form)
         with self._asking(location, writing=True):
+            Removal(self._library, pool, self._locate).make_trash()
             draft.create()
         try:
             with self._asking(location, writing=True):
@@ -154,7 +155,7 @@ class RbdDriver(Driver):
         return {name for name in found if _NAME.fullmatch(name)}
 
     def properties(self) -> Mapping[str, object]:
-        """Return the bytes of an object, the pool, whether holes are made, and the id of the cluster once it is known."""
+        """Return the bytes of an object, the pool, whether holes are made, and the cluster's id once known."""
         return {
             "chunk_size": 1 << self._form.order,
             "pool": self._pool,

@@ -77,6 +77,9 @@ class Image(Protocol):
     def list_children2(self) -> Iterable[object]:
         """Return the clones of the snapshot."""
 
+    def watchers_list(self) -> Iterable[object]:
+        """Return the clients that have it open for writing, this one too."""
+
     def create_snap(self, name: str) -> None:
         """Make a snapshot."""
 
@@ -120,7 +123,9 @@ class OpenImage(Protocol):
 class Images(Protocol):
     """The images of pools (``rbd.RBD``)."""
 
-    def create(self, ioctx: Pool, name: str, size: int, order: int, *, data_pool: str | None) -> None:
+    def create(
+        self, ioctx: Pool, name: str, size: int, order: int | None = None, *, data_pool: str | None = None
+    ) -> None:
         """Create an image; its objects have 2 to the power of ``order`` bytes."""
 
     def remove(self, ioctx: Pool, name: str) -> None:

@@ -7,6 +7,7 @@ removed from there stays in the trash, where ``rbd trash`` shows it.
 import errno
 import logging
 import time
+import uuid
 from collections.abc import Callable
 from contextlib import closing, suppress
 
@@ -23,6 +24,14 @@ _WATCH_SECONDS = 40.0
 _LONGEST_PAUSE = 4.0
 
 
+_TRASH = "rbd_trash"
+"""The object of a pool that lists its trash."""
+
+
+class _OpenElsewhere(errors.InUseByStore):
+    """A client of Ceph has the image open for writing, perhaps one that was killed a moment ago."""
+
+
 class Removal:
     """Removes images of one pool; ``locate`` returns the location that errors name for an image."""
 
@@ -30,6 +39,20 @@ class Removal:
         self._library = library
         self._pool = pool
         self._locate = locate
+
+    def make_trash(self) -> None:
+        """Let the pool have a trash, which every removal needs: a full pool takes no new object, so no first trash.
+
+        The first removal makes it for good.
+        """
+        try:
+            self._pool.read(_TRASH, 1)
+        except self._library.errors as error:
+            if number_of(error) != errno.ENOENT:
+                raise
+            name = f"glance-mini-{uuid.uuid4()}"
+            self._library.images.create(self._pool, name, 0)
+            self._library.images.remove(self._pool, name)
 
     def delete(self, name: str, snapshot: str | None) -> None:
         """Remove the image with its snapshot (None: an image that never had one).
@@ -42,12 +65,17 @@ class Removal:
                 raise errors.NotFound(location=self._locate(name))
             if set(known) - {snapshot}:
                 raise errors.HasSnapshot(location=self._locate(name))
+            if len(list(image.watchers_list())) > 1:
+                raise _OpenElsewhere(location=self._locate(name))
             image_id = image.id()
             is_released = snapshot is not None and self._release(image, snapshot, name)
+        if snapshot is None:
+            self._library.images.remove(self._pool, name)
+            return
         try:
             self._library.images.trash_move(self._pool, name)
         except self._library.errors:
-            if is_released and snapshot is not None:
+            if is_released:
                 self._protect_again(name, snapshot)
             raise
         self._remove_from_trash(image_id, name)
@@ -79,6 +107,10 @@ class Removal:
                     return True
                 has_snapshot = any(each["name"] == SNAPSHOT for each in image.list_snaps())
             self.delete(name, SNAPSHOT if has_snapshot else None)
+        except _OpenElsewhere:
+            if is_last:
+                raise
+            return False
         except self._library.errors as error:
             number = number_of(error)
             if number == errno.ENOENT:

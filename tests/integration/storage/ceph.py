@@ -25,8 +25,8 @@ MODULES = "the Python modules rados and rbd of Ceph are missing"
 def modules() -> tuple[ModuleType, ModuleType] | None:
     """Return Ceph's modules, None if this Python has none."""
     try:
-        import rados  # noqa: PLC0415
-        import rbd  # noqa: PLC0415
+        import rados
+        import rbd
     except ImportError:
         return None
     return rados, rbd
@@ -45,7 +45,9 @@ class Pools(Fixture):
         found = modules()
         assert found, MODULES
         self.rados, self.rbd = found
-        self.admin = self.rados.Rados(conffile=self.conf, conf={"rados_mon_op_timeout": "30", "rados_osd_op_timeout": "30"})
+        self.admin = self.rados.Rados(
+            conffile=self.conf, conf={"rados_mon_op_timeout": "30", "rados_osd_op_timeout": "30"}
+        )
         self.admin.connect()
         self.addCleanup(self.admin.shutdown)
         for name in (self.name, self.data_name):
@@ -55,7 +57,8 @@ class Pools(Fixture):
         self.pool = self.admin.open_ioctx(self.name)
         self.rbd.RBD().pool_init(self.pool, True)
         self.addCleanup(self.command, "auth rm", entity=f"client.{self.name}")
-        self.user_conf = self.new_user(self.name, f"profile rbd pool={self.name}, profile rbd pool={self.data_name}")
+        self.may = f"profile rbd pool={self.name}, profile rbd pool={self.data_name}"
+        self.user_conf = self.new_user(self.name, self.may)
 
     def command(self, prefix: str, **arguments: object) -> bytes:
         """Return what a monitor answers."""
@@ -70,7 +73,9 @@ class Pools(Fixture):
         keyring = self.command("auth get-or-create", entity=f"client.{name}", caps=["mon", "profile rbd", "osd", osd])
         folder = Path(self.useFixture(TempDir()).path)
         (folder / "keyring").write_bytes(keyring if key is None else key)
-        (folder / "ceph.conf").write_text(f"{Path(self.conf).read_text()}\n[client.{name}]\nkeyring = {folder}/keyring\n")
+        (folder / "ceph.conf").write_text(
+            f"{Path(self.conf).read_text()}\n[client.{name}]\nkeyring = {folder}/keyring\n"
+        )
         return str(folder / "ceph.conf")
 
     def driver(self, **values: object) -> RbdDriver:
@@ -102,22 +107,24 @@ class Pools(Fixture):
             yield image
 
     def empty(self) -> None:
-        """Remove all images; the last clones first."""
+        """Remove all images, those called clone before what they were made of."""
         images = self.rbd.RBD()
         for name in images.list(self.pool):
-            with self.image(name) as image:
+            images.trash_move(self.pool, name, 0)
+        for entry in sorted(images.trash_list(self.pool), key=lambda entry: str(entry["name"])):
+            with self.rbd.Image(self.pool, image_id=entry["id"]) as image:
                 for snapshot in list(image.list_snaps()):
                     with suppress(self.rbd.Error):
                         image.unprotect_snap(snapshot["name"])
                     image.remove_snap(snapshot["name"])
-            images.remove(self.pool, name)
+            images.trash_remove(self.pool, entry["id"])
 
     def _remove_pool(self, name: str) -> None:
         self.command("osd pool delete", pool=name, pool2=name, yes_i_really_really_mean_it=True)
 
 
 class OwnCluster(Fixture):
-    """A cluster that only this test uses; ``stop`` and ``go_on`` concern its OSD."""
+    """A cluster that only this test uses."""
 
     def _setUp(self) -> None:
         self.home = Path(self.useFixture(TempDir()).path)
@@ -132,6 +139,10 @@ class OwnCluster(Fixture):
     def signal_osd(self, number: signal.Signals) -> None:
         """Send a signal to the OSD."""
         os.kill(int((self.home / "ceph-osd.pid").read_text().split()[0]), number)
+
+    def signal_monitor(self, number: signal.Signals) -> None:
+        """Send a signal to the monitor."""
+        os.kill(int((self.home / "ceph-mon.pid").read_text().split()[0]), number)
 
     def start_osd(self) -> None:
         """Start what has ended."""

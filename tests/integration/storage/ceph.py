@@ -145,8 +145,14 @@ class OwnCluster(Fixture):
         os.kill(int((self.home / "ceph-mon.pid").read_text().split()[0]), number)
 
     def start_osd(self) -> None:
-        """Start what has ended."""
-        self._run("start")
+        """Start the OSD again, after it was killed."""
+        command = ["ceph-osd", "--conf", self.conf, "--foreground", "--id", "0"]
+        path = f"{os.environ['PATH']}:/usr/sbin"
+        process = subprocess.Popen(
+            command, env={**os.environ, "PATH": path}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self.addCleanup(process.wait, 30)
+        self.addCleanup(process.terminate)
 
     def _run(self, action: str) -> None:
         command = ["bash", str(SERVICES / "ceph"), action]

@@ -1,0 +1,148 @@
+"""Writes one image, with several requests in flight, until its protected snapshot publishes it.
+
+An image carries its name as metadata of its own from before its first byte, so that nothing else is ever discarded; the
+value tells it from a clone, which inherits the metadata.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from glance_mini_store import errors
+from glance_mini_store.drivers.file.partial import data_runs
+from glance_mini_store.drivers.rbd.answers import answer
+from glance_mini_store.drivers.rbd.library import Completion, Image, Library, Pool
+from glance_mini_store.lanes import Chunk
+
+SNAPSHOT = "snap"
+"""The snapshot that publishes an image. Source: api-uris-rbd."""
+
+MARK = "glance_mini.image"
+"""The key of the metadata that holds the name under which this driver wrote an image."""
+
+MIB = 1024 * 1024
+
+REQUEST = MIB
+"""Bytes of the largest request."""
+
+IN_FLIGHT = 8 * MIB
+"""Bytes of a write that are copied and not yet written."""
+
+_REQUESTS = 64
+"""Requests in flight at most; those around holes are small."""
+
+_GRAIN = bytes(64 * 1024)
+"""The smallest block of zeros that is left out."""
+
+_LAYERING = 1
+"""The feature that lets an image be cloned."""
+
+_FIRST_SIZE = 64 * MIB
+_LARGEST_STEP = 8 * 1024 * MIB
+
+
+@dataclass(frozen=True)
+class Form:
+    """How new images are made: 2 to the power of ``order`` bytes in an object, the pool of the data, holes or none."""
+
+    order: int
+    data_pool: str | None
+    thin: bool
+
+
+class Draft:
+    """An image in the making: ``create``, ``open``, ``append``, ``publish``; ``close`` if one raises."""
+
+    def __init__(self, library: Library, pool: Pool, location: str, name: str, form: Form) -> None:
+        self.received = 0
+        self._library = library
+        self._pool = pool
+        self._location = location
+        self._name = name
+        self._form = form
+        self._size = 0
+        self._image: Image | None = None
+        self._requests: deque[tuple[Completion, int]] = deque()
+        self._in_flight = 0
+
+    def create(self) -> None:
+        """Create an empty image; an error of Ceph if the name is taken."""
+        form = self._form
+        self._library.images.create(self._pool, self._name, 0, form.order, data_pool=form.data_pool)
+
+    def open(self, size: int) -> None:
+        """Open the image, say whose it is, and make it ``size`` bytes long."""
+        image = self._image = self._library.open_image(self._pool, self._name)
+        image.metadata_set(MARK, self._name)
+        if not image.features() & _LAYERING:
+            reason = "rbd_default_features lacks layering, so images cannot be cloned"
+            raise errors.BadStoreConfiguration(option="rbd_store_ceph_conf", reason=reason)
+        self._resize(size)
+
+    def append(self, chunk: Chunk) -> None:
+        """Begin to write a chunk after the earlier ones; its memory may be used again when this returns."""
+        view = memoryview(chunk)
+        end = self.received + len(view)
+        if end > self._size:
+            self._resize(max(end, _FIRST_SIZE, self._size + min(self._size, _LARGEST_STEP)))
+        for start, stop in self._runs(view):
+            for first in range(start, stop, REQUEST):
+                self._begin(bytes(view[first : min(first + REQUEST, stop)]), self.received + first)
+        self.received = end
+
+    def publish(self) -> None:
+        """Give the image its size, and its snapshot when all is durable; close it."""
+        while self._requests:
+            self._wait_for_one()
+        self._opened.flush()
+        self._resize(self.received)
+        self._opened.create_snap(SNAPSHOT)
+        self._opened.protect_snap(SNAPSHOT)
+        self._opened.close()
+
+    def close(self) -> None:
+        """Wait for what is in flight, and close the image; further calls do nothing."""
+        for completion, _ in self._requests:
+            completion.wait_for_complete_and_cb()
+        self._requests.clear()
+        if self._image is not None:
+            self._image.close()
+
+    @property
+    def _opened(self) -> Image:
+        assert self._image is not None, "call open first"
+        return self._image
+
+    def _resize(self, size: int) -> None:
+        if size != self._size:
+            self._opened.resize(size)
+            self._size = size
+
+    def _runs(self, view: memoryview) -> Sequence[tuple[int, int]]:
+        return list(data_runs(view, self.received, _GRAIN)) if self._form.thin else [(0, len(view))]
+
+    def _begin(self, data: bytes, position: int) -> None:
+        while self._requests and (self._in_flight + len(data) > IN_FLIGHT or len(self._requests) >= _REQUESTS):
+            self._wait_for_one()
+        self._requests.append((self._opened.aio_write(data, position, _ignore), len(data)))
+        self._in_flight += len(data)
+
+    def _wait_for_one(self) -> None:
+        completion, length = self._requests.popleft()
+        completion.wait_for_complete_and_cb()
+        self._in_flight -= length
+        result = completion.get_return_value()
+        if result < 0:
+            raise answer(-result, self._location, writing=True)
+
+
+def is_written_here(image: Image, name: str) -> bool:
+    """Return whether this driver wrote the open image, or it holds nothing, as one whose writer was killed at once."""
+    try:
+        return image.metadata_get(MARK) == name
+    except KeyError:
+        return image.size() == 0 and not list(image.list_snaps())
+
+
+def _ignore(completion: Completion) -> None:
+    """Do nothing: results are looked at in order."""

@@ -1,0 +1,76 @@
+"""The rbd driver without Ceph: where its modules come from, its options, and its errors."""
+
+import errno
+import sys
+from typing import Any
+from unittest import mock
+
+from oslo_config import cfg
+from testtools import TestCase
+
+from glance_mini_store import errors
+from glance_mini_store.drivers.rbd import RbdDriver
+from glance_mini_store.drivers.rbd.answers import answer, number_of
+from glance_mini_store.drivers.rbd.cluster import Access
+from glance_mini_store.settings import resolve
+
+
+class TestConfiguration(TestCase):
+    def configure(self, **values: Any) -> RbdDriver:
+        conf = cfg.ConfigOpts()
+        conf([])
+        resolve(conf, "group", RbdDriver.options)
+        for name, value in values.items():
+            conf.set_override(name, value, group="group")
+        return RbdDriver.from_config(resolve(conf, "group", RbdDriver.options), "group")
+
+    def test_missing_modules_are_named_with_the_packages_that_bring_them(self) -> None:
+        with mock.patch.dict(sys.modules, {"rados": None, "rbd": None}):
+            error = self.assertRaises(errors.DriverLoadFailure, self.configure)
+        for words in (
+            "it needs the Python package rados",
+            "not on PyPI",
+            "python3-rados and python3-rbd",
+            "Python 3.11",
+        ):
+            self.assertIn(words, str(error))
+        self.assertNotIn("pip install", str(error))
+
+    def test_object_size_is_a_power_of_two(self) -> None:
+        error = self.assertRaises(errors.BadStoreConfiguration, self.configure, rbd_store_chunk_size=12)
+        self.assertIn("rbd_store_chunk_size: 12 is not a power of two", str(error))
+
+    def test_every_operation_has_a_time_limit(self) -> None:
+        expected = {
+            "rbd_cache": "false",
+            "rados_osd_op_timeout": "60",
+            "rados_mon_op_timeout": "60",
+            "client_mount_timeout": "5",
+        }
+        self.assertEqual(expected, Access("", None, 5, 60).settings())
+        self.assertNotIn("client_mount_timeout", Access("", None, None, 60).settings())
+
+
+class TestAnswers(TestCase):
+    LOCATION = "rbd://fsid/pool/image/snap"
+
+    def test_each_number_is_the_error_that_callers_expect(self) -> None:
+        expected = {
+            (errno.ENOENT, False): errors.NotFound,
+            (errno.EEXIST, True): errors.Duplicate,
+            (errno.EBUSY, True): errors.InUseByStore,
+            (errno.ENOTEMPTY, True): errors.HasSnapshot,
+            (errno.ENOSPC, True): errors.StorageFull,
+            (errno.EDQUOT, True): errors.StorageFull,
+            (errno.EPERM, True): errors.StorageWriteDenied,
+            (errno.EROFS, True): errors.StorageWriteDenied,
+            (errno.EACCES, False): errors.Forbidden,
+            (errno.ETIMEDOUT, False): errors.RemoteServiceUnavailable,
+            (errno.ESHUTDOWN, True): errors.RemoteServiceUnavailable,
+            (errno.EIO, True): errors.RemoteServiceUnavailable,
+        }
+        found = {key: type(answer(key[0], self.LOCATION, writing=key[1])) for key in expected}
+        self.assertEqual(expected, found)
+
+    def test_error_without_a_number_is_an_input_output_error(self) -> None:
+        self.assertEqual((errno.EIO, errno.EBUSY), (number_of(ValueError()), number_of(OSError(errno.EBUSY, "busy"))))

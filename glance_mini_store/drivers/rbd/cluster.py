@@ -7,7 +7,7 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,13 +91,18 @@ class Cluster:
             if not connection.pool_exists(name):
                 raise _missing(name)
 
-    def check(self, *pools: str) -> None:
-        """Raise an error unless there is access to the pools; it uses a connection of its own."""
+    def check(self, pool: str, data_pool: str, prepare: Callable[[Pool], None]) -> None:
+        """Raise an error unless there is access to the pools, and let ``prepare`` have ``pool``.
+
+        It uses a connection of its own, which is closed: the service may fork later.
+        """
         connection = self._connect()
         try:
             self._learn(connection)
-            for name in pools:
-                self._look(self._open(connection, name))
+            opened = self._open(connection, pool)
+            self._look(opened)
+            self._look(self._open(connection, data_pool))
+            prepare(opened)
         finally:
             connection.shutdown()
 

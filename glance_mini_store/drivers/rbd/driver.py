@@ -6,7 +6,7 @@
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from types import SimpleNamespace
 from typing import Self
 from urllib.parse import quote
@@ -73,7 +73,7 @@ class RbdDriver(Driver):
 
     def check(self) -> None:
         """Connect once; raises BadStoreConfiguration or RemoteServiceUnavailable, as for a pool that does not exist."""
-        self._cluster.check(self._pool, self._data_pool)
+        self._cluster.check(self._pool, self._data_pool, self._prepare)
 
     def probe(self) -> int | None:
         """Return what the pool of the data still takes, its quota considered."""
@@ -89,7 +89,6 @@ class RbdDriver(Driver):
         pool = self._cluster.pool(self._pool)
         draft = Draft(self._library, pool, location, name, self._form)
         with self._asking(location, writing=True):
-            Removal(self._library, pool, self._locate).make_trash()
             draft.create()
         try:
             with self._asking(location, writing=True):
@@ -166,6 +165,12 @@ class RbdDriver(Driver):
     def close(self) -> None:
         """Disconnect."""
         self._cluster.close()
+
+    def _prepare(self, pool: Pool) -> None:
+        """Let the pool have a trash; a user who may only read needs none."""
+        location = f"rbd pool {self._pool}"
+        with suppress(errors.StorageWriteDenied), translated(self._library, location, writing=True):
+            Removal(self._library, pool, self._locate).make_trash()
 
     @property
     def _data_pool(self) -> str:

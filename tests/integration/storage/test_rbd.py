@@ -339,6 +339,7 @@ class TestFaults(DriverTestCase):
         pools = self.useFixture(Pools(self.ceph.conf))
         driver = pools.driver()
         self.addCleanup(driver.close)
+        driver.check()
         location = driver.write("name", [b"data"]).location
         pools.command("osd pool set-quota", pool=pools.name, field="max_bytes", val=str(8 * MIB))
         deadline = time.monotonic() + 120

@@ -151,6 +151,7 @@ def _upload_by_tool(name: str, place: str, source: str, prepare: bool = False) -
 
 def _upload_by_store(name: str, place: str, source: str, prepare: bool = False) -> str:
     store = Store(backend_named(name).driver(place))
+    store.probe()
     if prepare:
         return ""
     stored = store.write(uuid.uuid4().hex, _chunks(source), size=os.path.getsize(source), blocks=4)
@@ -167,6 +168,7 @@ def _download_by_tool(name: str, place: str, stored: str, target: str, prepare: 
 
 def _download_by_store(name: str, place: str, location: str, target: str, prepare: bool = False) -> str:
     store = Store(backend_named(name).driver(place))
+    store.probe()
     if not prepare:
         with open(target, "wb") as file:
             for block in store.read(location):

@@ -60,6 +60,7 @@ REFERENCE = {
 OWN = {
     ("DEFAULT", "scrub_time"): 7 * 24 * 3600,
     ("DEFAULT", "strict_config"): True,
+    ("DEFAULT", "compute_checksum"): True,
     ("DEFAULT", "staging_store_driver"): "file",
     ("DEFAULT", "staging_is_shared"): False,
     ("DEFAULT", "quota_counts_deleted"): True,
@@ -139,6 +140,7 @@ OWN = {
     ("database", "retry_interval"): 10,
     ("database", "db_max_retries"): 20,
     ("database", "mysql_sql_mode"): "TRADITIONAL",
+    ("database", "prepared_statements"): True,
     ("database", "sqlite_busy_timeout"): 30,
     ("database", "read_timeout"): 10.0,
 }

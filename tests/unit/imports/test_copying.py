@@ -8,6 +8,7 @@ import fixtures
 import testtools
 
 from glance_mini.content.fanout import NotWritten
+from glance_mini.content.hashes import ImageHashes
 from glance_mini.content.inspection import InspectionRules
 from glance_mini.domain.errors import UnsafeContent
 from glance_mini.imports.copying import Copier, read_file
@@ -66,7 +67,7 @@ class CopierTest(testtools.TestCase):
             (self.root / name).mkdir()
             stores.append(Store(FileDriver(str(self.root / name)), name))
         self.stores = Stores([*stores, Store(MemoryDriver("memory"), "memory")])
-        self.copier = Copier(self.stores, InspectionRules(), "sha512")
+        self.copier = Copier(self.stores, InspectionRules(), ImageHashes())
         self.file = self.root / "made"
         self.file.write_bytes(DATA)
 

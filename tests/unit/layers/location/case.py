@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import testtools
 
+from glance_mini.content.hashes import ImageHashes
 from glance_mini.content.inspection import InspectionRules
 from glance_mini.content.signatures import Certificates, no_certificates
 from glance_mini.db.interface import DataAccess
@@ -47,7 +48,9 @@ class LocationCase(testtools.TestCase):
         self.metrics = Metrics()
         self.leases = LeaseKeeper(cast(DataAccess, None), 60)
         rules, certificates = InspectionRules(), self.certificates
-        layer = LocationLayer(stores, self.leases, self.metrics, "sha256", rules, changeable, certificates=certificates)
+        layer = LocationLayer(
+            stores, self.leases, self.metrics, ImageHashes("sha256"), rules, changeable, certificates=certificates
+        )
         stack, self.recorder = stand(layer, **{"delete_image": DELETED, **answers_with})
         return stack
 

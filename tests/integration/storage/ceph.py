@@ -144,16 +144,6 @@ class OwnCluster(Fixture):
         """Send a signal to the monitor."""
         os.kill(int((self.home / "ceph-mon.pid").read_text().split()[0]), number)
 
-    def start_osd(self) -> None:
-        """Start the OSD again, after it was killed."""
-        command = ["ceph-osd", "--conf", self.conf, "--foreground", "--id", "0"]
-        path = f"{os.environ['PATH']}:/usr/sbin"
-        process = subprocess.Popen(
-            command, env={**os.environ, "PATH": path}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        self.addCleanup(process.wait, 30)
-        self.addCleanup(process.terminate)
-
     def _run(self, action: str) -> None:
         command = ["bash", str(SERVICES / "ceph"), action]
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=180, check=False)

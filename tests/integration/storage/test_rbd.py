@@ -404,20 +404,6 @@ class TestStoppedOsd(ServiceTestCase):
         self.assertEqual(["name"], self.ceph.rbd.RBD().list(self.ceph.pool))
         self.assertEqual(b"x" * 32 * MIB, b"".join(driver.read(location)))
 
-    def test_killed_osd_that_comes_back_interrupts_nothing(self) -> None:
-        driver = self.ceph.driver(rados_op_timeout=60)
-        self.addCleanup(driver.close)
-
-        def source() -> Iterator[bytes]:
-            for number in range(32):
-                yield bytes([number + 1]) * MIB
-                if number == 8:
-                    self.own.signal_osd(signal.SIGKILL)
-                    self.own.start_osd()
-
-        location = driver.write("name", source()).location
-        self.assertEqual([bytes([number + 1]) * MIB for number in range(32)], list(driver.read(location)))
-
     def test_monitor_that_is_silent_is_waited_for_as_configured(self) -> None:
         driver = self.ceph.driver(rados_op_timeout=3, rados_connect_timeout=3)
         self.own.signal_monitor(signal.SIGSTOP)

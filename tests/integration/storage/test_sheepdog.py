@@ -9,7 +9,7 @@ from testtools import TestCase
 
 from glance_mini_store.testing.contract import pattern, pieces
 from tests.integration.served import Served
-from tests.unit.store.sheepdog.stand_in import install
+from tests.integration.storage.sheepdog.stand_in import install
 
 MIB = 1024 * 1024
 

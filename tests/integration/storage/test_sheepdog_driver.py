@@ -15,7 +15,7 @@ from glance_mini_store.drivers.sheepdog import SheepdogDriver
 from glance_mini_store.settings import resolve
 from glance_mini_store.store import Store
 from glance_mini_store.testing.contract import DriverContract, pattern, pieces
-from tests.unit.store.sheepdog.stand_in import install
+from tests.integration.storage.sheepdog.stand_in import install
 
 MIB = 1024 * 1024
 

@@ -5,7 +5,6 @@ ranges are cut, missing bytes are errors, and no error shows a credential.
 """
 
 import contextlib
-import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from types import SimpleNamespace
@@ -26,9 +25,9 @@ from glance_mini_store.drivers.foreign.source import ChunkFile
 from glance_mini_store.drivers.foreign.translation import Translation
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.location import Location
+from glance_mini_store.names import check_name
 from glance_mini_store.streams import close
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}")
 _HASH = "md5"
 """Foreign drivers hash while they write; ``store`` hashes too, so this is the algorithm that they need anyway."""
 _PLACES = 64
@@ -77,8 +76,7 @@ class ForeignDriver(Driver):
         """Let the foreign driver add the chunks. What it leaves after an error is its own affair."""
         if capabilities.WRITE not in self.capabilities:
             raise errors.StoreAddDisabled()
-        if not _NAME.fullmatch(name):
-            raise errors.Invalid(reason=f"{name!r} is not a valid name")
+        check_name(name)
         source = ChunkFile(chunks)
         with self._alone(name):
             try:

@@ -4,7 +4,6 @@
 """
 
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from types import SimpleNamespace
@@ -23,10 +22,9 @@ from glance_mini_store.drivers.rbd.reading import Blocks, Identity
 from glance_mini_store.drivers.rbd.removal import Removal
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.locations.rbd import RbdLocation
+from glance_mini_store.names import check_name, is_name
 
 LOG = logging.getLogger(__name__)
-
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}", re.ASCII)
 
 
 class RbdDriver(Driver):
@@ -84,7 +82,7 @@ class RbdDriver(Driver):
 
         Holds copies of up to ``draft.IN_FLIGHT`` bytes.
         """
-        _check_name(name)
+        check_name(name)
         location = self._locate(name)
         pool = self._cluster.pool(self._pool)
         draft = Draft(self._library, pool, location, name, self._form)
@@ -140,7 +138,7 @@ class RbdDriver(Driver):
 
     def discard(self, name: str) -> None:
         """Remove the image, published or not, if this driver wrote it; may wait for Ceph to notice a killed writer."""
-        _check_name(name)
+        check_name(name)
         location = self._locate(name)
         pool = self._cluster.pool(self._pool)
         with self._asking(location, writing=True):
@@ -151,7 +149,7 @@ class RbdDriver(Driver):
         images, pool = self._library.images, self._cluster.pool(self._pool)
         with self._asking(f"rbd pool {self._pool}", writing=False):
             found = {*images.list(pool), *(entry["name"] for entry in images.trash_list(pool))}
-        return {name for name in found if _NAME.fullmatch(name)}
+        return {name for name in found if is_name(name)}
 
     def properties(self) -> Mapping[str, object]:
         """Return the bytes of an object, the pool, whether holes are made, and the cluster's id once known."""
@@ -232,9 +230,3 @@ class RbdDriver(Driver):
         except errors.NotFound:
             self._cluster.require_pool(self._pool)
             raise
-
-
-def _check_name(name: str) -> None:
-    """Raise Invalid unless ``name`` is one that drivers are given."""
-    if not _NAME.fullmatch(name):
-        raise errors.Invalid(reason=f"{name!r} is not a valid name of an image")

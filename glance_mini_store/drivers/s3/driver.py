@@ -19,8 +19,8 @@ from glance_mini_store.drivers.s3.reading import open_range
 from glance_mini_store.drivers.s3.writing import Limits, Writing
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.locations.s3 import S3Location
+from glance_mini_store.names import check_name, is_name
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _WHEN_REQUIRED = "when_required"
 
@@ -110,7 +110,7 @@ class S3Driver(Driver):
 
     def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
         """Write a new object; see ``writing``."""
-        _check_name(name)
+        check_name(name)
         location = self._endpoint.location(self._bucket_name, name)
         with self._in_work.holding(name) as is_free:
             if not is_free:
@@ -138,7 +138,7 @@ class S3Driver(Driver):
 
     def discard(self, name: str) -> None:
         """Remove the object and all unfinished uploads under ``name``."""
-        _check_name(name)
+        check_name(name)
         bucket = self._own_bucket()
         try:
             with self._failures.reading(self._endpoint.location(self._bucket_name, name)):
@@ -160,7 +160,7 @@ class S3Driver(Driver):
             if failure.is_missing_bucket:
                 return set()
             raise errors.RemoteServiceUnavailable(reason=failure.reason) from error
-        return {name for name in found if _NAME.fullmatch(name)}
+        return {name for name in found if is_name(name)}
 
     def properties(self) -> Mapping[str, object]:
         """Return sizes in bytes and the number of threads."""
@@ -201,11 +201,6 @@ class S3Driver(Driver):
         else:
             raise errors.BadStoreUri(location=location, reason="it is of another service, and holds no credentials")
         return Bucket(client, parsed.bucket, self._failures), parsed.key
-
-
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise errors.Invalid(reason=f"{name!r} cannot be the key of an object")
 
 
 def _required(settings: SimpleNamespace, option: str) -> str:

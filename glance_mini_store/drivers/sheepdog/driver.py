@@ -3,7 +3,6 @@
 A location names the node through which the data was written; every node of a cluster serves all its disks.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Self
@@ -17,11 +16,10 @@ from glance_mini_store.drivers.sheepdog.process import DogFailed
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.locations.base import bad_uri
 from glance_mini_store.locations.sheepdog import SheepdogLocation
+from glance_mini_store.names import check_name, is_name
 from glance_mini_store.streams import BLOCK
 
 MIB = 1024 * 1024
-
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}")
 
 
 class SheepdogDriver(Driver):
@@ -71,7 +69,7 @@ class SheepdogDriver(Driver):
 
     def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
         """Write to a draft and publish it; see ``Driver.write``. Chunks are not kept."""
-        _check_name(name)
+        check_name(name)
         location = f"sheepdog://{_authority(self._cluster.node)}:{name}"
         if self._cluster.find(name) is not None:
             raise errors.Duplicate(location=location)
@@ -87,7 +85,7 @@ class SheepdogDriver(Driver):
 
     def discard(self, name: str) -> None:
         """Delete the drafts and the disk of ``name``; see ``Driver.discard``."""
-        _check_name(name)
+        check_name(name)
         remove_drafts(self._cluster, name)
         if self._cluster.find(name) is not None:
             self._delete(self._cluster, name, name)
@@ -95,7 +93,7 @@ class SheepdogDriver(Driver):
     def names(self) -> Iterable[str]:
         """Return the names of all disks and drafts of the cluster; see ``Driver.names``."""
         disks = {vdi.name for vdi in self._cluster.vdis()}
-        return {name for disk in disks if (name := name_of_draft(disk) or disk) and _NAME.fullmatch(name)}
+        return {name for disk in disks if (name := name_of_draft(disk) or disk) and is_name(name)}
 
     def delete(self, location: str) -> None:
         """Delete the disk. Raises NotFound, HasSnapshot, BadStoreUri, RemoteServiceUnavailable."""
@@ -182,8 +180,3 @@ class _Reader(Iterator[bytes]):
 def _authority(node: Node) -> str:
     address = f"[{node.address}]" if ":" in node.address else node.address
     return f"{address}:{node.port}"
-
-
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise errors.Invalid(reason="a name has 1 to 200 letters, digits, hyphens and underscores")

@@ -6,7 +6,6 @@
 import copy
 import json
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Self, cast
@@ -28,10 +27,10 @@ from glance_mini_store.drivers.swift.tenancy import Tenancy
 from glance_mini_store.drivers.swift.trusts import Trusts
 from glance_mini_store.drivers.swift.writing import Write
 from glance_mini_store.lanes import Chunk
+from glance_mini_store.names import check_name
 
 LOG = logging.getLogger(__name__)
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}")
 _CAN = (capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE)
 
 
@@ -135,8 +134,7 @@ class SwiftDriver(Driver):
 
     def write(self, name: str, chunks: Iterable[Chunk], size: int | None = None) -> Written:
         """Write one object, or segments and their manifest; see ``writing``. Holds no more than one chunk."""
-        if not _NAME.fullmatch(name):
-            raise errors.Invalid(reason=f"{name!r} is not a valid name of an object")
+        check_name(name)
         is_long = size is None or size > self._sizes.first
         with self._tenancy.for_writing(name, is_long=is_long) as place:
             written = Write(place, self._sizes, self._single).run(chunks, size)
@@ -162,8 +160,7 @@ class SwiftDriver(Driver):
 
     def discard(self, name: str) -> None:
         """Remove the object, its claim and the segments of all writes under ``name``."""
-        if not _NAME.fullmatch(name):
-            raise errors.Invalid(reason=f"{name!r} is not a valid name of an object")
+        check_name(name)
         place = self._tenancy.named(name)
         place.remove_data()
         self._tenancy.removed(place)

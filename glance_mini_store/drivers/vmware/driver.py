@@ -15,10 +15,11 @@ from glance_mini_store.drivers.vmware.datastores import Datastore, choose, datas
 from glance_mini_store.drivers.vmware.files import Files
 from glance_mini_store.drivers.vmware.folder import Folder
 from glance_mini_store.drivers.vmware.options import OPTIONS
-from glance_mini_store.drivers.vmware.place import Place, check_name, name_of, place_of
+from glance_mini_store.drivers.vmware.place import Place, name_of, place_of
 from glance_mini_store.drivers.vmware.server import Server
 from glance_mini_store.drivers.vmware.session import Fault, Login, Patience, Session, Vmomi
 from glance_mini_store.lanes import Chunk
+from glance_mini_store.names import check_name
 from glance_mini_store.web.client import tls_context
 
 LOG = logging.getLogger(__name__)

@@ -5,12 +5,11 @@ import secrets
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlencode
 
-from glance_mini_store import errors
 from glance_mini_store.drivers.vmware.datastores import Datastore
 from glance_mini_store.locations.base import bad_uri
 from glance_mini_store.locations.vmware import VmwareLocation
+from glance_mini_store.names import is_name
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}")
 _DRAFT = re.compile(r"\.([A-Za-z0-9_-]{1,200})\.[0-9a-f]{16}\.part")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -72,10 +71,4 @@ def name_of_draft(file: str) -> str | None:
 
 def name_of(file: str) -> str | None:
     """Return the name of the image that a file is the data or a draft of, None for any other file."""
-    return name_of_draft(file) or (file if _NAME.fullmatch(file) else None)
-
-
-def check_name(name: str) -> None:
-    """Raise Invalid unless ``name`` can be the name of an image's file."""
-    if not _NAME.fullmatch(name):
-        raise errors.Invalid(reason="a name has 1 to 200 letters, digits, hyphens and underscores")
+    return name_of_draft(file) or (file if is_name(file) else None)

@@ -50,26 +50,20 @@ class Worker(ThreadWorker):
         self._threads = int(self.cfg.threads)
 
     def init_signals(self) -> None:
-        """Read again at SIGHUP, and ignore SIGINT.
-
-        Ctrl-C reaches every process of a terminal at once, and the master decides when to stop.
-        """
+        """Ignore SIGINT: Ctrl-C reaches every process of a terminal at once, and the master decides when to stop."""
         super().init_signals()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, lambda number, frame: self.read_again())
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def load_wsgi(self) -> None:
-        """Build the application, in this process."""
+        """Build the application, in this process; from then on SIGHUP lets it read again what it can."""
         super().load_wsgi()
+        read_again = getattr(self.wsgi, "read_again", None)
+        if read_again is not None:
+            signal.signal(signal.SIGHUP, lambda number, frame: read_again())
         self.log.log_request = getattr(self.wsgi, "log_request", None)
         self.wsgi = Adapter(self.wsgi, lambda: not self.alive)
-
-    def read_again(self) -> None:
-        """Let the application read again what it can while it runs, if it is built."""
-        read_again = getattr(getattr(getattr(self, "wsgi", None), "application", None), "read_again", None)
-        if read_again is not None:
-            read_again()
 
     def run(self) -> None:
         """Serve until stopped, let running requests end within the graceful timeout, close the application."""

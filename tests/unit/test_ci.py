@@ -113,23 +113,25 @@ class CountTest(testtools.TestCase):
         """Fail unless the count from the run ``first`` on exits with that code and says that."""
         with redirect_stdout(TextIOWrapper(BytesIO(), write_through=True)) as printed:
             found = self.count.main(str(self.folder), str(first))
-        self.assertEqual((code, list(lines)), (found, printed.buffer.getvalue().decode().splitlines()))
+        said = printed.buffer.getvalue().decode().splitlines()
+        self.assertEqual((code, list(lines)), (found, [line for line in said if not line.startswith(self.count.SHOWN)]))
 
     def test_all_runs_from_the_first_one_on_are_counted(self):
         self.run_was(("m.Case.test_a", "fail"))
         self.run_was(("m.Case.test_a", "success"), ("m.Case.test_b", "skip"))
         self.run_was(("m.Case.test_a", "success"), ("m.Case.test_c", "xfail"))
         self.assert_counted(0, "1 skipped", "3 passed, 0 failed", first=1)
-        self.assert_counted(1, "1 skipped", "3 passed, 1 failed")
+        self.assert_counted(1, "FAILED m.Case.test_a", "1 skipped", "3 passed, 1 failed")
 
     def test_what_began_and_never_ended_or_should_have_failed_has_failed(self):
         self.run_was(("m.Case.test_a", "success"), ("m.Case.test_b", "uxsuccess"), ("m.Case.test_c", "inprogress"))
-        self.assert_counted(1, "1 passed, 2 failed")
+        self.assert_counted(1, "FAILED m.Case.test_b", "FAILED m.Case.test_c", "1 passed, 2 failed")
 
     def test_what_passed_when_it_was_repeated_is_flaky_and_has_passed(self):
         self.run_was(("m.Case.test_a", "success"), ("m.Case.test_b", "fail"), ("m.Case.test_c", "fail"))
         self.run_was(("m.Case.test_b", "success"), ("m.Case.test_c", "fail"), repeats=True)
-        self.assert_counted(1, "FLAKY m.Case.test_b", "1 flaky, at most 2 may be", "2 passed, 1 failed")
+        named = ("FAILED m.Case.test_c", "FLAKY m.Case.test_b")
+        self.assert_counted(1, *named, "1 flaky, at most 2 may be", "2 passed, 1 failed")
 
     def test_two_flaky_ones_are_let_pass_and_three_of_all_runs_are_not(self):
         for name in "ab":
@@ -149,12 +151,12 @@ class CountTest(testtools.TestCase):
     def test_class_that_can_never_begin_has_failed(self):
         self.run_was((BEGIN, "fail"))
         self.run_was((BEGIN, "fail"), repeats=True)
-        self.assert_counted(1, "0 passed, 1 failed")
+        self.assert_counted(1, f"FAILED {BEGIN}", "0 passed, 1 failed")
 
     def test_failure_that_the_repetition_did_not_reach_stays_one(self):
         self.run_was(("m.Case.test_a", "fail"), (BEGIN, "fail"))
         self.run_was(("m.Other.test_b", "success"), repeats=True)
-        self.assert_counted(1, "1 passed, 2 failed")
+        self.assert_counted(1, "FAILED m.Case.test_a", f"FAILED {BEGIN}", "1 passed, 2 failed")
 
     def test_nothing_that_ran_is_no_success(self):
         self.assert_counted(1, "0 passed, 0 failed")
@@ -187,8 +189,10 @@ class AgainTest(testtools.TestCase):
         return self.call(str(self.folder / ".ci" / "again.py"), *self.place, "run", *chosen, where="elsewhere")[0]
 
     def count(self):
-        """Return exit code and lines of the count."""
-        return self.call(".ci/count.py", ".", "0")
+        """Return exit code and lines of the count, and the lines that show why tests failed."""
+        code, lines = self.call(".ci/count.py", ".", "0")
+        shown = [line for line in lines if line.startswith("| ")]
+        return code, [line for line in lines if line not in shown], shown
 
     def write(self, *parts):
         """Let the project have a module with these parts."""
@@ -197,13 +201,15 @@ class AgainTest(testtools.TestCase):
     def test_what_did_not_pass_runs_once_more_and_only_that(self):
         self.write(moody("moody"), BROKEN_FIXTURES, BAD_ELSEWHERE, DYING_LAST)
         self.assertEqual(0, self.run_again("--serial", "--exclude-regex", "Bad"))
-        code, lines = self.count()
+        code, lines, _ = self.count()
         self.assertEqual(FLAKY, sorted(lines[: len(FLAKY)]))
         self.assertEqual((1, ["4 flaky, at most 2 may be", "1 skipped", "7 passed, 0 failed"]), (code, lines[4:]))
 
     def test_what_fails_twice_or_is_no_test_has_failed(self):
         self.write(BAD)
         self.assertEqual(1, self.run_again())
-        self.assertEqual((1, ["1 skipped", "1 passed, 1 failed"]), self.count())
+        code, lines, shown = self.count()
+        self.assertEqual((1, ["FAILED test_it.Bad.test_bad", "1 skipped", "1 passed, 1 failed"]), (code, lines))
+        self.assertEqual(("| test_it.Bad.test_bad", "| AssertionError: always"), (shown[0], shown[-1]))
         self.write("this is no Python")
         self.assertNotEqual(0, self.run_again())

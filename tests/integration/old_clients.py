@@ -1,4 +1,4 @@
-"""Releases of the ``openstack`` command, each in an environment of its own, which is made once and kept."""
+"""Releases of clients, each in an environment of its own, which is made once and kept."""
 
 import fcntl
 import hashlib
@@ -13,7 +13,7 @@ INSTALL_SECONDS = 900
 
 
 class ClientRelease(fixtures.Fixture):
-    """An environment with ``requirements``; ``program`` is the path of its ``openstack``.
+    """An environment with ``requirements``; ``program`` is where its ``openstack`` is, if they bring one.
 
     Environments are kept in ``$XDG_CACHE_HOME/glance-mini-tests``. TEST_CLIENTS names another directory.
     """

@@ -131,13 +131,13 @@ def _driver(
     known: Store | None,
 ) -> tuple[Held, str | None]:
     """Return the driver, or a substitute with the reason if the store is optional and cannot be set up."""
-    driver_class: type[Driver] | None = None
+    found: type[Driver] | Driver | None = None
     try:
-        driver_class = load_driver(name)
+        found = driver_class = load_driver(name)
         settings = resolve(conf, group, driver_class.options)
         if known is not None and known.available and known.held.settings == (name, settings):
             return known.held, None
-        driver = driver_class.from_config(settings, store_id)
+        found = driver = driver_class.from_config(settings, store_id)
         if judge is not None:
             driver.guard(judge)
         driver.check()
@@ -146,7 +146,10 @@ def _driver(
         if not optional:
             raise
         LOG.error("optional store %s (driver %s) is unavailable: %s", store_id, name, error)
-        schemes = driver_class.schemes if driver_class else ()
+        # Drivers that were written for another library know their schemes only when they are made.
+        schemes = found.schemes if found else ()
+        if isinstance(found, Driver):
+            found.close()
         return Held(UnavailableDriver(name, schemes, str(error))), str(error)
 
 

@@ -100,13 +100,14 @@ class Stores:
     def for_location(self, uri: str, store_id: str | None = None) -> Store:
         """Return the store that holds ``uri``.
 
-        It is the store ``store_id``, else the one with the longest matching prefix. Raises UnknownStore,
-        UnknownScheme (also for a store of another scheme), BadStoreUri if a store has the scheme but none has a
-        matching prefix.
+        It is the store ``store_id``, else the one with the longest matching prefix. A store whose driver cannot be
+        loaded may have any scheme. Raises UnknownStore, UnknownScheme (also for a store of another scheme), BadStoreUri
+        if a store has the scheme but none has a matching prefix.
         """
         scheme = _scheme(uri)
         stores = [self.get(store_id)] if store_id else list(self._stores.values())
-        stores = [store for store in stores if scheme in store.driver.schemes]
+        if not (store_id and not stores[0].driver.schemes):
+            stores = [store for store in stores if scheme in store.driver.schemes]
         if not stores:
             raise errors.UnknownScheme(scheme=scheme)
         if store_id:

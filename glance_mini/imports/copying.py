@@ -4,6 +4,7 @@ A local file that the service made itself is linked into the first store that ca
 at once is limited, the other stores follow in groups, from that file or from a stored copy.
 """
 
+import copy
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -23,8 +24,9 @@ from glance_mini.workers.base import Control
 from glance_mini.workers.progress import REPORT_SECONDS, Progress
 from glance_mini_store import errors as store_errors
 from glance_mini_store.buffers import COPY, Buffers
+from glance_mini_store.caller import Caller
 from glance_mini_store.checked_stream import Observer
-from glance_mini_store.store import Stored
+from glance_mini_store.store import Store, Stored
 from glance_mini_store.stores import Stores
 from glance_mini_store.streams import BLOCK, close
 
@@ -70,12 +72,19 @@ class Copier:
         self._at_once = at_once
         self._report_seconds = report_seconds
         self.hashes = hashes
+        self._caller = Caller()
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, stores: Stores, buffers: Buffers) -> Self:
         """Return a copier for ``stores`` as configured; each copy takes a share of ``buffers``."""
         at_once = conf.image_import_opts.max_parallel_stores or None
         return cls(stores, InspectionRules.from_config(conf), ImageHashes.from_config(conf), at_once, buffers=buffers)
+
+    def for_project(self, project_id: str | None) -> Self:
+        """Return this copier for data that belongs to a project, in stores that know projects."""
+        other = copy.copy(self)
+        other._caller = Caller(project_id)
+        return other
 
     def copy(
         self,
@@ -128,9 +137,12 @@ class Copier:
         for name in names:
             for store in store_ids:
                 try:
-                    self._stores.get(store).discard(name)
+                    self._store(store).discard(name)
                 except store_errors.StoreError as error:
                     LOG.warning("The remains of an import, %s, could not be removed: %s", name, error)
+
+    def _store(self, store_id: str) -> Store:
+        return self._stores.get(store_id).for_caller(self._caller)
 
     def _groups(self, store_ids: Sequence[str]) -> list[Sequence[str]]:
         """Return the stores in groups that are written one after the other; at least one group."""
@@ -150,7 +162,7 @@ class Copier:
         """Inspect, verify and hash the data of ``source`` while it is written to the first stores."""
         inspection = self._inspection(replace(image, **source.attributes))
         copies = write_to_stores(
-            [self._stores.get(store) for store in store_ids],
+            [self._store(store) for store in store_ids],
             name,
             progress.watch(source.chunks),
             size=source.size,
@@ -175,12 +187,12 @@ class Copier:
             chunks = read_file(path)
         else:
             store, stored = next(iter(copied.stored.items()))
-            chunks = self._stores.get(store).read(stored.location)
+            chunks = self._store(store).read(stored.location)
         algorithm = self.hashes.algorithm
         with ExitStack() as closing:
             closing.callback(close, chunks)
             copies = write_to_stores(
-                [self._stores.get(store) for store in store_ids],
+                [self._store(store) for store in store_ids],
                 name,
                 progress.watch(chunks),
                 size=copied.size,
@@ -198,13 +210,13 @@ class Copier:
 
     def _takes_from(self, store: str, device: int) -> bool:
         try:
-            return device in self._stores.get(store).devices()
+            return device in self._store(store).devices()
         except store_errors.StoreError:
             # Writing to the store will fail too, and give the reason.
             return False
 
     def _adopt(self, store_id: str, name: str, path: Path) -> Outcome:
-        store = self._stores.get(store_id)
+        store = self._store(store_id)
         try:
             adopted = store.link_in(name, str(path))
             return adopted or store.write(name, read_file(path), size=path.stat().st_size, algorithms=())

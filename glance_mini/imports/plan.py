@@ -1,11 +1,14 @@
 """The plan of an import job: its request, its stores, and the names under which its attempts write."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from glance_mini.domain.imports import COPY_IMAGE, ImportRequest
 from glance_mini.domain.job import Job
+
+_OWNER = "owner"
+"""The key of a checkpoint for the project whose data it is, if that is not the project of the job."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,17 @@ class Plan:
             expected_hashes=body.get("expected_hash", {}),
         )
         return cls(job, request, tuple(stores))
+
+    @property
+    def owner(self) -> str | None:
+        """The project to which the data belongs in stores that know projects."""
+        owner = self.job.checkpoint.get(_OWNER, self.job.project_id)
+        assert owner is None or isinstance(owner, str)
+        return owner
+
+    def of_owner(self, owner: str | None) -> Self:
+        """Return the plan for data of the project ``owner``; its job has the checkpoint that keeps this."""
+        return replace(self, job=replace(self.job, checkpoint={**self.job.checkpoint, _OWNER: owner}))
 
     @property
     def is_copy(self) -> bool:

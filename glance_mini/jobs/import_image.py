@@ -87,13 +87,13 @@ class ImportJob(JobType):
         self._preparation.clear(job)
         try:
             image = self._load(caller, job)
-            self._copier.discard(plan.names, self._missing(plan, image))
+            self._copier_of(plan).discard(plan.names, self._missing(plan, image))
             if _is_locked(image, job):
                 self._staging.drop(image.id)
                 self._undo(caller, plan, image)
         except (Gone, NotFound):
             LOG.info("Image %s was deleted during its import.", job.image_id)
-            self._copier.discard(plan.names, plan.stores)
+            self._copier_of(plan).discard(plan.names, plan.stores)
             self._staging.drop(str(job.image_id))
 
     @classmethod
@@ -141,7 +141,12 @@ class ImportJob(JobType):
         self, caller: Context, plan: Plan, image: Image, missing: Sequence[str], control: Control
     ) -> Sequence[str]:
         """Copy the data to the stores ``missing``, record each copy and return the stores that failed."""
-        self._copier.discard(plan.names[:-1], missing)
+        if image.owner != plan.owner:
+            # An administrator imports for another project. Whoever gives up the job must know where its data is.
+            plan = plan.of_owner(image.owner)
+            control.checkpoint(plan.job.checkpoint)
+        copier = self._copier_of(plan)
+        copier.discard(plan.names[:-1], missing)
         # Copies of earlier attempts count: with them, all stores of this attempt may fail.
         most = len(missing) - (len(missing) == len(plan.stores))
         may_fail = 0 if plan.request.all_stores_must_succeed else most
@@ -150,7 +155,7 @@ class ImportJob(JobType):
             with self._preparation.source(plan, image, control) as source:
                 try:
                     left = may_fail - len(failures)
-                    copied = self._copier.copy(source, image, plan.name, rest, expected, left, control)
+                    copied = copier.copy(source, image, plan.name, rest, expected, left, control)
                 except NotWritten as error:
                     # If one store is enough, the stores that were not tried yet are written from a new source.
                     failures |= error.failures
@@ -165,6 +170,10 @@ class ImportJob(JobType):
         for store, failure in failures.items():
             LOG.warning("Import %s could not write to store %s: %s", plan.job.id, store, failure)
         return list(failures)
+
+    def _copier_of(self, plan: Plan) -> Copier:
+        """Return the copier for the project to which the data belongs, for stores that know projects."""
+        return self._copier.for_project(plan.owner)
 
     def _missing(self, plan: Plan, image: Image) -> list[str]:
         """Return the stores in which the image has no data yet, in their order."""
@@ -190,7 +199,7 @@ class ImportJob(JobType):
                 del left[0]
         except (JobStopped, Gone):
             # The worker that has the job now cannot know when this attempt ends.
-            self._copier.discard([plan.name], left)
+            self._copier_of(plan).discard([plan.name], left)
             raise
 
     def _record_one(self, caller: Context, plan: Plan, source: Source, copied: Copied, left: Sequence[str]) -> None:

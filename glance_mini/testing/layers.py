@@ -27,7 +27,8 @@ from glance_mini.testing.samples import IMAGE_ID, make_context, make_image
 class LayerContract:
     """Mix into a ``unittest.TestCase``; ``make_layer`` is the only method to write.
 
-    ``may_refuse`` names errors that the layer raises by design for the harmless calls of this suite.
+    ``may_refuse`` names errors by which the layer, as it is configured here, refuses some of the harmless operations of
+    this suite; these then need not arrive below it. Name none that you do not mean: a refusal is not looked at further.
     ``refuses_changes`` names types of changes that the layer, as it is configured here, lets nobody make.
     """
 
@@ -59,8 +60,8 @@ class LayerContract:
             if operation.name in answers:
                 continue
             stack, recorder = self.make_stack()
-            self._call(stack, operation)
-            assert operation.name in recorder.names, f"{operation.name} did not arrive below the layer"
+            if not self._is_refused(stack, make_operation(operation)):
+                assert operation.name in recorder.names, f"{operation.name} did not arrive below the layer"
 
     def test_every_kind_of_change_reaches_the_layer_below(self) -> None:
         if "update_image" in self.make_layer().answers:
@@ -68,7 +69,9 @@ class LayerContract:
         sent = [change for change in CHANGES if not isinstance(change, self.refuses_changes)]
         for changes in (*((change,) for change in sent), tuple(sent)):
             stack, recorder = self.make_stack(update_image=lambda context, op: op.target)
-            stack.call(ADMIN, UpdateImage(IMAGE_ID, make_image(properties=PROPERTIES, tags=TAGS), changes=changes))
+            image = make_image(properties=PROPERTIES, tags=TAGS)
+            if self._is_refused(stack, UpdateImage(IMAGE_ID, image, changes=changes)):
+                continue
             arrived = [op for op in recorder.seen if isinstance(op, UpdateImage)]
             assert len(arrived) == 1, f"{changes} became {len(arrived)} updates"
             assert _kinds(arrived[0].changes) == _kinds(changes), f"{changes} arrived as {arrived[0].changes}"
@@ -77,8 +80,8 @@ class LayerContract:
         if "update_image" in self.make_layer().answers:
             return
         stack, recorder = self.make_stack()
-        stack.call(ADMIN, UpdateImage(IMAGE_ID, make_image()))
-        assert "update_image" in recorder.names, "an update without changes did not arrive below the layer"
+        if not self._is_refused(stack, UpdateImage(IMAGE_ID, make_image())):
+            assert "update_image" in recorder.names, "an update without changes did not arrive below the layer"
 
     def test_an_error_from_below_passes(self) -> None:
         class Broken(Exception):
@@ -93,10 +96,10 @@ class LayerContract:
                 continue
             stack, _ = self.make_stack(**{operation.name: fail})
             try:
-                self._call(stack, operation)
+                is_refused = self._is_refused(stack, make_operation(operation))
             except Broken:
                 continue
-            raise AssertionError(f"an error of {operation.name} was swallowed")
+            assert is_refused, f"an error of {operation.name} was swallowed"
 
     def test_it_never_joins_data(self) -> None:
         taken: list[bytes] = []
@@ -116,18 +119,20 @@ class LayerContract:
             return
         stack, _ = self.make_stack(upload_data=read_two)
         target = make_image(status="queued", size=None, locations=())
-        stack.call(ADMIN, data_ops.UploadData(IMAGE_ID, target, chunks=endless()))
+        self._is_refused(stack, data_ops.UploadData(IMAGE_ID, target, chunks=endless()))
         assert len(taken) <= 8, f"two blocks were asked for, {len(taken)} were read"
 
     def test_close_may_be_called_after_use(self) -> None:
         layer = self.make_layer()
         layer.close()
 
-    def _call(self, stack: Stack, operation: type[Operation[object]]) -> None:
+    def _is_refused(self, stack: Stack, operation: Operation[object]) -> bool:
+        """Send the operation of an administrator; return whether the layer refused it by one of ``may_refuse``."""
         try:
-            stack.call(ADMIN, make_operation(operation))
+            stack.call(ADMIN, operation)
         except self.may_refuse:
-            raise AssertionError(f"{operation.name} was refused to an administrator") from None
+            return True
+        return False
 
 
 ADMIN = make_context("admin")

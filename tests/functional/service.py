@@ -16,7 +16,7 @@ import yaml
 
 from tests.ports import free_port
 
-START_SECONDS = 30
+START_SECONDS = 60
 STOP_SECONDS = 30
 
 

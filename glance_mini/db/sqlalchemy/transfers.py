@@ -64,13 +64,16 @@ _EXPIRED = (
     .with_for_update(skip_locked=True)
 )
 _TAKE = update(transfers).where(_CHOSEN)
+_IS_LATER = tuple_(transfers.c.started_at, transfers.c.id) > tuple_(
+    bindparam("started_at", type_=transfers.c.started_at.type), bindparam("transfer")
+)
+_LATER_OF_IMAGE = select(exists().where(transfers.c.image_id == bindparam("image"), _IS_LATER))
 _LATER = {
     resource: select(
         exists().where(
             transfers.c.project_id == bindparam("project"),
             transfers.c.reserved > 0,
-            tuple_(transfers.c.started_at, transfers.c.id)
-            > tuple_(bindparam("started_at", type_=transfers.c.started_at.type), bindparam("transfer")),
+            _IS_LATER,
             is_same,
         )
     )
@@ -146,8 +149,9 @@ def record_data(connection: Connection, call: RecordData, now: datetime) -> Imag
 def abort(connection: Connection, call: AbortTransfer, now: datetime) -> None:
     """End the transfer, free its reservation and move its image from ``saving`` to ``queued``.
 
-    An ``uploading`` image without staged data also becomes ``queued``; a deleted image does not change. Does nothing if
-    the transfer has ended or belongs to another process.
+    An ``uploading`` image without staged data also becomes ``queued``; a deleted image, or one with a later transfer,
+    does not change. With remains the row stays, for a reaper. Does nothing if the transfer has ended or belongs to
+    another process.
     """
     transfer = call.transfer
     image = records.find_locked(connection, transfer.image_id)
@@ -157,11 +161,21 @@ def abort(connection: Connection, call: AbortTransfer, now: datetime) -> None:
         return
     if held.process != transfer.process:
         return
-    connection.execute(_DELETE, {"transfer": transfer.id})
-    if image is not None and _has_nothing(connection, image):
+    is_last = not connection.execute(_LATER_OF_IMAGE, _place(held)).scalar()
+    if is_last and image is not None and _has_nothing(connection, image):
         queued = replace(image, status="queued", size=None, virtual_size=None, updated_at=now)
         records.store(connection, image, queued, now)
-    usage.change(connection, usage.of_transfer(held), usage.Usage())
+    after = usage.Usage()
+    if call.has_remains:
+        connection.execute(_UPDATE, {"transfer": transfer.id, "reserved": 0, "lease_until": now})
+        after = usage.of_transfer(replace(held, reserved=0))
+    else:
+        connection.execute(_DELETE, {"transfer": transfer.id})
+    usage.change(connection, usage.of_transfer(held), after)
+
+
+def _place(transfer: Transfer) -> dict[str, object]:
+    return {"image": transfer.image_id, "started_at": transfer.started_at, "transfer": transfer.id}
 
 
 def _has_nothing(connection: Connection, image: Image) -> bool:

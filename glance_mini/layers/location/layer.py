@@ -43,7 +43,7 @@ from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
 from glance_mini.operations import data, images, imports, info, locations, members, tasks
 from glance_mini.operations.jobs import CancelJob, GetJob
-from glance_mini.operations.records import UndoDeletion
+from glance_mini.operations.records import RecordImport, UndoDeletion
 from glance_mini_store import capabilities
 from glance_mini_store import errors as store_errors
 from glance_mini_store.buffers import Buffers
@@ -258,6 +258,11 @@ class LocationLayer(Layer):
             LOG.warning("The hashes of image %s will not be known: %s", image.id, error)
         else:
             self._rules.wake_workers()
+
+    def record_import(self, context: Context, op: RecordImport) -> Image:
+        image = self.below(context, op)
+        self._keep_acls(context, image)
+        return image
 
     def update_image(self, context: Context, op: images.UpdateImage) -> Image:
         if any(isinstance(change, LocationChange) for change in op.changes):

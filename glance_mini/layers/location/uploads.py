@@ -29,6 +29,9 @@ from glance_mini_store.store import Store, Stored
 
 LOG = logging.getLogger(__name__)
 
+_UNCERTAIN = (store_errors.RemoteServiceUnavailable, store_errors.StorageWriteDenied)
+"""After these errors a driver may not have been able to remove what it had written."""
+
 Record = Callable[[Stored], Operation[Image]]
 
 
@@ -115,8 +118,8 @@ class Uploads:
             self._below(context, begin)
             try:
                 stored = self._write(store, op, transfer.name, algorithms, observers)
-            except BaseException:
-                self._abort(context, transfer)
+            except BaseException as error:
+                self._abort(context, transfer, has_remains=isinstance(error, _UNCERTAIN))
                 raise
             return self._record(context, store, transfer, stored, record(stored))
 
@@ -154,10 +157,10 @@ class Uploads:
             raise
         return image
 
-    def _abort(self, context: Context, transfer: Transfer) -> None:
+    def _abort(self, context: Context, transfer: Transfer, *, has_remains: bool = False) -> None:
         """Abort the transfer; if that fails, the reaper does it after the lease has expired."""
         try:
-            self._below(context, AbortTransfer(transfer))
+            self._below(context, AbortTransfer(transfer, has_remains))
         except GlanceMiniError as error:
             LOG.warning("Transfer %s is left to the reaper: %s", transfer.id, error)
 

@@ -84,6 +84,28 @@ class TransferContract(ContractBase):
         self.assertEqual(replace(image, updated_at=LATER), self.data.run(LoadImage(image.id, MINE)))
         self.assertEqual((0, 0), self.held())
 
+    def test_transfer_with_remains_is_given_to_a_reaper_and_frees_its_image(self) -> None:
+        image = self.create()
+        begun = self.begin(image)
+        self.data.run(AbortTransfer(begun, has_remains=True), NOW)
+        self.assertEqual("queued", self.data.run(LoadImage(image.id, MINE)).status)
+        self.assertEqual((0, 1), self.held())
+        (taken,) = self.take(NOW + timedelta(seconds=1), None)
+        self.assertEqual((begun.id, begun.name, 0), (taken.id, taken.name, taken.reserved))
+        self.data.run(AbortTransfer(taken), LATER)
+        self.assertEqual((0, 0), self.held())
+
+    def test_remains_of_an_earlier_transfer_do_not_touch_a_later_one(self) -> None:
+        image = self.create()
+        earlier = self.begin(image)
+        self.data.run(AbortTransfer(earlier, has_remains=True), NOW)
+        (remains,) = self.take(NOW + timedelta(seconds=1), None)
+        later = self.begin(image, LATER)
+        self.data.run(AbortTransfer(remains), LATER)
+        self.assertEqual("saving", self.data.run(LoadImage(image.id, MINE)).status)
+        self.data.run(AbortTransfer(later), LATER)
+        self.assertEqual("queued", self.data.run(LoadImage(image.id, MINE)).status)
+
     def test_reservation_grows_up_to_the_limit(self) -> None:
         begun = self.begin(self.create())
         limits = Limits({IMAGE_SIZE_TOTAL: 1500})

@@ -1,19 +1,19 @@
 """The accounts in Swift that a request may go to, each with the token that it is sent with."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 from glance_mini_store import errors
+from glance_mini_store.drivers.swift.attempts import Attempts
 from glance_mini_store.drivers.swift.credentials import Credentials
 from glance_mini_store.drivers.swift.library import Access, Libraries, Plugin, Session
 
 _INTERFACES = {"publicURL": "public", "internalURL": "internal", "adminURL": "admin"}
-_ATTEMPTS = 3
-"""Further attempts of an authentication if the service does not answer; keystoneauth waits longer each time."""
+_Result = TypeVar("_Result")
 
 
 class Account(Protocol):
@@ -78,13 +78,14 @@ class AuthenticatedAccount:
         settings = self._settings
         if (url := settings.own_url(self.project_id or "")) is not None:
             return url
-        with self._translated():
-            found = self._plugin.get_endpoint(
+        found = self._ask(
+            lambda: self._plugin.get_endpoint(
                 self.session,
                 service_type=settings.service_type,
                 interface=_INTERFACES[settings.interface],
                 region_name=settings.region,
             )
+        )
         if not found:
             raise errors.RemoteServiceUnavailable(reason=f"the catalog has no {settings.service_type}")
         return found.rstrip("/")
@@ -113,22 +114,19 @@ class AuthenticatedAccount:
 
     def access(self) -> Access:
         """Return the token with what it says. Raises RemoteServiceUnavailable."""
-        with self._translated():
-            access = self._plugin.get_access(self.session)
-            if access.will_expire_soon(self._settings.expire_soon):
-                self._plugin.invalidate()
-                access = self._plugin.get_access(self.session)
-            return access
+        access = self._ask(lambda: self._plugin.get_access(self.session))
+        if access.will_expire_soon(self._settings.expire_soon):
+            self._plugin.invalidate()
+            access = self._ask(lambda: self._plugin.get_access(self.session))
+        return access
 
     def renew(self) -> bool:
         """Forget the token; the next request authenticates."""
         self._plugin.invalidate()
         return True
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        with translated_authentication(self._libraries):
-            yield
+    def _ask(self, request: Callable[[], _Result]) -> _Result:
+        return ask(self._libraries, self._settings, request)
 
 
 class TokenAccount:
@@ -180,8 +178,23 @@ class CredentialsRefused(errors.RemoteServiceUnavailable):
     template = "{reason}"
 
 
+def ask(libraries: Libraries, settings: AuthSettings, request: Callable[[], _Result]) -> _Result:
+    """Return what the authentication service answers to ``request``, which is made again while it is out of reach.
+
+    A silent service costs one time-out, as in ``Client.open``. Raises CredentialsRefused, RemoteServiceUnavailable.
+    """
+    attempts = Attempts(settings.read_timeout)
+    with _translated(libraries):
+        while True:
+            try:
+                return request()
+            except libraries.unreachable:
+                if not attempts.wait():
+                    raise
+
+
 @contextmanager
-def translated_authentication(libraries: Libraries) -> Iterator[None]:
+def _translated(libraries: Libraries) -> Iterator[None]:
     """Translate the errors of keystoneauth; their texts may name users and URLs, so that only their kind is kept."""
     try:
         yield
@@ -196,12 +209,8 @@ def translated_authentication(libraries: Libraries) -> Iterator[None]:
 
 
 def new_session(libraries: Libraries, settings: AuthSettings) -> Session:
-    """Return a session of keystoneauth with a time-out and a bounded number of attempts."""
-    session = libraries.session.Session(
-        verify=settings.verify,
-        timeout=settings.read_timeout,
-        connect_retries=_ATTEMPTS,
-    )
+    """Return a session of keystoneauth with a time-out; ``ask`` repeats its requests."""
+    session = libraries.session.Session(verify=settings.verify, timeout=settings.read_timeout)
     return cast(Session, session)
 
 

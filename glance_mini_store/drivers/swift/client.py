@@ -5,7 +5,6 @@ Only requests whose body is here are sent again; data of a stream is sent once.
 
 import os
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -15,10 +14,8 @@ import urllib3
 
 from glance_mini_store import errors
 from glance_mini_store.drivers.swift.accounts import Account, origin
+from glance_mini_store.drivers.swift.attempts import Attempts
 from glance_mini_store.drivers.swift.library import Connection, Libraries, Response
-
-DELAYS = (0.5, 1.0, 2.0)
-"""Seconds between the attempts of a request."""
 
 _AGAIN = frozenset({408, 429, 498, 500, 502, 503, 504})
 """Statuses after which another attempt may succeed."""
@@ -133,28 +130,27 @@ class Client:
         self._unused: dict[tuple[str, str], list[Connection]] = {}
 
     def send(self, account: Account, request: Request) -> Answer:
-        """Send the request, again if that may help, and return the answer. Raises RemoteServiceUnavailable."""
+        """Send the request, again if that may help, and return the answer. Raises RemoteServiceUnavailable.
+
+        No attempt begins when the time-out of a read is over, so a silent Swift costs one time-out.
+        """
         return self.open(account, request).finish()
 
     def open(self, account: Account, request: Request) -> Stream:
         """Send as ``send`` does and return the answer as a stream; with an error status its body is small."""
-        renewed = False
-        for delay in (*DELAYS, None):
+        attempts, renewed = Attempts(self._timeout[1]), False
+        while True:
             try:
                 stream = self._once(account, request.method, request.path(account.storage_url), request)
             except _BROKEN as error:
-                if delay is None:
+                if not attempts.wait():
                     raise _unanswered(request.method, error) from error
-            else:
-                if stream.status == 401 and not renewed and account.renew():
-                    renewed = True
-                    stream.close()
-                    continue
-                if stream.status not in _AGAIN or delay is None:
-                    return stream
-                stream.close()
-            time.sleep(delay or 0)
-        raise errors.RemoteServiceUnavailable(reason="Swift refuses a new token")
+                continue
+            if stream.status == 401 and not renewed and account.renew():
+                renewed = True
+            elif stream.status not in _AGAIN or not attempts.wait():
+                return stream
+            stream.close()
 
     def upload(self, account: Account, request: Request, body: Body) -> Answer:
         """Send a request with ``body`` once. Raises RemoteServiceUnavailable, and what ``body`` raises."""

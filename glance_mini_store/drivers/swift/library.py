@@ -102,7 +102,8 @@ class Connection(Protocol):
 class Libraries:
     """The modules of python-swiftclient and keystoneauth1 that the driver uses.
 
-    keystoneauth raises ``failure``, in particular ``refusal`` of credentials and ``absence`` of a catalog entry.
+    keystoneauth raises ``failure``, in particular ``refusal`` of credentials and ``absence`` of a catalog entry, and
+    ``unreachable`` without an answer.
     """
 
     client: ModuleType
@@ -112,6 +113,7 @@ class Libraries:
     failure: type[Exception]
     refusal: type[Exception]
     absence: type[Exception]
+    unreachable: type[Exception]
 
     @classmethod
     def load(cls) -> Self:
@@ -128,4 +130,5 @@ class Libraries:
             failure=exceptions.ClientException,
             refusal=exceptions.Unauthorized,
             absence=exceptions.CatalogException,
+            unreachable=exceptions.RetriableConnectionFailure,
         )

@@ -113,5 +113,11 @@ OPTIONS = (
         min=1,
         help="Seconds for a connection, and for each 64 KiB that are sent.",
     ),
-    cfg.IntOpt("swift_store_read_timeout", default=60, min=1, help="Seconds without a byte of an answer."),
+    cfg.IntOpt(
+        "swift_store_read_timeout",
+        default=60,
+        min=1,
+        help="Seconds without a byte of an answer. A request that fails is made again, up to three times, but not when "
+        "these seconds are over.",
+    ),
 )

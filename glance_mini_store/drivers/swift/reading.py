@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from glance_mini_store import errors
 from glance_mini_store.drivers.swift.answers import failed, refuse_use
-from glance_mini_store.drivers.swift.client import DELAYS, Request, Stream
+from glance_mini_store.drivers.swift.attempts import DELAYS
+from glance_mini_store.drivers.swift.client import Request, Stream
 from glance_mini_store.drivers.swift.objects import Place
 from glance_mini_store.streams import BLOCK
 

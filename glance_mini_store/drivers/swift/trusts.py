@@ -13,7 +13,7 @@ from glance_mini_store.drivers.swift.accounts import (
     AuthSettings,
     DelegatedAccount,
     TokenAccount,
-    translated_authentication,
+    ask,
 )
 from glance_mini_store.drivers.swift.credentials import Credentials
 from glance_mini_store.drivers.swift.library import Libraries
@@ -94,8 +94,11 @@ class Trusts:
         headers = {"X-Auth-Token": token}
         if subject is not None:
             headers["X-Subject-Token"] = subject
-        with translated_authentication(self._libraries):
-            answer = self._trustee.session.request(
+        answer = ask(
+            self._libraries,
+            self._settings,
+            lambda: self._trustee.session.request(
                 f"{self._keystone}{path}", method, headers=headers, json=body, authenticated=False, log=False
-            )
+            ),
+        )
         return answer.json() if method != "DELETE" else None

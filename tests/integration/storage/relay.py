@@ -1,9 +1,10 @@
-"""A relay in front of a real server, which breaks connections where a test wants it."""
+"""A relay in front of a real server, which breaks connections where a test wants it, and slows them down."""
 
 import contextlib
 import socket
 import ssl
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import fixtures
@@ -16,17 +17,18 @@ _REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close
 
 
 class Relay(fixtures.Fixture):
-    """Passes connections to ``port`` of this machine on; ``self.port`` is where it listens.
+    """Passes connections to ``port`` of this machine on; ``self.port`` is where it listens, ``server`` may change.
 
     ``break_up`` and ``break_down``: after so many further bytes to, or from, the server, its connections break;
     ``breaks`` counts that. ``is_away``: new connections are closed at once; ``stays_away``: a break makes it so.
     ``is_silent``: new connections are not answered. A request with one of the ``expired`` tokens is answered with 401.
+    ``rate``: bytes per second in each direction of each connection; ``received``: how many have come from the server.
     """
 
     def __init__(self, port, certificate=None):
         """``certificate``: a file with key and certificate, by which clients come over TLS."""
         super().__init__()
-        self._server = port
+        self.server = port
         self._tls = None
         if certificate is not None:
             self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -36,6 +38,8 @@ class Relay(fixtures.Fixture):
         self._silenced = []
         self.stays_away = False
         self.breaks = 0
+        self.rate = None
+        self.received = 0
         self.expired = set()
 
     def _setUp(self):
@@ -50,7 +54,7 @@ class Relay(fixtures.Fixture):
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._break()
+        self.break_all()
 
     def _accept(self):
         while True:
@@ -70,7 +74,11 @@ class Relay(fixtures.Fixture):
                 except OSError:
                     near.close()
                     continue
-            far = socket.create_connection(("127.0.0.1", self._server))
+            try:
+                far = socket.create_connection(("127.0.0.1", self.server))
+            except OSError:
+                near.close()
+                continue
             with self._lock:
                 self._open |= {near, far}
             for source, target, name in ((near, far, "break_up"), (far, near, "break_down")):
@@ -80,15 +88,25 @@ class Relay(fixtures.Fixture):
         with contextlib.suppress(OSError):
             while block := source.recv(_BLOCK):
                 if self._is_over(name, len(block)):
-                    self._break()
+                    self.break_all()
                     return
                 if name == "break_up" and any(token.encode() in block for token in self.expired):
                     source.sendall(_REFUSAL)
                     break
-                target.sendall(block)
+                if name == "break_down":
+                    self.received += len(block)
+                self._send(target, block)
         for each in (source, target):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, target, block):
+        while block and (rate := self.rate):
+            step = max(1, rate // 20)
+            target.sendall(block[:step])
+            block = block[step:]
+            time.sleep(0.05)
+        target.sendall(block)
 
     def _is_over(self, name, length):
         with self._lock:
@@ -102,7 +120,8 @@ class Relay(fixtures.Fixture):
             self.is_away = self.stays_away
             return True
 
-    def _break(self):
+    def break_all(self):
+        """Break all connections."""
         with self._lock:
             for each in self._open:
                 with contextlib.suppress(OSError):

@@ -15,6 +15,7 @@ from glance_mini_store.drivers.sheepdog import SheepdogDriver
 from glance_mini_store.settings import resolve
 from glance_mini_store.store import Store
 from glance_mini_store.testing.contract import DriverContract, pattern, pieces
+from tests.integration.storage.memory import growth_of_transfers
 from tests.integration.storage.sheepdog.stand_in import install
 
 MIB = 1024 * 1024
@@ -54,6 +55,12 @@ class TestSheepdogContract(DriverContract, StandIn):
 
     def leftovers(self) -> list[str]:
         return self.stored()
+
+
+class TestMemory(StandIn):
+    def test_transfer_holds_little_memory_whatever_its_size(self) -> None:
+        driver = self.new_driver(sheepdog_store_chunk_size=64)
+        self.assertLess(growth_of_transfers(driver, ("known", "unknown")), 16 * MIB)
 
 
 class TestLocations(StandIn):

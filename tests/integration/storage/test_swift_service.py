@@ -6,7 +6,7 @@ import requests
 
 from tests.http_server.running import eventually
 from tests.integration.clients.test_clients_keystone import KeystoneTestCase
-from tests.integration.storage.swift_account import keystone_account, tempauth_account
+from tests.integration.storage.swift_account import Account, keystone_account, tempauth_account
 from tests.integration.storage.swift_case import SwiftTestCase
 
 CONTENT = bytes(range(256)) * 10_000
@@ -102,8 +102,32 @@ class TestService(SwiftTestCase, KeystoneTestCase):
         eventually(lambda: self.request("alice", "GET", show).json()["status"] == "queued", "the image was freed")
         self.assertEqual([], self.paths())
 
+    def is_active(self, path):
+        return self.request("alice", "GET", path).json()["status"] == "active"
+
     def paths(self):
         return self.alice.everything(self.container)
+
+    def test_imported_data_is_in_the_account_of_the_project(self):
+        for importer in ("alice", "admin"):
+            image = self.create("alice", visibility="shared")
+            headers = {"Content-Type": "application/octet-stream"}
+            path = f"/v2/images/{image}"
+            self.assertEqual(204, self.status("alice", "PUT", f"{path}/stage", data=CONTENT, headers=headers))
+            member = {"member": self.bob.url.rpartition("_")[2]}
+            self.assertEqual(200, self.status("alice", "POST", f"{path}/members", json=member))
+            body = {"method": {"name": "glance-direct"}, "stores": ["projects"]}
+            self.assertEqual(202, self.status(importer, "POST", f"{path}/import", json=body))
+            eventually(
+                lambda path=path: self.request("alice", "GET", path).json()["status"] == "active", "it is active"
+            )
+            self.assertEqual((200, CONTENT), self.get("alice", image))
+            (found,) = [path for path in self.object_paths(self.alice) if path.count("/") == 1]
+            there = Account(self.alice.url, self.bob.token).request("GET", found)
+            self.assertEqual((200, CONTENT), (there.status_code, there.content))
+            self.assertEqual([], self.service_account.everything(self.container))
+            self.assertEqual(204, self.status("alice", "DELETE", path))
+            self.assertEqual([], self.paths())
 
     def test_members_read_the_object_itself_and_administrators_read_and_delete(self):
         image = self.stored("projects", visibility="shared")

@@ -8,6 +8,7 @@ from glance_mini_store import errors
 from glance_mini_store.caller import Caller
 from glance_mini_store.drivers.swift.segments import MIB
 from glance_mini_store.testing.contract import in_killed_process, new_name, pattern, pieces
+from tests.integration.storage.own_servers import swift_proxy
 from tests.integration.storage.relay import Relay
 from tests.integration.storage.swift_account import SECONDS, Account, keystone_access, keystone_account, make_driver
 from tests.integration.storage.swift_case import SwiftTestCase
@@ -60,6 +61,32 @@ class TestTokens(KeystoneCase):
         for size in (None, len(DATA)):
             location = driver.write(new_name(), self.expiring(token), size).location
             self.assertEqual(DATA, b"".join(driver.read(location)))
+
+    def test_the_store_logs_in_again_when_its_token_was_revoked_in_the_middle(self):
+        # A proxy that asks Keystone about each token in each request.
+        port = urlsplit(self.swift["TEST_SWIFT_URL"]).port
+        proxy = self.useFixture(swift_proxy("keystone-proxy", port_before=port, authtoken="token_cache_time = -1"))
+        driver = make_driver(
+            swift_store_config_file=self.references(ref1=self.keystone_reference()),
+            swift_store_container=self.container,
+            swift_store_create_container_on_put=True,
+            swift_store_endpoint=f"http://127.0.0.1:{proxy.port}/v1/AUTH_$(project_id)s",
+            swift_store_retry_get_count=1,
+            **SMALL,
+        )
+        account = driver._tenancy.probed()
+        revoked = []
+
+        def chunks():
+            yield DATA[: MIB + 5]
+            revoked.append(account.token())
+            headers = {"X-Subject-Token": revoked[0]}
+            self.keystone("DELETE", "/auth/tokens", revoked[0], headers=headers).raise_for_status()
+            yield DATA[MIB + 5 :]
+
+        location = driver.write(new_name(), chunks(), None).location
+        self.assertEqual(DATA, b"".join(driver.read(location)))
+        self.assertNotIn(account.token(), revoked)
 
     def test_a_token_that_expires_soon_is_renewed_before_it_is_used(self):
         driver = make_driver(

@@ -36,6 +36,7 @@ from glance_mini_store.testing.contract import (
 from tests.integration.base import SERVICES, ServiceTestCase
 from tests.integration.served import Served
 from tests.integration.storage.gate import Gate
+from tests.integration.storage.memory import growth_of_transfers
 from tests.ports import free_port
 from tests.unit.store.test_http_driver import self_signed
 
@@ -390,6 +391,11 @@ def is_running(process):
         return ") Z " not in Path(f"/proc/{process}/stat").read_text()
     except FileNotFoundError:
         return False
+
+
+class TestMemory(VcenterTestCase):
+    def test_transfer_holds_little_memory_whatever_its_size(self):
+        self.assertLess(growth_of_transfers(self.new_driver(), ("known", "unknown")), 16 * MIB)
 
 
 class TestKilledServer(VcenterTestCase):

@@ -198,7 +198,7 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (ReserveSpace("t1", -(2**40), LIMITS), None),
     (IsYoungestTransfer("t1"), True),
     (RecordData(TRANSFER, DATA), IMAGE),
-    (AbortTransfer(TRANSFER), None),
+    (AbortTransfer(TRANSFER, has_remains=True), None),
     (RenewLeases("host:1:ab", frozenset({"t1", "t2"}), LEASE), None),
     (TakeExpiredTransfers("host:1:ab", frozenset({"t1"}), LEASE, "http://node1"), (TRANSFER,)),
     (ListRemovals(IMAGE_ID), (DELETION,)),

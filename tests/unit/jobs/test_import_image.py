@@ -1,12 +1,15 @@
 """Imports to one store and to several, from the request to their end."""
 
+import copy
 import gzip
 import hashlib
 
 from glance_mini.imports.plugins.decompression import ImageDecompression
 from glance_mini.imports.plugins.inject_metadata import InjectMetadata
 from glance_mini.operations.records import GetStaged
+from glance_mini_store import capabilities
 from glance_mini_store import errors as store_errors
+from glance_mini_store.drivers.memory import MemoryDriver
 from glance_mini_store.streams import BLOCK
 from tests.unit.content.disk_images import qcow2
 from tests.unit.imports.raw_server import RawServer, response
@@ -228,6 +231,60 @@ class TestCopyImage(ImportCase):
         (stored,) = (path for path in (self.folder / "disk").rglob("*") if path.is_file())
         stored.unlink()
         self.assertEqual(DATA, self.data_of(self.copy("cheap"), "cheap"))
+
+
+class KnowsProjects(MemoryDriver):
+    """Notes for which project each call is."""
+
+    capabilities = MemoryDriver.capabilities | {capabilities.ACL}
+
+    def __init__(self, store_id):
+        super().__init__(store_id)
+        self.calls = set()
+        self.project = None
+
+    def for_caller(self, caller):
+        other = copy.copy(self)
+        other.project = caller.project_id
+        return other
+
+    def write(self, name, chunks, size=None):
+        self.calls.add(("write", self.project))
+        return super().write(name, chunks, size)
+
+    def discard(self, name):
+        self.calls.add(("discard", self.project))
+        super().discard(name)
+
+    def set_acl(self, location, public, readers):
+        self.calls.add(("set_acl", self.project))
+
+
+class TestStoresThatKnowProjects(ImportCase):
+    """The data is of the project that owns the image, also when an administrator of another one imports it."""
+
+    def setUp(self):
+        super().setUp()
+        self.driver = self.stores.get("fast").driver = KnowsProjects("fast")
+
+    def test_data_is_written_for_the_owner_and_gets_its_access_list(self):
+        for owner in ("somebody", self.caller.project_id):
+            image_id = self.create(owner=owner)
+            self.stage(image_id)
+            self.assertEqual("active", self.run_import(image_id, "fast").status)
+            self.assertEqual({("write", owner), ("set_acl", owner)}, self.driver.calls)
+            self.driver.calls.clear()
+
+    def test_remains_are_looked_for_there_also_when_the_image_is_gone(self):
+        image_id = self.create(owner="somebody")
+        self.stage(image_id)
+        self.request(image_id, "fast")
+        failing = Interrupted(self.job_types["api_image_import"], checks=3, error=FAILURE)
+        self.worker(api_image_import=failing).run_one()
+        self.call_delete(image_id)
+        self.run_to_the_end()
+        self.assertIn(("discard", "somebody"), self.driver.calls)
+        self.assertEqual({"somebody"}, {project for _, project in self.driver.calls})
 
 
 class TestFailingStores(ImportCase):

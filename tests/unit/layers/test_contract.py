@@ -5,6 +5,9 @@ from typing import Any
 import testtools
 
 from glance_mini.domain.changes import LocationChange
+from glance_mini.domain.context import Context
+from glance_mini.domain.errors import Forbidden
+from glance_mini.domain.image import Image
 from glance_mini.domain.property_rules import parse
 from glance_mini.layers.auth import AuthLayer
 from glance_mini.layers.base import Layer
@@ -19,6 +22,7 @@ from glance_mini.layers.stack import Stack
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
 from glance_mini.notifications.publisher import Publisher
+from glance_mini.operations.images import DeleteImage
 from glance_mini.testing.layers import LayerContract
 from glance_mini.testing.recorder import Recorder
 from tests.unit.layers.location.stores import FailingDriver, one_store
@@ -82,3 +86,36 @@ class TestDatabase(LayerContract, testtools.TestCase):
 
     def make_layer(self) -> Layer:
         return make_database_layer(self.data)
+
+
+class NoDeletion(Layer):
+    """Lets nobody delete an image."""
+
+    name = "no_deletion"
+
+    def delete_image(self, context: Context, op: DeleteImage) -> Image:
+        raise Forbidden(reason="nobody deletes images here")
+
+
+class SilentDeletion(NoDeletion):
+    """Says that it has deleted, and does nothing."""
+
+    def delete_image(self, context: Context, op: DeleteImage) -> Image:
+        return op.target
+
+
+class TestRefusals(LayerContract, testtools.TestCase):
+    may_refuse = (Forbidden,)
+
+    def make_layer(self) -> Layer:
+        return NoDeletion()
+
+    def test_refusal_that_is_not_named_is_an_error(self) -> None:
+        self.may_refuse = ()  # type: ignore[misc]
+        self.assertRaises(Forbidden, self.test_every_operation_it_does_not_answer_reaches_the_layer_below)
+        self.assertRaises(Forbidden, self.test_an_error_from_below_passes)
+
+    def test_operation_that_is_neither_refused_nor_passed_on_is_found(self) -> None:
+        self.make_layer = SilentDeletion  # type: ignore[method-assign]
+        self.assertRaises(AssertionError, self.test_every_operation_it_does_not_answer_reaches_the_layer_below)
+        self.assertRaises(AssertionError, self.test_an_error_from_below_passes)

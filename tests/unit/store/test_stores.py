@@ -270,6 +270,11 @@ optional = true
             error = self.assertRaises(errors.StoreUnavailable, call, "file:///x")
             self.assertIn("store broken: ", str(error))
 
+    def test_store_whose_driver_cannot_be_loaded_says_why_for_the_locations_that_name_it(self) -> None:
+        store = self.stores(self.TEXT).for_location("gold://somewhere/x", "unknown")
+        error = self.assertRaises(errors.StoreUnavailable, store.read, "gold://somewhere/x")
+        self.assertIn("no installed package", str(error))
+
     def test_default_store_is_never_optional(self) -> None:
         self.refusal(self.TEXT.replace("default_backend = mem", "default_backend = broken"))
 

@@ -102,6 +102,17 @@ class TestUploads(LocationCase):
 
         self.upload(body())
 
+    def test_what_a_store_that_fails_may_have_kept_is_left_to_the_reaper(self) -> None:
+        for error, has_remains in (
+            (unavailable(), True),
+            (store_errors.StorageWriteDenied(reason="keys"), True),
+            (store_errors.StorageFull(reason="disk"), False),
+            (Invalid(reason="body"), False),
+        ):
+            self.driver.fails["write"] = lambda error=error: error
+            self.fails(type(error))
+            self.assertIs(has_remains, self.only("abort_transfer").has_remains)
+
     def test_an_empty_upload_is_legal(self) -> None:
         self.upload(())
         stored = self.only("record_data").data

@@ -146,6 +146,16 @@ dict_size = 5
         self.assertEqual("old", made["old"]._conf.glance_store.default_backend)
         self.assertEqual(5, len(next(other.read(kept.location))))
 
+    def test_optional_store_that_cannot_be_set_up_keeps_its_schemes(self):
+        self.useFixture(fixtures.FakeLogger())
+        text = self.TEXT.replace("dict_name = shared", "") + "[old]\ndict_name = x\n[other]\noptional = true\n"
+        stores = Stores.from_config(self.conf(text))
+        self.addCleanup(stores.close)
+        self.assertEqual((("dict",), False), (stores.get("other").driver.schemes, stores.get("other").available))
+        for store in (stores.for_location("dict://abc", "other"), stores.get("other")):
+            error = self.assertRaises(errors.StoreUnavailable, store.read, "dict://abc")
+            self.assertIn("no dict_name", str(error))
+
     def test_options_are_known_in_the_section_of_the_store_and_the_defaults(self):
         self.conf(self.TEXT)
         known = own_options(configuration.load(["--config-file", str(self.folder / "service.conf")]))

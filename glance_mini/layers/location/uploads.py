@@ -115,8 +115,12 @@ class Uploads:
             self._below(context, begin)
             try:
                 stored = self._write(store, op, transfer.name, algorithms, observers)
-            except BaseException:
-                self._abort(context, transfer)
+            except BaseException as failure:
+                if store_errors.has_leftovers(failure):
+                    # Only the row of the transfer names that data, so the row stays for the reaper.
+                    LOG.warning("Transfer %s is left to the reaper: data of it is still in the store", transfer.id)
+                else:
+                    self._abort(context, transfer)
                 raise
             return self._record(context, store, transfer, stored, record(stored))
 

@@ -28,9 +28,6 @@ class TrashEntry(TypedDict):
 class Completion(Protocol):
     """A request in flight."""
 
-    def wait_for_complete_and_cb(self) -> None:
-        """Return when it has ended and its callback was called."""
-
     def get_return_value(self) -> int:
         """Return the result; a negative one is an errno."""
 

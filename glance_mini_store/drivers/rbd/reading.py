@@ -1,5 +1,6 @@
 """Reads a published image with several requests in flight, and notices when it is deleted meanwhile."""
 
+import threading
 from collections import deque
 from collections.abc import Iterator
 
@@ -35,20 +36,27 @@ class Identity:
 
 
 class _Request:
-    """A block that was asked for; ``data`` comes with its end."""
+    """A block that was asked for; ``data`` comes with its end.
+
+    It does not hold the completion, which holds the block: a circle would keep both until Python looks for circles.
+    """
 
     def __init__(self, image: Image, offset: int, length: int) -> None:
         self.length = length
         self.data: bytes | None = None
-        self._completion = image.aio_read(offset, length, self._take)
+        self._result = 0
+        self._ended = threading.Event()
+        image.aio_read(offset, length, self._take)
 
     def _take(self, completion: Completion, data: bytes | None) -> None:
         self.data = data
+        self._result = completion.get_return_value()
+        self._ended.set()
 
     def wait(self) -> int:
         """Return the result, negative for an errno."""
-        self._completion.wait_for_complete_and_cb()
-        return self._completion.get_return_value()
+        self._ended.wait()
+        return self._result
 
 
 class Blocks(Iterator[bytes]):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import uuid
@@ -138,11 +139,28 @@ class OwnCluster(Fixture):
 
     def signal_osd(self, number: signal.Signals) -> None:
         """Send a signal to the OSD."""
-        os.kill(int((self.home / "ceph-osd.pid").read_text().split()[0]), number)
+        os.kill(self._pid("osd"), number)
 
     def signal_monitor(self, number: signal.Signals) -> None:
         """Send a signal to the monitor."""
-        os.kill(int((self.home / "ceph-mon.pid").read_text().split()[0]), number)
+        os.kill(self._pid("mon"), number)
+
+    def kill_osd(self) -> None:
+        """Kill the OSD and wait until it is gone: while it dies it holds its disk, and no other OSD starts."""
+        watch = os.pidfd_open(self._pid("osd"))
+        try:
+            self.signal_osd(signal.SIGKILL)
+            if not select.select([watch], [], [], 30)[0]:
+                raise AssertionError("the killed OSD does not end")
+        finally:
+            os.close(watch)
+
+    def start_osd(self) -> None:
+        """Start the OSD again, after it was killed."""
+        self._run("start")
+
+    def _pid(self, daemon: str) -> int:
+        return int((self.home / f"ceph-{daemon}.pid").read_text().split()[0])
 
     def _run(self, action: str) -> None:
         command = ["bash", str(SERVICES / "ceph"), action]

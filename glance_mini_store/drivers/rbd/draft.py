@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from glance_mini_store import errors
 from glance_mini_store.drivers.file.partial import data_runs
 from glance_mini_store.drivers.rbd.answers import answer
+from glance_mini_store.drivers.rbd.credit import REQUEST, Credit
 from glance_mini_store.drivers.rbd.library import Completion, Image, Library, Pool
 from glance_mini_store.lanes import Chunk
 
@@ -24,11 +25,8 @@ MARK = "glance_mini.image"
 
 MIB = 1024 * 1024
 
-REQUEST = MIB
-"""Bytes of the largest request."""
-
 IN_FLIGHT = 8 * MIB
-"""Bytes of a write that are copied and not yet written."""
+"""Bytes of a write that are copied and not yet written, as far as there is credit."""
 
 _REQUESTS = 64
 """Requests in flight at most; those around holes are small."""
@@ -55,21 +53,26 @@ class Form:
 class _Request:
     """A write in flight; ``result`` is negative for an errno, and known when it has ``ended``."""
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, credit: Credit | None) -> None:
         self.length = length
         self.ended = threading.Event()
         self.result = 0
+        self._credit = credit
 
     def end(self, completion: Completion) -> None:
         """Take the result; called by a thread of Ceph."""
         self.result = completion.get_return_value()
+        if self._credit is not None:
+            self._credit.give(self.length)
         self.ended.set()
 
 
 class Draft:
     """An image in the making: ``create``, ``open``, ``append``, ``publish``; ``close`` if one raises."""
 
-    def __init__(self, library: Library, pool: Pool, location: str, name: str, form: Form, seconds: float) -> None:
+    def __init__(
+        self, library: Library, pool: Pool, location: str, name: str, form: Form, seconds: float, credit: Credit
+    ) -> None:
         """Wait for a request up to ``seconds``; the time-outs of Ceph end nearly all before that."""
         self.received = 0
         self._library = library
@@ -80,6 +83,7 @@ class Draft:
         self._size = 0
         self._image: Image | None = None
         self._seconds = seconds
+        self._credit = credit
         self._requests: deque[_Request] = deque()
         self._in_flight = 0
 
@@ -142,7 +146,13 @@ class Draft:
     def _begin(self, data: bytes, position: int) -> None:
         while self._requests and (self._in_flight + len(data) > IN_FLIGHT or len(self._requests) >= _REQUESTS):
             self._wait_for_one()
-        request = _Request(len(data))
+        credit = None
+        while self._requests and credit is None:
+            if self._credit.take(len(data)):
+                credit = self._credit
+            else:
+                self._wait_for_one()
+        request = _Request(len(data), credit)
         self._opened.aio_write(data, position, request.end)
         self._requests.append(request)
         self._in_flight += len(data)

@@ -17,6 +17,7 @@ from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.rbd import library as ceph
 from glance_mini_store.drivers.rbd.answers import NoAnswer, number_of, translated
 from glance_mini_store.drivers.rbd.cluster import Access, Cluster
+from glance_mini_store.drivers.rbd.credit import Credit
 from glance_mini_store.drivers.rbd.draft import MIB, SNAPSHOT, Draft, Form, is_written_here
 from glance_mini_store.drivers.rbd.library import Image, Pool
 from glance_mini_store.drivers.rbd.options import OPTIONS
@@ -42,6 +43,7 @@ class RbdDriver(Driver):
         self._library = cluster.library
         self._pool = pool
         self._form = form
+        self._credit = Credit()
 
     @classmethod
     def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
@@ -87,7 +89,9 @@ class RbdDriver(Driver):
         check_name(name)
         location = self._locate(name)
         pool = self._cluster.pool(self._pool)
-        draft = Draft(self._library, pool, location, name, self._form, 3 * self._cluster.operation_seconds)
+        draft = Draft(
+            self._library, pool, location, name, self._form, 3 * self._cluster.operation_seconds, self._credit
+        )
         with self._asking(location, writing=True):
             self._create(draft)
         try:
@@ -118,7 +122,7 @@ class RbdDriver(Driver):
                 image.close()
                 raise
         end = size if length is None else min(size, offset + length)
-        return Blocks(self._library, image, identity, location, offset, end)
+        return Blocks(self._library, image, identity, location, offset, end, self._credit)
 
     def size(self, location: str) -> int:
         """Return the size of the snapshot."""

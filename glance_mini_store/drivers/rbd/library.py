@@ -59,6 +59,17 @@ class Image(Protocol):
     def aio_read(self, offset: int, length: int, oncomplete: Callable[[Completion, bytes | None], None]) -> Completion:
         """Begin to read."""
 
+    def diff_iterate(
+        self,
+        offset: int,
+        length: int,
+        from_snapshot: str | None,
+        iterate_cb: Callable[[int, int, bool], None],
+        include_parent: bool = True,
+        whole_object: bool = False,
+    ) -> None:
+        """Call ``iterate_cb`` with offset and length of each extent that was written (true) or discarded (false)."""
+
     def metadata_set(self, key: str, value: str) -> None:
         """Set a key of the image's own metadata."""
 

@@ -127,11 +127,16 @@ class Pools(Fixture):
 class OwnCluster(Fixture):
     """A cluster that only this test uses."""
 
+    def __init__(self, osds: int = 1) -> None:
+        super().__init__()
+        self._osds = osds
+
     def _setUp(self) -> None:
         self.home = Path(self.useFixture(TempDir()).path)
         self.addCleanup(self._run, "stop")
         self._environment = {**os.environ, "SERVICES_HOME": str(self.home), "CEPH_PORT": str(free_port())}
         self._environment["CEPH_OLD_PORT"] = str(free_port())
+        self._environment["CEPH_OSDS"] = str(self._osds)
         for name in ("TEST_RBD_CONF", "CEPH_CONF"):
             self._environment.pop(name, None)
         self._run("start")

@@ -37,11 +37,6 @@ class TestStoppedOsd(ServiceTestCase):
         self.addCleanup(driver.close)
         return driver
 
-    def dead_osd(self) -> None:
-        """Kill the OSD; it is started again at the end of the test at the latest."""
-        self.own.kill_osd()
-        self.addCleanup(self.own.start_osd)
-
     def restarted_osd(self) -> None:
         self.own.kill_osd()
         self.own.start_osd()
@@ -88,48 +83,37 @@ class TestStoppedOsd(ServiceTestCase):
         self.assertEqual(blocks, [first, *reader])
         self.assertLess(time.monotonic() - started, 60)
 
-    def test_killed_osd_that_stays_away_fails_calls_in_time_and_leaves_nothing_once_it_is_back(self) -> None:
+    def test_killed_osd_that_stays_away_fails_all_in_time_and_leaves_nothing_once_it_is_back(self) -> None:
+        options = configuration(self.ceph, rados_op_timeout=3)
+        images = Images(self.useFixture(Served(options, users={"alice": ("demo", "member")})))
+        image = images.create()
         driver = self.driver()
         location = driver.write("name", [b"x" * 32 * MIB]).location
         reader = driver.read(location)
         next(reader)
+        killed = []
 
         def source() -> Iterator[bytes]:
-            yield b"y" * MIB
-            self.dead_osd()
-            while True:
-                yield b"y" * MIB
+            yield from [b"y" * MIB] * 24
+            self.own.kill_osd()
+            self.addCleanup(self.own.start_osd)
+            killed.append(time.monotonic())
+            yield from [b"y" * MIB] * 24
 
-        started = time.monotonic()
-        error = self.assertRaises(errors.RemoteServiceUnavailable, driver.write, "other", source())
-        self.assertTrue(errors.has_leftovers(error))
-        self.assertLess(time.monotonic() - started, 20)
+        self.assertEqual(503, images.upload(image, source()).status_code)
+        self.assertLess(time.monotonic() - killed[0], 20)
+        self.assertEqual("saving", images.show(image)["status"])
         self.assertRaises(errors.RemoteServiceUnavailable, list, reader)
+        error = self.assertRaises(errors.RemoteServiceUnavailable, driver.write, "other", [b"data"])
+        self.assertTrue(errors.has_leftovers(error))
         for call in (lambda: driver.discard("other"), lambda: driver.delete(location)):
             self.assertRaises(errors.RemoteServiceUnavailable, call)
-        self.assertLess(time.monotonic() - started, 60)
+        self.assertLess(time.monotonic() - killed[0], 60)
         self.own.start_osd()
         self.assertEqual(b"x" * 32 * MIB, b"".join(driver.read(location)))
         driver.discard("other")
         driver.delete(location)
-        self.assertEqual([], self.ceph.images())
-
-    def test_upload_that_a_dead_osd_broke_leaves_nothing_once_it_is_back(self) -> None:
-        service = self.useFixture(
-            Served(configuration(self.ceph, rados_op_timeout=3), users={"alice": ("demo", "member")})
-        )
-        client = Images(service)
-        image = client.create()
-
-        def source() -> Iterator[bytes]:
-            yield from [b"x" * MIB] * 24
-            self.dead_osd()
-            yield from [b"x" * MIB] * 24
-
-        self.assertEqual(503, client.upload(image, source()).status_code)
-        self.assertEqual("saving", client.show(image)["status"])
-        self.own.start_osd()
-        eventually(lambda: client.show(image)["status"] == "queued", "the image is queued again")
+        eventually(lambda: images.show(image)["status"] == "queued", "the image is queued again")
         self.assertEqual([], self.ceph.images())
 
     def test_monitor_that_is_silent_is_waited_for_as_configured(self) -> None:

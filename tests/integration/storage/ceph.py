@@ -101,6 +101,11 @@ class Pools(Fixture):
         objects = [each.key for each in self.pool.list_objects() if each.key.startswith(kept)]
         return sorted([*self.rbd.RBD().list(self.pool), *trash, *objects])
 
+    def clone_by_tool(self, name: str, clone: str, clone_format: int) -> None:
+        """Let ``rbd clone`` make ``clone`` (pool and name) of the snapshot of an image."""
+        command = ["rbd", "--conf", self.conf, f"--rbd-default-clone-format={clone_format}", "clone"]
+        subprocess.run([*command, f"{self.name}/{name}@snap", clone], check=True, capture_output=True, timeout=60)
+
     @contextmanager
     def image(self, name: str, snapshot: str | None = None) -> Iterator[Any]:
         """Open an image."""

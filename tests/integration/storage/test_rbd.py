@@ -156,6 +156,24 @@ class TestImages(DriverTestCase):
         self.driver.delete(location)
         self.assertEqual([], self.ceph.images())
 
+    def test_clones_of_both_formats_in_any_pool_keep_the_image(self) -> None:
+        """The user may not use the other pool."""
+        elsewhere = self.useFixture(Pools(self.ceph.conf))
+        for clone_format in (1, 2):
+            for pools in (self.ceph, elsewhere):
+                name = f"of-format-{clone_format}"
+                location = self.driver.write("name", [b"data"]).location
+                self.ceph.clone_by_tool("name", f"{pools.name}/{name}", clone_format)
+                self.assertRaises(errors.InUseByStore, self.driver.delete, location)
+                self.assertRaises(errors.InUseByStore, self.driver.discard, "name")
+                with self.ceph.image("name") as image:
+                    self.assertTrue(image.is_protected_snap("snap"))
+                with pools.image(name) as clone:
+                    self.assertEqual(b"data", clone.read(0, 4))
+                self.ceph.rbd.RBD().remove(pools.pool, name)
+                self.driver.delete(location)
+                self.assertEqual([], self.ceph.images())
+
     def test_image_with_a_snapshot_of_others_is_not_deleted(self) -> None:
         location = self.driver.write("name", [b"data"]).location
         with self.ceph.image("name") as image:

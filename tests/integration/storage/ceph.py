@@ -106,6 +106,10 @@ class Pools(Fixture):
         command = ["rbd", "--conf", self.conf, f"--rbd-default-clone-format={clone_format}", "clone"]
         subprocess.run([*command, f"{self.name}/{name}@snap", clone], check=True, capture_output=True, timeout=60)
 
+    def data_objects(self) -> list[str]:
+        """Return the objects of the pool that hold data of images."""
+        return [each.key for each in self.pool.list_objects() if each.key.startswith("rbd_data")]
+
     @contextmanager
     def image(self, name: str, snapshot: str | None = None) -> Iterator[Any]:
         """Open an image."""

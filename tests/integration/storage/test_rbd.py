@@ -14,7 +14,7 @@ from glance_mini_store.driver import Driver
 from glance_mini_store.drivers.rbd import RbdDriver, library
 from glance_mini_store.drivers.rbd.cluster import Access, Cluster
 from glance_mini_store.drivers.rbd.draft import Form
-from glance_mini_store.testing.contract import DriverContract, in_threads
+from glance_mini_store.testing.contract import DriverContract, in_threads, pattern
 from tests.integration.storage.ceph import Pools
 from tests.integration.storage.rbd_case import MIB, DriverTestCase, RbdTestCase
 
@@ -35,6 +35,16 @@ class TestContractThinWithADataPool(DriverContract, RbdTestCase):
 
     def leftovers(self) -> list[str]:
         return self.ceph.images()
+
+
+class Counted:
+    """An image whose requests a test counts."""
+
+    def __init__(self, image: Any) -> None:
+        self._image = image
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._image, name)
 
 
 class TestImages(DriverTestCase):
@@ -132,6 +142,33 @@ class TestImages(DriverTestCase):
         self.assertEqual(hashlib.sha256(whole).digest(), hashlib.sha256(self.content(location)).digest())
         self.driver.write("thick", [bytes(16 * MIB)])
         self.assertEqual(16 * MIB, self.extents("thick"))
+
+    def test_a_tenth_of_data_costs_a_tenth_to_write_and_to_read(self) -> None:
+        """160 MiB of which 16 MiB are data, in two whole objects."""
+        driver = self.new_driver(rbd_thin_provisioning=True)
+        data = pattern(8 * MIB)
+        whole = [bytes(8 * MIB), data, *[bytes(8 * MIB)] * 10, data, *[bytes(8 * MIB)] * 7]
+        location = driver.write("thin", whole, 160 * MIB).location
+        self.assertEqual(16 * MIB, self.extents("thin"))
+        self.assertEqual(2, len(self.ceph.data_objects()))
+        asked: list[int] = []
+        found = library.load()
+
+        def open_image(*arguments: Any, **options: Any) -> library.Image:
+            image = found.open_image(*arguments, **options)
+            read = image.aio_read
+            counted = Counted(image)
+            counted.aio_read = lambda offset, length, then: asked.append(length) or read(offset, length, then)
+            return counted
+
+        cluster = Cluster(replace(found, open_image=open_image), Access(self.ceph.user_conf, self.ceph.name, None, 60))
+        reader = RbdDriver(cluster, self.ceph.name, Form(23, None, thin=True))
+        self.addCleanup(reader.close)
+        self.assertEqual(b"".join(whole), b"".join(reader.read(location)))
+        self.assertEqual(16 * MIB, sum(asked))
+        asked.clear()
+        self.assertEqual(data[-5:] + bytes(7), b"".join(reader.read(location, 16 * MIB - 5, 12)))
+        self.assertEqual([5], asked)
 
     def test_data_goes_to_its_own_pool(self) -> None:
         driver = self.new_driver(rbd_store_data_pool=self.ceph.data_name)

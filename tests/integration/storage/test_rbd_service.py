@@ -63,7 +63,7 @@ class TestService(RbdTestCase):
 
         def source() -> Iterator[bytes]:
             yield from pieces(pattern(24 * MIB))
-            eventually(lambda: self.data_objects(), "data came to the pool")
+            eventually(lambda: self.ceph.data_objects(), "data came to the pool")
             self.service.kill()
             yield from pieces(bytes(64 * MIB))
 
@@ -82,7 +82,7 @@ class TestService(RbdTestCase):
 
         def source() -> Iterator[bytes]:
             yield from pieces(pattern(24 * MIB))
-            eventually(lambda: self.data_objects(), "data came to the pool")
+            eventually(lambda: self.ceph.data_objects(), "data came to the pool")
             for worker in workers_of(self.service):
                 os.kill(worker, signal.SIGKILL)
             yield from pieces(bytes(64 * MIB))
@@ -156,7 +156,3 @@ class TestService(RbdTestCase):
     def serve(self, pools: Pools) -> Images:
         """Return the images of another service, which is on other pools."""
         return Images(self.useFixture(Served(configuration(pools), users={"alice": ("demo", "member")})))
-
-    def data_objects(self) -> list[str]:
-        """Return the objects of the pool that hold data of images."""
-        return [each.key for each in self.ceph.pool.list_objects() if each.key.startswith("rbd_data")]

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks import attack, backends, claims, crowd, imports, parallel, processes, scenarios
+from benchmarks import attack, backends, claims, crowd, imports, parallel, processes, scenarios, sparse
 from benchmarks.seed import seed
 from benchmarks.service import Service, database, free_port, make_certificate, service
 
@@ -50,6 +50,9 @@ def main() -> None:
     backend.add_argument("--mib", type=int, default=1024)
     backend.add_argument("--rounds", type=int, default=3)
     backend.add_argument("--memory", default=tempfile.gettempdir(), help="a folder in memory, such as /dev/shm")
+    thin = commands.add_parser("sparse", help="an image of which a tenth is data, on a file store and in Ceph")
+    thin.add_argument("--gib", type=int, default=10)
+    thin.add_argument("--folder", default=tempfile.gettempdir(), help="a folder for the file store")
     commands.add_parser("start", help="import time and time to the first answer")
     arguments = parser.parse_args()
     globals()[f"run_{arguments.command}"](arguments)
@@ -58,6 +61,12 @@ def main() -> None:
 def run_backend(arguments: argparse.Namespace) -> None:
     """Print seconds, memory and ratios of an upload and a download."""
     for line in backends.run(arguments.name, arguments.mib, arguments.rounds, arguments.memory):
+        print(line, flush=True)
+
+
+def run_sparse(arguments: argparse.Namespace) -> None:
+    """Print what a sparse image takes, and how long it is written and read."""
+    for line in sparse.run(arguments.gib, arguments.folder):
         print(line, flush=True)
 
 

@@ -115,6 +115,9 @@ class Driver(abc.ABC):
         published in one step after the last chunk, is durable when this returns, and never replaces other data:
         raises Duplicate. Raises StorageFull, StorageWriteDenied, Invalid (the name).
 
+        If data of a failed write cannot be removed now, ``errors.mark_leftovers`` marks the error, and ``discard`` is
+        called later.
+
         A chunk is ``bytes`` or a ``memoryview`` of them, up to 4 MiB. It is the driver's until it asks for the next one
         or returns; then its memory may be used again. A driver that needs it longer, for example to send several parts
         at once, must copy it.

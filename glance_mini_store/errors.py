@@ -9,6 +9,8 @@ from typing import ClassVar
 
 from glance_mini_store.redaction import redact
 
+_LEFTOVERS = "glance_mini_store.leftovers"
+
 
 class StoreError(Exception):
     """The root of all errors of this package; ``code`` never changes, ``values`` holds the keywords."""
@@ -24,6 +26,16 @@ class StoreError(Exception):
     def __str__(self) -> str:
         text = super().__str__()
         return text if self.store is None else f"store {self.store}: {text}"
+
+
+def mark_leftovers(failure: BaseException) -> None:
+    """Record on the error of a write that the backend still holds data of it, which ``Driver.discard`` removes."""
+    failure.__dict__[_LEFTOVERS] = True
+
+
+def has_leftovers(failure: BaseException) -> bool:
+    """Return whether a failed write has left data that could not be removed."""
+    return _LEFTOVERS in failure.__dict__
 
 
 class NotFound(StoreError):

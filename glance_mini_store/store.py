@@ -141,6 +141,8 @@ class Store:
             written = write(stream) if depth is None else _write_in_thread(write, stream, depth)
         except Exception as error:
             if stream.failure is not None and error is not stream.failure:
+                if errors.has_leftovers(error):
+                    errors.mark_leftovers(stream.failure)
                 raise stream.failure from None
             raise
         if stream.digests is None or written.size != stream.received:

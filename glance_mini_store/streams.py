@@ -10,10 +10,14 @@ from functools import partial
 from typing import BinaryIO, Protocol
 
 from glance_mini_store import errors
+from glance_mini_store.holes import Holes
 from glance_mini_store.lanes import Chunk, Lane
 
 BLOCK = 1024 * 1024
 """The usual size of a block in bytes."""
+
+
+_ZEROS = bytes(BLOCK)
 
 
 class FileRange(Iterator[bytes]):
@@ -28,6 +32,7 @@ class FileRange(Iterator[bytes]):
         self.offset = offset
         self.length = length
         self._position = offset
+        self._holes: Holes | None = None
         file.seek(offset)
 
     def __next__(self) -> bytes:
@@ -45,8 +50,14 @@ class FileRange(Iterator[bytes]):
     def close(self) -> None:
         """Close the file; may be repeated."""
         self.file.close()
+        if self._holes is not None:
+            self._holes.close()
 
     def _read(self, size: int) -> bytes:
+        if self._holes is None:
+            self._holes = Holes(self.file.fileno())
+        if self._holes.cover(self._position, size):
+            return _ZEROS[:size]
         try:
             return os.pread(self.file.fileno(), size, self._position)
         except OSError as error:

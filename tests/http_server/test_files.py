@@ -25,6 +25,17 @@ class FileCases:
     def test_whole_file_is_sent(self):
         self.assertTrue(self.get().body == DATA)
 
+    def test_file_with_holes_is_sent_whole_and_in_part(self):
+        expected = bytes(5 << 20) + DATA + bytes((6 << 20) + 7)
+        with open(self.server.directory / "file", "wb") as file:
+            file.seek(5 << 20)
+            file.write(DATA)
+            file.truncate(len(expected))
+        self.assertTrue(self.get().body == expected)
+        for offset, length in ((0, 1), (77, 6_000_000), (5_000_000, 9_000_000), (9_999_999, 4_000_000)):
+            part = self.get(f"offset={offset}&length={length}").body
+            self.assertTrue(part == expected[offset : offset + length], (offset, length))
+
     def test_part_of_a_file_is_sent_and_the_connection_goes_on(self):
         client = self.client(tls=self.tls)
         for offset, length in ((3, 100_000), (2_999_999, 1), (1000, 2_000_000), (0, 0), (3_000_000, 0)):

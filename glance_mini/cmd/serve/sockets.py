@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from glance_mini.cmd.serve.settings import Limits
+from glance_mini_store.holes import Holes
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Sent = TypeVarTuple("Sent")
 
 _SENDFILE_BLOCK = 1 << 30
+_ZEROS = memoryview(bytes(1 << 20))
 _SMALL = 64 * 1024
 _KEPT_BLOCK = 256 * 1024
 _SENDFILE_UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -145,9 +147,15 @@ class _Bounded(socket.socket):
         """
         source = file.fileno()
         left = total = os.fstat(source).st_size - offset if count is None else count
+        holes = Holes(source)
         try:
             while left:
-                sent = self._step(left, self._sendfile_some, source, offset, left)
+                size = min(left, len(_ZEROS))
+                if holes.cover(offset, size):
+                    # The kernel would fill its cache with pages of zeros.
+                    sent = self._step(size, self.send, _ZEROS[:size], 0)
+                else:
+                    sent = self._step(left, self._sendfile_some, source, offset, left)
                 if not sent:
                     raise OSError(f"the file ended {left} bytes before the end of the response")
                 offset += sent
@@ -157,6 +165,7 @@ class _Bounded(socket.socket):
                 return super().sendfile(file, offset, count)
             raise
         finally:
+            holes.close()
             self.file_bytes = total - left
             if left < total:
                 file.seek(offset)

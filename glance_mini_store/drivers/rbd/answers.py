@@ -8,6 +8,11 @@ from contextlib import contextmanager
 from glance_mini_store import errors
 from glance_mini_store.drivers.rbd.library import Library
 
+
+class NoAnswer(errors.RemoteServiceUnavailable):
+    """An OSD or a monitor did not answer in time; further operations would wait as long."""
+
+
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _DENIED = {errno.EPERM, errno.EACCES, errno.EROFS}
 
@@ -29,6 +34,8 @@ def answer(number: int, location: str, *, writing: bool) -> errors.StoreError:
     if number == errno.ENOTEMPTY:
         return errors.HasSnapshot(location=location)
     reason = os.strerror(number)
+    if number == errno.ETIMEDOUT:
+        return NoAnswer(reason=reason)
     if number in _FULL:
         return errors.StorageFull(reason=reason)
     if number in _DENIED:

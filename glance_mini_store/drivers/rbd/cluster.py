@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 from glance_mini_store import errors
-from glance_mini_store.drivers.rbd.answers import answer, number_of
+from glance_mini_store.drivers.rbd.answers import NoAnswer, answer, number_of
+from glance_mini_store.drivers.rbd.calls import Calls
 from glance_mini_store.drivers.rbd.library import Connection, Library, Pool
 
 LOG = logging.getLogger(__name__)
@@ -22,6 +23,9 @@ LOG = logging.getLogger(__name__)
 _DIRECTORY = "rbd_directory"
 """The object of a pool that lists its images."""
 
+T = TypeVar("T")
+
+_UNUSABLE = {errno.ESHUTDOWN, errno.ETIMEDOUT}
 _REFUSED = {errno.EPERM, errno.EACCES}
 
 
@@ -70,7 +74,24 @@ class Cluster:
         self.library = library
         self.known_fsid: str | None = None
         self._access = access
+        self._calls = Calls(access.operation_seconds)
         self._connections: dict[int, Future[Connection]] = {}
+
+    @property
+    def operation_seconds(self) -> int:
+        """Return the seconds after which an operation fails that nobody answers."""
+        return self._access.operation_seconds
+
+    def waiting(self, pool: Pool, work: Callable[[], T]) -> T:
+        """Return what ``work`` on images of ``pool`` returns; it is left when the OSDs are silent: see ``calls``.
+
+        Raises NoAnswer then, at the latest after twice the seconds of an operation.
+        """
+        return self._calls.run(work, lambda: self._look(pool))
+
+    def leave(self, work: Callable[[], object]) -> None:
+        """Begin ``work`` on images in the background."""
+        self._calls.leave(work)
 
     def fsid(self) -> str:
         """Return the id of the cluster; connects if it is not known yet."""
@@ -133,14 +154,24 @@ class Cluster:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Forget the connection if the cluster has shut this client out; the next use makes another."""
+        """Forget the connection if the cluster has shut this client out or was silent; the next use makes another.
+
+        A watch that was made while an OSD was silent can stay as long as the connection, and its image counts as open.
+        Those who use the old connection keep it; it ends with the last of them.
+        """
         try:
             yield
-        except self.library.errors as error:
-            if number_of(error) == errno.ESHUTDOWN:
-                LOG.warning("rbd store: the cluster has shut out this client; it connects again")
-                self._connections.pop(os.getpid(), None)
+        except NoAnswer:
+            self._forget()
             raise
+        except self.library.errors as error:
+            if number_of(error) in _UNUSABLE:
+                self._forget()
+            raise
+
+    def _forget(self) -> None:
+        LOG.warning("rbd store: Ceph was silent, or has shut out this client; it connects again")
+        self._connections.pop(os.getpid(), None)
 
     def _connection(self) -> Connection:
         """Return the connection of this process; threads that come while it is made share the result."""
@@ -211,6 +242,8 @@ class Cluster:
             if number in _REFUSED:
                 reason = f"Ceph does not let client.{self._access.user or 'admin'} use the pool"
                 raise errors.RemoteServiceUnavailable(reason=reason) from error
+            if number == errno.ETIMEDOUT:
+                raise NoAnswer(reason=os.strerror(number)) from error
             if number != errno.ENOENT:
                 raise errors.RemoteServiceUnavailable(reason=os.strerror(number)) from error
 

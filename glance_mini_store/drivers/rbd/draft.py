@@ -4,6 +4,8 @@ An image carries its name as metadata of its own from before its first byte, so 
 value tells it from a clone, which inherits the metadata.
 """
 
+import errno
+import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 from glance_mini_store import errors
 from glance_mini_store.drivers.file.partial import data_runs
 from glance_mini_store.drivers.rbd.answers import answer
+from glance_mini_store.drivers.rbd.credit import REQUEST, Credit
 from glance_mini_store.drivers.rbd.library import Completion, Image, Library, Pool
 from glance_mini_store.lanes import Chunk
 
@@ -22,11 +25,8 @@ MARK = "glance_mini.image"
 
 MIB = 1024 * 1024
 
-REQUEST = MIB
-"""Bytes of the largest request."""
-
 IN_FLIGHT = 8 * MIB
-"""Bytes of a write that are copied and not yet written."""
+"""Bytes of a write that are copied and not yet written, as far as there is credit."""
 
 _REQUESTS = 64
 """Requests in flight at most; those around holes are small."""
@@ -50,10 +50,30 @@ class Form:
     thin: bool
 
 
+class _Request:
+    """A write in flight; ``result`` is negative for an errno, and known when it has ``ended``."""
+
+    def __init__(self, length: int, credit: Credit | None) -> None:
+        self.length = length
+        self.ended = threading.Event()
+        self.result = 0
+        self._credit = credit
+
+    def end(self, completion: Completion) -> None:
+        """Take the result; called by a thread of Ceph."""
+        self.result = completion.get_return_value()
+        if self._credit is not None:
+            self._credit.give(self.length)
+        self.ended.set()
+
+
 class Draft:
     """An image in the making: ``create``, ``open``, ``append``, ``publish``; ``close`` if one raises."""
 
-    def __init__(self, library: Library, pool: Pool, location: str, name: str, form: Form) -> None:
+    def __init__(
+        self, library: Library, pool: Pool, location: str, name: str, form: Form, seconds: float, credit: Credit
+    ) -> None:
+        """Wait for a request up to ``seconds``; the time-outs of Ceph end nearly all before that."""
         self.received = 0
         self._library = library
         self._pool = pool
@@ -62,7 +82,9 @@ class Draft:
         self._form = form
         self._size = 0
         self._image: Image | None = None
-        self._requests: deque[tuple[Completion, int]] = deque()
+        self._seconds = seconds
+        self._credit = credit
+        self._requests: deque[_Request] = deque()
         self._in_flight = 0
 
     def create(self) -> None:
@@ -102,8 +124,8 @@ class Draft:
 
     def close(self) -> None:
         """Wait for what is in flight, and close the image; further calls do nothing."""
-        for completion, _ in self._requests:
-            completion.wait_for_complete_and_cb()
+        for request in self._requests:
+            request.ended.wait()
         self._requests.clear()
         if self._image is not None:
             self._image.close()
@@ -124,16 +146,25 @@ class Draft:
     def _begin(self, data: bytes, position: int) -> None:
         while self._requests and (self._in_flight + len(data) > IN_FLIGHT or len(self._requests) >= _REQUESTS):
             self._wait_for_one()
-        self._requests.append((self._opened.aio_write(data, position, _ignore), len(data)))
+        credit = None
+        while self._requests and credit is None:
+            if self._credit.take(len(data)):
+                credit = self._credit
+            else:
+                self._wait_for_one()
+        request = _Request(len(data), credit)
+        self._opened.aio_write(data, position, request.end)
+        self._requests.append(request)
         self._in_flight += len(data)
 
     def _wait_for_one(self) -> None:
-        completion, length = self._requests.popleft()
-        completion.wait_for_complete_and_cb()
-        self._in_flight -= length
-        result = completion.get_return_value()
-        if result < 0:
-            raise answer(-result, self._location, writing=True)
+        request = self._requests[0]
+        if not request.ended.wait(self._seconds):
+            raise answer(errno.ETIMEDOUT, self._location, writing=True)
+        self._requests.popleft()
+        self._in_flight -= request.length
+        if request.result < 0:
+            raise answer(-request.result, self._location, writing=True)
 
 
 def is_written_here(image: Image, name: str) -> bool:
@@ -142,7 +173,3 @@ def is_written_here(image: Image, name: str) -> bool:
         return image.metadata_get(MARK) == name
     except KeyError:
         return image.size() == 0 and not list(image.list_snaps())
-
-
-def _ignore(completion: Completion) -> None:
-    """Do nothing: results are looked at in order."""

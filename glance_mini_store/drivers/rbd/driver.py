@@ -3,7 +3,9 @@
 ``draft`` writes, ``reading`` reads, ``removal`` removes; ``cluster`` is the connection.
 """
 
+import errno
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from types import SimpleNamespace
@@ -13,8 +15,9 @@ from urllib.parse import quote
 from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.rbd import library as ceph
-from glance_mini_store.drivers.rbd.answers import translated
+from glance_mini_store.drivers.rbd.answers import NoAnswer, number_of, translated
 from glance_mini_store.drivers.rbd.cluster import Access, Cluster
+from glance_mini_store.drivers.rbd.credit import Credit
 from glance_mini_store.drivers.rbd.draft import MIB, SNAPSHOT, Draft, Form, is_written_here
 from glance_mini_store.drivers.rbd.library import Image, Pool
 from glance_mini_store.drivers.rbd.options import OPTIONS
@@ -40,6 +43,7 @@ class RbdDriver(Driver):
         self._library = cluster.library
         self._pool = pool
         self._form = form
+        self._credit = Credit()
 
     @classmethod
     def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
@@ -85,19 +89,21 @@ class RbdDriver(Driver):
         check_name(name)
         location = self._locate(name)
         pool = self._cluster.pool(self._pool)
-        draft = Draft(self._library, pool, location, name, self._form)
+        draft = Draft(
+            self._library, pool, location, name, self._form, 3 * self._cluster.operation_seconds, self._credit
+        )
         with self._asking(location, writing=True):
-            draft.create()
+            self._create(draft)
         try:
             with self._asking(location, writing=True):
-                draft.open(size or 0)
+                self._cluster.waiting(pool, lambda: draft.open(size or 0))
             for chunk in chunks:
                 with self._asking(location, writing=True):
                     draft.append(chunk)
             with self._asking(location, writing=True):
-                draft.publish()
-        except BaseException:
-            self._drop(draft, pool, name)
+                self._cluster.waiting(pool, draft.publish)
+        except BaseException as failure:
+            self._drop(draft, pool, name, failure)
             raise
         return Written(location, draft.received)
 
@@ -116,7 +122,7 @@ class RbdDriver(Driver):
                 image.close()
                 raise
         end = size if length is None else min(size, offset + length)
-        return Blocks(self._library, image, identity, location, offset, end)
+        return Blocks(self._library, image, identity, location, offset, end, self._credit)
 
     def size(self, location: str) -> int:
         """Return the size of the snapshot."""
@@ -134,7 +140,8 @@ class RbdDriver(Driver):
         with self._finding(location):
             with closing(self._open(pool, location, name, snapshot)) as image:
                 has_snapshot = any(each["name"] == SNAPSHOT for each in image.list_snaps())
-            Removal(self._library, pool, lambda _: location).delete(name, SNAPSHOT if has_snapshot else None)
+            removal = Removal(self._library, pool, lambda _: location)
+            self._cluster.waiting(pool, lambda: removal.delete(name, SNAPSHOT if has_snapshot else None))
 
     def discard(self, name: str) -> None:
         """Remove the image, published or not, if this driver wrote it; may wait for Ceph to notice a killed writer."""
@@ -142,7 +149,8 @@ class RbdDriver(Driver):
         location = self._locate(name)
         pool = self._cluster.pool(self._pool)
         with self._asking(location, writing=True):
-            Removal(self._library, pool, self._locate).discard(name)
+            removal = Removal(self._library, pool, self._locate)
+            self._cluster.waiting(pool, lambda: removal.discard(name))
 
     def names(self) -> set[str]:
         """Return the names of the images of the pool, those of others too, and of those in its trash."""
@@ -206,13 +214,36 @@ class RbdDriver(Driver):
             raise
         return image
 
-    def _drop(self, draft: Draft, pool: Pool, name: str) -> None:
-        """Remove what a failed write has left; where that fails ``discard`` does it later."""
-        failures: tuple[type[Exception], ...] = (errors.StoreError, *self._library.errors)
+    def _create(self, draft: Draft) -> None:
         try:
+            draft.create()
+        except self._library.errors as error:
+            if number_of(error) == errno.ETIMEDOUT:
+                # A part of the image may be there.
+                failure = NoAnswer(reason=os.strerror(errno.ETIMEDOUT))
+                errors.mark_leftovers(failure)
+                raise failure from error
+            raise
+
+    def _drop(self, draft: Draft, pool: Pool, name: str, failure: BaseException) -> None:
+        """Remove what a failed write has left; where that fails ``discard`` does it later.
+
+        Nobody waits for a cluster that has just been silent.
+        """
+
+        def remove() -> None:
             draft.close()
             Removal(self._library, pool, self._locate).remove_draft(name)
+
+        if isinstance(failure, NoAnswer):
+            errors.mark_leftovers(failure)
+            self._cluster.leave(remove)
+            return
+        failures: tuple[type[Exception], ...] = (errors.StoreError, *self._library.errors)
+        try:
+            self._cluster.waiting(pool, remove)
         except failures as error:
+            errors.mark_leftovers(failure)
             LOG.warning("rbd store: the unfinished image %s could not be removed now: %s", name, error)
 
     @contextmanager

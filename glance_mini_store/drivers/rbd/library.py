@@ -28,9 +28,6 @@ class TrashEntry(TypedDict):
 class Completion(Protocol):
     """A request in flight."""
 
-    def wait_for_complete_and_cb(self) -> None:
-        """Return when it has ended and its callback was called."""
-
     def get_return_value(self) -> int:
         """Return the result; a negative one is an errno."""
 
@@ -61,6 +58,17 @@ class Image(Protocol):
 
     def aio_read(self, offset: int, length: int, oncomplete: Callable[[Completion, bytes | None], None]) -> Completion:
         """Begin to read."""
+
+    def diff_iterate(
+        self,
+        offset: int,
+        length: int,
+        from_snapshot: str | None,
+        iterate_cb: Callable[[int, int, bool], None],
+        include_parent: bool = True,
+        whole_object: bool = False,
+    ) -> None:
+        """Call ``iterate_cb`` with offset and length of each extent that was written (true) or discarded (false)."""
 
     def metadata_set(self, key: str, value: str) -> None:
         """Set a key of the image's own metadata."""

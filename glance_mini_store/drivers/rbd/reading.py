@@ -1,17 +1,27 @@
 """Reads a published image with several requests in flight, and notices when it is deleted meanwhile."""
 
+import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from glance_mini_store import errors
 from glance_mini_store.drivers.rbd.answers import answer, translated
+from glance_mini_store.drivers.rbd.credit import MIB, REQUEST, Credit
 from glance_mini_store.drivers.rbd.library import Completion, Image, Library, Pool
 
-REQUEST = 1024 * 1024
-"""Bytes of a block."""
-
 IN_FLIGHT = 4
-"""Blocks that are asked for at once."""
+"""Blocks that are asked for at once, as far as there is credit."""
+
+_AHEAD = 64
+"""Blocks of which it is known at once that they hold no data."""
+
+_WINDOW = 1024 * MIB
+"""Bytes of an image that are looked through for data at once."""
+
+_ZEROS = bytes(REQUEST)
+
+_Part = tuple[int, int, bool]
+"""Offset and length of a block, and whether it may have data."""
 
 
 class Identity:
@@ -35,67 +45,152 @@ class Identity:
 
 
 class _Request:
-    """A block that was asked for; ``data`` comes with its end."""
+    """A block that was asked for; ``data`` comes with its end.
 
-    def __init__(self, image: Image, offset: int, length: int) -> None:
+    It does not hold the completion, which holds the block: a circle would keep both until Python looks for circles.
+    """
+
+    def __init__(self, image: Image, offset: int, length: int, *, has_credit: bool) -> None:
         self.length = length
+        self.has_credit = has_credit
         self.data: bytes | None = None
-        self._completion = image.aio_read(offset, length, self._take)
+        self._result = 0
+        self._ended = threading.Event()
+        image.aio_read(offset, length, self._take)
 
     def _take(self, completion: Completion, data: bytes | None) -> None:
         self.data = data
+        self._result = completion.get_return_value()
+        self._ended.set()
 
     def wait(self) -> int:
         """Return the result, negative for an errno."""
-        self._completion.wait_for_complete_and_cb()
-        return self._completion.get_return_value()
+        self._ended.wait()
+        return self._result
+
+
+class _Hole:
+    """A block that was never written."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
 
 
 class Blocks(Iterator[bytes]):
-    """The bytes from ``offset`` to ``end`` of an open image, which it closes at the end."""
+    """The bytes from ``offset`` to ``end`` of an open image, which it closes at the end.
+
+    Objects that were never written are not asked for: one look at the object map tells which of a window are there.
+    """
 
     def __init__(
-        self, library: Library, image: Image, identity: Identity, location: str, offset: int, end: int
+        self,
+        library: Library,
+        image: Image,
+        identity: Identity,
+        location: str,
+        offset: int,
+        end: int,
+        credit: Credit,
     ) -> None:
         self._library = library
         self._image = image
         self._identity = identity
         self._location = location
-        self._next = offset
-        self._end = end
-        self._requests: deque[_Request] = deque()
+        self._credit = credit
+        self._parts: Generator[_Part, None, None] = self._divide(offset, end)
+        self._next: _Part | None = None
+        self._is_begun = False
+        self._blocks: deque[_Request | _Hole] = deque()
+        self._asked = 0
 
     def __next__(self) -> bytes:
         try:
             with translated(self._library, self._location, writing=False):
                 self._ask()
-                if not self._requests:
+                if not self._blocks:
                     raise StopIteration
-                return self._receive(self._requests.popleft())
+                block = self._blocks.popleft()
+                return _ZEROS[: block.length] if isinstance(block, _Hole) else self._receive(block)
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """Wait for what is in flight and close the image; further calls do nothing."""
-        self._next = self._end
-        for request in self._requests:
-            request.wait()
-        self._requests.clear()
+        self._parts.close()
+        self._next = None
+        for block in self._blocks:
+            if isinstance(block, _Request):
+                block.wait()
+                self._forget(block)
+        self._blocks.clear()
         self._image.close()
 
     def _ask(self) -> None:
-        while self._next < self._end and len(self._requests) < IN_FLIGHT:
-            length = min(REQUEST, self._end - self._next)
-            self._requests.append(_Request(self._image, self._next, length))
-            self._next += length
+        if not self._is_begun:
+            self._is_begun = True
+            self._next = next(self._parts, None)
+        while self._next is not None and len(self._blocks) < _AHEAD:
+            offset, length, has_data = self._next
+            if not has_data:
+                self._blocks.append(_Hole(length))
+            elif not self._begin(offset, length):
+                return
+            self._next = next(self._parts, None)
+
+    def _begin(self, offset: int, length: int) -> bool:
+        """Ask for a block; return whether there was room for it."""
+        has_credit = False
+        if self._asked:
+            has_credit = self._asked < IN_FLIGHT and self._credit.take(length)
+            if not has_credit:
+                return False
+        self._blocks.append(_Request(self._image, offset, length, has_credit=has_credit))
+        self._asked += 1
+        return True
 
     def _receive(self, request: _Request) -> bytes:
         result = request.wait()
+        self._forget(request)
         if result < 0:
             raise answer(-result, self._location, writing=False)
         if request.data is None or len(request.data) != request.length:
             raise errors.RemoteServiceUnavailable(reason="Ceph returned less data than the image has")
+        self._require_identity()
+        return request.data
+
+    def _forget(self, request: _Request) -> None:
+        self._asked -= 1
+        if request.has_credit:
+            self._credit.give(request.length)
+
+    def _divide(self, offset: int, end: int) -> Generator[_Part, None, None]:
+        for start in range(offset, end, _WINDOW):
+            stop = min(start + _WINDOW, end)
+            written = self._written(start, stop)
+            self._require_identity()
+            position = start
+            for first, last in [*written, (stop, stop)]:
+                yield from _cut(position, first, has_data=False)
+                yield from _cut(first, last, has_data=True)
+                position = last
+
+    def _written(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Return the parts from ``start`` to ``stop`` that may have data, in order; an object is there or not."""
+        found: list[tuple[int, int]] = []
+
+        def take(offset: int, length: int, is_there: bool) -> None:
+            if is_there:
+                found.append((offset, offset + length))
+
+        self._image.diff_iterate(start, stop - start, None, take, whole_object=True)
+        return sorted(found)
+
+    def _require_identity(self) -> None:
         if not self._identity.holds():
             raise errors.NotFound(location=self._location)
-        return request.data
+
+
+def _cut(start: int, stop: int, *, has_data: bool) -> Iterator[_Part]:
+    for offset in range(start, stop, REQUEST):
+        yield offset, min(REQUEST, stop - offset), has_data

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import uuid
@@ -100,6 +101,15 @@ class Pools(Fixture):
         objects = [each.key for each in self.pool.list_objects() if each.key.startswith(kept)]
         return sorted([*self.rbd.RBD().list(self.pool), *trash, *objects])
 
+    def clone_by_tool(self, name: str, clone: str, clone_format: int) -> None:
+        """Let ``rbd clone`` make ``clone`` (pool and name) of the snapshot of an image."""
+        command = ["rbd", "--conf", self.conf, f"--rbd-default-clone-format={clone_format}", "clone"]
+        subprocess.run([*command, f"{self.name}/{name}@snap", clone], check=True, capture_output=True, timeout=60)
+
+    def data_objects(self) -> list[str]:
+        """Return the objects of the pool that hold data of images."""
+        return [each.key for each in self.pool.list_objects() if each.key.startswith("rbd_data")]
+
     @contextmanager
     def image(self, name: str, snapshot: str | None = None) -> Iterator[Any]:
         """Open an image."""
@@ -126,11 +136,16 @@ class Pools(Fixture):
 class OwnCluster(Fixture):
     """A cluster that only this test uses."""
 
+    def __init__(self, osds: int = 1) -> None:
+        super().__init__()
+        self._osds = osds
+
     def _setUp(self) -> None:
         self.home = Path(self.useFixture(TempDir()).path)
         self.addCleanup(self._run, "stop")
         self._environment = {**os.environ, "SERVICES_HOME": str(self.home), "CEPH_PORT": str(free_port())}
         self._environment["CEPH_OLD_PORT"] = str(free_port())
+        self._environment["CEPH_OSDS"] = str(self._osds)
         for name in ("TEST_RBD_CONF", "CEPH_CONF"):
             self._environment.pop(name, None)
         self._run("start")
@@ -138,11 +153,28 @@ class OwnCluster(Fixture):
 
     def signal_osd(self, number: signal.Signals) -> None:
         """Send a signal to the OSD."""
-        os.kill(int((self.home / "ceph-osd.pid").read_text().split()[0]), number)
+        os.kill(self._pid("osd"), number)
 
     def signal_monitor(self, number: signal.Signals) -> None:
         """Send a signal to the monitor."""
-        os.kill(int((self.home / "ceph-mon.pid").read_text().split()[0]), number)
+        os.kill(self._pid("mon"), number)
+
+    def kill_osd(self) -> None:
+        """Kill the OSD and wait until it is gone: while it dies it holds its disk, and no other OSD starts."""
+        watch = os.pidfd_open(self._pid("osd"))
+        try:
+            self.signal_osd(signal.SIGKILL)
+            if not select.select([watch], [], [], 30)[0]:
+                raise AssertionError("the killed OSD does not end")
+        finally:
+            os.close(watch)
+
+    def start_osd(self) -> None:
+        """Start the OSD again, after it was killed."""
+        self._run("start")
+
+    def _pid(self, daemon: str) -> int:
+        return int((self.home / f"ceph-{daemon}.pid").read_text().split()[0])
 
     def _run(self, action: str) -> None:
         command = ["bash", str(SERVICES / "ceph"), action]

@@ -1,14 +1,12 @@
 """The rbd driver against a real Ceph: the contract, what other clients see, and what goes wrong."""
 
 import hashlib
-import signal
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
-import requests
 from testtools import ExpectedException
 
 from glance_mini_store import errors
@@ -16,36 +14,9 @@ from glance_mini_store.driver import Driver
 from glance_mini_store.drivers.rbd import RbdDriver, library
 from glance_mini_store.drivers.rbd.cluster import Access, Cluster
 from glance_mini_store.drivers.rbd.draft import Form
-from glance_mini_store.testing.contract import DriverContract, in_threads
-from tests.integration.base import ServiceTestCase
-from tests.integration.served import Served
-from tests.integration.storage.ceph import MODULES, OwnCluster, Pools, modules
-
-MIB = 1024 * 1024
-
-
-class RbdTestCase(ServiceTestCase):
-    """A test with pools that its class has for itself, empty at the start of each test."""
-
-    pools: ClassVar[Pools | None] = None
-
-    def setUp(self) -> None:
-        conf = self.service("ceph")["TEST_RBD_CONF"]
-        if modules() is None:
-            self.skipTest(MODULES)
-        kind = type(self)
-        if kind.pools is None:
-            kind.pools = Pools(conf)
-            kind.pools.setUp()
-        self.ceph = kind.pools
-        self.ceph.empty()
-        super().setUp()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        if cls.pools is not None:
-            cls.pools.cleanUp()
-        super().tearDownClass()
+from glance_mini_store.testing.contract import DriverContract, in_threads, pattern
+from tests.integration.storage.ceph import Pools
+from tests.integration.storage.rbd_case import MIB, DriverTestCase, RbdTestCase
 
 
 class TestContract(DriverContract, RbdTestCase):
@@ -66,20 +37,14 @@ class TestContractThinWithADataPool(DriverContract, RbdTestCase):
         return self.ceph.images()
 
 
-class DriverTestCase(RbdTestCase):
-    """A test with a driver on the pools."""
+class Counted:
+    """An image whose requests a test counts."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.driver = self.new_driver()
+    def __init__(self, image: Any) -> None:
+        self._image = image
 
-    def new_driver(self, **values: object) -> RbdDriver:
-        driver = self.ceph.driver(**values)
-        self.addCleanup(driver.close)
-        return driver
-
-    def content(self, location: str) -> bytes:
-        return b"".join(self.driver.read(location))
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._image, name)
 
 
 class TestImages(DriverTestCase):
@@ -178,6 +143,33 @@ class TestImages(DriverTestCase):
         self.driver.write("thick", [bytes(16 * MIB)])
         self.assertEqual(16 * MIB, self.extents("thick"))
 
+    def test_a_tenth_of_data_costs_a_tenth_to_write_and_to_read(self) -> None:
+        """160 MiB of which 16 MiB are data, in two whole objects."""
+        driver = self.new_driver(rbd_thin_provisioning=True)
+        data = pattern(8 * MIB)
+        whole = [bytes(8 * MIB), data, *[bytes(8 * MIB)] * 10, data, *[bytes(8 * MIB)] * 7]
+        location = driver.write("thin", whole, 160 * MIB).location
+        self.assertEqual(16 * MIB, self.extents("thin"))
+        self.assertEqual(2, len(self.ceph.data_objects()))
+        asked: list[int] = []
+        found = library.load()
+
+        def open_image(*arguments: Any, **options: Any) -> library.Image:
+            image = found.open_image(*arguments, **options)
+            read = image.aio_read
+            counted = Counted(image)
+            counted.aio_read = lambda offset, length, then: asked.append(length) or read(offset, length, then)
+            return counted
+
+        cluster = Cluster(replace(found, open_image=open_image), Access(self.ceph.user_conf, self.ceph.name, None, 60))
+        reader = RbdDriver(cluster, self.ceph.name, Form(23, None, thin=True))
+        self.addCleanup(reader.close)
+        self.assertEqual(b"".join(whole), b"".join(reader.read(location)))
+        self.assertEqual(16 * MIB, sum(asked))
+        asked.clear()
+        self.assertEqual(data[-5:] + bytes(7), b"".join(reader.read(location, 16 * MIB - 5, 12)))
+        self.assertEqual([5], asked)
+
     def test_data_goes_to_its_own_pool(self) -> None:
         driver = self.new_driver(rbd_store_data_pool=self.ceph.data_name)
         location = driver.write("name", [b"x" * 3 * MIB]).location
@@ -200,6 +192,24 @@ class TestImages(DriverTestCase):
         self.ceph.rbd.RBD().remove(self.ceph.pool, "clone")
         self.driver.delete(location)
         self.assertEqual([], self.ceph.images())
+
+    def test_clones_of_both_formats_in_any_pool_keep_the_image(self) -> None:
+        """The user may not use the other pool."""
+        elsewhere = self.useFixture(Pools(self.ceph.conf))
+        for clone_format in (1, 2):
+            for pools in (self.ceph, elsewhere):
+                name = f"of-format-{clone_format}"
+                location = self.driver.write("name", [b"data"]).location
+                self.ceph.clone_by_tool("name", f"{pools.name}/{name}", clone_format)
+                self.assertRaises(errors.InUseByStore, self.driver.delete, location)
+                self.assertRaises(errors.InUseByStore, self.driver.discard, "name")
+                with self.ceph.image("name") as image:
+                    self.assertTrue(image.is_protected_snap("snap"))
+                with pools.image(name) as clone:
+                    self.assertEqual(b"data", clone.read(0, 4))
+                self.ceph.rbd.RBD().remove(pools.pool, name)
+                self.driver.delete(location)
+                self.assertEqual([], self.ceph.images())
 
     def test_image_with_a_snapshot_of_others_is_not_deleted(self) -> None:
         location = self.driver.write("name", [b"data"]).location
@@ -364,98 +374,3 @@ class TestFaults(DriverTestCase):
         self.assertRaises(errors.RemoteServiceUnavailable, self.driver.write, "other", [b"data"])
         self.driver.discard("other")
         self.assertEqual(b"data", self.content(location))
-
-
-class TestStoppedOsd(ServiceTestCase):
-    """A cluster whose only OSD stops in the middle; nothing waits longer than the options allow."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.service("ceph")
-        if modules() is None:
-            self.skipTest(MODULES)
-        self.own = self.useFixture(OwnCluster())
-        self.ceph = self.useFixture(Pools(self.own.conf))
-
-    def test_stopped_osd_fails_transfers_in_time_and_they_work_when_it_goes_on(self) -> None:
-        driver = self.ceph.driver(rados_op_timeout=3, rados_connect_timeout=3)
-        self.addCleanup(driver.close)
-        location = driver.write("name", [b"x" * 32 * MIB]).location
-        reader = driver.read(location)
-        next(reader)
-
-        def source() -> Iterator[bytes]:
-            yield b"y" * MIB
-            self.own.signal_osd(signal.SIGSTOP)
-            while True:
-                yield b"y" * MIB
-
-        started = time.monotonic()
-        try:
-            self.assertRaises(errors.RemoteServiceUnavailable, driver.write, "other", source())
-            with ExpectedException(errors.RemoteServiceUnavailable):
-                list(reader)
-            for call in (driver.probe, driver.names, lambda: driver.size(location)):
-                self.assertRaises(errors.RemoteServiceUnavailable, call)
-            self.assertLess(time.monotonic() - started, 120)
-        finally:
-            self.own.signal_osd(signal.SIGCONT)
-        driver.discard("other")
-        self.assertEqual(["name"], self.ceph.rbd.RBD().list(self.ceph.pool))
-        self.assertEqual(b"x" * 32 * MIB, b"".join(driver.read(location)))
-
-    def test_monitor_that_is_silent_is_waited_for_as_configured(self) -> None:
-        driver = self.ceph.driver(rados_op_timeout=3, rados_connect_timeout=3)
-        self.own.signal_monitor(signal.SIGSTOP)
-        started = time.monotonic()
-        try:
-            error = self.assertRaises(errors.RemoteServiceUnavailable, driver.check)
-        finally:
-            self.own.signal_monitor(signal.SIGCONT)
-        self.assertIn("no monitor of Ceph lets", str(error))
-        self.assertLess(time.monotonic() - started, 30)
-
-
-class TestService(RbdTestCase):
-    """The whole service with an rbd store and two processes."""
-
-    def test_image_is_uploaded_read_in_ranges_and_deleted(self) -> None:
-        configuration = f"""
-[DEFAULT]
-enabled_backends = images:file,ceph:rbd
-show_image_direct_url = true
-[glance_store]
-default_backend = ceph
-[ceph]
-rbd_store_pool = {self.ceph.name}
-rbd_store_user = {self.ceph.name}
-rbd_store_ceph_conf = {self.ceph.user_conf}
-"""
-        service = self.useFixture(Served(configuration, workers=2, users={"alice": ("demo", "member")}))
-        http = requests.Session()
-        http.headers["X-Auth-Token"] = service.tokens["alice"]
-        images = f"{service.url}/v2/images"
-        data = b"".join(bytes([number]) * MIB for number in range(1, 20))
-        image = http.post(images, json={"disk_format": "raw", "container_format": "bare"}, timeout=60).json()
-        address = f"{images}/{image['id']}"
-        stream = {"Content-Type": "application/octet-stream"}
-        sent = http.put(f"{address}/file", data=iter([data[: 5 * MIB], data[5 * MIB :]]), headers=stream, timeout=60)
-        self.assertEqual(204, sent.status_code, sent.text)
-        shown = http.get(address, timeout=60).json()
-        self.assertEqual(("active", len(data)), (shown["status"], shown["size"]))
-        self.assertEqual(hashlib.sha512(data).hexdigest(), shown["os_hash_value"])
-        fsid = self.ceph.admin.get_fsid()
-        self.assertRegex(shown["direct_url"], f"^rbd://{fsid}/{self.ceph.name}/{image['id']}[^/]*/snap$")
-        name = shown["direct_url"].split("/")[-2]
-        for _ in range(4):
-            self.assertEqual(data, http.get(f"{address}/file", timeout=60).content)
-        span = {"Range": f"bytes={3 * MIB - 1}-{7 * MIB}"}
-        part = http.get(f"{address}/file", headers=span, timeout=60)
-        self.assertEqual((206, data[3 * MIB - 1 : 7 * MIB + 1]), (part.status_code, part.content))
-        self.ceph.rbd.RBD().clone(self.ceph.pool, name, "snap", self.ceph.pool, "clone")
-        self.assertEqual(409, http.delete(address, timeout=60).status_code)
-        self.assertEqual(data, http.get(f"{address}/file", timeout=60).content)
-        self.ceph.rbd.RBD().remove(self.ceph.pool, "clone")
-        self.assertEqual(204, http.delete(address, timeout=60).status_code)
-        self.assertEqual([], self.ceph.images())
-        self.assertNotIn("Traceback", service.log.read_text())

@@ -2,6 +2,7 @@
 
 import errno
 import sys
+import threading
 from typing import Any
 from unittest import mock
 
@@ -10,7 +11,8 @@ from testtools import TestCase
 
 from glance_mini_store import errors
 from glance_mini_store.drivers.rbd import RbdDriver
-from glance_mini_store.drivers.rbd.answers import answer, number_of
+from glance_mini_store.drivers.rbd.answers import NoAnswer, answer, number_of
+from glance_mini_store.drivers.rbd.calls import MOST_LEFT, Calls
 from glance_mini_store.drivers.rbd.cluster import Access
 from glance_mini_store.settings import resolve
 
@@ -51,6 +53,47 @@ class TestConfiguration(TestCase):
         self.assertNotIn("client_mount_timeout", Access("", None, None, 60).settings())
 
 
+class TestCalls(TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.calls = Calls(0.01)
+        self.silent = threading.Event()
+        self.addCleanup(self.silent.set)
+
+    def test_call_ends_as_its_work_does(self) -> None:
+        def fail() -> None:
+            raise ValueError("why")
+
+        self.assertEqual(5, self.calls.run(lambda: 5, self.fail))
+        self.assertRaises(ValueError, self.calls.run, fail, self.fail)
+        self.assertEqual(0, self.calls.left)
+
+    def test_slow_call_is_waited_for_while_ceph_answers(self) -> None:
+        looks: list[int] = []
+
+        def look() -> None:
+            looks.append(1)
+            if len(looks) == 3:
+                self.silent.set()
+
+        self.assertTrue(self.calls.run(self.silent.wait, look))
+        self.assertEqual((3, 0), (len(looks), self.calls.left))
+
+    def test_call_is_left_when_ceph_is_silent_and_is_counted_until_it_ends(self) -> None:
+        def look() -> None:
+            raise NoAnswer(reason="silent")
+
+        for count in range(1, MOST_LEFT + 1):
+            self.assertRaises(NoAnswer, self.calls.run, self.silent.wait, look)
+            self.assertEqual(count, self.calls.left)
+        error = self.assertRaises(errors.RemoteServiceUnavailable, self.calls.run, self.fail, look)
+        self.assertIn("64 calls wait for an OSD", str(error))
+        self.silent.set()
+        while self.calls.left:
+            pass
+        self.assertEqual(5, self.calls.run(lambda: 5, look))
+
+
 class TestAnswers(TestCase):
     LOCATION = "rbd://fsid/pool/image/snap"
 
@@ -65,7 +108,7 @@ class TestAnswers(TestCase):
             (errno.EPERM, True): errors.StorageWriteDenied,
             (errno.EROFS, True): errors.StorageWriteDenied,
             (errno.EACCES, False): errors.Forbidden,
-            (errno.ETIMEDOUT, False): errors.RemoteServiceUnavailable,
+            (errno.ETIMEDOUT, False): NoAnswer,
             (errno.ESHUTDOWN, True): errors.RemoteServiceUnavailable,
             (errno.EIO, True): errors.RemoteServiceUnavailable,
         }

@@ -216,6 +216,13 @@ class TestUploads(LocationCase):
         self.driver.fails["write"] = lambda: store_errors.StorageFull(reason="disk")
         self.fails(store_errors.StorageFull, answers=answers)
 
+    def test_a_write_that_left_data_leaves_its_transfer_for_the_reaper(self) -> None:
+        failure = store_errors.RemoteServiceUnavailable(reason="silent")
+        store_errors.mark_leftovers(failure)
+        self.driver.fails["write"] = lambda: failure
+        self.fails(store_errors.RemoteServiceUnavailable)
+        self.assertEqual(["begin_transfer"], self.recorder.names)
+
     def test_data_whose_image_was_deleted_meanwhile_is_removed(self) -> None:
         self.fails(Gone, answers={"record_data": raising(Gone(kind="image", id=IMAGE_ID))})
         self.assertEqual(["begin_transfer", "record_data", "abort_transfer"], self.recorder.names)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Self
 
 from glance_mini_store import capabilities, errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.s3.bucket import Bucket
 from glance_mini_store.drivers.s3.clients import Clients, Credentials, Settings
@@ -58,6 +59,7 @@ class S3Driver(Driver):
         self._creates_bucket = creates_bucket
         self._encryption = dict(encryption or {})
         self._in_work = NamesInWork()
+        self._buffers = Buffers()
 
     @classmethod
     def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
@@ -75,6 +77,10 @@ class S3Driver(Driver):
             creates_bucket=settings.s3_store_create_bucket_on_put,
             encryption=_encryption(settings),
         )
+
+    def use_buffers(self, buffers: Buffers) -> None:
+        """Borrow the memory of parts from ``buffers``."""
+        self._buffers = buffers
 
     @property
     def prefixes(self) -> tuple[str, ...]:
@@ -115,7 +121,7 @@ class S3Driver(Driver):
         with self._in_work.holding(name) as is_free:
             if not is_free:
                 raise errors.Duplicate(location=location)
-            writing = Writing(self._own_bucket(), name, location, self._limits, self._creates_bucket)
+            writing = Writing(self._own_bucket(), name, location, self._limits, self._buffers, self._creates_bucket)
             return Written(location, writing.write(chunks, size))
 
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:

@@ -38,8 +38,9 @@ OPTIONS = (
         "s3_store_large_object_chunk_size",
         default=10 * MIB,
         min=SMALLEST_PART,
-        help="Bytes of a part. Parts grow where 10,000 of them would not reach the size of the object. Parts in memory "
-        "take at most 32 MiB for each upload; a part of more than 16 MiB is kept in a temporary file.",
+        help="Bytes of a part. Parts grow where 10,000 of them would not reach the size of the object. Those in "
+        "memory take at most 32 MiB for each upload, borrowed from the memory of transfers; a part of more than 16 "
+        "MiB, or one that is lent no memory, is kept in a temporary file.",
     ),
     cfg.IntOpt(
         "s3_store_thread_pools",

@@ -49,6 +49,8 @@ def main() -> None:
     backend.add_argument("name", choices=sorted(backends.BACKENDS))
     backend.add_argument("--mib", type=int, default=1024)
     backend.add_argument("--rounds", type=int, default=3)
+    backend.add_argument("--at-once", type=int, default=1, help="move the bytes as so many objects at the same time")
+    backend.add_argument("--peer", help="a Python in whose environment glance_store is installed, to be measured too")
     backend.add_argument("--memory", default=tempfile.gettempdir(), help="a folder in memory, such as /dev/shm")
     commands.add_parser("start", help="import time and time to the first answer")
     arguments = parser.parse_args()
@@ -57,7 +59,8 @@ def main() -> None:
 
 def run_backend(arguments: argparse.Namespace) -> None:
     """Print seconds, memory and ratios of an upload and a download."""
-    for line in backends.run(arguments.name, arguments.mib, arguments.rounds, arguments.memory):
+    sizes = (arguments.mib, arguments.rounds, arguments.memory)
+    for line in backends.run(arguments.name, *sizes, at_once=arguments.at_once, peer=arguments.peer):
         print(line, flush=True)
 
 

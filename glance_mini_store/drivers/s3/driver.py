@@ -66,7 +66,11 @@ class S3Driver(Driver):
         """Return a driver with the configured settings; see ``Driver.from_config``."""
         return cls(
             Endpoint.from_option(_required(settings, "s3_store_host")),
-            Credentials(_required(settings, "s3_store_access_key"), _required(settings, "s3_store_secret_key")),
+            Credentials(
+                _required(settings, "s3_store_access_key"),
+                _required(settings, "s3_store_secret_key"),
+                settings.s3_store_session_token or None,
+            ),
             _bucket_name(settings),
             settings=_client_settings(settings),
             limits=Limits(
@@ -235,6 +239,7 @@ def _client_settings(settings: SimpleNamespace) -> Settings:
         connect_timeout=settings.s3_store_connect_timeout,
         read_timeout=settings.s3_store_read_timeout,
         attempts=settings.s3_store_attempts,
+        signs_data=settings.s3_store_sign_data,
         request_checksums=settings.s3_store_request_checksum_calculation if is_protected else _WHEN_REQUIRED,
         response_checksums=settings.s3_store_response_checksum_validation if is_protected else _WHEN_REQUIRED,
     )

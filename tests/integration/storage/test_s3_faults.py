@@ -69,6 +69,12 @@ class Faults:
             self.assertEqual(data, b"".join(self.driver_for().read(written.location)))
             self.assertEqual(data[PART - 3 : PART + 4], b"".join(self.driver_for().read(written.location, PART - 3, 7)))
 
+    def test_data_that_is_not_signed_comes_back(self):
+        data = pattern(2 * PART + 1)
+        for size in (100, len(data)):
+            written = self.driver_for(s3_store_sign_data=False).write(new_name(), pieces(data[:size]), size)
+            self.assertEqual(data[:size], b"".join(self.driver_for().read(written.location)))
+
     def test_object_of_whole_parts_comes_back(self):
         data = pattern(2 * PART)
         written = self.driver_for().write(new_name(), pieces(data), None)

@@ -1,5 +1,6 @@
 """The ``s3`` driver without a server: sizes of parts, addresses, options, and what failures become."""
 
+import hashlib
 import tempfile
 import threading
 from concurrent.futures import wait
@@ -347,6 +348,29 @@ class OptionsTest(testtools.TestCase):
             headers = self.headers_of(bucket.client, method, call)
             self.assertEqual("aws:kms", headers["x-amz-server-side-encryption"])
             self.assertEqual("key", headers["x-amz-server-side-encryption-aws-kms-key-id"])
+
+    def headers_of_a_part(self, **changed):
+        """Return the headers of a request that sends data."""
+        driver = S3Driver.from_config(settings(**changed), "store")
+        self.addCleanup(driver.close)
+        bucket = driver._own_bucket()
+        return self.headers_of(bucket.client, "UploadPart", lambda: bucket.send("key", "upload", 1, b"data"))
+
+    def test_data_is_signed_where_tls_does_not_protect_it_unless_that_is_switched_off(self):
+        digest = hashlib.sha256(b"data").hexdigest()
+        for host, signs, expected in (
+            ("http://s3.example.com", True, digest),
+            ("http://s3.example.com", False, "UNSIGNED-PAYLOAD"),
+            ("https://s3.example.com", True, "UNSIGNED-PAYLOAD"),
+        ):
+            headers = self.headers_of_a_part(s3_store_host=host, s3_store_sign_data=signs)
+            self.assertEqual(expected, headers["x-amz-content-sha256"], (host, signs))
+
+    def test_session_token_is_sent_and_not_shown(self):
+        headers = self.headers_of_a_part(s3_store_session_token=SECRET)
+        self.assertEqual(SECRET, headers["x-amz-security-token"])
+        self.assertNotIn("x-amz-security-token", self.headers_of_a_part())
+        self.assertNotIn(SECRET, repr(Credentials("access", "secret", SECRET)))
 
     def headers_of(self, client, method, call):
         """Return the headers of the first request of ``call``, which is not sent."""

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks import attack, backends, claims, crowd, imports, parallel, processes, scenarios
+from benchmarks import attack, backends, claims, crowd, imports, parallel, processes, ranges, scenarios
 from benchmarks.seed import seed
 from benchmarks.service import Service, database, free_port, make_certificate, service
 
@@ -52,6 +52,9 @@ def main() -> None:
     backend.add_argument("--at-once", type=int, default=1, help="move the bytes as so many objects at the same time")
     backend.add_argument("--peer", help="a Python in whose environment glance_store is installed, to be measured too")
     backend.add_argument("--memory", default=tempfile.gettempdir(), help="a folder in memory, such as /dev/shm")
+    in_ranges = commands.add_parser("ranges", help="reads from S3 in several ranges at once, near and far")
+    in_ranges.add_argument("--mib", type=int, default=256)
+    in_ranges.add_argument("--rounds", type=int, default=3)
     commands.add_parser("start", help="import time and time to the first answer")
     arguments = parser.parse_args()
     globals()[f"run_{arguments.command}"](arguments)
@@ -61,6 +64,12 @@ def run_backend(arguments: argparse.Namespace) -> None:
     """Print seconds, memory and ratios of an upload and a download."""
     sizes = (arguments.mib, arguments.rounds, arguments.memory)
     for line in backends.run(arguments.name, *sizes, at_once=arguments.at_once, peer=arguments.peer):
+        print(line, flush=True)
+
+
+def run_ranges(arguments: argparse.Namespace) -> None:
+    """Print seconds by the number of ranges at once."""
+    for line in ranges.run(arguments.mib, arguments.rounds):
         print(line, flush=True)
 
 

@@ -21,6 +21,7 @@ from glance_mini_store.drivers.s3.writing import Limits, Writing
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.locations.s3 import S3Location
 from glance_mini_store.names import check_name, is_name
+from glance_mini_store.ranges import RangeMemory
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _WHEN_REQUIRED = "when_required"
@@ -77,6 +78,7 @@ class S3Driver(Driver):
                 settings.s3_store_large_object_size,
                 settings.s3_store_large_object_chunk_size,
                 settings.s3_store_thread_pools,
+                settings.s3_store_read_ranges,
             ),
             creates_bucket=settings.s3_store_create_bucket_on_put,
             encryption=_encryption(settings),
@@ -131,7 +133,8 @@ class S3Driver(Driver):
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Return the bytes; a broken connection is resumed at its offset."""
         bucket, key = self._find(location)
-        return open_range(bucket, key, location, offset, length, self._settings.attempts)
+        memory = RangeMemory(self._buffers, self._limits.ranges)
+        return open_range(bucket, key, location, offset, length, self._settings.attempts, memory)
 
     def size(self, location: str) -> int:
         """Return the size that the service tells."""

@@ -3,6 +3,7 @@
 from oslo_config import cfg
 
 from glance_mini_store.drivers.s3.parts import MIB, SMALLEST_PART
+from glance_mini_store.ranges import ranges_option
 
 _CHECKSUMS = ("when_required", "when_supported")
 
@@ -54,6 +55,7 @@ OPTIONS = (
         min=1,
         help="How many parts of an upload are sent at once, as far as the memory of an upload allows.",
     ),
+    ranges_option("s3_store_read_ranges"),
     cfg.BoolOpt(
         "s3_store_sign_data",
         default=True,

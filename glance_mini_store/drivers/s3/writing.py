@@ -24,11 +24,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Limits:
-    """Sizes in bytes: an object of ``large_object`` or more goes in parts of ``part`` or more, ``threads`` at once."""
+    """Sizes in bytes: an object of ``large_object`` or more goes in parts of ``part`` or more, ``threads`` at once.
+
+    ``ranges`` are read ahead at once.
+    """
 
     large_object: int
     part: int
     threads: int
+    ranges: int
 
 
 class Writing:

@@ -65,8 +65,12 @@ class Backend(abc.ABC):
         """Let the backend's own tool write the object ``name`` into a new file."""
 
     def driver(self, place: str) -> Driver:
-        """Return a driver that writes to the place."""
+        """Return a driver that writes to the place; ``BENCHMARK_OPTIONS``, NAME=VALUE ..., may set further options."""
         values = {option.dest: option.default for option in self.driver_class.options} | self.options(place)
+        changed = dict(word.split("=", 1) for word in os.environ.get("BENCHMARK_OPTIONS", "").split())
+        values |= {
+            each.dest: each.type(changed[each.dest]) for each in self.driver_class.options if each.dest in changed
+        }
         return self.driver_class.from_config(SimpleNamespace(**values), "benchmark")
 
 

@@ -8,7 +8,19 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks import attack, backends, claims, crowd, imports, parallel, processes, scenarios, sparse
+from benchmarks import (
+    attack,
+    backends,
+    claims,
+    crowd,
+    imports,
+    parallel,
+    processes,
+    ranges,
+    scenarios,
+    sparse,
+    three_stores,
+)
 from benchmarks.seed import seed
 from benchmarks.service import Service, database, free_port, make_certificate, service
 
@@ -49,10 +61,19 @@ def main() -> None:
     backend.add_argument("name", choices=sorted(backends.BACKENDS))
     backend.add_argument("--mib", type=int, default=1024)
     backend.add_argument("--rounds", type=int, default=3)
+    backend.add_argument("--at-once", type=int, default=1, help="move the bytes as so many objects at the same time")
+    backend.add_argument("--peer", help="a Python in whose environment glance_store is installed, to be measured too")
     backend.add_argument("--memory", default=tempfile.gettempdir(), help="a folder in memory, such as /dev/shm")
     thin = commands.add_parser("sparse", help="an image of which a tenth is data, on a file store and in Ceph")
     thin.add_argument("--gib", type=int, default=10)
     thin.add_argument("--folder", default=tempfile.gettempdir(), help="a folder for the file store")
+    stores = commands.add_parser("stores", help="imports to a file, an S3 and an rbd store at once and alone")
+    stores.add_argument("--mib", type=int, default=1024)
+    stores.add_argument("--rounds", type=int, default=3)
+    stores.add_argument("--memory", help="a folder in memory for the source, such as /dev/shm")
+    in_ranges = commands.add_parser("ranges", help="reads from S3 in several ranges at once, near and far")
+    in_ranges.add_argument("--mib", type=int, default=256)
+    in_ranges.add_argument("--rounds", type=int, default=3)
     commands.add_parser("start", help="import time and time to the first answer")
     arguments = parser.parse_args()
     globals()[f"run_{arguments.command}"](arguments)
@@ -60,7 +81,21 @@ def main() -> None:
 
 def run_backend(arguments: argparse.Namespace) -> None:
     """Print seconds, memory and ratios of an upload and a download."""
-    for line in backends.run(arguments.name, arguments.mib, arguments.rounds, arguments.memory):
+    sizes = (arguments.mib, arguments.rounds, arguments.memory)
+    for line in backends.run(arguments.name, *sizes, at_once=arguments.at_once, peer=arguments.peer):
+        print(line, flush=True)
+
+
+def run_stores(arguments: argparse.Namespace) -> None:
+    """Print the times of imports to each store and to all."""
+    sizes = (arguments.mib, arguments.rounds, arguments.memory)
+    for line in three_stores.run(arguments.server, arguments.workers, *sizes):
+        print(line, flush=True)
+
+
+def run_ranges(arguments: argparse.Namespace) -> None:
+    """Print seconds by the number of ranges at once."""
+    for line in ranges.run(arguments.mib, arguments.rounds):
         print(line, flush=True)
 
 

@@ -1,34 +1,48 @@
-"""Uploads and downloads of one large object: a store's driver against the backend's own tool and against hashing alone.
+"""Uploads and downloads of large objects: a store's driver against the backend's own tool and against hashing alone.
 
 Nothing here knows a backend; each is a class in a module of its own, named in ``BACKENDS``. Each measurement runs in a
-process of its own, so that its peak of memory is its own too.
+process of its own, so that its peak of memory is its own too. A store takes memory as the service does.
 """
 
 import abc
 import hashlib
 import importlib
-import multiprocessing
+import json
 import os
-import time
+import subprocess
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from statistics import median
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import TypeVar
 
+from benchmarks.measuring import Call, Measured, measure
+from glance_mini_store.buffers import BLOCK, MIB, Buffers
 from glance_mini_store.driver import Driver
 from glance_mini_store.store import Store
+from glance_mini_store.streams import FileRange
 
-BLOCK = 4 * 1024 * 1024
+T = TypeVar("T")
 
-BACKENDS = {"s3": "benchmarks.backend_s3:S3Backend"}
+BACKENDS = {
+    "file": "benchmarks.backend_file:FileBackend",
+    "rbd": "benchmarks.backend_rbd:RbdBackend",
+    "s3": "benchmarks.backend_s3:S3Backend",
+    "swift": "benchmarks.backend_swift:SwiftBackend",
+}
 """Name to the class of the backend."""
 
-_RESET_PEAK = "5"
-"""Source: proc_pid_clear_refs(5)."""
+_TARGET, _PEER_TARGET = 0.85, 1.3
+
+_PEER = os.path.join(os.path.dirname(__file__), "peer.py")
 
 
 class Backend(abc.ABC):
     """A backend that answers; the environment tells where, as ``tests/integration/services/NAME env`` prints it."""
+
+    driver_class: type[Driver]
 
     @abc.abstractmethod
     def prepare(self) -> str:
@@ -39,40 +53,25 @@ class Backend(abc.ABC):
         """Remove the place with all that is in it."""
 
     @abc.abstractmethod
-    def driver(self, place: str) -> Driver:
-        """Return a driver that writes to the place."""
+    def options(self, place: str) -> dict[str, object]:
+        """Return the options of a store that writes to the place, where they are not the defaults."""
 
     @abc.abstractmethod
-    def upload(self, place: str, path: str) -> str:
-        """Let the backend's own tool store a file, and return its name in the place."""
+    def upload(self, place: str, path: str, name: str) -> None:
+        """Let the backend's own tool store a file under ``name``."""
 
     @abc.abstractmethod
     def download(self, place: str, name: str, path: str) -> None:
-        """Let the backend's own tool write an object into a file."""
+        """Let the backend's own tool write the object ``name`` into a new file."""
 
-
-class Measured(NamedTuple):
-    """Seconds, the growth of memory in MiB to its peak, and the result."""
-
-    seconds: float
-    memory: float
-    result: str
-
-
-def run(name: str, mib: int, rounds: int, folder: str) -> Iterator[str]:
-    """Yield lines with the medians of ``rounds``; files of ``mib`` MiB lie in ``folder``."""
-    backend = backend_named(name)
-    source, target = (os.path.join(folder, f"benchmark-{uuid.uuid4().hex}") for _ in range(2))
-    place = backend.prepare()
-    try:
-        _make_file(source, mib)
-        rows = [_round(name, place, source, target) for _ in range(rounds)]
-        yield from _lines(rows)
-    finally:
-        backend.remove(place)
-        for path in (source, target):
-            if os.path.exists(path):
-                os.unlink(path)
+    def driver(self, place: str) -> Driver:
+        """Return a driver that writes to the place; ``BENCHMARK_OPTIONS``, NAME=VALUE ..., may set further options."""
+        values = {option.dest: option.default for option in self.driver_class.options} | self.options(place)
+        changed = dict(word.split("=", 1) for word in os.environ.get("BENCHMARK_OPTIONS", "").split())
+        values |= {
+            each.dest: each.type(changed[each.dest]) for each in self.driver_class.options if each.dest in changed
+        }
+        return self.driver_class.from_config(SimpleNamespace(**values), "benchmark")
 
 
 def backend_named(name: str) -> Backend:
@@ -82,113 +81,181 @@ def backend_named(name: str) -> Backend:
     return backend
 
 
-def _round(name: str, place: str, source: str, target: str) -> dict[str, Measured]:
-    measured = {
-        "hashing alone": _measure(_hash, source),
-        "upload, tool": (by_tool := _measure(_upload_by_tool, name, place, source)),
-        "upload, store": (by_store := _measure(_upload_by_store, name, place, source)),
-        "download, tool": _measure(_download_by_tool, name, place, by_tool.result, target),
-        "download, store": _measure(_download_by_store, name, place, by_store.result, target),
-    }
-    store = Store(backend_named(name).driver(place))
-    store.delete(by_store.result)
-    store.close()
-    return measured
+def run(name: str, mib: int, rounds: int, folder: str, at_once: int = 1, peer: str | None = None) -> Iterator[str]:
+    """Yield lines with the medians of ``rounds``; files lie in ``folder``.
 
-
-def _lines(rows: list[dict[str, Measured]]) -> Iterator[str]:
-    seconds = {what: median(row[what].seconds for row in rows) for what in rows[0]}
-    for what, value in seconds.items():
-        yield f"{what}: {value:.2f} s, memory +{median(row[what].memory for row in rows):.0f} MiB"
-    floor = max(seconds["hashing alone"], seconds["upload, tool"])
-    yield f"upload: {floor / seconds['upload, store']:.2f} of the slower of the tool and hashing (target 0.85)"
-    yield f"download: {seconds['download, tool'] / seconds['download, store']:.2f} of the tool (target 0.85)"
-
-
-def _measure(work: Callable[..., str], *arguments: str) -> Measured:
-    context = multiprocessing.get_context("spawn")
-    receiving, sending = context.Pipe(duplex=False)
-    process = context.Process(target=_measured, args=(sending, work, arguments))
-    process.start()
-    sending.close()
+    ``mib`` MiB are moved each time, as ``at_once`` objects at the same time. ``peer`` is a Python in whose environment
+    glance_store is installed, which is measured too.
+    """
+    backend = backend_named(name)
+    source = os.path.join(folder, f"benchmark-{uuid.uuid4().hex}")
+    place = backend.prepare()
     try:
-        seconds, memory, result = receiving.recv()
+        _make_file(source, mib // at_once)
+        task = _Task(name, place, source, at_once)
+        rows = [task.round(peer) for _ in range(rounds)]
+        yield from _lines(rows, peer)
     finally:
-        process.join()
-    return Measured(seconds, memory, result)
+        backend.remove(place)
+        os.unlink(source)
 
 
-def _measured(sending, work, arguments) -> None:  # type: ignore[no-untyped-def]
-    work(*arguments, prepare=True)
-    with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
-        file.write(_RESET_PEAK)
-    before = _peak_mib()
-    started = time.perf_counter()
-    result = work(*arguments)
-    seconds = time.perf_counter() - started
-    sending.send((seconds, _peak_mib() - before, result))
+class _Task:
+    """One backend, with ``count`` objects at once that each have the content of ``source``."""
+
+    def __init__(self, name: str, place: str, source: str, count: int) -> None:
+        self._backend = name
+        self._place = place
+        self._source = source
+        self._count = count
+
+    def round(self, peer: str | None) -> dict[str, Measured]:
+        """Measure everything once; the peer and the store take turns."""
+        common = (self._backend, self._place, self._source)
+        names = [uuid.uuid4().hex for _ in range(self._count)]
+        row = {
+            "hashing alone": measure(_hash, self._source, self._count),
+            "upload, tool": measure(_upload_by_tool, *common, names),
+            "upload, store": (by_store := measure(_upload_by_store, *common, names)),
+            "download, tool": measure(_download_by_tool, *common, names),
+            "download, store": measure(_download_by_store, *common, by_store.result),
+        }
+        self._delete(by_store.result)
+        return row | (self._peer_round(peer) if peer else {})
+
+    def _peer_round(self, peer: str) -> dict[str, Measured]:
+        common = (self._backend, self._place, self._source)
+        names = [str(uuid.uuid4()) for _ in range(self._count)]
+        row = {"upload, peer": (by_peer := self._by_peer(peer, "upload", names))}
+        row["upload, store again"] = by_store = measure(_upload_by_store, *common, names)
+        row["download, peer"] = self._by_peer(peer, "download", by_peer.result)
+        row["download, store again"] = measure(_download_by_store, *common, by_store.result)
+        self._by_peer(peer, "delete", by_peer.result)
+        self._delete(by_store.result)
+        return row
+
+    def _by_peer(self, peer: str, action: str, names: Sequence[str]) -> Measured:
+        """Let the peer measure itself, so that the time that it takes to load does not count."""
+        backend = backend_named(self._backend)
+        options = [f"{option}={value}" for option, value in backend.options(self._place).items()]
+        command = [peer, _PEER, backend.driver_class.type, action, self._source, ",".join(names), *options]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        return Measured(**json.loads(done.stdout))
+
+    def _delete(self, locations: Sequence[str]) -> None:
+        store, _ = _open(self._backend, self._place)
+        for location in locations:
+            store.delete(location)
+        store.close()
 
 
-def _peak_mib() -> float:
-    """Return the most memory that this process has had since the peak was reset."""
-    with open("/proc/self/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:")) / 1024
+def _lines(rows: list[dict[str, Measured]], peer: str | None) -> Iterator[str]:
+    for what in rows[0]:
+        seconds = median(row[what].seconds for row in rows)
+        yield f"{what}: {seconds:.2f} s, memory +{median(row[what].memory for row in rows):.0f} MiB"
+    # Each ratio is one of a round, because the load of a machine changes between rounds.
+    upload = median(_floor(row) / row["upload, store"].seconds for row in rows)
+    download = median(row["download, tool"].seconds / row["download, store"].seconds for row in rows)
+    yield f"upload: {upload:.2f} of the slower of the tool and hashing (target {_TARGET})"
+    yield f"download: {download:.2f} of the tool (target {_TARGET})"
+    if peer:
+        for what in ("upload", "download"):
+            ratio = median(row[f"{what}, peer"].seconds / row[f"{what}, store again"].seconds for row in rows)
+            yield f"{what}: {ratio:.2f} times as fast as the peer (target {_PEER_TARGET})"
 
 
-def _hash(source: str, prepare: bool = False) -> str:
-    digests = [hashlib.md5(usedforsecurity=False), hashlib.sha512()]
-    if not prepare:
-        for chunk in _chunks(source):
+def _floor(row: dict[str, Measured]) -> float:
+    return max(row["hashing alone"].seconds, row["upload, tool"].seconds)
+
+
+def _hash(source: str, count: int) -> Call:
+    def work(_: int) -> None:
+        digests = [hashlib.md5(usedforsecurity=False), hashlib.sha512()]
+        for chunk in _chunks(source, [memoryview(bytearray(BLOCK))]):
             for digest in digests:
                 digest.update(chunk)
-    return ""
+
+    return lambda: _at_once(work, range(count))
 
 
-def _upload_by_tool(name: str, place: str, source: str, prepare: bool = False) -> str:
+def _upload_by_tool(name: str, place: str, source: str, names: Sequence[str]) -> Call:
     backend = backend_named(name)
-    return "" if prepare else backend.upload(place, source)
+    return lambda: _at_once(lambda each: backend.upload(place, source, each), names)
 
 
-def _upload_by_store(name: str, place: str, source: str, prepare: bool = False) -> str:
-    store = Store(backend_named(name).driver(place))
-    store.probe()
-    if prepare:
-        return ""
-    stored = store.write(uuid.uuid4().hex, _chunks(source), size=os.path.getsize(source), blocks=4)
-    store.close()
-    return stored.location
+def _upload_by_store(name: str, place: str, source: str, names: Sequence[str]) -> Call:
+    store, buffers = _open(name, place)
+    size = os.path.getsize(source)
+
+    def upload(_: str) -> str:
+        with buffers.blocks(size) as blocks:
+            chunks = _chunks(source, blocks)
+            return store.write(uuid.uuid4().hex, chunks, size=size, blocks=len(blocks)).location
+
+    return lambda: _at_once(upload, names)
 
 
-def _download_by_tool(name: str, place: str, stored: str, target: str, prepare: bool = False) -> str:
+def _download_by_tool(name: str, place: str, source: str, names: Sequence[str]) -> Call:
     backend = backend_named(name)
-    if not prepare:
-        backend.download(place, stored, target)
-    return ""
+
+    def download(each: str) -> None:
+        target = f"{source}-{each}"
+        backend.download(place, each, target)
+        os.unlink(target)
+
+    return lambda: _at_once(download, names)
 
 
-def _download_by_store(name: str, place: str, location: str, target: str, prepare: bool = False) -> str:
-    store = Store(backend_named(name).driver(place))
-    store.probe()
-    if not prepare:
-        with open(target, "wb") as file:
-            for block in store.read(location):
-                file.write(block)
-    store.close()
-    return ""
+def _download_by_store(name: str, place: str, source: str, locations: Sequence[str]) -> Call:
+    store, _ = _open(name, place)
+
+    def download(location: str) -> None:
+        target = f"{source}-{uuid.uuid4().hex}"
+        with open(target, "wb", buffering=0) as file:
+            os.unlink(target)
+            data = store.read(location)
+            if isinstance(data, FileRange):
+                _send(data, file.fileno())
+            else:
+                for block in data:
+                    file.write(block)
+
+    return lambda: _at_once(download, locations)
 
 
-def _chunks(path: str) -> Iterator[memoryview]:
+def _send(data: FileRange, target: int) -> None:
+    """Let the kernel copy a local file, as the service does."""
+    left = data.length
+    while left:
+        left -= os.sendfile(target, data.file.fileno(), data.offset + data.length - left, left)
+    data.close()
+
+
+def _open(name: str, place: str) -> tuple[Store, Buffers]:
+    """Return the store, ready, and the memory that its transfers take and borrow."""
+    store, buffers = Store(backend_named(name).driver(place)), Buffers()
+    store.driver.use_buffers(buffers)
+    store.driver.check()
+    return store, buffers
+
+
+def _at_once(call: Callable[[T], object], values: Iterable[T]) -> list[str]:
+    values = list(values)
+    with ThreadPoolExecutor(len(values)) as executor:
+        return [str(result) for result in executor.map(call, values)]
+
+
+def _chunks(path: str, blocks: Sequence[memoryview]) -> Iterator[memoryview]:
     """Yield the file in blocks of memory that are used in turn, as uploads do."""
-    blocks = [memoryview(bytearray(BLOCK)) for _ in range(4)]
     with open(path, "rb", buffering=0) as file:
-        number = 0
-        while count := file.readinto(blocks[number % 4]):
-            yield blocks[number % 4][:count]
-            number += 1
+        for block in cycle(blocks):
+            if not (count := file.readinto(block)):
+                return
+            yield block[:count]
 
 
 def _make_file(path: str, mib: int) -> None:
-    block = os.urandom(1024 * 1024)
+    block = os.urandom(MIB)
     with open(path, "wb") as file:
         for number in range(mib):
             file.write(number.to_bytes(8, "big") + block[8:])

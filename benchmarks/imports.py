@@ -87,12 +87,16 @@ def rounds(running: Service, source: Path, url: str, count: int) -> tuple[Times,
         written = (_written(running.pid) - before) / source.stat().st_size
         _delete(running, image)
         for stores in (STORES[:1], STORES):
-            image = _create(running)
-            method = {"name": "web-download", "uri": url}
-            name = f"web-download to {len(stores)}"
-            times.measure(name, lambda: _import(running, image, method, stores))  # noqa: B023
-            _delete(running, image)
+            import_once(times, running, url, stores, f"web-download to {len(stores)}")
     return times, written
+
+
+def import_once(times: Times, running: Service, url: str, stores: tuple[str, ...], name: str | None = None) -> None:
+    """Measure a web-download to ``stores``, whose ids are its name if it has none, and delete the image."""
+    image = _create(running)
+    method = {"name": "web-download", "uri": url}
+    times.measure(name or ", ".join(stores), lambda: _import(running, image, method, stores))
+    _delete(running, image)
 
 
 def _hash(path: Path) -> None:

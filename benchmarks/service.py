@@ -103,8 +103,9 @@ def service(
 ) -> Iterator[Service]:
     """Yield the service on the database ``connection``, started by ``glance-mini serve`` and stopped afterwards.
 
-    ``stores`` are the ids of file stores; if empty, there is one store without an id. ``sections`` is further text of
-    the configuration file, ``tls`` the files of certificate and key; without it the service speaks plain HTTP.
+    ``stores`` are the ids of file stores, or have the form id:driver and a section in ``sections``; if empty, there is
+    one store without an id. ``sections`` is further text of the configuration file, ``tls`` the files of certificate
+    and key; without it the service speaks plain HTTP.
     """
     with tempfile.TemporaryDirectory() as name:
         home, port, token = Path(name), free_port(), uuid4().hex
@@ -121,7 +122,7 @@ def service(
                 port=port,
                 workers=workers,
                 tls="tls_certificate = {}\ntls_key = {}".format(*tls) if tls else "",
-                backends=f"enabled_backends = {','.join(f'{store}:file' for store in stores)}" if stores else "",
+                backends=f"enabled_backends = {','.join(map(_backend, stores))}" if stores else "",
                 sections=_store_sections(stores, home) + sections,
             )
         )
@@ -175,8 +176,12 @@ def make_certificate(folder: Path) -> tuple[str, str]:
 def _store_sections(stores: Sequence[str], home: Path) -> str:
     if not stores:
         return _ONE_STORE.format(folder=home)
-    sections = [f"[{store}]\nfilesystem_store_datadir = {home}/{store}\n" for store in stores]
-    return f"[glance_store]\ndefault_backend = {stores[0]}\n" + "".join(sections)
+    sections = [f"[{store}]\nfilesystem_store_datadir = {home}/{store}\n" for store in stores if ":" not in store]
+    return f"[glance_store]\ndefault_backend = {stores[0].partition(':')[0]}\n" + "".join(sections)
+
+
+def _backend(store: str) -> str:
+    return store if ":" in store else f"{store}:file"
 
 
 def _command(module: str) -> list[str]:

@@ -177,7 +177,8 @@ def open_services(
     give_freed_blocks_back()
     metrics = Metrics()
     data, publisher = open_data_and_publisher(conf, metrics, undo, send)
-    stores = open_stores(store_conf or conf)
+    buffers = Buffers(conf.transfers.memory_mib * MIB, conf.transfers.memory_wait)
+    stores = open_stores(store_conf or conf, buffers)
     undo.callback(stores.close)
     for store in stores:
         metrics.store_available.labels(store.id).set(store.available)
@@ -200,7 +201,7 @@ def open_services(
         health=health,
         node_url=conf.worker_self_reference_url or conf.public_endpoint,
         import_methods=load_method_rules(conf),
-        buffers=Buffers(conf.transfers.memory_mib * MIB, conf.transfers.memory_wait),
+        buffers=buffers,
     )
 
 
@@ -279,12 +280,14 @@ def open_dispatcher(conf: cfg.ConfigOpts, services: Services) -> "Dispatcher":
     return Dispatcher(services.data, open_confirmed(conf), services.metrics)
 
 
-def open_stores(conf: cfg.ConfigOpts) -> Stores:
+def open_stores(conf: cfg.ConfigOpts, buffers: Buffers | None = None) -> Stores:
     """Return the stores that ``conf`` describes, with the staging area if an import method is enabled.
+
+    Their drivers borrow memory from ``buffers``; None: each has its own budget.
 
     Raises what ``Stores.from_config`` raises.
     """
-    return Stores.from_config(conf, _reserved_stores(conf), UriFilter.from_config(conf))
+    return Stores.from_config(conf, _reserved_stores(conf), UriFilter.from_config(conf), buffers=buffers)
 
 
 def update_stores(stores: Stores, conf: cfg.ConfigOpts) -> None:

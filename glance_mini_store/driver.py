@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 from oslo_config import cfg
 
 from glance_mini_store import errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.caller import Caller
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.web.target import AddressJudge
@@ -68,6 +69,13 @@ class Driver(abc.ABC):
 
         A driver whose locations name hosts that users choose must not connect to an address that the judge refuses;
         ``glance_mini_store.web`` ensures this. Other drivers need no judge.
+        """
+
+    def use_buffers(self, buffers: Buffers) -> None:  # noqa: B027
+        """Set the budget that the driver borrows memory from; called once, before ``check``, if the service has one.
+
+        The memory of the chunks and of one block that is read is in it already. A driver that can use some MiB more,
+        for example to send several parts at once, borrows them, and does with less where it gets none.
         """
 
     def trusting(self) -> Self:

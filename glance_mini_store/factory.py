@@ -6,12 +6,14 @@ unless its group has ``optional = true``.
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from oslo_config import cfg
 
 from glance_mini_store import errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.driver import Driver
 from glance_mini_store.loading import load_driver
 from glance_mini_store.settings import DEFAULTS_GROUP, MAIN_GROUP, STORE_OPTIONS, register_opts, resolve
@@ -34,19 +36,21 @@ def assemble(
     judge: AddressJudge | None = None,
     known: Mapping[str, Store] = MappingProxyType({}),
     *,
+    buffers: Buffers | None = None,
     needs_default: bool = True,
 ) -> tuple[list[Store], bool]:
     """Return the stores, checked and ready, and whether they are configured by id.
 
     ``reserved`` adds stores as id → driver. ``judge`` checks the addresses that are read for users; None allows any.
-    A store with the same settings as one of the ``known`` uses its driver. ``needs_default`` False: a missing default
-    store is no error. Raises BadStoreConfiguration, DriverLoadFailure, or what the check of a driver raised; then no
-    store is left open.
+    ``buffers`` is the budget of all drivers; None: each has its own. A store with the same settings as one of the
+    ``known`` uses its driver. ``needs_default`` False: a missing default store is no error. Raises
+    BadStoreConfiguration, DriverLoadFailure, or what the check of a driver raised; then no store is left open.
     """
     register_opts(conf)
     stores: list[Store] = []
     try:
-        return stores, _add_all(conf, reserved, stores, judge, known, needs_default=needs_default)
+        fit = partial(_fit, judge=judge, buffers=buffers)
+        return stores, _add_all(conf, reserved, stores, fit, known, needs_default=needs_default)
     except BaseException:
         kept = {store.held for store in known.values()}
         for store in stores:
@@ -59,7 +63,7 @@ def _add_all(
     conf: cfg.ConfigOpts,
     reserved: Mapping[str, str],
     stores: list[Store],
-    judge: AddressJudge | None,
+    fit: Callable[[Driver], None],
     known: Mapping[str, Store],
     *,
     needs_default: bool,
@@ -81,7 +85,7 @@ def _add_all(
                 driver,
                 default=default,
                 reserved=store_id in reserved,
-                judge=judge,
+                fit=fit,
                 known=known.get(store_id),
             )
         )
@@ -96,7 +100,7 @@ def _store(
     *,
     default: str | None,
     reserved: bool,
-    judge: AddressJudge | None,
+    fit: Callable[[Driver], None],
     known: Store | None,
 ) -> Store:
     """Return one store; errors get its id and its driver."""
@@ -104,7 +108,7 @@ def _store(
     try:
         common = resolve(conf, group, STORE_OPTIONS)
         optional = common.optional and not is_default
-        held, reason = _driver(conf, group, store_id, driver, optional=optional, judge=judge, known=known)
+        held, reason = _driver(conf, group, store_id, driver, optional=optional, fit=fit, known=known)
         return Store(
             held.driver,
             store_id,
@@ -127,7 +131,7 @@ def _driver(
     name: str,
     *,
     optional: bool,
-    judge: AddressJudge | None,
+    fit: Callable[[Driver], None],
     known: Store | None,
 ) -> tuple[Held, str | None]:
     """Return the driver, or a substitute with the reason if the store is optional and cannot be set up."""
@@ -138,8 +142,7 @@ def _driver(
         if known is not None and known.available and known.held.settings == (name, settings):
             return known.held, None
         found = driver = driver_class.from_config(settings, store_id)
-        if judge is not None:
-            driver.guard(judge)
+        fit(driver)
         driver.check()
         return Held(driver, (name, settings)), None
     except errors.StoreError as error:
@@ -151,6 +154,13 @@ def _driver(
         if isinstance(found, Driver):
             found.close()
         return Held(UnavailableDriver(name, schemes, str(error))), str(error)
+
+
+def _fit(driver: Driver, judge: AddressJudge | None, buffers: Buffers | None) -> None:
+    if judge is not None:
+        driver.guard(judge)
+    if buffers is not None:
+        driver.use_buffers(buffers)
 
 
 def _default_id(default: str | None, wanted: Mapping[str, str], multi: bool, *, needed: bool) -> str | None:

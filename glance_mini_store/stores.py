@@ -9,6 +9,7 @@ from typing import Protocol, Self, TypeVar
 from oslo_config import cfg
 
 from glance_mini_store import errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.factory import assemble
 from glance_mini_store.loading import list_opts
 from glance_mini_store.location import SCHEME_TO_CLS_MAP, get_location_from_uri
@@ -38,8 +39,9 @@ _HasLocation = TypeVar("_HasLocation", bound=HasLocation)
 class Stores:
     """The stores in the order of the configuration; ``multi``: whether ``enabled_backends`` is set."""
 
-    def __init__(self, stores: Iterable[Store], *, multi: bool = True) -> None:
+    def __init__(self, stores: Iterable[Store], *, multi: bool = True, buffers: Buffers | None = None) -> None:
         self._stores = {store.id: store for store in stores}
+        self._buffers = buffers
         self.multi = multi
 
     @classmethod
@@ -49,15 +51,17 @@ class Stores:
         reserved: Mapping[str, str] | None = None,
         judge: AddressJudge | None = None,
         *,
+        buffers: Buffers | None = None,
         needs_default: bool = True,
     ) -> Self:
         """Return the stores in ``conf``, checked and ready; ``reserved`` adds stores as id → driver.
 
-        ``judge`` checks the addresses that are read for users; None allows any. ``needs_default`` False: ``default``
-        may be missing. Raises BadStoreConfiguration, DriverLoadFailure, or what the check of a driver raised.
+        ``judge`` checks the addresses that are read for users; None allows any. ``buffers`` is the memory that all
+        drivers borrow from; None: each has its own budget. ``needs_default`` False: ``default`` may be missing.
+        Raises BadStoreConfiguration, DriverLoadFailure, or what the check of a driver raised.
         """
-        stores, multi = assemble(conf, reserved or {}, judge, needs_default=needs_default)
-        return cls(stores, multi=multi)
+        stores, multi = assemble(conf, reserved or {}, judge, buffers=buffers, needs_default=needs_default)
+        return cls(stores, multi=multi, buffers=buffers)
 
     def update(
         self, conf: cfg.ConfigOpts, reserved: Mapping[str, str] | None = None, judge: AddressJudge | None = None
@@ -72,7 +76,7 @@ class Stores:
         if bool(conf.enabled_backends) != self.multi:
             reason = "whether stores have ids cannot change while the service runs; start it again"
             raise errors.BadStoreConfiguration(option="enabled_backends", reason=reason)
-        stores, _ = assemble(conf, reserved or {}, judge, self._stores)
+        stores, _ = assemble(conf, reserved or {}, judge, self._stores, buffers=self._buffers)
         self._stores = {store.id: store for store in stores}
 
     @property

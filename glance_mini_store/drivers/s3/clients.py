@@ -17,15 +17,19 @@ _CONNECTIONS = 64
 
 @dataclass(frozen=True)
 class Credentials:
-    """An access key and its secret key."""
+    """An access key and its secret key; keys for a limited time have a session token."""
 
     access_key: str
     secret_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How clients connect. Times in seconds; ``url_format`` is auto, virtual or path; ``cacert`` a path or None."""
+    """How clients connect. Times in seconds; ``url_format`` is auto, virtual or path; ``cacert`` a path or None.
+
+    ``signs_data``: whether a hash of the data is signed where TLS does not protect it.
+    """
 
     region: str = "us-east-1"
     url_format: str = "auto"
@@ -33,6 +37,7 @@ class Settings:
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     attempts: int = 5
+    signs_data: bool = True
     request_checksums: str = "when_required"
     response_checksums: str = "when_required"
 
@@ -77,7 +82,7 @@ class Clients:
                 "s3": {
                     "addressing_style": endpoint.url_style(settings.url_format),
                     # TLS protects the data already; a hash of each part for the signature costs time.
-                    "payload_signing_enabled": not endpoint.is_secure,
+                    "payload_signing_enabled": settings.signs_data and not endpoint.is_secure,
                 },
                 "connect_timeout": settings.connect_timeout,
                 "read_timeout": settings.read_timeout,
@@ -92,5 +97,6 @@ class Clients:
             region_name=settings.region,
             aws_access_key_id=credentials.access_key,
             aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.session_token,
             verify=settings.cacert or True,
         )

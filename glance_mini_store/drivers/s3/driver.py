@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Self
 
 from glance_mini_store import capabilities, errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.s3.bucket import Bucket
 from glance_mini_store.drivers.s3.clients import Clients, Credentials, Settings
@@ -20,6 +21,7 @@ from glance_mini_store.drivers.s3.writing import Limits, Writing
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.locations.s3 import S3Location
 from glance_mini_store.names import check_name, is_name
+from glance_mini_store.ranges import RangeMemory
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _WHEN_REQUIRED = "when_required"
@@ -58,23 +60,33 @@ class S3Driver(Driver):
         self._creates_bucket = creates_bucket
         self._encryption = dict(encryption or {})
         self._in_work = NamesInWork()
+        self._buffers = Buffers()
 
     @classmethod
     def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
         """Return a driver with the configured settings; see ``Driver.from_config``."""
         return cls(
             Endpoint.from_option(_required(settings, "s3_store_host")),
-            Credentials(_required(settings, "s3_store_access_key"), _required(settings, "s3_store_secret_key")),
+            Credentials(
+                _required(settings, "s3_store_access_key"),
+                _required(settings, "s3_store_secret_key"),
+                settings.s3_store_session_token or None,
+            ),
             _bucket_name(settings),
             settings=_client_settings(settings),
             limits=Limits(
                 settings.s3_store_large_object_size,
                 settings.s3_store_large_object_chunk_size,
                 settings.s3_store_thread_pools,
+                settings.s3_store_read_ranges,
             ),
             creates_bucket=settings.s3_store_create_bucket_on_put,
             encryption=_encryption(settings),
         )
+
+    def use_buffers(self, buffers: Buffers) -> None:
+        """Borrow the memory of parts from ``buffers``."""
+        self._buffers = buffers
 
     @property
     def prefixes(self) -> tuple[str, ...]:
@@ -115,13 +127,14 @@ class S3Driver(Driver):
         with self._in_work.holding(name) as is_free:
             if not is_free:
                 raise errors.Duplicate(location=location)
-            writing = Writing(self._own_bucket(), name, location, self._limits, self._creates_bucket)
+            writing = Writing(self._own_bucket(), name, location, self._limits, self._buffers, self._creates_bucket)
             return Written(location, writing.write(chunks, size))
 
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Return the bytes; a broken connection is resumed at its offset."""
         bucket, key = self._find(location)
-        return open_range(bucket, key, location, offset, length, self._settings.attempts)
+        memory = RangeMemory(self._buffers, self._limits.ranges)
+        return open_range(bucket, key, location, offset, length, self._settings.attempts, memory)
 
     def size(self, location: str) -> int:
         """Return the size that the service tells."""
@@ -229,6 +242,7 @@ def _client_settings(settings: SimpleNamespace) -> Settings:
         connect_timeout=settings.s3_store_connect_timeout,
         read_timeout=settings.s3_store_read_timeout,
         attempts=settings.s3_store_attempts,
+        signs_data=settings.s3_store_sign_data,
         request_checksums=settings.s3_store_request_checksum_calculation if is_protected else _WHEN_REQUIRED,
         response_checksums=settings.s3_store_response_checksum_validation if is_protected else _WHEN_REQUIRED,
     )

@@ -3,6 +3,7 @@
 from oslo_config import cfg
 
 from glance_mini_store.drivers.s3.parts import MIB, SMALLEST_PART
+from glance_mini_store.ranges import ranges_option
 
 _CHECKSUMS = ("when_required", "when_supported")
 
@@ -14,6 +15,12 @@ OPTIONS = (
     cfg.StrOpt("s3_store_region_name", help="Region for signatures and for a new bucket. Unset: us-east-1."),
     cfg.StrOpt("s3_store_access_key", secret=True, help="Access key. It is never part of the location of an image."),
     cfg.StrOpt("s3_store_secret_key", secret=True, help="Secret key of s3_store_access_key."),
+    cfg.StrOpt(
+        "s3_store_session_token",
+        secret=True,
+        help="Session token, if s3_store_access_key is valid for a limited time only. Replace all three before it "
+        "ends, and send SIGHUP.",
+    ),
     cfg.StrOpt("s3_store_bucket", help="Bucket that holds the data. Give it to this store alone."),
     cfg.BoolOpt(
         "s3_store_create_bucket_on_put",
@@ -38,14 +45,22 @@ OPTIONS = (
         "s3_store_large_object_chunk_size",
         default=10 * MIB,
         min=SMALLEST_PART,
-        help="Bytes of a part. Parts grow where 10,000 of them would not reach the size of the object. Parts in memory "
-        "take at most 32 MiB for each upload; a part of more than 16 MiB is kept in a temporary file.",
+        help="Bytes of a part. Parts grow where 10,000 of them would not reach the size of the object. Those in "
+        "memory take at most 32 MiB for each upload, borrowed from the memory of transfers; a part of more than 16 "
+        "MiB, or one that is lent no memory, is kept in a temporary file.",
     ),
     cfg.IntOpt(
         "s3_store_thread_pools",
         default=10,
         min=1,
         help="How many parts of an upload are sent at once, as far as the memory of an upload allows.",
+    ),
+    ranges_option("s3_store_read_ranges"),
+    cfg.BoolOpt(
+        "s3_store_sign_data",
+        default=True,
+        help="Sign a SHA-256 hash of the data that is sent over plain http, so that nobody on the way can change it. "
+        "It takes 0.7 seconds of CPU for each GiB here, and as much in the service. With https, TLS protects the data.",
     ),
     cfg.StrOpt("s3_store_cacert", help="PEM file with the CA certificates that verify the service. Unset: boto3's."),
     cfg.BoolOpt(

@@ -12,7 +12,7 @@ LARGEST_OBJECT = 5 * 1024 * GIB
 """The limits of the S3 API; sizes in bytes."""
 
 MEMORY = 32 * MIB
-"""The most bytes of parts that an upload holds in memory."""
+"""The most bytes of parts that an upload holds in memory, if the budget lends it so much."""
 
 _EQUAL_PARTS = 4_000
 _GROWTH = 1_050

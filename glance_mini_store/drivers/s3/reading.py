@@ -1,4 +1,4 @@
-"""Reads a range of one object, and goes on at its offset where the connection breaks off."""
+"""Reads an object, or a part of it, and goes on at its offset where a connection breaks off."""
 
 import logging
 import time
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from glance_mini_store import errors
 from glance_mini_store.drivers.s3.bucket import Bucket
 from glance_mini_store.drivers.s3.library import Reply
+from glance_mini_store.ranges import RangeMemory, open_ranges
 from glance_mini_store.redaction import redact
 from glance_mini_store.streams import BLOCK
 
@@ -17,17 +18,24 @@ _FIRST_DELAY, _LONGEST_DELAY = 0.2, 20.0
 
 
 def open_range(
-    bucket: Bucket, key: str, location: str, offset: int, length: int | None, attempts: int
+    bucket: Bucket, key: str, location: str, offset: int, length: int | None, attempts: int, memory: RangeMemory
 ) -> Iterator[bytes]:
-    """Return the bytes as ``Driver.read`` does; ``attempts`` is how often a read is tried without progress."""
+    """Return the bytes as ``Driver.read`` does; ``attempts`` is how often a read is tried without progress.
+
+    Many bytes are read in several ranges if ``memory`` has room.
+    """
+
+    def request(start: int, end: int | None) -> ObjectRange:
+        return ObjectRange(bucket, key, location, bucket.get(key, start, end, None), start, attempts)
+
     with bucket.failures.reading(location):
         if length != 0:
-            end = None if length is None else offset + length
             try:
-                return ObjectRange(bucket, key, location, bucket.get(key, offset, end, None), offset, attempts)
+                return open_ranges(request, offset, length, memory)
             except bucket.failures.types as error:
                 if not bucket.failures.of(error).is_outside:
                     raise
+        memory.end()
         reply = bucket.head(key)
     if reply is None:
         raise errors.NotFound(location=location)
@@ -48,10 +56,27 @@ class ObjectRange(Iterator[bytes]):
         self._etag = reply.get("ETag")
         self._position = offset
         self._end = offset + reply["ContentLength"]
+        self._size = _object_size(reply)
         self._failed = 0
         if _start(reply) != offset:
             self.close()
             raise _other_range()
+
+    @property
+    def end(self) -> int:
+        """Return the offset behind the last byte."""
+        return self._end
+
+    @property
+    def object_size(self) -> int | None:
+        """Return the size in bytes of the whole object; None without an ETag, or as unknown."""
+        return self._size if self._etag else None
+
+    def fetch(self, start: int, end: int) -> "ObjectRange":
+        """Return other bytes of the same object."""
+        with self._bucket.failures.reading(self._location):
+            reply = self._bucket.get(self._key, start, end, self._etag)
+        return ObjectRange(self._bucket, self._key, self._location, reply, start, self._attempts)
 
     def __next__(self) -> bytes:
         if self._position == self._end:
@@ -95,6 +120,14 @@ def _start(reply: Reply) -> int:
     """Return the offset of the first byte of an answer, 0 without a range."""
     text = reply.get("ContentRange", "bytes 0-").removeprefix("bytes ").partition("-")[0]
     return int(text) if text.isdigit() else -1
+
+
+def _object_size(reply: Reply) -> int | None:
+    """Return the size of the object of which an answer holds a range; None as unknown (RFC 9110 section 14.4)."""
+    if "ContentRange" not in reply:
+        return reply["ContentLength"]
+    text = reply["ContentRange"].rpartition("/")[2]
+    return int(text) if text.isdigit() else None
 
 
 def _other_range() -> errors.RemoteServiceUnavailable:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 
 from glance_mini_store import errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.drivers.s3.bucket import Data
 from glance_mini_store.drivers.s3.parts import is_in_memory
 from glance_mini_store.lanes import Chunk
@@ -31,7 +32,7 @@ class Source:
 
 
 class PartBuffer(abc.ABC):
-    """Holds one part of up to ``size`` bytes; ``filled`` of them are there."""
+    """Room for one part of up to ``size`` bytes; ``filled`` of them are there."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -57,8 +58,11 @@ class PartBuffer(abc.ABC):
 
 
 class _Memory(PartBuffer):
-    def __init__(self, size: int) -> None:
+    """Memory that was borrowed from ``budget``."""
+
+    def __init__(self, size: int, budget: Buffers) -> None:
         super().__init__(size)
+        self._lender: Buffers | None = budget
         self._bytes = bytearray(size)
 
     def fill(self, source: Source) -> None:
@@ -74,6 +78,9 @@ class _Memory(PartBuffer):
 
     def close(self) -> None:
         self._bytes = bytearray()
+        if self._lender is not None:
+            self._lender.give_back(self.size)
+            self._lender = None
 
 
 class _File(PartBuffer):
@@ -105,6 +112,11 @@ class _File(PartBuffer):
         self._file.close()
 
 
-def new_buffer(size: int) -> PartBuffer:
-    """Return a buffer for a part of ``size`` bytes."""
-    return _Memory(size) if is_in_memory(size) else _File(size)
+def new_buffer(size: int, budget: Buffers) -> PartBuffer:
+    """Return room for a part of ``size`` bytes: in memory, if it is small and ``budget`` lends it, else in a file."""
+    return memory_buffer(size, budget) or _File(size)
+
+
+def memory_buffer(size: int, budget: Buffers) -> PartBuffer | None:
+    """Return room in memory; None if the part is too large, or ``budget`` does not lend it."""
+    return _Memory(size, budget) if is_in_memory(size) and budget.borrow(size) else None

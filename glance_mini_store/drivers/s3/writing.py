@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from glance_mini_store import errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.drivers.s3.bucket import Bucket, is_of_write
 from glance_mini_store.drivers.s3.parts import part_size
 from glance_mini_store.drivers.s3.sending import Sending
@@ -23,21 +24,31 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Limits:
-    """Sizes in bytes: an object of ``large_object`` or more goes in parts of ``part`` or more, ``threads`` at once."""
+    """Sizes in bytes: an object of ``large_object`` or more goes in parts of ``part`` or more, ``threads`` at once.
+
+    ``ranges`` are read ahead at once.
+    """
 
     large_object: int
     part: int
     threads: int
+    ranges: int
 
 
 class Writing:
-    """One write of ``key``; ``location`` stands in errors. With ``creates_bucket`` a missing bucket is created."""
+    """One write of ``key``; ``location`` stands in errors. Parts in memory are borrowed from ``budget``.
 
-    def __init__(self, bucket: Bucket, key: str, location: str, limits: Limits, creates_bucket: bool) -> None:
+    With ``creates_bucket`` a missing bucket is created.
+    """
+
+    def __init__(
+        self, bucket: Bucket, key: str, location: str, limits: Limits, budget: Buffers, creates_bucket: bool
+    ) -> None:
         self._bucket = bucket
         self._key = key
         self._location = location
         self._limits = limits
+        self._budget = budget
         self._creates_bucket = creates_bucket
         self._mark = uuid.uuid4().hex
         self._failures = bucket.failures
@@ -46,7 +57,9 @@ class Writing:
         """Write all ``chunks`` and return their size; errors as ``Driver.write``."""
         self._call(self._refuse_duplicate)
         source = Source(chunks)
-        first = new_buffer(part_size(0, self._limits.part, size))
+        part = part_size(0, self._limits.part, size)
+        # A buffer that is full would begin an object in parts.
+        first = new_buffer(part if size is None else min(part, size + 1), self._budget)
         try:
             first.fill(source)
             if first.is_full or first.filled >= self._limits.large_object:
@@ -61,6 +74,7 @@ class Writing:
         sending = Sending(
             lambda number, part: self._call(lambda: self._bucket.send(self._key, upload, number, part.data)),
             self._limits.threads,
+            self._budget,
         )
         try:
             total = self._send_all(sending, first, source, size)

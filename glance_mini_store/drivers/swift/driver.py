@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Self, cast
 
 from glance_mini_store import capabilities, errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.caller import Caller
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.swift.accounts import AuthenticatedAccount, AuthSettings, CredentialsRefused, origin
@@ -28,6 +29,7 @@ from glance_mini_store.drivers.swift.trusts import Trusts
 from glance_mini_store.drivers.swift.writing import Write
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.names import check_name
+from glance_mini_store.ranges import RangeMemory, open_ranges
 
 LOG = logging.getLogger(__name__)
 
@@ -35,14 +37,24 @@ _CAN = (capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities
 
 
 class SwiftDriver(Driver):
-    """Data in ``tenancy``: up to ``single`` bytes as one object, larger data in segments of ``sizes``."""
+    """Data in ``tenancy``: up to ``single`` bytes as one object, larger data in segments of ``sizes``.
+
+    Of a large read ``ranges`` are fetched at once.
+    """
 
     type = "swift"
     schemes = ("swift+config", "swift+https", "swift+http", "swift")
     options = OPTIONS
 
     def __init__(
-        self, client: Client, tenancy: Tenancy, container: str, single: int, sizes: SegmentSizes, retries: int = 0
+        self,
+        client: Client,
+        tenancy: Tenancy,
+        container: str,
+        single: int,
+        sizes: SegmentSizes,
+        retries: int = 0,
+        ranges: int = 0,
     ) -> None:
         self._client = client
         self._tenancy = tenancy
@@ -50,6 +62,8 @@ class SwiftDriver(Driver):
         self._single = single
         self._sizes = sizes
         self._retries = retries
+        self._ranges = ranges
+        self._buffers = Buffers()
         self.capabilities = frozenset([*_CAN, capabilities.ACL] if isinstance(tenancy, MultiTenant) else _CAN)
 
     @classmethod
@@ -76,7 +90,12 @@ class SwiftDriver(Driver):
             settings.swift_store_large_object_size * MIB,
             SegmentSizes(settings.swift_store_large_object_chunk_size * MIB),
             settings.swift_store_retry_get_count,
+            settings.swift_store_read_ranges,
         )
+
+    def use_buffers(self, buffers: Buffers) -> None:
+        """Borrow the memory of ranges that are read at once from ``buffers``."""
+        self._buffers = buffers
 
     def for_caller(self, caller: Caller) -> Self:
         """Return a driver that writes to the account of the caller's project, if the store is multi-tenant."""
@@ -142,9 +161,14 @@ class SwiftDriver(Driver):
 
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Return the bytes of the object, which are requested at the call."""
-        reading = Reading(self._tenancy.for_reading(location), offset, length, self._retries)
-        reading.open()
-        return reading
+        place = self._tenancy.for_reading(location)
+
+        def request(start: int, end: int | None) -> Reading:
+            reading = Reading(place, start, None if end is None else end - start, self._retries)
+            reading.open()
+            return reading
+
+        return open_ranges(request, offset, length, RangeMemory(self._buffers, self._ranges))
 
     def size(self, location: str) -> int:
         """Return the size of the object, for a manifest that of all segments."""

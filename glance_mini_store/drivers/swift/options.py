@@ -3,6 +3,7 @@
 from oslo_config import cfg
 
 from glance_mini_store.lists import ListOpt
+from glance_mini_store.ranges import ranges_option
 
 OPTIONS = (
     cfg.StrOpt(
@@ -93,6 +94,7 @@ OPTIONS = (
         max=100,
         help="How often a broken read is continued at the byte that was reached.",
     ),
+    ranges_option("swift_store_read_ranges"),
     cfg.IntOpt(
         "swift_store_expire_soon_interval",
         default=60,

@@ -21,13 +21,15 @@ class Reading(Iterator[bytes]):
     InvalidRange, RemoteServiceUnavailable.
     """
 
-    def __init__(self, place: Place, offset: int, length: int | None, retries: int) -> None:
+    def __init__(self, place: Place, offset: int, length: int | None, retries: int, etag: str = "") -> None:
+        """With ``etag``, nothing is read of an object that has another one."""
         self._place = place
         self._position = offset
         self._left = length
         self._retries = retries
         self._tried = 0
-        self._etag = ""
+        self._etag = etag
+        self._size: int | None = None
         self._stream: Stream | None = None
 
     def open(self) -> None:
@@ -38,8 +40,9 @@ class Reading(Iterator[bytes]):
         stream = self._request()
         if stream.status == 416 or (stream.status == 200 and self._position):
             # Swift sends an empty object whole, whatever the range.
-            size = self._size(stream)
+            found = self._size_of(stream)
             stream.close()
+            size = size_of(self._place) if found is None else found
             self._require(size)
             if size != self._position:
                 raise failed(stream.status)
@@ -54,6 +57,23 @@ class Reading(Iterator[bytes]):
         if "content-length" in stream.headers:
             available = int(stream.headers["content-length"])
             self._left = available if self._left is None else min(self._left, available)
+            self._size = self._size_of(stream) if stream.status == 206 else available
+
+    @property
+    def end(self) -> int:
+        """Return the offset behind the last byte."""
+        return self._position + (self._left or 0)
+
+    @property
+    def object_size(self) -> int | None:
+        """Return the size in bytes of the whole object; None without an ETag, or as unknown."""
+        return self._size if self._etag else None
+
+    def fetch(self, start: int, end: int) -> "Reading":
+        """Return other bytes of the same object."""
+        reading = Reading(self._place, start, end - start, self._retries, self._etag)
+        reading.open()
+        return reading
 
     def __next__(self) -> bytes:
         while self._left != 0:
@@ -113,9 +133,10 @@ class Reading(Iterator[bytes]):
         request = Request("GET", self._place.container, self._place.name, headers=headers)
         return self._place.client.open(self._place.account, request)
 
-    def _size(self, stream: Stream) -> int:
+    def _size_of(self, stream: Stream) -> int | None:
+        """Return the size of the object of which an answer tells, or holds, a range; None as unknown."""
         found = _OF_RANGE.fullmatch(stream.headers.get("content-range", ""))
-        return int(found[1]) if found else size_of(self._place)
+        return int(found[1]) if found else None
 
     def _require(self, size: int) -> None:
         if self._position > size:

@@ -69,6 +69,12 @@ class Faults:
             self.assertEqual(data, b"".join(self.driver_for().read(written.location)))
             self.assertEqual(data[PART - 3 : PART + 4], b"".join(self.driver_for().read(written.location, PART - 3, 7)))
 
+    def test_data_that_is_not_signed_comes_back(self):
+        data = pattern(2 * PART + 1)
+        for size in (100, len(data)):
+            written = self.driver_for(s3_store_sign_data=False).write(new_name(), pieces(data[:size]), size)
+            self.assertEqual(data[:size], b"".join(self.driver_for().read(written.location)))
+
     def test_object_of_whole_parts_comes_back(self):
         data = pattern(2 * PART)
         written = self.driver_for().write(new_name(), pieces(data), None)
@@ -164,6 +170,34 @@ class Faults:
         blocks = driver.read(location)
         received = next(blocks)
         self.client.put_object(Bucket=self.bucket, Key=name, Body=second)
+        with self.assertRaises(errors.RemoteServiceUnavailable):
+            for block in blocks:
+                received += block
+        self.assertEqual(first[: len(received)], received)
+
+    def test_large_read_in_ranges_is_the_same_also_where_connections_break(self):
+        data = pattern(30 * MIB + 5)
+        proxy, driver = self.proxied(s3_store_read_ranges=3)
+        location = driver.write(new_name(), pieces(data), len(data)).location
+        for offset, length in ((0, None), (5, 20 * MIB), (0, 8 * MIB), (8 * MIB + 1, None), (len(data), None)):
+            end = None if length is None else offset + length
+            self.assertEqual(data[offset:end], b"".join(driver.read(location, offset, length)), (offset, length))
+        proxy.break_answer_after = [MIB + 17, 2 * MIB + 3, MIB]
+        self.assertEqual(data, b"".join(driver.read(location)))
+        self.assertEqual(3, proxy.broken)
+        self.assertRaises(errors.InvalidRange, driver.read, location, len(data) + 1)
+        empty = driver.write(new_name(), [], 0).location
+        self.assertEqual(b"", b"".join(driver.read(empty)))
+        self.assertRaises(errors.NotFound, driver.read, f"{location}x")
+
+    def test_ranges_of_another_object_are_an_error(self):
+        name, first = new_name(), pattern(30 * MIB)
+        driver = self.driver_for(s3_store_read_ranges=2)
+        location = driver.write(name, pieces(first), len(first)).location
+        blocks = driver.read(location)
+        received = next(blocks)
+        # Two ranges are asked for at once, those behind them when they were read.
+        self.client.put_object(Bucket=self.bucket, Key=name, Body=bytes(len(first)))
         with self.assertRaises(errors.RemoteServiceUnavailable):
             for block in blocks:
                 received += block

@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import requests
 
@@ -27,8 +29,11 @@ s3_store_large_object_chunk_size = 5242880
 """
 
 
-class ServiceTest(S3TestCase):
+class ServiceTestCase(S3TestCase):
+    """A service whose default store is a bucket; ``more`` is added to its configuration."""
+
     service_name = "radosgw"
+    more = ""
 
     def setUp(self):
         super().setUp()
@@ -40,7 +45,7 @@ class ServiceTest(S3TestCase):
         }
         lines = "".join(f"{name} = {value}\n" for name, value in self.options.items())
         users = {"alice": ("demo", "member"), "admin": ("admin", "admin")}
-        self.served = self.useFixture(Served(_CONFIGURATION + lines, users=users))
+        self.served = self.useFixture(Served(_CONFIGURATION + lines + self.more, users=users))
 
     def ask(self, method, path, status, user="alice", **arguments):
         """Return the answer, which has that status."""
@@ -58,6 +63,35 @@ class ServiceTest(S3TestCase):
         """Upload ``data`` (bytes: with their length, an iterator: without)."""
         return self.ask("PUT", f"{image}/file", status, data=data, headers={"Content-Type": "application/octet-stream"})
 
+
+class MemoryTest(ServiceTestCase):
+    """The parts of uploads come from the memory of transfers."""
+
+    more = "[transfers]\nmemory_mib = 64\n"
+
+    def test_eight_uploads_at_once_stay_within_the_memory_of_transfers(self):
+        self.upload(self.create(), pattern(MIB))
+        workers = workers_of(self.served)
+        before = {worker: self.peak_mib(worker, reset=True) for worker in workers}
+        data = pattern(40 * MIB)
+        with ThreadPoolExecutor(8) as executor:
+            images = [self.create() for _ in range(8)]
+            list(executor.map(lambda image: self.upload(image, data), images))
+        growth = max(self.peak_mib(worker) - before[worker] for worker in workers)
+        # Threads, connections and what the C library keeps need some MiB more; parts without a bound took 240.
+        self.assertLess(growth, 64 + 24)
+        digest = hashlib.sha512(data).hexdigest()
+        self.assertEqual({digest}, {self.ask("GET", image, 200).json()["os_hash_value"] for image in images})
+
+    def peak_mib(self, process, reset=False):
+        """Return the most memory that a process has had since the last reset; see proc_pid_clear_refs(5)."""
+        if reset:
+            Path(f"/proc/{process}/clear_refs").write_text("5")
+        status = Path(f"/proc/{process}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 1024
+
+
+class ServiceTest(ServiceTestCase):
     def test_image_is_uploaded_read_in_ranges_and_deleted(self):
         for data, known in ((b"small", True), (pattern(12 * MIB + 5), True), (pattern(12 * MIB + 5), False)):
             image = self.create()

@@ -127,6 +127,20 @@ class TestBrokenConnections(TempAuthCase):
                 self.assertEqual(DATA[offset:end], b"".join(driver.read(location, offset, length)))
         self.assertEqual(6, self.relay.breaks)
 
+    def test_a_large_read_in_ranges_is_the_same_also_where_connections_break(self):
+        data = pattern(30 * MIB + 5)
+        driver = self.relayed(swift_store_read_ranges=3, swift_store_retry_get_count=2)
+        location = driver.write(new_name(), pieces(data), len(data)).location
+        for offset, length in ((0, None), (5, 20 * MIB), (0, 8 * MIB), (8 * MIB + 1, None), (len(data), None)):
+            end = None if length is None else offset + length
+            self.assertEqual(data[offset:end], b"".join(driver.read(location, offset, length)), (offset, length))
+        self.relay.break_down = 9 * MIB + 3
+        self.assertEqual(data, b"".join(driver.read(location)))
+        self.assertLess(0, self.relay.breaks)
+        self.assertRaises(errors.InvalidRange, driver.read, location, len(data) + 1)
+        empty = driver.write(new_name(), [], 0).location
+        self.assertEqual(b"", b"".join(driver.read(empty)))
+
     def test_a_broken_read_is_an_error_where_none_may_go_on(self):
         location = self.single_tenant().write(new_name(), pieces(DATA), len(DATA)).location
         driver = self.relayed()

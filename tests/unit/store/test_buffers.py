@@ -110,6 +110,36 @@ class TestBuffers(testtools.TestCase):
             self.assertRaises(BuffersExhausted, each.share(1).__enter__)
 
 
+class TestBorrowing(testtools.TestCase):
+    def test_half_of_the_budget_stays_free_for_shares(self) -> None:
+        buffers = Buffers(10, 0)
+        self.assertEqual([True, True, False], [buffers.borrow(size) for size in (2, 3, 1)])
+        with buffers.share(5):
+            self.assertRaises(BuffersExhausted, buffers.share(1).__enter__)
+
+    def test_nothing_is_lent_while_shares_need_the_half(self) -> None:
+        buffers = Buffers(10, 0)
+        with buffers.share(5):
+            self.assertFalse(buffers.borrow(1))
+        self.assertTrue(buffers.borrow(1))
+
+    def test_share_that_waits_goes_on_when_memory_is_given_back(self) -> None:
+        buffers, waiting, done = Buffers(10, 0), threading.Event(), threading.Event()
+        self.assertTrue(buffers.borrow(5))
+
+        def job() -> None:
+            with buffers.share(10, waiting.set):
+                done.set()
+
+        thread = threading.Thread(target=job)
+        thread.start()
+        self.assertTrue(waiting.wait(60))
+        self.assertFalse(done.is_set())
+        buffers.give_back(5)
+        self.assertTrue(done.wait(60))
+        thread.join(60)
+
+
 class TestBlocks(testtools.TestCase):
     def test_a_long_upload_gets_several_blocks_while_the_machine_is_quiet(self) -> None:
         buffers, processors = Buffers(64 * MIB, 0), os.cpu_count() or 1

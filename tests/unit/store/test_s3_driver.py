@@ -1,6 +1,9 @@
 """The ``s3`` driver without a server: sizes of parts, addresses, options, and what failures become."""
 
+import hashlib
 import tempfile
+import threading
+from concurrent.futures import wait
 from types import SimpleNamespace
 from unittest import mock
 
@@ -9,6 +12,7 @@ import testtools
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
 from glance_mini_store import errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.drivers.s3 import S3Driver
 from glance_mini_store.drivers.s3.clients import Clients, Credentials, Settings
 from glance_mini_store.drivers.s3.endpoint import Endpoint
@@ -26,6 +30,7 @@ from glance_mini_store.drivers.s3.parts import (
     is_in_memory,
     part_size,
 )
+from glance_mini_store.drivers.s3.sending import Sending
 from glance_mini_store.drivers.s3.source import Source, new_buffer
 
 SECRET = "a-very-secret-key"
@@ -92,7 +97,7 @@ class SourceTest(testtools.TestCase):
             source = Source(memoryview(data)[start : start + step] for start in range(0, len(data), step))
             taken = []
             while True:
-                buffer = new_buffer(4096)
+                buffer = new_buffer(4096, Buffers())
                 buffer.fill(source)
                 taken.append(bytes(buffer.data))
                 if not buffer.is_full:
@@ -101,7 +106,7 @@ class SourceTest(testtools.TestCase):
             self.assertEqual([4096, 4096, 2048], [len(part) for part in taken])
 
     def test_large_part_is_in_a_file(self):
-        buffer = new_buffer(16 * MIB + 1)
+        buffer = new_buffer(16 * MIB + 1, Buffers())
         self.addCleanup(buffer.close)
         for data in (b"first content", b"second"):
             buffer.fill(Source([data[:3], data[3:]]))
@@ -116,10 +121,86 @@ class SourceTest(testtools.TestCase):
             raise failure
 
         for size in (10, 16 * MIB + 1):
-            buffer = new_buffer(size)
+            buffer = new_buffer(size, Buffers())
             self.addCleanup(buffer.close)
             error = self.assertRaises(OSError, buffer.fill, Source(chunks()))
             self.assertIs(failure, error)
+
+
+class SendingTest(testtools.TestCase):
+    """Parts are sent while the budget lends memory for them."""
+
+    PART = 5 * MIB
+
+    def setUp(self):
+        super().setUp()
+        self.gate = threading.Semaphore(0)
+        self.sent = {}
+
+    def send(self, number, buffer):
+        """Send a part when the gate lets it pass."""
+        self.gate.acquire()
+        self.sent[number] = buffer.data.read() if hasattr(buffer.data, "read") else bytes(buffer.data)
+        return f"etag {number}"
+
+    def sending(self, budget):
+        sending = Sending(self.send, 10, budget)
+        self.addCleanup(sending.close)
+        self.addCleanup(self.gate.release, 100)
+        return sending
+
+    def fill_and_send(self, sending, number):
+        """Send a part of one byte that is its number, and return its buffer."""
+        buffer = sending.buffer(self.PART)
+        buffer.fill(Source([bytes([number])]))
+        sending.send(buffer)
+        return buffer
+
+    def test_as_many_parts_are_held_as_the_budget_lends(self):
+        budget = Buffers(30 * MIB, 0)
+        sending = self.sending(budget)
+        buffers = [self.fill_and_send(sending, number) for number in range(3)]
+        self.assertFalse(budget.borrow(1))
+        self.gate.release()
+        # Nothing more is lent, so it waits for the part that passes the gate.
+        self.assertIn(self.fill_and_send(sending, 3), buffers)
+        self.gate.release(3)
+        self.assertEqual([f"etag {number}" for number in (1, 2, 3, 4)], sending.finish())
+        self.assertEqual({1: b"\0", 2: b"\1", 3: b"\2", 4: b"\3"}, self.sent)
+        sending.close()
+        self.assertTrue(budget.borrow(15 * MIB))
+
+    def test_without_memory_one_part_at_a_time_goes_through_a_file(self):
+        budget = Buffers(30 * MIB, 0)
+        self.assertTrue(budget.borrow(15 * MIB))
+        sending = self.sending(budget)
+        self.gate.release(3)
+        buffers = {id(self.fill_and_send(sending, number)) for number in range(3)}
+        self.assertEqual(["etag 1", "etag 2", "etag 3"], sending.finish())
+        self.assertEqual({1: b"\0", 2: b"\1", 3: b"\2"}, self.sent)
+        self.assertEqual(1, len(buffers))
+
+    def test_parts_that_were_sent_meanwhile_are_used_again(self):
+        sending = self.sending(Buffers(1024 * MIB, 0))
+        self.gate.release(100)
+        first = self.fill_and_send(sending, 0)
+        wait(list(sending._pending), 60)
+        self.assertIs(first, self.fill_and_send(sending, 1))
+
+    def test_failed_part_is_told_and_all_memory_is_given_back(self):
+        budget, failure = Buffers(30 * MIB, 0), errors.StorageFull(reason="full")
+
+        def fail(number, buffer):
+            raise failure
+
+        sending = Sending(fail, 10, budget)
+        self.assertIs(failure, self.assertRaises(errors.StorageFull, self._send_until_it_fails, sending))
+        sending.close()
+        self.assertTrue(budget.borrow(15 * MIB))
+
+    def _send_until_it_fails(self, sending):
+        for number in range(100):
+            self.fill_and_send(sending, number)
 
 
 class EndpointTest(testtools.TestCase):
@@ -267,6 +348,29 @@ class OptionsTest(testtools.TestCase):
             headers = self.headers_of(bucket.client, method, call)
             self.assertEqual("aws:kms", headers["x-amz-server-side-encryption"])
             self.assertEqual("key", headers["x-amz-server-side-encryption-aws-kms-key-id"])
+
+    def headers_of_a_part(self, **changed):
+        """Return the headers of a request that sends data."""
+        driver = S3Driver.from_config(settings(**changed), "store")
+        self.addCleanup(driver.close)
+        bucket = driver._own_bucket()
+        return self.headers_of(bucket.client, "UploadPart", lambda: bucket.send("key", "upload", 1, b"data"))
+
+    def test_data_is_signed_where_tls_does_not_protect_it_unless_that_is_switched_off(self):
+        digest = hashlib.sha256(b"data").hexdigest()
+        for host, signs, expected in (
+            ("http://s3.example.com", True, digest),
+            ("http://s3.example.com", False, "UNSIGNED-PAYLOAD"),
+            ("https://s3.example.com", True, "UNSIGNED-PAYLOAD"),
+        ):
+            headers = self.headers_of_a_part(s3_store_host=host, s3_store_sign_data=signs)
+            self.assertEqual(expected, headers["x-amz-content-sha256"], (host, signs))
+
+    def test_session_token_is_sent_and_not_shown(self):
+        headers = self.headers_of_a_part(s3_store_session_token=SECRET)
+        self.assertEqual(SECRET, headers["x-amz-security-token"])
+        self.assertNotIn("x-amz-security-token", self.headers_of_a_part())
+        self.assertNotIn(SECRET, repr(Credentials("access", "secret", SECRET)))
 
     def headers_of(self, client, method, call):
         """Return the headers of the first request of ``call``, which is not sent."""

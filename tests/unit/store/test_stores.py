@@ -11,15 +11,26 @@ from oslo_config import cfg
 from testtools import TestCase
 
 from glance_mini_store import errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.drivers.memory import MemoryDriver
 from glance_mini_store.store import Store
 from glance_mini_store.stores import Stores, list_opts
+from tests.unit.entry_points import installed
 
 
 @dataclass(frozen=True)
 class Place:
     url: str
     metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+class Borrowing(MemoryDriver):
+    """Remembers the budget that it may borrow from."""
+
+    buffers: Buffers | None = None
+
+    def use_buffers(self, buffers: Buffers) -> None:
+        self.buffers = buffers
 
 
 class StoresTestCase(TestCase):
@@ -162,6 +173,21 @@ class TestUpdate(StoresTestCase):
         self.assertEqual(b"data", b"".join(reading))
         del reading
         self.assertTrue(driver.is_closed)
+
+    def test_drivers_borrow_from_the_budget_of_the_service_also_those_that_come_later(self) -> None:
+        buffers = Buffers()
+        with installed("glance_mini_store.drivers", ("borrowing", f"{__name__}:Borrowing")):
+            text = "[DEFAULT]\nenabled_backends = one:borrowing\n"
+            stores = Stores.from_config(self.conf(text), buffers=buffers)
+            self.addCleanup(stores.close)
+            stores.update(
+                self.conf(text.replace("one", "one:borrowing,two") + "[glance_store]\ndefault_backend = one\n")
+            )
+        drivers = [store.driver for store in stores]
+        self.assertEqual(["one", "two"], stores.ids())
+        for driver in drivers:
+            assert isinstance(driver, Borrowing)
+            self.assertIs(buffers, driver.buffers)
 
     def test_wrong_configuration_changes_nothing(self) -> None:
         before = list(self.found)

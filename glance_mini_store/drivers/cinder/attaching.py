@@ -1,6 +1,6 @@
 """Attaches volumes to this host, and detaches them, also for processes that were killed.
 
-Readers of one process share an attachment of their volume.
+The readers of one process share an attachment of their volume.
 """
 
 import logging
@@ -22,6 +22,9 @@ LOG = logging.getLogger(__name__)
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
+
+LINGER = 3.0
+"""Seconds for which a volume that was read stays attached: to attach it takes a second, and ranges come in a row."""
 
 
 class Attached:
@@ -116,14 +119,16 @@ class _Shared:
     attached: Attached | None = None
     users: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    timer: threading.Timer | None = None
 
 
 class SharedReads:
-    """The volumes that this process has attached for reading."""
+    """The volumes that this process has attached for reading, and for LINGER seconds after that."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._shared: dict[tuple[int, str], _Shared] = {}
+        self._is_closed = False
 
     def enter(self, volume_id: str, attach: Callable[[], Attached]) -> Attached:
         """Return the volume that is attached, or that ``attach`` attaches; call ``leave`` once for it."""
@@ -137,29 +142,62 @@ class SharedReads:
                     shared.attached = attach()
                 return shared.attached
         except BaseException:
-            self._forget(key, shared)
+            self._leave(key, shared)
             raise
 
     def leave(self, volume_id: str) -> None:
-        """Detach the volume if this was its last reader. Raises StoreError."""
+        """Let the volume be detached if this was its last reader."""
         key = (os.getpid(), volume_id)
         with self._lock:
             shared = self._shared.get(key)
-        if shared is None:
-            # A child of the process that attached it.
-            return
-        try:
-            with shared.lock:
-                with self._lock:
-                    is_last = shared.users == 1
-                if is_last and shared.attached is not None:
-                    attached, shared.attached = shared.attached, None
-                    attached.detach()
-        finally:
-            self._forget(key, shared)
+        # A child of the process that attached the volume has nothing to detach.
+        if shared is not None:
+            self._leave(key, shared)
 
-    def _forget(self, key: tuple[int, str], shared: _Shared) -> None:
+    def release(self, volume_id: str) -> None:
+        """Detach the volume now if nobody reads it."""
+        key = (os.getpid(), volume_id)
+        with self._lock:
+            shared = self._shared.get(key)
+        if shared is not None:
+            self._detach_unused(key, shared)
+
+    def close(self) -> None:
+        """Detach what nobody reads; readers detach at their end from now on."""
+        with self._lock:
+            self._is_closed = True
+            mine = [volume_id for process, volume_id in self._shared if process == os.getpid()]
+        for volume_id in mine:
+            self.release(volume_id)
+
+    def _leave(self, key: tuple[int, str], shared: _Shared) -> None:
         with self._lock:
             shared.users -= 1
-            if not shared.users:
-                self._shared.pop(key, None)
+            is_over = self._is_closed or shared.attached is None
+            if not shared.users and not is_over:
+                if shared.timer is not None:
+                    shared.timer.cancel()
+                shared.timer = threading.Timer(LINGER, self._detach_unused, (key, shared))
+                shared.timer.daemon = True
+                shared.timer.start()
+        if is_over:
+            self._detach_unused(key, shared)
+
+    def _detach_unused(self, key: tuple[int, str], shared: _Shared) -> None:
+        with shared.lock:
+            with self._lock:
+                if shared.users:
+                    return
+                attached, shared.attached = shared.attached, None
+                if self._shared.get(key) is shared and attached is None:
+                    del self._shared[key]
+            if attached is None:
+                return
+            try:
+                attached.detach()
+            except errors.StoreError as error:
+                LOG.warning("cinder store: the volume %s is not detached: %s", key[1], error)
+        # Who came meanwhile attaches it again.
+        with self._lock:
+            if not shared.users and shared.attached is None and self._shared.get(key) is shared:
+                del self._shared[key]

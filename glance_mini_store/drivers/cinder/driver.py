@@ -151,6 +151,7 @@ class CinderDriver(Driver):
         cinder = self._cinder()
         volume = cinder.find(volume_id, location)
         volume.image_size(location)
+        self._reads.release(volume_id)
         remove_image(cinder, volume, location)
 
     def discard(self, name: str) -> None:
@@ -164,6 +165,7 @@ class CinderDriver(Driver):
             elif volume.is_draft or volume.status == "deleting":
                 remove(cinder, volume.id, location)
             else:
+                self._reads.release(volume.id)
                 remove_image(cinder, volume, location)
 
     def names(self) -> set[str] | None:
@@ -177,6 +179,10 @@ class CinderDriver(Driver):
     def properties(self) -> Mapping[str, object]:
         """Return the volume type (None: the default of Cinder), and whether multipath is used."""
         return {"volume_type": self._volume_type, "use_multipath": self._use_multipath}
+
+    def close(self) -> None:
+        """Detach the volumes that nobody reads any more."""
+        self._reads.close()
 
     def _cinder(self) -> Cinder:
         return Cinder(self._libraries, self._account(), self._patience)

@@ -21,6 +21,11 @@ def mark() -> str:
     return f"{_here()}:{process}:{_started(process)}"
 
 
+def is_mark(device: str) -> bool:
+    """Return whether ``device`` is the mark of a process, on whatever host."""
+    return device.startswith(f"{_PREFIX}:")
+
+
 def is_on_this_host(device: str) -> bool:
     """Return whether ``device`` is the mark of a process on this host, in the same container."""
     return device.startswith(f"{_PREFIX}:{host()}:{_namespace()}:")

@@ -1,12 +1,8 @@
 """Reads an image from its volume."""
 
-import logging
 from collections.abc import Callable, Iterator
 
-from glance_mini_store import errors
 from glance_mini_store.drivers.cinder.attaching import Attached, SharedReads
-
-LOG = logging.getLogger(__name__)
 
 _SPAN = 4 * 1024 * 1024
 """Bytes that are read at once."""
@@ -25,7 +21,9 @@ class Blocks(Iterator[bytes]):
         self._offset = offset
         self._end = end
         self._span = memoryview(b"")
-        self._attached: Attached | None = reads.enter(volume_id, attach) if offset < end else None
+        self._attached: Attached | None = None
+        if offset < end:
+            self._attached = reads.enter(volume_id, attach)
 
     def __next__(self) -> bytes:
         try:
@@ -47,10 +45,7 @@ class Blocks(Iterator[bytes]):
         if self._attached is None:
             return
         self._attached = None
-        try:
-            self._reads.leave(self._volume_id)
-        except errors.StoreError as error:
-            LOG.warning("cinder store: the volume %s is not detached: %s", self._volume_id, error)
+        self._reads.leave(self._volume_id)
 
     def _read(self) -> None:
         length = min(_SPAN, self._end - self._offset)

@@ -3,7 +3,8 @@
 import time
 
 from glance_mini_store import errors
-from glance_mini_store.drivers.cinder.attaching import detach_ended
+from glance_mini_store.drivers.cinder import holder
+from glance_mini_store.drivers.cinder.attaching import LINGER, detach_ended
 from glance_mini_store.drivers.cinder.requests import Cinder, Refused
 from glance_mini_store.drivers.cinder.volume import Volume
 
@@ -14,8 +15,15 @@ _PAUSE = 3.0
 
 
 def remove_image(cinder: Cinder, volume: Volume, location: str) -> None:
-    """Remove a volume that nobody uses. Raises InUseByStore if somebody has it attached, HasSnapshot."""
+    """Remove a volume that nobody uses. Raises InUseByStore if somebody has it attached, HasSnapshot.
+
+    Waits a moment for processes of this service, which may have read it just now.
+    """
     if detach_ended(cinder, volume, location):
+        volume = cinder.settled(volume.id, location)
+    deadline = time.monotonic() + 2 * LINGER
+    while _is_read(volume) and time.monotonic() < deadline:
+        time.sleep(LINGER / 4)
         volume = cinder.settled(volume.id, location)
     if volume.holders:
         raise errors.InUseByStore(location=location)
@@ -46,3 +54,8 @@ def remove(cinder: Cinder, volume_id: str, location: str) -> None:
             if time.monotonic() >= deadline:
                 raise
         time.sleep(_PAUSE)
+
+
+def _is_read(volume: Volume) -> bool:
+    """Return whether processes of this service have the volume attached, and nobody else."""
+    return bool(volume.holders) and all(holder.is_mark(device) for device in volume.holders.values())

@@ -174,16 +174,12 @@ class _Client:
         self.volumes = _Volumes(cinder)
         self.attachments = _Attachments(cinder)
         self.volume_snapshots = SimpleNamespace(
-            list=lambda detailed, search_opts: [
-                each for each in cinder.snapshots if each == search_opts["volume_id"]
-            ]
+            list=lambda detailed, search_opts: [each for each in cinder.snapshots if each == search_opts["volume_id"]]
         )
         self.volume_types = SimpleNamespace(list=lambda: [Told(id="1", name="images")])
         self.messages = SimpleNamespace(list=lambda search_opts: [Told(user_message="no backend has room")])
         self.limits = SimpleNamespace(
-            get=lambda: Told(
-                absolute={"maxTotalVolumeGigabytes": cinder.limit, "totalGigabytesUsed": cinder.used()}
-            )
+            get=lambda: Told(absolute={"maxTotalVolumeGigabytes": cinder.limit, "totalGigabytesUsed": cinder.used()})
         )
 
 

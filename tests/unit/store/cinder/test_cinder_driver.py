@@ -143,8 +143,8 @@ class TestImages(DriverTestCase):
         def source():
             yield b"x"
             location = f"cinder://volumes/{self.volume()['id']}"
-            for call in (self.driver.read, self.driver.size, self.driver.delete):
-                seen.append(self.assertRaises(errors.NotFound, call, location))
+            calls = (self.driver.read, self.driver.size, self.driver.delete)
+            seen.extend(self.assertRaises(errors.NotFound, call, location) for call in calls)
 
         self.driver.write("name", source())
         self.assertEqual(3, len(seen))

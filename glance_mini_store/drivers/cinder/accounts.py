@@ -88,6 +88,11 @@ class Credentials:
     application_id: str | None = None
     application_secret: str | None = field(default=None, repr=False)
 
+    @property
+    def secret_option(self) -> str:
+        """Return the option with the secret."""
+        return "cinder_store_application_credential_secret" if self.application_id else "cinder_store_password"
+
     @classmethod
     def from_settings(cls, settings: SimpleNamespace) -> "Credentials | None":
         """Return what the options say, None if they name no user. Raises BadStoreConfiguration."""
@@ -116,11 +121,12 @@ class Credentials:
 
 
 class OwnAccount:
-    """The project of the store itself."""
+    """The project of the store itself; ``secret_option`` names the option with its secret."""
 
     def __init__(self, libraries: Libraries, service: Service, credentials: Credentials) -> None:
         self._libraries = libraries
         self._service = service
+        self.secret_option = credentials.secret_option
         self._plugin = _plugin(libraries, credentials)
         self._process = 0
         self._session: Session | None = None

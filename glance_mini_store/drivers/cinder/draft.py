@@ -64,7 +64,7 @@ class Draft:
         data = bytes(chunk)
         end = self.received + len(data)
         if end > self._gib * GIB:
-            self._extend(max(gib_for(end), self._gib + max(1, self._gib // _STEP)))
+            self._extend(gib_for(end), self._gib + max(1, self._gib // _STEP))
         self._device.write(data, self.received)
         self.received = end
 
@@ -99,17 +99,27 @@ class Draft:
             attached, self._attached = self._attached, None
             attached.detach()
 
-    def _extend(self, gib: int) -> None:
-        if self._grows_attached and self._attached is not None:
-            self._cinder.extend(self._id, gib, self._location)
-            self._attached.grow()
-            self._wait_for(gib * GIB)
-        else:
+    def _extend(self, needed: int, wanted: int) -> None:
+        """Extend the volume to ``wanted`` GiB if the quota allows it, but at least to those that are ``needed``."""
+        is_detached = not self._grows_attached
+        if is_detached:
             self._device.flush()
             self._detach()
-            self._cinder.extend(self._id, gib, self._location)
+        try:
+            self._gib = self._extended(max(needed, wanted))
+        except errors.StorageFull:
+            if wanted <= needed:
+                raise
+            self._gib = self._extended(needed)
+        if is_detached:
             self._attach()
-        self._gib = gib
+        elif self._attached is not None:
+            self._attached.grow()
+            self._wait_for(self._gib * GIB)
+
+    def _extended(self, gib: int) -> int:
+        self._cinder.extend(self._id, gib, self._location)
+        return gib
 
     def _wait_for(self, size: int) -> None:
         deadline = time.monotonic() + _SEEN_SECONDS

@@ -93,7 +93,7 @@ class CinderDriver(Driver):
         try:
             self._own.project_id()
         except CredentialsRefused as error:
-            raise errors.BadStoreConfiguration(option="cinder_store_password", reason=str(error)) from error
+            raise errors.BadStoreConfiguration(option=self._own.secret_option, reason=str(error)) from error
         cinder = self._cinder()
         if self._volume_type is None:
             cinder.free()

@@ -1,5 +1,6 @@
 """A driver on a real Cinder, and an administrator of that Cinder who sees and removes what the driver leaves."""
 
+import contextlib
 import time
 import uuid
 
@@ -64,24 +65,19 @@ class Project:
         found = self.client.volumes.list(search_opts={"metadata": str({STORE: store_id})})
         return sorted(found, key=lambda volume: volume.name)
 
-    def remove(self, volume_id):
-        """Remove a volume with its snapshots and attachments; one that is gone is no error."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                for attachment in self.client.attachments.list(search_opts={"volume_id": volume_id}):
-                    self.client.attachments.delete(attachment)
-                self.client.volumes.delete(volume_id, cascade=True)
-            except exceptions.NotFound:
-                return
-            except exceptions.ClientException:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(0.5)
+    def begin_to_remove(self, volume_id):
+        """Let Cinder remove a volume with its snapshots and attachments, as far as it can do that now."""
+        with contextlib.suppress(exceptions.ClientException):
+            for attachment in self.client.attachments.list(search_opts={"volume_id": volume_id}):
+                self.client.attachments.delete(attachment)
+            self.client.volumes.delete(volume_id, cascade=True)
 
 
 class VolumeType(fixtures.Fixture):
-    """A volume type of one's own, which lets several hosts attach a volume unless ``multiattach`` is False."""
+    """A volume type of one's own, which lets several hosts attach a volume unless ``multiattach`` is False.
+
+    At the end it is removed, with all volumes of the type.
+    """
 
     def __init__(self, admin, multiattach=True):
         super().__init__()
@@ -90,10 +86,25 @@ class VolumeType(fixtures.Fixture):
         self.name = f"test-{uuid.uuid4().hex[:12]}"
 
     def _setUp(self):
-        made = self._admin.client.volume_types.create(self.name)
-        self.addCleanup(self._admin.client.volume_types.delete, made)
+        self._made = self._admin.client.volume_types.create(self.name)
+        self.addCleanup(self._remove)
         if self._multiattach:
-            made.set_keys({"multiattach": "<is> True"})
+            self._made.set_keys({"multiattach": "<is> True"})
+
+    def _remove(self):
+        deadline = time.monotonic() + PATIENCE
+        while volumes := self._volumes():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"these volumes stay: {volumes}")
+            for volume in volumes:
+                if volume.status != "deleting":
+                    self._admin.begin_to_remove(volume.id)
+            time.sleep(0.5)
+        self._admin.client.volume_types.delete(self._made)
+
+    def _volumes(self):
+        found = self._admin.client.volumes.list(search_opts={"all_tenants": 1})
+        return [volume for volume in found if volume.volume_type == self.name]
 
 
 class CinderTestCase(ServiceTestCase):
@@ -154,6 +165,6 @@ class CinderTestCase(ServiceTestCase):
         return [volume.name for volume in self.volumes()]
 
     def remove_all(self):
-        """Remove these volumes."""
+        """Let these volumes be removed."""
         for volume in self.volumes():
-            self.admin.remove(volume.id)
+            self.admin.begin_to_remove(volume.id)

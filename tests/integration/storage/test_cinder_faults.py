@@ -125,7 +125,7 @@ class TestProjects(FaultCase):
     def test_volume_of_another_project_is_not_found_and_refused_to_an_administrator(self):
         alice = Project(self.cinder, "alice", "demo")
         volume = alice.client.volumes.create(1, metadata={"image_size": "5"})
-        self.addCleanup(alice.remove, volume.id)
+        self.addCleanup(alice.begin_to_remove, volume.id)
         admin = self.new_driver(cinder_store_user_name="cinder")
         for driver, expected in ((self.new_driver(), errors.NotFound), (admin, errors.Forbidden)):
             for call in (driver.read, driver.size, driver.delete):
@@ -139,7 +139,7 @@ class TestProjects(FaultCase):
         for_alice = driver.for_caller(Caller(alice.id, None, (), alice.token))
         name = new_name()
         location = for_alice.write(name, [DATA]).location
-        self.addCleanup(alice.remove, self.volume_id(location))
+        self.addCleanup(alice.begin_to_remove, self.volume_id(location))
         self.assertEqual(
             ([f"image-{name}"], []), ([each.name for each in alice.volumes(self.store_id)], self.volumes())
         )
@@ -248,12 +248,9 @@ class TestVolumes(FaultCase):
         self.assertEqual([], self.volumes())
 
     def test_reader_that_was_killed_is_not_in_the_way(self):
-        single = VolumeType(self.admin, multiattach=False)
-        single.setUp()
+        single = self.useFixture(VolumeType(self.admin, multiattach=False))
         driver = self.new_driver(cinder_volume_type=single.name)
         location = self.write(driver)
-        self.addCleanup(single.cleanUp)
-        self.addCleanup(self.remove_all)
         ready, told = os.pipe()
         child = os.fork()
         if not child:

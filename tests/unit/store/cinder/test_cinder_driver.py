@@ -238,7 +238,7 @@ class TestWithoutCredentials(DriverTestCase):
 class TestGrowth(DriverTestCase):
     """Data is in sparse files, so that chunks at the end of large volumes cost nothing."""
 
-    def write(self, driver, gib):
+    def write(self, driver, gib, announced=None):
         """Let a draft be written whose data ends behind ``gib`` GiB; return the sizes that its volume had."""
         sizes = []
 
@@ -250,7 +250,7 @@ class TestGrowth(DriverTestCase):
 
         append = Draft.append
         with mock.patch.object(Draft, "append", skipping):
-            written = driver.write("name", [b"x"])
+            written = driver.write("name", [b"x"], announced)
         sizes.append(self.volume()["size"])
         return written, sizes
 
@@ -265,6 +265,14 @@ class TestGrowth(DriverTestCase):
         written, sizes = self.write(self.new_driver(cinder_do_extend_attached=True), 1)
         self.assertEqual(([1, 2], GIB + 1), (sizes, written.size))
         self.assertEqual(["init", "properties", "factory", "connect", "extend", "disconnect"], self.called())
+
+    def test_volume_grows_by_a_quarter_or_by_what_is_needed_if_the_quota_allows_no_more(self):
+        written, sizes = self.write(self.driver, 8, 8 * GIB)
+        self.assertEqual([8, 10], sizes)
+        self.driver.delete(written.location)
+        self.cinder.limit = 9
+        _, sizes = self.write(self.driver, 8, 8 * GIB)
+        self.assertEqual([8, 9], sizes)
 
     def test_full_quota_in_the_middle_leaves_nothing(self):
         self.cinder.limit = 1

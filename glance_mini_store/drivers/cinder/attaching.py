@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from glance_mini_store import errors
 from glance_mini_store.drivers.cinder import holder
+from glance_mini_store.drivers.cinder.api import Attachment, Cinder, Refused
 from glance_mini_store.drivers.cinder.connecting import Connection, Host
 from glance_mini_store.drivers.cinder.devices import Device
-from glance_mini_store.drivers.cinder.requests import Attachment, Cinder, Refused
 from glance_mini_store.drivers.cinder.volume import Volume
 
 LOG = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ has the lower id goes on, unless the other has claimed the name already. What wa
 import time
 
 from glance_mini_store import errors
-from glance_mini_store.drivers.cinder.requests import Cinder
+from glance_mini_store.drivers.cinder.api import Cinder
 from glance_mini_store.drivers.cinder.volume import NEW, STATE, WRITE, Marks, Volume
 
 _PATIENCE = 30.0

@@ -4,11 +4,11 @@ import logging
 import time
 
 from glance_mini_store import errors
+from glance_mini_store.drivers.cinder.api import Cinder
 from glance_mini_store.drivers.cinder.attaching import Attached, Attaching
 from glance_mini_store.drivers.cinder.claim import require_claim
 from glance_mini_store.drivers.cinder.devices import Device
 from glance_mini_store.drivers.cinder.removal import remove
-from glance_mini_store.drivers.cinder.requests import Cinder
 from glance_mini_store.drivers.cinder.volume import CLAIMED, GIB, READY, SIZE, STATE, Marks, gib_for
 from glance_mini_store.lanes import Chunk
 

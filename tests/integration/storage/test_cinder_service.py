@@ -59,6 +59,15 @@ class TestService(CinderTestCase, KeystoneTestCase):
         self.assertEqual(204, self.status("alice", "DELETE", f"/v2/images/{image}"))
         eventually(lambda: not self.volumes(), "the volume is gone")
 
+    def test_client_makes_and_saves_an_image(self):
+        client = self.running.client()
+        file, saved = (self.running.served.root / name for name in ("disk.raw", "saved.raw"))
+        file.write_bytes(CONTENT)
+        client.call("openstack", "--os-cloud", "alice", "image", "create", "disk", "--file", str(file))
+        client.call("openstack", "--os-cloud", "alice", "image", "save", "disk", "--file", str(saved))
+        self.assertEqual(CONTENT, saved.read_bytes())
+        self.assertEqual([1], [volume.size for volume in self.volumes()])
+
     def test_volume_that_cinder_made_becomes_an_image(self):
         made = self.admin.client.volumes.create(1, metadata={"image_size": "5", "glance_mini.store": self.store_id})
         eventually(lambda: self.admin.client.volumes.get(made.id).status == "available", "the volume is there")

@@ -49,6 +49,7 @@ def versions_factory(global_conf: GlobalConf, **_local: str) -> Filter:
     return lambda app: VersionNegotiation(
         app,
         multi_store=services.stores.multi,
+        has_cache=False,
         public_endpoint=conf.public_endpoint,
         has_identity=conf.paste_deploy.flavor.startswith("keystone"),
     )

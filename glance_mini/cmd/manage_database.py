@@ -22,6 +22,7 @@ from glance_mini.db.sqlalchemy import faults, relocation, schema
 from glance_mini.db.sqlalchemy.database import Database
 from glance_mini.db.sqlalchemy.engine import open_engine
 from glance_mini.db.sqlalchemy.images.sizes import recount
+from glance_mini.db.sqlalchemy.images.store_ids import count_by_store
 from glance_mini.db.sqlalchemy.reasons import explain
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.operations.records import PurgeImages
@@ -75,6 +76,18 @@ def find_problem(conf: cfg.ConfigOpts) -> str | None:
     """Return what is wrong with the tables, None if they fit this program; raises ConfigurationError."""
     with _engine(conf) as engine:
         return schema.check(engine)
+
+
+def is_newer(conf: cfg.ConfigOpts) -> bool:
+    """Return whether the tables are those of a newer program; raises ConfigurationError."""
+    with _engine(conf) as engine:
+        return schema.is_newer(engine)
+
+
+def count_locations(conf: cfg.ConfigOpts) -> dict[str | None, int]:
+    """Return how many locations name each store (None: they name no store); raises ConfigurationError."""
+    with _engine(conf) as engine, engine.connect() as connection:
+        return count_by_store(connection)
 
 
 def require_tables(conf: cfg.ConfigOpts) -> None:

@@ -34,6 +34,12 @@ def check(engine: Engine) -> str | None:
     return f"The database is at revision {found} and must be at {HEAD}; run: glance-mini-manage db sync"
 
 
+def is_newer(engine: Engine) -> bool:
+    """Return whether the tables are those of a newer program."""
+    found = version(engine)
+    return found is not None and found > HEAD
+
+
 def sync(engine: Engine) -> str:
     """Migrate the tables to ``HEAD`` and return it; may run in several processes at once, and be repeated.
 

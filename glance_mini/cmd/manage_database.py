@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from glance_mini.bootstrap import open_data
+from glance_mini.cmd import manage_metadefs
 from glance_mini.cmd.console import FAILED, Subparsers, add_command, load_configuration
 from glance_mini.cmd.output import Record
 from glance_mini.cmd.progress import Report
@@ -53,6 +54,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     purge.add_argument("--age-in-days", type=int, default=180, metavar="DAYS", help="days since the deletion (180)")
     purge.add_argument("--max-rows", type=int, default=100, metavar="N", help="most images to remove; -1 for all (100)")
+    manage_metadefs.add_commands(group)
 
 
 def migrate(conf: cfg.ConfigOpts) -> str:

@@ -169,6 +169,7 @@ def _rehearse(conf: cfg.ConfigOpts, state: StateDirectory | None) -> None:
     """Prepare the tables and make all parts of the service once, so that each error is reported once."""
     from glance_mini.bootstrap import rehearse
     from glance_mini.cmd.manage_database import migrate, relocate, require_tables
+    from glance_mini.cmd.manage_metadefs import load_default_set
 
     if state is None:
         require_tables(conf)
@@ -176,6 +177,7 @@ def _rehearse(conf: cfg.ConfigOpts, state: StateDirectory | None) -> None:
         migrate(conf)
         if state.former_path not in (None, str(state.path)):
             relocate(conf, state.former_path, str(state.path))
+        load_default_set(conf)
     rehearse(conf)
 
 

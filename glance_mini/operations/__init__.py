@@ -12,6 +12,7 @@ from glance_mini.operations import (
     jobs,
     locations,
     members,
+    metadef_loading,
     metadef_parts,
     metadefs,
     outbox,
@@ -30,6 +31,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + info.OPERATIONS
     + metadefs.OPERATIONS
     + metadef_parts.OPERATIONS
+    + metadef_loading.OPERATIONS
     + records.OPERATIONS
     + jobs.OPERATIONS
     + outbox.OPERATIONS

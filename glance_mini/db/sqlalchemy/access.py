@@ -31,7 +31,7 @@ from glance_mini.db.sqlalchemy.images import listing as image_listing
 from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.jobs import claims, ends, rows
 from glance_mini.db.sqlalchemy.jobs import listing as job_listing
-from glance_mini.db.sqlalchemy.metadefs import associations, namespaces, objects, properties, tags, types
+from glance_mini.db.sqlalchemy.metadefs import associations, loading, namespaces, objects, properties, tags, types
 from glance_mini.domain.cause import Cause
 from glance_mini.operations.base import DataCall
 
@@ -76,6 +76,7 @@ _MODULES = (
     properties,
     objects,
     tags,
+    loading,
 )
 
 QUERIES: Mapping[type[DataCall[object]], Query] = {

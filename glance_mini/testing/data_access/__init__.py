@@ -14,7 +14,12 @@ from glance_mini.testing.data_access.imports import ImportContract, ImportLockCo
 from glance_mini.testing.data_access.jobs import JobContract, JobListContract
 from glance_mini.testing.data_access.lists import ListContract
 from glance_mini.testing.data_access.members import MemberContract
-from glance_mini.testing.data_access.metadefs import MetadefContract
+from glance_mini.testing.data_access.metadef_loading import MetadefLoadingContract
+from glance_mini.testing.data_access.metadefs import (
+    MetadefConcurrencyContract,
+    MetadefPartContract,
+    NamespaceContract,
+)
 from glance_mini.testing.data_access.outbox import OutboxContract
 from glance_mini.testing.data_access.quota import QuotaContract
 from glance_mini.testing.data_access.staging import StagingContract
@@ -39,6 +44,10 @@ class JobAccessContract(
     OutboxContract,
 ):
     """The calls about jobs, staging, imports, the trash and stored events."""
+
+
+class MetadefContract(NamespaceContract, MetadefPartContract, MetadefConcurrencyContract, MetadefLoadingContract):
+    """The calls about metadata definitions."""
 
 
 class DataAccessContract(RecordContract, JobAccessContract, MetadefContract):

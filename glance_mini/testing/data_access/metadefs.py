@@ -510,7 +510,3 @@ class MetadefConcurrencyContract(MetadefBase):
             self.assertEqual(set(), {type(one) for one in refused} - {errors.NotFound})
             self.assert_nothing_left()
             self.data.run(DeleteNamespace("Acme"), NOW)
-
-
-class MetadefContract(NamespaceContract, MetadefPartContract, MetadefConcurrencyContract):
-    """The calls about metadata definitions."""

@@ -47,6 +47,8 @@ WORDS = {
     "user remove": "ann --yes",
     "config check": "",
     "db purge": "--yes",
+    "db load_metadefs": "",
+    "db export_metadefs": "{root}/exported-{form}",
     "images restore": f"{IMAGE_ID}",
     "images scrub": f"{IMAGE_ID} --yes",
     "backup": "--images {root}/backup.tar",

@@ -55,6 +55,7 @@ from glance_mini.operations.jobs import (
     SaveCheckpoint,
 )
 from glance_mini.operations.members import AddMember, DeleteMember, GetMember, ListMembers, UpdateMember
+from glance_mini.operations.metadef_loading import RemoveNamespaces, WriteNamespaces
 from glance_mini.operations.metadef_parts import (
     AddObject,
     AddProperty,
@@ -323,6 +324,8 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (GetTag("n", NAMESPACE, "t"), WORD),
     (ModifyTag("n", NAMESPACE, "t", "u"), WORD),
     (DeleteTag("n", NAMESPACE, "t"), WORD),
+    (WriteNamespaces((CONTENT, CONTENT), "merge"), ("added", "kept")),
+    (RemoveNamespaces(), 48),
 ]
 """A call of each class, with a result of it."""
 

@@ -15,12 +15,14 @@ from oslo_config import cfg
 from glance_mini.domain import quota
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import LimitExceeded, NotFound
+from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import Image, is_internal
 from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
+from glance_mini.domain.metadefs import NO_METADEF_LIMITS, MetadefLimits
 from glance_mini.domain.quota import Limits
 from glance_mini.layers.base import Layer
-from glance_mini.layers.quota.limits import MIB, LimitSource, ProjectLimits, limit_source
+from glance_mini.layers.quota.limits import MIB, LimitSource, ProjectLimits, limit_source, metadef_limits
 from glance_mini.layers.quota.reservations import Incoming, Reservations
 from glance_mini.layers.services import Services
 from glance_mini.metrics import Metrics
@@ -60,9 +62,11 @@ class QuotaLayer(Layer):
         metrics: Metrics,
         step: int = 64 * MIB,
         sleep: Callable[[float], None] = time.sleep,
+        metadefs: MetadefLimits = NO_METADEF_LIMITS,
     ) -> None:
         self._source = source
         self._per_image = per_image
+        self._bounds = {"bounds": metadefs}
         self._metrics = metrics
         self._reservations = Reservations(self.below, step, sleep)
 
@@ -75,9 +79,8 @@ class QuotaLayer(Layer):
             locations=_limit(conf.image_location_quota),
             size=conf.image_size_cap,
         )
-        return cls(
-            limit_source(conf, services.data), per_image, services.metrics, conf.transfers.reserve_step_mib * MIB
-        )
+        step = conf.transfers.reserve_step_mib * MIB
+        return cls(limit_source(conf, services.data), per_image, services.metrics, step, metadefs=metadef_limits(conf))
 
     def create_image(self, context: Context, op: images.CreateImage) -> Image:
         limits = self._limits(op.base.get("owner"))
@@ -88,13 +91,13 @@ class QuotaLayer(Layer):
         return self._below_counting(context, replace(op, limits=limits))
 
     def surrounds(self, operation: type[Operation[object]]) -> bool:
-        return issubclass(operation, ImageOperation) and any(field.name == "limits" for field in fields(operation))
+        names = {field.name for field in fields(operation)}
+        return "bounds" in names or (issubclass(operation, ImageOperation) and "limits" in names)
 
     def around(self, context: Context, op: Operation[R]) -> R:
-        """Add the limits of the image's owner to an operation that carries limits."""
-        assert isinstance(op, ImageOperation)
-        limited: Operation[R] = replace(op, limits=self._limits(op.target.owner))  # type: ignore[call-arg]
-        return self._below_counting(context, limited)
+        """Add the limits of the image's owner, or those of metadata definitions, to an operation that has a place."""
+        limits = {"limits": self._limits(op.target.owner)} if isinstance(op, ImageOperation) else self._bounds
+        return self._below_counting(context, with_fields(op, **limits))
 
     def add_member(self, context: Context, op: members.AddMember) -> Member:
         return self._below_counting(context, replace(op, limit=self._per_image.members))

@@ -59,6 +59,92 @@ def _schema_routes() -> tuple[Route, ...]:
     return tuple(Route(f"/v2/schemas/{name}", {"GET": action}) for name, action in (refusing | taking).items())
 
 
+def _metadef_routes() -> tuple[Route, ...]:
+    namespaces = "/v2/metadefs/namespaces"
+    namespace = f"{namespaces}/{{namespace}}"
+    return (
+        Route(
+            "/v2/metadefs/resource_types",
+            {"GET": _bodiless("list_metadef_resource_types", "metadef_types.all")},
+        ),
+        Route(
+            namespaces,
+            {
+                "GET": Action("get_metadef_namespaces", "metadef_namespaces.index"),
+                "POST": Action("add_metadef_namespace", "metadef_namespaces.create"),
+            },
+        ),
+        Route(
+            namespace,
+            {
+                "GET": _bodiless("get_metadef_namespace", "metadef_namespaces.show"),
+                "PUT": Action("modify_metadef_namespace", "metadef_namespaces.update"),
+                "DELETE": _bodiless("delete_metadef_namespace", "metadef_namespaces.delete"),
+            },
+        ),
+        Route(
+            f"{namespace}/resource_types",
+            {
+                "GET": _bodiless("list_metadef_associations", "metadef_types.index"),
+                "POST": Action("add_metadef_resource_type_association", "metadef_types.create"),
+            },
+        ),
+        Route(
+            f"{namespace}/resource_types/{{resource_type}}",
+            {"DELETE": _bodiless("remove_metadef_resource_type_association", "metadef_types.delete")},
+        ),
+        Route(
+            f"{namespace}/properties",
+            {
+                "GET": Action("get_metadef_properties", "metadef_properties.index"),
+                "POST": Action("add_metadef_property", "metadef_properties.create"),
+                "DELETE": _bodiless("delete_metadef_properties", "metadef_properties.clear"),
+            },
+        ),
+        Route(
+            f"{namespace}/properties/{{property_name}}",
+            {
+                "GET": _bodiless("get_metadef_property", "metadef_properties.show"),
+                "PUT": Action("modify_metadef_property", "metadef_properties.update"),
+                "DELETE": _bodiless("remove_metadef_property", "metadef_properties.delete"),
+            },
+        ),
+        Route(
+            f"{namespace}/objects",
+            {
+                "GET": Action("get_metadef_objects", "metadef_objects.index"),
+                "POST": Action("add_metadef_object", "metadef_objects.create"),
+                "DELETE": _bodiless("delete_metadef_objects", "metadef_objects.clear"),
+            },
+        ),
+        Route(
+            f"{namespace}/objects/{{object_name}}",
+            {
+                "GET": _bodiless("get_metadef_object", "metadef_objects.show"),
+                "PUT": Action("modify_metadef_object", "metadef_objects.update"),
+                "DELETE": _bodiless("delete_metadef_object", "metadef_objects.delete"),
+            },
+        ),
+        Route(
+            f"{namespace}/tags",
+            {
+                "GET": Action("get_metadef_tags", "metadef_tags.index"),
+                "POST": Action("add_metadef_tags", "metadef_tags.create_several"),
+                "DELETE": _bodiless("delete_metadef_tags", "metadef_tags.clear"),
+            },
+        ),
+        Route(
+            f"{namespace}/tags/{{tag_name}}",
+            {
+                "GET": _bodiless("get_metadef_tag", "metadef_tags.show"),
+                "POST": _bodiless("add_metadef_tag", "metadef_tags.create"),
+                "PUT": Action("modify_metadef_tag", "metadef_tags.update"),
+                "DELETE": _bodiless("delete_metadef_tag", "metadef_tags.delete"),
+            },
+        ),
+    )
+
+
 _IMAGE = "/v2/images/{image_id}"
 
 ROUTES: tuple[Route, ...] = (
@@ -125,6 +211,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/v2/info/stores/detail", {"GET": _bodiless("list_stores_detail", "info.stores_detail")}),
     Route("/v2/info/usage", {"GET": Action("get_usage", "info.usage")}, hides_methods=True),
     *_schema_routes(),
+    *_metadef_routes(),
 )
 
 

@@ -101,8 +101,13 @@ def load_stack(conf: cfg.ConfigOpts, services: Services) -> Stack:
 
 
 def layer_names(conf: cfg.ConfigOpts) -> list[str]:
-    """Return the layers to load, outermost first; property protection follows auth if its rules file is configured."""
+    """Return the layers to load, outermost first.
+
+    Property protection follows auth if its rules file is configured; metadefs is next if a namespace is enforced.
+    """
     names = list(conf.domain.layers)
+    if conf.metadefs.enforce and "metadefs" not in names and "auth" in names:
+        names.insert(names.index("auth") + 1, "metadefs")
     if conf.property_protection_file and "property_protection" not in names and "auth" in names:
         names.insert(names.index("auth") + 1, "property_protection")
     return names

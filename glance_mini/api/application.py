@@ -93,7 +93,7 @@ class Application:
     def _answer(self, request: Request) -> tuple[str, Response]:
         name = UNROUTED
         try:
-            action, handler, variables = self._router.find(request, request.path_info)
+            action, handler, variables = self._router.find(request)
             name = action.name
             return name, handler(request, **variables)
         except Exception as error:

@@ -7,7 +7,7 @@ from typing import Protocol
 import routes
 
 from glance_mini.api.errors import MethodNotAllowed, UnknownMethod, UnknownPath
-from glance_mini.api.request import Request
+from glance_mini.api.request import ESCAPED_SLASH, Request
 from glance_mini.api.response import Response
 from glance_mini.domain.errors import Invalid
 
@@ -59,12 +59,15 @@ def _schema_routes() -> tuple[Route, ...]:
     return tuple(Route(f"/v2/schemas/{name}", {"GET": action}) for name, action in (refusing | taking).items())
 
 
+_METADEFS = "/v2/metadefs/"
+
+
 def _metadef_routes() -> tuple[Route, ...]:
-    namespaces = "/v2/metadefs/namespaces"
+    namespaces = f"{_METADEFS}namespaces"
     namespace = f"{namespaces}/{{namespace}}"
     return (
         Route(
-            "/v2/metadefs/resource_types",
+            f"{_METADEFS}resource_types",
             {"GET": _bodiless("list_metadef_resource_types", "metadef_types.all")},
         ),
         Route(
@@ -234,13 +237,14 @@ class Router:
             self._routes[route.path] = (route, handlers)
         self._mapper.create_regs([])
 
-    def find(self, request: Request, path: str) -> tuple[Action, Handler, dict[str, str]]:
-        """Return action, handler and the variables of ``path``, all UTF-8 text.
+    def find(self, request: Request) -> tuple[Action, Handler, dict[str, str]]:
+        """Return action, handler and the variables of the path, all UTF-8 text.
 
+        Names of metadata definitions may hold slashes, which are escaped in the path.
         Raises UnknownPath, UnknownMethod, MethodNotAllowed, and Invalid for a body that the action does not take.
         """
-        method = request.method
-        variables = self._mapper.match(path)
+        method, path = request.method, request.path_info
+        variables = self._mapper.match(request.marked_path if path.startswith(_METADEFS) else path)
         if variables is None:
             raise UnknownPath() if method in METHODS else UnknownMethod(method=method)
         route, handlers = self._routes[variables.pop("path")]
@@ -251,6 +255,8 @@ class Router:
         action, handler = handlers[method]
         if not action.takes_body and request.has_body:
             raise Invalid(reason="This call takes no request body.")
+        if path.startswith(_METADEFS):
+            variables = {name: value.replace(ESCAPED_SLASH, "/") for name, value in variables.items()}
         return action, handler, variables
 
 

@@ -18,7 +18,7 @@ OPERATION_KEY = "glance_mini.operation"
 """The key in the WSGI environment under which the application puts the name of the operation, for the access log."""
 
 ESCAPED_SLASH = "\0"
-"""Stands for a slash that is a part of a name; no path holds it (api-conventions-encoding)."""
+"""Stands for a slash that is a part of a name. The middleware before refuses a path that holds it."""
 
 MAX_DEPTH = 64
 """How deep lists and objects of a JSON body may be nested."""

@@ -124,6 +124,39 @@ ROUTES: tuple[Route, ...] = (
     Route("/v2/info/stores", {"GET": _bodiless("list_stores", "info.stores")}),
     Route("/v2/info/stores/detail", {"GET": _bodiless("list_stores_detail", "info.stores_detail")}),
     Route("/v2/info/usage", {"GET": Action("get_usage", "info.usage")}, hides_methods=True),
+    Route(
+        "/v2/cache",
+        {"GET": _bodiless("cache_list", "cache.index"), "DELETE": _bodiless("cache_clear", "cache.clear")},
+    ),
+    Route("/v2/cache/clean", {"POST": Action("cache_clean", "cache.clean")}),
+    Route("/v2/cache/prune", {"POST": Action("cache_prune", "cache.prune")}),
+    Route("/v2/cache/nodes/{image_id}", {"GET": _bodiless("list_cached_nodes", "cache.nodes")}),
+    Route(
+        "/v2/cache/{image_id}",
+        {"PUT": Action("cache_image", "cache.update"), "DELETE": _bodiless("cache_delete", "cache.delete")},
+    ),
+    Route(
+        "/v2/cached_images",
+        {
+            "GET": _bodiless("list_cached_images", "cache.cached"),
+            "DELETE": _bodiless("delete_cached_images", "cache.clear_cached"),
+        },
+    ),
+    Route("/v2/cached_images/{image_id}", {"DELETE": _bodiless("delete_cached_image", "cache.delete_cached")}),
+    Route(
+        "/v2/queued_images",
+        {
+            "GET": _bodiless("list_queued_images", "cache.queued"),
+            "DELETE": _bodiless("delete_queued_images", "cache.clear_queued"),
+        },
+    ),
+    Route(
+        "/v2/queued_images/{image_id}",
+        {
+            "PUT": Action("queue_image", "cache.queue"),
+            "DELETE": _bodiless("delete_queued_image", "cache.delete_queued"),
+        },
+    ),
     *_schema_routes(),
 )
 

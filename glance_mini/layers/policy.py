@@ -20,7 +20,7 @@ from glance_mini.domain.member import Member
 from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.base import Layer
 from glance_mini.layers.services import Services
-from glance_mini.operations import data, images, imports, info, locations, members, tasks
+from glance_mini.operations import cache, data, images, imports, info, locations, members, tasks
 from glance_mini.operations.base import ImageOperation, Operation
 from glance_mini.policies.enforcer import Enforcer
 
@@ -76,6 +76,13 @@ def _of_stores(op: Operation[object]) -> Iterator[str]:
         yield "stores_info_detail"
 
 
+def _of_cache(rule: str) -> Rules:
+    def rules(op: Operation[object]) -> Iterator[str]:
+        yield "manage_image_cache" if getattr(op, "is_older_call", False) else rule
+
+    return rules
+
+
 RULES: Mapping[type[Operation[object]], Rules] = {
     images.ListImages: _only("get_images"),
     images.CreateImage: _of_creation,
@@ -98,6 +105,10 @@ RULES: Mapping[type[Operation[object]], Rules] = {
     tasks.ListTasks: _only("tasks_api_access"),
     tasks.GetTask: _only("tasks_api_access"),
     tasks.CreateTask: _only("tasks_api_access"),
+    cache.ListCache: _of_cache("cache_list"),
+    cache.CacheImage: _of_cache("cache_image"),
+    cache.DeleteCachedImage: _of_cache("cache_delete"),
+    cache.ClearCache: _of_cache("cache_delete"),
 }
 """The rules that must all allow an operation. The default is the rule with its own name; if missing, it refuses."""
 

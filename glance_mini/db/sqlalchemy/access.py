@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from glance_mini.db.interface import Backend, EventRules, no_events
 from glance_mini.db.sqlalchemy import (
+    cache,
     imports,
     members,
     outbox,
@@ -69,6 +70,7 @@ _MODULES = (
     usage,
     project_limits,
     purge,
+    cache,
 )
 
 QUERIES: Mapping[type[DataCall[object]], Query] = {

@@ -43,7 +43,10 @@ class CacheTest(ApplicationTest):
         return image_id, data
 
     def download(self, image_id, caller="member", **headers):
-        return self.send("GET", f"/v2/images/{image_id}/file", caller=caller, **headers)
+        answer = self.send("GET", f"/v2/images/{image_id}/file", caller=caller, **headers)
+        self.assertIsNotNone(answer.body)
+        self.wait_for_fills()
+        return answer
 
     def manage(self, method, path, status=200, caller="admin", **headers):
         answer = self.send(method, path, caller=caller, **headers)
@@ -69,7 +72,8 @@ class TestReads(CacheTest):
         first, second = self.download(image_id), self.download(image_id)
         self.assertEqual((data, data), (first.body, second.body))
         self.assertEqual([(0, None)], self.store.reads)
-        self.assertEqual(first.headers, second.headers)
+        for name in ("Content-Type", "Content-Length", "Content-MD5"):
+            self.assertEqual(first.headers[name], second.headers[name])
 
     def test_a_range_of_cached_data_costs_no_store_call(self):
         image_id, data = self.upload()
@@ -89,7 +93,6 @@ class TestReads(CacheTest):
         image_id, data = self.upload()
         self.download(image_id, Range=f"bytes={MIB}-{2 * MIB - 1}")
         self.assertEqual(data, self.download(image_id).body)
-        self.wait_for_fills()
         self.assertEqual([(MIB, MIB), (0, MIB), (2 * MIB, MIB + 5)], self.store.reads)
         self.assertEqual(data, self.download(image_id).body)
         self.assertEqual(3, len(self.store.reads))

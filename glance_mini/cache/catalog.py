@@ -102,6 +102,7 @@ class Catalog:
 
     def popular(self, limit: int) -> tuple[str, ...]:
         """Return the images with the most hits."""
+        self.flush()
         return self._data.run(ListPopularImages(limit))
 
     def nodes(self, image_id: str) -> tuple[str, ...]:

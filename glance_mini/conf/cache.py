@@ -4,10 +4,12 @@ from copy import deepcopy
 
 from oslo_config import cfg
 
+from glance_mini_store.lists import ListOpt
+
 GROUP = cfg.OptGroup("cache", help="The work on the cache of a node; ``image_cache_dir`` switches the cache on.")
 
 OPTS = [
-    cfg.ListOpt(
+    ListOpt(
         "prefetch",
         default=[],
         help="Which images the node fetches into free room of its cache without being asked, the most wanted first."

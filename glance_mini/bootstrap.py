@@ -50,7 +50,7 @@ from glance_mini.notifications.outbox import OutboxPublisher, stored_events
 from glance_mini.notifications.publisher import EventPublisher, Publisher, Send, configured_drivers
 from glance_mini.notifications.publishing import PublishingAccess
 from glance_mini.policies.enforcer import Enforcer
-from glance_mini.workers.wakeup import open_waker, transport_url
+from glance_mini.workers.wakeup import Silence, open_cache_listener, open_cache_waker, open_waker, transport_url
 from glance_mini_store.buffers import MIB, Buffers, give_freed_blocks_back
 from glance_mini_store.drivers.file.options import OPTIONS as FILE_OPTIONS
 from glance_mini_store.errors import UnknownStore
@@ -102,7 +102,8 @@ def load_application(
         stack = open_stack(conf, services, undo)
         parts: list[Part] = [open_reaper(conf, services)]
         if services.cache is not None:
-            parts.append(open_cache_keeper(conf, services, services.cache))
+            keeper = open_cache_keeper(conf, services, services.cache)
+            parts += (keeper, open_cache_listener(conf, keeper.wake))
         app = compose(conf, services, stack, parts)
         for part in parts:
             undo.callback(part.close)
@@ -197,6 +198,8 @@ def open_services(
     undo.callback(leases.close)
     waker = open_waker(conf, pipe)
     undo.callback(waker.close)
+    cache_waker = open_cache_waker(conf) if conf.image_cache_dir else Silence()
+    undo.callback(cache_waker.close)
     health = open_health(conf, data, stores, metrics)
     undo.callback(health.close)
     return Services(
@@ -214,6 +217,7 @@ def open_services(
         import_methods=load_method_rules(conf),
         buffers=Buffers(conf.transfers.memory_mib * MIB, conf.transfers.memory_wait),
         cache=open_cache(conf, data, metrics, undo),
+        wake_caches=cache_waker.wake,
     )
 
 

@@ -126,14 +126,14 @@ ROUTES: tuple[Route, ...] = (
     Route("/v2/info/usage", {"GET": Action("get_usage", "info.usage")}, hides_methods=True),
     Route(
         "/v2/cache",
-        {"GET": _bodiless("cache_list", "cache.index"), "DELETE": _bodiless("cache_clear", "cache.clear")},
+        {"GET": _bodiless("list_cache", "cache.index"), "DELETE": _bodiless("clear_cache", "cache.clear")},
     ),
-    Route("/v2/cache/clean", {"POST": Action("cache_clean", "cache.clean")}),
-    Route("/v2/cache/prune", {"POST": Action("cache_prune", "cache.prune")}),
+    Route("/v2/cache/clean", {"POST": Action("clean_cache", "cache.clean")}),
+    Route("/v2/cache/prune", {"POST": Action("prune_cache", "cache.prune")}),
     Route("/v2/cache/nodes/{image_id}", {"GET": _bodiless("list_cached_nodes", "cache.nodes")}),
     Route(
         "/v2/cache/{image_id}",
-        {"PUT": Action("cache_image", "cache.update"), "DELETE": _bodiless("cache_delete", "cache.delete")},
+        {"PUT": Action("add_to_cache", "cache.update"), "DELETE": _bodiless("delete_from_cache", "cache.delete")},
     ),
     Route(
         "/v2/cached_images",

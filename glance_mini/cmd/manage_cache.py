@@ -27,8 +27,8 @@ _COLUMNS = ("image_id", "state", "size", "cached", "hits", "last_accessed")
 
 def add_parser(commands: Subparsers) -> None:
     """Add the commands of this file."""
-    group = commands.add_parser("cache", help="the cache of image data of this node")
-    group = group.add_subparsers(metavar="COMMAND", required=True)
+    cache = commands.add_parser("cache", help="the cache of image data of this node")
+    group = cache.add_subparsers(metavar="COMMAND", required=True)
     text = "show the images in the cache, wholly or in part, and those that are queued"
     add_command(group, "list", _list, text=text, example="cache list --format json", question=None)
     text = "show the size of the cache, what it holds, and its hits"
@@ -76,8 +76,8 @@ def _list(arguments: argparse.Namespace) -> Rows:
         )
         for each in kept
     ]
-    waiting = [(image_id, "queued", None, 0, hits.get(image_id, 0), None) for image_id in queued]
-    return Rows(_COLUMNS, rows + waiting)
+    rows += [(image_id, "queued", None, 0, hits.get(image_id, 0), None) for image_id in queued]
+    return Rows(_COLUMNS, rows)
 
 
 def _stats(arguments: argparse.Namespace) -> Record:

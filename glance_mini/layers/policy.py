@@ -109,6 +109,8 @@ RULES: Mapping[type[Operation[object]], Rules] = {
     cache.CacheImage: _of_cache("cache_image"),
     cache.DeleteCachedImage: _of_cache("cache_delete"),
     cache.ClearCache: _of_cache("cache_delete"),
+    cache.CleanCache: _only("cache_clean"),
+    cache.PruneCache: _only("cache_prune"),
 }
 """The rules that must all allow an operation. The default is the rule with its own name; if missing, it refuses."""
 

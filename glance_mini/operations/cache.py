@@ -20,7 +20,7 @@ CACHED, QUEUED = "cache", "queue"
 class ListCache(Operation[CacheListing]):
     """Return what is cached, and what is queued to be cached."""
 
-    name: ClassVar[str] = "cache_list"
+    name: ClassVar[str] = "list_cache"
     writes: ClassVar[bool] = False
     is_older_call: bool = False
 
@@ -29,7 +29,7 @@ class ListCache(Operation[CacheListing]):
 class CacheImage(ImageOperation[None]):
     """Queue an active image to be cached at once. Raises Invalid for an image that is not active."""
 
-    name: ClassVar[str] = "cache_image"
+    name: ClassVar[str] = "add_to_cache"
     is_older_call: bool = False
 
 
@@ -37,7 +37,7 @@ class CacheImage(ImageOperation[None]):
 class DeleteCachedImage(Operation[None]):
     """Remove an image from ``targets``. Raises NotFound if there is neither the image nor an entry for it."""
 
-    name: ClassVar[str] = "cache_delete"
+    name: ClassVar[str] = "delete_from_cache"
     image_id: str
     targets: frozenset[str] = frozenset({CACHED, QUEUED})
     is_older_call: bool = False
@@ -47,7 +47,7 @@ class DeleteCachedImage(Operation[None]):
 class ClearCache(Operation[int]):
     """Remove all images from ``targets`` and return the number of removed images."""
 
-    name: ClassVar[str] = "cache_clear"
+    name: ClassVar[str] = "clear_cache"
     targets: frozenset[str]
     is_older_call: bool = False
 
@@ -56,14 +56,14 @@ class ClearCache(Operation[int]):
 class CleanCache(Operation[int]):
     """Remove broken entries, leftovers, and incomplete entries that were long unused; return their number."""
 
-    name: ClassVar[str] = "cache_clean"
+    name: ClassVar[str] = "clean_cache"
 
 
 @dataclass(frozen=True)
 class PruneCache(Operation[Pruned]):
     """Remove the longest unused images until the others are within the size of the cache."""
 
-    name: ClassVar[str] = "cache_prune"
+    name: ClassVar[str] = "prune_cache"
 
 
 @dataclass(frozen=True)

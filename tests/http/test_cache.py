@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import fixtures
+
 from glance_mini.bootstrap import open_cache_keeper
 from tests.counting_store import CountingDriver
 from tests.http.client import DATA_TYPE, ApplicationTest

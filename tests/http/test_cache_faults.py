@@ -1,4 +1,4 @@
-"""What a cache does when something fails: damaged files, a full disk, failing stores, killed processes, moved clocks."""
+"""What a cache does when something fails: damaged files, a full disk, failing stores, killed processes, a clock that jumps."""
 
 import errno
 import logging
@@ -9,9 +9,17 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
 
 import fixtures
+
 from glance_mini.bootstrap import open_cache_keeper
+from glance_mini.cache.catalog import Catalog
+from glance_mini.cache.directory import CacheDirectory
+from glance_mini.cache.node import ImageCache
+from glance_mini.cache.source import Source, name_of
+from glance_mini.operations.records import LoadImage
+from glance_mini_store.errors import StoreError
 from tests.functional.test_faults_disk import SmallDisk
 from tests.http.test_cache import MIB, CacheTest
 
@@ -86,7 +94,7 @@ class TestDamage(CacheTest):
         self.store.flips = None
         self.download(image_id, Range=f"bytes={MIB}-")
         answer = self.send("GET", f"/v2/images/{image_id}/file")
-        self.assertRaises(Exception, lambda: answer.body)
+        self.assertRaises(StoreError, lambda: answer.body)
         self.assertEqual({}, self.cached())
         self.assertEqual(data, self.download(image_id).body)
 
@@ -102,36 +110,28 @@ class TestStores(CacheTest):
         image_id, data = self.upload()
         self.store.fails_at = 2 * MIB
         answer = self.send("GET", f"/v2/images/{image_id}/file")
-        self.assertRaises(Exception, lambda: answer.body)
+        self.assertRaises(StoreError, lambda: answer.body)
         self.wait_for_fills()
         self.assertEqual(data[:MIB], self.download(image_id, Range=f"bytes=0-{MIB - 1}").body)
         self.store.fails_at = None
         self.assertEqual(data, self.download(image_id).body)
         self.assertEqual((2 * MIB, MIB + 5), self.store.reads[-1])
 
-    def test_replaced_data_of_an_image_is_another_entry(self):
+    def test_an_entry_with_replaced_data_is_not_used_and_removed(self):
         image_id, data = self.upload()
-        self.download(image_id)
-        [old] = os.listdir(self.directory / "images")
-        other = self.upload()[1]
-        image = self.cache_image(image_id)
-        self.assertNotEqual(old, image)
-        self.assertNotEqual(data, other)
-
-    def cache_image(self, image_id):
-        from dataclasses import replace
-
-        from glance_mini.cache.source import name_of
-        from glance_mini.operations.records import LoadImage
-
         image = self.service.services.data.run(LoadImage(image_id))
-        return name_of(replace(image, os_hash_value="0" * 128))
+        old = replace(image, os_hash_value="0" * 128)
+        self.assertNotEqual(name_of(image), name_of(old))
+        self.cache.directory.open_or_make(name_of(old), len(data)).close()
+        self.assertEqual(data, self.download(image_id).body)
+        self.assertEqual({name_of(image), name_of(old)}, set(self.cache.directory.names()))
+        self.keeper.check()
+        self.assertEqual([name_of(image)], self.cache.directory.names())
 
 
 class TestFullDisk(CacheTest):
     def settings(self):
         options = super().settings()
-        SmallDisk(self.directory)
         self.disk = self.useFixture(SmallDisk(self.directory))
         return options
 
@@ -193,9 +193,7 @@ class TestShared(CacheTest):
 
     def read_by(self, number, image_id):
         results, first_bytes = [], []
-        threads = [
-            threading.Thread(target=self.read, args=(image_id, results, first_bytes)) for _ in range(number)
-        ]
+        threads = [threading.Thread(target=self.read, args=(image_id, results, first_bytes)) for _ in range(number)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -225,7 +223,7 @@ class TestShared(CacheTest):
 
     def test_a_fill_ends_when_nobody_reads_any_more(self):
         self.store.pause = 0.05
-        image_id, data = self.upload(32 * MIB)
+        image_id, _ = self.upload(32 * MIB)
         answer = self.send("GET", f"/v2/images/{image_id}/file")
         next(iter(answer.app_iter))
         answer.app_iter.close()
@@ -292,7 +290,9 @@ class TestPrefetch(CacheTest):
     def test_rules(self):
         plain = self.upload()[0]
         public = self.upload()[0]
-        self.send("PATCH", f"/v2/images/{public}", [{"op": "replace", "path": "/visibility", "value": "public"}], caller="admin", Content_Type="application/openstack-images-v2.1-json-patch")
+        change = [{"op": "replace", "path": "/visibility", "value": "public"}]
+        patch = "application/openstack-images-v2.1-json-patch"
+        self.send("PATCH", f"/v2/images/{public}", change, caller="admin", Content_Type=patch)
         gold = self.upload(tags=["gold"])[0]
         self.keeper.fetch()
         self.assertEqual({public, gold}, self.cached().keys())
@@ -323,12 +323,6 @@ class TestTwoNodes(CacheTest):
     driver_name = "centralized_db"
 
     def test_changes_are_followed(self):
-        from glance_mini.cache.catalog import Catalog
-        from glance_mini.cache.directory import CacheDirectory
-        from glance_mini.cache.node import ImageCache
-        from glance_mini.cache.source import Source
-        from glance_mini.operations.records import LoadImage
-
         services = self.service.services
         directory = CacheDirectory(self.directory / "other", 64 * MIB)
         directory.prepare()
@@ -347,7 +341,6 @@ class TestTwoNodes(CacheTest):
         self.send("POST", f"/v2/images/{gone}/actions/deactivate", caller="admin")
         keeper.check()
         self.assertEqual([kept], [each.image_id for each in directory.list()])
-        self.assertEqual(nodes[:1], self.manage("GET", f"/v2/cache/nodes/{gone}").json[:1] or nodes[:1])
         self.keeper.check()
         self.assertEqual([], self.manage("GET", f"/v2/cache/nodes/{gone}").json)
         self.assertEqual(nodes, self.manage("GET", f"/v2/cache/nodes/{kept}").json)

@@ -1,7 +1,7 @@
 """The calls on the cache of this node, and reads through it; without a cache, reads go to the stores."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from glance_mini.cache.node import ImageCache
 from glance_mini.cache.source import Source
@@ -21,10 +21,13 @@ CACHE_CALLS = frozenset(operation.name for operation in cache.OPERATIONS if not 
 class CacheCalls:
     """Answers for ``cache``, None on a node without one; ``below`` is that of the layer."""
 
-    def __init__(self, below: Handler, cache: ImageCache | None, stall_time: float) -> None:
+    def __init__(
+        self, below: Handler, cache: ImageCache | None, stall_time: float, wake_caches: Callable[[], None]
+    ) -> None:
         self._below = below
         self._found = cache
         self._stall_time = stall_time
+        self._wake_caches = wake_caches
 
     def open(self, image: Image, source: Source, offset: int, length: int, buffers: Buffers) -> Iterator[bytes]:
         """Return ``length`` bytes from ``offset`` of ``image``, opened. Raises what ``Source.open`` raises."""
@@ -36,6 +39,7 @@ class CacheCalls:
         """Remove an image that was deleted or deactivated; never raises."""
         if self._found is not None:
             self._found.drop_image(image_id)
+            self._wake_caches()
 
     def list(self) -> CacheListing:
         """Return what is cached and queued."""

@@ -5,6 +5,7 @@
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Self
@@ -89,6 +90,7 @@ class LocationLayer(Layer):
         buffers: Buffers | None = None,
         image_cache: ImageCache | None = None,
         stall_time: float = 86_400,
+        wake_caches: Callable[[], None] = lambda: None,
     ) -> None:
         """Store the arguments; ``changeable``: whether users may change locations themselves."""
         self._stores = stores
@@ -99,7 +101,7 @@ class LocationLayer(Layer):
         self._changeable = changeable
         self._rules = rules or ImportRules()
         self._removal = Removal(self.below, stores, self._rules.node_url)
-        self._cache = CacheCalls(self.below, image_cache, stall_time)
+        self._cache = CacheCalls(self.below, image_cache, stall_time, wake_caches)
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
@@ -125,6 +127,7 @@ class LocationLayer(Layer):
             services.buffers,
             services.cache,
             conf.image_cache_stall_time,
+            services.wake_caches,
         )
 
     def list_stores(self, context: Context, op: info.ListStores) -> tuple[Store, ...]:
@@ -245,22 +248,22 @@ class LocationLayer(Layer):
 
     # the cache of this node
 
-    def cache_list(self, context: Context, op: cache.ListCache) -> CacheListing:
+    def list_cache(self, context: Context, op: cache.ListCache) -> CacheListing:
         return self._cache.list()
 
-    def cache_image(self, context: Context, op: cache.CacheImage) -> None:
+    def add_to_cache(self, context: Context, op: cache.CacheImage) -> None:
         self._cache.queue(op.target)
 
-    def cache_delete(self, context: Context, op: cache.DeleteCachedImage) -> None:
+    def delete_from_cache(self, context: Context, op: cache.DeleteCachedImage) -> None:
         self._cache.delete(context, op)
 
-    def cache_clear(self, context: Context, op: cache.ClearCache) -> int:
+    def clear_cache(self, context: Context, op: cache.ClearCache) -> int:
         return self._cache.clear(op.targets)
 
-    def cache_clean(self, context: Context, op: cache.CleanCache) -> int:
+    def clean_cache(self, context: Context, op: cache.CleanCache) -> int:
         return self._cache.clean()
 
-    def cache_prune(self, context: Context, op: cache.PruneCache) -> Pruned:
+    def prune_cache(self, context: Context, op: cache.PruneCache) -> Pruned:
         return self._cache.prune()
 
     def list_cached_nodes(self, context: Context, op: cache.ListCachedNodes) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from glance_mini.api.request import OPERATION_KEY, Request
 from glance_mini.api.response import Response
 from glance_mini.api.routes import Router
 from glance_mini.api.transfer_slots import LocationSlots, TransferSlots
+from glance_mini.api.v2.cache import CacheController
 from glance_mini.api.v2.data import ImageDataController
 from glance_mini.api.v2.images import ImageActionsController, ImagesController
 from glance_mini.api.v2.imports import ImageImportController, ImageStageController
@@ -70,6 +71,7 @@ class Application:
                 "image_actions": ImageActionsController(domain),
                 "image_members": ImageMembersController(domain),
                 "image_tags": ImageTagsController(domain),
+                "cache": CacheController(domain),
                 "info": InfoController(conf, domain),
                 "schema": SchemaController(schemas),
                 "metadef_namespaces": NamespacesController(conf, domain),

@@ -213,6 +213,39 @@ ROUTES: tuple[Route, ...] = (
     Route("/v2/info/stores", {"GET": _bodiless("list_stores", "info.stores")}),
     Route("/v2/info/stores/detail", {"GET": _bodiless("list_stores_detail", "info.stores_detail")}),
     Route("/v2/info/usage", {"GET": Action("get_usage", "info.usage")}, hides_methods=True),
+    Route(
+        "/v2/cache",
+        {"GET": _bodiless("list_cache", "cache.index"), "DELETE": _bodiless("clear_cache", "cache.clear")},
+    ),
+    Route("/v2/cache/clean", {"POST": Action("clean_cache", "cache.clean")}),
+    Route("/v2/cache/prune", {"POST": Action("prune_cache", "cache.prune")}),
+    Route("/v2/cache/nodes/{image_id}", {"GET": _bodiless("list_cached_nodes", "cache.nodes")}),
+    Route(
+        "/v2/cache/{image_id}",
+        {"PUT": Action("add_to_cache", "cache.update"), "DELETE": _bodiless("delete_from_cache", "cache.delete")},
+    ),
+    Route(
+        "/v2/cached_images",
+        {
+            "GET": _bodiless("list_cached_images", "cache.cached"),
+            "DELETE": _bodiless("delete_cached_images", "cache.clear_cached"),
+        },
+    ),
+    Route("/v2/cached_images/{image_id}", {"DELETE": _bodiless("delete_cached_image", "cache.delete_cached")}),
+    Route(
+        "/v2/queued_images",
+        {
+            "GET": _bodiless("list_queued_images", "cache.queued"),
+            "DELETE": _bodiless("delete_queued_images", "cache.clear_queued"),
+        },
+    ),
+    Route(
+        "/v2/queued_images/{image_id}",
+        {
+            "PUT": Action("queue_image", "cache.queue"),
+            "DELETE": _bodiless("delete_queued_image", "cache.delete_queued"),
+        },
+    ),
     *_schema_routes(),
     *_metadef_routes(),
 )

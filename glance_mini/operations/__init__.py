@@ -5,6 +5,7 @@
 """
 
 from glance_mini.operations import (
+    cache,
     data,
     images,
     imports,
@@ -35,6 +36,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + records.OPERATIONS
     + jobs.OPERATIONS
     + outbox.OPERATIONS
+    + cache.OPERATIONS
 )
 
 DATA_CALLS = tuple(operation for operation in OPERATIONS if issubclass(operation, DataCall))

@@ -19,23 +19,23 @@ ALWAYS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 15, 17)
 """Minor versions that exist in every configuration."""
 
 WITH_SEVERAL_STORES = (8, 10, 11, 12, 13)
-WITH_CACHE = (14, 16, 18)
 
 _ACCEPT = re.compile(r"application/vnd\.openstack\.images-(v[0-9.]+)(?:\+json)?")
 _IDENTITY_PATHS = re.compile(r"/v3.*|/v2/tenants.*|/(?:projects|domains|users|tenants)(?:/.*)?", re.DOTALL)
 """Where clients look for projects, domains and users; older ones do so directly below the endpoint."""
 
 
-def minor_versions(*, multi_store: bool, has_cache: bool) -> list[int]:
+WITH_CACHE = (14, 16, 18)
+
+
+def minor_versions(multi_store: bool, has_cache: bool) -> list[int]:
     """Return the minor versions of v2 that this service speaks, newest first."""
-    conditional = (WITH_SEVERAL_STORES if multi_store else ()) + (WITH_CACHE if has_cache else ())
-    return sorted(ALWAYS + conditional, reverse=True)
+    stores, cache = WITH_SEVERAL_STORES if multi_store else (), WITH_CACHE if has_cache else ()
+    return sorted(ALWAYS + stores + cache, reverse=True)
 
 
 class VersionNegotiation:
-    """WSGI middleware. ``has_cache``: this node has an image cache. ``has_identity``: Keystone is used, so clients do
-    not look for it here.
-    """
+    """WSGI middleware. ``has_identity``: Keystone is used, so clients do not look for it here."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class VersionNegotiation:
         has_identity: bool,
     ) -> None:
         self._app = app
-        self._minors = minor_versions(multi_store=multi_store, has_cache=has_cache)
+        self._minors = minor_versions(multi_store, has_cache)
         self._prefixes = {"v2", *(f"v2.{minor}" for minor in self._minors)}
         self._public_endpoint = public_endpoint
         self._has_identity = has_identity

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from glance_mini.db.interface import Backend, EventRules, no_events
 from glance_mini.db.sqlalchemy import (
+    cache,
     imports,
     members,
     outbox,
@@ -77,6 +78,7 @@ _MODULES = (
     objects,
     tags,
     loading,
+    cache,
 )
 
 QUERIES: Mapping[type[DataCall[object]], Query] = {

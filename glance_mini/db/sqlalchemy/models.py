@@ -341,6 +341,31 @@ outbox = Table(
 )
 """Events that wait for their publication; ids are never reused, so they define the order."""
 
+cached_images = Table(
+    "cached_images",
+    metadata,
+    Column("node", exact(255), primary_key=True),
+    Column("image_id", exact(36), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("is_complete", Boolean, nullable=False),
+    Column("hits", BigInteger, nullable=False),
+    Column("last_accessed", moment(), nullable=False),
+    Column("last_modified", moment(), nullable=False),
+    Index("ix_cached_images_image_id", "image_id"),
+    **MYSQL,
+)
+"""What is in the caches of the nodes. Rows of images that are not there any more keep their hits for a while."""
+
+cache_queue = Table(
+    "cache_queue",
+    metadata,
+    Column("node", exact(255), primary_key=True),
+    Column("image_id", exact(36), primary_key=True),
+    Column("queued_at", moment(), nullable=False),
+    **MYSQL,
+)
+"""Images that nodes were asked to put into their caches."""
+
 turns = Table(
     "turns",
     metadata,

@@ -22,7 +22,7 @@ from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.base import Layer
 from glance_mini.layers.policy import metadefs
 from glance_mini.layers.services import Services
-from glance_mini.operations import data, images, imports, info, locations, members, tasks
+from glance_mini.operations import cache, data, images, imports, info, locations, members, tasks
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
 from glance_mini.operations.metadef_parts import GetObjects
 from glance_mini.operations.metadefs import AddNamespace, GetNamespaces, ListAssociations
@@ -80,6 +80,13 @@ def _of_stores(op: Operation[object]) -> Iterator[str]:
         yield "stores_info_detail"
 
 
+def _of_cache(rule: str) -> Rules:
+    def rules(op: Operation[object]) -> Iterator[str]:
+        yield "manage_image_cache" if getattr(op, "is_older_call", False) else rule
+
+    return rules
+
+
 RULES: Mapping[type[Operation[object]], Rules] = {
     images.ListImages: _only("get_images"),
     images.CreateImage: _of_creation,
@@ -103,6 +110,12 @@ RULES: Mapping[type[Operation[object]], Rules] = {
     tasks.GetTask: _only("tasks_api_access"),
     tasks.CreateTask: _only("tasks_api_access"),
     **metadefs.RULES,
+    cache.ListCache: _of_cache("cache_list"),
+    cache.CacheImage: _of_cache("cache_image"),
+    cache.DeleteCachedImage: _of_cache("cache_delete"),
+    cache.ClearCache: _of_cache("cache_delete"),
+    cache.CleanCache: _only("cache_clean"),
+    cache.PruneCache: _only("cache_prune"),
 }
 """The rules that must all allow an operation. The default is the rule with its own name; if missing, it refuses."""
 

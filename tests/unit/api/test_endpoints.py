@@ -96,9 +96,6 @@ ALL = [call for table in NUMBERS for call in calls(table)]
 REFUSED = {("DELETE", "/v2/tasks/{}")}
 """Calls that exist and always answer 405."""
 
-NOT_YET_THERE = {*calls(CACHE), *calls(METADEFS), *calls(OLDER_CACHE)}
-"""Calls that this release does not have yet."""
-
 
 class TestEndpoints(ApplicationTest):
     def routes(self):
@@ -109,11 +106,8 @@ class TestEndpoints(ApplicationTest):
         self.assertEqual(83 + 7, len(set(ALL)))
 
     def test_every_call_has_a_route(self):
-        wanted = set(ALL) - set(calls(VERSIONS)) - REFUSED - NOT_YET_THERE
+        wanted = set(ALL) - set(calls(VERSIONS)) - REFUSED
         self.assertEqual(set(), wanted - self.routes())
-
-    def test_what_is_not_yet_there_has_no_route(self):
-        self.assertEqual(set(), NOT_YET_THERE & self.routes())
 
     def test_versions_are_listed_before_the_routes(self):
         self.assertEqual([300, 200], [self.send(*call).status_int for call in calls(VERSIONS)])

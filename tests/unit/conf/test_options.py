@@ -34,6 +34,11 @@ REFERENCE = {
     ("DEFAULT", "property_protection_rule_format"): "roles",
     ("DEFAULT", "default_publisher_id"): "image.localhost",
     ("DEFAULT", "disabled_notifications"): [],
+    ("DEFAULT", "image_cache_dir"): None,
+    ("DEFAULT", "image_cache_driver"): "centralized_db",
+    ("DEFAULT", "image_cache_max_size"): 10 * 1024**3,
+    ("DEFAULT", "image_cache_stall_time"): 86_400,
+    ("DEFAULT", "image_cache_sqlite_db"): "cache.db",
     ("image_format", "container_formats"): ["ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed"],
     ("image_format", "disk_formats"): [
         *["ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"]
@@ -64,6 +69,11 @@ OWN = {
     ("DEFAULT", "staging_store_driver"): "file",
     ("DEFAULT", "staging_is_shared"): False,
     ("DEFAULT", "quota_counts_deleted"): True,
+    ("cache", "prefetch"): [],
+    ("cache", "prefetch_interval"): 300,
+    ("cache", "max_unused"): 0,
+    ("cache", "check_interval"): 5,
+    ("cache", "max_fills"): 8,
     ("paste_deploy", "flavor"): "token",
     ("domain", "layers"): ["auth", "notifier", "policy", "quota", "location", "database"],
     ("server", "bind"): "127.0.0.1:9292",

@@ -237,8 +237,8 @@ class TestChanges(AuthCase):
             for operation in OPERATIONS
             if issubclass(operation, ImageOperation) and operation.writes and not operation.for_owner
         }
-        # The policy rules say who may copy and add locations; a member sets its own status.
-        self.assertEqual({"import_image", "add_location", "update_member"}, others)
+        # The policy rules say who may copy, cache and add locations; a member sets its own status.
+        self.assertEqual({"import_image", "add_location", "update_member", "add_to_cache"}, others)
 
     def test_only_an_administrator_gives_an_image_to_another_owner(self) -> None:
         for action in ("add", "replace"):

@@ -167,7 +167,7 @@ class TestPaths(testtools.TestCase):
             "create_image": ("auth", "notifier", "policy", "quota", "database"),
             "update_image": ("auth", "notifier", "policy", "quota", "location", "database"),
             "delete_image": ("auth", "notifier", "policy", "location", "database"),
-            "deactivate_image": ("auth", "notifier", "policy", "database"),
+            "deactivate_image": ("auth", "notifier", "policy", "location", "database"),
             "restore_image": ("auth", "notifier", "policy", "quota", "database"),
             "purge_image": ("auth", "notifier", "policy", "location", "database"),
             "upload_data": ("auth", "notifier", "policy", "quota", "location"),

@@ -99,7 +99,7 @@ class Entry:
         if len(data) == self.length(block) and zlib.crc32(data) == _MARK.unpack(mark)[1]:
             return data
         self.drop(block)
-        raise DamagedBlock(block)
+        raise DamagedBlock(f"block {block} was damaged")
 
     def length(self, block: int) -> int:
         """Return the bytes of a block."""

@@ -13,8 +13,9 @@ from glance_mini.cache.directory import CacheDirectory
 from glance_mini.cache.entry import BLOCK, Claim, Entry
 from glance_mini.cache.source import ImageHash, Source
 from glance_mini.domain.image import Image
-from glance_mini_store.errors import StoreError
+from glance_mini_store.errors import FetchCancelled, StoreError
 from glance_mini_store.lanes import Chunk
+from glance_mini_store.web.cancellation import Cancellation
 
 LOG = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ class Fill:
 
     is_over: threading.Event = field(default_factory=threading.Event)
     has_failed: bool = False
+    cancellation: Cancellation = field(default_factory=Cancellation)
 
 
 class WrongData(Exception):
@@ -39,10 +41,20 @@ class Fills:
         self._slots = threading.BoundedSemaphore(limit)
         self._is_stopping = False
         self._is_failing = False
+        self._running: dict[int, tuple[Fill, Claim]] = {}
+        self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Let the fills end at their next block, and start no more."""
+        """End the fills, and start no more."""
         self._is_stopping = True
+        self.end_unwanted()
+
+    def end_unwanted(self) -> None:
+        """End the fills that wait for a web server though nobody reads the entry any more."""
+        with self._lock:
+            unwanted = [fill for fill, claim in self._running.values() if self._is_stopping or not claim.has_readers()]
+        for fill in unwanted:
+            fill.cancellation.cancel()
 
     def start(self, image: Image, entry: Entry, claim: Claim, source: Source) -> Fill | None:
         """Begin to fill the blocks of ``claim``, which is closed at the end; None if there is no room or no thread."""
@@ -65,20 +77,25 @@ class Fills:
         threading.Thread(target=self._run, args=arguments, name="cache-fill", daemon=True).start()
         return fill
 
-    def note_failure(self, error: OSError) -> None:
+    def note_failure(self, error: Exception) -> None:
         """Log that the disk of the cache fails, once until it works again."""
         if not self._is_failing:
-            LOG.error("The cache cannot be written to, and images are read from their stores: %s", error)
+            LOG.error("The cache cannot be used, and images are read from their stores: %s", error)
         self._is_failing = True
 
     def _run(self, fill: Fill, image: Image, entry: Entry, claim: Claim, source: Source, at_end: ExitStack) -> None:
-        with at_end:
+        with at_end, fill.cancellation.applied():
+            with self._lock:
+                self._running[id(fill)] = (fill, claim)
             try:
                 self._fill(image, entry, claim, source)
                 self._is_failing = False
             except Exception as error:
                 fill.has_failed = True
                 self._explain(error, image, entry)
+            finally:
+                with self._lock:
+                    del self._running[id(fill)]
         fill.is_over.set()
 
     def _fill(self, image: Image, entry: Entry, claim: Claim, source: Source) -> None:
@@ -100,7 +117,9 @@ class Fills:
             entry.set_verified()
 
     def _explain(self, error: Exception, image: Image, entry: Entry) -> None:
-        if isinstance(error, OSError):
+        if isinstance(error, FetchCancelled):
+            LOG.debug("Image %s is not read into the cache any more, because nobody waits for it.", image.id)
+        elif isinstance(error, OSError):
             self.note_failure(error)
         elif isinstance(error, WrongData):
             entry.drop_all()

@@ -83,6 +83,7 @@ class CacheKeeper:
         """Wait for a moment or a change, and do what is due."""
         self._changed.wait(FLUSH_INTERVAL)
         self._changed.clear()
+        self._cache.end_unwanted_fills()
         try:
             self._cache.catalog.flush()
         finally:

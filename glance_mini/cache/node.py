@@ -123,6 +123,10 @@ class ImageCache:
         finally:
             chunks.close()
 
+    def end_unwanted_fills(self) -> None:
+        """End the reads of stores that nobody waits for any more."""
+        self._fills.end_unwanted()
+
     # the API
 
     def listing(self) -> CacheListing:

@@ -14,6 +14,7 @@ from glance_mini.content.failover import FailoverChunks
 from glance_mini.domain.image import Image
 from glance_mini_store.errors import RemoteServiceUnavailable
 from glance_mini_store.streams import FileRange
+from glance_mini_store.web.cancellation import Cancellation, current
 
 LOG = logging.getLogger(__name__)
 
@@ -22,9 +23,6 @@ _PAUSES = (0.001, 0.02)
 
 STALLED = 30.0
 """Seconds without the next block after which a reader turns to the stores itself."""
-
-_ATTEMPTS = 3
-"""How often a block may turn out damaged before a reader turns to the stores."""
 
 
 class CachedFile(FileRange):
@@ -78,6 +76,7 @@ class CachedChunks(Iterator[bytes]):
         self._direct: FailoverChunks | None = None
         self._hash: ImageHash | None = None
         self._verification: Claim | None = None
+        self._damaged: int | None = None
 
     def open(self, is_complete: bool) -> None:
         """Read the first block ahead, so that a store that fails is noticed before the response begins.
@@ -144,25 +143,41 @@ class CachedChunks(Iterator[bytes]):
         return self._end - self._position
 
     def _wait_for(self, block: int) -> bytes | None:
-        """Return a block, which may have to be filled first; None if the cache does not get it."""
-        pause, damages, deadline = _PAUSES[0], 0, time.monotonic() + STALLED
-        while damages < _ATTEMPTS and time.monotonic() < deadline:
-            try:
-                data = self._entry.read(block)
-            except DamagedBlock:
-                damages += 1
-                LOG.error("Block %d of image %s was damaged in the cache; it is read again.", block, self._image.id)
-                continue
-            except OSError as error:
-                self._fills.note_failure(error)
-                return None
-            if data is not None:
+        """Return a block, which may have to be filled first; None if the cache does not get it.
+
+        Raises FetchCancelled if the client has gone meanwhile.
+        """
+        try:
+            data = self._read(block)
+            if data is not None or not self._is_being_filled(block):
                 return data
-            if not self._is_being_filled(block):
-                return None
+            with current().waiting() as cancellation:
+                return self._wait(block, cancellation)
+        except (OSError, DamagedBlock) as error:
+            self._fills.note_failure(error)
+            return None
+
+    def _wait(self, block: int, cancellation: Cancellation) -> bytes | None:
+        pause, deadline = _PAUSES[0], time.monotonic() + STALLED
+        while time.monotonic() < deadline:
+            cancellation.check()
+            data = self._read(block)
+            if data is not None or not self._is_being_filled(block):
+                return data
             time.sleep(pause)
             pause = min(2 * pause, _PAUSES[1])
         return None
+
+    def _read(self, block: int) -> bytes | None:
+        """Return a block, None if it is not there. Raises DamagedBlock if it was damaged again after it was filled."""
+        try:
+            return self._entry.read(block)
+        except DamagedBlock:
+            LOG.error("Block %d of image %s was damaged in the cache; it is read again.", block, self._image.id)
+            if block == self._damaged:
+                raise
+            self._damaged = block
+            return None
 
     def _is_being_filled(self, block: int) -> bool:
         """Return whether ``block`` can be expected, after starting a fill if there is none."""

@@ -1,4 +1,4 @@
-"""What a cache does when something fails: damaged files, a full disk, failing stores, killed processes, a clock that jumps."""
+"""What a cache does when something fails: damaged files, a full disk, failing stores, kills, a moved clock."""
 
 import errno
 import logging

@@ -119,7 +119,7 @@ class GlanceTest(MetadefClientTest):
             ("md-resource-type-list", (), IMAGE),
             (
                 "md-property-create",
-                ("Acme", "--name", "bus", "--title", "B", "--type", "string", "--schema", SCHEMA),
+                ("Acme", "--name", "bus", "--title", "B", *typed),
                 "scsi",
             ),
             ("md-property-list", ("Acme",), "bus"),
@@ -177,5 +177,6 @@ class LibraryTest(MetadefClientTest):
             glance.metadefs_namespace.create(namespace=name)
         self.assertEqual(names, {each.namespace for each in glance.metadefs_namespace.list()})
         self.assertEqual(names, {each.namespace for each in cloud.image.metadef_namespaces()})
-        list(glance.metadefs_tag.create_multiple("n0", tags=sorted(names)))
+        made = list(glance.metadefs_tag.create_multiple("n0", tags=sorted(names)))
+        self.assertEqual(30, len(made))
         self.assertEqual(names, {tag.name for tag in glance.metadefs_tag.list("n0", page_size=7)})

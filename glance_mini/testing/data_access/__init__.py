@@ -15,11 +15,7 @@ from glance_mini.testing.data_access.jobs import JobContract, JobListContract
 from glance_mini.testing.data_access.lists import ListContract
 from glance_mini.testing.data_access.members import MemberContract
 from glance_mini.testing.data_access.metadef_loading import MetadefLoadingContract
-from glance_mini.testing.data_access.metadefs import (
-    MetadefConcurrencyContract,
-    MetadefPartContract,
-    NamespaceContract,
-)
+from glance_mini.testing.data_access.metadefs import MetadefContract as MetadefCallContract
 from glance_mini.testing.data_access.outbox import OutboxContract
 from glance_mini.testing.data_access.quota import QuotaContract
 from glance_mini.testing.data_access.staging import StagingContract
@@ -46,7 +42,7 @@ class JobAccessContract(
     """The calls about jobs, staging, imports, the trash and stored events."""
 
 
-class MetadefContract(NamespaceContract, MetadefPartContract, MetadefConcurrencyContract, MetadefLoadingContract):
+class MetadefContract(MetadefCallContract, MetadefLoadingContract):
     """The calls about metadata definitions."""
 
 

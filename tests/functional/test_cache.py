@@ -12,7 +12,7 @@ import requests
 import testtools
 
 from glance_mini.standalone.users import User, change_users
-from tests.functional.faults import MIB, make_state, show_log
+from tests.functional.faults import MIB, make_state
 from tests.functional.service import Client, Service
 from tests.http_server.running import eventually
 from tests.unit.store.web import Page, WebServer
@@ -45,9 +45,7 @@ class CacheServiceTest(testtools.TestCase):
         config.write_text(config.read_text().replace("images:file", "images:file,web:http", 1))
 
     def start(self, state=None):
-        service = self.useFixture(Service(state or self.state, "--no-worker", "--workers", "2"))
-        show_log(self, service)
-        return service
+        return self.useFixture(Service(state or self.state, "--no-worker", "--workers", "2"))
 
     def locate(self, service, size, seconds=0.0):
         """Return an active image on the web server, and its data."""

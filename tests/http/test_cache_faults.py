@@ -18,10 +18,11 @@ from glance_mini.cache.catalog import Catalog
 from glance_mini.cache.directory import CacheDirectory
 from glance_mini.cache.node import ImageCache
 from glance_mini.cache.source import Source, name_of
-from glance_mini.operations.records import LoadImage
+from glance_mini.operations.records import LoadImage, SetStatus
 from glance_mini_store.errors import StoreError
 from tests.functional.test_faults_disk import SmallDisk
 from tests.http.test_cache import MIB, CacheTest
+from tests.http_server.running import eventually
 
 LONG_AGO = 10 * 365 * 86_400
 
@@ -247,6 +248,19 @@ class TestShared(CacheTest):
         self.assertEqual(second[1], self.download(second[0]).body)
         self.assertEqual(first[1], answer.body)
         self.assertEqual([first[0]], list(self.cached()))
+
+
+class TestWoken(CacheTest):
+    options = {"cache": {"check_interval": 3600}}
+
+    def test_what_another_node_deactivates_goes_as_soon_as_the_node_is_told(self):
+        image_id, _ = self.upload()
+        self.download(image_id)
+        self.keeper.start()
+        eventually(lambda: self.keeper._leads, "the keeper works")
+        self.service.services.data.run(SetStatus(image_id, "deactivated", frozenset({"active"})))
+        self.keeper.wake()
+        eventually(lambda: not os.listdir(self.directory / "images"), "the image goes")
 
 
 class TestRoom(CacheTest):

@@ -130,9 +130,12 @@ class CacheDirectory:
                 return None
             size, state = header.size, os.fstat(index)
             blocks = -(-size // BLOCK)
-            cached = files.count_marks(index, 0, blocks) * BLOCK
-            if size % BLOCK and files.count_marks(index, blocks - 1, blocks):
-                cached -= BLOCK - size % BLOCK
+            if header.verified == (data.st_mtime_ns, data.st_ctime_ns):
+                cached = size
+            else:
+                cached = files.count_marks(index, 0, blocks) * BLOCK
+                if size % BLOCK and files.count_marks(index, blocks - 1, blocks):
+                    cached -= BLOCK - size % BLOCK
             disk = (data.st_blocks + state.st_blocks) * 512
             return Kept(name, size, cached, disk, header.planned, header.used / 1e9, data.st_mtime)
 

@@ -130,7 +130,7 @@ class Entry:
         """Return whether all blocks are there, fit the image's hash, and were not written to since."""
         header, state = read_header(self._index), os.fstat(self._data)
         times = (state.st_mtime_ns, state.st_ctime_ns)
-        return header is not None and header[1:3] == times and state.st_size == self.size
+        return header is not None and header.verified == times and state.st_size == self.size
 
     def set_verified(self) -> None:
         """Note that the data, all of whose blocks are there, fits the image's hash, after it is on disk."""
@@ -249,6 +249,11 @@ class Header(NamedTuple):
     verified_changed: int
     planned: int
     used: int
+
+    @property
+    def verified(self) -> tuple[int, int]:
+        """Return both times of verified data."""
+        return self.verified_modified, self.verified_changed
 
 
 def read_header(index: int) -> Header | None:

@@ -402,7 +402,7 @@ class TestKilled(CacheTest):
             self.assertEqual(data, self.download(image_id).body)
             self.assertEqual(1, len(self.store.reads))
             offset, length = self.store.reads[0]
-            self.assertEqual(len(data), offset + length)
+            self.assertEqual(len(data), offset + (len(data) if length is None else length))
 
     def test_while_evicting(self):
         image_id, data = self.upload(4 * MIB)

@@ -53,7 +53,7 @@ from glance_mini.policies.enforcer import Enforcer
 from glance_mini.workers.wakeup import Silence, open_cache_listener, open_cache_waker, open_waker, transport_url
 from glance_mini_store.buffers import MIB, Buffers, give_freed_blocks_back
 from glance_mini_store.drivers.file.options import OPTIONS as FILE_OPTIONS
-from glance_mini_store.errors import UnknownStore
+from glance_mini_store.errors import StoreError, UnknownStore
 from glance_mini_store.stores import Stores
 
 if TYPE_CHECKING:
@@ -251,7 +251,9 @@ def open_cache_keeper(conf: cfg.ConfigOpts, services: Services, cache: ImageCach
     from glance_mini.cache.source import Source
 
     for store in services.stores:
-        if cache.directory.device() in store.devices():
+        with suppress(StoreError):
+            if cache.directory.device() not in store.devices():
+                continue
             LOG.info("Images in store %s are not cached: its files are on the file system of the cache.", store.id)
 
     def source(image: Image) -> Source:

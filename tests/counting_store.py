@@ -11,7 +11,10 @@ PIECE = 256 * 1024
 
 
 class CountingDriver(MemoryDriver):
-    """Counts calls of ``read`` and bytes; ``pause`` are the seconds before each piece, ``fails_at`` a byte."""
+    """Counts calls of ``read`` and bytes; ``pause`` are the seconds before each piece, ``fails_at`` a byte.
+
+    ``gate``: from a byte on, nothing is given until the event is set. ``flips``: a byte that is given wrongly.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,6 +23,7 @@ class CountingDriver(MemoryDriver):
         self.pause = 0.0
         self.fails_at: int | None = None
         self.flips: int | None = None
+        self.gate: tuple[int, threading.Event] | None = None
         self._lock = threading.Lock()
 
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -31,6 +35,8 @@ class CountingDriver(MemoryDriver):
     def _pieces(self, data: bytes, offset: int) -> Iterator[bytes]:
         for start in range(0, len(data), PIECE):
             time.sleep(self.pause)
+            if self.gate is not None and offset + start >= self.gate[0] and not self.gate[1].wait(60):
+                raise RemoteServiceUnavailable(reason="nobody opened the gate")
             if self.fails_at is not None and offset + start >= self.fails_at:
                 raise RemoteServiceUnavailable(reason="the disk is on fire")
             piece = bytearray(data[start : start + PIECE])

@@ -130,11 +130,14 @@ class CacheDirectory:
                 return None
             size, state = header.size, os.fstat(index)
             blocks = -(-size // BLOCK)
-            cached = files.count_marks(index, 0, blocks) * BLOCK
-            if size % BLOCK and files.count_marks(index, blocks - 1, blocks):
-                cached -= BLOCK - size % BLOCK
+            if header.verified == (data.st_mtime_ns, data.st_ctime_ns):
+                cached = size
+            else:
+                cached = files.count_marks(index, 0, blocks) * BLOCK
+                if size % BLOCK and files.count_marks(index, blocks - 1, blocks):
+                    cached -= BLOCK - size % BLOCK
             disk = (data.st_blocks + state.st_blocks) * 512
-            return Kept(name, size, cached, disk, header.planned, state.st_mtime, data.st_mtime)
+            return Kept(name, size, cached, disk, header.planned, header.used / 1e9, data.st_mtime)
 
     def remove(self, names: Iterable[str], *, is_forced: bool = False) -> Removed:
         """Remove the entries that nobody uses, and return what was removed.
@@ -240,8 +243,9 @@ class CacheDirectory:
     def shift_times(self, seconds: float) -> None:
         """Move the times of use of all entries, because the clock of the node was set."""
         for kept in self.list():
-            with suppress(FileNotFoundError):
-                os.utime(self._entries / kept.name / INDEX, (kept.used_at + seconds,) * 2)
+            with _index(self._entries / kept.name) as index:
+                if index is not None:
+                    files.set_used(index, int((kept.used_at + seconds) * 1e9))
 
 
 def image_of(name: str) -> str:

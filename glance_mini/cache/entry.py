@@ -6,6 +6,7 @@ the checksum of the block, so that a block is complete or not there, whatever wa
 
 import os
 import struct
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +20,8 @@ BLOCK = 1024 * 1024
 
 DATA, INDEX = "data", "index"
 
-_HEADER = struct.Struct("<8sQqqQ")
-"""Magic with version, size of the image, modification and change time of verified data, bytes that fills may add."""
+_HEADER = struct.Struct("<8sQqqQq")
+"""Magic with version, and the fields of ``Header``."""
 _MAGIC = b"GMCACHE\x01"
 _MARKS_AT = 4096
 _MARK = struct.Struct("<II")
@@ -69,7 +70,7 @@ class Entry:
 
     def touch(self) -> None:
         """Note that the entry is used now."""
-        os.utime(self._index)
+        set_used(self._index, time.time_ns())
 
     def missing(self, first: int, end: int) -> int | None:
         """Return the first block from ``first`` to before ``end`` that is not there, None if all are."""
@@ -129,7 +130,7 @@ class Entry:
         """Return whether all blocks are there, fit the image's hash, and were not written to since."""
         header, state = read_header(self._index), os.fstat(self._data)
         times = (state.st_mtime_ns, state.st_ctime_ns)
-        return header is not None and header[1:3] == times and state.st_size == self.size
+        return header is not None and header.verified == times and state.st_size == self.size
 
     def set_verified(self) -> None:
         """Note that the data, all of whose blocks are there, fits the image's hash, after it is on disk."""
@@ -225,24 +226,34 @@ class Claim:
 _MARKS_PER_READ = 8192
 _VERIFIED_AT = 16
 _PLANNED_AT = 32
+_USED_AT = 40
 
 
 def create(path: Path, size: int) -> None:
     """Make the files of an entry without blocks in the directory ``path``, which exists."""
     with open(path / INDEX, "xb") as index:
-        index.write(_HEADER.pack(_MAGIC, size, _NO_TIME, _NO_TIME, 0))
+        index.write(_HEADER.pack(_MAGIC, size, _NO_TIME, _NO_TIME, 0, time.time_ns()))
         index.truncate(_MARKS_AT + -(-size // BLOCK) * _MARK.size)
     with open(path / DATA, "xb") as data:
         data.truncate(size)
 
 
 class Header(NamedTuple):
-    """The head of an index: the size of the image, both times of verified data, and what fills may bring it to."""
+    """The head of an index: the size of the image, both times of verified data, what fills may bring it to, last use.
+
+    Times are in nanoseconds since 1970, by the clock of the node.
+    """
 
     size: int
     verified_modified: int
     verified_changed: int
     planned: int
+    used: int
+
+    @property
+    def verified(self) -> tuple[int, int]:
+        """Return both times of verified data."""
+        return self.verified_modified, self.verified_changed
 
 
 def read_header(index: int) -> Header | None:
@@ -256,6 +267,11 @@ def read_header(index: int) -> Header | None:
 def set_planned(index: int, count: int) -> None:
     """Write the bytes that fills may bring the data to into an open index."""
     os.pwrite(index, struct.pack("<Q", count), _PLANNED_AT)
+
+
+def set_used(index: int, time_ns: int) -> None:
+    """Write the time of the last use into an open index."""
+    os.pwrite(index, struct.pack("<q", time_ns), _USED_AT)
 
 
 def count_marks(index: int, first: int, end: int) -> int:

@@ -49,19 +49,30 @@ class ImageCache:
         if image.status != "active" or not image.size or not length or image.size > self.directory.limit:
             return None
         try:
-            entry = self._entry(image, image.size, fills=not self.is_local(source))
+            return self._open(image, image.size, source, offset, length, buffers)
         except OSError as error:
             self._fills.note_failure(error)
             return None
+
+    def _open(
+        self, image: Image, size: int, source: Source, offset: int, length: int, buffers: Buffers | None
+    ) -> Iterator[bytes] | None:
+        is_local = self.is_local(source)
+        entry = self._entry(image, size, fills=not is_local)
         if entry is None:
             return None
-        with ExitStack() as undo:
-            undo.callback(entry.close)
-            is_hit = entry.missing(offset // BLOCK, -(-(offset + length) // BLOCK)) is None
-            if not is_hit and self.is_local(source):
+        with ExitStack() as held:
+            held.callback(entry.close)
+            is_file = entry.is_verified()
+            is_hit = is_file or entry.missing(offset // BLOCK, -(-(offset + length) // BLOCK)) is None
+            if is_local and not is_hit:
                 return None
-            data = self._read(image, entry, source, offset, length, is_hit, buffers)
-            undo.pop_all()
+            if buffers is not None and not (is_file and length == size):
+                held.enter_context(buffers.share(TRANSFER))
+            data = self._read(image, entry, source, offset, length, is_file)
+            data.held = held.pop_all()
+        if isinstance(data, CachedChunks):
+            data.open(is_hit)
         self._metrics.cache_reads.labels("hit" if is_hit else "miss").inc()
         self.catalog.note(image.id, int(is_hit))
         return data
@@ -74,27 +85,14 @@ class ImageCache:
         return entry
 
     def _read(
-        self,
-        image: Image,
-        entry: Entry,
-        source: Source,
-        offset: int,
-        length: int,
-        is_hit: bool,
-        buffers: Buffers | None,
-    ) -> Iterator[bytes]:
-        is_file = entry.is_verified()
+        self, image: Image, entry: Entry, source: Source, offset: int, length: int, is_file: bool
+    ) -> CachedFile | CachedChunks:
+        """Return the data as a file if it is verified, else in blocks."""
         count = self._metrics.cache_bytes.inc
-        with ExitStack() as share:
-            if buffers is not None and not (is_file and length == entry.size):
-                share.enter_context(buffers.share(TRANSFER))
-            if is_file:
-                file = CachedFile(entry, offset, length, share.pop_all())
-                count(length)
-                return file
-            chunks = CachedChunks(image, entry, source, self._fills, offset, length, count, share.pop_all())
-        chunks.open(is_hit)
-        return chunks
+        if not is_file:
+            return CachedChunks(image, entry, source, self._fills, offset, length, count)
+        count(length)
+        return CachedFile(entry, offset, length)
 
     def is_local(self, source: Source) -> bool:
         """Return whether the first location is a file on the file system of the cache, which is as fast itself."""
@@ -117,7 +115,8 @@ class ImageCache:
         entry = self._entry(image, size, fills=True)
         if entry is None:
             return False
-        chunks = CachedChunks(image, entry, source, self._fills, 0, size, lambda count: None, ExitStack())
+        chunks = CachedChunks(image, entry, source, self._fills, 0, size, lambda count: None)
+        chunks.held.callback(entry.close)
         try:
             return chunks.fetch()
         finally:

@@ -26,25 +26,24 @@ STALLED = 30.0
 
 
 class CachedFile(FileRange):
-    """Verified data of an entry, which stays in use until ``close``."""
+    """Verified data of an entry; ``held``, the entry and the memory of the read, is given back by ``close``."""
 
-    def __init__(self, entry: Entry, offset: int, length: int, share: ExitStack) -> None:
+    def __init__(self, entry: Entry, offset: int, length: int) -> None:
         file = os.fdopen(entry.reopen_data(), "rb", buffering=0)
         super().__init__(file, offset, length)
-        self._entry = entry
-        self._share = share
+        self.held = ExitStack()
 
     def close(self) -> None:
-        """Close the file and the entry, and give the memory back."""
+        """Close the file and what is held; may be repeated."""
         super().close()
-        self._entry.close()
-        self._share.close()
+        self.held.close()
 
 
 class CachedChunks(Iterator[bytes]):
     """``length`` bytes from ``offset`` of an entry, whose missing blocks a fill reads from ``source``.
 
-    When the cache fails, the rest comes from ``source``. A whole read of complete data also verifies it.
+    When the cache fails, the rest comes from ``source``. A whole read of complete data also verifies it. ``held``, the
+    entry and the memory of the read, is given back by ``close``.
     """
 
     file: BinaryIO | None = None
@@ -58,9 +57,9 @@ class CachedChunks(Iterator[bytes]):
         offset: int,
         length: int,
         count: Callable[[int], object],
-        share: ExitStack,
     ) -> None:
-        """``count`` is called with the bytes that came from the cache; ``share`` is the memory of the read."""
+        """``count`` is called with the bytes that came from the cache."""
+        self.held = ExitStack()
         self.offset = offset
         self.length = length
         self._image = image
@@ -68,7 +67,6 @@ class CachedChunks(Iterator[bytes]):
         self._source = source
         self._fills = fills
         self._count = count
-        self._share = share
         self._position = offset
         self._end = offset + length
         self._ahead: bytes | None = None
@@ -110,13 +108,12 @@ class CachedChunks(Iterator[bytes]):
         return piece
 
     def close(self) -> None:
-        """Close the entry and what is read, and give the memory back; may be repeated."""
+        """Close what is read and what is held; may be repeated."""
         if self._direct is not None:
             self._direct.close()
         if self._verification is not None:
             self._verification.close()
-        self._entry.close()
-        self._share.close()
+        self.held.close()
 
     def _next_piece(self) -> bytes | None:
         if self._position == self._end:

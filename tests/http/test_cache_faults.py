@@ -18,10 +18,11 @@ from glance_mini.cache.catalog import Catalog
 from glance_mini.cache.directory import CacheDirectory
 from glance_mini.cache.node import ImageCache
 from glance_mini.cache.source import Source, name_of
-from glance_mini.operations.records import LoadImage
+from glance_mini.operations.records import LoadImage, SetStatus
 from glance_mini_store.errors import StoreError
 from tests.functional.test_faults_disk import SmallDisk
 from tests.http.test_cache import MIB, CacheTest
+from tests.http_server.running import eventually
 
 LONG_AGO = 10 * 365 * 86_400
 
@@ -181,35 +182,27 @@ class TestClock(CacheTest):
 class TestShared(CacheTest):
     """Several readers at once."""
 
-    def read(self, image_id, results, first_bytes):
-        started = time.monotonic()
+    def read(self, image_id, barrier, results):
         answer = self.send("GET", f"/v2/images/{image_id}/file")
         chunks = iter(answer.app_iter)
         pieces = [next(chunks)]
-        first_bytes.append(time.monotonic() - started)
+        barrier.wait(60)
         pieces += chunks
         answer.app_iter.close()
         results.append(b"".join(pieces))
 
-    def read_by(self, number, image_id):
-        results, first_bytes = [], []
-        threads = [threading.Thread(target=self.read, args=(image_id, results, first_bytes)) for _ in range(number)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-        return results, first_bytes
-
-    def test_sixteen_cold_readers_read_the_store_once(self):
-        self.store.pause = 0.1
-        alone, _ = self.upload(8 * MIB)
-        [first_alone] = self.read_by(1, alone)[1]
-        self.store.reads.clear()
+    def test_sixteen_cold_readers_read_the_store_once_and_none_waits_for_more_than_the_others(self):
         image_id, data = self.upload(8 * MIB)
-        results, first_bytes = self.read_by(16, image_id)
+        opened, results = threading.Event(), []
+        self.store.gate = (2 * MIB, opened)
+        barrier = threading.Barrier(16, opened.set)
+        readers = [threading.Thread(target=self.read, args=(image_id, barrier, results)) for _ in range(16)]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join(120)
         self.assertEqual([data] * 16, results)
         self.assertEqual([(0, None)], self.store.reads)
-        self.assertLess(max(first_bytes), 1.2 * first_alone + 0.1)
 
     def test_a_slow_reader_holds_up_nobody(self):
         image_id, data = self.upload(8 * MIB)
@@ -255,6 +248,19 @@ class TestShared(CacheTest):
         self.assertEqual(second[1], self.download(second[0]).body)
         self.assertEqual(first[1], answer.body)
         self.assertEqual([first[0]], list(self.cached()))
+
+
+class TestWoken(CacheTest):
+    options = {"cache": {"check_interval": 3600}}
+
+    def test_what_another_node_deactivates_goes_as_soon_as_the_node_is_told(self):
+        image_id, _ = self.upload()
+        self.download(image_id)
+        self.keeper.start()
+        eventually(lambda: self.keeper._leads, "the keeper works")
+        self.service.services.data.run(SetStatus(image_id, "deactivated", frozenset({"active"})))
+        self.keeper.wake()
+        eventually(lambda: not os.listdir(self.directory / "images"), "the image goes")
 
 
 class TestRoom(CacheTest):
@@ -396,7 +402,7 @@ class TestKilled(CacheTest):
             self.assertEqual(data, self.download(image_id).body)
             self.assertEqual(1, len(self.store.reads))
             offset, length = self.store.reads[0]
-            self.assertEqual(len(data), offset + length)
+            self.assertEqual(len(data), offset + (len(data) if length is None else length))
 
     def test_while_evicting(self):
         image_id, data = self.upload(4 * MIB)

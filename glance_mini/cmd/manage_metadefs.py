@@ -42,7 +42,7 @@ def add_commands(group: Subparsers) -> None:
         example="db load_metadefs /etc/glance-mini/metadefs --merge",
         question=None,
     )
-    _add_path(load, "a file or a directory of *.json files (those that come with the program)")
+    _add_path(load, "a file or a directory of *.json files (metadata_source_path, or those that come with the program)")
     load.add_argument("--merge", action="store_true", help="add to namespaces that exist what they lack")
     choice = load.add_mutually_exclusive_group()
     choice.add_argument(
@@ -88,11 +88,12 @@ def _add_path(parser: argparse.ArgumentParser, text: str) -> None:
 
 def _load(arguments: argparse.Namespace) -> Record:
     mode = _mode(arguments)
-    files = find_files(arguments.place or arguments.path or DEFAULT_FILES)
+    conf = load_configuration(arguments)
+    files = find_files(arguments.place or arguments.path or Path(conf.metadata_source_path or DEFAULT_FILES))
     # All files are read before anything is written.
     contents = [read_file(path) for path in files]
     done: Counter[str] = Counter()
-    with open_data(load_configuration(arguments)) as data:
+    with open_data(conf) as data:
         for number, content in enumerate(contents, 1):
             done.update(data.run(WriteNamespaces((content,), mode)))
             arguments.report_progress(number, len(contents))

@@ -9,7 +9,7 @@ os_glance_tasks_store
 """
 
 _DEFAULT = """
-bind_host bind_port workers restore metadata_encryption_key digest_algorithm metadata_source_path
+bind_host bind_port workers restore metadata_encryption_key digest_algorithm
 pydev_worker_debug_host pydev_worker_debug_port
 """
 

@@ -81,6 +81,13 @@ class RoundTripTest(MetadefCommandTest):
         self.assertEqual(*exported)
         self.assertEqual((0, 0, number), self.load(first, "--merge", "--prefer_new"))
 
+    def test_the_configuration_names_the_files(self):
+        self.write()
+        config = self.state.config_file
+        config.write_text(config.read_text().replace("[DEFAULT]", f"[DEFAULT]\nmetadata_source_path = {self.files}"))
+        self.assertEqual((1, 0, 0), self.load())
+        self.assertEqual(["Acme"], self.names())
+
     def test_odd_names_come_back(self):
         contents = tuple(NamespaceContent(Namespace(name, name, owner="p1")) for name in ODD_NAMES)
         self.run_data(WriteNamespaces(contents))

@@ -8,8 +8,8 @@ OPTS = [
     cfg.StrOpt(
         "metadata_source_path",
         sample_default="the files that come with the program",
-        help="The directory, or the file, of metadata definitions that ``glance-mini-manage db load_metadefs`` loads if "
-        "its command line names none.",
+        help="The directory, or the file, of metadata definitions that ``glance-mini-manage db load_metadefs`` loads "
+        "if its command line names none.",
     ),
 ]
 

@@ -11,6 +11,7 @@ from statistics import median
 from benchmarks import (
     attack,
     backends,
+    cache,
     claims,
     crowd,
     imports,
@@ -46,6 +47,10 @@ def main() -> None:
     imports.add_argument("--mib", type=int, default=1024)
     imports.add_argument("--rounds", type=int, default=5)
     imports.add_argument("--memory", help="a folder in memory for the source, such as /dev/shm")
+    cached = commands.add_parser("cache", help="a hit of the cache against a file store, and cold readers at once")
+    cached.add_argument("--mib", type=int, default=1024)
+    cached.add_argument("--rounds", type=int, default=5)
+    cached.add_argument("--memory", help="a folder in memory for the source, such as /dev/shm")
     growth = commands.add_parser("growth", help="time of lists in a small and a large catalogue")
     growth.add_argument("--sizes", default="1000,200000")
     claims = commands.add_parser("claims", help="cost of a claim of a job, on the server and on SQLite")
@@ -146,6 +151,27 @@ def run_imports(arguments: argparse.Namespace) -> None:
     print(f"glance-direct, bytes written           {written:5.2f} of the image's size")
     print(f"web-download to 1 / curl               {times.ratio('web-download to 1', 'curl and two hashes'):5.2f}")
     print(f"web-download to 3 / web-download to 1  {times.ratio('web-download to 3', 'web-download to 1'):5.2f}")
+
+
+def run_cache(arguments: argparse.Namespace) -> None:
+    """Print the ratio of a hit to a file store, what cold readers cost the web server, and their first bytes."""
+    size = arguments.mib * scenarios.MIB
+    with (
+        cache.web_server(size, arguments.memory) as web,
+        tempfile.TemporaryDirectory() as directory,
+        database(arguments.server) as connection,
+        service(connection, arguments.workers, sections=cache.sections(web.url, directory, size)) as running,
+    ):
+        timings = cache.hits(running, web, size, arguments.rounds)
+        for name, seconds in timings.seconds.items():
+            print(f"{name:12} {median(seconds):6.2f} s  {median(timings.cpu[name]):6.2f} CPU s")
+        rates = [file / hit for file, hit in zip(timings.seconds["file store"], timings.seconds["cache"], strict=True)]
+        print(f"rate of a hit / of the file store   {median(rates):5.2f}")
+        alone = [max(cache.cold_readers(running, web, f"alone{n}", 1)) for n in range(arguments.rounds)]
+        before = web.gets
+        together = [max(cache.cold_readers(running, web, f"all{n}", cache.READERS)) for n in range(arguments.rounds)]
+        print(f"first byte: {median(alone):.3f} s alone, {median(together):.3f} s for the last of {cache.READERS}")
+        print(f"reads of the web server for {cache.READERS} readers: {(web.gets - before) / arguments.rounds:.1f}")
 
 
 def run_growth(arguments: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -55,10 +55,18 @@ class Client:
                 self._socket.sendfile(file, 0, size)
         self._answer()
 
-    def download(self, image_id: str) -> int:
-        """Read and drop the data of an image; return the number of bytes received."""
-        self._send("GET", f"/v2/images/{image_id}/file", {})
+    def download(
+        self, image_id: str, first_byte: Callable[[], object] = lambda: None, byte_range: str | None = None
+    ) -> int:
+        """Read and drop the data of an image, or a range such as ``0-99``; return the number of bytes received.
+
+        ``first_byte`` is called when the first byte is there.
+        """
+        self._send("GET", f"/v2/images/{image_id}/file", {"Range": f"bytes={byte_range}"} if byte_range else {})
         length, room, got = self._head(), bytearray(1024 * 1024), 0
+        if length:
+            self._stream.peek(1)
+            first_byte()
         while got < length and (count := self._stream.readinto(memoryview(room)[: length - got])):
             got += count
         return got

@@ -1,4 +1,6 @@
-"""``python -m benchmarks.web FILE``: an HTTP server that sends one file to every GET, by sendfile; prints its port.
+"""``python -m benchmarks.web FILE``: an HTTP server that sends one file to every GET, by sendfile.
+
+It prints its port, and then the first line of each request.
 
 It uses almost no CPU, so that benchmarks measure the reader.
 """
@@ -20,11 +22,14 @@ def main() -> None:
 
 def _answer(connection: socket.socket, path: Path) -> None:
     with connection, connection.makefile("rb") as lines, path.open("rb") as file:
+        request = lines.readline().decode("latin-1").strip()
+        print(request, flush=True)
         while lines.readline().strip():
             pass
         head = f"HTTP/1.1 200 OK\r\nContent-Length: {path.stat().st_size}\r\nConnection: close\r\n\r\n"
         connection.sendall(head.encode())
-        connection.sendfile(file)
+        if not request.startswith("HEAD"):
+            connection.sendfile(file)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ The API, the worker, every command and the tests build what they need here, from
 Nothing runs before it is started, so that a process may fork first.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -16,12 +17,18 @@ from oslo_config import cfg
 from paste.deploy.loadwsgi import ConfigLoader
 
 from glance_mini.background import Part
+from glance_mini.cache.catalog import Catalog
+from glance_mini.cache.directory import CacheDirectory
+from glance_mini.cache.node import ImageCache
 from glance_mini.conf.database import sqlite_file
+from glance_mini.conf.image_cache import CENTRALIZED_DB
+from glance_mini.conf.paste_deploy import authentication
 from glance_mini.conf.staging import staging_directory
 from glance_mini.content.signatures import KeyManager
-from glance_mini.db.factory import open_data_access
+from glance_mini.db.factory import open_cache_file, open_data_access
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.errors import ConfigurationError
+from glance_mini.domain.image import Image
 from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.fetching.uri_filter import UriFilter
 from glance_mini.imports.method_rules import load_method_rules
@@ -43,15 +50,18 @@ from glance_mini.notifications.outbox import OutboxPublisher, stored_events
 from glance_mini.notifications.publisher import EventPublisher, Publisher, Send, configured_drivers
 from glance_mini.notifications.publishing import PublishingAccess
 from glance_mini.policies.enforcer import Enforcer
-from glance_mini.workers.wakeup import open_waker, transport_url
+from glance_mini.workers.wakeup import Silence, open_cache_listener, open_cache_waker, open_waker, transport_url
 from glance_mini_store.buffers import MIB, Buffers, give_freed_blocks_back
 from glance_mini_store.drivers.file.options import OPTIONS as FILE_OPTIONS
-from glance_mini_store.errors import UnknownStore
+from glance_mini_store.errors import StoreError, UnknownStore
 from glance_mini_store.stores import Stores
 
 if TYPE_CHECKING:
+    from glance_mini.cache.keeper import CacheKeeper
     from glance_mini.notifications.dispatcher import Dispatcher
     from glance_mini.workers.loop import Worker
+
+LOG = logging.getLogger(__name__)
 
 PASTE_FILE = "glance-mini-paste.ini"
 
@@ -91,6 +101,9 @@ def load_application(
         services = open_services(conf, undo, pipe, store_conf=store_conf)
         stack = open_stack(conf, services, undo)
         parts: list[Part] = [open_reaper(conf, services)]
+        if services.cache is not None:
+            keeper = open_cache_keeper(conf, services, services.cache)
+            parts += (keeper, open_cache_listener(conf, keeper.wake))
         app = compose(conf, services, stack, parts)
         for part in parts:
             undo.callback(part.close)
@@ -186,6 +199,8 @@ def open_services(
     undo.callback(leases.close)
     waker = open_waker(conf, pipe)
     undo.callback(waker.close)
+    cache_waker = open_cache_waker(conf) if conf.image_cache_dir else Silence()
+    undo.callback(cache_waker.close)
     health = open_health(conf, data, stores, metrics)
     undo.callback(health.close)
     return Services(
@@ -202,7 +217,50 @@ def open_services(
         node_url=conf.worker_self_reference_url or conf.public_endpoint,
         import_methods=load_method_rules(conf),
         buffers=buffers,
+        cache=open_cache(conf, data, metrics, undo),
+        wake_caches=cache_waker.wake,
     )
+
+
+def open_cache(conf: cfg.ConfigOpts, data: DataAccess, metrics: Metrics, undo: ExitStack) -> ImageCache | None:
+    """Return the cache of this node, None if ``image_cache_dir`` is not set; ``undo`` closes it.
+
+    Raises ConfigurationError if the directory cannot be used.
+    """
+    if not conf.image_cache_dir:
+        return None
+    directory = CacheDirectory(Path(conf.image_cache_dir), conf.image_cache_max_size)
+    try:
+        directory.prepare()
+        if conf.image_cache_driver == CENTRALIZED_DB:
+            catalog = Catalog(data, conf.worker_self_reference_url or "", is_central=True)
+        else:
+            catalog = Catalog(open_cache_file(directory.path / conf.image_cache_sqlite_db), "", is_central=False)
+    except OSError as error:
+        raise ConfigurationError(
+            reason=f"[DEFAULT] image_cache_dir: {conf.image_cache_dir}: {error.strerror}"
+        ) from error
+    cache = ImageCache(directory, catalog, metrics, conf.cache.max_fills)
+    undo.callback(cache.close)
+    return cache
+
+
+def open_cache_keeper(conf: cfg.ConfigOpts, services: Services, cache: ImageCache) -> "CacheKeeper":
+    """Return the background work on the cache of this node, without starting it; log which stores it leaves out."""
+    from glance_mini.cache.keeper import CacheKeeper
+    from glance_mini.cache.settings import CacheSettings
+    from glance_mini.cache.source import Source
+
+    for store in services.stores:
+        with suppress(StoreError):
+            if cache.directory.device() not in store.devices():
+                continue
+            LOG.info("Images in store %s are not cached: its files are on the file system of the cache.", store.id)
+
+    def source(image: Image) -> Source:
+        return Source(services.stores, services.stores.order(image.locations), services.metrics)
+
+    return CacheKeeper(cache, services.data, source, CacheSettings.from_config(conf))
 
 
 def open_health(conf: cfg.ConfigOpts, data: DataAccess, stores: Stores, metrics: Metrics) -> Health:
@@ -313,7 +371,7 @@ def compose(conf: cfg.ConfigOpts, services: Services, stack: Stack, parts: list[
     The threads of the middleware are added to ``parts`` without being started. Raises ConfigurationError.
     """
     path = conf.paste_deploy.config_file or str(resources.files("glance_mini") / "etc" / PASTE_FILE)
-    flavor = conf.paste_deploy.flavor
+    flavor = authentication(conf)
     objects = {"conf": conf, "services": services, "stack": stack, "parts": parts}
     try:
         app: WSGIApplication = ConfigLoader(path).get_app(flavor, global_conf=objects)

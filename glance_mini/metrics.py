@@ -64,6 +64,24 @@ class Metrics:
             registry=registry,
             buckets=_JOB_BUCKETS,
         )
+        self.cache_reads = Counter(
+            "glance_mini_cache_reads",
+            "Reads through the cache of this node: hit or miss.",
+            ["result"],
+            registry=registry,
+        )
+        self.cache_bytes = Counter(
+            "glance_mini_cache_bytes", "Bytes of image data that came from the cache of this node.", registry=registry
+        )
+        self.cache_evictions = Counter(
+            "glance_mini_cache_evictions", "Images removed from the cache of this node.", ["reason"], registry=registry
+        )
+        self.cache_size = Gauge(
+            "glance_mini_cache_size",
+            "Bytes that the cache of this node occupies.",
+            registry=registry,
+            multiprocess_mode="livemostrecent",
+        )
         self.store_failures = Counter(
             "glance_mini_store_failures", "Failures of a store.", ["store"], registry=registry
         )

@@ -13,12 +13,18 @@ from glance_mini.api.request import OPERATION_KEY, Request
 from glance_mini.api.response import Response
 from glance_mini.api.routes import Router
 from glance_mini.api.transfer_slots import LocationSlots, TransferSlots
+from glance_mini.api.v2.cache import CacheController
 from glance_mini.api.v2.data import ImageDataController
 from glance_mini.api.v2.images import ImageActionsController, ImagesController
 from glance_mini.api.v2.imports import ImageImportController, ImageStageController
 from glance_mini.api.v2.info import InfoController
 from glance_mini.api.v2.locations import LocationsController
 from glance_mini.api.v2.members import ImageMembersController
+from glance_mini.api.v2.metadefs.namespaces import NamespacesController
+from glance_mini.api.v2.metadefs.objects import ObjectsController
+from glance_mini.api.v2.metadefs.properties import PropertiesController
+from glance_mini.api.v2.metadefs.resource_types import ResourceTypesController
+from glance_mini.api.v2.metadefs.tags import TagsController
 from glance_mini.api.v2.schema import SchemaController
 from glance_mini.api.v2.schemas.shapes import ObjectSchema
 from glance_mini.api.v2.stores import StoresController
@@ -65,8 +71,14 @@ class Application:
                 "image_actions": ImageActionsController(domain),
                 "image_members": ImageMembersController(domain),
                 "image_tags": ImageTagsController(domain),
+                "cache": CacheController(domain),
                 "info": InfoController(conf, domain),
                 "schema": SchemaController(schemas),
+                "metadef_namespaces": NamespacesController(conf, domain),
+                "metadef_types": ResourceTypesController(domain),
+                "metadef_properties": PropertiesController(conf, domain),
+                "metadef_objects": ObjectsController(conf, domain),
+                "metadef_tags": TagsController(conf, domain),
             }
         )
 
@@ -83,7 +95,7 @@ class Application:
     def _answer(self, request: Request) -> tuple[str, Response]:
         name = UNROUTED
         try:
-            action, handler, variables = self._router.find(request, request.path_info)
+            action, handler, variables = self._router.find(request)
             name = action.name
             return name, handler(request, **variables)
         except Exception as error:

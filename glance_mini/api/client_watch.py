@@ -6,6 +6,9 @@ A WSGI server notices this only when it writes. Until then the request keeps its
 import select
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
 from wsgiref.types import WSGIEnvironment
 
 from glance_mini_store.web.cancellation import Cancellation
@@ -90,6 +93,15 @@ class _Request(Cancellation):
         key = super().attach(connection)
         self._watch.add(self)
         return key
+
+    @contextmanager
+    def waiting(self) -> Iterator[Self]:
+        self._watch.add(self)
+        try:
+            yield self
+        finally:
+            if self.is_idle:
+                self._watch.discard(self)
 
     def detach(self, key: int) -> None:
         super().detach(key)

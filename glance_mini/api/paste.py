@@ -21,7 +21,7 @@ from glance_mini.api.v2.schema import all_schemas
 from glance_mini.api.v2.schemas.custom_properties import read_custom_properties
 from glance_mini.api.v2.schemas.images import image_schema
 from glance_mini.api.v2.schemas.shapes import ObjectSchema
-from glance_mini.conf.paste_deploy import NO_AUTHENTICATION
+from glance_mini.conf.paste_deploy import NO_AUTHENTICATION, authentication
 from glance_mini.operations.records import CountUsage
 
 Filter = Callable[[WSGIApplication], WSGIApplication]
@@ -49,8 +49,9 @@ def versions_factory(global_conf: GlobalConf, **_local: str) -> Filter:
     return lambda app: VersionNegotiation(
         app,
         multi_store=services.stores.multi,
+        has_cache=services.cache is not None,
         public_endpoint=conf.public_endpoint,
-        has_identity=conf.paste_deploy.flavor.startswith("keystone"),
+        has_identity=authentication(conf).startswith("keystone"),
     )
 
 
@@ -104,7 +105,7 @@ def health_page_factory(global_conf: GlobalConf, **_local: str) -> HealthPage:
 def health_factory(loader: ConfigLoader, global_conf: GlobalConf, plain: str, detail: str) -> WSGIApplication:
     """Return a composite, for PasteDeploy: ``detail`` for callers with credentials who ask for it, else ``plain``."""
     apps = [loader.get_app(name, global_conf=global_conf) for name in (plain, detail)]
-    return choose_page(*apps, needs_credentials=global_conf["conf"].paste_deploy.flavor != NO_AUTHENTICATION)
+    return choose_page(*apps, needs_credentials=authentication(global_conf["conf"]) != NO_AUTHENTICATION)
 
 
 def metrics_factory(global_conf: GlobalConf, **_local: str) -> MetricsPage:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from glance_mini.cmd import (
     console,
     manage_backup,
+    manage_cache,
     manage_config,
     manage_database,
     manage_images,
@@ -25,6 +26,7 @@ _GROUPS = (
     manage_layers,
     manage_jobs,
     manage_images,
+    manage_cache,
     manage_backup,
 )
 

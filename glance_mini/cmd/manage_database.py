@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from glance_mini.bootstrap import open_data
+from glance_mini.cmd import manage_metadefs
 from glance_mini.cmd.console import FAILED, Subparsers, add_command, load_configuration
 from glance_mini.cmd.output import Record
 from glance_mini.cmd.progress import Report
@@ -22,6 +23,7 @@ from glance_mini.db.sqlalchemy import faults, relocation, schema
 from glance_mini.db.sqlalchemy.database import Database
 from glance_mini.db.sqlalchemy.engine import open_engine
 from glance_mini.db.sqlalchemy.images.sizes import recount
+from glance_mini.db.sqlalchemy.images.store_ids import count_by_store
 from glance_mini.db.sqlalchemy.reasons import explain
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.operations.records import PurgeImages
@@ -52,6 +54,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     purge.add_argument("--age-in-days", type=int, default=180, metavar="DAYS", help="days since the deletion (180)")
     purge.add_argument("--max-rows", type=int, default=100, metavar="N", help="most images to remove; -1 for all (100)")
+    manage_metadefs.add_commands(group)
 
 
 def migrate(conf: cfg.ConfigOpts) -> str:
@@ -75,6 +78,18 @@ def find_problem(conf: cfg.ConfigOpts) -> str | None:
     """Return what is wrong with the tables, None if they fit this program; raises ConfigurationError."""
     with _engine(conf) as engine:
         return schema.check(engine)
+
+
+def is_newer(conf: cfg.ConfigOpts) -> bool:
+    """Return whether the tables are those of a newer program; raises ConfigurationError."""
+    with _engine(conf) as engine:
+        return schema.is_newer(engine)
+
+
+def count_locations(conf: cfg.ConfigOpts) -> dict[str | None, int]:
+    """Return how many locations name each store (None: they name no store); raises ConfigurationError."""
+    with _engine(conf) as engine, engine.connect() as connection:
+        return count_by_store(connection)
 
 
 def require_tables(conf: cfg.ConfigOpts) -> None:

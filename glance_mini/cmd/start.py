@@ -28,6 +28,7 @@ from glance_mini.cmd.reloading import StoreReader
 from glance_mini.cmd.serve.server import ServerSettings, run
 from glance_mini.cmd.serve_arguments import apply_arguments
 from glance_mini.conf.database import sqlite_file
+from glance_mini.conf.paste_deploy import authentication
 from glance_mini.conf.server import host_and_port
 from glance_mini.standalone.clouds import CLOUD
 from glance_mini.standalone.state import Source, StateDirectory, lock_database
@@ -169,6 +170,7 @@ def _rehearse(conf: cfg.ConfigOpts, state: StateDirectory | None) -> None:
     """Prepare the tables and make all parts of the service once, so that each error is reported once."""
     from glance_mini.bootstrap import rehearse
     from glance_mini.cmd.manage_database import migrate, relocate, require_tables
+    from glance_mini.cmd.manage_metadefs import load_default_set
 
     if state is None:
         require_tables(conf)
@@ -176,6 +178,7 @@ def _rehearse(conf: cfg.ConfigOpts, state: StateDirectory | None) -> None:
         migrate(conf)
         if state.former_path not in (None, str(state.path)):
             relocate(conf, state.former_path, str(state.path))
+        load_default_set(conf)
     rehearse(conf)
 
 
@@ -209,7 +212,7 @@ def _settings(conf: cfg.ConfigOpts) -> ServerSettings:
 
 def _next_lines(state: StateDirectory | None, conf: cfg.ConfigOpts, endpoint: str) -> list[str]:
     address = f"The service answers at {endpoint}"
-    if state is None or conf.paste_deploy.flavor not in _FLAVORS_OF_CLOUD:
+    if state is None or authentication(conf) not in _FLAVORS_OF_CLOUD:
         return [address]
     return [
         f"To let clients find it: export OS_CLIENT_CONFIG_FILE={shlex.quote(str(state.clouds_file))}",

@@ -7,16 +7,24 @@ from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 
 from glance_mini import conf as configuration
-from glance_mini.cmd.manage_database import find_problem
+from glance_mini.cmd import upgrade_checks
 from glance_mini.conf.state import set_state_directory
-from glance_mini.conf.validation import validate
 from glance_mini.domain.errors import ConfigurationError
-from glance_mini.policies.enforcer import Enforcer
 from glance_mini.standalone.state import find_configuration
 
 PROGRAM = "glance-mini-status"
 
-_DONE = upgradecheck.Result(upgradecheck.Code.SUCCESS)
+Check = Callable[[cfg.ConfigOpts], upgradecheck.Result]
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("Configuration", upgrade_checks.check_configuration),
+    ("Deprecated options", upgrade_checks.check_deprecated_options),
+    ("Policy files", upgrade_checks.check_policies),
+    ("Database tables", upgrade_checks.check_tables),
+    ("Stores of locations", upgrade_checks.check_locations),
+    ("Staging area", upgrade_checks.check_staging),
+    ("Disk space", upgrade_checks.check_disk_space),
+)
 
 
 class Checks(upgradecheck.UpgradeCommands):
@@ -25,29 +33,16 @@ class Checks(upgradecheck.UpgradeCommands):
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         """``conf`` describes the installation; it may be read later."""
         self._conf = conf
+        self._upgrade_checks = tuple((name, self._bound(check)) for name, check in CHECKS)
 
-    def configuration(self) -> upgradecheck.Result:
-        """Return whether the service would start with these options."""
+    def check(self) -> upgradecheck.Code:
+        """Run all checks, print their results and return the worst of them."""
         set_state_directory(self._conf, self._conf.config_file)
-        return _outcome(lambda: validate(self._conf))
+        return super().check()
 
-    def policies(self) -> upgradecheck.Result:
-        """Return whether the policy files can be used."""
-        return _outcome(lambda: Enforcer.from_config(self._conf))
-
-    def tables(self) -> upgradecheck.Result:
-        """Return whether the tables are those of this release; a necessary migration is a warning."""
-        try:
-            problem = find_problem(self._conf)
-        except ConfigurationError as error:
-            return upgradecheck.Result(upgradecheck.Code.FAILURE, str(error))
-        return upgradecheck.Result(upgradecheck.Code.WARNING, problem) if problem else _DONE
-
-    _upgrade_checks = (
-        ("Configuration", configuration),
-        ("Policy files", policies),
-        ("Database tables", tables),
-    )
+    def _bound(self, check: Check) -> "Callable[[Checks], upgradecheck.Result]":
+        # The library gives each check its own object.
+        return lambda _: check(self._conf)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,14 +60,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except cfg.Error as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 255
-
-
-def _outcome(check: Callable[[], object]) -> upgradecheck.Result:
-    try:
-        check()
-    except ConfigurationError as error:
-        return upgradecheck.Result(upgradecheck.Code.FAILURE, str(error))
-    return _DONE
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ OPTS = [
         "\n* ``keystone``: tokens of Keystone, see ``[keystone_authtoken]``"
         "\n* ``none``: no authentication, every caller is an administrator; refused beyond the "
         "loopback interface"
+        "\n\n``+caching`` and ``+cachemanagement`` after one of them, as in ``keystone+cachemanagement``, mean the "
+        "same pipeline and demand that ``image_cache_dir`` is set, which alone switches the cache on."
         "\n\nA custom paste file may offer further ones.",
     ),
     cfg.StrOpt(
@@ -26,6 +28,22 @@ OPTS = [
         help="A paste file to use instead of the one that comes with the service.",
     ),
 ]
+
+
+CACHE_SUFFIXES = ("+cachemanagement", "+caching")
+"""Endings of flavours by which operators ask for the cache; they choose no other pipeline."""
+
+
+def authentication(conf: cfg.ConfigOpts) -> str:
+    """Return the flavour without what it says about the cache."""
+    flavor: str = conf.paste_deploy.flavor
+    return flavor.removesuffix(cache_suffix(conf))
+
+
+def cache_suffix(conf: cfg.ConfigOpts) -> str:
+    """Return the ending of the flavour that asks for the cache; empty without one."""
+    flavor: str = conf.paste_deploy.flavor
+    return next((suffix for suffix in CACHE_SUFFIXES if flavor.endswith(suffix)), "")
 
 
 def register(conf: cfg.ConfigOpts) -> None:

@@ -9,8 +9,7 @@ os_glance_tasks_store
 """
 
 _DEFAULT = """
-bind_host bind_port workers restore metadata_encryption_key digest_algorithm metadata_source_path
-image_cache_dir image_cache_driver image_cache_max_size image_cache_stall_time image_cache_sqlite_db
+bind_host bind_port workers restore metadata_encryption_key digest_algorithm
 pydev_worker_debug_host pydev_worker_debug_port
 """
 

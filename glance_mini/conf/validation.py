@@ -12,10 +12,12 @@ from pathlib import Path
 from oslo_config import cfg
 
 from glance_mini.conf import MODULES
-from glance_mini.conf.paste_deploy import NO_AUTHENTICATION
+from glance_mini.conf.image_cache import CENTRALIZED_DB
+from glance_mini.conf.paste_deploy import NO_AUTHENTICATION, authentication, cache_suffix
 from glance_mini.conf.server import host_and_port, is_loopback
 from glance_mini.conf.staging import staging_directory
 from glance_mini.conf.unknown import find_unknown
+from glance_mini.domain.cache_rules import parse_rule
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.domain.units import parse_size
 
@@ -117,7 +119,7 @@ def _address(conf: cfg.ConfigOpts) -> Iterator[str]:
     except ValueError as error:
         yield f"[server] bind: {error}"
     else:
-        if conf.paste_deploy.flavor == NO_AUTHENTICATION and not is_loopback(host):
+        if authentication(conf) == NO_AUTHENTICATION and not is_loopback(host):
             yield (
                 f"[server] bind: '{conf.server.bind}' can be reached from outside, and with [paste_deploy] "
                 f"flavor '{NO_AUTHENTICATION}' every caller would be an administrator"
@@ -146,7 +148,7 @@ def _transfers(conf: cfg.ConfigOpts) -> Iterator[str]:
 
 
 def _flavor(conf: cfg.ConfigOpts) -> Iterator[str]:
-    if not conf.paste_deploy.flavor:
+    if not authentication(conf):
         yield f"[paste_deploy] flavor: must be named; '{NO_AUTHENTICATION}' is the one without authentication"
 
 
@@ -164,6 +166,24 @@ def _priorities(conf: cfg.ConfigOpts) -> Iterator[str]:
             yield f"[workers] priorities: '{priority}' for {kind} is not a number"
 
 
+def _cache(conf: cfg.ConfigOpts) -> Iterator[str]:
+    asked_for = cache_suffix(conf)
+    if asked_for and not conf.image_cache_dir:
+        yield f"[DEFAULT] image_cache_dir: must be set, because [paste_deploy] flavor ends with '{asked_for}'"
+    if not conf.image_cache_dir:
+        return
+    if conf.image_cache_driver == CENTRALIZED_DB and not conf.worker_self_reference_url:
+        yield (
+            f"[DEFAULT] image_cache_driver: '{CENTRALIZED_DB}' needs worker_self_reference_url, the name of this node "
+            "in the database; 'sqlite' keeps the records on this node"
+        )
+    for text in conf.cache.prefetch:
+        try:
+            parse_rule(text)
+        except ValueError as error:
+            yield f"[cache] prefetch: {error}"
+
+
 _RULES: tuple[Callable[[cfg.ConfigOpts], Iterator[str]], ...] = (
     _storage_quota,
     _hashing_algorithm,
@@ -175,4 +195,5 @@ _RULES: tuple[Callable[[cfg.ConfigOpts], Iterator[str]], ...] = (
     _transfers,
     _import_methods,
     _priorities,
+    _cache,
 )

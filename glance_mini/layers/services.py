@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from glance_mini.cache.node import ImageCache
 from glance_mini.content.signatures import Certificates
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.imports import METHOD_RULES, MethodRule
@@ -22,7 +23,8 @@ class Services:
     ``wake_workers`` is called after a job was added; it never blocks and never raises. ``check_uri`` raises Invalid for
     a URL that the service does not fetch from. ``certificates`` are those of the key manager. ``node_url`` is the URL
     of this node for other nodes, None for the only node. ``import_methods`` are the methods that can be enabled.
-    ``buffers`` is the memory of transfers.
+    ``buffers`` is the memory of transfers. ``cache`` is the cache of this node, None without one; ``wake_caches`` is
+    called after an image was deleted or deactivated, never blocks and never raises.
     ``health`` checks what the service depends on; only a process that answers requests starts it.
     """
 
@@ -39,3 +41,5 @@ class Services:
     node_url: str | None = None
     import_methods: Mapping[str, MethodRule] = field(default_factory=lambda: METHOD_RULES)
     buffers: Buffers = field(default_factory=Buffers)
+    cache: ImageCache | None = None
+    wake_caches: Callable[[], None] = lambda: None

@@ -4,8 +4,23 @@
 ``DATA_CALLS`` are the operations that the data access layer answers.
 """
 
-from glance_mini.operations import data, images, imports, info, jobs, locations, members, outbox, records, tasks
-from glance_mini.operations.base import DataCall, ImageOperation, Operation
+from glance_mini.operations import (
+    cache,
+    data,
+    images,
+    imports,
+    info,
+    jobs,
+    locations,
+    members,
+    metadef_loading,
+    metadef_parts,
+    metadefs,
+    outbox,
+    records,
+    tasks,
+)
+from glance_mini.operations.base import DataCall, ImageOperation, NamespaceOperation, Operation
 
 OPERATIONS: tuple[type[Operation[object]], ...] = (
     images.OPERATIONS
@@ -15,11 +30,15 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + members.OPERATIONS
     + tasks.OPERATIONS
     + info.OPERATIONS
+    + metadefs.OPERATIONS
+    + metadef_parts.OPERATIONS
+    + metadef_loading.OPERATIONS
     + records.OPERATIONS
     + jobs.OPERATIONS
     + outbox.OPERATIONS
+    + cache.OPERATIONS
 )
 
 DATA_CALLS = tuple(operation for operation in OPERATIONS if issubclass(operation, DataCall))
 
-__all__ = ["DATA_CALLS", "OPERATIONS", "DataCall", "ImageOperation", "Operation"]
+__all__ = ["DATA_CALLS", "OPERATIONS", "DataCall", "ImageOperation", "NamespaceOperation", "Operation"]

@@ -19,6 +19,9 @@ LOG = logging.getLogger(__name__)
 
 EXCHANGE = "glance"
 TOPIC = "glance-mini-workers"
+CACHES_TOPIC = "glance-mini-caches"
+"""The casts that tell the nodes with a cache of a deleted or deactivated image."""
+
 METHOD = "wake"
 
 _UNREGISTERED = {"oslo_messaging_tracing": "tracing_enabled", "oslo_messaging_metrics": "metrics_enabled"}
@@ -28,9 +31,9 @@ _UNREGISTERED = {"oslo_messaging_tracing": "tracing_enabled", "oslo_messaging_me
 class MessagingWaker:
     """Sends one cast for all wakes since the last cast."""
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
+    def __init__(self, conf: cfg.ConfigOpts, topic: str = TOPIC) -> None:
         """Connect to nothing yet."""
-        target = oslo_messaging.Target(exchange=EXCHANGE, topic=TOPIC, fanout=True)
+        target = oslo_messaging.Target(exchange=EXCHANGE, topic=topic, fanout=True)
         self._client = oslo_messaging.get_rpc_client(_transport(conf), target).prepare(retry=0)
         self._wanted = threading.Event()
         self._is_stopping = False
@@ -61,7 +64,7 @@ class MessagingWaker:
             self._client.cast({}, METHOD)
         except Exception as error:
             if not self._is_failing:
-                LOG.warning("Workers cannot be woken; they find new jobs by polling: %s", error)
+                LOG.warning("Other processes cannot be woken; they find changes by polling: %s", error)
             self._is_failing = True
         else:
             self._is_failing = False
@@ -70,10 +73,10 @@ class MessagingWaker:
 class MessagingListener:
     """Calls ``wake`` for each cast that arrives; ``listening`` is set when it is connected."""
 
-    def __init__(self, conf: cfg.ConfigOpts, wake: Callable[[], None]) -> None:
+    def __init__(self, conf: cfg.ConfigOpts, wake: Callable[[], None], topic: str = TOPIC) -> None:
         """Connect to nothing yet."""
         server = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-        target = oslo_messaging.Target(exchange=EXCHANGE, topic=TOPIC, server=server)
+        target = oslo_messaging.Target(exchange=EXCHANGE, topic=topic, server=server)
         self._server = oslo_messaging.get_rpc_server(_transport(conf), target, [_Endpoint(wake)], executor="threading")
         self.listening = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="wakeup", daemon=True)

@@ -124,6 +124,24 @@ def open_listener(conf: cfg.ConfigOpts, wake: Callable[[], None], pipe: int | No
     return Silence() if pipe is None else PipeListener(pipe, wake)
 
 
+def open_cache_waker(conf: cfg.ConfigOpts) -> Waker:
+    """Return what tells the caches of all nodes of a change, through the broker if one is configured."""
+    if transport_url(conf) is None:
+        return Silence()
+    from glance_mini.workers.messaging import CACHES_TOPIC, MessagingWaker
+
+    return MessagingWaker(conf, CACHES_TOPIC)
+
+
+def open_cache_listener(conf: cfg.ConfigOpts, wake: Callable[[], None]) -> Listener:
+    """Return the counterpart of ``open_cache_waker`` in a process with a cache; a thread calls ``wake``."""
+    if transport_url(conf) is None:
+        return Silence()
+    from glance_mini.workers.messaging import CACHES_TOPIC, MessagingListener
+
+    return MessagingListener(conf, wake, CACHES_TOPIC)
+
+
 def has_broker(conf: cfg.ConfigOpts) -> bool:
     """Return whether the broker wakes workers: set by ``[workers] wakeup``, else true if a broker is configured."""
     if conf.workers.wakeup:

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
+from typing import Self
 
 from glance_mini_store.errors import FetchCancelled
 
@@ -57,6 +58,11 @@ class Cancellation:
         """Return while the work may continue; raises FetchCancelled."""
         if self.is_cancelled:
             raise FetchCancelled(reason="The download was cancelled.")
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[Self]:
+        """Yield this during a block that waits without a connection of its own, and that calls ``check``."""
+        yield self
 
     def begin(self) -> None:
         """Apply this to the calling thread until another cancellation is applied."""

@@ -60,6 +60,17 @@ ROWS = {
     "0006": ("UPDATE jobs SET is_admin = true",),
     "0007": ("UPDATE jobs SET service_roles = '[\"service\"]', domain_id = 'd'",),
     "0008": ("INSERT INTO quota_limits (project_id, resource, maximum) VALUES ('mine', 'image_count_total', -1)",),
+    "0009": (
+        "INSERT INTO metadef_namespaces (namespace, visibility, created_at, updated_at)"
+        " VALUES ('n', 'public', '2026-01-02 03:04:05', '2026-01-02 03:04:05')",
+        "INSERT INTO metadef_tags (namespace_id, name, created_at, updated_at)"
+        " SELECT id, 't', created_at, updated_at FROM metadef_namespaces",
+    ),
+    "0010": (
+        "INSERT INTO cached_images (node, image_id, size, is_complete, hits, last_accessed, last_modified)"
+        f" VALUES ('n', '{IMAGE_ID}', 1, true, 2, '2026-01-02 03:04:05', '2026-01-02 03:04:05')",
+        f"INSERT INTO cache_queue (node, image_id, queued_at) VALUES ('n', '{IMAGE_ID}', '2026-01-02 03:04:05')",
+    ),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

@@ -116,6 +116,11 @@ class TestInstalledService(testtools.TestCase):
         with urllib.request.urlopen(question, timeout=START_SECONDS) as answer:
             return answer.read()
 
+    def test_the_default_metadata_definitions_come_with_the_package(self):
+        self.manage("db", "sync")
+        loaded = json.loads(self.manage("db", "load_metadefs", "--format", "json"))
+        self.assertGreaterEqual(loaded["added"], 25)
+
     def test_an_image_passes_the_audit_layer_into_the_acme_store_and_back(self):
         self.serve()
         description = {"name": "sample", "disk_format": "raw", "container_format": "bare"}

@@ -30,11 +30,12 @@ FLOORS: dict[str, dict[str, set[str]]] = {
         "db": {"domain", "operations", "plugins"},
         "notifications": {"domain", "operations", "db", "metrics", "background"},
         "maintenance": {"domain", "operations", "db", "metrics", "background", STORE},
+        "cache": {"domain", "operations", "content", "db", "metrics", "background", STORE},
     },
     "what is done: the seven layers, and the work off the API": {
         "layers": {
             *("domain", "operations", "policies", "plugins", "content", "metrics"),
-            *("db", "notifications", "maintenance", STORE),
+            *("db", "notifications", "maintenance", "cache", STORE),
         },
         "workers": {"domain", "operations", "db", "layers", "metrics", "plugins", "background", STORE},
         "imports": {
@@ -55,7 +56,7 @@ FLOORS: dict[str, dict[str, set[str]]] = {
     "the one place that composes": {
         "bootstrap": {
             *("background", "domain", "conf", "content", "fetching", "metrics", "policies"),
-            *("db", "notifications", "maintenance", "layers", "workers", "imports", STORE),
+            *("db", "notifications", "maintenance", "cache", "layers", "workers", "imports", STORE),
         },
     },
 }

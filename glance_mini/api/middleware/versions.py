@@ -25,19 +25,29 @@ _IDENTITY_PATHS = re.compile(r"/v3.*|/v2/tenants.*|/(?:projects|domains|users|te
 """Where clients look for projects, domains and users; older ones do so directly below the endpoint."""
 
 
-def minor_versions(multi_store: bool) -> list[int]:
+WITH_CACHE = (14, 16, 18)
+
+
+def minor_versions(multi_store: bool, has_cache: bool) -> list[int]:
     """Return the minor versions of v2 that this service speaks, newest first."""
-    return sorted(ALWAYS + (WITH_SEVERAL_STORES if multi_store else ()), reverse=True)
+    stores, cache = WITH_SEVERAL_STORES if multi_store else (), WITH_CACHE if has_cache else ()
+    return sorted(ALWAYS + stores + cache, reverse=True)
 
 
 class VersionNegotiation:
     """WSGI middleware. ``has_identity``: Keystone is used, so clients do not look for it here."""
 
     def __init__(
-        self, app: WSGIApplication, *, multi_store: bool, public_endpoint: str | None, has_identity: bool
+        self,
+        app: WSGIApplication,
+        *,
+        multi_store: bool,
+        has_cache: bool,
+        public_endpoint: str | None,
+        has_identity: bool,
     ) -> None:
         self._app = app
-        self._minors = minor_versions(multi_store)
+        self._minors = minor_versions(multi_store, has_cache)
         self._prefixes = {"v2", *(f"v2.{minor}" for minor in self._minors)}
         self._public_endpoint = public_endpoint
         self._has_identity = has_identity

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from glance_mini.db.interface import Backend, EventRules, no_events
 from glance_mini.db.sqlalchemy import (
+    cache,
     imports,
     members,
     outbox,
@@ -31,6 +32,7 @@ from glance_mini.db.sqlalchemy.images import listing as image_listing
 from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.jobs import claims, ends, rows
 from glance_mini.db.sqlalchemy.jobs import listing as job_listing
+from glance_mini.db.sqlalchemy.metadefs import associations, loading, namespaces, objects, properties, tags, types
 from glance_mini.domain.cause import Cause
 from glance_mini.operations.base import DataCall
 
@@ -69,6 +71,14 @@ _MODULES = (
     usage,
     project_limits,
     purge,
+    namespaces,
+    types,
+    associations,
+    properties,
+    objects,
+    tags,
+    loading,
+    cache,
 )
 
 QUERIES: Mapping[type[DataCall[object]], Query] = {

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-HEAD = "0008"
+HEAD = "0010"
 """The revision that this program works with."""
 
 MIGRATIONS = "glance_mini.db.sqlalchemy:migrations"
@@ -32,6 +32,12 @@ def check(engine: Engine) -> str | None:
     if found > HEAD:
         return f"The database is at revision {found}, which is newer than this program; it knows {HEAD}."
     return f"The database is at revision {found} and must be at {HEAD}; run: glance-mini-manage db sync"
+
+
+def is_newer(engine: Engine) -> bool:
+    """Return whether the tables are those of a newer program."""
+    found = version(engine)
+    return found is not None and found > HEAD
 
 
 def sync(engine: Engine) -> str:

@@ -5,17 +5,20 @@
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Self
 
 from oslo_config import cfg
 
+from glance_mini.cache.node import ImageCache
+from glance_mini.cache.source import Source
 from glance_mini.content.counted import CountedStream
-from glance_mini.content.failover import FailoverChunks
 from glance_mini.content.hashes import ImageHashes
 from glance_mini.content.inspection import InspectionRules
 from glance_mini.content.signatures import Certificates, no_certificates
+from glance_mini.domain.cache import CacheListing, Pruned
 from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Conflict, Forbidden, GlanceMiniError, Invalid, NotFound, RangeNotSatisfiable
@@ -27,6 +30,7 @@ from glance_mini.domain.quota import NO_LIMITS
 from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.domain.status import PENDING_DELETE, check_transition
 from glance_mini.layers.base import Layer
+from glance_mini.layers.location.cache import CACHE_CALLS, CacheCalls
 from glance_mini.layers.location.callers import caller_for
 from glance_mini.layers.location.imports import ImportRules, prepare_import, prepare_task
 from glance_mini.layers.location.locations import (
@@ -41,7 +45,7 @@ from glance_mini.layers.location.uploads import Uploads
 from glance_mini.layers.services import Services
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
-from glance_mini.operations import data, images, imports, info, locations, members, tasks
+from glance_mini.operations import cache, data, images, imports, info, locations, members, tasks
 from glance_mini.operations.jobs import CancelJob, GetJob
 from glance_mini.operations.records import RecordImport, UndoDeletion
 from glance_mini_store import capabilities
@@ -69,6 +73,7 @@ class LocationLayer(Layer):
             "import_image",
             "add_location",
             "delete_from_store",
+            *CACHE_CALLS,
         }
     )
 
@@ -83,6 +88,9 @@ class LocationLayer(Layer):
         rules: ImportRules | None = None,
         certificates: Certificates = no_certificates,
         buffers: Buffers | None = None,
+        image_cache: ImageCache | None = None,
+        stall_time: float = 86_400,
+        wake_caches: Callable[[], None] = lambda: None,
     ) -> None:
         """Store the arguments; ``changeable``: whether users may change locations themselves."""
         self._stores = stores
@@ -93,6 +101,7 @@ class LocationLayer(Layer):
         self._changeable = changeable
         self._rules = rules or ImportRules()
         self._removal = Removal(self.below, stores, self._rules.node_url)
+        self._cache = CacheCalls(self.below, image_cache, stall_time, wake_caches)
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
@@ -116,6 +125,9 @@ class LocationLayer(Layer):
             rules,
             services.certificates,
             services.buffers,
+            services.cache,
+            conf.image_cache_stall_time,
+            services.wake_caches,
         )
 
     def list_stores(self, context: Context, op: info.ListStores) -> tuple[Store, ...]:
@@ -174,11 +186,9 @@ class LocationLayer(Layer):
         offset, length = resolve_range(op.first, op.last, image.size)
         if op.head:
             return data.ImageData(image, iter(()), offset, length)
-        is_part = (offset, length) != (0, image.size)
-        caller = caller_for(context, image.owner)
-        chunks = FailoverChunks(self._stores, candidates, offset, length, is_part, self._metrics, self._buffers, caller)
+        source = Source(self._stores, candidates, self._metrics, caller_for(context, image.owner))
         try:
-            chunks.open()
+            chunks = self._cache.open(image, source, offset, length, self._buffers)
         except store_errors.NotFound:
             LOG.error("The data of image %s is in none of its %d locations.", image.id, len(candidates))
             return None
@@ -204,6 +214,7 @@ class LocationLayer(Layer):
     def delete_image(self, context: Context, op: images.DeleteImage) -> Image:
         """Delete the record, then the bytes; if a store refuses, restore the image and raise Conflict."""
         deleted = self.below(context, op)
+        self._cache.drop(deleted.id)
         if (job_id := op.target.properties.get(TASK_PROPERTY)) is not None:
             # The job may be waiting for a slow server and would notice the deletion only with the next bytes.
             self._stop_job(context, job_id)
@@ -234,6 +245,34 @@ class LocationLayer(Layer):
 
     def delete_from_store(self, context: Context, op: locations.DeleteFromStore) -> Image:
         return self._removal.delete_from_store(context, op.target, op.store)
+
+    # the cache of this node
+
+    def list_cache(self, context: Context, op: cache.ListCache) -> CacheListing:
+        return self._cache.list()
+
+    def add_to_cache(self, context: Context, op: cache.CacheImage) -> None:
+        self._cache.queue(op.target)
+
+    def delete_from_cache(self, context: Context, op: cache.DeleteCachedImage) -> None:
+        self._cache.delete(context, op)
+
+    def clear_cache(self, context: Context, op: cache.ClearCache) -> int:
+        return self._cache.clear(op.targets)
+
+    def clean_cache(self, context: Context, op: cache.CleanCache) -> int:
+        return self._cache.clean()
+
+    def prune_cache(self, context: Context, op: cache.PruneCache) -> Pruned:
+        return self._cache.prune()
+
+    def list_cached_nodes(self, context: Context, op: cache.ListCachedNodes) -> tuple[str, ...]:
+        return self._cache.nodes(op.target)
+
+    def deactivate_image(self, context: Context, op: images.DeactivateImage) -> Image:
+        image = self.below(context, op)
+        self._cache.drop(image.id)
+        return image
 
     # locations and access lists
 

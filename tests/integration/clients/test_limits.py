@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.http_server.running import eventually
 from tests.integration.clients.test_clients_keystone import KeystoneTestCase
 
 MIB = 1024 * 1024
@@ -18,6 +19,15 @@ region_name = {region}
 valid_interfaces = public
 system_scope = all
 {credentials}
+"""
+
+STAGING = """
+[DEFAULT]
+node_staging_uri = file://$state_directory/staging
+[task]
+work_dir = $state_directory/work
+[workers]
+poll_interval = 0.2
 """
 
 
@@ -48,6 +58,11 @@ class LimitsTestCase(KeystoneTestCase):
     def usage(self, user):
         """Return what the user's project uses, by resource."""
         return self.request(user, "GET", "/v2/info/usage").json()["usage"]
+
+    def stage(self, user, image, size):
+        """Return the status of the answer to ``size`` staged bytes."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return self.status(user, "PUT", f"/v2/images/{image}/stage", data=b"x" * size, headers=headers)
 
     def count(self, user):
         """Return how many images the user sees."""
@@ -108,6 +123,39 @@ class UnifiedLimitsTest(LimitsTestCase):
         answers = [self.status("bob", "POST", "/v2/images", json={}) for _ in range(2)]
         self.assertEqual([201, 413], answers)
         self.assertEqual({"usage": 1, "limit": 1}, self.usage("bob")["image_count_total"])
+
+    def test_staged_bytes_are_bounded_shown_and_given_back(self):
+        self.start_limited(more=STAGING)
+        first, second = self.create("alice"), self.create("alice")
+        self.assertEqual(204, self.stage("alice", first, 3 * MIB))
+        self.assertEqual({"usage": 3, "limit": 4}, self.usage("alice")["image_stage_total"])
+        self.assertEqual(413, self.stage("alice", second, 2 * MIB))
+        self.assertEqual("queued", self.request("alice", "GET", f"/v2/images/{second}").json()["status"])
+        self.assertEqual(204, self.stage("bob", self.create("bob"), 2 * MIB))
+        self.assertEqual(204, self.status("alice", "DELETE", f"/v2/images/{first}"))
+        self.assertEqual(204, self.stage("alice", second, 4 * MIB))
+        self.assertEqual({"usage": 4, "limit": 4}, self.usage("alice")["image_stage_total"])
+
+    def test_import_needs_room_among_the_stored_bytes(self):
+        self.start_limited(more=STAGING)
+        stored, staged = self.create("alice"), self.create("alice")
+        self.assertEqual(204, self.upload("alice", stored, b"x" * 2 * MIB).status_code)
+        self.assertEqual(204, self.stage("alice", staged, 3 * MIB))
+        wanted = {"method": {"name": "glance-direct"}}
+        path = f"/v2/images/{staged}/import"
+        self.assertEqual(413, self.status("alice", "POST", path, json=wanted))
+        self.assertEqual(204, self.status("alice", "DELETE", f"/v2/images/{stored}"))
+        self.assertEqual(202, self.status("alice", "POST", path, json=wanted))
+        eventually(lambda: self.usage("alice")["image_size_total"]["usage"] == 3, "the import has ended")
+        self.assertEqual(0, self.usage("alice")["image_stage_total"]["usage"])
+
+    def test_limits_of_minus_one_bound_nothing(self):
+        self.start_limited(dict.fromkeys(LIMITS, -1))
+        for _ in range(7):
+            self.assertEqual(204, self.upload("alice", self.create("alice"), b"x" * MIB).status_code)
+        usage = self.usage("alice")
+        self.assertEqual({-1}, {each["limit"] for each in usage.values()})
+        self.assertEqual((7, 7), (usage["image_size_total"]["usage"], usage["image_count_total"]["usage"]))
 
 
 class BrokenLimitsTest(LimitsTestCase):

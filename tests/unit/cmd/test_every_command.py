@@ -39,6 +39,7 @@ from tests.unit.workers.support import make_job
 
 MANUAL = Path(__file__).resolve().parents[3] / "doc" / "source" / "operator" / "commands.rst"
 DEADLINE = 60.0
+ACTIVE_ID = "5a8f1e0e-8f4d-4c3a-9b0e-0d5f6a7b8c9d"
 
 WORDS = {
     "user add": "carol --token",
@@ -47,10 +48,15 @@ WORDS = {
     "user remove": "ann --yes",
     "config check": "",
     "db purge": "--yes",
+    "db load_metadefs": "",
+    "db export_metadefs": "{root}/exported-{form}",
     "images restore": f"{IMAGE_ID}",
     "images scrub": f"{IMAGE_ID} --yes",
     "backup": "--images {root}/backup.tar",
     "restore": "{root}/saved.tar {root}/restored-{form}",
+    "cache queue": f"{ACTIVE_ID}",
+    "cache delete": f"{ACTIVE_ID}",
+    "cache clear": "--yes",
     "jobs show": "{job}",
     "jobs retry": "{job}",
     "jobs cancel": "{job} --yes",
@@ -141,6 +147,8 @@ class EveryFormatTest(CommandTestCase):
         self.addCleanup(self.engine.dispose)
         schema.sync(self.engine)
         self.data = SqlDataAccess(self.engine)
+        lines = f"\n[DEFAULT]\nimage_cache_dir = {self.root}/cache\nimage_cache_driver = sqlite\n"
+        self.state.config_file.write_text(self.state.config_file.read_text() + lines)
 
     def prepare(self, words):
         """Make a user, a deleted image and a job, as the command needs them."""
@@ -150,6 +158,9 @@ class EveryFormatTest(CommandTestCase):
             for table in ("pending_deletes", "image_locations", "image_tags", "image_properties", "jobs", "images"):
                 connection.exec_driver_sql(f"DELETE FROM {table}")
         self.data.run(creation(make_image()))
+        self.data.run(creation(make_image(id=ACTIVE_ID, status="active")))
+        if words == "cache delete":
+            self.manage("cache", "queue", ACTIVE_ID)
         job = scrub_job(kind="scrub", image_id=IMAGE_ID, token=None)
         self.data.run(MoveToTrash(IMAGE_ID, HOUR, job))
         self.job = self.data.run(AddJob(make_job()), TIME).id

@@ -89,7 +89,7 @@ TYPOS = (
 UPSTREAMS = """
 [DEFAULT]
 enabled_backends = a:file
-image_cache_dir = /cache
+pydev_worker_debug_host = debugger
 [a]
 rbd_store_pool = images
 [profiler]
@@ -139,7 +139,7 @@ class TestUnknown(UnknownCase):
 
     def test_what_only_upstream_knows_is_one_warning(self):
         (warning,) = examine(self.load(UPSTREAMS)).warnings
-        named = "[DEFAULT] image_cache_dir, [a] rbd_store_pool, [profiler], [wsgi], [database] slave_connection"
+        named = "[DEFAULT] pydev_worker_debug_host, [a] rbd_store_pool, [profiler], [wsgi], [database] slave_connection"
         self.assertTrue(warning.endswith(f": {named}"), warning)
 
     def test_upstreams_own_file_may_hold_anything(self):

@@ -167,7 +167,7 @@ class TestPaths(testtools.TestCase):
             "create_image": ("auth", "notifier", "policy", "quota", "database"),
             "update_image": ("auth", "notifier", "policy", "quota", "location", "database"),
             "delete_image": ("auth", "notifier", "policy", "location", "database"),
-            "deactivate_image": ("auth", "notifier", "policy", "database"),
+            "deactivate_image": ("auth", "notifier", "policy", "location", "database"),
             "restore_image": ("auth", "notifier", "policy", "quota", "database"),
             "purge_image": ("auth", "notifier", "policy", "location", "database"),
             "upload_data": ("auth", "notifier", "policy", "quota", "location"),
@@ -235,6 +235,7 @@ class TestLoading(testtools.TestCase):
         conf = cfg.ConfigOpts()
         conf.register_opt(cfg.ListOpt("layers"), group="domain")
         conf.register_opt(cfg.StrOpt("property_protection_file"))
+        conf.register_opt(cfg.ListOpt("enforce", default=[]), group="metadefs")
         conf.set_override("layers", list(names), group="domain")
         return str(self.assertRaises(ConfigurationError, load_stack, conf, None))
 
@@ -249,4 +250,4 @@ class TestLoading(testtools.TestCase):
 
     def test_a_layer_that_cannot_be_built_stops_the_start(self) -> None:
         text = self.load("auth", "policy", "database")
-        self.assertIn("glance_mini.layers.policy:PolicyLayer", text)
+        self.assertIn("glance_mini.layers.policy.layer:PolicyLayer", text)

@@ -45,7 +45,7 @@ class RefusingService(fixtures.Fixture):
     """The service in a thread; ``url`` is where it answers."""
 
     def _setUp(self):
-        app = VersionNegotiation(refusing, multi_store=True, public_endpoint=None, has_identity=False)
+        app = VersionNegotiation(refusing, multi_store=True, has_cache=False, public_endpoint=None, has_identity=False)
         server = make_server("127.0.0.1", 0, app, _Server, _Handler)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

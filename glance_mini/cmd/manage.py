@@ -13,6 +13,7 @@ from glance_mini.cmd import (
     manage_images,
     manage_jobs,
     manage_layers,
+    manage_migration,
     manage_quota,
     manage_users,
 )
@@ -26,6 +27,7 @@ _GROUPS = (
     manage_jobs,
     manage_images,
     manage_backup,
+    manage_migration,
 )
 
 

@@ -4,7 +4,19 @@
 ``DATA_CALLS`` are the operations that the data access layer answers.
 """
 
-from glance_mini.operations import data, images, imports, info, jobs, locations, members, outbox, records, tasks
+from glance_mini.operations import (
+    data,
+    images,
+    imports,
+    info,
+    jobs,
+    locations,
+    members,
+    migration,
+    outbox,
+    records,
+    tasks,
+)
 from glance_mini.operations.base import DataCall, ImageOperation, Operation
 
 OPERATIONS: tuple[type[Operation[object]], ...] = (
@@ -18,6 +30,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + records.OPERATIONS
     + jobs.OPERATIONS
     + outbox.OPERATIONS
+    + migration.OPERATIONS
 )
 
 DATA_CALLS = tuple(operation for operation in OPERATIONS if issubclass(operation, DataCall))

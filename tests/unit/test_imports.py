@@ -30,6 +30,7 @@ FLOORS: dict[str, dict[str, set[str]]] = {
         "db": {"domain", "operations", "plugins"},
         "notifications": {"domain", "operations", "db", "metrics", "background"},
         "maintenance": {"domain", "operations", "db", "metrics", "background", STORE},
+        "migration": {"domain", "operations", "db", "conf", STORE},
     },
     "what is done: the seven layers, and the work off the API": {
         "layers": {

@@ -15,6 +15,7 @@ from glance_mini.db.interface import Backend, EventRules, no_events
 from glance_mini.db.sqlalchemy import (
     imports,
     members,
+    migration,
     outbox,
     ping,
     project_limits,
@@ -66,6 +67,7 @@ _MODULES = (
     ends,
     job_listing,
     outbox,
+    migration,
     usage,
     project_limits,
     purge,

@@ -4,7 +4,7 @@ No reason holds a location, because that may hold credentials.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -34,6 +34,9 @@ _NAME_LENGTH = 255
 _LENGTHS: Mapping[str, int] = {
     name: length for name in PLAIN_FIELDS if (length := getattr(image_table.c[name].type, "length", None)) is not None
 }
+_DELETION_TAKES = timedelta(seconds=60)
+"""At most so long before an image in the trash its parts are deleted."""
+
 _ACTIVE = "active"
 _OF_DATA = ("size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value")
 
@@ -95,7 +98,7 @@ class Conversion:
         deleted_at = (row.deleted_at or changed_at) if is_in_trash else None
         image = Image(
             *(getattr(row, name) for name in PLAIN_FIELDS),
-            tags=_tags(found.tags),
+            tags=_tags(found),
             properties=properties,
             locations=locations,
             deleted_at=deleted_at,
@@ -155,6 +158,8 @@ class Conversion:
             if row.name in OF_A_RUN:
                 is_running = is_running or bool(row.value)
                 continue
+            if not _is_part(row, found.row):
+                continue
             _check_text("name of a property", row.name, _NAME_LENGTH)
             _check_text(f"property {row.name}", row.value)
             taken[row.name] = row.value
@@ -170,7 +175,7 @@ class Conversion:
                 continue
             _check_text("id of a member", row.member, _NAME_LENGTH)
             changed_at = row.updated_at or row.created_at
-            ended_at = (row.deleted_at or changed_at) if row.deleted else None
+            ended_at = None if _is_part(row, found.row) else row.deleted_at or changed_at
             states[row.member] = Member(row.image_id, row.member, row.status, row.created_at, changed_at, ended_at)
         return tuple(states.values())
 
@@ -213,8 +218,18 @@ class Conversion:
         self.add_remark(Remark("image", image_id, reason))
 
 
-def _tags(rows: Iterable[AnyRow]) -> tuple[str, ...]:
-    values = dict.fromkeys(row.value for row in rows)
+def _is_part(row: AnyRow, image: AnyRow) -> bool:
+    """Return whether ``row`` is part of ``image``: it is not deleted, or it was deleted together with the image."""
+    if not row.deleted:
+        return True
+    if image.status != PENDING_DELETE or None in (row.deleted_at, image.deleted_at):
+        return False
+    is_together: bool = row.deleted_at >= image.deleted_at - _DELETION_TAKES
+    return is_together
+
+
+def _tags(found: GlanceImage) -> tuple[str, ...]:
+    values = dict.fromkeys(row.value for row in found.tags if _is_part(row, found.row))
     for value in values:
         _check_text("tag", value, _NAME_LENGTH)
     return tuple(values)

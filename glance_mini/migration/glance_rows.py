@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import BindParameter, Connection, bindparam, false, func, literal, select
+from sqlalchemy import BindParameter, Connection, and_, bindparam, false, func, not_, or_, select
 
 from glance_mini.db.sqlalchemy.dynamic import AnyColumn, AnyRow, AnySelect, AnyTable
 from glance_mini.db.sqlalchemy.sql import byte_length
+from glance_mini.domain.status import PENDING_DELETE
 from glance_mini.migration.glance_tables import (
     image_locations,
     image_members,
@@ -28,12 +29,13 @@ PAGE_BYTES = 16 * 1024**2
 """Bytes of the texts of a page; a single image may have more."""
 
 _IDS: BindParameter[str] = bindparam("ids", expanding=True)
+_TRASH: BindParameter[str] = bindparam("in_trash", expanding=True)
 _AFTER: BindParameter[str] = bindparam("after")
-_IN_USE = images.c.status.not_in(("deleted",)) & ((images.c.deleted == false()) | (images.c.status == "pending_delete"))
+_IN_USE = or_(and_(images.c.deleted == false(), images.c.status != "deleted"), images.c.status == PENDING_DELETE)
 _PAGE = select(images).where(images.c.id > _AFTER, _IN_USE).order_by(images.c.id).limit(PAGE)
 _GONE = (
     select(images.c.id, images.c.deleted_at, images.c.updated_at)
-    .where(images.c.id > _AFTER, ~_IN_USE)
+    .where(images.c.id > _AFTER, not_(_IN_USE))
     .order_by(images.c.id)
     .limit(PAGE)
 )
@@ -46,14 +48,17 @@ _TASKS = (
 )
 _TOTALS = {
     "images": select(func.count()).select_from(images).where(_IN_USE),
-    "deleted": select(func.count()).select_from(images).where(~_IN_USE),
+    "deleted": select(func.count()).select_from(images).where(not_(_IN_USE)),
     "tasks": select(func.count()).select_from(tasks).where(tasks.c.deleted == false()),
 }
 
 
 @dataclass
 class GlanceImage:
-    """The rows of one image: ``row`` is that of ``images``; ``members`` has memberships that have ended too."""
+    """The rows of one image: ``row`` is that of ``images``.
+
+    Locations and members that were removed are among them, and of an image in the trash also such properties and tags.
+    """
 
     row: AnyRow
     properties: list[AnyRow] = field(default_factory=list)
@@ -112,8 +117,10 @@ def _complete(connection: Connection, rows: "Sequence[AnyRow]") -> Iterator[list
 
 def _with_parts(connection: Connection, rows: "list[AnyRow]") -> list[GlanceImage]:
     found = {row.id: GlanceImage(row) for row in rows}
+    in_trash = [row.id for row in rows if row.status == PENDING_DELETE]
+    parameters = {"ids": list(found), "in_trash": in_trash}
     for name, statement in _PARTS.items():
-        for row in connection.execute(statement, {"ids": list(found)}):
+        for row in connection.execute(statement, parameters):
             getattr(found[row.image_id], name).append(row)
     return list(found.values())
 
@@ -124,8 +131,9 @@ def _size(table: AnyTable, column: AnyColumn) -> AnySelect:
 
 
 def _part(table: AnyTable, *, with_deleted: bool = False) -> AnySelect:
-    condition = literal(True) if with_deleted else table.c.deleted == false()
-    return select(table).where(table.c.image_id.in_(_IDS), condition).order_by(table.c.id)
+    statement = select(table).where(table.c.image_id.in_(_IDS)).order_by(table.c.id)
+    # The parts of an image in the trash are deleted together with it.
+    return statement if with_deleted else statement.where(or_(table.c.deleted == false(), table.c.image_id.in_(_TRASH)))
 
 
 _SIZES = (

@@ -12,6 +12,7 @@ from glance_mini.domain.image import Image
 from glance_mini.domain.imports import FAILED_PROPERTY, IMPORTING_PROPERTY, ImportBegun
 from glance_mini.domain.job import FINISHED, TASK_KINDS, Job
 from glance_mini.domain.member import Member
+from glance_mini.notifications import metadef_rules
 from glance_mini.notifications.payloads import image_payload, member_payload, task_payload, transfer_payload
 from glance_mini.operations import images, jobs, locations, members, records
 from glance_mini.operations.base import DataCall
@@ -145,5 +146,6 @@ RULES: Mapping[type[DataCall[object]], Rule] = {
     jobs.ClaimJob: _begin_of_task,
     jobs.FinishJob: _end_of_task,
     jobs.CancelJob: _end_of_task,
+    **metadef_rules.RULES,
 }
 """A data call without a rule causes no event."""

@@ -14,13 +14,13 @@ def image_payload(image: Image) -> Payload:
     """Return the payload of an ``image.*`` event of ``image``."""
     return {
         **dict(zip(PLAIN_FIELDS, plain_values(image), strict=True)),
-        "created_at": _time(image.created_at),
-        "updated_at": _time(image.updated_at),
+        "created_at": shown_time(image.created_at),
+        "updated_at": shown_time(image.updated_at),
         "is_public": image.visibility == "public",
         "properties": dict(image.properties),
         "tags": list(image.tags),
         "deleted": image.deleted_at is not None,
-        "deleted_at": _time(image.deleted_at),
+        "deleted_at": shown_time(image.deleted_at),
     }
 
 
@@ -50,10 +50,10 @@ def member_payload(member: Member) -> Payload:
         "image_id": member.image_id,
         "member_id": member.member_id,
         "status": member.status,
-        "created_at": _time(member.created_at),
-        "updated_at": _time(member.updated_at),
+        "created_at": shown_time(member.created_at),
+        "updated_at": shown_time(member.updated_at),
         "deleted": member.deleted_at is not None,
-        "deleted_at": _time(member.deleted_at),
+        "deleted_at": shown_time(member.deleted_at),
     }
 
 
@@ -66,9 +66,9 @@ def task_payload(job: Job) -> Payload:
         "owner": job.project_id,
         "result": None,
         "message": None,
-        "expires_at": _time(job.expires_at),
-        "created_at": _time(job.created_at),
-        "updated_at": _time(job.updated_at),
+        "expires_at": shown_time(job.expires_at),
+        "created_at": shown_time(job.created_at),
+        "updated_at": shown_time(job.updated_at),
         "deleted": False,
         "deleted_at": None,
     }
@@ -85,7 +85,8 @@ def failure_payload(operation: str, image_id: str | None, request_id: str, code:
     }
 
 
-def _time(value: datetime | None) -> str | None:
+def shown_time(value: datetime | None) -> str | None:
+    """Return a time as payloads show it."""
     return None if value is None else f"{value.isoformat(timespec='seconds')}Z"
 
 

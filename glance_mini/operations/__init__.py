@@ -12,12 +12,14 @@ from glance_mini.operations import (
     jobs,
     locations,
     members,
+    metadef_parts,
+    metadefs,
     migration,
     outbox,
     records,
     tasks,
 )
-from glance_mini.operations.base import DataCall, ImageOperation, Operation
+from glance_mini.operations.base import DataCall, ImageOperation, NamespaceOperation, Operation
 
 OPERATIONS: tuple[type[Operation[object]], ...] = (
     images.OPERATIONS
@@ -27,6 +29,8 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + members.OPERATIONS
     + tasks.OPERATIONS
     + info.OPERATIONS
+    + metadefs.OPERATIONS
+    + metadef_parts.OPERATIONS
     + records.OPERATIONS
     + jobs.OPERATIONS
     + outbox.OPERATIONS
@@ -35,4 +39,4 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
 
 DATA_CALLS = tuple(operation for operation in OPERATIONS if issubclass(operation, DataCall))
 
-__all__ = ["DATA_CALLS", "OPERATIONS", "DataCall", "ImageOperation", "Operation"]
+__all__ = ["DATA_CALLS", "OPERATIONS", "DataCall", "ImageOperation", "NamespaceOperation", "Operation"]

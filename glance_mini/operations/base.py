@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from glance_mini.domain.image import Image
+from glance_mini.domain.metadefs import Namespace
 
 R = TypeVar("R", covariant=True)
 
@@ -60,3 +61,20 @@ class ImageOperation(Operation[R]):
         """The loaded image. Only layers use it, because they never receive an operation without one."""
         assert self.image is not None, f"{self.name} was sent without its target"
         return self.image
+
+
+@dataclass(frozen=True)
+class NamespaceOperation(Operation[R]):
+    """An operation on one namespace of metadata definitions or on a part of it.
+
+    ``Stack.call`` finds the namespace by its name before the first layer and puts it into ``found``.
+    """
+
+    namespace: str
+    found: Namespace | None = None
+
+    @property
+    def target(self) -> Namespace:
+        """The namespace that was found. Only layers use it, because they never receive an operation without one."""
+        assert self.found is not None, f"{self.name} was sent without its target"
+        return self.found

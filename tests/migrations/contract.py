@@ -60,6 +60,12 @@ ROWS = {
     "0006": ("UPDATE jobs SET is_admin = true",),
     "0007": ("UPDATE jobs SET service_roles = '[\"service\"]', domain_id = 'd'",),
     "0008": ("INSERT INTO quota_limits (project_id, resource, maximum) VALUES ('mine', 'image_count_total', -1)",),
+    "0009": (
+        "INSERT INTO metadef_namespaces (namespace, visibility, created_at, updated_at)"
+        " VALUES ('n', 'public', '2026-01-02 03:04:05', '2026-01-02 03:04:05')",
+        "INSERT INTO metadef_tags (namespace_id, name, created_at, updated_at)"
+        " SELECT id, 't', created_at, updated_at FROM metadef_namespaces",
+    ),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

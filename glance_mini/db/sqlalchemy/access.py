@@ -32,6 +32,7 @@ from glance_mini.db.sqlalchemy.images import listing as image_listing
 from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.jobs import claims, ends, rows
 from glance_mini.db.sqlalchemy.jobs import listing as job_listing
+from glance_mini.db.sqlalchemy.metadefs import associations, namespaces, objects, properties, tags, types
 from glance_mini.domain.cause import Cause
 from glance_mini.operations.base import DataCall
 
@@ -71,6 +72,12 @@ _MODULES = (
     usage,
     project_limits,
     purge,
+    namespaces,
+    types,
+    associations,
+    properties,
+    objects,
+    tags,
 )
 
 QUERIES: Mapping[type[DataCall[object]], Query] = {

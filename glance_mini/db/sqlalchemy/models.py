@@ -23,12 +23,14 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     false,
 )
 from sqlalchemy.dialects import mysql
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
-from glance_mini.db.sqlalchemy.dynamic import Options
+from glance_mini.db.sqlalchemy.dynamic import AnyTable, Options
 
 T = TypeVar("T")
 
@@ -346,3 +348,60 @@ turns = Table(
     **MYSQL,
 )
 """Rows that are only locked, never changed: each is the lock of one kind of work."""
+
+metadef_namespaces = Table(
+    "metadef_namespaces",
+    metadata,
+    Column("id", counter(), primary_key=True),
+    Column("namespace", exact(80), nullable=False),
+    Column("display_name", exact(80)),
+    Column("description", exact(500)),
+    Column("visibility", exact(9), nullable=False),
+    Column("protected", Boolean, nullable=False, server_default=false()),
+    Column("owner", exact(255)),
+    Column("created_at", moment(), nullable=False),
+    Column("updated_at", moment(), nullable=False),
+    UniqueConstraint("namespace"),
+    Index("ix_metadef_namespaces_created_at", "created_at", "namespace"),
+    Index("ix_metadef_namespaces_updated_at", "updated_at", "namespace"),
+    Index("ix_metadef_namespaces_owner", "owner"),
+    sqlite_autoincrement=True,
+    **MYSQL,
+)
+"""Namespaces of metadata definitions; ids are never reused."""
+
+
+def _metadef_part(table: str, *columns: SchemaItem) -> AnyTable:
+    """Return a table of parts of a namespace, whose names are unique in it."""
+    of = ForeignKey("metadef_namespaces.id", ondelete="CASCADE")
+    return Table(
+        table,
+        metadata,
+        Column("namespace_id", BigInteger().with_variant(Integer(), "sqlite"), of, primary_key=True),
+        Column("name", exact(80), primary_key=True),
+        *columns,
+        Column("created_at", moment(), nullable=False),
+        Column("updated_at", moment(), nullable=False),
+        **MYSQL,
+    )
+
+
+metadef_properties = _metadef_part("metadef_properties", Column("definition", long_text(), nullable=False))
+metadef_objects = _metadef_part("metadef_objects", Column("definition", long_text(), nullable=False))
+metadef_tags = _metadef_part("metadef_tags")
+metadef_namespace_resource_types = _metadef_part(
+    "metadef_namespace_resource_types",
+    Column("prefix", exact(80)),
+    Column("properties_target", exact(80)),
+    Index("ix_metadef_namespace_resource_types_name", "name"),
+)
+"""The associations; ``definition`` of the other tables is JSON."""
+
+metadef_resource_types = Table(
+    "metadef_resource_types",
+    metadata,
+    Column("name", exact(80), primary_key=True),
+    Column("created_at", moment(), nullable=False),
+    Column("updated_at", moment(), nullable=False),
+    **MYSQL,
+)

@@ -14,13 +14,14 @@ from glance_mini.testing.data_access.imports import ImportContract, ImportLockCo
 from glance_mini.testing.data_access.jobs import JobContract, JobListContract
 from glance_mini.testing.data_access.lists import ListContract
 from glance_mini.testing.data_access.members import MemberContract
+from glance_mini.testing.data_access.metadefs import MetadefContract
 from glance_mini.testing.data_access.outbox import OutboxContract
 from glance_mini.testing.data_access.quota import QuotaContract
 from glance_mini.testing.data_access.staging import StagingContract
 from glance_mini.testing.data_access.transfers import TransferContract
 from glance_mini.testing.data_access.trash import TrashContract
 
-__all__ = ["DataAccessContract", "JobAccessContract", "RecordContract"]
+__all__ = ["DataAccessContract", "JobAccessContract", "MetadefContract", "RecordContract"]
 
 
 class RecordContract(ImageContract, ListContract, MemberContract, TransferContract, QuotaContract, ConcurrencyContract):
@@ -40,5 +41,5 @@ class JobAccessContract(
     """The calls about jobs, staging, imports, the trash and stored events."""
 
 
-class DataAccessContract(RecordContract, JobAccessContract):
+class DataAccessContract(RecordContract, JobAccessContract, MetadefContract):
     """The whole contract. Mix into a ``testtools.TestCase`` and give it ``open_data_access``."""

@@ -8,7 +8,7 @@ from testtools import TestCase
 from glance_mini.db.interface import DataAccess, EventRules, no_events
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
-from glance_mini.testing.data_access import JobAccessContract, RecordContract
+from glance_mini.testing.data_access import JobAccessContract, MetadefContract, RecordContract
 from glance_mini.testing.tables import make_tables
 
 
@@ -53,4 +53,12 @@ class TestRecordsInMemory(InMemory, RecordContract, TestCase):
 
 
 class TestJobsInMemory(InMemory, JobAccessContract, TestCase):
+    pass
+
+
+class TestMetadefsInFile(InFile, MetadefContract, TestCase):
+    pass
+
+
+class TestMetadefsInMemory(InMemory, MetadefContract, TestCase):
     pass

@@ -17,6 +17,23 @@ from glance_mini.domain.image import Location
 from glance_mini.domain.imports import ImportBegun
 from glance_mini.domain.job import JobLimits, JobPage, JobQuery
 from glance_mini.domain.member import Member
+from glance_mini.domain.metadefs import (
+    Association,
+    MetadefLimits,
+    Namespace,
+    NamespaceContent,
+    NamespacePage,
+    NamespaceQuery,
+    ObjectDefinition,
+    ObjectPage,
+    PartQuery,
+    PropertyDefinition,
+    PropertyPage,
+    ResourceType,
+    TagDefinition,
+    TagPage,
+    TagsWritten,
+)
 from glance_mini.domain.query import ImageQuery, Page, RangeFilter, Scope, TimeFilter
 from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_SIZE_TOTAL, Limits
 from glance_mini.domain.staging import StagedData
@@ -38,6 +55,39 @@ from glance_mini.operations.jobs import (
     SaveCheckpoint,
 )
 from glance_mini.operations.members import AddMember, DeleteMember, GetMember, ListMembers, UpdateMember
+from glance_mini.operations.metadef_parts import (
+    AddObject,
+    AddProperty,
+    AddTag,
+    AddTags,
+    DeleteObject,
+    DeleteObjects,
+    DeleteProperties,
+    DeleteTag,
+    DeleteTags,
+    GetObject,
+    GetObjects,
+    GetProperties,
+    GetProperty,
+    GetTag,
+    GetTags,
+    ModifyObject,
+    ModifyProperty,
+    ModifyTag,
+    RemoveProperty,
+)
+from glance_mini.operations.metadefs import (
+    AddAssociation,
+    AddNamespace,
+    DeleteNamespace,
+    GetNamespace,
+    GetNamespaces,
+    ListAssociations,
+    ListResourceTypes,
+    LoadNamespace,
+    ModifyNamespace,
+    RemoveAssociation,
+)
 from glance_mini.operations.outbox import AddEvents, CountEvents, FinishEvents, ReleaseEvents, TakeEvents
 from glance_mini.operations.records import (
     AbortTransfer,
@@ -163,6 +213,15 @@ CHANGES = (
 PROGRESS = {"os_glance_import_task": JOB.id, "os_glance_failed_import": ""}
 BASE: Mapping[str, object] = {"name": None, "tags": ["a", "b"], "min_ram": 512, "protected": True, "owner": "p1"}
 
+NAMESPACE = Namespace("n", "N ü", "about", "public", True, "p1", TIME, LATER, LATER, 7)
+TYPE = Association("OS::Glance::Image", "acme_", "image", TIME, LATER, LATER)
+DEFINED = PropertyDefinition("p", {"type": "array", "items": {"enum": [1, None]}, "default": []}, TIME, LATER, LATER)
+OBJECT = ObjectDefinition("o", "ü", ("p",), {"p": {"title": "P", "minimum": 1.5}}, TIME, LATER, LATER)
+WORD = TagDefinition("t", TIME, LATER, LATER)
+CONTENT = NamespaceContent(NAMESPACE, (TYPE,), (DEFINED,), (OBJECT,), (WORD,))
+BOUNDS = MetadefLimits(1, 2, 3, 4, 5, 6, 7, 8)
+PARTS = PartQuery("created_at", "desc", "p", 7)
+
 SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (ListImages(QUERY, SCOPE), Page((IMAGE, QUEUED), IMAGE_ID)),
     (ListImages(ImageQuery()), Page(())),
@@ -232,6 +291,38 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (FinishEvents((1, 2)), None),
     (ReleaseEvents("dispatcher", (1, 2)), None),
     (CountEvents(), 12),
+    (LoadNamespace("n", SCOPE), NAMESPACE),
+    (
+        GetNamespaces(NamespaceQuery("public", ("OS::Glance::Image",), "namespace", "asc", "m", 3), SCOPE),
+        NamespacePage((CONTENT, NamespaceContent(Namespace("bare"))), "n"),
+    ),
+    (AddNamespace(CONTENT, BOUNDS), CONTENT),
+    (GetNamespace("n", NAMESPACE), CONTENT),
+    (ModifyNamespace("n", NAMESPACE, NAMESPACE, BOUNDS), CONTENT),
+    (DeleteNamespace("n", NAMESPACE), NAMESPACE),
+    (ListResourceTypes(), (ResourceType("OS::Glance::Image", TIME, LATER),)),
+    (ListAssociations("n", NAMESPACE), (TYPE,)),
+    (AddAssociation("n", NAMESPACE, TYPE, BOUNDS), TYPE),
+    (RemoveAssociation("n", NAMESPACE, "OS::Glance::Image"), TYPE),
+    (GetProperties("n", NAMESPACE, PARTS), PropertyPage((DEFINED,), "p")),
+    (AddProperty("n", NAMESPACE, DEFINED, BOUNDS), DEFINED),
+    (DeleteProperties("n", NAMESPACE), NAMESPACE),
+    (GetProperty("n", NAMESPACE, "p", "OS::Glance::Image"), DEFINED),
+    (ModifyProperty("n", NAMESPACE, "p", DEFINED, BOUNDS), DEFINED),
+    (RemoveProperty("n", NAMESPACE, "p"), DEFINED),
+    (GetObjects("n", NAMESPACE, PARTS), ObjectPage((OBJECT,), "o")),
+    (AddObject("n", NAMESPACE, OBJECT, BOUNDS), OBJECT),
+    (DeleteObjects("n", NAMESPACE), NAMESPACE),
+    (GetObject("n", NAMESPACE, "o"), OBJECT),
+    (ModifyObject("n", NAMESPACE, "o", OBJECT, BOUNDS), OBJECT),
+    (DeleteObject("n", NAMESPACE, "o"), OBJECT),
+    (GetTags("n", NAMESPACE, PARTS), TagPage((WORD,), "t")),
+    (AddTags("n", NAMESPACE, ("t", "u"), True, BOUNDS), TagsWritten(NAMESPACE, (WORD,), 3)),
+    (DeleteTags("n", NAMESPACE), NAMESPACE),
+    (AddTag("n", NAMESPACE, "t", BOUNDS), WORD),
+    (GetTag("n", NAMESPACE, "t"), WORD),
+    (ModifyTag("n", NAMESPACE, "t", "u"), WORD),
+    (DeleteTag("n", NAMESPACE, "t"), WORD),
 ]
 """A call of each class, with a result of it."""
 

@@ -7,6 +7,8 @@ Their shape is the same in the releases 31 to 33 (2025.1 to 2026.1); the last ch
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Enum, Integer, MetaData, String, Table, Text
 from sqlalchemy.dialects import mysql
 
+from glance_mini.db.sqlalchemy.dynamic import AnyTable
+
 metadata = MetaData()
 
 _VISIBILITIES = ("private", "public", "shared", "community")
@@ -22,6 +24,20 @@ def _times() -> tuple[Column[object], ...]:
         Column("updated_at", DateTime),
         Column("deleted_at", DateTime),
         Column("deleted", Boolean, nullable=False),
+    )
+
+
+def _parts(table: str, *columns: "Column[str] | Column[str | None]") -> AnyTable:
+    """Return a table of what belongs to a namespace."""
+    return Table(
+        table,
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("namespace_id", Integer, nullable=False),
+        Column("name", String(80), nullable=False),
+        *columns,
+        Column("created_at", DateTime, nullable=False),
+        Column("updated_at", DateTime),
     )
 
 
@@ -109,4 +125,48 @@ task_info = Table(
     Column("input", _long_text()),
     Column("result", _long_text()),
     Column("message", _long_text()),
+)
+
+metadef_namespaces = Table(
+    "metadef_namespaces",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("namespace", String(80), nullable=False),
+    Column("display_name", String(80)),
+    Column("description", Text),
+    Column("visibility", String(32)),
+    Column("protected", Boolean),
+    Column("owner", String(255), nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("updated_at", DateTime),
+)
+
+metadef_properties = _parts("metadef_properties", Column("json_schema", Text, nullable=False))
+metadef_objects = _parts(
+    "metadef_objects",
+    Column("description", Text),
+    Column("required", Text),
+    Column("json_schema", Text, nullable=False),
+)
+metadef_tags = _parts("metadef_tags")
+
+metadef_resource_types = Table(
+    "metadef_resource_types",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("protected", Boolean, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("updated_at", DateTime),
+)
+
+metadef_namespace_resource_types = Table(
+    "metadef_namespace_resource_types",
+    metadata,
+    Column("resource_type_id", Integer, primary_key=True),
+    Column("namespace_id", Integer, primary_key=True),
+    Column("properties_target", String(80)),
+    Column("prefix", String(80)),
+    Column("created_at", DateTime, nullable=False),
+    Column("updated_at", DateTime),
 )

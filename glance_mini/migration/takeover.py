@@ -1,4 +1,4 @@
-"""Takes everything over from a Glance database: images, ids of deleted images, and records of tasks.
+"""Takes everything over from a Glance database: images, ids of deleted images, records of tasks, and namespaces.
 
 Each page is one transaction here, so a run that was killed is simply begun again: what is there already is compared and
 left alone.
@@ -11,13 +11,13 @@ from sqlalchemy import Connection
 
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.migration import TakenOver
-from glance_mini.migration import glance_rows
+from glance_mini.migration import glance_metadefs, glance_rows
 from glance_mini.migration.conversion import Conversion
 from glance_mini.migration.remarks import Remark
 from glance_mini.operations.base import DataCall
-from glance_mini.operations.migration import BuryImages, TakeOverImages, TakeOverJobs
+from glance_mini.operations.migration import BuryImages, TakeOverImages, TakeOverJobs, TakeOverNamespaces
 
-KINDS = ("image", "deleted image", "task")
+KINDS = ("image", "deleted image", "task", "namespace")
 
 Report = Callable[[int, int | None], None]
 """Takes how many rows were read, and how many there are."""
@@ -37,7 +37,7 @@ def take_over(
     Tasks that have expired ``now`` are left. ``is_rehearsal``: everything is read and compared, and nothing is written.
     Raises Unavailable, and Conflict if a second run is at work.
     """
-    total = sum(glance_rows.count(source).values())
+    total = sum(glance_rows.count(source).values()) + glance_metadefs.count(source)
     read = 0
     done = {kind: dict.fromkeys(("added", "changed", "unchanged", "kept"), 0) for kind in KINDS}
     for kind, size, call in _calls(source, conversion, now, is_rehearsal=is_rehearsal):
@@ -67,3 +67,6 @@ def _calls(
     for rows in glance_rows.read_tasks(source):
         jobs = tuple(job for row in rows if (job := conversion.job(row, now)) is not None)
         yield "task", len(rows), TakeOverJobs(jobs, is_rehearsal) if jobs else None
+    types = glance_metadefs.read_types(source)
+    for size, namespaces in glance_metadefs.read_namespaces(source, conversion.add_remark):
+        yield "namespace", size, TakeOverNamespaces(namespaces, types, is_rehearsal)

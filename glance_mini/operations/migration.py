@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from glance_mini.domain.job import Job
+from glance_mini.domain.metadefs import NamespaceContent
 from glance_mini.domain.migration import BuriedId, ImageRecord, TakenOver
 from glance_mini.operations.base import DataCall, DataQuery, Operation
 
@@ -55,6 +56,21 @@ class TakeOverJobs(DataCall[TakenOver]):
 
 
 @dataclass(frozen=True)
+class TakeOverNamespaces(DataCall[TakenOver]):
+    """Store namespaces of metadata definitions as they are, with their parts and times, and return what was done.
+
+    All have times. A namespace that differs is replaced, unless it was changed here later. ``resource_types`` that are
+    not known are added. ``is_rehearsal`` as for ``TakeOverImages``.
+    """
+
+    name: ClassVar[str] = "take_over_namespaces"
+    may_repeat: ClassVar[bool] = True
+    namespaces: tuple[NamespaceContent, ...]
+    resource_types: tuple[str, ...] = ()
+    is_rehearsal: bool = False
+
+
+@dataclass(frozen=True)
 class ListRecords(DataQuery[tuple[ImageRecord, ...]]):
     """Return up to ``max_rows`` images with their members, those in the trash included, in the order of their ids.
 
@@ -77,4 +93,11 @@ class ListBuried(DataQuery[tuple[BuriedId, ...]]):
     max_rows: int
 
 
-OPERATIONS: tuple[type[Operation[object]], ...] = (TakeOverImages, BuryImages, TakeOverJobs, ListRecords, ListBuried)
+OPERATIONS: tuple[type[Operation[object]], ...] = (
+    TakeOverImages,
+    BuryImages,
+    TakeOverJobs,
+    TakeOverNamespaces,
+    ListRecords,
+    ListBuried,
+)

@@ -33,6 +33,7 @@ from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.jobs import claims, ends, rows
 from glance_mini.db.sqlalchemy.jobs import listing as job_listing
 from glance_mini.db.sqlalchemy.metadefs import associations, namespaces, objects, properties, tags, types
+from glance_mini.db.sqlalchemy.metadefs import migration as metadef_migration
 from glance_mini.domain.cause import Cause
 from glance_mini.operations.base import DataCall
 
@@ -78,6 +79,7 @@ _MODULES = (
     properties,
     objects,
     tags,
+    metadef_migration,
 )
 
 QUERIES: Mapping[type[DataCall[object]], Query] = {

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks import attack, backends, claims, crowd, imports, parallel, processes, scenarios
+from benchmarks import attack, backends, claims, crowd, imports, migration, parallel, processes, scenarios
 from benchmarks.seed import seed
 from benchmarks.service import Service, database, free_port, make_certificate, service
 
@@ -50,6 +50,8 @@ def main() -> None:
     backend.add_argument("--mib", type=int, default=1024)
     backend.add_argument("--rounds", type=int, default=3)
     backend.add_argument("--memory", default=tempfile.gettempdir(), help="a folder in memory, such as /dev/shm")
+    moved = commands.add_parser("migration", help="time and memory of taking images over from a Glance database")
+    moved.add_argument("--images", type=int, default=100_000)
     commands.add_parser("start", help="import time and time to the first answer")
     arguments = parser.parse_args()
     globals()[f"run_{arguments.command}"](arguments)
@@ -157,6 +159,24 @@ def run_parallel(arguments: argparse.Namespace) -> None:
                     f"  {median(times) / median(found['show']):5.2f} × show",
                     flush=True,
                 )
+
+
+def run_migration(arguments: argparse.Namespace) -> None:
+    """Print the figures of a migration between databases of the server, and between SQLite files."""
+    with database(arguments.server) as glance, database(arguments.server) as own:
+        _print_migration(arguments.server.partition(":")[0], glance, own, arguments.images)
+    with tempfile.TemporaryDirectory() as folder:
+        _print_migration("sqlite", f"sqlite:///{folder}/glance.db", f"sqlite:///{folder}/own.db", arguments.images)
+
+
+def _print_migration(name: str, glance: str, own: str, count: int) -> None:
+    migration.fill_glance(glance, count)
+    for title, figures in migration.measure(glance, own):
+        print(
+            f"{name:12} {count} images, {title:26} {figures.seconds:7.1f} s  {figures.cpu:7.1f} s of CPU"
+            f"  {figures.memory_mib:6.0f} MiB",
+            flush=True,
+        )
 
 
 def run_start(arguments: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from glance_mini.conf.validation import validate
 from glance_mini.domain.clock import utcnow
 from glance_mini.migration import glance_database
 from glance_mini.migration.conversion import Conversion
+from glance_mini.migration.export import Export
 from glance_mini.migration.glance_config import read_glance_config, write_store_lines
 from glance_mini.migration.remarks import AddRemark, Remarks
 from glance_mini.migration.takeover import take_over
@@ -50,7 +51,22 @@ def add_parser(commands: Subparsers) -> None:
         metavar="FILE",
         help="only write the lines that configure the stores to a new file, for the configuration of this service",
     )
-    migrate.add_argument("--report", type=Path, metavar="FILE", help="write all remarks to a CSV file")
+    _add_report(migrate)
+    export = add_command(
+        commands,
+        "export",
+        _export,
+        text="write all images to the empty database of a Glance",
+        example="export --to-glance --config /etc/glance/glance-api.conf",
+        question=None,
+        description="Write images with their properties, tags, members and locations, ids of deleted images, records "
+        "of tasks and namespaces of metadata definitions to the database of a Glance that `glance-manage db sync` has "
+        "made and that has no images. Either everything is written or nothing. The data of images stays where it is: "
+        "the Glance must have the same stores. Stop this service before, so that nothing changes meanwhile.",
+    )
+    export.add_argument("--to-glance", action="store_true", required=True, help="the kind of database that is written")
+    _add_config(export)
+    _add_report(export)
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +78,10 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a configuration file of Glance, such as glance-api.conf; may be repeated, later files override earlier",
     )
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write all remarks to a CSV file")
 
 
 def _migrate(arguments: argparse.Namespace) -> Record:
@@ -97,9 +117,28 @@ def _migrate(arguments: argparse.Namespace) -> Record:
     return Record({"dry_run": arguments.dry_run, **_summary(done, remarks)})
 
 
+def _export(arguments: argparse.Namespace) -> Record:
+    glance = read_glance_config(arguments.config)
+    conf = load_configuration(arguments)
+    validate(conf)
+    require_tables(conf)
+    with ExitStack() as undo:
+        remarks = Remarks(undo.enter_context(_written_to(arguments.report)))
+        data = undo.enter_context(open_data(conf))
+        target = undo.enter_context(glance_database.writing(glance.connection))
+        done = Export(data, target, remarks.add, glance.cipher).run(utcnow(), arguments.report_progress)
+    return Record({**done, **_remarks(remarks)})
+
+
 def _summary(done: Mapping[str, Mapping[str, int]], remarks: Remarks) -> dict[str, object]:
     return {
         **{f"{kind.replace(' ', '_')}s": counts for kind, counts in done.items()},
+        **_remarks(remarks),
+    }
+
+
+def _remarks(remarks: Remarks) -> dict[str, object]:
+    return {
         "left_out": {kind: count for (kind, is_left_out), count in remarks.counts.items() if is_left_out},
         "remarks": sum(remarks.counts.values()),
         "first_remarks": tuple(asdict(remark) for remark in remarks.first),

@@ -5,10 +5,11 @@ No reason holds a location, because that may hold credentials.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from glance_mini.db.sqlalchemy.dynamic import AnyRow
+from glance_mini.db.sqlalchemy.dynamic import AnyRow, RowValues
+from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import ADDED_BY, NO_PROPERTIES, OPERATOR, PLAIN_FIELDS, Image, Location
 from glance_mini.domain.imports import IMPORTING_PROPERTY, TASK_PROPERTY
 from glance_mini.domain.job import FAILURE, FINISHED, PENDING, PROCESSING, TASK_KINDS, Job
@@ -96,16 +97,11 @@ class Conversion:
         properties, gone = self._properties(found)
         changed_at = row.updated_at or row.created_at
         deleted_at = (row.deleted_at or changed_at) if is_in_trash else None
-        image = Image(
-            *(getattr(row, name) for name in PLAIN_FIELDS),
-            tags=_tags(found),
-            properties=properties,
-            locations=locations,
-            deleted_at=deleted_at,
-        )
-        image = replace(image, updated_at=changed_at)
+        plain: RowValues = [getattr(row, name) for name in PLAIN_FIELDS]
+        fields: RowValues = (*plain, _tags(found), properties, locations, deleted_at)
+        image = with_fields(Image(*fields), updated_at=changed_at)
         if status in IN_TRANSFER:
-            image = replace(image, **dict.fromkeys(_OF_DATA), status="queued", locations=())
+            image = without_data(image)
             self._remark(row.id, f"it was {status}; it is queued now, and its data must be uploaded or imported again")
         elif gone:
             self._remark(row.id, "an import or copy was running; stores that it had not reached are missing")
@@ -216,6 +212,11 @@ class Conversion:
 
     def _remark(self, image_id: str, reason: str) -> None:
         self.add_remark(Remark("image", image_id, reason))
+
+
+def without_data(image: Image) -> Image:
+    """Return ``image`` as queued, without what its data has given it."""
+    return with_fields(image, status="queued", locations=(), **dict.fromkeys(_OF_DATA))
 
 
 def _is_part(row: AnyRow, image: AnyRow) -> bool:

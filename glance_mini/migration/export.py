@@ -23,7 +23,7 @@ from glance_mini.domain.metadefs import (
 from glance_mini.domain.migration import BuriedId, ImageRecord
 from glance_mini.domain.status import IN_TRANSFER, PENDING_DELETE
 from glance_mini.migration import glance_tables
-from glance_mini.migration.conversion import OF_A_RUN
+from glance_mini.migration.conversion import OF_A_RUN, without_data
 from glance_mini.migration.encryption import LocationCipher
 from glance_mini.migration.remarks import AddRemark, Remark
 from glance_mini.operations.metadefs import GetNamespace, GetNamespaces
@@ -125,16 +125,7 @@ class Export:
             return image
         reason = f"it was {image.status}; it is queued now, and its data must be uploaded or imported again"
         self.add_remark(Remark("image", image.id, reason))
-        return replace(
-            image,
-            status="queued",
-            size=None,
-            virtual_size=None,
-            checksum=None,
-            os_hash_algo=None,
-            os_hash_value=None,
-            locations=(),
-        )
+        return without_data(image)
 
     def _location(self, location: Location, image: Image) -> dict[str, object]:
         is_in_trash = image.status == PENDING_DELETE

@@ -13,10 +13,19 @@ from glance_mini.db.sqlalchemy.metadefs.rows import ASSOCIATIONS, OBJECTS, PROPE
 from glance_mini.db.sqlalchemy.metadefs.types import add_types
 from glance_mini.db.sqlalchemy.models import metadef_namespaces
 from glance_mini.domain import errors
-from glance_mini.domain.metadefs import NO_METADEF_LIMITS, NamespaceContent
+from glance_mini.domain.metadefs import (
+    NO_METADEF_LIMITS,
+    Association,
+    NamespaceContent,
+    ObjectDefinition,
+    PropertyDefinition,
+    TagDefinition,
+)
 from glance_mini.domain.migration import TakenOver
 from glance_mini.operations.metadefs import LoadNamespace
 from glance_mini.operations.migration import TakeOverNamespaces
+
+_Part = Association | ObjectDefinition | PropertyDefinition | TagDefinition
 
 
 def take_over(connection: Connection, call: TakeOverNamespaces, now: datetime) -> TakenOver:
@@ -69,10 +78,10 @@ def _is_changed_here(own: NamespaceContent, other: NamespaceContent) -> bool:
 
 
 def _times(content: NamespaceContent) -> Iterator[tuple[datetime, datetime]]:
-    parts = (content.namespace, *content.associations, *content.properties, *content.objects, *content.tags)
-    for each in parts:
-        assert each.created_at is not None and each.updated_at is not None
-        yield each.created_at, each.updated_at
+    parts: tuple[_Part, ...] = (*content.associations, *content.properties, *content.objects, *content.tags)
+    both = [(content.namespace.created_at, content.namespace.updated_at)]
+    both += [(part.created_at, part.updated_at) for part in parts]
+    yield from ((begin, end) for begin, end in both if begin is not None and end is not None)
 
 
 def _replace(connection: Connection, own: NamespaceContent | None, content: NamespaceContent) -> None:

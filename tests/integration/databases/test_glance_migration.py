@@ -59,6 +59,10 @@ def plain(image):
     kept = {name: value for name, value in image.items() if name not in LEFT_EMPTY or value}
     kept["tags"] = sorted(kept["tags"])
     kept["stores"] = sorted(kept.get("stores", "").split(","))
+    # Glance shows locations of the same weight in the order in which its database happens to find them.
+    kept["locations"] = sorted(kept["locations"], key=lambda location: location["url"])
+    if len(kept["locations"]) > 1:
+        del kept["direct_url"]
     return kept
 
 

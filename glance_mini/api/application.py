@@ -19,6 +19,11 @@ from glance_mini.api.v2.imports import ImageImportController, ImageStageControll
 from glance_mini.api.v2.info import InfoController
 from glance_mini.api.v2.locations import LocationsController
 from glance_mini.api.v2.members import ImageMembersController
+from glance_mini.api.v2.metadefs.namespaces import NamespacesController
+from glance_mini.api.v2.metadefs.objects import ObjectsController
+from glance_mini.api.v2.metadefs.properties import PropertiesController
+from glance_mini.api.v2.metadefs.resource_types import ResourceTypesController
+from glance_mini.api.v2.metadefs.tags import TagsController
 from glance_mini.api.v2.schema import SchemaController
 from glance_mini.api.v2.schemas.shapes import ObjectSchema
 from glance_mini.api.v2.stores import StoresController
@@ -67,6 +72,11 @@ class Application:
                 "image_tags": ImageTagsController(domain),
                 "info": InfoController(conf, domain),
                 "schema": SchemaController(schemas),
+                "metadef_namespaces": NamespacesController(conf, domain),
+                "metadef_types": ResourceTypesController(domain),
+                "metadef_properties": PropertiesController(conf, domain),
+                "metadef_objects": ObjectsController(conf, domain),
+                "metadef_tags": TagsController(conf, domain),
             }
         )
 
@@ -83,7 +93,7 @@ class Application:
     def _answer(self, request: Request) -> tuple[str, Response]:
         name = UNROUTED
         try:
-            action, handler, variables = self._router.find(request, request.path_info)
+            action, handler, variables = self._router.find(request)
             name = action.name
             return name, handler(request, **variables)
         except Exception as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from glance_mini.api import openapi_metadefs
 from glance_mini.api.response import dump_json
 from glance_mini.api.routes import ROUTES, Action
 from glance_mini.api.v2.data import MEDIA_TYPE
@@ -139,6 +140,7 @@ def _components(schemas: Mapping[str, ObjectSchema]) -> Document:
         "Members": {"type": "object", **_plain(members_schema())},
         "Task": {"type": "object", **_plain(schemas["task"])},
         "Tasks": _page("tasks", "Task"),
+        **openapi_metadefs.components(schemas),
     }
 
 
@@ -258,6 +260,16 @@ _NEW_TASK = {
 }
 
 
+def _of_metadefs(call: openapi_metadefs.Call) -> _Described:
+    return _Described(
+        call.summary,
+        call.status,
+        answer=None if call.answer is None else {_JSON: _ref(call.answer)},
+        body=None if call.body is None else {_JSON: _ref(call.body)},
+        parameters=tuple(_query(name, schema) for name, schema in call.query.items()),
+    )
+
+
 def _text_member(name: str, **schema: object) -> Schema:
     return {"type": "object", "properties": {name: {"type": "string", **schema}}, "required": [name]}
 
@@ -301,4 +313,5 @@ def _descriptions() -> dict[str, _Described]:
         "list_stores_detail": _Described("The stores in detail", answer=anything),
         "get_usage": _Described("What the caller's project uses", answer=anything),
         "get_schema": _Described("A schema", answer=anything),
+        **{name: _of_metadefs(call) for name, call in openapi_metadefs.CALLS.items()},
     }

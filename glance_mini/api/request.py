@@ -1,6 +1,7 @@
 """The request as controllers see it: the caller, and the JSON in the body, read strictly."""
 
 from typing import NoReturn
+from urllib.parse import unquote
 
 import orjson
 import webob
@@ -15,6 +16,9 @@ CONTEXT_KEY = "glance_mini.context"
 
 OPERATION_KEY = "glance_mini.operation"
 """The key in the WSGI environment under which the application puts the name of the operation, for the access log."""
+
+ESCAPED_SLASH = "\0"
+"""Stands for a slash that is a part of a name. The middleware before refuses a path that holds it."""
 
 MAX_DEPTH = 64
 """How deep lists and objects of a JSON body may be nested."""
@@ -32,6 +36,21 @@ class Request(webob.Request):
     def has_body(self) -> bool:
         """Return whether the request has a body, as api-conventions-methods defines it."""
         return body.has_body(self.environ)
+
+    @property
+    def marked_path(self) -> str:
+        """Return the path, with ``ESCAPED_SLASH`` for each slash that the client sent as ``%2F``.
+
+        Without what the server calls ``RAW_URI``, or if something has changed the path since, no slash is marked.
+        """
+        path: str = self.path_info
+        sent = str(self.environ.get("RAW_URI", "")).partition("?")[0]
+        if "%2f" not in sent.lower():
+            return path
+        parts = [unquote(part) for part in sent.split("/")]
+        if not "/".join(parts).endswith(path):
+            return path
+        return "/".join(part.replace("/", ESCAPED_SLASH) for part in parts)[-len(path) :]
 
     def json_object(self) -> dict[str, object]:
         """Return the body, a JSON object; Invalid for anything else, BodyTooLarge."""

@@ -7,7 +7,7 @@ from typing import Protocol
 import routes
 
 from glance_mini.api.errors import MethodNotAllowed, UnknownMethod, UnknownPath
-from glance_mini.api.request import Request
+from glance_mini.api.request import ESCAPED_SLASH, Request
 from glance_mini.api.response import Response
 from glance_mini.domain.errors import Invalid
 
@@ -57,6 +57,95 @@ def _schema_routes() -> tuple[Route, ...]:
     refusing = {name: _bodiless("get_schema", "schema.show") for name in plain}
     taking = {name: Action("get_schema", "schema.show") for name in _SCHEMAS_TAKING_BODIES}
     return tuple(Route(f"/v2/schemas/{name}", {"GET": action}) for name, action in (refusing | taking).items())
+
+
+_METADEFS = "/v2/metadefs/"
+
+
+def _metadef_routes() -> tuple[Route, ...]:
+    namespaces = f"{_METADEFS}namespaces"
+    namespace = f"{namespaces}/{{namespace}}"
+    return (
+        Route(
+            f"{_METADEFS}resource_types",
+            {"GET": _bodiless("list_metadef_resource_types", "metadef_types.all")},
+        ),
+        Route(
+            namespaces,
+            {
+                "GET": Action("get_metadef_namespaces", "metadef_namespaces.index"),
+                "POST": Action("add_metadef_namespace", "metadef_namespaces.create"),
+            },
+        ),
+        Route(
+            namespace,
+            {
+                "GET": _bodiless("get_metadef_namespace", "metadef_namespaces.show"),
+                "PUT": Action("modify_metadef_namespace", "metadef_namespaces.update"),
+                "DELETE": _bodiless("delete_metadef_namespace", "metadef_namespaces.delete"),
+            },
+        ),
+        Route(
+            f"{namespace}/resource_types",
+            {
+                "GET": _bodiless("list_metadef_associations", "metadef_types.index"),
+                "POST": Action("add_metadef_resource_type_association", "metadef_types.create"),
+            },
+        ),
+        Route(
+            f"{namespace}/resource_types/{{resource_type}}",
+            {"DELETE": _bodiless("remove_metadef_resource_type_association", "metadef_types.delete")},
+        ),
+        Route(
+            f"{namespace}/properties",
+            {
+                "GET": Action("get_metadef_properties", "metadef_properties.index"),
+                "POST": Action("add_metadef_property", "metadef_properties.create"),
+                "DELETE": _bodiless("delete_metadef_properties", "metadef_properties.clear"),
+            },
+        ),
+        Route(
+            f"{namespace}/properties/{{property_name}}",
+            {
+                "GET": _bodiless("get_metadef_property", "metadef_properties.show"),
+                "PUT": Action("modify_metadef_property", "metadef_properties.update"),
+                "DELETE": _bodiless("remove_metadef_property", "metadef_properties.delete"),
+            },
+        ),
+        Route(
+            f"{namespace}/objects",
+            {
+                "GET": Action("get_metadef_objects", "metadef_objects.index"),
+                "POST": Action("add_metadef_object", "metadef_objects.create"),
+                "DELETE": _bodiless("delete_metadef_objects", "metadef_objects.clear"),
+            },
+        ),
+        Route(
+            f"{namespace}/objects/{{object_name}}",
+            {
+                "GET": _bodiless("get_metadef_object", "metadef_objects.show"),
+                "PUT": Action("modify_metadef_object", "metadef_objects.update"),
+                "DELETE": _bodiless("delete_metadef_object", "metadef_objects.delete"),
+            },
+        ),
+        Route(
+            f"{namespace}/tags",
+            {
+                "GET": Action("get_metadef_tags", "metadef_tags.index"),
+                "POST": Action("add_metadef_tags", "metadef_tags.create_several"),
+                "DELETE": _bodiless("delete_metadef_tags", "metadef_tags.clear"),
+            },
+        ),
+        Route(
+            f"{namespace}/tags/{{tag_name}}",
+            {
+                "GET": _bodiless("get_metadef_tag", "metadef_tags.show"),
+                "POST": _bodiless("add_metadef_tag", "metadef_tags.create"),
+                "PUT": Action("modify_metadef_tag", "metadef_tags.update"),
+                "DELETE": _bodiless("delete_metadef_tag", "metadef_tags.delete"),
+            },
+        ),
+    )
 
 
 _IMAGE = "/v2/images/{image_id}"
@@ -125,6 +214,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/v2/info/stores/detail", {"GET": _bodiless("list_stores_detail", "info.stores_detail")}),
     Route("/v2/info/usage", {"GET": Action("get_usage", "info.usage")}, hides_methods=True),
     *_schema_routes(),
+    *_metadef_routes(),
 )
 
 
@@ -147,13 +237,14 @@ class Router:
             self._routes[route.path] = (route, handlers)
         self._mapper.create_regs([])
 
-    def find(self, request: Request, path: str) -> tuple[Action, Handler, dict[str, str]]:
-        """Return action, handler and the variables of ``path``, all UTF-8 text.
+    def find(self, request: Request) -> tuple[Action, Handler, dict[str, str]]:
+        """Return action, handler and the variables of the path, all UTF-8 text.
 
+        Names of metadata definitions may hold slashes, which are escaped in the path.
         Raises UnknownPath, UnknownMethod, MethodNotAllowed, and Invalid for a body that the action does not take.
         """
-        method = request.method
-        variables = self._mapper.match(path)
+        method, path = request.method, request.path_info
+        variables = self._mapper.match(request.marked_path if path.startswith(_METADEFS) else path)
         if variables is None:
             raise UnknownPath() if method in METHODS else UnknownMethod(method=method)
         route, handlers = self._routes[variables.pop("path")]
@@ -164,6 +255,8 @@ class Router:
         action, handler = handlers[method]
         if not action.takes_body and request.has_body:
             raise Invalid(reason="This call takes no request body.")
+        if path.startswith(_METADEFS):
+            variables = {name: value.replace(ESCAPED_SLASH, "/") for name, value in variables.items()}
         return action, handler, variables
 
 

@@ -22,7 +22,7 @@ from glance_mini.domain.image import (
     user_properties,
 )
 from glance_mini.domain.quota import NO_LIMITS, Limits
-from glance_mini.domain.status import check_formats
+from glance_mini.domain.status import WITHOUT_DATA, check_formats, check_required
 
 SETTABLE = frozenset(
     {
@@ -102,6 +102,7 @@ def apply(image: Image, changes: ImageChanges, now: datetime, limits: Limits = N
             case LocationChange():
                 changed = _change_locations(changed, change)
     _check_limits(image, changed, limits)
+    _check_required(image, changed, limits)
     return replace(changed, updated_at=now)
 
 
@@ -240,6 +241,14 @@ def check_sizes(before: Mapping[str, str | None], after: Mapping[str, str | None
 def _check_metadata(location: Location) -> None:
     if len(json.dumps(dict(location.metadata), ensure_ascii=False).encode()) > MAX_VALUE:
         raise errors.Invalid(reason=f"The metadata of a location has more than {MAX_VALUE} bytes in UTF-8.")
+
+
+def _check_required(before: Image, after: Image, limits: Limits) -> None:
+    """Raise PropertyRequired if an image gets data, or has some, and lacks or loses a required property."""
+    if after.status in WITHOUT_DATA:
+        return
+    gets_data = before.status in WITHOUT_DATA
+    check_required(after, (name for name in limits.required if gets_data or name in before.properties))
 
 
 def _check_limits(before: Image, after: Image, limits: Limits) -> None:

@@ -53,6 +53,20 @@ class Invalid(GlanceMiniError):
     template = "{reason}"
 
 
+class PropertyRefused(Invalid):
+    """The value of a custom property breaks a rule of an enforced namespace (api-metadefs-enforced)."""
+
+    code = "invalid.property"
+    template = "Property '{name}' breaks the rule {rule} of namespace {namespace}: its value is {value!r}."
+
+
+class PropertyRequired(Invalid):
+    """An image has no data, or keeps none, without this property (api-metadefs-enforced)."""
+
+    code = "invalid.property_required"
+    template = "Property '{name}' is required by an enforced namespace before image {id} has data."
+
+
 class UnsafeContent(GlanceMiniError):
     """Uploaded data does not have the declared format, or is unsafe to open (api-data-inspection)."""
 

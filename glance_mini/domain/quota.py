@@ -35,7 +35,7 @@ class Limits:
 
     ``project`` maps resources to limits (bytes or counts) of the project that owns the image; the other fields are
     counts for this image. ``together`` maps a resource to other ones that count under its limit too; they are
-    resources ``IN_BYTES``.
+    resources ``IN_BYTES``. ``required`` are the custom properties without which the image gets no data.
     """
 
     project: Mapping[str, int] = field(default_factory=dict)
@@ -44,6 +44,7 @@ class Limits:
     tags: int | None = None
     members: int | None = None
     locations: int | None = None
+    required: tuple[str, ...] = ()
 
 
 NO_LIMITS = Limits()

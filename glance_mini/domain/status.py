@@ -1,5 +1,7 @@
 """The allowed transitions between image statuses (api-images-statuses)."""
 
+from collections.abc import Iterable
+
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
 
@@ -23,6 +25,9 @@ STATUSES = tuple(TRANSITIONS)
 IN_TRANSFER = frozenset({"saving", "uploading", "importing"})
 """Statuses of an image whose transfer is running under a lease."""
 
+WITHOUT_DATA = frozenset({"queued", "uploading"})
+"""Statuses of an image that is not about to become active; it may still lack formats and required properties."""
+
 _NEED_FORMATS = frozenset({"saving", "active", "importing"})
 
 
@@ -31,8 +36,15 @@ def check_transition(image: Image, new: str) -> None:
     if new not in TRANSITIONS[image.status]:
         wanted = ", ".join(sorted(old for old, following in TRANSITIONS.items() if new in following))
         raise errors.StatusConflict(id=image.id, status=image.status, wanted=wanted)
-    if image.status in ("queued", "uploading") and new in _NEED_FORMATS:
+    if image.status in WITHOUT_DATA and new in _NEED_FORMATS:
         check_formats(image)
+
+
+def check_required(image: Image, required: Iterable[str]) -> None:
+    """Raise PropertyRequired if ``image`` lacks a custom property without which it cannot have data."""
+    for name in required:
+        if name not in image.properties:
+            raise errors.PropertyRequired(name=name, id=image.id)
 
 
 def check_formats(image: Image) -> None:

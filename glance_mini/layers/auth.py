@@ -1,6 +1,6 @@
-"""The outermost layer: checks by owner, membership and visibility whether the caller may see or change an image.
+"""The outermost layer: checks by owner, membership and visibility whether the caller may see or change something.
 
-The policy layer checks roles. An image that the caller may not see does not exist for them.
+The policy layer checks roles. An image or a namespace that the caller may not see does not exist for them.
 """
 
 from dataclasses import replace
@@ -12,10 +12,11 @@ from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE
 from glance_mini.domain.job import Job, JobPage
 from glance_mini.domain.member import Member
+from glance_mini.domain.metadefs import Namespace, NamespaceContent, NamespacePage
 from glance_mini.domain.query import EVERYTHING, Page, Scope
 from glance_mini.layers.base import Layer
-from glance_mini.operations import data, images, imports, locations, members, tasks
-from glance_mini.operations.base import ImageOperation, Operation
+from glance_mini.operations import data, images, imports, locations, members, metadefs, tasks
+from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
 from glance_mini.operations.records import LoadImage
 
 R = TypeVar("R")
@@ -33,8 +34,10 @@ class AuthLayer(Layer):
         return operation.writes
 
     def around(self, context: Context, op: Operation[R]) -> R:
-        """Hand on the operation if the caller may write and, for owners' operations, owns the image; else Forbidden."""
+        """Hand on the operation if the caller may write and owns the target, where that is needed; else Forbidden."""
         _require_writer(context)
+        if isinstance(op, NamespaceOperation) and not _owns_namespace(context, op.target):
+            raise Forbidden(reason="You are not permitted to change this namespace.")
         if isinstance(op, ImageOperation) and op.for_owner and not _owns(context, op.target):
             raise Forbidden(reason="You are not permitted to change this image.")
         return self.below(context, op)
@@ -109,6 +112,32 @@ class AuthLayer(Layer):
     def delete_member(self, context: Context, op: members.DeleteMember) -> Member:
         _require_shared(op.target)
         return self.around(context, op)
+
+    def load_metadef_namespace(self, context: Context, op: metadefs.LoadNamespace) -> Namespace:
+        return self.below(context, replace(op, scope=Scope(context.project_id, context.is_admin)))
+
+    def get_metadef_namespaces(self, context: Context, op: metadefs.GetNamespaces) -> NamespacePage:
+        return self.below(context, replace(op, scope=Scope(context.project_id, context.is_admin)))
+
+    def add_metadef_namespace(self, context: Context, op: metadefs.AddNamespace) -> NamespaceContent:
+        namespace = _owned(context, op.content.namespace)
+        return self.around(context, replace(op, content=replace(op.content, namespace=namespace)))
+
+    def modify_metadef_namespace(self, context: Context, op: metadefs.ModifyNamespace) -> NamespaceContent:
+        return self.around(context, replace(op, new=_owned(context, op.new)))
+
+
+def _owned(context: Context, namespace: Namespace) -> Namespace:
+    """Return a namespace to be written, with an owner: the caller's project if it names none."""
+    if namespace.owner is None:
+        return replace(namespace, owner=context.project_id)
+    if namespace.owner != context.project_id and not context.is_admin:
+        raise Forbidden(reason="A namespace can be given to another project only by an administrator.")
+    return namespace
+
+
+def _owns_namespace(context: Context, namespace: Namespace) -> bool:
+    return context.is_admin or (namespace.owner is not None and namespace.owner == context.project_id)
 
 
 def _require_writer(context: Context) -> None:

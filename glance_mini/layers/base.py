@@ -10,6 +10,7 @@ from oslo_config import cfg
 
 from glance_mini.domain.context import Context
 from glance_mini.domain.image import Image
+from glance_mini.domain.metadefs import Namespace
 from glance_mini.layers.services import Services
 from glance_mini.operations.base import Operation
 
@@ -66,6 +67,10 @@ class Layer:
 
         The stack asks after a refusal by any layer, and then answers that there is no such image.
         """
+        return False
+
+    def hides_namespace(self, context: Context, namespace: Namespace) -> bool:
+        """Return the same of a namespace of metadata definitions, which ``load_metadef_namespace`` has found."""
         return False
 
     def below(self, context: Context, op: Operation[R]) -> R:

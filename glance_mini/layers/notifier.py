@@ -17,6 +17,7 @@ from glance_mini.domain.event import Event, Payload
 from glance_mini.layers.base import Layer
 from glance_mini.layers.services import Services
 from glance_mini.notifications import payloads
+from glance_mini.notifications.metadef_rules import EVENT_TYPES
 from glance_mini.notifications.publisher import EventPublisher
 from glance_mini.operations import data, images, imports, locations, members, tasks
 from glance_mini.operations.base import ImageOperation, Operation
@@ -39,8 +40,9 @@ _FAILURES: Mapping[type[Operation[object]], str] = {
     members.AddMember: "image.member.create",
     members.UpdateMember: "image.member.update",
     members.DeleteMember: "image.member.delete",
+    **EVENT_TYPES,
 }
-"""The event type of a failed operation, the same as of its success; the default is ``image.`` and its name."""
+"""The event type of a failed operation, the same as of its success; the default has its name, see ``_event_of``."""
 
 
 class NotifierLayer(Layer):
@@ -78,7 +80,7 @@ class NotifierLayer(Layer):
     def _report_failure(self, context: Context, op: Operation[object], error: Exception) -> None:
         refused = isinstance(error, GlanceMiniError) and not isinstance(error, Unavailable)
         known = isinstance(error, GlanceMiniError | StoreError)
-        event = _FAILURES.get(type(op), f"image.{op.name}")
+        event = _FAILURES.get(type(op)) or _event_of(op)
         if isinstance(op, data.UploadData):
             refused = False
         image_id = op.image_id if isinstance(op, ImageOperation) else getattr(op, "id", None)
@@ -93,3 +95,8 @@ class NotifierLayer(Layer):
 
     def _publish(self, context: Context, event: str, payload: Payload, priority: str, image_id: str | None) -> None:
         self._publisher.publish(Event(event, payload, priority, context.caller(), image_id))
+
+
+def _event_of(op: Operation[object]) -> str:
+    """Return the event type of a failed operation that has no event of its own."""
+    return f"metadef.{op.name}" if "metadef" in op.name else f"image.{op.name}"

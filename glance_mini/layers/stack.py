@@ -14,8 +14,9 @@ from glance_mini.domain.context import Context
 from glance_mini.domain.errors import ConfigurationError, Forbidden, NotFound
 from glance_mini.layers.base import CONTRACT, Handler, Layer
 from glance_mini.layers.services import Services
-from glance_mini.operations import OPERATIONS, ImageOperation, Operation
+from glance_mini.operations import OPERATIONS, ImageOperation, NamespaceOperation, Operation
 from glance_mini.operations.data import UploadData
+from glance_mini.operations.metadefs import LoadNamespace
 from glance_mini.operations.records import LoadImage
 from glance_mini.plugins import PluginKind
 
@@ -44,19 +45,26 @@ class Stack:
     def call(self, context: Context, op: Operation[R]) -> R:
         """Return the result of ``op`` for the caller ``context``.
 
-        The target of an operation on an image is loaded first; raises NotFound if the caller may not see it. If a
-        layer refuses the operation, an image that any layer hides from the caller is not found either.
+        The target of an operation on an image or a namespace is loaded first; raises NotFound if the caller may not see
+        it. If a layer refuses the operation, a target that any layer hides from the caller is not found either.
         """
         if op.writes:
             context = context.caused_by(op.name, op.store if isinstance(op, UploadData) else None)
         if isinstance(op, ImageOperation) and op.image is None:
             wanted = LoadImage(op.image_id, purpose=op.name, of_deleted=op.of_deleted)
             op = replace(op, image=self._first["load_image"](context, wanted))
+        elif isinstance(op, NamespaceOperation) and op.found is None:
+            name = LoadNamespace(op.namespace)
+            op = replace(op, found=self._first["load_metadef_namespace"](context, name))
         try:
             return self._first[op.name](context, op)
         except (Forbidden, NotFound) as refusal:
             if isinstance(op, ImageOperation) and any(layer.hides(context, op.target) for layer in self._layers):
                 raise NotFound(kind="image", id=op.image_id) from refusal
+            if isinstance(op, NamespaceOperation) and any(
+                layer.hides_namespace(context, op.target) for layer in self._layers
+            ):
+                raise NotFound(kind="namespace", id=op.namespace) from refusal
             raise
 
     def path(self, name: str) -> tuple[str, ...]:
@@ -93,8 +101,13 @@ def load_stack(conf: cfg.ConfigOpts, services: Services) -> Stack:
 
 
 def layer_names(conf: cfg.ConfigOpts) -> list[str]:
-    """Return the layers to load, outermost first; property protection follows auth if its rules file is configured."""
+    """Return the layers to load, outermost first.
+
+    Property protection follows auth if its rules file is configured; metadefs is next if a namespace is enforced.
+    """
     names = list(conf.domain.layers)
+    if conf.metadefs.enforce and "metadefs" not in names and "auth" in names:
+        names.insert(names.index("auth") + 1, "metadefs")
     if conf.property_protection_file and "property_protection" not in names and "auth" in names:
         names.insert(names.index("auth") + 1, "property_protection")
     return names

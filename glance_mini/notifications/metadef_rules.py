@@ -16,88 +16,93 @@ from glance_mini.notifications.metadef_payloads import (
 from glance_mini.notifications.payloads import Payload
 from glance_mini.operations import metadef_parts as parts
 from glance_mini.operations import metadefs
-from glance_mini.operations.base import DataCall, NamespaceOperation
+from glance_mini.operations.base import DataCall, NamespaceOperation, Operation
 
 P = TypeVar("P")
 
 Rule = Callable[[object, object, Cause | None], Iterable[Event]]
 
+Found = Iterator[tuple[str, Payload]]
 
-def _part(kind: str, payload: Callable[[str, P, str | None], Payload], old: str = "") -> Rule:
-    """Return the rule of a call that writes one part; ``old`` is the field of the call with the name before."""
+Events = Callable[[str, object, object], Found]
+"""A function that returns the types and payloads of events from the type of a call's own event, call and result."""
 
-    def rule(call: object, part: object, cause: Cause | None) -> Iterator[Event]:
+
+def _part(payload: Callable[[str, P, str | None], Payload], old: str = "") -> Events:
+    """Return the events of a call that writes one part; ``old`` is the field of the call with the name before."""
+
+    def events(kind: str, call: object, part: object) -> Found:
         assert isinstance(call, NamespaceOperation)
-        if cause is not None:
-            before = getattr(call, old) if old else None
-            yield Event(kind, payload(call.namespace, cast(P, part), before), caller=cause.caller())
+        yield kind, payload(call.namespace, cast(P, part), getattr(call, old) if old else None)
 
-    return rule
+    return events
 
 
-def _namespace(kind: str) -> Rule:
-    def rule(call: object, namespace: object, cause: Cause | None) -> Iterator[Event]:
-        assert isinstance(namespace, Namespace)
-        if cause is not None:
-            yield Event(kind, namespace_payload(namespace), caller=cause.caller())
-
-    return rule
+def _namespace(kind: str, call: object, namespace: object) -> Found:
+    assert isinstance(namespace, Namespace)
+    yield kind, namespace_payload(namespace)
 
 
-def _creation(call: object, content: object, cause: Cause | None) -> Iterator[Event]:
-    """Yield the event of the new namespace, then those of its parts."""
+def _creation(kind: str, call: object, content: object) -> Found:
+    """Yield the event of a new namespace, then those of its parts."""
     assert isinstance(content, NamespaceContent)
-    if cause is None:
-        return
-    name, caller = content.namespace.name, cause.caller()
-    yield Event("metadef_namespace.create", namespace_payload(content.namespace), caller=caller)
-    yield from _created("metadef_resource_type.create", association_payload, name, content.associations, caller)
-    yield from _created("metadef_property.create", property_payload, name, content.properties, caller)
-    yield from _created("metadef_object.create", object_payload, name, content.objects, caller)
-    yield from _created("metadef_tag.create", tag_payload, name, content.tags, caller)
+    name = content.namespace.name
+    yield kind, namespace_payload(content.namespace)
+    for association in content.associations:
+        yield "metadef_resource_type.create", association_payload(name, association)
+    for each in content.properties:
+        yield "metadef_property.create", property_payload(name, each)
+    for group in content.objects:
+        yield "metadef_object.create", object_payload(name, group)
+    for tag in content.tags:
+        yield "metadef_tag.create", tag_payload(name, tag)
 
 
-def _created(
-    kind: str, payload: Callable[[str, P], Payload], namespace: str, parts: Iterable[P], caller: Mapping[str, object]
-) -> Iterator[Event]:
-    for part in parts:
-        yield Event(kind, payload(namespace, part), caller=caller)
-
-
-def _modification(call: object, content: object, cause: Cause | None) -> Iterator[Event]:
+def _modification(kind: str, call: object, content: object) -> Found:
     assert isinstance(call, metadefs.ModifyNamespace) and isinstance(content, NamespaceContent)
-    if cause is not None:
-        payload = namespace_payload(content.namespace, call.namespace)
-        yield Event("metadef_namespace.update", payload, caller=cause.caller())
+    yield kind, namespace_payload(content.namespace, call.namespace)
 
 
-def _tags(call: object, written: object, cause: Cause | None) -> Iterator[Event]:
-    assert isinstance(call, parts.AddTags) and isinstance(written, TagsWritten)
-    if cause is None:
-        return
+def _tags(kind: str, call: object, written: object) -> Found:
+    assert isinstance(written, TagsWritten)
     if written.removed:
-        payload = namespace_payload(written.namespace)
-        yield Event("metadef_namespace.delete_tags", payload, caller=cause.caller())
-    yield from _created("metadef_tag.create", tag_payload, call.namespace, written.tags, cause.caller())
+        yield "metadef_namespace.delete_tags", namespace_payload(written.namespace)
+    for tag in written.tags:
+        yield kind, tag_payload(written.namespace.name, tag)
 
 
-RULES: Mapping[type[DataCall[object]], Rule] = {
-    metadefs.AddNamespace: _creation,
-    metadefs.ModifyNamespace: _modification,
-    metadefs.DeleteNamespace: _namespace("metadef_namespace.delete"),
-    metadefs.AddAssociation: _part("metadef_resource_type.create", association_payload),
-    metadefs.RemoveAssociation: _part("metadef_resource_type.delete", association_payload),
-    parts.AddProperty: _part("metadef_property.create", property_payload),
-    parts.ModifyProperty: _part("metadef_property.update", property_payload, "property_name"),
-    parts.RemoveProperty: _part("metadef_property.delete", property_payload),
-    parts.DeleteProperties: _namespace("metadef_namespace.delete_properties"),
-    parts.AddObject: _part("metadef_object.create", object_payload),
-    parts.ModifyObject: _part("metadef_object.update", object_payload, "object_name"),
-    parts.DeleteObject: _part("metadef_object.delete", object_payload),
-    parts.DeleteObjects: _namespace("metadef_namespace.delete_objects"),
-    parts.AddTag: _part("metadef_tag.create", tag_payload),
-    parts.AddTags: _tags,
-    parts.ModifyTag: _part("metadef_tag.update", tag_payload, "tag_name"),
-    parts.DeleteTag: _part("metadef_tag.delete", tag_payload),
-    parts.DeleteTags: _namespace("metadef_namespace.delete_tags"),
+_TABLE: Mapping[type[DataCall[object]], tuple[str, Events]] = {
+    metadefs.AddNamespace: ("metadef_namespace.create", _creation),
+    metadefs.ModifyNamespace: ("metadef_namespace.update", _modification),
+    metadefs.DeleteNamespace: ("metadef_namespace.delete", _namespace),
+    metadefs.AddAssociation: ("metadef_resource_type.create", _part(association_payload)),
+    metadefs.RemoveAssociation: ("metadef_resource_type.delete", _part(association_payload)),
+    parts.AddProperty: ("metadef_property.create", _part(property_payload)),
+    parts.ModifyProperty: ("metadef_property.update", _part(property_payload, "property_name")),
+    parts.RemoveProperty: ("metadef_property.delete", _part(property_payload)),
+    parts.DeleteProperties: ("metadef_namespace.delete_properties", _namespace),
+    parts.AddObject: ("metadef_object.create", _part(object_payload)),
+    parts.ModifyObject: ("metadef_object.update", _part(object_payload, "object_name")),
+    parts.DeleteObject: ("metadef_object.delete", _part(object_payload)),
+    parts.DeleteObjects: ("metadef_namespace.delete_objects", _namespace),
+    parts.AddTag: ("metadef_tag.create", _part(tag_payload)),
+    parts.AddTags: ("metadef_tag.create", _tags),
+    parts.ModifyTag: ("metadef_tag.update", _part(tag_payload, "tag_name")),
+    parts.DeleteTag: ("metadef_tag.delete", _part(tag_payload)),
+    parts.DeleteTags: ("metadef_namespace.delete_tags", _namespace),
 }
+
+EVENT_TYPES: Mapping[type[Operation[object]], str] = {call: kind for call, (kind, _) in _TABLE.items()}
+"""The type of the event of each operation."""
+
+
+def _rule(kind: str, events: Events) -> Rule:
+    def rule(call: object, result: object, cause: Cause | None) -> Iterator[Event]:
+        if cause is not None:
+            for each, payload in events(kind, call, result):
+                yield Event(each, payload, caller=cause.caller())
+
+    return rule
+
+
+RULES: Mapping[type[DataCall[object]], Rule] = {call: _rule(*row) for call, row in _TABLE.items()}

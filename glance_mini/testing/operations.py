@@ -9,8 +9,9 @@ from typing import get_args, get_origin, get_type_hints
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import WEB_DOWNLOAD, ImportRequest
 from glance_mini.domain.job import Job
+from glance_mini.domain.metadefs import NamespaceContent, TagDefinition
 from glance_mini.operations.base import Operation
-from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
+from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job, make_namespace
 
 SOURCE = "http://images.example.org/image.raw"
 
@@ -21,6 +22,9 @@ _BY_NAME: Mapping[str, Callable[[], object]] = {
     "base": lambda: {"name": "sample", "owner": "p1"},
     "request": lambda: ImportRequest(method={"name": WEB_DOWNLOAD, "uri": SOURCE}),
     "type": lambda: "import",
+    "found": make_namespace,
+    "resource_type": lambda: "OS::Glance::Image",
+    "content": lambda: NamespaceContent(make_namespace(), tags=(TagDefinition("fast"),)),
     "input": lambda: {"import_from": SOURCE, "import_from_format": "raw"},
 }
 """Fields for which not every value of their type is harmless, or that are given where they have a default too."""

@@ -6,6 +6,7 @@ from glance_mini.domain.context import Context
 from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.job import Job
+from glance_mini.domain.metadefs import Namespace
 
 IMAGE_ID = "1c0de5a9-8d2f-4b0c-9d9e-3f9d2f4f7a11"
 TIME = datetime(2026, 1, 2, 3, 4, 5)
@@ -35,6 +36,12 @@ def make_image(**values: object) -> Image:
         locations=(Location(url=f"memory://{IMAGE_ID}"),),
     )
     return with_fields(image, **values)
+
+
+def make_namespace(**values: object) -> Namespace:
+    """Return a public namespace of project p1; ``values`` replace fields."""
+    namespace = Namespace("sample", visibility="public", owner="p1", created_at=TIME, updated_at=TIME, id=1)
+    return with_fields(namespace, **values)
 
 
 def make_job(**values: object) -> Job:

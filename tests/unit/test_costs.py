@@ -27,6 +27,8 @@ STATEMENTS_OF_A_LIST = 1
 STATEMENTS_OF_A_CHOICE = {("admin", "&tag=a"): 1, ("member", "&tag=a"): 2}
 """Further statements of a list by properties or tags, which find out where to begin; one more for common ones."""
 STATEMENTS_OF_A_LIST_BEHIND_A_MARKER = 2
+STATEMENTS_OF_A_LIST_OF_NAMESPACES = 2
+STATEMENTS_OF_A_NAMESPACE = 2
 
 CALLS_OF_A_SHOW, FILES_OF_A_SHOW = 29, 14
 CALLS_OF_A_LIST_OF_100 = 250
@@ -182,3 +184,46 @@ class RequestCostTest(CostCase):
     def _upload(self, path):
         upload = {"method": "PUT", "status": 204, "body": b"x" * 1000, "content_type": OCTETS}
         return self.statements_of_the_next(f"{path}/file", **upload)
+
+
+class MetadefCostTest(CostCase):
+    NAMESPACES = "/v2/metadefs/namespaces"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        big = {f"p{number}": {"title": "P", "type": "string"} for number in range(200)}
+        types = [{"name": "OS::Glance::Image"}, {"name": "OS::Nova::Flavor"}]
+        for number in range(30):
+            body = {"namespace": f"n{number}", "visibility": "public", "resource_type_associations": types}
+            if not number:
+                body |= {"properties": big, "objects": [{"name": "o"}], "tags": [{"name": "t"}]}
+            request = Request.blank(cls.NAMESPACES, method="POST", headers={"X-Auth-Token": "admin"}, json=body)
+            assert request.get_response(cls.application.app).status_int == 201
+
+    def test_page_of_namespaces_with_resource_types(self):
+        queries = (
+            "",
+            "limit=1",
+            "limit=30",
+            "limit=5&marker=n20",
+            "resource_types=OS::Nova::Flavor",
+            "visibility=public",
+        )
+        taken = {
+            self.statements(f"{self.NAMESPACES}?{query}", caller) for caller in ("admin", "member") for query in queries
+        }
+        self.assertEqual({STATEMENTS_OF_A_LIST_OF_NAMESPACES}, taken)
+        self.assertEqual(2, self.statements(f"{self.NAMESPACES}?marker=n0"))
+        page = self.send(f"{self.NAMESPACES}?limit=30").json["namespaces"]
+        self.assertEqual({2}, {len(each["resource_type_associations"]) for each in page})
+
+    def test_namespace_with_200_properties(self):
+        shown = self.send(f"{self.NAMESPACES}/n0?resource_type=OS::Glance::Image").json
+        self.assertEqual(200, len(shown["properties"]))
+        for name in ("n0", "n1"):
+            self.assertEqual(STATEMENTS_OF_A_NAMESPACE, self.statements(f"{self.NAMESPACES}/{name}"))
+
+    def test_lists_of_parts(self):
+        for kind in ("properties", "objects", "tags", "resource_types"):
+            self.assertLessEqual(self.statements(f"{self.NAMESPACES}/n0/{kind}"), 3)

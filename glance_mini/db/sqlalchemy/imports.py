@@ -17,7 +17,7 @@ from glance_mini.domain.image import Image
 from glance_mini.domain.imports import TASK_PROPERTY, ImportBegun
 from glance_mini.domain.job import FINISHED, PENDING, Job
 from glance_mini.domain.quota import IMAGE_COUNT_UPLOADING, IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL, Limits
-from glance_mini.domain.status import check_transition
+from glance_mini.domain.status import WITHOUT_DATA, check_required, check_transition
 from glance_mini.domain.transfer import StoredData
 from glance_mini.operations.jobs import AddJob
 from glance_mini.operations.records import BeginImport, EndImport, ListRemovals, RecordImport
@@ -50,6 +50,8 @@ def begin(connection: Connection, call: BeginImport, now: datetime) -> ImportBeg
     if before.status != call.expect:
         raise errors.StatusConflict(id=before.id, status=before.status, wanted=call.expect)
     _check_formats(before)
+    if before.status in WITHOUT_DATA:
+        check_required(before, call.limits.required)
     after = replace(before, status=call.status, properties={**before.properties, **call.properties}, updated_at=now)
     source = staged_rows.get(connection, before.id)
     project = None if source else before.owner

@@ -15,7 +15,7 @@ from glance_mini.db.sqlalchemy.models import transfers
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
 from glance_mini.domain.quota import IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL
-from glance_mini.domain.status import IN_TRANSFER, check_transition
+from glance_mini.domain.status import IN_TRANSFER, check_required, check_transition
 from glance_mini.domain.transfer import Transfer
 from glance_mini.operations.records import (
     AbortTransfer,
@@ -87,6 +87,8 @@ def begin(connection: Connection, call: BeginTransfer, now: datetime) -> Image:
     status = "uploading" if call.to_staging else "saving"
     before = records.lock(connection, transfer.image_id)
     check_transition(before, status)
+    if not call.to_staging:
+        check_required(before, call.limits.required)
     after = replace(before, status=status, updated_at=now)
     records.update_row(connection, before, after)
     connection.execute(_INSERT, {name: getattr(transfer, name) for name in _FIELDS})

@@ -15,12 +15,14 @@ from oslo_config import cfg
 from glance_mini.domain import quota
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import LimitExceeded, NotFound
+from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import Image, is_internal
 from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
-from glance_mini.domain.quota import Limits
+from glance_mini.domain.metadefs import NO_METADEF_LIMITS, MetadefLimits
+from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.layers.base import Layer
-from glance_mini.layers.quota.limits import MIB, LimitSource, ProjectLimits, limit_source
+from glance_mini.layers.quota.limits import MIB, LimitSource, ProjectLimits, limit_source, metadef_limits
 from glance_mini.layers.quota.reservations import Incoming, Reservations
 from glance_mini.layers.services import Services
 from glance_mini.metrics import Metrics
@@ -60,9 +62,11 @@ class QuotaLayer(Layer):
         metrics: Metrics,
         step: int = 64 * MIB,
         sleep: Callable[[float], None] = time.sleep,
+        metadefs: MetadefLimits = NO_METADEF_LIMITS,
     ) -> None:
         self._source = source
         self._per_image = per_image
+        self._bounds = {"bounds": metadefs}
         self._metrics = metrics
         self._reservations = Reservations(self.below, step, sleep)
 
@@ -75,9 +79,8 @@ class QuotaLayer(Layer):
             locations=_limit(conf.image_location_quota),
             size=conf.image_size_cap,
         )
-        return cls(
-            limit_source(conf, services.data), per_image, services.metrics, conf.transfers.reserve_step_mib * MIB
-        )
+        step = conf.transfers.reserve_step_mib * MIB
+        return cls(limit_source(conf, services.data), per_image, services.metrics, step, metadefs=metadef_limits(conf))
 
     def create_image(self, context: Context, op: images.CreateImage) -> Image:
         limits = self._limits(op.base.get("owner"))
@@ -88,13 +91,13 @@ class QuotaLayer(Layer):
         return self._below_counting(context, replace(op, limits=limits))
 
     def surrounds(self, operation: type[Operation[object]]) -> bool:
-        return issubclass(operation, ImageOperation) and any(field.name == "limits" for field in fields(operation))
+        names = {field.name for field in fields(operation)}
+        return "bounds" in names or (issubclass(operation, ImageOperation) and "limits" in names)
 
     def around(self, context: Context, op: Operation[R]) -> R:
-        """Add the limits of the image's owner to an operation that carries limits."""
-        assert isinstance(op, ImageOperation)
-        limited: Operation[R] = replace(op, limits=self._limits(op.target.owner))  # type: ignore[call-arg]
-        return self._below_counting(context, limited)
+        """Add the limits of the image's owner, or those of metadata definitions, to an operation that has a place."""
+        limits = {"limits": self._limits_of(op)} if isinstance(op, ImageOperation) else self._bounds
+        return self._below_counting(context, with_fields(op, **limits))
 
     def add_member(self, context: Context, op: members.AddMember) -> Member:
         return self._below_counting(context, replace(op, limit=self._per_image.members))
@@ -108,7 +111,7 @@ class QuotaLayer(Layer):
     def import_image(self, context: Context, op: imports.ImportImage) -> Job | None:
         """Refuse at once if there is no room at all; the stored data is counted when it is recorded."""
         owner = op.target.owner
-        limits = self._limits(owner)
+        limits = self._limits_of(op)
         limit = limits.project.get(quota.IMAGE_SIZE_TOTAL)
         if owner is not None and limit is not None:
             used = self.below(context, CountUsage(owner))
@@ -130,7 +133,7 @@ class QuotaLayer(Layer):
         """Hand on data, bounded by the maximum size of an image and by the room for ``resource``."""
         cap = self._per_image.size
         self._require("image_size_cap", cap, op.size or 0)
-        op = replace(op, limits=self._limits(op.target.owner), transfer_id=op.transfer_id or str(uuid4()))
+        op = replace(op, limits=self._limits_of(op), transfer_id=op.transfer_id or str(uuid4()))
         chunks = _capped(op.chunks, cap)
         if op.size is None and resource in op.limits.project:
             chunks = self._reservations.reserving(context, op, chunks, resource)
@@ -142,6 +145,11 @@ class QuotaLayer(Layer):
         used = self.below(context, CountUsage(context.project_id))
         limits = self._source.limits_of(context.project_id).limits
         return {resource: (used.get(resource, 0), limits.get(resource, -1)) for resource in quota.COUNTED}
+
+    def _limits_of(self, op: ImageOperation[object]) -> Limits:
+        """Return the limits of the owner of the image; what a layer above requires of the image stays."""
+        given = getattr(op, "limits", NO_LIMITS)
+        return replace(self._limits(op.target.owner), required=given.required)
 
     def _limits(self, owner: object) -> Limits:
         project = self._source.limits_of(owner) if isinstance(owner, str) else NO_PROJECT

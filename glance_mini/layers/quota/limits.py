@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain import quota
+from glance_mini.domain.metadefs import MetadefLimits
 from glance_mini.domain.quota import IMAGE_SIZE_DELETED, IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL
 from glance_mini.domain.units import parse_size
 from glance_mini.operations.records import GetProjectLimits
@@ -144,6 +145,12 @@ def limit_source(conf: cfg.ConfigOpts, data: DataAccess) -> LimitSource:
         lambda project_id: stored_limits(data.run(GetProjectLimits(project_id)), storage, counts_deleted),
         STORED_SECONDS,
     )
+
+
+def metadef_limits(conf: cfg.ConfigOpts) -> MetadefLimits:
+    """Return the limits of metadata definitions that ``[metadefs]`` sets."""
+    limits = {field.name: conf.metadefs[f"max_{field.name}"] for field in fields(MetadefLimits)}
+    return MetadefLimits(**{name: None if limit < 0 else limit for name, limit in limits.items()})
 
 
 def _open_enforcer(conf: cfg.ConfigOpts) -> "Enforcer":

@@ -11,14 +11,35 @@ from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, NotFound, PolicyRefused
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import ImportRequest
+from glance_mini.domain.metadefs import (
+    Association,
+    NamespaceContent,
+    NamespacePage,
+    NamespaceQuery,
+    ObjectDefinition,
+    ObjectPage,
+    PropertyDefinition,
+    TagDefinition,
+)
 from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.policy import RULES, PolicyLayer
-from glance_mini.operations import OPERATIONS, data, images, imports, info, locations, members, tasks
+from glance_mini.operations import (
+    OPERATIONS,
+    data,
+    images,
+    imports,
+    info,
+    locations,
+    members,
+    metadef_parts,
+    metadefs,
+    tasks,
+)
 from glance_mini.operations.base import Operation
 from glance_mini.policies import list_rules
 from glance_mini.testing.operations import make_operation
 from glance_mini.testing.recorder import Recorder
-from glance_mini.testing.samples import IMAGE_ID, make_context, make_image
+from glance_mini.testing.samples import IMAGE_ID, make_context, make_image, make_namespace
 from tests.unit.layers.support import (
     ADMIN,
     ANONYMOUS,
@@ -37,6 +58,63 @@ READER = make_context("reader", "p1")
 NOBODY = '"get_image": "!"\n'
 ONLY_ODD = '"get_image": "\'yes\':%(odd)s"\n'
 """Lets images pass that have the custom property ``odd``."""
+
+
+NAMESPACE = make_namespace()
+WHOLE = NamespaceContent(
+    NAMESPACE, (Association("a"),), (PropertyDefinition("p"),), (ObjectDefinition("o"),), (TagDefinition("t"),)
+)
+METADEF_ROWS: list[tuple[Operation, list[str]]] = [
+    (metadefs.GetNamespaces(), ["get_metadef_namespaces", "list_metadef_resource_types"]),
+    (metadefs.AddNamespace(NamespaceContent(NAMESPACE)), ["add_metadef_namespace"]),
+    (
+        metadefs.AddNamespace(WHOLE),
+        [
+            "add_metadef_namespace",
+            "add_metadef_resource_type_association",
+            "add_metadef_property",
+            "add_metadef_object",
+            "add_metadef_tag",
+        ],
+    ),
+    (
+        metadefs.GetNamespace("n", NAMESPACE),
+        [
+            "get_metadef_namespace",
+            "list_metadef_resource_types",
+            "get_metadef_objects",
+            "get_metadef_properties",
+            "get_metadef_tags",
+        ],
+    ),
+    (metadefs.ModifyNamespace("n", NAMESPACE), ["modify_metadef_namespace"]),
+    (metadefs.DeleteNamespace("n", NAMESPACE), ["delete_metadef_namespace"]),
+    (metadefs.ListResourceTypes(), ["list_metadef_resource_types"]),
+    (metadefs.ListAssociations("n", NAMESPACE), ["list_metadef_resource_types"]),
+    (metadefs.AddAssociation("n", NAMESPACE), ["add_metadef_resource_type_association"]),
+    (metadefs.RemoveAssociation("n", NAMESPACE, "t"), ["remove_metadef_resource_type_association"]),
+    (metadef_parts.GetProperties("n", NAMESPACE), ["get_metadef_properties"]),
+    (metadef_parts.AddProperty("n", NAMESPACE), ["add_metadef_property"]),
+    (metadef_parts.DeleteProperties("n", NAMESPACE), ["delete_metadef_namespace"]),
+    (metadef_parts.GetProperty("n", NAMESPACE, "p"), ["get_metadef_property"]),
+    (metadef_parts.GetProperty("n", NAMESPACE, "p", "t"), ["get_metadef_property", "get_metadef_resource_type"]),
+    (metadef_parts.ModifyProperty("n", NAMESPACE, "p"), ["modify_metadef_property"]),
+    (metadef_parts.RemoveProperty("n", NAMESPACE, "p"), ["remove_metadef_property"]),
+    (metadef_parts.GetObjects("n", NAMESPACE), ["get_metadef_objects"]),
+    (metadef_parts.AddObject("n", NAMESPACE), ["add_metadef_object"]),
+    (metadef_parts.DeleteObjects("n", NAMESPACE), ["delete_metadef_namespace"]),
+    (metadef_parts.GetObject("n", NAMESPACE, "o"), ["get_metadef_object"]),
+    (metadef_parts.ModifyObject("n", NAMESPACE, "o"), ["modify_metadef_object"]),
+    (metadef_parts.DeleteObject("n", NAMESPACE, "o"), ["delete_metadef_object"]),
+    (metadef_parts.GetTags("n", NAMESPACE), ["get_metadef_tags"]),
+    (metadef_parts.AddTags("n", NAMESPACE), ["add_metadef_tags"]),
+    (metadef_parts.DeleteTags("n", NAMESPACE), ["delete_metadef_namespace", "delete_metadef_tags"]),
+    (metadef_parts.AddTag("n", NAMESPACE, "t"), ["add_metadef_tag"]),
+    (metadef_parts.GetTag("n", NAMESPACE, "t"), ["get_metadef_tag"]),
+    (metadef_parts.ModifyTag("n", NAMESPACE, "t", "u"), ["modify_metadef_tag"]),
+    (metadef_parts.DeleteTag("n", NAMESPACE, "t"), ["delete_metadef_tag"]),
+]
+"""Operations on metadata definitions, and the rules that they ask."""
 
 
 class PolicyCase(testtools.TestCase):
@@ -140,6 +218,7 @@ class TestTable(PolicyCase):
             (locations.GetLocations(IMAGE_ID, IMAGE), ["fetch_image_location"]),
             (locations.AddLocation(IMAGE_ID, IMAGE), ["add_image_location"]),
             (locations.DeleteFromStore(IMAGE_ID, IMAGE), ["get_image_location", "delete_image_location"]),
+            *METADEF_ROWS,
             (tasks.ListTasks(), ["tasks_api_access"]),
             (tasks.GetTask(), ["tasks_api_access"]),
             (tasks.CreateTask(), ["tasks_api_access"]),
@@ -354,3 +433,45 @@ class TestLists(PolicyCase):
 
 def to(visibility: str) -> PropertyChange:
     return PropertyChange("replace", "visibility", visibility)
+
+
+class TestMetadefs(PolicyCase):
+    """Rows of namespaces, and what a refusal says of a namespace."""
+
+    def pages(self, *names: str) -> Any:
+        """Return a function that answers pages of namespaces, those of project p2 by upper-case names."""
+        every = [make_namespace(name=name, owner="p2" if name.isupper() else "p1") for name in names]
+
+        def answer(context: Context, op: metadefs.GetNamespaces) -> NamespacePage:
+            rest = every[names.index(op.query.marker) + 1 :] if op.query.marker else every
+            page = rest[: op.query.limit]
+            return NamespacePage(tuple(map(NamespaceContent, page)), page[-1].name if len(rest) > len(page) else None)
+
+        return answer
+
+    def names(self, limit: int, policy: str = "", *names: str) -> tuple[list[str], str | None]:
+        op = metadefs.GetNamespaces(NamespaceQuery(limit=limit))
+        page = self.call(READER, op, policy, get_metadef_namespaces=self.pages(*names))
+        return [each.namespace.name for each in page.namespaces], page.next_marker
+
+    def test_rows_are_asked_only_where_the_rule_was_changed_and_the_page_is_filled(self) -> None:
+        self.assertEqual((["a", "B"], "B"), self.names(2, "", "a", "B", "c"))
+        own = '"get_metadef_namespace": "project_id:%(project_id)s"\n'
+        self.assertEqual((["a", "c"], "c"), self.names(2, own, "a", "B", "c", "D", "e"))
+        self.assertEqual((["a"], None), self.names(2, own, "a", "B"))
+
+    def test_rows_in_a_namespace_need_their_rule(self) -> None:
+        for rule, op, found in (
+            ("get_metadef_resource_type", metadefs.ListAssociations("n", NAMESPACE), (Association("a"),)),
+            ("get_metadef_object", metadef_parts.GetObjects("n", NAMESPACE), ObjectPage((ObjectDefinition("o"),))),
+        ):
+            self.assertEqual(found, self.call(READER, op, **{op.name: found}))
+            nothing = self.call(READER, op, f'"{rule}": "!"\n', **{op.name: found})
+            self.assertEqual(type(found)(()), nothing)
+
+    def test_refusal_tells_whoever_may_see_the_namespace(self) -> None:
+        op = metadefs.DeleteNamespace("sample", NAMESPACE)
+        self.assertIn("delete_metadef_namespace", self.refused(PolicyRefused, READER, op))
+        text = self.refused(NotFound, READER, op, '"get_metadef_namespace": "!"\n')
+        self.assertEqual("No namespace found with ID sample", text)
+        self.assertIn("namespace", self.refused(NotFound, ANONYMOUS, op))

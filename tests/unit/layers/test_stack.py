@@ -235,6 +235,7 @@ class TestLoading(testtools.TestCase):
         conf = cfg.ConfigOpts()
         conf.register_opt(cfg.ListOpt("layers"), group="domain")
         conf.register_opt(cfg.StrOpt("property_protection_file"))
+        conf.register_opt(cfg.ListOpt("enforce", default=[]), group="metadefs")
         conf.set_override("layers", list(names), group="domain")
         return str(self.assertRaises(ConfigurationError, load_stack, conf, None))
 
@@ -249,4 +250,4 @@ class TestLoading(testtools.TestCase):
 
     def test_a_layer_that_cannot_be_built_stops_the_start(self) -> None:
         text = self.load("auth", "policy", "database")
-        self.assertIn("glance_mini.layers.policy:PolicyLayer", text)
+        self.assertIn("glance_mini.layers.policy.layer:PolicyLayer", text)

@@ -91,6 +91,12 @@ def tags_schema() -> ObjectSchema:
     return _collection("tags", tag_schema())
 
 
+def new_tags_schema() -> ObjectSchema:
+    """Return the schema of tags that are added together."""
+    items = {"type": "array", "items": {**_named(_tag()), "additionalProperties": False}}
+    return full("tags", {"tags": items}, required=["tags"])
+
+
 def _collection(name: str, item: ObjectSchema) -> ObjectSchema:
     """Return a collection with the definitions at its top level, where the references in the items point to."""
     definitions = item.pop("definitions", None)

@@ -3,6 +3,7 @@
 Every change of metadata definitions waits for one lock, so that changes exclude each other and the limits hold.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
@@ -25,7 +26,7 @@ from sqlalchemy import (
 )
 
 from glance_mini.db.sqlalchemy import locks
-from glance_mini.db.sqlalchemy.dynamic import AnyColumns, AnyRow, AnySelect
+from glance_mini.db.sqlalchemy.dynamic import AnyColumn, AnyColumns, AnyRow, AnySelect, AnyTable
 from glance_mini.db.sqlalchemy.metadefs.parts import beyond, check_unprotected, ordered
 from glance_mini.db.sqlalchemy.metadefs.rows import (
     ASSOCIATIONS,
@@ -98,14 +99,16 @@ def list_namespaces(connection: Connection, call: GetNamespaces) -> NamespacePag
 
 def get(connection: Connection, call: GetNamespace) -> NamespaceContent:
     """Return the namespace with all its parts; raises NotFound."""
-    return read(connection, find(connection, call))
+    return read(connection, call.found or find(connection, call))
 
 
 def read(connection: Connection, namespace: Namespace) -> NamespaceContent:
-    """Return a namespace with all its parts, in one statement."""
-    rows: dict[str, list[AnyRow]] = {"associations": [], "properties": [], "objects": [], "tags": []}
+    """Return a namespace with all its parts, in one statement; raises NotFound if it was deleted."""
+    rows: dict[str, list[AnyRow]] = {kind: [] for kind in ("itself", "associations", "properties", "objects", "tags")}
     for row in connection.execute(_parts(namespace.id)):
         rows[row.kind].append(row)
+    if not rows["itself"]:
+        raise errors.NotFound(kind="namespace", id=namespace.name)
     return NamespaceContent(
         namespace,
         tuple(map(to_association, rows["associations"])),
@@ -230,26 +233,32 @@ def _page(query: NamespaceQuery, scope: Scope) -> AnySelect:
 
 
 def _parts(namespace_id: int | None) -> Executable:
-    """Return the statement that reads all parts of a namespace; each row has the columns that its kind needs."""
-    each = [
-        ("associations", metadef_namespace_resource_types, _OF.prefix, _OF.properties_target, literal("")),
-        ("properties", metadef_properties, literal(""), literal(""), metadef_properties.c.definition),
-        ("objects", metadef_objects, literal(""), literal(""), metadef_objects.c.definition),
-        ("tags", metadef_tags, literal(""), literal(""), literal("")),
-    ]
+    """Return the statement that reads a namespace and all its parts; each row has the columns that its kind needs."""
+    itself = _part("itself", metadef_namespaces, _COLUMNS.namespace, {}).where(_COLUMNS.id == namespace_id)
+    tables: dict[str, tuple[AnyTable, dict[str, AnyColumn]]] = {
+        "associations": (
+            metadef_namespace_resource_types,
+            {"prefix": _OF.prefix, "properties_target": _OF.properties_target},
+        ),
+        "properties": (metadef_properties, {"definition": metadef_properties.c.definition}),
+        "objects": (metadef_objects, {"definition": metadef_objects.c.definition}),
+        "tags": (metadef_tags, {}),
+    }
     parts = [
-        select(
-            literal(kind).label("kind"),
-            table.c.name.label("name"),
-            prefix.label("prefix"),
-            target.label("properties_target"),
-            definition.label("definition"),
-            table.c.created_at.label("created_at"),
-            table.c.updated_at.label("updated_at"),
-        ).where(table.c.namespace_id == namespace_id)
-        for kind, table, prefix, target, definition in each
+        _part(kind, table, table.c.name, more).where(table.c.namespace_id == namespace_id)
+        for kind, (table, more) in tables.items()
     ]
-    return union_all(*parts)
+    return union_all(itself, *parts)
+
+
+def _part(kind: str, table: AnyTable, name: AnyColumn, more: Mapping[str, AnyColumn]) -> AnySelect:
+    return select(
+        literal(kind).label("kind"),
+        name.label("name"),
+        *(more.get(each, literal("")).label(each) for each in ("prefix", "properties_target", "definition")),
+        table.c.created_at.label("created_at"),
+        table.c.updated_at.label("updated_at"),
+    )
 
 
 QUERIES = {LoadNamespace: load, GetNamespaces: list_namespaces, GetNamespace: get}

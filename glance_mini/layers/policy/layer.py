@@ -17,11 +17,15 @@ from glance_mini.domain.errors import NotFound, PolicyRefused
 from glance_mini.domain.image import PLAIN_FIELDS, Image, plain_values
 from glance_mini.domain.imports import COPY_IMAGE
 from glance_mini.domain.member import Member
+from glance_mini.domain.metadefs import Association, Namespace, NamespaceContent, NamespacePage, ObjectPage
 from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.base import Layer
+from glance_mini.layers.policy import metadefs
 from glance_mini.layers.services import Services
 from glance_mini.operations import data, images, imports, info, locations, members, tasks
-from glance_mini.operations.base import ImageOperation, Operation
+from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
+from glance_mini.operations.metadef_parts import GetObjects
+from glance_mini.operations.metadefs import AddNamespace, GetNamespaces, ListAssociations
 from glance_mini.policies.enforcer import Enforcer
 
 R = TypeVar("R")
@@ -98,6 +102,7 @@ RULES: Mapping[type[Operation[object]], Rules] = {
     tasks.ListTasks: _only("tasks_api_access"),
     tasks.GetTask: _only("tasks_api_access"),
     tasks.CreateTask: _only("tasks_api_access"),
+    **metadefs.RULES,
 }
 """The rules that must all allow an operation. The default is the rule with its own name; if missing, it refuses."""
 
@@ -119,6 +124,8 @@ class PolicyLayer(Layer):
             target = own(context, op)
         elif isinstance(op, ImageOperation) and op.image is not None:
             target = _image_target(context, op.image)
+        elif isinstance(op, NamespaceOperation):
+            target = metadefs.namespace_target(op.target)
         else:
             target = {"project_id": context.project_id}
         rules = RULES.get(type(op))
@@ -159,6 +166,36 @@ class PolicyLayer(Layer):
             if self._enforcer.would_allow("get_image", _image_target(context, image), context)
         ]
 
+    def get_metadef_namespaces(self, context: Context, op: GetNamespaces) -> NamespacePage:
+        """Return a page of namespaces that ``get_metadef_namespace`` allows; request further pages until it is full."""
+        page = self.around(context, op)
+        if self._enforcer.is_default("get_metadef_namespace"):
+            return page
+        wanted, allowed = op.query.limit, self._allowed_namespaces(context, page)
+        while len(allowed) < wanted and page.next_marker is not None:
+            query = replace(op.query, marker=page.next_marker, limit=max(wanted, _REFILL))
+            page = self.below(context, replace(op, query=query))
+            allowed += self._allowed_namespaces(context, page)
+        is_more, kept = len(allowed) > wanted or page.next_marker is not None, allowed[:wanted]
+        return NamespacePage(tuple(kept), kept[-1].namespace.name if is_more and kept else None)
+
+    def list_metadef_associations(self, context: Context, op: ListAssociations) -> tuple[Association, ...]:
+        found = self.around(context, op)
+        return found if self._may(context, "get_metadef_resource_type", op.target) else ()
+
+    def get_metadef_objects(self, context: Context, op: GetObjects) -> ObjectPage:
+        page = self.around(context, op)
+        return page if self._may(context, "get_metadef_object", op.target) else ObjectPage(())
+
+    def _allowed_namespaces(self, context: Context, page: NamespacePage) -> list[NamespaceContent]:
+        return [each for each in page.namespaces if self._may(context, "get_metadef_namespace", each.namespace)]
+
+    def _may(self, context: Context, rule: str, namespace: Namespace) -> bool:
+        return self._enforcer.would_allow(rule, metadefs.namespace_target(namespace), context)
+
+    def hides_namespace(self, context: Context, namespace: Namespace) -> bool:
+        return not self._may(context, "get_metadef_namespace", namespace)
+
     def hides(self, context: Context, image: Image) -> bool:
         return not self._enforcer.would_allow("get_image", _image_target(context, image), context)
 
@@ -187,6 +224,7 @@ _TARGETS: Mapping[type[Operation[object]], Callable[[Context, Operation[object]]
     images.CreateImage: _target_of_creation,
     members.GetMember: _target_of_member,
     members.UpdateMember: _target_of_member,
+    AddNamespace: metadefs.target_of_creation,
 }
 """Operations whose rules have another target than the image or the project."""
 

@@ -1,0 +1,1 @@
+"""The calls on metadata definitions, one controller for each kind (api-metadefs)."""

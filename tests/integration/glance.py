@@ -75,23 +75,25 @@ class Glance(fixtures.Fixture):
     def __init__(self, programs, connection):
         super().__init__()
         self._programs = Path(programs)
-        url = make_url(connection)
-        drivers = {"postgresql": "postgresql+psycopg2", "mysql": "mysql+pymysql"}
-        url = url.set(drivername=drivers.get(url.get_backend_name(), url.drivername))
-        self.connection = url.render_as_string(hide_password=False)
+        self.connection = _with_driver(connection)
         self._process = None
 
     def _setUp(self):
         self.root = Path(self.useFixture(fixtures.TempDir()).path)
         self.port = free_port()
         self.config_file = self.root / "glance-api.conf"
-        text = _CONFIGURATION.format(key=KEY, port=self.port, root=self.root, connection=self.connection)
-        self.config_file.write_text(text)
+        self.use(self.connection)
         (self.root / "paste.ini").write_text(_PASTE)
         (self.root / "policy.yaml").write_text("{}\n")
         (self.root / "application.py").write_text("from glance.wsgi.api import application\n")
         self.log = self.root / "log"
         self.addCleanup(self.stop)
+
+    def use(self, connection):
+        """Use the database at ``connection`` from the next start on."""
+        self.connection = _with_driver(connection)
+        text = _CONFIGURATION.format(key=KEY, port=self.port, root=self.root, connection=self.connection)
+        self.config_file.write_text(text)
 
     def sync(self):
         """Make the tables."""
@@ -138,6 +140,12 @@ class Glance(fixtures.Fixture):
         )
         if done.returncode:
             raise AssertionError(f"{program}: {done.stdout}{done.stderr}")
+
+
+def _with_driver(connection):
+    url = make_url(connection)
+    drivers = {"postgresql": "postgresql+psycopg2", "mysql": "mysql+pymysql"}
+    return url.set(drivername=drivers[url.get_backend_name()]).render_as_string(hide_password=False)
 
 
 def call(url, method, body=None, headers=None):

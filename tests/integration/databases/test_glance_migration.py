@@ -33,6 +33,30 @@ LEFT_EMPTY = ("os_glance_importing_to_stores", "os_glance_failed_import")
 """Properties of imports that Glance leaves, empty, when it is done."""
 
 
+NAMESPACE = "/v2/metadefs/namespaces/Acme::Hardware"
+SPACE = {
+    "namespace": "Acme::Hardware",
+    "display_name": "Hardware",
+    "description": "größe",
+    "visibility": "public",
+    "protected": True,
+    "resource_type_associations": [{"name": "OS::Glance::Image", "prefix": "hw_", "properties_target": "image"}],
+    "properties": {"cores": {"title": "Cores", "type": "integer", "minimum": 1, "maximum": 64, "default": 2}},
+    "objects": [
+        {
+            "name": "disk",
+            "description": "A disk",
+            "required": ["bus", "size"],
+            "properties": {
+                "bus": {"title": "Bus", "type": "string", "enum": ["scsi", "virtio"]},
+                "size": {"title": "Size", "type": "integer"},
+            },
+        }
+    ],
+    "tags": [{"name": "fast"}],
+}
+
+
 def described(number):
     """Return the request that creates image ``number``: each field takes each of its kinds of values."""
     disk_format, container_format = FORMATS[number % len(FORMATS)]
@@ -118,8 +142,11 @@ class Moving:
                 path = page.get("next")
         return found
 
-    def check_same(self, ids):
-        """Check that both APIs show the same images, members and data, and neither shows a deleted one."""
+    def check_same(self, ids, closely=None):
+        """Check that both APIs list the same images and neither shows a deleted one; return the images.
+
+        Each of the images ``closely`` (None: all) is looked at alone too, with its members and its data.
+        """
 
         def theirs(path):
             return self.glance.request("GET", path)
@@ -142,7 +169,8 @@ class Moving:
                 self.assertEqual(image["checksum"], md5(data).hexdigest())
 
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(check, images.values()))
+            list(pool.map(check, [images[key] for key in closely or images]))
+        self.assertEqual(theirs(NAMESPACE), self.show(NAMESPACE))
         return images
 
     def test_both_apis_show_the_same_after_each_run(self):
@@ -166,12 +194,32 @@ class Moving:
         self.assertEqual(0, again["images"]["added"] + again["images"]["changed"])
         changed = self.change(ids, images)
         third = self.migrate()
-        self.assertEqual({"added": 1, "changed": changed}, {key: third["images"][key] for key in ("added", "changed")})
-        images = self.check_same(ids)
+        added = {"added": 1, "changed": len(changed) + 1}
+        self.assertEqual(added, {key: third["images"][key] for key in added})
+        images = self.check_same(ids, changed)
         self.check_usage(images)
+        self.check_the_way_back(images)
+
+    def check_the_way_back(self, images):
+        """Check that a Glance on a new database shows the same images, data and namespace after an export."""
+        space = self.glance.request("GET", NAMESPACE)
+        self.glance.stop()
+        self.glance.use(self.fresh_database(self.server))
+        self.glance.sync()
+        counts = json.loads(
+            self.ours.manage("export", "--to-glance", "--config", self.glance.config_file, "--format", "json")
+        )
+        self.assertEqual(len(images) + self.count_trash(), counts["images"])
+        self.glance.start()
+        self.assertEqual({}, differences(images, self.all_images(lambda path: self.glance.request("GET", path))))
+        for key, image in [each for each in images.items() if each[1]["status"] == "active"][:10]:
+            data = self.glance.request("GET", f"/v2/images/{key}/file")
+            self.assertEqual(image["checksum"], md5(data).hexdigest())
+        self.assertEqual(space, self.glance.request("GET", NAMESPACE))
 
     def fill(self):
         """Make the images and return their ids by number, those of deleted images too."""
+        self.glance.request("POST", "/v2/metadefs/namespaces", SPACE, project=OWNERS[0])
         with ThreadPoolExecutor(6) as pool:
             return dict(zip(range(self.count), pool.map(self.make, range(self.count)), strict=True))
 
@@ -212,7 +260,7 @@ class Moving:
             time.sleep(0.1)
 
     def change(self, ids, images):
-        """Change some images in Glance, add one and delete others; return how many changed."""
+        """Change some images in Glance and return them; add one, delete one without data and one with data."""
         ask = self.glance.request
         shared = [key for key, image in images.items() if image["visibility"] == "shared" and not image["protected"]]
         for key in shared[:3]:
@@ -224,7 +272,7 @@ class Moving:
         ask("DELETE", f"/v2/images/{without_data}")
         ask("DELETE", f"/v2/images/{with_data}")
         ids[len(ids)] = self.make(self.count * 60)
-        return 3 + 2 + 1
+        return shared[:5]
 
     def rows_of_glance(self):
         """Return a digest of every table of the Glance database."""

@@ -15,6 +15,7 @@ from benchmarks import (
     claims,
     crowd,
     imports,
+    migration,
     parallel,
     processes,
     ranges,
@@ -79,6 +80,8 @@ def main() -> None:
     in_ranges = commands.add_parser("ranges", help="reads from S3 in several ranges at once, near and far")
     in_ranges.add_argument("--mib", type=int, default=256)
     in_ranges.add_argument("--rounds", type=int, default=3)
+    moved = commands.add_parser("migration", help="time and memory of taking images over from a Glance database")
+    moved.add_argument("--images", type=int, default=100_000)
     commands.add_parser("start", help="import time and time to the first answer")
     arguments = parser.parse_args()
     globals()[f"run_{arguments.command}"](arguments)
@@ -227,6 +230,24 @@ def run_parallel(arguments: argparse.Namespace) -> None:
                     f"  {median(times) / median(found['show']):5.2f} × show",
                     flush=True,
                 )
+
+
+def run_migration(arguments: argparse.Namespace) -> None:
+    """Print the figures of a migration between databases of the server, and between SQLite files."""
+    with database(arguments.server) as glance, database(arguments.server) as own:
+        _print_migration(arguments.server.partition(":")[0], glance, own, arguments.images)
+    with tempfile.TemporaryDirectory() as folder:
+        _print_migration("sqlite", f"sqlite:///{folder}/glance.db", f"sqlite:///{folder}/own.db", arguments.images)
+
+
+def _print_migration(name: str, glance: str, own: str, count: int) -> None:
+    migration.fill_glance(glance, count)
+    for title, figures in migration.measure(glance, own):
+        print(
+            f"{name:12} {count} images, {title:26} {figures.seconds:7.1f} s  {figures.cpu:7.1f} s of CPU"
+            f"  {figures.memory_mib:6.0f} MiB",
+            flush=True,
+        )
 
 
 def run_start(arguments: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from glance_mini.cmd import (
     manage_images,
     manage_jobs,
     manage_layers,
+    manage_migration,
     manage_quota,
     manage_users,
 )
@@ -28,6 +29,7 @@ _GROUPS = (
     manage_images,
     manage_cache,
     manage_backup,
+    manage_migration,
 )
 
 

@@ -16,6 +16,7 @@ from glance_mini.operations import (
     metadef_loading,
     metadef_parts,
     metadefs,
+    migration,
     outbox,
     records,
     tasks,
@@ -37,6 +38,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + jobs.OPERATIONS
     + outbox.OPERATIONS
     + cache.OPERATIONS
+    + migration.OPERATIONS
 )
 
 DATA_CALLS = tuple(operation for operation in OPERATIONS if issubclass(operation, DataCall))

@@ -31,6 +31,7 @@ FLOORS: dict[str, dict[str, set[str]]] = {
         "notifications": {"domain", "operations", "db", "metrics", "background"},
         "maintenance": {"domain", "operations", "db", "metrics", "background", STORE},
         "cache": {"domain", "operations", "content", "db", "metrics", "background", STORE},
+        "migration": {"domain", "operations", "db", "conf", STORE},
     },
     "what is done: the seven layers, and the work off the API": {
         "layers": {

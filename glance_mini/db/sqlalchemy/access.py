@@ -16,6 +16,7 @@ from glance_mini.db.sqlalchemy import (
     cache,
     imports,
     members,
+    migration,
     outbox,
     ping,
     project_limits,
@@ -33,6 +34,7 @@ from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.jobs import claims, ends, rows
 from glance_mini.db.sqlalchemy.jobs import listing as job_listing
 from glance_mini.db.sqlalchemy.metadefs import associations, loading, namespaces, objects, properties, tags, types
+from glance_mini.db.sqlalchemy.metadefs import migration as metadef_migration
 from glance_mini.domain.cause import Cause
 from glance_mini.operations.base import DataCall
 
@@ -68,6 +70,7 @@ _MODULES = (
     ends,
     job_listing,
     outbox,
+    migration,
     usage,
     project_limits,
     purge,
@@ -79,6 +82,7 @@ _MODULES = (
     tags,
     loading,
     cache,
+    metadef_migration,
 )
 
 QUERIES: Mapping[type[DataCall[object]], Query] = {

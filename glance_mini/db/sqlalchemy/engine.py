@@ -108,7 +108,7 @@ def make_engine(
     prepared_statements: bool = True,
 ) -> Engine:
     """Return an engine for the URL ``connection``; times in seconds. SQLite in memory has one shared connection."""
-    url = _with_driver(make_url(connection))
+    url = with_driver(make_url(connection))
     options: Options = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
     if is_memory(url):
         options["poolclass"] = StaticPool
@@ -150,7 +150,8 @@ def is_memory(url: URL) -> bool:
     return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
 
 
-def _with_driver(url: URL) -> URL:
+def with_driver(url: URL) -> URL:
+    """Return ``url`` with the driver that the service uses for its kind of database."""
     match url.drivername:
         case "postgresql" | "postgres" | "postgresql+psycopg2":
             return url.set(drivername="postgresql+psycopg")

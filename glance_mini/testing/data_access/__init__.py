@@ -16,13 +16,14 @@ from glance_mini.testing.data_access.lists import ListContract
 from glance_mini.testing.data_access.members import MemberContract
 from glance_mini.testing.data_access.metadef_loading import MetadefLoadingContract
 from glance_mini.testing.data_access.metadefs import MetadefContract as MetadefCallContract
+from glance_mini.testing.data_access.migration import TakeOverContract
 from glance_mini.testing.data_access.outbox import OutboxContract
 from glance_mini.testing.data_access.quota import QuotaContract
 from glance_mini.testing.data_access.staging import StagingContract
 from glance_mini.testing.data_access.transfers import TransferContract
 from glance_mini.testing.data_access.trash import TrashContract
 
-__all__ = ["DataAccessContract", "JobAccessContract", "MetadefContract", "RecordContract"]
+__all__ = ["DataAccessContract", "JobAccessContract", "MetadefContract", "RecordContract", "TakeOverContract"]
 
 
 class RecordContract(ImageContract, ListContract, MemberContract, TransferContract, QuotaContract, ConcurrencyContract):
@@ -46,5 +47,5 @@ class MetadefContract(MetadefCallContract, MetadefLoadingContract):
     """The calls about metadata definitions."""
 
 
-class DataAccessContract(RecordContract, JobAccessContract, MetadefContract):
+class DataAccessContract(RecordContract, JobAccessContract, MetadefContract, TakeOverContract):
     """The whole contract. Mix into a ``testtools.TestCase`` and give it ``open_data_access``."""

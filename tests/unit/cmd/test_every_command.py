@@ -35,6 +35,7 @@ from glance_mini.testing.samples import IMAGE_ID, TIME, make_image
 from glance_mini.testing.samples import make_job as scrub_job
 from tests.unit.cmd.test_commands import CommandTestCase
 from tests.unit.cmd.test_jobs import HOUR
+from tests.unit.migration.glance_file import GlanceFile
 from tests.unit.workers.support import make_job
 
 MANUAL = Path(__file__).resolve().parents[3] / "doc" / "source" / "operator" / "commands.rst"
@@ -53,6 +54,8 @@ WORDS = {
     "images restore": f"{IMAGE_ID}",
     "images scrub": f"{IMAGE_ID} --yes",
     "backup": "--images {root}/backup.tar",
+    "migrate-from-glance": "--config {root}/glance-api.conf",
+    "export": "--to-glance --config {root}/glance-api.conf",
     "restore": "{root}/saved.tar {root}/restored-{form}",
     "cache queue": f"{ACTIVE_ID}",
     "cache delete": f"{ACTIVE_ID}",
@@ -164,6 +167,9 @@ class EveryFormatTest(CommandTestCase):
         job = scrub_job(kind="scrub", image_id=IMAGE_ID, token=None)
         self.data.run(MoveToTrash(IMAGE_ID, HOUR, job))
         self.job = self.data.run(AddJob(make_job()), TIME).id
+        if words in ("migrate-from-glance", "export"):
+            config = self.useFixture(GlanceFile()).config_file
+            (self.root / "glance-api.conf").write_text(config.read_text())
         if words == "restore":
             self.manage("backup", str(self.root / "saved.tar"))
         if words == "jobs retry":

@@ -8,7 +8,7 @@ from testtools import TestCase
 from glance_mini.db.interface import DataAccess, EventRules, no_events
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
-from glance_mini.testing.data_access import JobAccessContract, MetadefContract, RecordContract
+from glance_mini.testing.data_access import JobAccessContract, MetadefContract, RecordContract, TakeOverContract
 from glance_mini.testing.tables import make_tables
 
 
@@ -57,6 +57,14 @@ class TestJobsInMemory(InMemory, JobAccessContract, TestCase):
 
 
 class TestMetadefsInFile(InFile, MetadefContract, TestCase):
+    pass
+
+
+class TestTakeOverInFile(InFile, TakeOverContract, TestCase):
+    pass
+
+
+class TestTakeOverInMemory(InMemory, TakeOverContract, TestCase):
     pass
 
 

@@ -34,6 +34,7 @@ from glance_mini.domain.metadefs import (
     TagPage,
     TagsWritten,
 )
+from glance_mini.domain.migration import BuriedId, ImageRecord, TakenOver
 from glance_mini.domain.query import ImageQuery, Page, RangeFilter, Scope, TimeFilter
 from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_SIZE_TOTAL, Limits
 from glance_mini.domain.staging import StagedData
@@ -88,6 +89,14 @@ from glance_mini.operations.metadefs import (
     LoadNamespace,
     ModifyNamespace,
     RemoveAssociation,
+)
+from glance_mini.operations.migration import (
+    BuryImages,
+    ListBuried,
+    ListRecords,
+    TakeOverImages,
+    TakeOverJobs,
+    TakeOverNamespaces,
 )
 from glance_mini.operations.outbox import AddEvents, CountEvents, FinishEvents, ReleaseEvents, TakeEvents
 from glance_mini.operations.records import (
@@ -227,6 +236,7 @@ OBJECT = ObjectDefinition("o", "ü", ("p",), {"p": {"title": "P", "minimum": 1.5
 WORD = TagDefinition("t", TIME, LATER, LATER)
 CONTENT = NamespaceContent(NAMESPACE, (TYPE,), (DEFINED,), (OBJECT,), (WORD,))
 BOUNDS = MetadefLimits(1, 2, 3, 4, 5, 6, 7, 8)
+RECORD = ImageRecord(DELETED, (MEMBER,), LATER)
 PARTS = PartQuery("created_at", "desc", "p", 7)
 
 SAMPLES: list[tuple[DataCall[Any], Any]] = [
@@ -332,6 +342,12 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (DeleteTag("n", NAMESPACE, "t"), WORD),
     (WriteNamespaces((CONTENT, CONTENT), "merge"), ("added", "kept")),
     (RemoveNamespaces(), 48),
+    (TakeOverImages((RECORD, ImageRecord(QUEUED)), True), TakenOver(1, 2, 3, (IMAGE_ID,))),
+    (BuryImages((BuriedId(IMAGE_ID, TIME), BuriedId("x")), True), TakenOver(1)),
+    (TakeOverJobs((JOB,), True), TakenOver(unchanged=1)),
+    (TakeOverNamespaces((CONTENT,), ("T",), True), TakenOver(changed=1)),
+    (ListRecords(IMAGE_ID, 10, 100), (RECORD,)),
+    (ListBuried(IMAGE_ID, 10), (BuriedId(IMAGE_ID, TIME), BuriedId("x"))),
 ]
 """A call of each class, with a result of it."""
 

@@ -16,7 +16,7 @@ from glance_mini.domain.member import Member
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import StoredData, Transfer
 from glance_mini.notifications.event_rules import RULES, events_for
-from glance_mini.operations import DATA_CALLS, images, jobs, members, outbox, records
+from glance_mini.operations import DATA_CALLS, images, jobs, members, migration, outbox, records
 from glance_mini.operations.base import DataCall
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
 
@@ -90,6 +90,10 @@ SILENT = {
     records.ForgetStaged,
     records.DiscardStaged,
     records.SetProjectLimits,
+    migration.TakeOverImages,
+    migration.BuryImages,
+    migration.TakeOverJobs,
+    migration.TakeOverNamespaces,
     jobs.RenewJobs,
     jobs.SaveCheckpoint,
     jobs.ReleaseJob,

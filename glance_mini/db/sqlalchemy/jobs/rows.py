@@ -58,12 +58,16 @@ def add(connection: Connection, call: AddJob, now: datetime, counted_for: str | 
     The job is part of ``image_count_uploading`` of the project ``counted_for``; None: of no project.
     """
     job = replace(call.job, created_at=now, updated_at=now, due_at=now + call.delay)
-    row = _values({name: getattr(job, name) for name in FIELDS}) | {"counted_for": counted_for, "rank": _rank(job)}
     try:
-        connection.execute(_INSERT, row)
+        connection.execute(_INSERT, row_of(job) | {"counted_for": counted_for})
     except DBDuplicateEntry as error:
         raise errors.Duplicate(kind="Job", id=job.id) from error
     return job
+
+
+def row_of(job: Job) -> dict[str, object]:
+    """Return the row of ``job``, with its times as they are."""
+    return _values({name: getattr(job, name) for name in FIELDS}) | {"rank": _rank(job)}
 
 
 def answer(connection: Connection, call: GetJob) -> Job:

@@ -192,7 +192,7 @@ def _check_number(connection: Connection, owner: str | None, bounds: MetadefLimi
 
 
 def values_of(namespace: Namespace) -> dict[str, object]:
-    """Return the columns of a namespace but for its id and its times."""
+    """Return the columns of ``namespace`` but for its id and its times."""
     return {
         "namespace": namespace.name,
         "display_name": namespace.display_name,

@@ -97,13 +97,14 @@ class TestConfiguration(testtools.TestCase):
         self.assertIn("cinder_store_auth_address", str(error))
 
     def test_what_the_credentials_lack_is_named(self):
-        user = {"cinder_store_user_name": "glance"}
-        self.assertIn("cinder_store_auth_address", self.refusal(**user))
-        address = {"cinder_store_auth_address": "https://keystone/v3"}
-        self.assertIn("cinder_store_password", self.refusal(**user, **address))
-        self.assertIn("cinder_store_project_name", self.refusal(**user, **address, cinder_store_password="hidden"))
-        application = {"cinder_store_application_credential_id": "id"}
-        self.assertIn("credential_secret", self.refusal(**application, **address))
+        user = {"user_name": "glance", "password": "hidden", "project_name": "service"}
+        application = {"application_credential_id": "id", "application_credential_secret": "hidden"}
+        for complete in (user, application):
+            for lacking in (*complete, "auth_address"):
+                values = {**complete, "auth_address": "https://keystone/v3"}
+                del values[lacking]
+                options = {f"cinder_store_{name}": value for name, value in values.items()}
+                self.assertIn(f"cinder_store_{lacking}: the store has credentials", self.refusal(**options))
 
     def test_catalog_entry_has_three_parts(self):
         address = {"cinder_store_auth_address": "https://keystone/v3"}
@@ -215,7 +216,10 @@ class TestWithoutCredentials(DriverTestCase):
     def setUp(self):
         super().setUp()
         self.driver = self.new_driver(
-            cinder_store_user_name=None, cinder_endpoint_template="https://cinder/v3/%(project_id)s"
+            cinder_store_user_name=None,
+            cinder_store_password=None,
+            cinder_store_project_name=None,
+            cinder_endpoint_template="https://cinder/v3/%(project_id)s",
         )
 
     def test_volumes_are_those_of_the_caller(self):

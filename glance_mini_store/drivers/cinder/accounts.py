@@ -14,6 +14,9 @@ from glance_mini_store.drivers.cinder.library import Client, Libraries, Session
 _VERSION = "3.54"
 """The microversion of the requests: attachments have a mode. Cinder has it since Rocky."""
 
+_APPLICATION = ("application_credential_id", "application_credential_secret")
+_USER = ("user_name", "password", "project_name")
+
 
 class Account(Protocol):
     """A project with a user; shared by threads. Its methods raise StoreError."""
@@ -96,26 +99,21 @@ class Credentials:
     @classmethod
     def from_settings(cls, settings: SimpleNamespace) -> "Credentials | None":
         """Return what the options say, None if they name no user. Raises BadStoreConfiguration."""
-        application = settings.cinder_store_application_credential_id
-        user = settings.cinder_store_user_name
-        if not application and not user:
+        said = {name: getattr(settings, f"cinder_store_{name}") for name in (*_APPLICATION, *_USER)}
+        if not any(said.values()):
             return None
-        needed = (
-            ["auth_address", "application_credential_secret"]
-            if application
-            else ["auth_address", "password", "project_name"]
-        )
-        for name in needed:
+        needed = _APPLICATION if any(said[name] for name in _APPLICATION) else _USER
+        for name in (*needed, "auth_address"):
             if not getattr(settings, f"cinder_store_{name}"):
-                _refuse(f"cinder_store_{name}", "the store has a user, so it needs this too")
+                _refuse(f"cinder_store_{name}", "the store has credentials of its own, so it needs this too")
         return cls(
             address=settings.cinder_store_auth_address,
-            user=user,
+            user=settings.cinder_store_user_name,
             password=settings.cinder_store_password,
             user_domain=settings.cinder_store_user_domain_name,
             project=settings.cinder_store_project_name,
             project_domain=settings.cinder_store_project_domain_name,
-            application_id=application,
+            application_id=settings.cinder_store_application_credential_id,
             application_secret=settings.cinder_store_application_credential_secret,
         )
 

@@ -189,15 +189,12 @@ class SharedReads:
                 if shared.users:
                     return
                 attached, shared.attached = shared.attached, None
-                if self._shared.get(key) is shared and attached is None:
-                    del self._shared[key]
-            if attached is None:
-                return
-            try:
-                attached.detach()
-            except errors.StoreError as error:
-                LOG.warning("cinder store: the volume %s is not detached: %s", key[1], error)
-        # Who came meanwhile attaches it again.
+            if attached is not None:
+                try:
+                    attached.detach()
+                except errors.StoreError as error:
+                    LOG.warning("cinder store: the volume %s is not detached: %s", key[1], error)
         with self._lock:
+            # Who came meanwhile attaches it again.
             if not shared.users and shared.attached is None and self._shared.get(key) is shared:
                 del self._shared[key]

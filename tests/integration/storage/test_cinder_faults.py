@@ -23,6 +23,7 @@ from tests.ports import free_port
 
 GIB = 1024 * MIB
 DATA = pattern(3 * MIB + 17)
+NO_USER = {f"cinder_store_{name}": None for name in ("user_name", "password", "project_name")}
 
 
 class FaultCase(CinderTestCase):
@@ -88,7 +89,7 @@ class TestConfigurations(FaultCase):
         made = glance.session.post(url, json=body).json()["application_credential"]
         self.addCleanup(glance.session.delete, f"{url}/{made['id']}")
         driver = self.new_driver(
-            cinder_store_user_name=None,
+            **NO_USER,
             cinder_store_application_credential_id=made["id"],
             cinder_store_application_credential_secret=made["secret"],
         )
@@ -133,7 +134,7 @@ class TestProjects(FaultCase):
         self.assertEqual(volume.id, alice.client.volumes.get(volume.id).id)
 
     def test_without_credentials_volumes_belong_to_the_project_of_the_user(self):
-        driver = self.new_driver(cinder_store_user_name=None)
+        driver = self.new_driver(**NO_USER)
         driver.check()
         alice, bob = Project(self.cinder, "alice", "demo"), Project(self.cinder, "bob", "other")
         for_alice = driver.for_caller(Caller(alice.id, None, (), alice.token))

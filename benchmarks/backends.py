@@ -82,7 +82,7 @@ def backend_named(name: str) -> Backend:
 
 
 def run(name: str, mib: int, rounds: int, folder: str, at_once: int = 1, peer: str | None = None) -> Iterator[str]:
-    """Yield lines with the medians of ``rounds``; files lie in ``folder``.
+    """Yield a line for each measurement, then the medians of the ratios of ``rounds``; files lie in ``folder``.
 
     ``mib`` MiB are moved each time, as ``at_once`` objects at the same time. ``peer`` is a Python in whose environment
     glance_store is installed, which is measured too.
@@ -93,8 +93,13 @@ def run(name: str, mib: int, rounds: int, folder: str, at_once: int = 1, peer: s
     try:
         _make_file(source, mib // at_once)
         task = _Task(name, place, source, at_once)
-        rows = [task.round(peer) for _ in range(rounds)]
-        yield from _lines(rows, peer)
+        rows: list[dict[str, Measured]] = []
+        for _ in range(rounds):
+            rows.append({})
+            for what, measured in task.round(peer):
+                rows[-1][what] = measured
+                yield f"{what}: {measured.seconds:.2f} s, memory +{measured.memory:.0f} MiB"
+        yield from _ratios(rows, peer)
     finally:
         backend.remove(place)
         os.unlink(source)
@@ -109,30 +114,24 @@ class _Task:
         self._source = source
         self._count = count
 
-    def round(self, peer: str | None) -> dict[str, Measured]:
-        """Measure everything once; the peer and the store take turns."""
-        common = (self._backend, self._place, self._source)
-        names = [uuid.uuid4().hex for _ in range(self._count)]
-        row = {
-            "hashing alone": measure(_hash, self._source, self._count),
-            "upload, tool": measure(_upload_by_tool, *common, names),
-            "upload, store": (by_store := measure(_upload_by_store, *common, names)),
-            "download, tool": measure(_download_by_tool, *common, names),
-            "download, store": measure(_download_by_store, *common, by_store.result),
-        }
-        self._delete(by_store.result)
-        return row | (self._peer_round(peer) if peer else {})
-
-    def _peer_round(self, peer: str) -> dict[str, Measured]:
+    def round(self, peer: str | None) -> Iterator[tuple[str, Measured]]:
+        """Measure everything once, the peer before the store again."""
         common = (self._backend, self._place, self._source)
         names = [str(uuid.uuid4()) for _ in range(self._count)]
-        row = {"upload, peer": (by_peer := self._by_peer(peer, "upload", names))}
-        row["upload, store again"] = by_store = measure(_upload_by_store, *common, names)
-        row["download, peer"] = self._by_peer(peer, "download", by_peer.result)
-        row["download, store again"] = measure(_download_by_store, *common, by_store.result)
-        self._by_peer(peer, "delete", by_peer.result)
+        yield "hashing alone", measure(_hash, self._source, self._count)
+        yield "upload, tool", measure(_upload_by_tool, *common, names)
+        yield "upload, store", (by_store := measure(_upload_by_store, *common, names))
+        yield "download, tool", measure(_download_by_tool, *common, names)
+        yield "download, store", measure(_download_by_store, *common, by_store.result)
         self._delete(by_store.result)
-        return row
+        if peer:
+            names = [str(uuid.uuid4()) for _ in range(self._count)]
+            yield "upload, peer", (by_peer := self._by_peer(peer, "upload", names))
+            yield "upload, store again", (by_store := measure(_upload_by_store, *common, names))
+            yield "download, peer", self._by_peer(peer, "download", by_peer.result)
+            yield "download, store again", measure(_download_by_store, *common, by_store.result)
+            self._by_peer(peer, "delete", by_peer.result)
+            self._delete(by_store.result)
 
     def _by_peer(self, peer: str, action: str, names: Sequence[str]) -> Measured:
         """Let the peer measure itself, so that the time that it takes to load does not count."""
@@ -149,10 +148,7 @@ class _Task:
         store.close()
 
 
-def _lines(rows: list[dict[str, Measured]], peer: str | None) -> Iterator[str]:
-    for what in rows[0]:
-        seconds = median(row[what].seconds for row in rows)
-        yield f"{what}: {seconds:.2f} s, memory +{median(row[what].memory for row in rows):.0f} MiB"
+def _ratios(rows: list[dict[str, Measured]], peer: str | None) -> Iterator[str]:
     # Each ratio is one of a round, because the load of a machine changes between rounds.
     upload = median(_floor(row) / row["upload, store"].seconds for row in rows)
     download = median(row["download, tool"].seconds / row["download, store"].seconds for row in rows)

@@ -4,11 +4,16 @@ import hashlib
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
+from benchmarks import processes
+from glance_mini_store.buffers import TRANSFER
+from glance_mini_store.drivers.rbd.credit import LIMIT
 from glance_mini_store.testing.contract import pattern, pieces
 from tests.functional.faults import workers_of
+from tests.functional.test_memory import Gauge
 from tests.http_server.running import eventually
 from tests.integration.served import Served
 from tests.integration.storage.ceph import Pools
@@ -106,6 +111,25 @@ class TestService(RbdTestCase):
         self.assertEqual(data, self.images.download(image).content)
         self.assertEqual(204, self.images.delete(image))
         self.assertEqual([], self.ceph.images())
+
+    def test_memory_of_sixteen_transfers_at_once_is_that_of_their_shares_and_requests(self) -> None:
+        data = pattern(48 * MIB)
+        images = [self.new_image(data) for _ in range(2)]
+        before = max(processes.own_pss_mib(pid) for pid in processes.tree(self.service.process.pid))
+        gauge = self.useFixture(Gauge(self.service))
+
+        def transfer(number: int) -> bool:
+            client = Images(self.service)
+            if number % 2:
+                return client.download(images[number % 4 // 2]).content == data
+            return client.upload(client.create(), pieces(data)).status_code == 204
+
+        with ThreadPoolExecutor(16) as pool:
+            self.assertEqual({True}, set(pool.map(transfer, range(16))))
+        # The first uploads, one for each processor, get four blocks in place of one. Threads and allocators take the rest.
+        shares = (16 + 3 * (os.cpu_count() or 1)) * TRANSFER // MIB
+        in_flight, rest = LIMIT // MIB + 16, 24
+        self.assertLess(gauge.peak - before, shares + in_flight + rest)
 
     def test_full_pool_is_413_and_leaves_nothing(self) -> None:
         """Ceph notices a quota with a delay, so the first upload may be too early."""

@@ -19,6 +19,9 @@ from benchmarks.service import Service
 
 READERS = 16
 
+DELAY = 1.0
+"""Seconds before the web server answers: a store that is far away, beside which the work of the requests is small."""
+
 
 @dataclass
 class WebServer:
@@ -56,7 +59,7 @@ def web_server(size: int, folder: str | None) -> Iterator[WebServer]:
             for _ in range(0, size, MIB):
                 file.write(noise.read(MIB))
         with log.open("wb") as output:
-            command = [sys.executable, "-m", "benchmarks.web", str(source)]
+            command = [sys.executable, "-m", "benchmarks.web", str(source), str(DELAY)]
             process = subprocess.Popen(command, stdout=output)
         try:
             while not log.read_text().endswith("\n"):

@@ -18,6 +18,9 @@ from glance_mini.cache import entry as files
 from glance_mini.cache.entry import BLOCK, DATA, INDEX, Entry
 from glance_mini.cache.locks import node_lock
 
+_SLACK = 20
+"""When images make room, so much more than is needed, as a part of the limit, that the next ones need not look."""
+
 _OPEN_ATTEMPTS = 50
 _OPEN_PAUSE = 0.01
 
@@ -94,8 +97,25 @@ class CacheDirectory:
                 return entry
             if attempt:
                 time.sleep(_OPEN_PAUSE)
+            if not self._is_usable(name, size):
+                self._discard(name)
             self._make(name, size)
         return None
+
+    def _is_usable(self, name: str, size: int) -> bool:
+        """Return whether the entry is none of another form or for another size; one that is not there is."""
+        with _index(self._entries / name) as index:
+            if index is None:
+                return not (self._entries / name).exists()
+            header = files.read_header(index)
+            return header is not None and header.size == size and (self._entries / name / DATA).exists()
+
+    def _discard(self, name: str) -> None:
+        """Remove an entry, whatever it holds."""
+        away = self._trash / secrets.token_hex(8)
+        with suppress(FileNotFoundError):
+            os.rename(self._entries / name, away)
+            shutil.rmtree(away, ignore_errors=True)
 
     def _make(self, name: str, size: int) -> None:
         """Make the entry in one step, unless it exists."""
@@ -163,7 +183,7 @@ class CacheDirectory:
         with self.lock("room", wait=True):
             total = self._read_total()
             if total is None or total + count > self.limit:
-                total, _ = self._shrink(self.limit - count, keep=name)
+                total, _ = self._shrink(self.limit - count - self.limit // _SLACK, keep=name)
             if total + count > self.limit:
                 self._write_total(total)
                 return False
@@ -232,10 +252,8 @@ class CacheDirectory:
         with os.scandir(self._entries) as found:
             for item in found:
                 if self._kept(item.name) is None and Path(item.path).exists():
-                    away = self._trash / secrets.token_hex(8)
-                    with suppress(FileNotFoundError):
-                        os.rename(item.path, away)
-                        leftovers.append(away)
+                    leftovers.append(Path(item.path))
+                    self._discard(item.name)
         for each in leftovers:
             shutil.rmtree(each, ignore_errors=True)
         return len(leftovers)

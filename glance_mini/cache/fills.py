@@ -56,11 +56,14 @@ class Fills:
         for fill in unwanted:
             fill.cancellation.cancel()
 
-    def start(self, image: Image, entry: Entry, claim: Claim, source: Source) -> Fill | None:
-        """Begin to fill the blocks of ``claim``, which is closed at the end; None if there is no room or no thread."""
+    def start(self, image: Image, entry: Entry, claim: Claim, source: Source, patience: float = 0.0) -> Fill | None:
+        """Begin to fill the blocks of ``claim``, which is closed at the end; None if there is no room or no thread.
+
+        ``patience``: the seconds to wait for a thread.
+        """
         with ExitStack() as undo:
             undo.callback(claim.close)
-            if self._is_stopping or not self._slots.acquire(blocking=False):
+            if self._is_stopping or not self._slots.acquire(timeout=patience):
                 return None
             undo.callback(self._slots.release)
             count = min(claim.end * BLOCK, entry.size) - claim.first * BLOCK

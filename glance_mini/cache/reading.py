@@ -75,6 +75,7 @@ class CachedChunks(Iterator[bytes]):
         self._hash: ImageHash | None = None
         self._verification: Claim | None = None
         self._damaged: int | None = None
+        self._patience = 0.0
 
     def open(self, is_complete: bool) -> None:
         """Read the first block ahead, so that a store that fails is noticed before the response begins.
@@ -92,6 +93,7 @@ class CachedChunks(Iterator[bytes]):
 
     def fetch(self) -> bool:
         """Wait until all blocks of the read are there and return True; False if the cache does not get them."""
+        self._patience = STALLED
         blocks = range(self._position // BLOCK, self._last_block())
         is_there = all(self._wait_for(block) is not None for block in blocks)
         if self._fill is not None:
@@ -186,7 +188,7 @@ class CachedChunks(Iterator[bytes]):
             if self._entry.missing(block, block + 1) is None:
                 claim.close()
                 return True
-            self._fill = self._fills.start(self._image, self._entry, claim, self._source)
+            self._fill = self._fills.start(self._image, self._entry, claim, self._source, self._patience)
             return self._fill is not None
         return True
 

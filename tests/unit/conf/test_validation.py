@@ -31,6 +31,10 @@ WRONG = (
     ("server", "max_transfers", "64", "64 transfers would take all of the 64 threads"),
     ("server", "tls_key", "key.pem", "both must be set"),
     ("workers", "priorities", "import:high", "'high' for import is not a number"),
+    ("DEFAULT", "image_cache_dir", "/cache", "'centralized_db' needs worker_self_reference_url"),
+    ("DEFAULT", "image_cache_driver", "memcached", "memcached"),
+    ("paste_deploy", "flavor", "keystone+caching", "image_cache_dir: must be set"),
+    ("paste_deploy", "flavor", "+caching", "must be named"),
 )
 
 
@@ -67,11 +71,12 @@ class TestValidation(testtools.TestCase):
 
     def test_no_authentication_is_refused_beyond_loopback(self):
         for bind in ("0.0.0.0:9292", "[::]:9292", "192.0.2.1:9292", "images.example.org:9292"):
-            configuration = self.load(f"[server]\nbind = {bind}\n[paste_deploy]\nflavor = none\n")
+            for flavor in ("none", "none+caching", "none+cachemanagement"):
+                configuration = self.load(f"[server]\nbind = {bind}\n[paste_deploy]\nflavor = {flavor}\n")
 
-            error = self.assertRaises(ConfigurationError, validate, configuration)
+                error = self.assertRaises(ConfigurationError, validate, configuration)
 
-            self.assertIn("every caller would be an administrator", str(error))
+                self.assertIn("every caller would be an administrator", str(error))
 
     def test_no_authentication_is_allowed_on_loopback(self):
         for bind in ("127.0.0.1:9292", "127.8.0.1:1", "[::1]:9292", "localhost:9292"):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import fixtures
 import openstack
+import requests
 import yaml
 from keystoneauth1 import session
 from keystoneauth1.identity import v3
@@ -46,7 +47,7 @@ class Cloud(fixtures.Fixture):
         super().__init__()
         self.keystone_url = keystone["TEST_KEYSTONE_URL"]
         self._password = keystone["TEST_KEYSTONE_PASSWORD"]
-        self._image_url = url
+        self.image_url = url
         self.region = f"test-{uuid.uuid4().hex}"
 
     def _setUp(self):
@@ -57,7 +58,7 @@ class Cloud(fixtures.Fixture):
         self.addCleanup(self.identity.delete_region, self.region)
         self.image_service = self.identity.find_service("glance", ignore_missing=False)
         self._publish(self.identity.find_service("keystone", ignore_missing=False), self.keystone_url)
-        self._publish(self.image_service, self._image_url)
+        self._publish(self.image_service, self.image_url)
 
     def _publish(self, service, url):
         place = {"service_id": service.id, "region_id": self.region}
@@ -132,3 +133,8 @@ class CloudService(fixtures.Fixture):
         if user not in self._tokens:
             self._tokens[user] = self.cloud.session(user).get_token()
         return {"X-Auth-Token": self._tokens[user], **more}
+
+    def request(self, user, method, path, **arguments):
+        """Return the answer to ``user``; None is somebody without a token."""
+        headers = {**(self.headers(user) if user else {}), **arguments.pop("headers", {})}
+        return requests.request(method, self.url + path, headers=headers, timeout=60, **arguments)

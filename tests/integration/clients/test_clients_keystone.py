@@ -48,8 +48,7 @@ class KeystoneTestCase(ServiceTestCase):
 
     def request(self, user, method, path, **arguments):
         """Return the answer to ``user``; None is somebody without a token."""
-        headers = {**(self.running.headers(user) if user else {}), **arguments.pop("headers", {})}
-        return requests.request(method, self.running.url + path, headers=headers, timeout=30, **arguments)
+        return self.running.request(user, method, path, **arguments)
 
     def create(self, user, **properties):
         """Return the id of a new image."""

@@ -141,7 +141,13 @@ LEASE = timedelta(seconds=60, milliseconds=500)
 KEEP = timedelta(days=2)
 TOGETHER = {IMAGE_SIZE_TOTAL: ("image_size_deleted", "image_stage_total")}
 LIMITS = Limits(
-    {IMAGE_SIZE_TOTAL: 2**45, IMAGE_COUNT_TOTAL: 0}, properties=10, tags=5, members=4, locations=3, together=TOGETHER
+    {IMAGE_SIZE_TOTAL: 2**45, IMAGE_COUNT_TOTAL: 0},
+    properties=10,
+    tags=5,
+    members=4,
+    locations=3,
+    required=("os_distro",),
+    together=TOGETHER,
 )
 
 LOCATION = Location("file:///images/ü", {"store": "fast", "nested": {"deep": [1, None, True]}}, "active", 7)

@@ -11,13 +11,25 @@ from glance_mini.domain.errors import Forbidden, NotFound
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import ImportRequest
 from glance_mini.domain.job import JobQuery
+from glance_mini.domain.metadefs import NamespaceContent, NamespacePage
 from glance_mini.domain.query import EVERYTHING, ImageQuery, Page, Scope
 from glance_mini.layers.auth import AuthLayer
-from glance_mini.operations import OPERATIONS, data, images, imports, locations, members, records, tasks
+from glance_mini.operations import (
+    OPERATIONS,
+    data,
+    images,
+    imports,
+    locations,
+    members,
+    metadef_parts,
+    metadefs,
+    records,
+    tasks,
+)
 from glance_mini.operations.base import ImageOperation, Operation
 from glance_mini.testing.operations import make_operation
 from glance_mini.testing.recorder import Recorder
-from glance_mini.testing.samples import IMAGE_ID, make_context, make_image, make_job
+from glance_mini.testing.samples import IMAGE_ID, make_context, make_image, make_job, make_namespace
 from tests.unit.layers.support import ADMIN, ANONYMOUS, CLOUDLESS_ADMIN, MEMBER, OTHER, OWNER, stand
 
 IMAGE = make_image()
@@ -38,6 +50,19 @@ CHANGES = (
     members.DeleteMember(IMAGE_ID, IMAGE, "p2"),
 )
 """What the owner of an image may do to it, and an administrator."""
+
+
+NAMESPACE = make_namespace()
+NAMESPACE_CHANGES = (
+    metadefs.ModifyNamespace("sample", NAMESPACE, make_namespace()),
+    metadefs.DeleteNamespace("sample", NAMESPACE),
+    metadefs.AddAssociation("sample", NAMESPACE),
+    metadefs.RemoveAssociation("sample", NAMESPACE, "t"),
+    metadef_parts.AddProperty("sample", NAMESPACE),
+    metadef_parts.AddTags("sample", NAMESPACE),
+    metadef_parts.DeleteObjects("sample", NAMESPACE),
+)
+"""What the owner of a namespace may do to it, and an administrator."""
 
 
 @dataclass(frozen=True)
@@ -330,3 +355,47 @@ class TestMembers(AuthCase):
     def test_a_member_cannot_end_its_membership_or_bring_others_in(self) -> None:
         self.refused(Forbidden, MEMBER, members.DeleteMember(IMAGE_ID, IMAGE, "p2"))
         self.refused(Forbidden, MEMBER, members.AddMember(IMAGE_ID, IMAGE, "p3"))
+
+
+class TestNamespaces(AuthCase):
+    def test_owner_and_administrator_may_change_a_namespace(self) -> None:
+        for op in NAMESPACE_CHANGES:
+            for context in (OWNER, ADMIN, CLOUDLESS_ADMIN):
+                self.assertEqual([op], self.call(context, op).seen)
+
+    def test_whoever_sees_a_namespace_cannot_change_it_for_that(self) -> None:
+        for op in NAMESPACE_CHANGES:
+            self.refused(Forbidden, OTHER, op)
+            self.refused(Forbidden, replace(ADMIN, read_only=True), op)
+            self.refused(Forbidden, OWNER, replace(op, found=make_namespace(owner=None)))
+
+    def test_whoever_sees_a_namespace_reads_it(self) -> None:
+        for op in (metadefs.GetNamespace("sample", NAMESPACE), metadef_parts.GetTags("sample", NAMESPACE)):
+            for context in (OTHER, ANONYMOUS):
+                self.assertEqual([op], self.call(context, op).seen)
+
+    def test_namespace_is_looked_for_among_those_the_caller_may_see(self) -> None:
+        for context, scope in ((OTHER, Scope("p2")), (ADMIN, Scope("p1", True)), (ANONYMOUS, Scope())):
+            scope = replace(scope, project_id=context.project_id)
+            found = self.call(context, metadefs.GetNamespace("sample"), load_metadef_namespace=NAMESPACE).seen
+            self.assertEqual(metadefs.LoadNamespace("sample", scope), found[0])
+            page = NamespacePage(())
+            listed = self.call(context, metadefs.GetNamespaces(), get_metadef_namespaces=page).seen
+            self.assertEqual([metadefs.GetNamespaces(scope=scope)], listed)
+
+    def test_new_namespace_belongs_to_the_project_of_the_caller(self) -> None:
+        bare = make_namespace(owner=None)
+        for op in (metadefs.AddNamespace(NamespaceContent(bare)), metadefs.ModifyNamespace("sample", NAMESPACE, bare)):
+            for context in (OWNER, ADMIN):
+                (seen,) = self.call(context, op).seen
+                written = seen.content.namespace if isinstance(seen, metadefs.AddNamespace) else seen.new  # type: ignore[attr-defined]
+                self.assertEqual(context.project_id, written.owner)
+
+    def test_only_administrators_give_a_namespace_to_another_project(self) -> None:
+        theirs = make_namespace(owner="p2")
+        for op in (
+            metadefs.AddNamespace(NamespaceContent(theirs)),
+            metadefs.ModifyNamespace("sample", NAMESPACE, theirs),
+        ):
+            self.refused(Forbidden, OWNER, op)
+            self.assertEqual([op], self.call(ADMIN, op).seen)

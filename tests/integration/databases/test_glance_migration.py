@@ -90,6 +90,12 @@ def plain(image):
     return kept
 
 
+def plain_namespace(shown):
+    """Return what both APIs show of a namespace in the same way: Glance gives the objects in it more fields."""
+    fields = ("name", "description", "required", "properties")
+    return {**shown, "objects": [{name: each[name] for name in fields} for each in shown["objects"]]}
+
+
 def differences(theirs, ours):
     """Return the first values that differ, by image and field, as theirs and ours."""
     found = {}
@@ -170,7 +176,7 @@ class Moving:
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(check, [images[key] for key in closely or images]))
-        self.assertEqual(theirs(NAMESPACE), self.show(NAMESPACE))
+        self.assertEqual(plain_namespace(theirs(NAMESPACE)), plain_namespace(self.show(NAMESPACE)))
         return images
 
     def test_both_apis_show_the_same_after_each_run(self):

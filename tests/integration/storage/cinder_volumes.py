@@ -5,8 +5,6 @@ import time
 import uuid
 
 import fixtures
-from cinderclient import api_versions, exceptions
-from cinderclient.v3.client import Client
 from keystoneauth1 import session
 from keystoneauth1.identity import v3
 from oslo_config import cfg
@@ -37,6 +35,10 @@ class Project:
     """A project of Cinder as one of its users sees it."""
 
     def __init__(self, service, user, project, url=None):
+        # Only the integration tests have it; all tests are imported to be listed.
+        from cinderclient.api_versions import APIVersion
+        from cinderclient.v3.client import Client
+
         self.user, self.project = user, project
         self._plugin = v3.Password(
             service["TEST_KEYSTONE_URL"],
@@ -47,7 +49,7 @@ class Project:
             project_domain_id="default",
         )
         self.session = session.Session(self._plugin, timeout=SECONDS)
-        self.client = Client(session=self.session, api_version=api_versions.APIVersion("3.54"))
+        self.client = Client(session=self.session, api_version=APIVersion("3.54"))
 
     @property
     def id(self):
@@ -67,7 +69,9 @@ class Project:
 
     def begin_to_remove(self, volume_id):
         """Let Cinder remove a volume with its snapshots and attachments, as far as it can do that now."""
-        with contextlib.suppress(exceptions.ClientException):
+        from cinderclient.exceptions import ClientException
+
+        with contextlib.suppress(ClientException):
             for attachment in self.client.attachments.list(search_opts={"volume_id": volume_id}):
                 self.client.attachments.delete(attachment)
             self.client.volumes.delete(volume_id, cascade=True)

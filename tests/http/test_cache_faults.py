@@ -407,9 +407,10 @@ class TestKilled(CacheTest):
             self.kill(self.directory, name, len(data), "fill", source, after=after)
             self.assertEqual(data, self.download(image_id).body)
             self.assertEqual(data, self.download(image_id).body)
-            self.assertEqual(1, len(self.store.reads))
-            offset, length = self.store.reads[0]
-            self.assertEqual(len(data), offset + (len(data) if length is None else length))
+            # The process may have come to the end before it was killed.
+            self.assertLessEqual(len(self.store.reads), 1)
+            for offset, length in self.store.reads:
+                self.assertEqual(len(data), offset + (len(data) if length is None else length))
 
     def test_while_evicting(self):
         image_id, data = self.upload(4 * MIB)

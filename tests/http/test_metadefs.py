@@ -223,7 +223,7 @@ BAD_NAMESPACES: list[dict[str, Any]] = [
     {"owner": "x" * 256},
     {"properties": {"p": {"title": "no type"}}},
     {"properties": {"x" * 81: BUS}},
-    {"properties": {"p": {**BUS, "pattern": "("}}},
+    {"properties": {"p": {**BUS, "pattern": 1}}},
     {"objects": [{"name": "o", "properties": {"p": {**BUS, "pattern": "x" * 1001}}}]},
     {"objects": [{}]},
     {"tags": ["fast"]},
@@ -236,8 +236,7 @@ BAD_PROPERTIES: list[dict[str, Any]] = [
     {"name": ""},
     {"minLength": -1},
     {"minimum": "1"},
-    {"pattern": "("},
-    {"pattern": "(" * 500},
+    {"pattern": 1},
     {"pattern": "x" * 1001},
     {"enum": "a"},
     {"required": "a"},
@@ -333,9 +332,22 @@ class ViewTest(MetadefTest):
         shown = {each["namespace"] for each in self.call(200, "GET", NAMESPACES)["namespaces"]}
         self.assertEqual(set(ODD_NAMES), shown)
 
-    def get(self, path: str) -> Any:
+    def test_slashes_are_parts_of_names_only_where_the_server_tells_how_the_path_was_sent(self) -> None:
+        self.make(tags=[{"name": "a/b"}, {"name": "a%2Fb"}])
+        sent = f"{ACME}/tags/a%2Fb"
+        self.call(404, "GET", sent)
+        self.assertEqual("a/b", self.get(sent)["name"])
+        self.assertEqual("a%2Fb", self.get(f"{ACME}/tags/a%252Fb")["name"])
+        for raw in (f"/elsewhere{sent}?x=%2F", f"http://host{sent}"):
+            self.assertEqual("a/b", self.get(sent, raw)["name"])
+        image = self.create()
+        request = Request.blank(f"/v2/images/{image}/tags/a%2Fb", method="PUT", headers={"X-Auth-Token": "member"})
+        request.environ["RAW_URI"] = f"/v2/images/{image}/tags/a%2Fb"
+        self.assertEqual(404, request.get_response(self.service.app).status_int)
+
+    def get(self, path: str, raw: str | None = None) -> Any:
         """Return what is at ``path``, which the server hands on as it was sent, too."""
-        request = Request.blank(path, headers={"X-Auth-Token": "admin"}, environ={"RAW_URI": path})
+        request = Request.blank(path, headers={"X-Auth-Token": "admin"}, environ={"RAW_URI": raw or path})
         answer = request.get_response(self.service.app)
         self.assertEqual(200, answer.status_int, (path, answer.text))
         return answer.json

@@ -24,8 +24,9 @@ from glance_mini.metrics import Metrics
 from glance_mini.notifications.publisher import Publisher
 from glance_mini.operations import OPERATIONS, data, images, members, records
 from glance_mini.operations.base import Operation
+from glance_mini.operations.metadef_parts import AddTag, GetTag
 from glance_mini.testing.operations import make_operation, make_result
-from glance_mini.testing.samples import IMAGE_ID, make_context, make_image
+from glance_mini.testing.samples import IMAGE_ID, make_context, make_image, make_namespace
 from glance_mini_store import errors as store_errors
 from tests.unit.layers.support import stand
 
@@ -36,6 +37,7 @@ IMAGE = make_image(
     tags=("t",),
     locations=(Location("swift://user:passw0rd@host/container/object"),),
 )
+NAMESPACE = make_namespace()
 RENAME = (PropertyChange("replace", "name", "changed"),)
 
 SEND_KEYS = {"bytes_sent", "image_id", "owner_id", "receiver_tenant_id", "receiver_user_id"}
@@ -168,6 +170,8 @@ class TestFailures(NotifierCase):
             (download, Forbidden(reason="deactivated"), "image.send", "warn", "forbidden"),
             (upload, Conflict(reason="not queued"), "image.upload", "error", "conflict"),
             (members.AddMember(IMAGE_ID, IMAGE, "p2"), limit, "image.member.create", "warn", "quota.exceeded"),
+            (AddTag("n", NAMESPACE, "t"), limit, "metadef_tag.create", "warn", "quota.exceeded"),
+            (GetTag("n", NAMESPACE, "t"), Unavailable(reason="x"), "metadef.get_metadef_tag", "error", "unavailable"),
         ]
         for op, error, event, priority, code in table:
             heard = self.fail(op, error)

@@ -31,7 +31,6 @@ WRONG = (
     ("server", "max_transfers", "64", "64 transfers would take all of the 64 threads"),
     ("server", "tls_key", "key.pem", "both must be set"),
     ("workers", "priorities", "import:high", "'high' for import is not a number"),
-    ("DEFAULT", "image_cache_dir", "/cache", "'centralized_db' needs worker_self_reference_url"),
     ("DEFAULT", "image_cache_driver", "memcached", "memcached"),
     ("paste_deploy", "flavor", "keystone+caching", "image_cache_dir: must be set"),
     ("paste_deploy", "flavor", "+caching", "must be named"),
@@ -60,6 +59,20 @@ class TestValidation(testtools.TestCase):
                 self.assertIn(f"[{group}]", str(error))
                 self.assertIn(name, str(error))
                 self.assertIn(fragment, str(error))
+
+    def test_a_central_record_of_caches_needs_a_name_of_the_node(self):
+        text = "[DEFAULT]\nimage_cache_dir = /cache\n"
+        for more in ("worker_self_reference_url = http://node1\n", "image_cache_driver = sqlite\n"):
+            validate(self.load(text + more))
+        error = self.assertRaises(ConfigurationError, validate, self.load(text))
+        self.assertIn("[DEFAULT] image_cache_driver: 'centralized_db' needs worker_self_reference_url", str(error))
+
+    def test_rules_of_prefetching_are_understood(self):
+        text = "[DEFAULT]\nimage_cache_dir = /cache\nimage_cache_driver = sqlite\n[cache]\nprefetch = "
+        validate(self.load(f"{text}public, tag:gold, popular:20\n"))
+        for wrong in ("private", "tag:", "popular:0", "popular:many"):
+            error = self.assertRaises(ConfigurationError, validate, self.load(f"{text}{wrong}\n"))
+            self.assertIn(f"[cache] prefetch: '{wrong}' is none of", str(error))
 
     def test_all_that_is_wrong_is_said_at_once(self):
         configuration = self.load("[DEFAULT]\nuser_storage_quota = x\nhashing_algorithm = y\n")

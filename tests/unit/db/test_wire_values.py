@@ -9,6 +9,7 @@ from typing import Any
 import testtools
 
 from glance_mini.domain import errors
+from glance_mini.domain.cache import CachedSize, CacheRecord
 from glance_mini.domain.cause import Cause
 from glance_mini.domain.changes import LocationChange, PropertyChange, TagChange
 from glance_mini.domain.errors import GlanceMiniError
@@ -41,6 +42,18 @@ from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer
 from glance_mini.operations import DATA_CALLS
 from glance_mini.operations.base import DataCall
+from glance_mini.operations.cache import (
+    FindCachedNodes,
+    ForgetCached,
+    ListCacheRecords,
+    ListCachingQueue,
+    ListInactiveImages,
+    ListPopularImages,
+    QueueCaching,
+    RecordCached,
+    RecordCacheHits,
+    UnqueueCaching,
+)
 from glance_mini.operations.images import CreateImage, ListImages, RestoreImage, UpdateImage
 from glance_mini.operations.jobs import (
     AddJob,
@@ -348,6 +361,20 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (TakeOverNamespaces((CONTENT,), ("T",), True), TakenOver(changed=1)),
     (ListRecords(IMAGE_ID, 10, 100), (RECORD,)),
     (ListBuried(IMAGE_ID, 10), (BuriedId(IMAGE_ID, TIME), BuriedId("x"))),
+    (
+        ListCacheRecords("n1"),
+        (CacheRecord(IMAGE_ID, 2**40, True, 7, TIME, LATER), CacheRecord("x", 0, False, 0, TIME, TIME)),
+    ),
+    (RecordCacheHits("n1", {IMAGE_ID: 3}), None),
+    (RecordCached("n1", (CachedSize(IMAGE_ID, 2**40, True),)), None),
+    (ForgetCached("n1", frozenset({IMAGE_ID}), timedelta(days=3)), 1),
+    (ForgetCached("n1"), 0),
+    (QueueCaching("n1", IMAGE_ID), None),
+    (ListCachingQueue("n1"), (IMAGE_ID, "x")),
+    (UnqueueCaching("n1", frozenset({IMAGE_ID})), 1),
+    (FindCachedNodes(IMAGE_ID), ("n1", "n2")),
+    (ListPopularImages(10), (IMAGE_ID,)),
+    (ListInactiveImages(frozenset({IMAGE_ID, "x"})), frozenset({"x"})),
 ]
 """A call of each class, with a result of it."""
 

@@ -1,6 +1,6 @@
 """Reads a large object in several ranges at once, in order and in memory that is borrowed.
 
-It pays where one connection is slow and several are faster: a far server, or one that limits each connection. A range
+It pays where one connection is slow and several are faster, for example if the server limits each connection. A range
 is fetched by a thread of its own, which ends with it, so that no thread waits for a slow reader.
 """
 
@@ -30,8 +30,8 @@ def ranges_option(name: str) -> cfg.IntOpt:
         min=0,
         max=16,
         help="How many ranges of 8 MiB of a large read are fetched at once, each by a connection of its own, as far as "
-        "the memory of transfers allows. Reads become faster if the service is far, or limits each connection, and "
-        "slower if it is near. 0 or 1: one connection reads all.",
+        "the memory of transfers allows. Reads become faster if the service limits each connection, and slower if it "
+        "is near. 0 or 1: one connection reads all.",
     )
 
 

@@ -126,7 +126,7 @@ class TestService(RbdTestCase):
 
         with ThreadPoolExecutor(16) as pool:
             self.assertEqual({True}, set(pool.map(transfer, range(16))))
-        # The first uploads, one for each processor, get four blocks in place of one. Threads and allocators take the rest.
+        # The first uploads, one for each processor, get four blocks in place of one. Threads take the rest.
         shares = (16 + 3 * (os.cpu_count() or 1)) * TRANSFER // MIB
         in_flight, rest = LIMIT // MIB + 16, 24
         self.assertLess(gauge.peak - before, shares + in_flight + rest)

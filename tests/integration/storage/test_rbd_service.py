@@ -23,10 +23,9 @@ from tests.integration.storage.rbd_case import MIB, Images, RbdTestCase, configu
 class TestService(RbdTestCase):
     """One process, short leases."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.options = configuration(self.ceph)
-        self.service = self.useFixture(Served(self.options, workers=1, users={"alice": ("demo", "member")}))
+    def start(self) -> None:
+        """Start the service on the pools of the class."""
+        self.service = self.useFixture(Served(configuration(self.ceph), users={"alice": ("demo", "member")}))
         self.images = Images(self.service)
 
     def new_image(self, data: bytes) -> str:
@@ -42,6 +41,7 @@ class TestService(RbdTestCase):
         self.assertEqual([], self.ceph.images())
 
     def test_image_is_uploaded_read_in_ranges_and_deleted(self) -> None:
+        self.start()
         data = b"".join(bytes([number]) * MIB for number in range(1, 20))
         image = self.images.create()
         sent = self.images.upload(image, iter([data[: 5 * MIB], data[5 * MIB :]]))
@@ -64,6 +64,7 @@ class TestService(RbdTestCase):
         self.assertNotIn("Traceback", self.service.log.read_text())
 
     def test_service_that_is_killed_in_an_upload_leaves_nothing_readable_and_nothing_in_the_pool(self) -> None:
+        self.start()
         image = self.images.create()
 
         def source() -> Iterator[bytes]:
@@ -83,6 +84,7 @@ class TestService(RbdTestCase):
         self.assertEqual(204, self.images.upload(image, b"data").status_code)
 
     def test_worker_that_is_killed_in_an_upload_leaves_nothing_in_the_pool(self) -> None:
+        self.start()
         image = self.images.create()
 
         def source() -> Iterator[bytes]:
@@ -97,6 +99,7 @@ class TestService(RbdTestCase):
         self.assert_freed(image)
 
     def test_service_that_is_killed_in_a_download_breaks_it_off_and_serves_the_image_again(self) -> None:
+        self.start()
         data = pattern(64 * MIB)
         image = self.new_image(data)
         answer = self.images.download(image, stream=True)
@@ -113,6 +116,7 @@ class TestService(RbdTestCase):
         self.assertEqual([], self.ceph.images())
 
     def test_memory_of_sixteen_transfers_at_once_is_that_of_their_shares_and_requests(self) -> None:
+        self.start()
         data = pattern(48 * MIB)
         images = [self.new_image(data) for _ in range(2)]
         before = max(processes.own_pss_mib(pid) for pid in processes.tree(self.service.process.pid))
@@ -163,7 +167,9 @@ class TestService(RbdTestCase):
         key = "AQAAAAAAAAAAEAAAAAAAAAAAAAAAAAAAAAAAAA=="
         keyring = f"[client.{self.ceph.name}]\nkey = {key}\n".encode()
         conf = self.ceph.new_user(self.ceph.name, self.ceph.may, keyring)
-        options = self.options.replace(self.ceph.user_conf, conf).replace("ceph:rbd", "ceph:rbd,other:memory")
+        options = (
+            configuration(self.ceph).replace(self.ceph.user_conf, conf).replace("ceph:rbd", "ceph:rbd,other:memory")
+        )
         options = options.replace("default_backend = ceph", "default_backend = other") + "optional = true\n"
         service = self.useFixture(Served(options, users={"alice": ("demo", "member")}))
         images = Images(service)

@@ -3,6 +3,7 @@
 import errno
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -14,6 +15,8 @@ from glance_mini_store.drivers.rbd import RbdDriver
 from glance_mini_store.drivers.rbd.answers import NoAnswer, answer, number_of
 from glance_mini_store.drivers.rbd.calls import MOST_LEFT, Calls
 from glance_mini_store.drivers.rbd.cluster import Access
+from glance_mini_store.drivers.rbd.credit import MIB, Credit
+from glance_mini_store.drivers.rbd.draft import Draft, Form
 from glance_mini_store.settings import resolve
 
 
@@ -92,6 +95,55 @@ class TestCalls(TestCase):
         while self.calls.left:
             pass
         self.assertEqual(5, self.calls.run(lambda: 5, look))
+
+
+class PendingWrites:
+    """An image of Ceph whose writes end when a test wants it."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.ends: list[Callable[[], None]] = []
+
+    def aio_write(self, data: bytes, offset: int, then: Callable[[Any], None]) -> None:
+        self.ends.append(lambda: then(mock.Mock(get_return_value=lambda: 0)))
+
+    def features(self) -> int:
+        return 1
+
+    def metadata_set(self, key: str, value: str) -> None:
+        pass
+
+    def resize(self, size: int) -> None:
+        self.size = size
+
+
+class TestCredit(TestCase):
+    def draft(self, credit: Credit) -> tuple[Draft, PendingWrites]:
+        image = PendingWrites()
+        library = mock.Mock(open_image=lambda *_: image)
+        draft = Draft(library, mock.Mock(), "rbd://name", "name", Form(23, None, thin=False), 1, credit)
+        draft.open(16 * MIB)
+        return draft, image
+
+    def test_requests_of_all_transfers_share_it_and_each_transfer_has_one_without(self) -> None:
+        credit = Credit(2 * MIB)
+        (first, its), (second, others) = self.draft(credit), self.draft(credit)
+        first.append(bytes(3 * MIB))
+        self.assertEqual((3, 0), (len(its.ends), credit.free))
+        second.append(bytes(MIB))
+        self.assertEqual(1, len(others.ends))
+        others.ends[0]()
+        second.append(bytes(MIB))
+        self.assertEqual((2, 0), (len(others.ends), credit.free))
+        for end in its.ends:
+            end()
+        self.assertEqual(2 * MIB, credit.free)
+
+    def test_write_that_ceph_never_ends_fails_in_time(self) -> None:
+        draft, _ = self.draft(Credit(0))
+        draft.append(bytes(MIB))
+        error = self.assertRaises(NoAnswer, draft.append, bytes(MIB))
+        self.assertIn("timed out", str(error))
 
 
 class TestAnswers(TestCase):

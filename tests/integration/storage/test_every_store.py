@@ -180,16 +180,18 @@ class TestBackends(EveryStoreCase):
 
     def test_full_backend_is_413_and_leaves_nothing(self):
         quota = "X-Container-Meta-Quota-Bytes"
-        self.backends.account.request("POST", self.backends.container, headers={quota: str(2 * MIB)})
+        self.backends.account.request("POST", self.backends.container, headers={quota: str(MIB // 2)})
         self.addCleanup(self.backends.account.request, "POST", self.backends.container, headers={quota: ""})
-        self.backends.gateway_admin("quota", "set", "--quota-scope", "user", "--max-size", str(2 * MIB))
-        self.backends.gateway_admin("quota", "enable", "--quota-scope", "user")
-        self.addCleanup(self.backends.gateway_admin, "quota", "disable", "--quota-scope", "user")
+        self.backends.gateway_admin("quota", "set", "--quota-scope", "bucket", "--max-size", str(2 * MIB))
+        self.backends.gateway_admin("quota", "enable", "--quota-scope", "bucket")
+        self.addCleanup(self.backends.gateway_admin, "quota", "disable", "--quota-scope", "bucket")
         (self.backends.root / "fault").write_text("writing full")
         self.addCleanup((self.backends.root / "fault").unlink)
         for store in ("s3", "swift", "sheepdog"):
-            self.refused(store, 413)
             self.refused(store, 413, data=DATA)
+            if store != "swift":
+                # Swift compares a quota with announced lengths, and this has none.
+                self.refused(store, 413)
         self.nothing_is_left()
 
     def test_missing_bucket_and_container_are_503(self):
@@ -220,13 +222,8 @@ class TestBackends(EveryStoreCase):
             theirs = self.stored(store, "bob", DATA[:MIB])
             (location,) = self.ask("admin", "GET", f"/v2/images/{theirs}").json()["locations"]
             image = self.create()
-            answer = self.ask(
-                "alice",
-                "POST",
-                f"/v2/images/{image}/locations",
-                403 if store == "none" else 400,
-                json={"url": location["url"]},
-            )
+            path = f"/v2/images/{image}/locations"
+            answer = self.ask("alice", "POST", path, 403, json={"url": location["url"]})
             self.clear(answer.text)
             self.assertEqual("queued", self.status(image))
             self.ask("alice", "DELETE", f"/v2/images/{image}", 204)

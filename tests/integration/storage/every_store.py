@@ -27,7 +27,7 @@ HALF = 11 * MIB
 STORES = ("images", "s3", "swift", "rbd", "vmware", "sheepdog")
 OCTETS = {"Content-Type": "application/octet-stream"}
 USERS = {"alice": ("demo", "member"), "bob": ("other", "member"), "admin": ("admin", "admin")}
-SECONDS = 120
+SECONDS = 60
 
 _CONFIGURATION = """\
 [DEFAULT]

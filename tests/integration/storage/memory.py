@@ -11,17 +11,17 @@ MIB = 1024 * 1024
 SIZE = 256 * MIB
 
 
-def growth_of_transfers(driver: Driver, names: tuple[str, str]) -> int:
-    """Return by how many bytes a process grows that writes ``SIZE`` bytes twice, and reads them.
+def growth_of_transfers(driver: Driver, names: tuple[str, str], total: int = SIZE) -> int:
+    """Return by how many bytes a process grows that writes ``total`` bytes twice, and reads them.
 
     The size is announced for the first of the ``names`` and not for the second.
     """
     block = os.urandom(MIB)
 
     def transfer() -> None:
-        for name, size in zip(names, (SIZE, None), strict=True):
-            written = driver.write(name, (block for _ in range(SIZE // MIB)), size)
-            assert sum(map(len, driver.read(written.location))) == SIZE
+        for name, size in zip(names, (total, None), strict=True):
+            written = driver.write(name, (block for _ in range(total // MIB)), size)
+            assert sum(map(len, driver.read(written.location))) == total
 
     return growth(transfer)
 

@@ -3,8 +3,8 @@
 import os
 import signal
 import stat
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import requests
@@ -22,6 +22,7 @@ from tests.integration.storage.own_servers import object_gateway, swift_proxy
 
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 SLOW = 10 * 1024
+PATIENCE = 300
 RELAYED = ("s3", "swift")
 PAIRS = (("images", "s3"), ("s3", "swift"), ("swift", "rbd"), ("rbd", "vmware"), ("vmware", "s3"))
 
@@ -141,29 +142,34 @@ class TestBackends(EveryStoreCase):
         image, local = self.stored("s3"), self.stored("images")
         alone = self.measure(local)
         self.backends.s3_relay.rate = SLOW
-        uploads = [(new := self.create(), threading.Thread(target=self.upload, args=(new, "s3"))) for _ in range(3)]
-        for _, thread in uploads:
-            thread.start()
-        download = requests.get(
-            f"{self.served.url}/v2/images/{image}/file",
-            headers={"X-Auth-Token": self.served.tokens["alice"]},
-            stream=True,
-            timeout=SECONDS,
-        )
-        self.begin_copy(local, "s3")
-        beside = self.measure(local)
-        # Beside three other transfers of the same process, but not at their rate: that would be half an hour.
+        with ThreadPoolExecutor(4) as slow:
+            uploads = [slow.submit(self.upload, self.create()) for _ in range(3)]
+            download = slow.submit(self.patiently, "GET", image)
+            self.begin_copy(local, "s3")
+            try:
+                beside = self.measure(local)
+                is_busy = not any(each.done() for each in (*uploads, download))
+            finally:
+                self.backends.s3_relay.rate = None
+            self.assertEqual(DATA, download.result(PATIENCE).content)
+            for upload in uploads:
+                self.assertEqual(DATA, self.content(upload.result(PATIENCE)))
+        self.assertTrue(is_busy)
+        # Beside five other transfers of the same process, but not at their rate: that would be half an hour.
         self.assertLess(beside, 4 * alone + 2)
-        self.backends.s3_relay.rate = None
-        self.assertEqual(DATA, download.content)
-        for new, thread in uploads:
-            thread.join(SECONDS)
-            self.assertEqual(DATA, self.content(new))
         self.wait_for(lambda: "s3" in self.stores_of(local), self.whats_left)
 
-    def upload(self, image, store):
-        headers = {**OCTETS, "X-Image-Meta-Store": store}
-        self.ask("alice", "PUT", f"/v2/images/{image}/file", 204, data=DATA, headers=headers)
+    def upload(self, image):
+        """Upload to the store s3 and return the image."""
+        answer = self.patiently("PUT", image, data=DATA, headers={**OCTETS, "X-Image-Meta-Store": "s3"})
+        self.assertEqual(204, answer.status_code, answer.text)
+        return image
+
+    def patiently(self, method, image, headers=(), **arguments):
+        """Return an answer that takes long."""
+        headers = {"X-Auth-Token": self.served.tokens["alice"], **dict(headers)}
+        address = f"{self.served.url}/v2/images/{image}/file"
+        return requests.request(method, address, headers=headers, timeout=PATIENCE, **arguments)
 
     def measure(self, local):
         """Return how long uploads, downloads, an import and a look at the stores take where no store is slow."""
@@ -180,16 +186,18 @@ class TestBackends(EveryStoreCase):
 
     def test_full_backend_is_413_and_leaves_nothing(self):
         quota = "X-Container-Meta-Quota-Bytes"
-        self.backends.account.request("POST", self.backends.container, headers={quota: str(2 * MIB)})
+        self.backends.account.request("POST", self.backends.container, headers={quota: str(MIB // 2)})
         self.addCleanup(self.backends.account.request, "POST", self.backends.container, headers={quota: ""})
-        self.backends.gateway_admin("quota", "set", "--quota-scope", "user", "--max-size", str(2 * MIB))
-        self.backends.gateway_admin("quota", "enable", "--quota-scope", "user")
-        self.addCleanup(self.backends.gateway_admin, "quota", "disable", "--quota-scope", "user")
+        self.backends.gateway_admin("quota", "set", "--quota-scope", "bucket", "--max-size", str(2 * MIB))
+        self.backends.gateway_admin("quota", "enable", "--quota-scope", "bucket")
+        self.addCleanup(self.backends.gateway_admin, "quota", "disable", "--quota-scope", "bucket")
         (self.backends.root / "fault").write_text("writing full")
         self.addCleanup((self.backends.root / "fault").unlink)
         for store in ("s3", "swift", "sheepdog"):
-            self.refused(store, 413)
             self.refused(store, 413, data=DATA)
+            if store != "swift":
+                # Swift compares a quota with announced lengths, and this has none.
+                self.refused(store, 413)
         self.nothing_is_left()
 
     def test_missing_bucket_and_container_are_503(self):
@@ -220,13 +228,8 @@ class TestBackends(EveryStoreCase):
             theirs = self.stored(store, "bob", DATA[:MIB])
             (location,) = self.ask("admin", "GET", f"/v2/images/{theirs}").json()["locations"]
             image = self.create()
-            answer = self.ask(
-                "alice",
-                "POST",
-                f"/v2/images/{image}/locations",
-                403 if store == "none" else 400,
-                json={"url": location["url"]},
-            )
+            path = f"/v2/images/{image}/locations"
+            answer = self.ask("alice", "POST", path, 403, json={"url": location["url"]})
             self.clear(answer.text)
             self.assertEqual("queued", self.status(image))
             self.ask("alice", "DELETE", f"/v2/images/{image}", 204)

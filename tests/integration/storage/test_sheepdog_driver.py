@@ -60,7 +60,8 @@ class TestSheepdogContract(DriverContract, StandIn):
 class TestMemory(StandIn):
     def test_transfer_holds_little_memory_whatever_its_size(self) -> None:
         driver = self.new_driver(sheepdog_store_chunk_size=64)
-        self.assertLess(growth_of_transfers(driver, ("known", "unknown")), 16 * MIB)
+        # Of data of unknown size each few MiB take two runs of the stand-in, which takes time to start.
+        self.assertLess(growth_of_transfers(driver, ("known", "unknown"), 64 * MIB), 16 * MIB)
 
 
 class TestLocations(StandIn):

@@ -78,11 +78,12 @@ class TestTokens(KeystoneCase):
         revoked = []
 
         def chunks():
-            yield DATA[: MIB + 5]
+            # Between two segments: the body of a request that is refused cannot be sent again.
+            yield DATA[:MIB]
             revoked.append(account.token())
             headers = {"X-Subject-Token": revoked[0]}
             self.keystone("DELETE", "/auth/tokens", revoked[0], headers=headers).raise_for_status()
-            yield DATA[MIB + 5 :]
+            yield DATA[MIB:]
 
         location = driver.write(new_name(), chunks(), None).location
         self.assertEqual(DATA, b"".join(driver.read(location)))

@@ -34,6 +34,7 @@ REFERENCE = {
     ("DEFAULT", "property_protection_rule_format"): "roles",
     ("DEFAULT", "default_publisher_id"): "image.localhost",
     ("DEFAULT", "disabled_notifications"): [],
+    ("DEFAULT", "metadata_source_path"): None,
     ("DEFAULT", "image_cache_dir"): None,
     ("DEFAULT", "image_cache_driver"): "centralized_db",
     ("DEFAULT", "image_cache_max_size"): 10 * 1024**3,

@@ -177,7 +177,7 @@ class TestPaths(testtools.TestCase):
             "add_member": ("auth", "notifier", "policy", "quota", "location", "database"),
             "list_stores": ("notifier", "policy", "location"),
             "load_image": ("auth", "database"),
-            "record_import": ("quota", "database"),
+            "record_import": ("quota", "location", "database"),
             "claim_job": ("database",),
         }.items():
             self.assertEqual(path, stack.path(name), name)

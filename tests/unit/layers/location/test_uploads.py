@@ -217,11 +217,17 @@ class TestUploads(LocationCase):
         self.fails(store_errors.StorageFull, answers=answers)
 
     def test_a_write_that_left_data_leaves_its_transfer_for_the_reaper(self) -> None:
-        failure = store_errors.RemoteServiceUnavailable(reason="silent")
-        store_errors.mark_leftovers(failure)
-        self.driver.fails["write"] = lambda: failure
-        self.fails(store_errors.RemoteServiceUnavailable)
-        self.assertEqual(["begin_transfer"], self.recorder.names)
+        unmarked, marked = (store_errors.StorageFull(reason="full") for _ in range(2))
+        store_errors.mark_leftovers(marked)
+        for failure, has_remains in (
+            (unmarked, False),
+            (marked, True),
+            (store_errors.RemoteServiceUnavailable(reason="silent"), True),
+        ):
+            self.driver.fails["write"] = lambda failure=failure: failure
+            self.fails(type(failure))
+            self.assertEqual(NOTHING_LEFT, self.recorder.names)
+            self.assertEqual(has_remains, self.only("abort_transfer").has_remains)
 
     def test_data_whose_image_was_deleted_meanwhile_is_removed(self) -> None:
         self.fails(Gone, answers={"record_data": raising(Gone(kind="image", id=IMAGE_ID))})

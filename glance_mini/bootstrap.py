@@ -21,7 +21,7 @@ from glance_mini.cache.catalog import Catalog
 from glance_mini.cache.directory import CacheDirectory
 from glance_mini.cache.node import ImageCache
 from glance_mini.conf.database import sqlite_file
-from glance_mini.conf.image_cache import CENTRALIZED_DB
+from glance_mini.conf.image_cache import is_central
 from glance_mini.conf.paste_deploy import authentication
 from glance_mini.conf.staging import staging_directory
 from glance_mini.content.signatures import KeyManager
@@ -232,7 +232,7 @@ def open_cache(conf: cfg.ConfigOpts, data: DataAccess, metrics: Metrics, undo: E
     directory = CacheDirectory(Path(conf.image_cache_dir), conf.image_cache_max_size)
     try:
         directory.prepare()
-        if conf.image_cache_driver == CENTRALIZED_DB:
+        if is_central(conf):
             catalog = Catalog(data, conf.worker_self_reference_url or "", is_central=True)
         else:
             catalog = Catalog(open_cache_file(directory.path / conf.image_cache_sqlite_db), "", is_central=False)

@@ -17,7 +17,11 @@ OPTS = [
         "image_cache_driver",
         default=CENTRALIZED_DB,
         choices=[
-            (CENTRALIZED_DB, "in the database of the service, under the name ``worker_self_reference_url``"),
+            (
+                CENTRALIZED_DB,
+                "in the database of the service, under the name ``worker_self_reference_url``; where neither that nor "
+                "this option is set, as with ``sqlite``",
+            ),
             (SQLITE, "in a file on the node"),
             (XATTR, "the same as ``sqlite``, for configurations of older releases"),
         ],
@@ -42,6 +46,15 @@ OPTS = [
         help="The file of the driver ``sqlite``: a name in ``image_cache_dir``, or an absolute path.",
     ),
 ]
+
+
+def is_central(conf: cfg.ConfigOpts) -> bool:
+    """Tell whether the caches of all nodes are recorded in the database of the service.
+
+    A node without a name keeps its own records, unless the operator names the driver: then the start is refused.
+    """
+    is_named = conf.get_location("image_cache_driver").location is not cfg.Locations.opt_default
+    return conf.image_cache_driver == CENTRALIZED_DB and bool(is_named or conf.worker_self_reference_url)
 
 
 def register(conf: cfg.ConfigOpts) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from oslo_config import cfg
 
 from glance_mini.conf import MODULES
-from glance_mini.conf.image_cache import CENTRALIZED_DB
+from glance_mini.conf.image_cache import CENTRALIZED_DB, is_central
 from glance_mini.conf.paste_deploy import NO_AUTHENTICATION, authentication, cache_suffix
 from glance_mini.conf.server import host_and_port, is_loopback
 from glance_mini.conf.staging import staging_directory
@@ -172,7 +172,7 @@ def _cache(conf: cfg.ConfigOpts) -> Iterator[str]:
         yield f"[DEFAULT] image_cache_dir: must be set, because [paste_deploy] flavor ends with '{asked_for}'"
     if not conf.image_cache_dir:
         return
-    if conf.image_cache_driver == CENTRALIZED_DB and not conf.worker_self_reference_url:
+    if is_central(conf) and not conf.worker_self_reference_url:
         yield (
             f"[DEFAULT] image_cache_driver: '{CENTRALIZED_DB}' needs worker_self_reference_url, the name of this node "
             "in the database; 'sqlite' keeps the records on this node"

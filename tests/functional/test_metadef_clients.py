@@ -16,6 +16,7 @@ from glanceclient.shell import OpenStackImagesShell
 from glance_mini.standalone.state import StateDirectory
 from glance_mini.testing.data_access.metadefs import ODD_NAMES
 from tests.functional.service import Client, Service
+from tests.functional.test_start_errors import run
 
 IMAGE, FLAVOR = "OS::Glance::Image", "OS::Nova::Flavor"
 IMPORTED = {
@@ -35,6 +36,8 @@ class MetadefClientTest(testtools.TestCase):
         self.root = Path(self.useFixture(fixtures.TempDir()).path)
         self.state = StateDirectory(self.root / "state")
         self.service = self.useFixture(Service(self.state.path, "--no-worker"))
+        unload = ("glance-mini-manage", "db", "unload_metadefs", "--yes", "--state", self.state.path)
+        self.assertEqual(0, run(*unload).returncode)
 
     def namespaces(self):
         """Return the names of all namespaces."""
@@ -74,7 +77,8 @@ class OpenStackTest(MetadefClientTest):
         self.assertEqual([{"namespace": "Acme::Disk"}], listed)
         self.assertEqual(("public", False, "Acme::Disk"), (shown["visibility"], shown["protected"], shown["namespace"]))
         self.assertEqual([{"name": "safe"}], shown["tags"])
-        self.assertEqual((IMAGE, [{"Name": IMAGE}], [{"Name": IMAGE}]), (made["name"], associated, types))
+        self.assertEqual((IMAGE, [{"Name": IMAGE}]), (made["name"], associated))
+        self.assertIn({"Name": IMAGE}, types)
         self.assertEqual((["bus"], "Other"), ([each["name"] for each in properties], bus["title"]))
         self.assertEqual("Other", group["name"])
         self.assertEqual({"Tuning", "Other"}, {each["name"] for each in groups})

@@ -183,7 +183,11 @@ class PartsTest(StartErrorCase):
         directory = self.root / "file"
         directory.write_text("")
         cases = [
-            ("[DEFAULT]\nenabled_backends = images:fil\n", "driver fil cannot be loaded", "there are file, http"),
+            (
+                "[DEFAULT]\nenabled_backends = images:fil\n",
+                "driver fil cannot be loaded",
+                "there are cinder, file, http",
+            ),
             (f"[images]\nfilesystem_store_datadir = {directory}\n", "store images (driver file)", str(directory)),
             ("[domain]\nlayers = auth,polcy,database\n", "[domain] layers must name policy"),
             ("[DEFAULT]\nenabled_import_methods = magic\n", "enabled_import_methods names magic"),

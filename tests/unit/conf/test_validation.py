@@ -6,6 +6,7 @@ import testtools
 from fixtures import TempDir
 
 from glance_mini import conf
+from glance_mini.conf.image_cache import is_central
 from glance_mini.conf.server import host_and_port, is_loopback, max_transfers, transfers_per_project
 from glance_mini.conf.validation import validate
 from glance_mini.domain.errors import ConfigurationError
@@ -62,9 +63,13 @@ class TestValidation(testtools.TestCase):
 
     def test_a_central_record_of_caches_needs_a_name_of_the_node(self):
         text = "[DEFAULT]\nimage_cache_dir = /cache\n"
-        for more in ("worker_self_reference_url = http://node1\n", "image_cache_driver = sqlite\n"):
-            validate(self.load(text + more))
-        error = self.assertRaises(ConfigurationError, validate, self.load(text))
+        central, own = ("image_cache_driver = centralized_db\n", "image_cache_driver = sqlite\n")
+        name = "worker_self_reference_url = http://node1\n"
+        for more, expected in (("", False), (own, False), (own + name, False), (name, True), (central + name, True)):
+            configuration = self.load(text + more)
+            validate(configuration)
+            self.assertIs(expected, is_central(configuration), more)
+        error = self.assertRaises(ConfigurationError, validate, self.load(text + central))
         self.assertIn("[DEFAULT] image_cache_driver: 'centralized_db' needs worker_self_reference_url", str(error))
 
     def test_rules_of_prefetching_are_understood(self):

@@ -50,6 +50,8 @@ class TestService(CinderTestCase, KeystoneTestCase):
         stores = self.request("admin", "GET", "/v2/info/stores/detail").json()["stores"]
         expected = {"volume_type": self.volume_type.name, "use_multipath": False}
         self.assertEqual(("cinder", expected), (stores[0]["type"], stores[0]["properties"]))
+        # The volume stays attached for a while, for the next reader.
+        eventually(lambda: self.volumes()[0].status == "available", "the volume is detached")
         snapshot = self.admin.client.volume_snapshots.create(volume.id)
         eventually(lambda: self.admin.client.volume_snapshots.get(snapshot.id).status == "available", "a snapshot")
         self.assertEqual(409, self.status("alice", "DELETE", f"/v2/images/{image}"))

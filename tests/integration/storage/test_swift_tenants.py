@@ -39,10 +39,13 @@ class KeystoneCase(SwiftTestCase):
         return {"swift_store_endpoint": f"http://127.0.0.1:{self.relay.port}/v1/AUTH_$(project_id)s"}
 
     def expiring(self, token):
-        """Yield DATA; the token has expired after a part of it."""
-        yield DATA[: MIB + 5]
+        """Yield DATA; the token has expired after a part of it.
+
+        That is between two segments: the body of a request that is refused cannot be sent again.
+        """
+        yield DATA[:MIB]
         self.relay.expired.add(token())
-        yield DATA[MIB + 5 :]
+        yield DATA[MIB:]
 
     def left(self):
         return [path for account in (self.alice, self.bob, self.own) for path in account.everything(self.container)]
@@ -78,7 +81,7 @@ class TestTokens(KeystoneCase):
         revoked = []
 
         def chunks():
-            # Between two segments: the body of a request that is refused cannot be sent again.
+            # Between two segments, as in ``expiring``.
             yield DATA[:MIB]
             revoked.append(account.token())
             headers = {"X-Subject-Token": revoked[0]}

@@ -142,10 +142,17 @@ class UnifiedLimitsTest(LimitsTestCase):
         self.assertEqual(204, self.upload("alice", stored, b"x" * 2 * MIB).status_code)
         self.assertEqual(204, self.stage("alice", staged, 3 * MIB))
         wanted = {"method": {"name": "glance-direct"}}
-        path = f"/v2/images/{staged}/import"
-        self.assertEqual(413, self.status("alice", "POST", path, json=wanted))
+        path = f"/v2/images/{staged}"
+        self.assertEqual(202, self.status("alice", "POST", f"{path}/import", json=wanted))
+        eventually(lambda: self.request("alice", "GET", path).json()["status"] == "queued", "the import has failed")
+        (task,) = self.request("alice", "GET", f"{path}/tasks").json()["tasks"]
+        self.assertEqual("failure", task["status"])
+        self.assertIn("The limit for image_size_total is 4194304", task["message"])
+        usage = self.usage("alice")
+        self.assertEqual((2, 0), (usage["image_size_total"]["usage"], usage["image_stage_total"]["usage"]))
         self.assertEqual(204, self.status("alice", "DELETE", f"/v2/images/{stored}"))
-        self.assertEqual(202, self.status("alice", "POST", path, json=wanted))
+        self.assertEqual(204, self.stage("alice", staged, 3 * MIB))
+        self.assertEqual(202, self.status("alice", "POST", f"{path}/import", json=wanted))
         eventually(lambda: self.usage("alice")["image_size_total"]["usage"] == 3, "the import has ended")
         self.assertEqual(0, self.usage("alice")["image_stage_total"]["usage"])
 

@@ -100,7 +100,7 @@ def to_content(document: Document) -> NamespaceContent:
             ObjectDefinition(
                 str(each["name"]),
                 _text(each, "description"),
-                tuple(map(str, _strings(each, "required"))),
+                tuple(map(str, _list(each, "required"))),
                 _definitions(each),
             )
             for each in _list(document, "objects")
@@ -114,12 +114,7 @@ def to_document(content: NamespaceContent) -> Document:
     namespace = content.namespace
     return _without_empty(
         {
-            "namespace": namespace.name,
-            "display_name": namespace.display_name,
-            "description": namespace.description,
-            "visibility": namespace.visibility,
-            "protected": namespace.protected,
-            "owner": namespace.owner,
+            **namespace.attributes(),
             "resource_type_associations": [
                 _without_empty({"name": each.name, "prefix": each.prefix, "properties_target": each.properties_target})
                 for each in sorted(content.associations, key=_name)
@@ -167,11 +162,6 @@ def _text(values: Mapping[str, object], key: str) -> str | None:
 
 
 def _list(document: Document, key: str) -> Iterable[Document]:
-    found = document.get(key)
-    return found if isinstance(found, list) else []
-
-
-def _strings(document: Document, key: str) -> Iterable[object]:
     found = document.get(key)
     return found if isinstance(found, list) else []
 

@@ -88,6 +88,17 @@ class Namespace:
     deleted_at: datetime | None = None
     id: int | None = None
 
+    def attributes(self) -> dict[str, object]:
+        """Return what users set, under its names in the API."""
+        return {
+            "namespace": self.name,
+            "display_name": self.display_name,
+            "description": self.description,
+            "visibility": self.visibility,
+            "protected": self.protected,
+            "owner": self.owner,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class NamespaceContent:

@@ -60,15 +60,7 @@ RULES: Mapping[type[Operation[object]], Rules] = {
 
 def namespace_target(namespace: Namespace) -> Target:
     """Return the target for rules: the attributes of the namespace."""
-    return {
-        "namespace": namespace.name,
-        "display_name": namespace.display_name,
-        "description": namespace.description,
-        "visibility": namespace.visibility,
-        "protected": namespace.protected,
-        "owner": namespace.owner,
-        "project_id": namespace.owner,
-    }
+    return {**namespace.attributes(), "project_id": namespace.owner}
 
 
 def target_of_creation(context: Context, op: Operation[object]) -> Target:

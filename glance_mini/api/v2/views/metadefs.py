@@ -31,12 +31,7 @@ def namespace(content: NamespaceContent, prefix: str = "") -> View:
     """Return the view of a namespace; ``prefix`` precedes the names of its properties."""
     each = content.namespace
     view = _present(
-        namespace=each.name,
-        display_name=each.display_name,
-        description=each.description,
-        visibility=each.visibility,
-        protected=each.protected,
-        owner=each.owner,
+        **each.attributes(),
         created_at=each.created_at,
         updated_at=each.updated_at,
         self=path_of(each.name),

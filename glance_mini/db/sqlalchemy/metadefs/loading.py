@@ -8,7 +8,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, delete, select, update
 
 from glance_mini.db.sqlalchemy import locks
-from glance_mini.db.sqlalchemy.metadefs.namespaces import insert_content, read, values_of
+from glance_mini.db.sqlalchemy.metadefs.namespaces import insert_content, read
 from glance_mini.db.sqlalchemy.metadefs.parts import Parts
 from glance_mini.db.sqlalchemy.metadefs.rows import ASSOCIATIONS, OBJECTS, PROPERTIES, TAGS, to_namespace
 from glance_mini.db.sqlalchemy.metadefs.types import add_types
@@ -87,10 +87,10 @@ def _merge(
         merge(PROPERTIES, stored.properties, new.properties),
         merge(OBJECTS, stored.objects, new.objects),
         merge(TAGS, stored.tags, new.tags),
-        prefers_new and values_of(namespace) != values_of(replace(new.namespace, owner=namespace.owner)),
+        prefers_new and namespace.attributes() != replace(new.namespace, owner=namespace.owner).attributes(),
     ]
     if any(changed):
-        fields = values_of(replace(new.namespace, owner=namespace.owner)) if prefers_new else {}
+        fields = replace(new.namespace, owner=namespace.owner).attributes() if prefers_new else {}
         statement = update(metadef_namespaces).where(_COLUMNS.id == namespace.id)
         connection.execute(statement.values(**fields, updated_at=now))
     return any(changed)

@@ -88,7 +88,7 @@ def _replace(connection: Connection, own: NamespaceContent | None, content: Name
     if own is not None:
         connection.execute(delete(metadef_namespaces).where(metadef_namespaces.c.id == own.namespace.id))
     namespace = content.namespace
-    row = namespaces.values_of(namespace) | {"created_at": namespace.created_at, "updated_at": namespace.updated_at}
+    row = namespace.attributes() | {"created_at": namespace.created_at, "updated_at": namespace.updated_at}
     number = connection.execute(insert(metadef_namespaces).values(**row)).inserted_primary_key
     assert number is not None
     _insert(connection, ASSOCIATIONS, number[0], content.associations)

@@ -131,7 +131,7 @@ def insert_content(
     namespace = replace(content.namespace, created_at=now, updated_at=now)
     _check_name(connection, namespace.name)
     _check_number(connection, namespace.owner, bounds)
-    row = values_of(namespace) | {"created_at": now, "updated_at": now}
+    row = namespace.attributes() | {"created_at": now, "updated_at": now}
     number = connection.execute(insert(metadef_namespaces).values(**row)).inserted_primary_key
     assert number is not None
     namespace = replace(namespace, id=number[0])
@@ -153,7 +153,7 @@ def modify(connection: Connection, call: ModifyNamespace, now: datetime) -> Name
     if call.new.owner != before.owner:
         _check_number(connection, call.new.owner, call.bounds)
     after = replace(call.new, id=before.id, created_at=before.created_at, updated_at=now)
-    row = values_of(after) | {"updated_at": now}
+    row = after.attributes() | {"updated_at": now}
     connection.execute(update(metadef_namespaces).where(_COLUMNS.id == before.id).values(**row))
     return NamespaceContent(after, ASSOCIATIONS.all(connection, after.id))
 
@@ -189,18 +189,6 @@ def _check_number(connection: Connection, owner: str | None, bounds: MetadefLimi
     if bounds.namespaces is not None:
         counted = select(func.count()).select_from(metadef_namespaces).where(_COLUMNS.owner == owner)
         bounds.check("namespaces", connection.execute(counted).scalar_one() + 1)
-
-
-def values_of(namespace: Namespace) -> dict[str, object]:
-    """Return the columns of ``namespace`` but for its id and its times."""
-    return {
-        "namespace": namespace.name,
-        "display_name": namespace.display_name,
-        "description": namespace.description,
-        "visibility": namespace.visibility,
-        "protected": namespace.protected,
-        "owner": namespace.owner,
-    }
 
 
 def _named(name: str) -> AnySelect:

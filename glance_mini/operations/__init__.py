@@ -5,6 +5,7 @@
 """
 
 from glance_mini.operations import (
+    bases,
     cache,
     data,
     images,
@@ -39,6 +40,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + outbox.OPERATIONS
     + cache.OPERATIONS
     + migration.OPERATIONS
+    + bases.OPERATIONS
 )
 
 DATA_CALLS = tuple(operation for operation in OPERATIONS if issubclass(operation, DataCall))

@@ -249,7 +249,7 @@ def open_cache_keeper(conf: cfg.ConfigOpts, services: Services, cache: ImageCach
     """Return the background work on the cache of this node, without starting it; log which stores it leaves out."""
     from glance_mini.cache.keeper import CacheKeeper
     from glance_mini.cache.settings import CacheSettings
-    from glance_mini.cache.source import Source
+    from glance_mini.cache.prefetch import source_of
 
     for store in services.stores:
         with suppress(StoreError):
@@ -257,10 +257,8 @@ def open_cache_keeper(conf: cfg.ConfigOpts, services: Services, cache: ImageCach
                 continue
             LOG.info("Images in store %s are not cached: its files are on the file system of the cache.", store.id)
 
-    def source(image: Image) -> Source:
-        return Source(services.stores, services.stores.order(image.locations), services.metrics)
-
-    return CacheKeeper(cache, services.data, source, CacheSettings.from_config(conf))
+    sources = partial(source_of, services.data, services.stores, services.metrics)
+    return CacheKeeper(cache, services.data, sources, CacheSettings.from_config(conf))
 
 
 def open_health(conf: cfg.ConfigOpts, data: DataAccess, stores: Stores, metrics: Metrics) -> Health:

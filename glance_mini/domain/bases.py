@@ -13,6 +13,12 @@ BASE_PROPERTY = "os_base_image"
 DELTA_KEY = "os_glance_delta"
 """The key in a location's metadata under which the service keeps what is stored there; it is never shown."""
 
+DISK_KEY = "os_glance_disk"
+"""The key in a location's metadata for the id of a complete disk; it is never shown.
+
+What is stored of an image may change while its complete disk, byte for byte, stays the same and keeps its id.
+"""
+
 MOST_NAMED = 10
 """The most images that a refusal names."""
 

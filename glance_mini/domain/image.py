@@ -9,7 +9,7 @@ from datetime import datetime
 from operator import attrgetter
 from types import MappingProxyType
 
-from glance_mini.domain.bases import DELTA_KEY, Delta, delta_of
+from glance_mini.domain.bases import DELTA_KEY, DISK_KEY, Delta, delta_of
 
 RESERVED_NAMESPACE = "os_glance"
 """Custom properties with this prefix belong to the service (api-images-reserved)."""
@@ -26,7 +26,7 @@ ADDED_BY = "os_glance_added_by"
 OPERATOR = "operator"
 """The value of ``ADDED_BY`` if an administrator or a service added the location."""
 
-_OWN_KEYS = frozenset({ADDED_BY, DELTA_KEY})
+_OWN_KEYS = frozenset({ADDED_BY, DELTA_KEY, DISK_KEY})
 
 MAX_VALUE = 65_535
 """The most bytes of UTF-8 in the value of a custom property, and in the metadata of a location."""

@@ -3,11 +3,13 @@
 The policy layer checks roles. An image or a namespace that the caller may not see does not exist for them.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
+from glance_mini.domain.bases import BASE_PROPERTY
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import Forbidden, NotFound
+from glance_mini.domain.errors import ChainConflict, Forbidden, NotFound
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE
 from glance_mini.domain.job import Job, JobPage
@@ -15,8 +17,9 @@ from glance_mini.domain.member import Member
 from glance_mini.domain.metadefs import Namespace, NamespaceContent, NamespacePage
 from glance_mini.domain.query import EVERYTHING, Page, Scope
 from glance_mini.layers.base import Layer
-from glance_mini.operations import data, images, imports, locations, members, metadefs, tasks
+from glance_mini.operations import data, disks, images, imports, locations, members, metadefs, tasks
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
+from glance_mini.operations.bases import LoadChain
 from glance_mini.operations.records import LoadImage
 
 R = TypeVar("R")
@@ -40,15 +43,18 @@ class AuthLayer(Layer):
             raise Forbidden(reason="You are not permitted to change this namespace.")
         if isinstance(op, ImageOperation) and op.for_owner and not _owns(context, op.target):
             raise Forbidden(reason="You are not permitted to change this image.")
-        return self.below(context, op)
+        try:
+            return self.below(context, op)
+        except ChainConflict as refusal:
+            raise self._naming(context, refusal) from refusal
 
     def load_image(self, context: Context, op: LoadImage) -> Image:
         is_service = op.purpose in _FOR_SERVICES and "service" in context.roles
-        scope = EVERYTHING if is_service else Scope(context.project_id, context.is_admin)
+        scope = EVERYTHING if is_service else _scope(context)
         return self.below(context, replace(op, scope=scope))
 
     def list_images(self, context: Context, op: images.ListImages) -> Page:
-        return self.below(context, replace(op, scope=Scope(context.project_id, context.is_admin)))
+        return self.below(context, replace(op, scope=_scope(context)))
 
     def create_image(self, context: Context, op: images.CreateImage) -> Image:
         owner = op.base.get("owner", context.project_id)
@@ -61,10 +67,35 @@ class AuthLayer(Layer):
             raise Forbidden(reason="Only an administrator may change the owner of an image.")
         return self.around(context, op)
 
+    def upload_data(self, context: Context, op: data.UploadData) -> Image:
+        """Find the base that the image names, if the caller may see it (api-incremental-upload)."""
+        wanted = op.target.properties.get(BASE_PROPERTY)
+        return self.around(context, replace(op, base=self._seen(context, wanted) if wanted else None))
+
+    def rebase_image(self, context: Context, op: disks.RebaseImage) -> Job:
+        """Find the new base, if the caller may see it."""
+        return self.around(context, replace(op, base=self._seen(context, op.base_id)))
+
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
+        """Read an incremental image only for callers who may see all of its bases."""
         if op.target.status == "deactivated" and not context.is_admin:
             raise Forbidden(reason="The image is deactivated; its data cannot be downloaded.")
+        if op.target.base is not None:
+            op = replace(op, chain=self.below(context, LoadChain(op.image_id, _scope(context))))
         return self.below(context, op)
+
+    def _seen(self, context: Context, image_id: str, of_deleted: bool = False) -> Image | None:
+        """Return an image, None if the caller may not see it."""
+        try:
+            return self.below(context, LoadImage(image_id, _scope(context), of_deleted=of_deleted))
+        except NotFound:
+            return None
+
+    def _naming(self, context: Context, refusal: ChainConflict) -> ChainConflict:
+        """Return ``refusal`` with the names of those images that the caller may see."""
+        found = cast(Iterable[str], refusal.values["dependents"])
+        seen = [image_id for image_id in found if self._seen(context, image_id, of_deleted=True) is not None]
+        return ChainConflict(**{**refusal.values, "shown": f" It concerns {', '.join(seen)}." if seen else ""})
 
     def import_image(self, context: Context, op: imports.ImportImage) -> Job | None:
         """Begin an import; only the policy rules limit ``copy-image`` of other projects' images."""
@@ -114,10 +145,10 @@ class AuthLayer(Layer):
         return self.around(context, op)
 
     def load_metadef_namespace(self, context: Context, op: metadefs.LoadNamespace) -> Namespace:
-        return self.below(context, replace(op, scope=Scope(context.project_id, context.is_admin)))
+        return self.below(context, replace(op, scope=_scope(context)))
 
     def get_metadef_namespaces(self, context: Context, op: metadefs.GetNamespaces) -> NamespacePage:
-        return self.below(context, replace(op, scope=Scope(context.project_id, context.is_admin)))
+        return self.below(context, replace(op, scope=_scope(context)))
 
     def add_metadef_namespace(self, context: Context, op: metadefs.AddNamespace) -> NamespaceContent:
         namespace = _owned(context, op.content.namespace)
@@ -125,6 +156,10 @@ class AuthLayer(Layer):
 
     def modify_metadef_namespace(self, context: Context, op: metadefs.ModifyNamespace) -> NamespaceContent:
         return self.around(context, replace(op, new=_owned(context, op.new)))
+
+
+def _scope(context: Context) -> Scope:
+    return Scope(context.project_id, context.is_admin)
 
 
 def _owned(context: Context, namespace: Namespace) -> Namespace:

@@ -8,6 +8,7 @@ from glance_mini.operations import (
     bases,
     cache,
     data,
+    disks,
     images,
     imports,
     info,
@@ -41,6 +42,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + cache.OPERATIONS
     + migration.OPERATIONS
     + bases.OPERATIONS
+    + disks.OPERATIONS
 )
 
 DATA_CALLS = tuple(operation for operation in OPERATIONS if issubclass(operation, DataCall))

@@ -13,6 +13,7 @@ from glance_mini.domain.bases import BASE_PROPERTY
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import TASK_PROPERTY
 from glance_mini.operations.bases import GetDiskIndex, ListDependents, LoadChain, RecordDiskHashes, ReplaceData
+from glance_mini.operations.jobs import AddJob
 from glance_mini.operations.records import LoadImage
 
 
@@ -84,6 +85,8 @@ def replace_data(connection: Connection, call: ReplaceData, now: datetime) -> Im
         disk_format=data.disk_format or before.disk_format,
         updated_at=now,
     )
+    for job in call.jobs:
+        rows.add(connection, AddJob(job), now)
     return records.store(connection, before, after, now, call.limits)
 
 

@@ -136,6 +136,13 @@ def depth_of(connection: Connection, image_id: str) -> int:
     return 0 if row is None else int(row[1])
 
 
+def is_there(connection: Connection, base_id: str) -> bool:
+    """Lock an image that is named as a base, and return whether it still has its data."""
+    lock_row(connection, base_id)
+    row = connection.execute(_BASE, {"image": base_id}).first()
+    return row is not None and row[0] != "deleted"
+
+
 def check_unused(connection: Connection, image_id: str) -> None:
     """Raise ChainConflict if an image is based on that one, which is about to lose its data."""
     if found := dependents(connection, image_id, MOST_NAMED):

@@ -208,12 +208,12 @@ def check_unprotected(image: Image) -> None:
 
 
 def restore(connection: Connection, call: UndoDeletion, now: datetime) -> Image:
-    """Undo ``delete`` for the locations whose deletion is still pending; raises NotFound if none is."""
+    """Undo ``delete`` for the locations whose deletion is still pending; raises NotFound if none is, or its base is."""
     image = call.image
     lock_deleted(connection, image.id)
     urls = {location.url for location in image.locations}
     pending = [one for one in removals.of_image(connection, ListRemovals(image.id)) if one.url in urls]
-    if not pending:
+    if not pending or (image.base is not None and not base_rows.is_there(connection, image.base)):
         raise errors.NotFound(kind="pending deletion of image", id=image.id)
     removals.remove(connection, [one.id for one in pending])
     left = {one.url for one in pending}

@@ -50,7 +50,9 @@ _of_dependent = image_members.alias("of_dependent")
 
 
 def _may_read_base(project: AnyColumn) -> ColumnElement[bool]:
-    is_member = exists().where(_of_base.c.image_id == _base.c.id, _of_base.c.member == project)
+    of_base = exists().where(_of_base.c.image_id == _base.c.id, _of_base.c.member == project)
+    # In an inner query SQLAlchemy would select from the base once more.
+    is_member = of_base.correlate(_base, _dependent, _of_dependent)
     return or_(_base.c.owner == project, and_(_base.c.visibility == "shared", is_member))
 
 

@@ -101,7 +101,7 @@ class BaseContract(JobContractBase):
 
     def test_what_a_caller_cannot_see_is_no_chain(self) -> None:
         base = self.whole(owner="theirs", visibility="public")
-        image = self.based_on(base)
+        image = self.based_on(base, owner="mine")
         self.assertEqual(2, len(self.data.run(LoadChain(image.id, MINE))))
         self.assertRaises(errors.NotFound, self.data.run, LoadChain(image.id, THEIRS))
         private = self.whole(visibility="private")

@@ -42,9 +42,7 @@ def hash_blocks(chain: Chain, first: int = 0, end: int | None = None, size: int 
         at = 0
 
 
-def _block_pieces(
-    chain: Chain, start: int, end: int, size: int, numbers: list[tuple[int, int]]
-) -> Iterator[Piece]:
+def _block_pieces(chain: Chain, start: int, end: int, size: int, numbers: list[tuple[int, int]]) -> Iterator[Piece]:
     """Yield the pieces of all allocated blocks, and append (number, bytes) of each block to ``numbers`` before."""
     block, runs = -1, list[Run]()
     for run in chain.runs(start, end, holes=True):
@@ -60,9 +58,7 @@ def _block_pieces(
     yield from _pieces_of(block, runs, size, end, numbers)
 
 
-def _pieces_of(
-    block: int, runs: list[Run], size: int, end: int, numbers: list[tuple[int, int]]
-) -> Iterator[Piece]:
+def _pieces_of(block: int, runs: list[Run], size: int, end: int, numbers: list[tuple[int, int]]) -> Iterator[Piece]:
     if runs:
         stop = min((block + 1) * size, end)
         numbers.append((block, stop - block * size))

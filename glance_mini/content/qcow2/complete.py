@@ -10,6 +10,7 @@ from glance_mini.content.qcow2.layout import Layout, table_bits
 from glance_mini.content.qcow2.level_runs import Qcow2Runs
 from glance_mini.content.qcow2.pieces import Piece
 from glance_mini.content.qcow2.reading import read_pieces
+from glance_mini.content.qcow2.room import within_files
 from glance_mini.content.qcow2.spans import Span, spans
 from glance_mini.content.qcow2.stored_index import decode_index, encode_index
 from glance_mini.content.qcow2.tables import PAGE_BITS
@@ -92,11 +93,19 @@ class _Merged:
         return spans(self._chain.runs(start, end), self._chain.cluster_bits)
 
 
+class _Checked(_Merged):
+    """The same, for one pass over all of it."""
+
+    def spans(self, start: int, end: int) -> Iterator[Span]:
+        """Yield the merged clusters; raises Damaged if there are more than the files have room for."""
+        return spans(within_files(self._chain, self._chain.runs(start, end)), self._chain.cluster_bits)
+
+
 def _count(chain: Chain) -> Index:
     for number in range(len(chain.levels)):
         chain.level(number).check()
     bits = chain.cluster_bits
-    return count_clusters(_Merged(chain), chain.size, bits, window_bits(chain), table_bits(bits))
+    return count_clusters(_Checked(chain), chain.size, bits, window_bits(chain), table_bits(bits))
 
 
 def window_bits(chain: Chain) -> int:

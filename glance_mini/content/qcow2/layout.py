@@ -20,6 +20,9 @@ from glance_mini.content.qcow2.tables import packed_numbers
 _COPIED = 1 << 63
 _ZERO = 1
 _HEADER_BYTES = 104
+_NAME_OFFSET = _HEADER_BYTES + 8
+"""Behind the header and the mark of the end of its extensions, of which there are none."""
+
 _REFCOUNT_ORDER = 4
 _LARGEST_REFCOUNT_TABLE = 8 * 1024 * 1024
 
@@ -30,13 +33,15 @@ _ENTRIES = 8192
 class Layout:
     """The file made of ``clusters`` of a disk of ``size`` bytes, with clusters of ``1 << bits`` bytes.
 
-    ``index`` counts the same clusters. Raises Unsupported if the file would need larger tables than programs read.
+    ``index`` counts the same clusters. The file calls its backing file ``name`` (at most 256 bytes). Raises Unsupported
+    if the file would need larger tables than programs read.
     """
 
-    def __init__(self, clusters: Clusters, index: Index, size: int, bits: int) -> None:
+    def __init__(self, clusters: Clusters, index: Index, size: int, bits: int, name: bytes = b"") -> None:
         self._clusters = clusters
         self._index = index
         self._disk = -(-size // 512) * 512
+        self._name = name
         self._bits = bits
         self._cluster = cluster = 1 << bits
         self._disk_end = -(-size >> bits) << bits
@@ -70,9 +75,11 @@ class Layout:
                 yield from joined_pieces(make(low - start, high - start))
 
     def _header(self, low: int, high: int) -> Iterator[Piece]:
-        header = struct.pack(">4sIQIIQ", MAGIC, 3, 0, 0, self._bits, self._disk)
+        name = self._name
+        header = struct.pack(">4sIQIIQ", MAGIC, 3, _NAME_OFFSET if name else 0, len(name), self._bits, self._disk)
         header += struct.pack(">IIQQIIQ", 0, self._l1_entries, self._l1_offset, self._cluster, self._table, 0, 0)
         header += struct.pack(">QQQII", 0, 0, 0, _REFCOUNT_ORDER, _HEADER_BYTES)
+        header += bytes(_NAME_OFFSET - _HEADER_BYTES) + name
         yield from _part(header, low, high)
 
     def _refcount_table(self, low: int, high: int) -> Iterator[Piece]:
@@ -110,7 +117,7 @@ class Layout:
             low += length
 
     def _l2_part(self, first: int, start: int, end: int) -> "array[int]":
-        """Return the entries ``start`` to ``end`` of the table whose first entry is for the guest's cluster ``first``."""
+        """Return the entries ``start`` to ``end`` of the table that begins with the guest's cluster ``first``."""
         start, end = first + start, first + end
         part = array("Q", bytes(8 * (end - start)))
         shift = self._index.window_bits - self._bits

@@ -1,10 +1,14 @@
 """Jobs that give an image other data with the same disk: coalesce, rebase, convert (api-incremental-jobs)."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
+from glance_mini.domain.clock import utcnow
 from glance_mini.domain.job import COALESCE, CONVERT, REBASE, Job
+from glance_mini.maintenance.removal import remove_data
 from glance_mini.operations.data import DownloadData
+from glance_mini.operations.jobs import CancelJob
 from glance_mini.operations.records import TakeDueRemovals
 from glance_mini.workers.base import Control, JobType
 from tests.http.incremental import MIB, IncrementalTest
@@ -46,11 +50,6 @@ class JobsTest(IncrementalTest):
     def remove_replaced(self) -> None:
         """Delete from the stores what no image has any more, as the reaper does after a while."""
         services = self.service.services
-        from datetime import timedelta
-
-        from glance_mini.domain.clock import utcnow
-        from glance_mini.maintenance.removal import remove_data
-
         due = services.data.run(TakeDueRemovals(timedelta(hours=1)), utcnow() + timedelta(hours=1))
         for removal in due:
             remove_data(services.stores, None, removal, services.data.run)
@@ -103,6 +102,7 @@ class TestCoalescing(JobsTest):
         self.work()
         task = self.last_task(middle)
         self.assertEqual(("failure", base), (task["status"], self.show(middle)["os_base_image"]))
+        self.assertIn("complete disks would change", task["message"])
         self.assertNotIn("os_glance_import_task", self.show(middle))
         self.assertEqual((whole, [3]), (self.file(top).body, self.kept("fast")))
 
@@ -135,7 +135,7 @@ class TestCoalescing(JobsTest):
             except SystemExit:
                 killed = True
             self.assertEqual(whole, self.file(image).body)
-            self.passed += self.passed.__class__(minutes=5)
+            self.passed += timedelta(minutes=5)
             self.work()
             shown = self.show(image)
             self.assertNotIn("os_base_image", shown)
@@ -152,8 +152,6 @@ class TestCoalescing(JobsTest):
         base, top = self.chain()
         self.work()
         task = self.request(top, "coalesce")
-        from glance_mini.operations.jobs import CancelJob
-
         self.service.services.data.run(CancelJob(task["id"]))
         self.work()
         image = self.show(top)
@@ -271,7 +269,7 @@ class TestRebasing(JobsTest):
             except SystemExit:
                 pass
             self.assertEqual(guest, self.file(self.top, "?format=raw").body)
-            self.passed += self.passed.__class__(minutes=5)
+            self.passed += timedelta(minutes=5)
             self.work()
             self.assertEqual(target, self.show(self.top)["os_base_image"])
             self.assertEqual(guest, self.disks.guest_of(self.file(self.top).body))

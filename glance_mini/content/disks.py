@@ -54,9 +54,7 @@ class StoredFile:
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly ``length`` bytes from ``offset``; raises StoreError."""
-        chunks = FailoverChunks(
-            self._stores, self._locations, offset, length, True, self._metrics, None, self._caller
-        )
+        chunks = FailoverChunks(self._stores, self._locations, offset, length, True, self._metrics, None, self._caller)
         chunks.open()
         try:
             return b"".join(chunks)

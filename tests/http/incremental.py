@@ -60,7 +60,9 @@ class IncrementalTest(WorkingTest):
         self.base_file = self.disks.make("base", (0x11, 0, MIB), (0x22, 3 * MIB, MIB))
         self.top_file = self.disks.make("top", (0x33, 3 * MIB + 65536, 65536), base="base")
 
-    def upload(self, path: Path, base: str | None = None, status: int = 204, caller: str = "member", **values: Any) -> str:
+    def upload(
+        self, path: Path, base: str | None = None, status: int = 204, caller: str = "member", **values: Any
+    ) -> str:
         """Upload a file to a new image that names ``base``, and return the id of the image."""
         named = {} if base is None else {"os_base_image": base}
         answer = self.send("POST", "/v2/images", QCOW2 | named | values, caller=caller)

@@ -168,7 +168,9 @@ class TestCoalescing(JobsTest):
     def test_refusals(self) -> None:
         base, top = self.chain()
         self.assertEqual(409, self.act(base, "coalesce").status_int)
-        self.assertEqual([403, 404], [self.act(top, "coalesce", caller=each).status_int for each in ("reader", "other")])
+        self.assertEqual(
+            [403, 404], [self.act(top, "coalesce", caller=each).status_int for each in ("reader", "other")]
+        )
         self.request(top, "coalesce")
         self.assertEqual(409, self.act(top, "coalesce").status_int)
         self.assertEqual(409, self.act(self.create(), "coalesce").status_int)

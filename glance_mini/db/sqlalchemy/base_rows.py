@@ -70,7 +70,9 @@ _UNREADABLE = (
             not_(_may_read_base(_dependent.c.owner)),
             and_(
                 _dependent.c.visibility == "shared",
-                exists().where(_of_dependent.c.image_id == _dependent.c.id, not_(_may_read_base(_of_dependent.c.member))),
+                exists().where(
+                    _of_dependent.c.image_id == _dependent.c.id, not_(_may_read_base(_of_dependent.c.member))
+                ),
             ),
         ),
     )

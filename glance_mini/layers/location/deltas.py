@@ -46,7 +46,9 @@ class IncrementalRules:
 
 def may_be_delta(image: Image) -> bool:
     """Return whether an upload to ``image`` is looked at as a possible delta: its property names a base."""
-    return bool(image.properties.get(BASE_PROPERTY)) and image.disk_format == "qcow2" and image.container_format == "bare"
+    return (
+        bool(image.properties.get(BASE_PROPERTY)) and image.disk_format == "qcow2" and image.container_format == "bare"
+    )
 
 
 class IncomingDelta:

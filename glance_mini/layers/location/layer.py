@@ -235,9 +235,7 @@ class LocationLayer(Layer):
         offset, length = resolve_range(op.first, op.last, image.size or 0)
         if op.head:
             return data.ImageData(image, iter(()), offset, length)
-        source = wanted.source or Source(
-            self._stores, candidates, self._metrics, caller_for(context, image.owner)
-        )
+        source = wanted.source or Source(self._stores, candidates, self._metrics, caller_for(context, image.owner))
         try:
             chunks = self._cache.open(image, source, offset, length, self._buffers, is_cached=wanted.is_cached)
         except store_errors.NotFound:

@@ -151,9 +151,7 @@ class Uploads:
         self._metrics.bytes_received.inc(stored.size)
         return stored
 
-    def _record(
-        self, context: Context, store: Store, transfer: Transfer, stored: Stored, record: Record
-    ) -> Image:
+    def _record(self, context: Context, store: Store, transfer: Transfer, stored: Stored, record: Record) -> Image:
         try:
             image = self._below(context, record(stored))
         except Unavailable:

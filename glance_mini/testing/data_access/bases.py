@@ -44,7 +44,8 @@ class BaseContract(JobContractBase):
         base = self.whole()
         image = self.based_on(base, properties={BASE_PROPERTY: base.id, "a": "b"})
         self.assertEqual(
-            ("active", base.id, BIG, 2 * BIG, None), (image.status, image.base, image.size, image.virtual_size, image.checksum)
+            ("active", base.id, BIG, 2 * BIG, None),
+            (image.status, image.base, image.size, image.virtual_size, image.checksum),
         )
         self.assertEqual({BASE_PROPERTY: base.id, "a": "b"}, image.properties)
         self.assertEqual(image, self.image(image))
@@ -286,12 +287,16 @@ class BaseContract(JobContractBase):
 
     def based_on(self, base: Image, **values: object) -> Image:
         """Create an image with a delta to ``base`` and return it."""
-        image = self.create(**{"disk_format": "qcow2", "owner": base.owner or "mine", "visibility": "private", **values})
+        image = self.create(
+            **{"disk_format": "qcow2", "owner": base.owner or "mine", "visibility": "private", **values}
+        )
         return self.data.run(RecordData(self.begin(image), delta_to(base, image.id)), SOON)
 
     def whole_data(self, name: str = "whole") -> StoredData:
         """Return what the upload of whole data leaves."""
-        return StoredData(Location(f"file:///images/{name}", {"store": "file"}), 700, 700, "c" * 32, "sha512", "d" * 128)
+        return StoredData(
+            Location(f"file:///images/{name}", {"store": "file"}), 700, 700, "c" * 32, "sha512", "d" * 128
+        )
 
     def assert_refused(self, error: type[errors.GlanceMiniError], base: Image) -> errors.GlanceMiniError:
         """Fail unless an upload of a delta to ``base`` is refused and leaves the image as it was; return the error."""
@@ -309,13 +314,20 @@ class BaseContract(JobContractBase):
         return self.claim()
 
     def check_audience(
-        self, base: tuple[str | None, str, tuple[str, ...]], image: tuple[str | None, str, tuple[str, ...]], is_allowed: bool
+        self,
+        base: tuple[str | None, str, tuple[str, ...]],
+        image: tuple[str | None, str, tuple[str, ...]],
+        is_allowed: bool,
     ) -> None:
         """Fail unless an image with the second audience can, or cannot, be linked to a base with the first one."""
         made = []
         for owner, visibility, members in (base, image):
             is_base = not made
-            one = self.whole(owner=owner, visibility="shared") if is_base else self.create(owner=owner, disk_format="qcow2")
+            one = (
+                self.whole(owner=owner, visibility="shared")
+                if is_base
+                else self.create(owner=owner, disk_format="qcow2")
+            )
             for member in members:
                 self.data.run(AddMember(one.id, one, member), NOW)
             made.append(self.change(one, PropertyChange("replace", "visibility", visibility)))

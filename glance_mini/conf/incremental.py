@@ -12,8 +12,8 @@ OPTS = [
         default=10,
         min=1,
         max=64,
-        help="How many images may lie below an incremental one: its base, the base of that, and so on. An upload beyond "
-        "this is refused. Each of them may cost a read of its store for a range of the disk.",
+        help="How many images may lie below an incremental one: its base, the base of that, and so on. An upload "
+        "beyond this is refused. Each of them may cost a read of its store for a range of the disk.",
     ),
     cfg.IntOpt(
         "coalesce_depth",

@@ -25,7 +25,7 @@ MOST_NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What a location of an incremental image holds: a delta to the image ``base``, its size in bytes and its hashes."""
+    """What a location of an incremental image holds: a delta to the image ``base``, its bytes and its hashes."""
 
     base: str
     size: int

@@ -91,11 +91,13 @@ class DiskHashesJob(JobType):
 
         found = {name: hashlib.new(name, usedforsecurity=False) for name in self._hashes.algorithms}
         progress = Progress(control, "Read", size, self._report_seconds)
-        with self._buffers.share(COPY, control.check):
-            with closing(DiskSource(self._disks.stores, load).open(0, size, False)) as chunks:
-                for block in progress.watch(chunks):
-                    for each in found.values():
-                        each.update(block)
+        with (
+            self._buffers.share(COPY, control.check),
+            closing(DiskSource(self._disks.stores, load).open(0, size, False)) as chunks,
+        ):
+            for block in progress.watch(chunks):
+                for each in found.values():
+                    each.update(block)
         return {name: each.hexdigest() for name, each in found.items()}
 
     def _coalesce(self, job: Job, image: Image) -> None:

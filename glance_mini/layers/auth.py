@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 from glance_mini.domain.bases import BASE_PROPERTY
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import ChainConflict, Forbidden, NotFound
+from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE
 from glance_mini.domain.job import Job, JobPage
@@ -43,6 +44,7 @@ class AuthLayer(Layer):
             raise Forbidden(reason="You are not permitted to change this namespace.")
         if isinstance(op, ImageOperation) and op.for_owner and not _owns(context, op.target):
             raise Forbidden(reason="You are not permitted to change this image.")
+        op = self._with_base(context, op)
         try:
             return self.below(context, op)
         except ChainConflict as refusal:
@@ -50,11 +52,11 @@ class AuthLayer(Layer):
 
     def load_image(self, context: Context, op: LoadImage) -> Image:
         is_service = op.purpose in _FOR_SERVICES and "service" in context.roles
-        scope = EVERYTHING if is_service else _scope(context)
+        scope = EVERYTHING if is_service else Scope(context.project_id, context.is_admin)
         return self.below(context, replace(op, scope=scope))
 
     def list_images(self, context: Context, op: images.ListImages) -> Page:
-        return self.below(context, replace(op, scope=_scope(context)))
+        return self.below(context, replace(op, scope=Scope(context.project_id, context.is_admin)))
 
     def create_image(self, context: Context, op: images.CreateImage) -> Image:
         owner = op.base.get("owner", context.project_id)
@@ -67,15 +69,6 @@ class AuthLayer(Layer):
             raise Forbidden(reason="Only an administrator may change the owner of an image.")
         return self.around(context, op)
 
-    def upload_data(self, context: Context, op: data.UploadData) -> Image:
-        """Find the base that the image names, if the caller may see it (api-incremental-upload)."""
-        wanted = op.target.properties.get(BASE_PROPERTY)
-        return self.around(context, replace(op, base=self._seen(context, wanted) if wanted else None))
-
-    def rebase_image(self, context: Context, op: disks.RebaseImage) -> Job:
-        """Find the new base, if the caller may see it."""
-        return self.around(context, replace(op, base=self._seen(context, op.base_id)))
-
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
         """Read an incremental image only for callers who may see all of its bases."""
         if op.target.status == "deactivated" and not context.is_admin:
@@ -83,6 +76,17 @@ class AuthLayer(Layer):
         if op.target.base is not None:
             op = replace(op, chain=self.below(context, LoadChain(op.image_id, _scope(context))))
         return self.below(context, op)
+
+    def _with_base(self, context: Context, op: Operation[R]) -> Operation[R]:
+        """Return ``op`` with the image that it names as a base, if the caller may see that (api-incremental-rules)."""
+        match op:
+            case data.UploadData():
+                wanted = op.target.properties.get(BASE_PROPERTY)
+            case disks.RebaseImage():
+                wanted = op.base_id
+            case _:
+                return op
+        return with_fields(op, base_image=self._seen(context, wanted)) if wanted else op
 
     def _seen(self, context: Context, image_id: str, of_deleted: bool = False) -> Image | None:
         """Return an image, None if the caller may not see it."""

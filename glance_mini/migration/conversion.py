@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from glance_mini.db.sqlalchemy.dynamic import AnyRow, RowValues
-from glance_mini.domain.fields import with_fields
 from glance_mini.domain.bases import DELTA_KEY, DISK_KEY
+from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import ADDED_BY, NO_PROPERTIES, OPERATOR, PLAIN_FIELDS, Image, Location
 from glance_mini.domain.imports import IMPORTING_PROPERTY, TASK_PROPERTY
 from glance_mini.domain.job import FAILURE, FINISHED, PENDING, PROCESSING, TASK_KINDS, Job

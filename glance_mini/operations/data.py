@@ -16,7 +16,7 @@ class UploadData(ImageOperation[Image]):
     ``size`` in bytes, None if the client did not announce it; ``store`` is the id of the store, None for the default.
     ``chunks`` is read only after every check that needs no data, and raises ClientGone if the body ends too early.
     A chunk may change when ``blocks`` further ones have been asked for.
-    If ``transfer_id`` is None, the layers choose one. ``base`` is set by the layers: the image that the property
+    If ``transfer_id`` is None, the layers choose one. ``base_image`` is set by the layers: what the property
     ``os_base_image`` names, None if it does not exist or if the caller may not read it.
     """
 
@@ -28,7 +28,7 @@ class UploadData(ImageOperation[Image]):
     store: str | None = None
     limits: Limits = NO_LIMITS
     transfer_id: str | None = None
-    base: Image | None = None
+    base_image: Image | None = None
 
 
 COMPLETE, RAW, DELTA = SHAPES = ("complete", "raw", "delta")

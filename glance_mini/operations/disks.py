@@ -25,14 +25,14 @@ class CoalesceImage(ImageOperation[Job]):
 class RebaseImage(ImageOperation[Job]):
     """Begin to store what differs from the image ``base_id`` in place of the data of an image, and return the job.
 
-    ``base`` is set by the layers: that image, None if it does not exist or if the caller may not read it. Raises
+    ``base_image`` is set by the layers: that image, None if it does not exist or if the caller may not read it. Raises
     Invalid, Conflict, ChainConflict, LimitExceeded.
     """
 
     name: ClassVar[str] = "rebase_image"
     for_owner: ClassVar[bool] = True
     base_id: str = ""
-    base: Image | None = None
+    base_image: Image | None = None
     limits: Limits = NO_LIMITS
 
 

@@ -27,7 +27,7 @@ class Disks:
         self.directory = directory
 
     def make(self, name: str, *writes: tuple[int, int, int], base: str | None = None, **options: object) -> Path:
-        """Return a disk of ``size`` bytes into which (pattern, offset, length) were written; ``base`` is another one."""
+        """Return a disk of ``size`` bytes into which (pattern, offset, length) were written."""
         path, size = self.directory / name, options.pop("size", DISK)
         kind = str(options.pop("kind", "qcow2"))
         backing = ["-b", self.directory / base, "-F", options.pop("base_kind", "qcow2")] if base else []

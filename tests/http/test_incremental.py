@@ -106,7 +106,7 @@ class TestDepth(IncrementalTest):
     options = {"incremental": {"max_depth": 2}}
 
     def test_chain_is_read_through_and_its_depth_is_bounded(self) -> None:
-        base, top = self.chain()
+        _, top = self.chain()
         third = self.disks.make("third", (0x44, 6 * MIB, 4096), base="top", cluster_size="512k")
         image = self.upload(third, top)
         self.assertEqual(self.disks.guest(third), self.disks.guest_of(self.file(image).body))

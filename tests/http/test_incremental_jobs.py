@@ -159,7 +159,7 @@ class TestCoalescing(JobsTest):
         self.assertEqual([2], self.kept("fast"))
 
     def test_deleted_image_leaves_nothing(self) -> None:
-        base, top = self.chain()
+        _, top = self.chain()
         self.request(top, "coalesce")
         self.assertEqual(204, self.send("DELETE", f"/v2/images/{top}").status_int)
         self.work()

@@ -211,7 +211,7 @@ image_bases = Table(
     Index("ix_image_bases_base_id", "base_id"),
     **MYSQL,
 )
-"""The images that are based on another one. ``depth``: how many bases lie below. ``size``: bytes of the stored delta."""
+"""Images that are based on another one. ``depth``: how many bases lie below. ``size``: bytes of the stored delta."""
 
 image_tombstones = Table(
     "image_tombstones",

@@ -25,7 +25,6 @@ from glance_mini.operations.bases import LoadChain
 from glance_mini.operations.data import UploadData
 from glance_mini_store.lanes import Chunk
 
-
 HASHES_PRIORITY = -5
 """Below that of imports: the image can be used without its hashes."""
 
@@ -57,7 +56,7 @@ class IncomingDelta:
     def __init__(self, context: Context, op: UploadData, disks: Disks, rules: IncrementalRules, below: Handler) -> None:
         self._context = context
         self._image = op.target
-        self._base = op.base
+        self._base = op.base_image
         self._disks = disks
         self._rules = rules
         self._below = below
@@ -108,7 +107,7 @@ class IncomingDelta:
 
 
 def linked(written: StoredData, bases: Sequence[Image], disks: Disks, rules: IncrementalRules) -> StoredData:
-    """Return ``written``, a delta to the first of ``bases`` in a store, with its link and the size of the complete disk.
+    """Return ``written``, a stored delta to the first of ``bases``, with its link and the size of the complete disk.
 
     Reads the tables of the chain. Raises UnsafeContent if the delta is damaged, StoreError.
     """

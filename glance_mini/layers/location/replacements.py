@@ -27,7 +27,7 @@ def begin_rebasing(
     context: Context, op: RebaseImage, dependents: tuple[str, ...], stores: Stores, rules: ImportRules
 ) -> BeginImport:
     """Return the call that begins to rebase the image, on which no image may be based; raises Conflict, Invalid."""
-    image, base = op.target, op.base
+    image, base = op.target, op.base_image
     if base is None:
         raise Invalid(reason=f"You have no image {op.base_id} that could be a base.")
     if base.id == image.id:

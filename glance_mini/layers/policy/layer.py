@@ -166,14 +166,14 @@ class PolicyLayer(Layer):
 
     def upload_data(self, context: Context, op: data.UploadData) -> Image:
         """Forget the base if the caller may not download it: the new image would let them read it."""
-        if op.base is not None and not self._may_download(context, op.base):
-            op = replace(op, base=None)
+        if op.base_image is not None and not self._may_download(context, op.base_image):
+            op = replace(op, base_image=None)
         return self.around(context, op)
 
     def rebase_image(self, context: Context, op: disks.RebaseImage) -> Job:
         """Forget the new base if the caller may not download it."""
-        if op.base is not None and not self._may_download(context, op.base):
-            op = replace(op, base=None)
+        if op.base_image is not None and not self._may_download(context, op.base_image):
+            op = replace(op, base_image=None)
         return self.around(context, op)
 
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:

@@ -320,7 +320,7 @@ class BaseContract(JobContractBase):
         is_allowed: bool,
     ) -> None:
         """Fail unless an image with the second audience can, or cannot, be linked to a base with the first one."""
-        made = []
+        made: list[Image] = []
         for owner, visibility, members in (base, image):
             is_base = not made
             one = (

@@ -122,10 +122,12 @@ class Layout:
         part = array("Q", bytes(8 * (end - start)))
         shift = self._index.window_bits - self._bits
         window = start >> shift
+        if start << self._bits >= self._disk_end:
+            return part
         number = self._index.before(window)
         stop = min(-(-end >> shift) << self._index.window_bits, self._disk_end)
         for span in self._clusters.spans(window << self._index.window_bits, stop):
-            low, high = max(span.first, start), min(span.first + span.count, end)
+            low, high = max(span.first, start), min(span.first + span.clusters, end)
             if low < high:
                 if span.is_data:
                     offset = self._data_offset + (number + low - span.first) * self._cluster | _COPIED
@@ -133,7 +135,7 @@ class Layout:
                 else:
                     values = array("Q", [_ZERO]) * (high - low)
                 part[low - start : high - start] = values
-            number += span.count if span.is_data else 0
+            number += span.clusters if span.is_data else 0
         return part
 
     def _data(self, low: int, high: int) -> Iterator[Piece]:
@@ -143,9 +145,9 @@ class Layout:
             if not span.is_data:
                 continue
             start = number << self._bits
-            number += span.count
+            number += span.clusters
             if number > first:
-                yield from self._span(span, max(low - start, 0), min(high - start, span.count << self._bits))
+                yield from self._span(span, max(low - start, 0), min(high - start, span.clusters << self._bits))
             if number >= end:
                 return
 

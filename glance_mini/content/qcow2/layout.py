@@ -122,10 +122,11 @@ class Layout:
         part = array("Q", bytes(8 * (end - start)))
         shift = self._index.window_bits - self._bits
         window = start >> shift
-        if start << self._bits >= self._disk_end:
+        stop = min(-(-end >> shift) << self._index.window_bits, self._disk_end)
+        if window << self._index.window_bits >= stop:
+            # A table of large clusters describes more than the disk.
             return part
         number = self._index.before(window)
-        stop = min(-(-end >> shift) << self._index.window_bits, self._disk_end)
         for span in self._clusters.spans(window << self._index.window_bits, stop):
             low, high = max(span.first, start), min(span.first + span.clusters, end)
             if low < high:

@@ -121,7 +121,7 @@ class DeltaDisk:
         span = next(found, None) if self._has_changes(start, end) else None
         for first, stop in self._changed.ranges(start >> self._bits, end >> self._bits):
             while first < stop:
-                while span is not None and span.first + span.count <= first:
+                while span is not None and span.first + span.clusters <= first:
                     span = next(found, None)
                 if span is None or span.first >= stop:
                     yield Span(first, stop - first, False, ())
@@ -129,7 +129,7 @@ class DeltaDisk:
                 if span.first > first:
                     yield Span(first, span.first - first, False, ())
                     first = span.first
-                high = min(stop, span.first + span.count)
+                high = min(stop, span.first + span.clusters)
                 yield self._part(span, first, high)
                 first = high
 
@@ -137,7 +137,7 @@ class DeltaDisk:
         return next(self._changed.ranges(start >> self._bits, end >> self._bits), None) is not None
 
     def _part(self, span: Span, first: int, end: int) -> Span:
-        runs = span.runs if span.count == 1 else (span.runs[0].part(first << self._bits, end << self._bits),)
+        runs = span.runs if span.clusters == 1 else (span.runs[0].part(first << self._bits, end << self._bits),)
         return Span(first, end - first, span.is_data, runs)
 
     @cached_property

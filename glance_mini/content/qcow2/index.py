@@ -76,7 +76,7 @@ def count_clusters(clusters: Clusters, size: int, cluster_bits: int, window_bits
     shift = window_bits - cluster_bits
     counts = array("I", bytes(4 * (-(-size >> window_bits))))
     for span in clusters.spans(0, -(-size >> cluster_bits) << cluster_bits):
-        first, end = span.first, span.first + span.count
+        first, end = span.first, span.first + span.clusters
         while first < end:
             window = first >> shift
             stop = min(end, (window + 1) << shift)

@@ -128,7 +128,7 @@ class Layout:
             return part
         number = self._index.before(window)
         for span in self._clusters.spans(window << self._index.window_bits, stop):
-            low, high = max(span.first, start), min(span.first + span.count, end)
+            low, high = max(span.first, start), min(span.first + span.clusters, end)
             if low < high:
                 if span.is_data:
                     offset = self._data_offset + (number + low - span.first) * self._cluster | _COPIED
@@ -136,7 +136,7 @@ class Layout:
                 else:
                     values = array("Q", [_ZERO]) * (high - low)
                 part[low - start : high - start] = values
-            number += span.count if span.is_data else 0
+            number += span.clusters if span.is_data else 0
         return part
 
     def _data(self, low: int, high: int) -> Iterator[Piece]:
@@ -146,9 +146,9 @@ class Layout:
             if not span.is_data:
                 continue
             start = number << self._bits
-            number += span.count
+            number += span.clusters
             if number > first:
-                yield from self._span(span, max(low - start, 0), min(high - start, span.count << self._bits))
+                yield from self._span(span, max(low - start, 0), min(high - start, span.clusters << self._bits))
             if number >= end:
                 return
 

@@ -46,16 +46,20 @@ class Overlay(DeltaDisk):
         theirs = _Ordered(self._hashes.blocks())
         done = 0
         for number, digest in hash_blocks(self._chain):
-            for block in theirs.before(number):
-                self._compare_parts(block)
+            self._compare_with_zeros(theirs.before(number))
             if theirs.take(number, self._zeros(number, BLOCK)) != digest or self._differs_in_length(number):
                 self._compare_parts(number)
             done = min(disk, (number + 1) * BLOCK)
             yield done
-        for block in theirs.before(-(-disk // BLOCK)):
-            self._compare_parts(block)
+        self._compare_with_zeros(theirs.before(-(-disk // BLOCK)))
         if done < disk:
             yield disk
+
+    def _compare_with_zeros(self, blocks: Iterator[tuple[int, bytes]]) -> None:
+        """Compare blocks that the base has and the disk has not."""
+        for number, digest in blocks:
+            if digest != self._zeros(number, BLOCK) or self._differs_in_length(number):
+                self._compare_parts(number)
 
     def _differs_in_length(self, block: int) -> bool:
         """Return whether the base ends within the block of a longer disk, so that whole hashes say nothing."""
@@ -92,10 +96,10 @@ class _Ordered:
         self._hashes = hashes
         self._next = next(hashes, None)
 
-    def before(self, number: int) -> Iterator[int]:
-        """Take and yield the numbers before ``number``."""
+    def before(self, number: int) -> Iterator[tuple[int, bytes]]:
+        """Take and yield what comes before ``number``."""
         while self._next is not None and self._next[0] < number:
-            found = self._next[0]
+            found = self._next
             self._next = next(self._hashes, None)
             yield found
 

@@ -38,13 +38,13 @@ class _Room:
             self._smallest = max(_SMALLEST_PACKED, level.header.cluster_size // _DEFLATE_RATIO)
 
     def take(self, run: Run) -> None:
-        """Count a run; parts of one compressed cluster count once if they come one after the other."""
+        """Count a run; the parts of one cluster that is compressed count once."""
         if run.kind is Kind.DATA:
             self._data -= run.length
             if self._data < 0:
                 raise Damaged(reason="its tables name more data than the file has")
-        elif run.offset != self._last:
-            self._last = run.offset
+        elif run.start - run.skip != self._last:
+            self._last = run.start - run.skip
             self._packed -= self._smallest
             if self._packed < 0:
                 raise Damaged(reason="its tables name more compressed clusters than the file has room for")

@@ -7,13 +7,13 @@ from glance_mini.content.qcow2.runs import Kind, Run
 
 
 class Span(NamedTuple):
-    """``count`` clusters of the guest's disk from number ``first``, all with data or all marked as zeros.
+    """``clusters`` of the guest's disk from number ``first``, all with data or all marked as zeros.
 
     Several clusters have one run that covers all of them. One cluster may have several runs; between them are zeros.
     """
 
     first: int
-    count: int
+    clusters: int
     is_data: bool
     runs: tuple[Run, ...]
 

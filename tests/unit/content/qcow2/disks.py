@@ -51,7 +51,9 @@ class DiskCase(testtools.TestCase):
 
     def write(self, name: str, *commands: str) -> None:
         """Run commands of qemu-io on a qcow2 as its guest would: ``write -P 5 64k 4k``, ``write -z``, ``discard``."""
-        self._run("qemu-io", "-f", "qcow2", *(word for command in commands for word in ("-c", command)), name)
+        self._run(
+            "qemu-io", "-t", "unsafe", "-f", "qcow2", *(word for command in commands for word in ("-c", command)), name
+        )
 
     def _run(self, *command: object) -> str:
         done = subprocess.run(
@@ -60,25 +62,34 @@ class DiskCase(testtools.TestCase):
         self.assertEqual(0, done.returncode, f"{command}: {done.stdout} {done.stderr}")
         return done.stdout
 
-    def create(self, name: str, base: str | None = None, size: object = "", options: str = "") -> None:
+    def create(self, name: str, base: str | None = None, size: object = None, options: str = "") -> None:
         """Make a qcow2, above ``base`` if one is named; the base is raw if its name says so."""
         backing = ["-b", base, "-F", "raw" if base.endswith(".raw") else "qcow2"] if base else []
-        self.qemu_img("create", "-q", "-f", "qcow2", *backing, *(["-o", options] if options else []), name, str(size))
+        given = ["-o", options] if options else []
+        self.qemu_img("create", "-q", "-f", "qcow2", *backing, *given, name, *([] if size is None else [size]))
 
     def convert(self, source: str, name: str, options: str = "", *arguments: str) -> None:
         """Make a stand-alone qcow2 of a disk."""
         options_given = ["-o", options] if options else []
-        self.qemu_img("convert", "-O", "qcow2", *options_given, *arguments, *_format(source), source, name)
+        self.qemu_img(
+            "convert", "-t", "unsafe", "-O", "qcow2", *options_given, *arguments, *_format(source), source, name
+        )
 
     def guest(self, name: str) -> bytes:
         """Return what a guest sees of a disk, as qemu-img reads it."""
-        self.qemu_img("convert", "-O", "raw", *_format(name), name, "guest.bytes")
+        self.qemu_img("convert", "-t", "unsafe", "-O", "raw", *_format(name), name, "guest.bytes")
         return (self.home / "guest.bytes").read_bytes()
 
     def map(self, name: str) -> list[dict[str, object]]:
         """Return what qemu-img says about the allocation of a disk."""
         found: list[dict[str, object]] = json.loads(self.qemu_img("map", "--output=json", *_format(name), name))
         return found
+
+    def same_bytes(self, expected: bytes, found: bytes, about: object = "") -> None:
+        """Fail, without printing the bytes, unless they are the same."""
+        if expected != found:
+            where = next((at for at, (one, other) in enumerate(zip(expected, found, strict=False)) if one != other), -1)
+            self.fail(f"{about}: {len(expected)} and {len(found)} bytes differ from {where} on")
 
     def chain(self, *names: str) -> Chain:
         """Return a chain of files, the top first."""

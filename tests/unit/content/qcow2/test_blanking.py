@@ -108,7 +108,7 @@ class TestMadeOverlays(DiskCase):
     def test_what_qemu_img_makes_names_nothing_afterwards(self) -> None:
         self.raw("base.raw", MIB)
         for options in ("", "compat=0.10", "cluster_size=512", "cluster_size=2M", "extended_l2=on"):
-            self.create("top", "base.raw", "", options)
+            self.create("top", "base.raw", None, options)
             self.write("top", "write -P 5 64k 4k")
             out, found = blanked((self.home / "top").read_bytes())
             self.assertEqual(("base.raw", "raw"), (found.name, found.backing_format))
@@ -117,4 +117,4 @@ class TestMadeOverlays(DiskCase):
             self.qemu_img("check", "-f", "qcow2", "blank")
             self.assertNotIn("backing", self.qemu_img("info", "-f", "qcow2", "blank"))
             self.qemu_img("rebase", "-u", "-f", "qcow2", "-b", "base.raw", "-F", "raw", "blank")
-            self.assertEqual(self.guest("top"), self.guest("blank"))
+            self.same_bytes(self.guest("top"), self.guest("blank"))

@@ -39,7 +39,8 @@ class TestCompleteDisk(DiskCase):
         self.qemu_img(
             "compare", "-f", "qcow2", "-F", "raw" if names[0].endswith(".raw") else "qcow2", "complete", names[0]
         )
-        self.assertEqual(self.guest(names[0]), joined(read_guest(chain)))
+        guest = joined(read_guest(chain))
+        self.same_bytes(self.guest(names[0]), guest.ljust(-(-len(guest) // 512) * 512, b"\0"))
         return data
 
     def test_every_sub_format_alone(self) -> None:
@@ -73,9 +74,9 @@ class TestCompleteDisk(DiskCase):
     def test_a_chain_with_subclusters_at_the_top_and_below(self) -> None:
         self.raw("disk.raw", SIZE)
         self.convert("disk.raw", "base", "extended_l2=on,cluster_size=32k")
-        self.create("middle", "base", "", "extended_l2=on,cluster_size=128k")
+        self.create("middle", "base", None, "extended_l2=on,cluster_size=128k")
         self.write("middle", "write -P 3 100k 4k", "write -z 1M 12k", "write -P 4 108k 4k", "write -z 2M 4k")
-        self.create("top", "middle", "", "extended_l2=on,cluster_size=64k")
+        self.create("top", "middle", None, "extended_l2=on,cluster_size=64k")
         self.write("top", "write -P 5 110k 2k", "write -z 2000k 2k")
         self.check("top", "middle", "base")
 
@@ -115,7 +116,7 @@ class TestCompleteDisk(DiskCase):
         names = self.make_chain()
         first = joined(CompleteDisk(self.chain(*names)).read())
         index = make_index(self.chain(*names))
-        self.assertEqual(first, joined(CompleteDisk(self.chain(*names), index).read()))
+        self.same_bytes(first, joined(CompleteDisk(self.chain(*names), index).read()))
         self.assertEqual(index, make_index(self.chain(*names)))
 
     def test_every_range_is_the_slice_of_the_whole(self) -> None:
@@ -129,9 +130,9 @@ class TestCompleteDisk(DiskCase):
             for made, data in ((disk, whole), (raw, guest)):
                 start = generator.randrange(len(data))
                 length = generator.choice((1, 7, 512, 4096, 65_537, MIB))
-                self.assertEqual(data[start : start + length], joined(made.read(start, length)), (start, length))
+                self.same_bytes(data[start : start + length], joined(made.read(start, length)), (start, length))
         self.assertEqual(b"", joined(disk.read(disk.size)))
-        self.assertEqual(whole[-1:], joined(disk.read(disk.size - 1, 5)))
+        self.same_bytes(whole[-1:], joined(disk.read(disk.size - 1, 5)))
         self.assertEqual(b"", joined(raw.read(raw.size + 5, 5)))
 
     def test_the_pieces_make_up_the_range_without_a_read_of_data(self) -> None:
@@ -184,11 +185,10 @@ class TestCompleteDisk(DiskCase):
 
     def check_beginning(self, chain: Chain, guest: bytes) -> None:
         """Check that what can be read of a chain is the beginning of ``guest``, and that then an error comes."""
-        chunks = read_guest(chain)
         position = 0
         try:
-            for chunk in chunks:
-                self.assertEqual(guest[position : position + len(chunk)], bytes(chunk))
+            for chunk in read_guest(chain):
+                self.same_bytes(guest[position : position + len(chunk)], bytes(chunk))
                 position += len(chunk)
         except Damaged:
             return
@@ -197,11 +197,11 @@ class TestCompleteDisk(DiskCase):
 
 class TestMemory(testtools.TestCase):
     def test_a_fragmented_disk_takes_little_memory(self) -> None:
-        chain = Chain([Level(Scattered(8 * 1024 * MIB), "qcow2")])
+        chain = Chain([Level(Scattered(3 * 1024 * MIB), "qcow2")])
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)
         disk = CompleteDisk(chain, make_index(chain))
-        for _ in disk.pieces(length=disk.size // 4):
+        for _ in disk.pieces(length=disk.size // 8):
             pass
         for _ in disk.read(disk.size // 2, 16 * MIB):
             pass

@@ -42,7 +42,7 @@ class TestMap(DiskCase):
     def test_a_chain(self) -> None:
         self.raw("disk.raw", 3 * MIB)
         self.convert("disk.raw", "base", "cluster_size=4k")
-        self.create("middle", "base", "", "cluster_size=64k")
+        self.create("middle", "base", None, "cluster_size=64k")
         self.write("middle", "write -P 3 100k 20k", "write -z 1M 192k")
         self.create("top", "middle", "4M", "extended_l2=on,cluster_size=32k")
         self.write("top", "write -P 5 110k 2k", "write -z 2000k 2k")

@@ -1,5 +1,7 @@
 """A delta for another base: the same disk, and nothing in it that the new base has already."""
 
+from hashlib import sha256
+
 import testtools
 
 from glance_mini.content.qcow2.block_hashes import BLOCK
@@ -30,9 +32,9 @@ class TestRebasing(DiskCase):
         kind = "raw" if base[0].endswith(".raw") else "qcow2"
         self.qemu_img("rebase", "-u", "-f", "qcow2", "-b", base[0], "-F", kind, "delta")
         self.qemu_img("compare", "-f", "qcow2", "-F", "qcow2", "delta", names[0])
-        self.assertEqual(self.guest(names[0]), self.guest("delta"))
+        self.same_bytes(self.guest(names[0]), self.guest("delta"))
         for start in range(0, len(data), 50_001):
-            self.assertEqual(data[start : start + 70_000], joined(delta.read(start, 70_000)))
+            self.same_bytes(data[start : start + 70_000], joined(delta.read(start, 70_000)))
         return data
 
     def test_onto_a_newer_base_with_other_cluster_sizes(self) -> None:
@@ -106,7 +108,7 @@ class TestCheckpoint(testtools.TestCase):
             done.append(comparison.step())
             comparison = Comparison(*self.make(), comparison.checkpoint())
         self.assertEqual([STEP, 2 * STEP, 3 * STEP, 4 * STEP, 5 * STEP], done)
-        self.assertEqual(whole, joined(RebasedDelta(comparison).read()))
+        self.assertEqual(sha256(whole).digest(), sha256(joined(RebasedDelta(comparison).read())).digest())
         self.assertEqual([(0, 1), (4095, 4096), (5 * 4096 - 1, 5 * 4096)], list(comparison.changed.ranges(0, 99_999)))
 
     def test_a_checkpoint_of_something_else_is_refused(self) -> None:

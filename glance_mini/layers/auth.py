@@ -79,13 +79,7 @@ class AuthLayer(Layer):
 
     def _with_base(self, context: Context, op: Operation[R]) -> Operation[R]:
         """Return ``op`` with the image that it names as a base, if the caller may see that (api-incremental-rules)."""
-        match op:
-            case data.UploadData():
-                wanted = op.target.properties.get(BASE_PROPERTY)
-            case disks.RebaseImage():
-                wanted = op.base_id
-            case _:
-                return op
+        wanted = _named_base(op)
         return with_fields(op, base_image=self._seen(context, wanted)) if wanted else op
 
     def _seen(self, context: Context, image_id: str, of_deleted: bool = False) -> Image | None:
@@ -160,6 +154,13 @@ class AuthLayer(Layer):
 
     def modify_metadef_namespace(self, context: Context, op: metadefs.ModifyNamespace) -> NamespaceContent:
         return self.around(context, replace(op, new=_owned(context, op.new)))
+
+
+def _named_base(op: Operation[object]) -> str | None:
+    """Return the id of the image that ``op`` names as a base, None if it names none."""
+    if isinstance(op, data.UploadData):
+        return op.target.properties.get(BASE_PROPERTY)
+    return op.base_id if isinstance(op, disks.RebaseImage) else None
 
 
 def _scope(context: Context) -> Scope:

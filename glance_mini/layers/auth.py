@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TypeVar, cast
 
 from glance_mini.domain.bases import BASE_PROPERTY
+from glance_mini.domain.blocks import BlockPage
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import ChainConflict, Forbidden, NotFound
 from glance_mini.domain.fields import with_fields
@@ -18,7 +19,7 @@ from glance_mini.domain.member import Member
 from glance_mini.domain.metadefs import Namespace, NamespaceContent, NamespacePage
 from glance_mini.domain.query import EVERYTHING, Page, Scope
 from glance_mini.layers.base import Layer
-from glance_mini.operations import data, disks, images, imports, locations, members, metadefs, tasks
+from glance_mini.operations import blocks, data, disks, images, imports, locations, members, metadefs, tasks
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
 from glance_mini.operations.bases import LoadChain
 from glance_mini.operations.records import LoadImage
@@ -71,11 +72,17 @@ class AuthLayer(Layer):
 
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
         """Read an incremental image only for callers who may see all of its bases."""
-        if op.target.status == "deactivated" and not context.is_admin:
+        return self.below(context, replace(op, chain=self._readable(context, op.target)))
+
+    def list_blocks(self, context: Context, op: blocks.ListBlocks) -> BlockPage | None:
+        """List blocks only for those who may download them."""
+        return self.below(context, replace(op, chain=self._readable(context, op.target)))
+
+    def _readable(self, context: Context, image: Image) -> tuple[Image, ...]:
+        """Return the chain of an incremental image; raises Forbidden, NotFound if the caller may not see all of it."""
+        if image.status == "deactivated" and not context.is_admin:
             raise Forbidden(reason="The image is deactivated; its data cannot be downloaded.")
-        if op.target.base is not None:
-            op = replace(op, chain=self.below(context, LoadChain(op.image_id, _scope(context))))
-        return self.below(context, op)
+        return () if image.base is None else self.below(context, LoadChain(image.id, _scope(context)))
 
     def _with_base(self, context: Context, op: Operation[R]) -> Operation[R]:
         """Return ``op`` with the image that it names as a base, if the caller may see that (api-incremental-rules)."""

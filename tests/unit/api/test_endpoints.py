@@ -13,6 +13,7 @@ IMAGES = """
 GET,POST            /v2/images
 GET,PATCH,DELETE    /v2/images/{image}
 GET                 /v2/images/{image}/tasks
+GET                 /v2/images/{image}/blocks
 POST                /v2/images/{image}/import
 PUT,GET             /v2/images/{image}/file
 PUT                 /v2/images/{image}/stage

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 
+from glance_mini.content.qcow2.errors import Damaged
 from glance_mini.content.qcow2.extents import Chain
 from glance_mini.content.qcow2.level_runs import Qcow2Runs
 from glance_mini.content.qcow2.pieces import Literal, Packed, Piece, Stored, Zeros
@@ -18,7 +19,10 @@ LARGEST_PIECE = 1024 * 1024
 _BATCH = 2 * 1024 * 1024
 """Bytes that are looked ahead for pieces that can be read together, in the output and in the files."""
 
-_GAP = 32 * 1024
+_LONG = 8 * 1024 * 1024
+"""A piece of this length is read as one stream, if the source has streams."""
+
+_GAP = 64 * 1024
 """Bytes between two pieces that are read and thrown away to save a read."""
 
 _SMALL = 16 * 1024
@@ -58,48 +62,85 @@ def _near(ranges: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 def read_pieces(chain: Chain, pieces: Iterable[Piece]) -> Iterator[Chunk]:
-    """Yield the bytes of ``pieces``, at most LARGEST_PIECE at once.
+    """Yield the bytes of ``pieces``, at most LARGEST_PIECE at once; those of a stream as it yields them.
 
     Memory: a few MiB. Raises Damaged and what the stores raise, when it gets there.
     """
-    kept = Unpacked()
-    batch: list[Piece] = []
-    packed: set[tuple[int, int]] = set()
-    room = _BATCH
-    for piece in _cut(pieces):
-        cost = piece.length
-        if isinstance(piece, Packed) and (piece.level, piece.offset) not in packed:
-            cost = max(piece.packed, _qcow2(chain, piece.level).header.cluster_size)
-        if batch and cost > room:
-            yield from _gathered(_batch(chain, batch, kept))
-            batch, room = [], _BATCH
-            packed.clear()
-        batch.append(piece)
-        room -= cost
-        if isinstance(piece, Packed):
-            packed.add((piece.level, piece.offset))
-    yield from _gathered(_batch(chain, batch, kept))
-
-
-def _cut(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Yield ``pieces`` with the long ones in parts."""
+    batch = _Batch(chain)
     for piece in pieces:
-        if piece.length <= LARGEST_PIECE:
-            yield piece
-            continue
-        for begin in range(0, piece.length, LARGEST_PIECE):
-            length = min(LARGEST_PIECE, piece.length - begin)
-            if isinstance(piece, Stored):
-                yield Stored(length, piece.level, piece.offset + begin)
-            elif isinstance(piece, Packed):
-                yield piece._replace(length=length, skip=piece.skip + begin)
-            elif isinstance(piece, Zeros):
-                yield Zeros(length)
-            else:
-                yield Literal(piece.data[begin : begin + length])
+        if isinstance(piece, Stored) and piece.length >= _LONG:
+            stream = getattr(chain.levels[piece.level].source, "stream", None)
+            if stream is not None:
+                yield from batch.take()
+                yield from _exactly(stream(piece.offset, piece.length), piece.length)
+                continue
+        for part in _cut(piece):
+            if not batch.has_room(part):
+                yield from batch.take()
+            batch.add(part)
+    yield from batch.take()
 
 
-def _batch(chain: Chain, batch: list[Piece], kept: Unpacked) -> Iterator[Chunk]:
+def _exactly(chunks: Iterator[Chunk], length: int) -> Iterator[Chunk]:
+    for chunk in chunks:
+        length -= len(chunk)
+        yield chunk
+    if length:
+        raise Damaged(reason=f"a file ended {length} bytes too early")
+
+
+class _Batch:
+    """Pieces that are read together."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._kept = Unpacked()
+        self._pieces: list[Piece] = []
+        self._packed: set[tuple[int, int]] = set()
+        self._room = _BATCH
+
+    def has_room(self, piece: Piece) -> bool:
+        """Return whether ``piece`` may be added; the first one always may."""
+        return not self._pieces or self._cost(piece) <= self._room
+
+    def add(self, piece: Piece) -> None:
+        """Put ``piece`` behind the others."""
+        self._room -= self._cost(piece)
+        self._pieces.append(piece)
+        if isinstance(piece, Packed):
+            self._packed.add((piece.level, piece.offset))
+
+    def take(self) -> Iterator[Chunk]:
+        """Yield the bytes of all pieces; then there are none."""
+        pieces, self._pieces, self._room = self._pieces, [], _BATCH
+        self._packed.clear()
+        return _gathered(_read(self._chain, pieces, self._kept))
+
+    def _cost(self, piece: Piece) -> int:
+        """Return the memory that ``piece`` needs: a cluster that is unpacked needs it once, whatever is taken of it."""
+        if isinstance(piece, Packed) and (piece.level, piece.offset) not in self._packed:
+            return max(piece.packed, _qcow2(self._chain, piece.level).header.cluster_size)
+        return piece.length
+
+
+def _cut(piece: Piece) -> Iterator[Piece]:
+    """Yield ``piece``, in parts if it is long."""
+    if piece.length <= LARGEST_PIECE:
+        yield piece
+        return
+    for begin in range(0, piece.length, LARGEST_PIECE):
+        length = min(LARGEST_PIECE, piece.length - begin)
+        if isinstance(piece, Stored):
+            yield Stored(length, piece.level, piece.offset + begin)
+        elif isinstance(piece, Packed):
+            yield piece._replace(length=length, skip=piece.skip + begin)
+        elif isinstance(piece, Zeros):
+            yield Zeros(length)
+        else:
+            yield Literal(piece.data[begin : begin + length])
+
+
+def _read(chain: Chain, batch: list[Piece], kept: Unpacked) -> Iterator[Chunk]:
     known: dict[tuple[int, int], bytes] = {}
     wanted: list[tuple[int, int, int]] = []
     for piece in batch:

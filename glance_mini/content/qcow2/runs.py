@@ -43,9 +43,13 @@ class Run(NamedTuple):
 
 
 def clipped(runs: Iterable[Run], start: int, end: int) -> Iterator[Run]:
-    """Yield what of ``runs``, which all touch the range, lies in the guest's bytes ``start`` to ``end``."""
+    """Yield what of ``runs``, which are in order, lies in the guest's bytes ``start`` to ``end``."""
     for run in runs:
-        yield run if start <= run.start and run.start + run.length <= end else run.part(start, end)
+        finish = run.start + run.length
+        if start <= run.start and finish <= end:
+            yield run
+        elif finish > start and run.start < end:
+            yield run.part(start, end)
 
 
 def joined(runs: Iterable[Run]) -> Iterator[Run]:

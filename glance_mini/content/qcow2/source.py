@@ -15,7 +15,9 @@ class Source(Protocol):
     """A file that is read by ranges; used by several threads at once.
 
     A source may also have ``extents(offset, length)``, which yields the ranges (offset, length) in order that hold
-    data; all else reads as zeros. It only saves reads and never changes what is produced.
+    data; all else reads as zeros. It only saves reads and never changes what is produced. It may have
+    ``stream(offset, length)``, which returns an iterator of chunks that is closed at the end: runs of 8 MiB or more are
+    read so. A chunk must stay valid only until the next is asked for.
     """
 
     @property

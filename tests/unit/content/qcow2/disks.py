@@ -6,7 +6,7 @@ import shutil
 import struct
 import subprocess
 import unittest
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import fixtures
@@ -36,6 +36,23 @@ class CountedSource:
         assert offset >= 0 and offset + length <= self.size, (offset, length, self.size)
         self.reads.append((offset, length))
         return self._data[offset : offset + length]
+
+
+class StreamedSource(CountedSource):
+    """The same with streams; keeps their ranges too, and how many were closed."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.streams: list[tuple[int, int]] = []
+        self.closed = 0
+
+    def stream(self, offset: int, length: int) -> Iterator[bytes]:
+        self.streams.append((offset, length))
+        try:
+            for start in range(offset, offset + length, 100_000):
+                yield self._data[start : min(start + 100_000, offset + length)]
+        finally:
+            self.closed += 1
 
 
 class DiskCase(testtools.TestCase):

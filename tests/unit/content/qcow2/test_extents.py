@@ -49,6 +49,17 @@ class TestMap(DiskCase):
         self.compare("top", "middle", "base")
 
 
+@WITH_QEMU
+class TestSubclusters(DiskCase):
+    def test_a_range_within_a_cluster_has_only_its_own_subclusters(self) -> None:
+        self.create("disk", None, "4M", "cluster_size=2M,extended_l2=on")
+        self.write("disk", "write -P 1 0 64k", "write -P 2 256k 64k", "write -P 3 1M 64k")
+        chain = self.chain("disk")
+        found = [(run.start // KIB, run.length // KIB) for run in chain.runs(200 * KIB, 300 * KIB)]
+        self.assertEqual([(256, 44)], found)
+        self.assertEqual([], list(chain.runs(100 * KIB, 200 * KIB)))
+
+
 class TestRuns(testtools.TestCase):
     def runs(self, *arguments: object, **options: object) -> list[Run]:
         """Return the runs of a disk of seven clusters: data, data, elsewhere, zeros, nothing, data, compressed."""

@@ -4,11 +4,13 @@
 """
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, Protocol, cast
 
+from glance_mini.content.ahead import ReadAhead
 from glance_mini.content.failover import FailoverChunks
 from glance_mini.content.qcow2.complete import CompleteDisk, RawDisk
 from glance_mini.content.qcow2.errors import StaleIndex, Unsupported
@@ -54,12 +56,38 @@ class StoredFile:
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly ``length`` bytes from ``offset``; raises StoreError."""
-        chunks = FailoverChunks(self._stores, self._locations, offset, length, True, self._metrics, None, self._caller)
-        chunks.open()
+        chunks = self._open(offset, length)
         try:
-            return b"".join(chunks)
+            return _read_file(chunks.file, offset, length) if chunks.file is not None else b"".join(chunks)
         finally:
             chunks.close()
+
+    def stream(self, offset: int, length: int) -> Iterator[bytes]:
+        """Yield ``length`` bytes from ``offset`` as the store gives them; raises StoreError."""
+        chunks = self._open(offset, length)
+        try:
+            yield from chunks
+        finally:
+            chunks.close()
+
+    def _open(self, offset: int, length: int) -> FailoverChunks:
+        chunks = FailoverChunks(self._stores, self._locations, offset, length, True, self._metrics, None, self._caller)
+        chunks.open()
+        return chunks
+
+
+def _read_file(file: BinaryIO, offset: int, length: int) -> bytes:
+    """Return bytes of a local file, by one read if possible; raises SizeMismatch, RemoteServiceUnavailable."""
+    try:
+        data = os.pread(file.fileno(), length, offset)
+        while len(data) < length:
+            more = os.pread(file.fileno(), length - len(data), offset + len(data))
+            if not more:
+                raise store_errors.SizeMismatch(expected=length, received=len(data))
+            data += more
+    except OSError as error:
+        raise store_errors.RemoteServiceUnavailable(reason=f"reading a file failed: {error.strerror}") from error
+    return data
 
 
 class Disk(Protocol):
@@ -157,7 +185,8 @@ class OpenedDisk:
 class DiskChunks(Iterator[bytes]):
     """``length`` bytes from ``offset`` of a disk that ``load`` opens; a share of ``buffers`` until ``close``.
 
-    If a file of the chain is gone, because the same disk is stored otherwise by now, the disk is loaded again.
+    A thread reads the next piece while the last one is being sent. If a file of the chain is gone, because the same disk
+    is stored otherwise by now, the disk is loaded again.
     """
 
     file: BinaryIO | None = None
@@ -172,7 +201,8 @@ class DiskChunks(Iterator[bytes]):
         self._buffers = buffers
         self._opened: OpenedDisk | None = None
         self._source: Iterator[Chunk] | None = None
-        self._ahead: bytes | None = None
+        self._first: bytes | None = None
+        self._rest = ReadAhead(self._read, self._end)
         self._done = 0
         self._reloads = 0
 
@@ -184,27 +214,27 @@ class DiskChunks(Iterator[bytes]):
         try:
             if self._buffers is not None:
                 self._share.enter_context(self._buffers.share(COPY))
-            self._ahead = self._next() if self.length else None
+            self._first = self._read() if self.length else None
         except BaseException:
-            self.close()
+            self._end()
             raise
 
     def __next__(self) -> bytes:
-        piece, self._ahead = self._ahead, None
-        if piece is None:
-            if self._done == self.length:
-                raise StopIteration
-            piece = self._next()
-        return piece
+        piece, self._first = self._first, None
+        return next(self._rest) if piece is None else piece
 
     def close(self) -> None:
-        """End the reading and give the memory back; may be repeated."""
+        """End the reading, and give the memory back when nothing is being read any more; may be repeated."""
+        self._rest.close()
+
+    def _end(self) -> None:
         close(self._source)
         self._source = None
         self._share.close()
 
-    def _next(self) -> bytes:
-        while True:
+    def _read(self) -> bytes | None:
+        """Return the next piece, None at the end."""
+        while self._done < self.length:
             try:
                 if self._source is None:
                     self._open()
@@ -213,12 +243,13 @@ class DiskChunks(Iterator[bytes]):
                 if piece is None:
                     raise store_errors.SizeMismatch(expected=self.length, received=self._done)
                 self._done += len(piece)
-                return bytes(piece)
+                return _as_bytes(piece)
             except _ENDS:
                 raise
             except (store_errors.StoreError, UnsafeContent) as error:
                 if not self._is_replaced():
                     raise _as_store_error(error) from error
+        return None
 
     def _open(self) -> None:
         self._opened = self._opened or self._load()
@@ -234,6 +265,12 @@ class DiskChunks(Iterator[bytes]):
             return False
         self._opened = self._load()
         return self._opened.files != before.files and self._opened.content == before.content
+
+
+def _as_bytes(piece: Chunk) -> bytes:
+    """Return ``piece`` without a copy if it is all of some bytes."""
+    whole = piece.obj if isinstance(piece, memoryview) else piece
+    return whole if isinstance(whole, bytes) and len(whole) == len(piece) else bytes(piece)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import fixtures
 
+from glance_mini.operations.bases import GetDiskIndex
+from tests.counting_store import CountingDriver
 from tests.http.incremental import MIB, QCOW2, IncrementalTest, run
 
 
@@ -174,6 +176,32 @@ class TestDownloads(IncrementalTest):
         self.assertEqual(204, self.send("DELETE", f"/v2/stores/fast/{self.top}", caller="admin").status_int)
         self.assertEqual(whole, self.file(self.top).body)
         self.assertEqual(whole, self.file(self.top, "?prefer=cheap").body)
+
+
+class TestCosts(IncrementalTest):
+    def test_small_range_of_a_complete_disk_takes_at_most_four_reads_of_the_stores(self) -> None:
+        base, top = self.chain()
+        third = self.upload(self.disks.make("third", (0x44, 6 * MIB, 65536), base="top"), top)
+        whole = self.file(third).body
+        store, counting = self.service.services.stores.get("fast"), CountingDriver()
+        counting._data = self.driver("fast")._data
+        store.driver = counting
+        for first in (0, 65_536, 200_000, MIB, len(whole) - 70_000, len(whole) - 4096):
+            before = len(counting.reads)
+            answer = self.file(third, Range=f"bytes={first}-{first + 4095}")
+            self.assertEqual(whole[first : first + 4096], answer.body)
+            self.assertLessEqual(len(counting.reads) - before, 4, first)
+
+
+class TestWithoutIndex(IncrementalTest):
+    options = {"incremental": {"max_index_kib": 0}}
+
+    def test_index_that_would_be_too_large_is_not_kept_and_not_needed(self) -> None:
+        _, top = self.chain()
+        self.assertEqual(b"", self.service.services.data.run(GetDiskIndex(top)))
+        whole = self.file(top).body
+        self.assertEqual(self.disks.guest(self.top_file), self.disks.guest_of(whole))
+        self.assertEqual(whole[-5000:], self.file(top, Range="bytes=-5000").body)
 
 
 class TestPlaces(IncrementalTest):

@@ -185,8 +185,8 @@ class OpenedDisk:
 class DiskChunks(Iterator[bytes]):
     """``length`` bytes from ``offset`` of a disk that ``load`` opens; a share of ``buffers`` until ``close``.
 
-    A thread reads the next piece while the last one is being sent. If a file of the chain is gone, because the same disk
-    is stored otherwise by now, the disk is loaded again.
+    A thread reads the next piece while the last one is being sent. If a file of the chain is gone, because the same
+    disk is stored otherwise by now, the disk is loaded again.
     """
 
     file: BinaryIO | None = None

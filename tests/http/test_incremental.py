@@ -180,7 +180,7 @@ class TestDownloads(IncrementalTest):
 
 class TestCosts(IncrementalTest):
     def test_small_range_of_a_complete_disk_takes_at_most_four_reads_of_the_stores(self) -> None:
-        base, top = self.chain()
+        _, top = self.chain()
         third = self.upload(self.disks.make("third", (0x44, 6 * MIB, 65536), base="top"), top)
         whole = self.file(third).body
         store, counting = self.service.services.stores.get("fast"), CountingDriver()

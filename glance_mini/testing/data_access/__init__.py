@@ -19,6 +19,7 @@ from glance_mini.testing.data_access.metadefs import MetadefContract as MetadefC
 from glance_mini.testing.data_access.migration import TakeOverContract
 from glance_mini.testing.data_access.outbox import OutboxContract
 from glance_mini.testing.data_access.quota import QuotaContract
+from glance_mini.testing.data_access.seen import SeenContract
 from glance_mini.testing.data_access.staging import StagingContract
 from glance_mini.testing.data_access.transfers import TransferContract
 from glance_mini.testing.data_access.trash import TrashContract
@@ -26,7 +27,9 @@ from glance_mini.testing.data_access.trash import TrashContract
 __all__ = ["DataAccessContract", "JobAccessContract", "MetadefContract", "RecordContract", "TakeOverContract"]
 
 
-class RecordContract(ImageContract, ListContract, MemberContract, TransferContract, QuotaContract, ConcurrencyContract):
+class RecordContract(
+    ImageContract, SeenContract, ListContract, MemberContract, TransferContract, QuotaContract, ConcurrencyContract
+):
     """The calls about images, their members and transfers."""
 
 

@@ -124,7 +124,7 @@ class Driver(abc.ABC):
         raises Duplicate. Raises StorageFull, StorageWriteDenied, Invalid (the name).
 
         If data of a failed write cannot be removed now, ``errors.mark_leftovers`` marks the error, and ``discard`` is
-        called later.
+        called later. RemoteServiceUnavailable and StorageWriteDenied need no mark.
 
         A chunk is ``bytes`` or a ``memoryview`` of them, up to 4 MiB. It is the driver's until it asks for the next one
         or returns; then its memory may be used again. A driver that needs it longer, for example to send several parts

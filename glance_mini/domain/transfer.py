@@ -7,8 +7,12 @@ the data and resets the image.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID, uuid5
 
 from glance_mini.domain.image import Location
+
+_REMAINS = UUID("6f3f2f64-5d0c-4f0e-9a37-2f1d4c8f7b10")
+"""The namespace of the ids of remains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,11 @@ class Transfer:
     started_at: datetime | None = None
     lease_until: datetime | None = None
     node_url: str | None = None
+
+
+def remains_of(image_id: str, project_id: str | None, store: str, name: str) -> Transfer:
+    """Return the transfer that names what an ended write has left under ``name``: always the same for one place."""
+    return Transfer(str(uuid5(_REMAINS, f"{store}/{name}")), image_id, project_id, "", store, name, reserved=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,8 +121,9 @@ class CinderDriver(Driver):
             for chunk in chunks:
                 draft.append(chunk)
             draft.publish()
-        except BaseException:
-            draft.drop()
+        except BaseException as failure:
+            if not draft.drop():
+                errors.mark_leftovers(failure)
             raise
         return Written(self._locate(draft.volume_id), draft.received)
 

@@ -306,6 +306,21 @@ class TestFailures(DriverTestCase):
             self.assertRaises(expected, self.driver.write, "name", [b"data"])
             self.assertEqual(({}, {}), (self.cinder.volumes, self.cinder.attached), f"{name} {after}")
 
+    def test_volume_that_could_not_be_removed_marks_the_error_of_the_source(self):
+        for refused in (False, True):
+            failure = ValueError("client gone")
+
+            def source(refused=refused, failure=failure):
+                yield b"data"
+                if refused:
+                    self.cinder.fail("delete", HttpFailure(500))
+                raise failure
+
+            self.assertRaises(ValueError, self.driver.write, "name", source())
+            self.assertEqual((refused, int(refused)), (errors.has_leftovers(failure), len(self.cinder.volumes)))
+            self.driver.discard("name")
+            self.assertEqual({}, self.cinder.volumes)
+
     def test_volume_whose_answer_is_lost_is_found(self):
         self.cinder.fail("create", ConnectionResetError())
         location = self.driver.write("name", [b"data"]).location

@@ -16,7 +16,6 @@ from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.cinder.accounts import (
     Account,
     Credentials,
-    CredentialsRefused,
     NoAccount,
     OwnAccount,
     Service,
@@ -31,6 +30,7 @@ from glance_mini_store.drivers.cinder.options import OPTIONS
 from glance_mini_store.drivers.cinder.reading import Blocks
 from glance_mini_store.drivers.cinder.removal import remove, remove_image
 from glance_mini_store.drivers.cinder.volume import GIB, IMAGE, STORE, Marks, volume_name
+from glance_mini_store.keystone import CredentialsRefused
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.locations.base import bad_uri
 from glance_mini_store.locations.cinder import CinderLocation

@@ -180,6 +180,10 @@ class BadFilesTest(MetadefCommandTest):
         self.write(namespace="x" * 81)
         self.refused("acme.json", "namespace")
 
+    def test_pattern_that_the_api_would_refuse_too(self):
+        self.write(properties={"bus": {"title": "Bus", "type": "string", "pattern": "x" * 1001}})
+        self.refused("acme.json", "pattern of property 'bus'")
+
     def test_file_that_is_too_long(self):
         self.write(description="x").write_bytes(b" " * (MAX_FILE_BYTES + 1))
         self.refused("acme.json", "longer than")

@@ -100,6 +100,13 @@ class Driver(abc.ABC):
         """Return the prefixes of the URIs of this store; the longest match of all stores wins."""
         return tuple(f"{scheme}://" for scheme in self.schemes)
 
+    def is_owner(self, location: str) -> bool:
+        """Return whether the backend says that the data of ``location`` is in this store; False if it cannot tell.
+
+        It is called only where the prefixes of several stores fit a location equally.
+        """
+        return False
+
     @abc.abstractmethod
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Return the bytes from ``offset`` (>= 0), at most ``length`` (None: to the end).

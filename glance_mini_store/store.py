@@ -182,6 +182,14 @@ class Store:
                 data = cut(self.driver.read(location), offset, length, location)
         return data if isinstance(data, FileRange) else _NamedChunks(self, data)
 
+    def is_owner(self, location: str) -> bool:
+        """Return whether the backend says that the data is in this store; False if it does not answer."""
+        try:
+            return self.driver.is_owner(location)
+        except errors.StoreError as error:
+            LOG.info("store %s: whether it holds a location is not known: %s", self.id, error)
+            return False
+
     def size(self, location: str) -> int:
         """Return the size in bytes at ``location``. Raises NotFound, BadStoreUri, RemoteServiceUnavailable."""
         with self._named():

@@ -83,6 +83,15 @@ class CinderDriver(Driver):
         """Return the store as a URI, and the scheme for the form without a store."""
         return (f"cinder://{self._store_id}/", "cinder://")
 
+    def is_owner(self, location: str) -> bool:
+        """Return whether this store wrote the volume, or it is of the store's volume type and nobody's."""
+        volume_id = self._parse(location)
+        cinder = self._cinder()
+        volume = cinder.find(volume_id, location)
+        if (writer := volume.metadata.get(STORE)) is not None:
+            return writer == self._store_id
+        return volume.type is not None and volume.type == self._volume_type
+
     def check(self) -> None:
         """Authenticate, and look for the volume type. Raises BadStoreConfiguration, RemoteServiceUnavailable.
 

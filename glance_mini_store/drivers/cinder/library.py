@@ -50,6 +50,7 @@ VolumeTold = TypedDict(
         "size": int,
         "metadata": dict[str, str],
         "attachments": list[Holding],
+        "volume_type": str | None,
         "os-vol-tenant-attr:tenant_id": str,
     },
     total=False,

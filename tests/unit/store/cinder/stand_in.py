@@ -223,6 +223,7 @@ class _Volumes:
             "status": self._cinder.new_status,
             "size": size,
             "metadata": dict(metadata),
+            "volume_type": volume_type,
             "os-vol-tenant-attr:tenant_id": "project",
         }
         with open(self._cinder.path(volume_id), "wb") as file:

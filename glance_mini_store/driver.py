@@ -111,7 +111,7 @@ class Driver(abc.ABC):
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Return the bytes from ``offset`` (>= 0), at most ``length`` (None: to the end).
 
-        Blocks are about 1 MiB, come in order and are never empty. An ``offset`` at the end of the data yields
+        Blocks are 256 KiB to 1 MiB long, come in order and are never empty. An ``offset`` at the end of the data yields
         nothing; one after the end raises InvalidRange. Raises NotFound, BadStoreUri, Forbidden,
         RemoteServiceUnavailable, at the call if possible, else at the first block. Without the capability
         ``range`` it is only called for all data. Missing bytes always raise an error. Data in a local file is

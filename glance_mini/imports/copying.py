@@ -31,7 +31,7 @@ from glance_mini_store.caller import Caller
 from glance_mini_store.checked_stream import Observer
 from glance_mini_store.store import Store, Stored
 from glance_mini_store.stores import Stores
-from glance_mini_store.streams import BLOCK, close
+from glance_mini_store.streams import FILE_BLOCK, close
 
 LOG = logging.getLogger(__name__)
 
@@ -255,7 +255,7 @@ class Copier:
 def read_file(path: Path) -> Iterator[bytes]:
     """Yield the bytes of a local file."""
     with path.open("rb", buffering=0) as file:
-        while block := file.read(BLOCK):
+        while block := file.read(FILE_BLOCK):
             yield block
 
 

@@ -14,7 +14,7 @@ import testtools
 from glanceclient.shell import OpenStackImagesShell
 
 from glance_mini.standalone.state import StateDirectory
-from glance_mini.testing.data_access.metadefs import ODD_NAMES
+from glance_mini.testing.data_access.metadef_samples import ODD_NAMES
 from tests.functional.service import Client, Service
 from tests.functional.test_start_errors import run
 

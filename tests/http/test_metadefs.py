@@ -6,7 +6,7 @@ from urllib.parse import quote
 from webob import Request
 
 from glance_mini.api.routes import ROUTES
-from glance_mini.testing.data_access.metadefs import ODD_NAMES
+from glance_mini.testing.data_access.metadef_samples import ODD_NAMES
 from tests.http.client import ApplicationTest
 
 ROOT = "/v2/metadefs"

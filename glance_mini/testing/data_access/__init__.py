@@ -14,8 +14,11 @@ from glance_mini.testing.data_access.imports import ImportContract, ImportLockCo
 from glance_mini.testing.data_access.jobs import JobContract, JobListContract
 from glance_mini.testing.data_access.lists import ListContract
 from glance_mini.testing.data_access.members import MemberContract
+from glance_mini.testing.data_access.metadef_concurrency import MetadefConcurrencyContract
+from glance_mini.testing.data_access.metadef_enforcement import RequiredPropertyContract
 from glance_mini.testing.data_access.metadef_loading import MetadefLoadingContract
-from glance_mini.testing.data_access.metadefs import MetadefContract as MetadefCallContract
+from glance_mini.testing.data_access.metadef_parts import MetadefPartContract
+from glance_mini.testing.data_access.metadefs import NamespaceContract
 from glance_mini.testing.data_access.migration import TakeOverContract
 from glance_mini.testing.data_access.outbox import OutboxContract
 from glance_mini.testing.data_access.quota import QuotaContract
@@ -43,7 +46,13 @@ class JobAccessContract(
     """The calls about jobs, staging, imports, the trash and stored events."""
 
 
-class MetadefContract(MetadefCallContract, MetadefLoadingContract):
+class MetadefContract(
+    NamespaceContract,
+    MetadefPartContract,
+    MetadefConcurrencyContract,
+    RequiredPropertyContract,
+    MetadefLoadingContract,
+):
     """The calls about metadata definitions."""
 
 

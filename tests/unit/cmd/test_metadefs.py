@@ -10,7 +10,7 @@ from glance_mini.conf import load
 from glance_mini.domain.metadefs import Namespace, NamespaceContent, NamespaceQuery
 from glance_mini.operations.metadef_loading import WriteNamespaces
 from glance_mini.operations.metadefs import DeleteNamespace, GetNamespace, GetNamespaces, ModifyNamespace
-from glance_mini.testing.data_access.metadefs import ODD_NAMES
+from glance_mini.testing.data_access.metadef_samples import ODD_NAMES
 from tests.unit.cmd.test_commands import CommandTestCase
 
 ACME = {

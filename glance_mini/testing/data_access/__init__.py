@@ -7,6 +7,7 @@ class TestMine(DataAccessContract, testtools.TestCase):
 ```
 """
 
+from glance_mini.testing.data_access.cache import CacheContract
 from glance_mini.testing.data_access.claims import ClaimContract
 from glance_mini.testing.data_access.concurrency import ConcurrencyContract
 from glance_mini.testing.data_access.images import ImageContract
@@ -26,7 +27,14 @@ from glance_mini.testing.data_access.staging import StagingContract
 from glance_mini.testing.data_access.transfers import TransferContract
 from glance_mini.testing.data_access.trash import TrashContract
 
-__all__ = ["DataAccessContract", "JobAccessContract", "MetadefContract", "RecordContract", "TakeOverContract"]
+__all__ = [
+    "CacheContract",
+    "DataAccessContract",
+    "JobAccessContract",
+    "MetadefContract",
+    "RecordContract",
+    "TakeOverContract",
+]
 
 
 class RecordContract(ImageContract, ListContract, MemberContract, TransferContract, QuotaContract, ConcurrencyContract):
@@ -56,5 +64,5 @@ class MetadefContract(
     """The calls about metadata definitions."""
 
 
-class DataAccessContract(RecordContract, JobAccessContract, MetadefContract, TakeOverContract):
+class DataAccessContract(RecordContract, JobAccessContract, MetadefContract, CacheContract, TakeOverContract):
     """The whole contract. Mix into a ``testtools.TestCase`` and give it ``open_data_access``."""

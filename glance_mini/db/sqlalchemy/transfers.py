@@ -36,8 +36,6 @@ ABANDONED = timedelta(minutes=15)
 A node that restarts in this time removes its own data. After it, any node releases the image.
 """
 
-_OLDEST = datetime(1970, 1, 2)
-
 _FIELDS = (
     *("id", "image_id", "project_id", "process", "store", "name", "reserved"),
     *("started_at", "lease_until", "node_url"),
@@ -189,15 +187,11 @@ def _has_nothing(connection: Connection, image: Image) -> bool:
 
 
 def leave(connection: Connection, call: LeaveRemains, now: datetime) -> None:
-    """Insert a transfer whose lease has expired, unless there is a row for this place.
-
-    It is older than all others, so that its end does not change an image that has another transfer.
-    """
+    """Insert a transfer whose lease has expired, unless there is a row for this place."""
     records.find_locked(connection, call.remains.image_id)
     if connection.execute(_LOCK, {"transfer": call.remains.id}).first() is None:
-        remains = replace(call.remains, started_at=_OLDEST, lease_until=now)
+        remains = replace(call.remains, lease_until=now)
         connection.execute(_INSERT, {name: getattr(remains, name) for name in _FIELDS})
-        usage.change(connection, usage.Usage(), usage.of_transfer(remains))
 
 
 def renew(connection: Connection, call: RenewLeases, now: datetime) -> None:

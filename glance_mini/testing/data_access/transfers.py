@@ -111,6 +111,7 @@ class TransferContract(ContractBase):
         remains = remains_of(sample().id, "mine", "s3", "name")
         for _ in range(2):
             self.data.run(LeaveRemains(remains), NOW)
+        self.assertEqual((0, 0), self.held())
         (taken,) = self.take(NOW + timedelta(seconds=1), None)
         self.assertEqual((remains.image_id, "mine", "s3", "name"), (taken.image_id, *_place(taken)))
         self.data.run(LeaveRemains(remains), NOW)

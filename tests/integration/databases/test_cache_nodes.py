@@ -84,7 +84,7 @@ class TwoNodesTest(ServiceTestCase, CacheServiceTest):
             eventually(
                 lambda node=node: self.admin("GET", "/v2/cache", node).json()["queued_images"] == [], "none waits"
             )
-            eventually(lambda node=node: self.cached_by(node) == [(image, 3 * MIB)], "the image is cached")
+            eventually(lambda node=node: self.sizes(node) == {image: 3 * MIB}, "the image is cached")
             before = self.gets()
             self.assertEqual(data, self.read(node, image).content)
             self.assertEqual(before, self.gets())
@@ -93,10 +93,11 @@ class TwoNodesTest(ServiceTestCase, CacheServiceTest):
             eventually(lambda node=node: self.sizes(node) == {}, "the image has left")
         eventually(lambda: not list(self.root.glob("*-cache/images/*")), "nothing is left on a disk")
 
-    def cached_by(self, node):
-        return [
-            (each["image_id"], each["size"]) for each in self.admin("GET", "/v2/cache", node).json()["cached_images"]
-        ]
+    def cache_of(self, node):
+        return self.admin("GET", "/v2/cache", node).json()
+
+    def sizes(self, node):
+        return {each["image_id"]: each["size"] for each in self.cache_of(node)["cached_images"]}
 
     def create_image(self):
         body = {"name": "disk", "disk_format": "raw", "container_format": "bare"}

@@ -104,7 +104,7 @@ class Worker(ThreadWorker):
         self.nr_conns += 1
         sock = ClientSocket(accepted.family, accepted.type, accepted.proto, accepted.detach())
         try:
-            limits, tls = self.app.settings, self.app.tls
+            limits, tls = self.app.settings, self.app.tls and self.app.tls.current()
             conn = Connection(self.cfg, sock, client, listener.getsockname(), limits=limits, tls=tls)
         except OSError:
             self.nr_conns -= 1

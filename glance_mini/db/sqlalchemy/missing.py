@@ -8,10 +8,14 @@ from sqlalchemy.dialects import postgresql
 from glance_mini.db.sqlalchemy.dynamic import AnyTable
 
 
-def insert_missing(connection: Connection, table: AnyTable, row: Mapping[str, object]) -> None:
-    """Insert ``row`` unless one with its key exists, also one that another transaction has just inserted."""
+def insert_missing(connection: Connection, table: AnyTable, row: Mapping[str, object]) -> bool:
+    """Insert ``row`` unless one with its key exists, also one that another transaction has just inserted.
+
+    Return whether it was inserted.
+    """
     if connection.dialect.name == "postgresql":
-        connection.execute(postgresql.insert(table).on_conflict_do_nothing(), row)
+        inserted = connection.execute(postgresql.insert(table).on_conflict_do_nothing(), row)
     else:
         ignoring = insert(table).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
-        connection.execute(ignoring, row)
+        inserted = connection.execute(ignoring, row)
+    return inserted.rowcount > 0

@@ -1,0 +1,260 @@
+"""The data access backend ``registry``: each call goes to a registry service over HTTPS with client certificates.
+
+Whatever is sent may be sent again: reads and repeatable writes as they are, all other writes with a key by which a
+registry recognises them (``RunOnce``). So a call survives a registry that is killed, hangs or is replaced, as long as
+one of the list answers in time.
+"""
+
+import itertools
+import logging
+import random
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Self, TypeVar
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from oslo_config import cfg
+from urllib3 import HTTPSConnectionPool, Timeout
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
+
+from glance_mini.db import wire
+from glance_mini.db.interface import Backend, EventRules, no_events
+from glance_mini.domain.cause import Cause
+from glance_mini.domain.errors import ConfigurationError, Invalid, Unavailable
+from glance_mini.operations.base import DataCall
+from glance_mini.operations.once import RunOnce
+from glance_mini.tls import FollowedContext, client_context
+
+LOG = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+PATH = "/v1/calls/"
+"""What a registry answers at: the name of the call follows."""
+
+HEADERS = {"Content-Type": "application/json", "User-Agent": "glance-mini"}
+
+RAISED = 422
+"""The status of the answer to a call that raised an error; its body is a ``wire.Failure``."""
+
+_BUSY = (502, 503, 504)
+_LONGEST_PAUSE = 0.5
+_PIECE = 256 * 1024
+
+_UNREACHED = (NewConnectionError, ConnectTimeoutError, SSLError)
+"""Errors after which a registry has not seen the call."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistrySettings:
+    """Where the registries are, what this node shows them, and how long it waits; times in seconds.
+
+    The fields are the options of [registry], with ``max_answer`` in bytes.
+    """
+
+    endpoints: tuple[str, ...]
+    certificate: str
+    key: str
+    ca_file: str
+    timeout: float = 30
+    attempt_timeout: float = 4
+    connect_timeout: float = 2
+    reach_timeout: float = 10
+    retry_after: float = 5
+    max_connections: int = 64
+    max_answer: int = 256 * 1024**2
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts) -> Self:
+        """Return the settings that ``conf`` has; raises ConfigurationError, which names all that is wrong."""
+        options = conf.registry
+        problems = [f"[registry] {name} is not set" for name in ("certificate", "key", "ca_file") if not options[name]]
+        if not options.endpoints:
+            problems.append("[registry] endpoints names no registry")
+        problems += filter(None, map(_fault_of_endpoint, options.endpoints))
+        if problems:
+            raise ConfigurationError(reason="; ".join(problems))
+        return cls(
+            endpoints=tuple(options.endpoints),
+            certificate=options.certificate,
+            key=options.key,
+            ca_file=options.ca_file,
+            timeout=options.timeout,
+            attempt_timeout=options.attempt_timeout,
+            connect_timeout=options.connect_timeout,
+            reach_timeout=options.reach_timeout,
+            retry_after=options.retry_after,
+            max_connections=options.max_connections,
+            max_answer=options.max_answer_mib * 1024**2,
+        )
+
+
+class RegistryAccess(Backend):
+    """Sends calls to the registries of ``settings``; ``stores_events``: they store the events of changes. Thread-safe.
+
+    It connects at the first call. Raises ConfigurationError if the certificates cannot be used.
+    """
+
+    name = "registry"
+
+    def __init__(self, settings: RegistrySettings, stores_events: bool = False) -> None:
+        self._settings = settings
+        self._stores_events = stores_events
+        try:
+            context = FollowedContext(
+                lambda: client_context(settings.ca_file, settings.certificate, settings.key),
+                (settings.ca_file, settings.certificate, settings.key),
+            )
+        except OSError as error:
+            raise ConfigurationError(reason=f"[registry] certificate, key and ca_file: {error}") from error
+        self._registries = [_Registry(url, settings, context) for url in settings.endpoints]
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, event_rules: EventRules = no_events) -> Self:
+        """Return the access through the registries of ``conf``, which have the rules for events themselves."""
+        return cls(RegistrySettings.from_config(conf), stores_events=event_rules is not no_events)
+
+    def run(self, call: DataCall[R], now: datetime | None = None, cause: Cause | None = None) -> R:
+        sent = call if call.may_repeat else RunOnce(uuid4().hex, call)
+        answer = self._ask(PATH + call.name, wire.encode_request(sent, cause, self._stores_events, now))
+        if answer.status == RAISED:
+            raise wire.decode_error(answer.body)
+        if answer.status != 200:
+            raise _refusal(call, answer)
+        try:
+            result: R = wire.decode(answer.body, wire.result_type(call))
+        except Invalid as error:
+            LOG.error("The answer of registry %s to %s cannot be read: %s", answer.registry, call.name, error)
+            raise Unavailable(reason="The registry is of a release that this service cannot work with.") from error
+        return result
+
+    def close(self) -> None:
+        """Close all connections."""
+        for registry in self._registries:
+            registry.close()
+
+    def _ask(self, path: str, body: bytes) -> "_Answer":
+        """Return the answer of the first registry that gives one; raises Unavailable."""
+        began = time.monotonic()
+        deadline, is_reached = began + self._settings.timeout, False
+        for turn in itertools.count():
+            seconds = self._settings.attempt_timeout * 2**turn
+            for registry in self._in_order():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                try:
+                    answer = registry.send(path, body, min(seconds, left))
+                except (HTTPError, OSError) as error:
+                    is_reached = is_reached or not isinstance(error, _UNREACHED)
+                    registry.avoid(error)
+                    continue
+                if answer.status not in _BUSY:
+                    return answer
+                registry.avoid(f"status {answer.status}")
+            end = deadline if is_reached else min(deadline, began + self._settings.reach_timeout)
+            if time.monotonic() >= end:
+                break
+            time.sleep(min(_LONGEST_PAUSE, 0.05 * 2**turn) * random.uniform(0.5, 1))
+        raise Unavailable(reason="The registry does not answer now; the request may be repeated later.")
+
+    def _in_order(self) -> "Iterator[_Registry]":
+        """Yield the registries, those last that did not answer a short while ago."""
+        now = time.monotonic()
+        yield from sorted(self._registries, key=lambda registry: registry.avoided_until > now)
+
+
+class _Answer(NamedTuple):
+    registry: str
+    status: int
+    body: bytes
+
+
+class _Registry:
+    """One registry and the connections to it."""
+
+    def __init__(self, url: str, settings: RegistrySettings, context: FollowedContext) -> None:
+        self.avoided_until = 0.0
+        self._url = url
+        self._settings = settings
+        self._context = context
+        self._pool: HTTPSConnectionPool | None = None
+        self._pool_context: ssl.SSLContext | None = None
+
+    def send(self, path: str, body: bytes, seconds: float) -> _Answer:
+        """Return the answer to a request; raises HTTPError and OSError, also after ``seconds``."""
+        deadline = time.monotonic() + seconds
+        if self.avoided_until:
+            # Others do not wait for what this call is about to find out.
+            self.avoided_until = time.monotonic() + self._settings.retry_after
+        timeout = Timeout(connect=min(self._settings.connect_timeout, seconds), read=seconds)
+        response = self._connections().urlopen(
+            "POST", path, body=body, headers=HEADERS, timeout=timeout, retries=False, redirect=False,
+            preload_content=False, decode_content=False,
+        )
+        try:
+            length = int(response.headers.get("Content-Length", -1))
+            if not 0 <= length <= self._settings.max_answer:
+                raise HTTPError(f"the answer has {length} bytes, beyond [registry] max_answer_mib")
+            pieces = []
+            while length > 0:
+                piece = response.read1(min(length, _PIECE))
+                if not piece or time.monotonic() > deadline:
+                    raise HTTPError("the answer did not end" if piece else "the connection ended in the answer")
+                pieces.append(piece)
+                length -= len(piece)
+            response.read()
+        except BaseException:
+            response.close()
+            raise
+        response.release_conn()
+        if self.avoided_until:
+            self.avoided_until = 0.0
+            LOG.info("Registry %s answers again.", self._url)
+        return _Answer(self._url, response.status, b"".join(pieces))
+
+    def avoid(self, problem: object) -> None:
+        """Note that the registry did not answer."""
+        if not self.avoided_until:
+            LOG.warning("Registry %s does not answer: %s", self._url, problem)
+        self.avoided_until = time.monotonic() + self._settings.retry_after
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._pool is not None:
+            self._pool.close()
+
+    def _connections(self) -> HTTPSConnectionPool:
+        """Return the pool of connections with the certificates as they are now."""
+        context = self._context.current()
+        if self._pool is None or self._pool_context is not context:
+            address = urlsplit(self._url)
+            old, self._pool = self._pool, HTTPSConnectionPool(
+                address.hostname or "", address.port, maxsize=self._settings.max_connections, ssl_context=context
+            )
+            self._pool_context = context
+            if old is not None:
+                old.close()
+        return self._pool
+
+
+def _refusal(call: DataCall[object], answer: _Answer) -> Unavailable:
+    text = answer.body[:1000].decode(errors="replace").strip()
+    LOG.error("Registry %s refuses the call %s with status %d: %s", answer.registry, call.name, answer.status, text)
+    return Unavailable(reason=f"The registry refuses the call {call.name} of this service.")
+
+
+def _fault_of_endpoint(url: str) -> str | None:
+    try:
+        address = urlsplit(url)
+        is_usable = address.scheme == "https" and address.hostname and address.port and address.path in ("", "/")
+    except ValueError:
+        is_usable = False
+    return None if is_usable else f"[registry] endpoints: '{url}' is not https://host:port"
+
+
+__all__ = ["RegistryAccess", "RegistrySettings"]

@@ -120,15 +120,16 @@ class RegistryAccess(Backend):
 
     def run(self, call: DataCall[R], now: datetime | None = None, cause: Cause | None = None) -> R:
         sent = call if call.may_repeat else RunOnce(uuid4().hex, call)
-        answer = self._ask(PATH + call.name, wire.encode_request(sent, cause, self._stores_events, now))
+        name = sent.call.name if isinstance(sent, RunOnce) else sent.name
+        answer = self._ask(PATH + name, wire.encode_request(sent, cause, self._stores_events, now))
         if answer.status == RAISED:
             raise wire.decode_error(answer.body)
         if answer.status != 200:
-            raise _refusal(call, answer)
+            raise _refusal(name, answer)
         try:
             result: R = wire.decode(answer.body, wire.result_type(call))
         except Invalid as error:
-            LOG.error("The answer of registry %s to %s cannot be read: %s", answer.registry, call.name, error)
+            LOG.error("The answer of registry %s to %s cannot be read: %s", answer.registry, name, error)
             raise Unavailable(reason="The registry is of a release that this service cannot work with.") from error
         return result
 
@@ -242,10 +243,10 @@ class _Registry:
         return self._pool
 
 
-def _refusal(call: DataCall[object], answer: _Answer) -> Unavailable:
+def _refusal(name: str, answer: _Answer) -> Unavailable:
     text = answer.body[:1000].decode(errors="replace").strip()
-    LOG.error("Registry %s refuses the call %s with status %d: %s", answer.registry, call.name, answer.status, text)
-    return Unavailable(reason=f"The registry refuses the call {call.name} of this service.")
+    LOG.error("Registry %s refuses the call %s with status %d: %s", answer.registry, name, answer.status, text)
+    return Unavailable(reason=f"The registry refuses the call {name} of this service.")
 
 
 def _fault_of_endpoint(url: str) -> str | None:

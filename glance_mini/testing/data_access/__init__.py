@@ -17,6 +17,7 @@ from glance_mini.testing.data_access.members import MemberContract
 from glance_mini.testing.data_access.metadef_loading import MetadefLoadingContract
 from glance_mini.testing.data_access.metadefs import MetadefContract as MetadefCallContract
 from glance_mini.testing.data_access.migration import TakeOverContract
+from glance_mini.testing.data_access.once import OnceContract
 from glance_mini.testing.data_access.outbox import OutboxContract
 from glance_mini.testing.data_access.quota import QuotaContract
 from glance_mini.testing.data_access.staging import StagingContract
@@ -26,7 +27,9 @@ from glance_mini.testing.data_access.trash import TrashContract
 __all__ = ["DataAccessContract", "JobAccessContract", "MetadefContract", "RecordContract", "TakeOverContract"]
 
 
-class RecordContract(ImageContract, ListContract, MemberContract, TransferContract, QuotaContract, ConcurrencyContract):
+class RecordContract(
+    ImageContract, ListContract, MemberContract, TransferContract, QuotaContract, ConcurrencyContract, OnceContract
+):
     """The calls about images, their members and transfers."""
 
 

@@ -23,7 +23,7 @@ from glance_mini.operations.base import DataCall
 from glance_mini.operations.once import MAX_KEY, RunOnce
 from glance_mini.operations.records import Ping
 from glance_mini.registry.metrics import RegistryMetrics
-from glance_mini.registry.roles import Node, Nodes
+from glance_mini.registry.roles import NOBODY, Node, Nodes
 
 LOG = logging.getLogger(__name__)
 
@@ -117,14 +117,14 @@ class RegistryApplication:
         """Return status and body of the answer to a call; raises Refused."""
         began = time.monotonic()
         # Names that nobody knows would make a metric each.
-        label, outcome = name if name in wire.CALLS else "unknown", "refused"
+        label, outcome, node = name if name in wire.CALLS else "unknown", "refused", NOBODY
         try:
             node = self._nodes.node(_certificate(environ))
             self._check_role(node, name)
             request = _read(environ, self._max_call)
             status, body, outcome = self._run(node, name, request)
         except Refused as refusal:
-            LOG.warning("A call %s was refused: %s", label, refusal)
+            LOG.warning("The call %s of node %r was refused: %s", label, node.name, refusal)
             raise
         finally:
             self._metrics.calls.labels(label, outcome).inc()
@@ -134,10 +134,10 @@ class RegistryApplication:
     def _check_role(self, node: Node, name: str) -> None:
         kind = wire.CALLS.get(name)
         if kind is None:
-            raise Refused(404, f"this registry does not know the call {name!r}: it is of an older release than {node.name}")
+            raise Refused(404, f"this registry does not know the call {name[:64]!r}: it is older than the node")
         if not node.may_send(kind):
             roles = ", ".join(sorted(node.roles)) or "none"
-            raise Refused(403, f"node {node.name!r} with the roles {roles} may not send the call {name}")
+            raise Refused(403, f"a node with the roles {roles} may not send the call {name}")
 
     def _run(self, node: Node, name: str, request: wire.Request) -> tuple[int, bytes, str]:
         if request.call != name:

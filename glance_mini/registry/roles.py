@@ -7,8 +7,6 @@ from typing import Any
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.operations.base import DataCall, Role
 
-NOBODY: frozenset[Role] = frozenset()
-
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -20,6 +18,10 @@ class Node:
     def may_send(self, call: type[DataCall[object]]) -> bool:
         """Return whether one of the node's roles is among the callers of ``call``."""
         return not self.roles.isdisjoint(call.callers)
+
+
+NOBODY = Node("", frozenset())
+"""The sender of a request without a certificate."""
 
 
 class Nodes:

@@ -9,6 +9,7 @@ import time
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import quote
 
 import fixtures
 import requests
@@ -159,15 +160,15 @@ class Registry(RegistryProcess):
 
 
 class EmptiedRegistry(RegistryProcess):
-    """A registry whose database is empty after each ``empty``, and which lets callers set the time."""
+    """A registry whose database changes while it runs, and which lets callers set the time."""
 
     def words(self):
         """Return the words after ``python -m``."""
         return "tests.functional.served_registry", self.port, certificates()
 
     def empty(self, rules="service", connection="sqlite://"):
-        """Give the registry an empty database and event rules: those of the service or of the ``contract``."""
-        answer = self.get(f"/empty?rules={rules}&connection={connection}")
+        """Give the registry another database, with tables, and event rules: a name in ``served_registry.RULES``."""
+        answer = self.get(f"/empty?rules={rules}&connection={quote(connection)}")
         if answer.status_code != 200:
             raise AssertionError(answer.text)
 

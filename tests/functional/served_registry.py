@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from glance_mini.cmd.serve.server import ServerSettings, run
+from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.notifications.outbox import stored_events
@@ -33,7 +34,8 @@ class Emptied:
         if self._engine is not None:
             self._engine.dispose()
         self._engine = make_engine(connection)
-        make_tables(self._engine)
+        if schema.version(self._engine) is None:
+            make_tables(self._engine)
         switch = EventSwitch(RULES[rules])
         data = SqlDataAccess(self._engine, event_rules=switch)
         self._registry = RegistryApplication(data, Nodes({}), self._metrics, switch, accepts_times=True)

@@ -10,7 +10,22 @@ from tests.functional.faults import use_for_class
 from tests.functional.registry import EVERY, EmptiedRegistry, access
 
 
-class TestContract(DataAccessContract, testtools.TestCase):
+class EventsOfRegistry:
+    """What is different in the contract for events: the rules are those of the registry, and its faults do not cross."""
+
+    database = "sqlite://"
+
+    def test_event_that_cannot_be_made_undoes_the_change(self):
+        image = sample()
+        self.registry.empty("failing", self.database)
+        failing = self.open_data_access(object())
+        self.addCleanup(failing.close)
+        self.assertRaises(errors.Unavailable, failing.run, creation(image), NOW)
+        self.assertRaises(errors.NotFound, self.image, image)
+        self.assertIn("ZeroDivisionError", self.registry.log.read_text())
+
+
+class TestContract(EventsOfRegistry, DataAccessContract, testtools.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -23,13 +38,3 @@ class TestContract(DataAccessContract, testtools.TestCase):
     def open_data_access(self, event_rules=no_events):
         """Return an access through the registry as a node with all roles."""
         return access(self.registry.port, node=EVERY, stores_events=event_rules is not no_events)
-
-    def test_event_that_cannot_be_made_undoes_the_change(self):
-        # The rules are those of the registry, and its errors do not cross.
-        image = sample()
-        self.registry.empty("failing")
-        failing = access(self.registry.port, node=EVERY, stores_events=True)
-        self.addCleanup(failing.close)
-        self.assertRaises(errors.Unavailable, failing.run, creation(image), NOW)
-        self.assertRaises(errors.NotFound, self.image, image)
-        self.assertIn("ZeroDivisionError", self.registry.log.read_text())

@@ -10,7 +10,7 @@ import testtools
 ROOT = Path(__file__).parents[2]
 INTEGRATION = ROOT / "tests" / "integration"
 SERVICES = INTEGRATION / "services"
-PARTS = ["storage", "databases", "messaging", "clients"]
+PARTS = ["storage", "databases", "messaging", "clients", "registry"]
 NAMED_SERVICE = re.compile(r'\.(?:service|fresh_database)\("(\w+)"\)')
 
 

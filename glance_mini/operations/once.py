@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Generic, TypeVar
 
-from glance_mini.operations.base import DataCall, Operation, Role
+from glance_mini.operations.base import MIGRATE, DataCall, Operation, Role
 
 R = TypeVar("R", covariant=True)
 
@@ -35,7 +35,7 @@ class PurgeKeys(DataCall[int]):
 
     name: ClassVar[str] = "purge_keys"
     may_repeat: ClassVar[bool] = True
-    callers: ClassVar[frozenset[Role]] = frozenset()
+    callers: ClassVar[frozenset[Role]] = MIGRATE
     older_than: timedelta
     max_rows: int
 

@@ -10,7 +10,8 @@ from glance_mini.operations.base import Role
 
 def add_parser(commands: Subparsers) -> None:
     """Add the commands of this file."""
-    group = commands.add_parser("registry", help="the registry service").add_subparsers(metavar="COMMAND", required=True)
+    parser = commands.add_parser("registry", help="the registry service")
+    group = parser.add_subparsers(metavar="COMMAND", required=True)
     certificates = add_command(
         group,
         "certificates",
@@ -50,9 +51,7 @@ def _certificates(arguments: argparse.Namespace) -> Record:
     if not arguments.address and not arguments.role:
         raise Invalid(reason="A registry needs --address, and a node needs --role.")
     authority = Authority(arguments.directory)
-    pair = authority.issue(
-        arguments.name, arguments.role, arguments.address, arguments.days, renew=arguments.renew
-    )
+    pair = authority.issue(arguments.name, arguments.role, arguments.address, arguments.days, renew=arguments.renew)
     return Record(
         {"certificate": str(pair.certificate), "key": str(pair.key), "authority": str(authority.files.certificate)}
     )

@@ -9,6 +9,7 @@ import itertools
 import logging
 import random
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -183,6 +184,7 @@ class _Registry:
         self._url = url
         self._settings = settings
         self._context = context
+        self._replacing = threading.Lock()
         self._pool: HTTPSConnectionPool | None = None
         self._pool_context: ssl.SSLContext | None = None
 
@@ -194,8 +196,7 @@ class _Registry:
             self.avoided_until = time.monotonic() + self._settings.retry_after
         timeout = Timeout(connect=min(self._settings.connect_timeout, seconds), read=seconds)
         response = self._connections().urlopen(
-            "POST", path, body=body, headers=HEADERS, timeout=timeout, retries=False, redirect=False,
-            preload_content=False, decode_content=False,
+            "POST", path, body, HEADERS, retries=False, timeout=timeout, preload_content=False, decode_content=False
         )
         try:
             length = int(response.headers.get("Content-Length", -1))
@@ -232,15 +233,15 @@ class _Registry:
     def _connections(self) -> HTTPSConnectionPool:
         """Return the pool of connections with the certificates as they are now."""
         context = self._context.current()
-        if self._pool is None or self._pool_context is not context:
-            address = urlsplit(self._url)
-            old, self._pool = self._pool, HTTPSConnectionPool(
-                address.hostname or "", address.port, maxsize=self._settings.max_connections, ssl_context=context
-            )
-            self._pool_context = context
-            if old is not None:
-                old.close()
-        return self._pool
+        with self._replacing:
+            if self._pool is None or self._pool_context is not context:
+                self.close()
+                address = urlsplit(self._url)
+                self._pool = HTTPSConnectionPool(
+                    address.hostname or "", address.port, maxsize=self._settings.max_connections, ssl_context=context
+                )
+                self._pool_context = context
+            return self._pool
 
 
 def _refusal(name: str, answer: _Answer) -> Unavailable:

@@ -132,8 +132,10 @@ def result_type(call: DataCall[object]) -> Any:
 
 def encode_error(error: GlanceMiniError) -> bytes:
     """Return the JSON of the ``Failure`` for ``error``."""
-    values = {name: value if isinstance(value, str | int | float | None) else str(value)
-              for name, value in error.values.items()}
+    values = {
+        name: value if isinstance(value, str | int | float | None) else str(value)
+        for name, value in error.values.items()
+    }
     return encode(Failure(error.code, values, str(error)))
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 AUTHORITY = "ca"
 LONGEST_NAME = 64
-"""The most characters of a common name (RFC 5280 appendix A)."""
+"""The most characters of a common name: ub-common-name of RFC 5280."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _CLOCK_ERROR = timedelta(minutes=5)

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from glance_mini.domain import errors
 from glance_mini.domain.changes import PropertyChange
+from glance_mini.domain.query import EVERYTHING, ImageQuery
 from glance_mini.operations.images import CreateImage, ListImages, UpdateImage
 from glance_mini.operations.members import AddMember
 from glance_mini.operations.once import PurgeKeys, RunOnce
 from glance_mini.operations.records import CountUsage, LoadImage, MarkDeleted, RecordData
-from glance_mini.domain.query import EVERYTHING, ImageQuery
 from glance_mini.testing.data_access.samples import LATER, MINE, NOW, ContractBase, data_of
 
 KEY = "k" * 64

@@ -14,10 +14,11 @@ from glance_mini.domain.query import ImageQuery
 from glance_mini.operations import DATA_CALLS
 from glance_mini.operations.images import ListImages, UpdateImage
 from glance_mini.operations.once import RunOnce
-from glance_mini.operations.records import DeleteFromTrash, LoadImage, MarkDeleted, Ping
+from glance_mini.operations.records import DeleteFromTrash, MarkDeleted, Ping
 from glance_mini.testing.data_access import DataAccessContract
 from glance_mini.testing.tables import make_tables
 from tests.unit.db.wire import WireAccess
+
 
 class TestWire(DataAccessContract, TestCase):
     def setUp(self) -> None:

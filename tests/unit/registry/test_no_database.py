@@ -107,8 +107,6 @@ class NoDatabaseTest(testtools.TestCase):
         self.assertIn("[registry] certificate, key and ca_file", done.stdout)
 
     def test_commands_on_the_tables_say_where_they_belong(self):
-        done = self.run_program(
-            "-m", "glance_mini.cmd.manage", "db", "sync", "--config-file", self.configuration()
-        )
+        done = self.run_program("-m", "glance_mini.cmd.manage", "db", "sync", "--config-file", self.configuration())
         self.assertEqual(1, done.returncode)
         self.assertIn("This node has no database; run the command on a node of the registry.", done.stderr)

@@ -20,7 +20,7 @@ def add_parser(commands: Subparsers) -> None:
         example="registry certificates /etc/glance-mini/tls api1 --role api --role worker",
         question=None,
         description="Make a certificate for NAME in the directory, and its key. The first call makes the authority "
-        "(ca.pem and ca-key.pem) that signs all of them. A registry needs --address, a node that uses one needs --role.",
+        "(ca.pem and ca-key.pem) that signs all of them. A registry needs --address, and a node needs --role.",
     )
     certificates.add_argument("directory", type=Path, metavar="DIR", help="where the certificates are kept")
     certificates.add_argument("name", metavar="NAME", help="the name of the registry or the node")

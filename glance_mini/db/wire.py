@@ -4,14 +4,14 @@ There is no list of calls here: the fields of the dataclasses are the format. ms
 reads the few types that msgspec cannot, unions of dataclasses. A call that is added to ``operations`` needs no line.
 
 Neighbouring releases understand each other: a field that is missing has its default, and a field of a result that is
-not known is left out. A field of a call that is not known is refused, unless it is empty, because it asks for something.
+not known is left out. A field of a call that is not known asks for something, and is refused unless it is empty.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
@@ -44,8 +44,8 @@ _EMPTY: tuple[object, ...] = (None, False, 0, "", [], {})
 class Request:
     """A call on its way: its name, and its fields in ``values``.
 
-    ``key`` names a write that must not be done twice (``RunOnce``). ``stores_events``: the events of the call are stored
-    with its change. ``now`` takes the place of the time of the database; only tests send it.
+    ``key`` names a write that must not be done twice (``RunOnce``). ``stores_events``: the events of the call are
+    stored with its change. ``now`` takes the place of the time of the database; only tests send it.
     """
 
     call: str
@@ -74,7 +74,7 @@ def encode(value: object) -> bytes:
 def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
     """Return the value of the type ``kind``; raises Invalid, which names the place, if ``data`` is none."""
     try:
-        value: T = reader(kind)(data)
+        value: T = reader(cast(Hashable, kind))(data)
     except (msgspec.DecodeError, ValueError, TypeError) as error:
         raise Invalid(reason=f"It is no {getattr(kind, '__name__', kind)}: {error}") from error
     return value
@@ -127,7 +127,7 @@ def unknown_fields(sent: bytes | msgspec.Raw, value: object) -> list[str]:
 
 def result_type(call: DataCall[object]) -> Any:
     """Return the type of the results of ``call``, as it is declared."""
-    return _result_type(type(call.call if isinstance(call, RunOnce) else call))
+    return _result_type(cast(Hashable, type(call.call if isinstance(call, RunOnce) else call)))
 
 
 def encode_error(error: GlanceMiniError) -> bytes:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import TypeVar
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from glance_mini.db import wire
@@ -154,8 +154,7 @@ class RegistryApplication:
             call = RunOnce(_own_key(node, name, call.key), call.call)
         self._events.set(request.stores_events)
         try:
-            result: Any = self._data.run(call, request.now, request.cause)
-            return 200, wire.encode(result), "done"
+            return 200, wire.encode(self._data.run(call, request.now, request.cause)), "done"
         except GlanceMiniError as error:
             outcome = "unavailable" if isinstance(error, Unavailable) else "raised"
             return RAISED, wire.encode_error(error), outcome
@@ -175,9 +174,9 @@ class RegistryApplication:
         return 200, b"OK\n"
 
 
-def _certificate(environ: WSGIEnvironment) -> dict[str, Any]:
+def _certificate(environ: WSGIEnvironment) -> dict[str, object]:
     read = environ.get(CERTIFICATE)
-    certificate: dict[str, Any] = read() if read else {}
+    certificate: dict[str, object] = read() if read else {}
     if not certificate:
         raise Refused(403, "a call needs a certificate")
     return certificate

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.operations.base import DataCall, Role
@@ -30,13 +30,14 @@ class Nodes:
     def __init__(self, roles: Mapping[str, frozenset[Role]]) -> None:
         self._roles = roles
 
-    def node(self, certificate: Mapping[str, Any]) -> Node:
+    def node(self, certificate: Mapping[str, object]) -> Node:
         """Return the node of a verified certificate, in the form of ``ssl.SSLSocket.getpeercert``.
 
         Its name is the common name of the subject; its roles are the organizational units that are names of roles.
         """
-        subject = [pair for parts in certificate.get("subject", ()) for pair in parts]
-        name = next((str(value) for key, value in subject if key == "commonName"), "")
+        parts = cast(tuple[tuple[tuple[str, str], ...], ...], certificate.get("subject", ()))
+        subject = [pair for part in parts for pair in part]
+        name = next((value for key, value in subject if key == "commonName"), "")
         roles = self._roles.get(name)
         if roles is None:
             units = {value for key, value in subject if key == "organizationalUnitName"}

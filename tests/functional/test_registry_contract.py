@@ -11,7 +11,7 @@ from tests.functional.registry import EVERY, EmptiedRegistry, access
 
 
 class EventsOfRegistry:
-    """What is different in the contract for events: the rules are those of the registry, and its faults do not cross."""
+    """What is different in the contract for events: the rules are the registry's, and its faults do not cross."""
 
     database = "sqlite://"
 

@@ -8,21 +8,19 @@ one of the list answers in time.
 import itertools
 import logging
 import random
-import ssl
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Self, TypeVar
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from oslo_config import cfg
-from urllib3 import HTTPSConnectionPool, Timeout
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 
 from glance_mini.db import wire
+from glance_mini.db.connections import Connections, NotReached, Reply
 from glance_mini.db.interface import Backend, EventRules, no_events
 from glance_mini.domain.cause import Cause
 from glance_mini.domain.errors import ConfigurationError, Invalid, Unavailable
@@ -37,17 +35,11 @@ R = TypeVar("R")
 PATH = "/v1/calls/"
 """What a registry answers at: the name of the call follows."""
 
-HEADERS = {"Content-Type": "application/json", "User-Agent": "glance-mini"}
-
 RAISED = 422
 """The status of the answer to a call that raised an error; its body is a ``wire.Failure``."""
 
 _BUSY = (502, 503, 504)
 _LONGEST_PAUSE = 0.5
-_PIECE = 256 * 1024
-
-_UNREACHED = (NewConnectionError, ConnectTimeoutError, SSLError)
-"""Errors after which a registry has not seen the call."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,15 +114,15 @@ class RegistryAccess(Backend):
     def run(self, call: DataCall[R], now: datetime | None = None, cause: Cause | None = None) -> R:
         sent = call if call.may_repeat else RunOnce(uuid4().hex, call)
         name = sent.call.name if isinstance(sent, RunOnce) else sent.name
-        answer = self._ask(PATH + name, wire.encode_request(sent, cause, self._stores_events, now))
+        url, answer = self._ask(PATH + name, wire.encode_request(sent, cause, self._stores_events, now))
         if answer.status == RAISED:
             raise wire.decode_error(answer.body)
         if answer.status != 200:
-            raise _refusal(name, answer)
+            raise _refusal(url, name, answer)
         try:
             result: R = wire.decode(answer.body, wire.result_type(call))
         except Invalid as error:
-            LOG.error("The answer of registry %s to %s cannot be read: %s", answer.registry, name, error)
+            LOG.error("The answer of registry %s to %s cannot be read: %s", url, name, error)
             raise Unavailable(reason="The registry is of a release that this service cannot work with.") from error
         return result
 
@@ -139,8 +131,8 @@ class RegistryAccess(Backend):
         for registry in self._registries:
             registry.close()
 
-    def _ask(self, path: str, body: bytes) -> "_Answer":
-        """Return the answer of the first registry that gives one; raises Unavailable."""
+    def _ask(self, path: str, body: bytes) -> tuple[str, Reply]:
+        """Return the first registry that answers, and its answer; raises Unavailable."""
         began = time.monotonic()
         deadline, is_reached = began + self._settings.timeout, False
         for turn in itertools.count():
@@ -151,12 +143,12 @@ class RegistryAccess(Backend):
                     break
                 try:
                     answer = registry.send(path, body, min(seconds, left))
-                except (HTTPError, OSError) as error:
-                    is_reached = is_reached or not isinstance(error, _UNREACHED)
+                except OSError as error:
+                    is_reached = is_reached or not isinstance(error, NotReached)
                     registry.avoid(error)
                     continue
                 if answer.status not in _BUSY:
-                    return answer
+                    return registry.url, answer
                 registry.avoid(f"status {answer.status}")
             end = deadline if is_reached else min(deadline, began + self._settings.reach_timeout)
             if time.monotonic() >= end:
@@ -170,83 +162,57 @@ class RegistryAccess(Backend):
         yield from sorted(self._registries, key=lambda registry: registry.avoided_until > now)
 
 
-class _Answer(NamedTuple):
-    registry: str
-    status: int
-    body: bytes
-
-
 class _Registry:
     """One registry and the connections to it."""
 
     def __init__(self, url: str, settings: RegistrySettings, context: FollowedContext) -> None:
         self.avoided_until = 0.0
-        self._url = url
+        self.url = url
         self._settings = settings
         self._context = context
         self._replacing = threading.Lock()
-        self._pool: HTTPSConnectionPool | None = None
-        self._pool_context: ssl.SSLContext | None = None
+        self._connections: Connections | None = None
 
-    def send(self, path: str, body: bytes, seconds: float) -> _Answer:
-        """Return the answer to a request; raises HTTPError and OSError, also after ``seconds``."""
-        deadline = time.monotonic() + seconds
+    def send(self, path: str, body: bytes, seconds: float) -> Reply:
+        """Return the answer to a request; raises OSError, also after ``seconds``."""
         if self.avoided_until:
             # Others do not wait for what this call is about to find out.
             self.avoided_until = time.monotonic() + self._settings.retry_after
-        timeout = Timeout(connect=min(self._settings.connect_timeout, seconds), read=seconds)
-        response = self._connections().urlopen(
-            "POST", path, body, HEADERS, retries=False, timeout=timeout, preload_content=False, decode_content=False
-        )
-        try:
-            length = int(response.headers.get("Content-Length", -1))
-            if not 0 <= length <= self._settings.max_answer:
-                raise HTTPError(f"the answer has {length} bytes, beyond [registry] max_answer_mib")
-            pieces = []
-            while length > 0:
-                piece = response.read1(min(length, _PIECE))
-                if not piece or time.monotonic() > deadline:
-                    raise HTTPError("the answer did not end" if piece else "the connection ended in the answer")
-                pieces.append(piece)
-                length -= len(piece)
-            response.read()
-        except BaseException:
-            response.close()
-            raise
-        response.release_conn()
+        settings, deadline = self._settings, time.monotonic() + seconds
+        reply = self._current().post(path, body, deadline, settings.connect_timeout, settings.max_answer)
         if self.avoided_until:
             self.avoided_until = 0.0
-            LOG.info("Registry %s answers again.", self._url)
-        return _Answer(self._url, response.status, b"".join(pieces))
+            LOG.info("Registry %s answers again.", self.url)
+        return reply
 
     def avoid(self, problem: object) -> None:
         """Note that the registry did not answer."""
         if not self.avoided_until:
-            LOG.warning("Registry %s does not answer: %s", self._url, problem)
+            LOG.warning("Registry %s does not answer: %s", self.url, problem)
         self.avoided_until = time.monotonic() + self._settings.retry_after
 
     def close(self) -> None:
         """Close the connections."""
-        if self._pool is not None:
-            self._pool.close()
+        if self._connections is not None:
+            self._connections.close()
 
-    def _connections(self) -> HTTPSConnectionPool:
-        """Return the pool of connections with the certificates as they are now."""
-        context = self._context.current()
+    def _current(self) -> Connections:
+        """Return the connections with the certificates as they are now."""
+        context, found = self._context.current(), self._connections
+        if found is not None and found.context is context:
+            return found
         with self._replacing:
-            if self._pool is None or self._pool_context is not context:
+            if self._connections is None or self._connections.context is not context:
                 self.close()
-                address = urlsplit(self._url)
-                self._pool = HTTPSConnectionPool(
-                    address.hostname or "", address.port, maxsize=self._settings.max_connections, ssl_context=context
-                )
-                self._pool_context = context
-            return self._pool
+                address = urlsplit(self.url)
+                host, port = str(address.hostname), address.port or 443
+                self._connections = Connections(host, port, context, self._settings.max_connections)
+            return self._connections
 
 
-def _refusal(name: str, answer: _Answer) -> Unavailable:
+def _refusal(url: str, name: str, answer: Reply) -> Unavailable:
     text = answer.body[:1000].decode(errors="replace").strip()
-    LOG.error("Registry %s refuses the call %s with status %d: %s", answer.registry, name, answer.status, text)
+    LOG.error("Registry %s refuses the call %s with status %d: %s", url, name, answer.status, text)
     return Unavailable(reason=f"The registry refuses the call {name} of this service.")
 
 

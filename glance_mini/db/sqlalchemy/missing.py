@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Insert, insert
 from sqlalchemy.dialects import postgresql
 
 from glance_mini.db.sqlalchemy.dynamic import AnyTable
@@ -13,9 +13,10 @@ def insert_missing(connection: Connection, table: AnyTable, row: Mapping[str, ob
 
     Return whether it was inserted.
     """
-    if connection.dialect.name == "postgresql":
-        inserted = connection.execute(postgresql.insert(table).on_conflict_do_nothing(), row)
-    else:
-        ignoring = insert(table).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
-        inserted = connection.execute(ignoring, row)
-    return inserted.rowcount > 0
+    statement: Insert = (
+        postgresql.insert(table).on_conflict_do_nothing()
+        if connection.dialect.name == "postgresql"
+        else insert(table).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
+    )
+    # Otherwise the number of inserted rows is not kept.
+    return connection.execute(statement.execution_options(preserve_rowcount=True), row).rowcount > 0

@@ -8,7 +8,7 @@ from tests.functional.test_registry_contract import EventsOfRegistry
 from tests.integration.base import ServiceTestCase
 
 
-class Through(ServiceTestCase):
+class Through:
     """One registry for all tests of a class; each gives it a new database."""
 
     @classmethod
@@ -28,17 +28,17 @@ class Through(ServiceTestCase):
         return access(self.registry.port, node=EVERY, stores_events=event_rules is not no_events)
 
 
-class TestRecords(RecordContract, Through):
+class TestRecords(Through, RecordContract, ServiceTestCase):
     pass
 
 
-class TestJobs(EventsOfRegistry, JobAccessContract, Through):
+class TestJobs(Through, EventsOfRegistry, JobAccessContract, ServiceTestCase):
     pass
 
 
-class TestTakeOver(TakeOverContract, Through):
+class TestTakeOver(Through, TakeOverContract, ServiceTestCase):
     pass
 
 
-class TestMetadefs(MetadefContract, Through):
+class TestMetadefs(Through, MetadefContract, ServiceTestCase):
     pass

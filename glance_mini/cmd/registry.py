@@ -67,12 +67,12 @@ def _validate(conf: cfg.ConfigOpts) -> None:
 
 
 def _rehearse(conf: cfg.ConfigOpts) -> None:
-    """Wait for the database and make the application once, so that each error is reported once."""
+    """Make the application once and wait for the database, so that each error is reported once."""
     from glance_mini.bootstrap import load_registry
     from glance_mini.cmd.manage_database import require_tables
 
-    require_tables(conf)
     load_registry(conf, starts=False).close()
+    require_tables(conf)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """Registries that are killed, hang, or are replaced, in the middle of uploads and imports: the service goes on."""
 
+import itertools
+import random
 import shutil
 import signal
 import threading
@@ -129,6 +131,35 @@ class OneRegistryTest(RegistryFaultTest):
         self.end_upload(image, client)
         names = [image["name"] for image in self.service.request("GET", "/v2/images").json()["images"]]
         self.assertEqual(["disk"], names)
+
+    def test_nothing_acknowledged_is_lost_or_done_twice_by_a_registry_that_is_killed_again_and_again(self):
+        acknowledged, stopped = [], threading.Event()
+
+        def create(thread):
+            for number in itertools.count():
+                if stopped.is_set():
+                    return
+                name = f"{thread}-{number}"
+                answer = self.service.request("POST", "/v2/images", json={"name": name})
+                if answer.status_code == 201:
+                    acknowledged.append(name)
+
+        threads = [threading.Thread(target=create, args=(number,)) for number in range(3)]
+        for thread in threads:
+            thread.start()
+        for _ in range(5):
+            time.sleep(random.uniform(0.2, 1))
+            self.registry.stop(signal.SIGKILL)
+            self.registry.start()
+        stopped.set()
+        for thread in threads:
+            thread.join(30)
+        answer = self.service.request("GET", "/v2/images?limit=1000").json()
+        self.assertNotIn("next", answer)
+        names = [image["name"] for image in answer["images"]]
+        self.assertEqual(len(set(names)), len(names), "each exists once")
+        self.assertEqual(set(), set(acknowledged) - set(names))
+        self.assertGreater(len(acknowledged), 10)
 
     def test_stopping_a_registry_in_order_loses_no_call(self):
         image = self.service.create_image()

@@ -15,7 +15,7 @@ from glance_mini.domain.query import EVERYTHING, Scope
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer
-from glance_mini.operations.base import DataCall, DataQuery, Operation
+from glance_mini.operations.base import API, MIGRATE, WORKER, DataCall, DataQuery, Operation, Role
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class DeleteFromTrash(DataCall[Image]):
     """
 
     name: ClassVar[str] = "delete_from_trash"
+    callers: ClassVar[frozenset[Role]] = API | WORKER | MIGRATE
     image_id: str
     only_due: bool = False
 
@@ -113,6 +114,7 @@ class PurgeImages(DataCall[int]):
 
     name: ClassVar[str] = "purge_images"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = MIGRATE
     older_than: timedelta
     max_rows: int
 
@@ -142,6 +144,7 @@ class SetProjectLimits(DataCall[None]):
 
     name: ClassVar[str] = "set_project_limits"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = MIGRATE
     project_id: str
     limits: Mapping[str, int | None]
 
@@ -384,6 +387,7 @@ class RecordImport(DataCall[Image]):
 
     name: ClassVar[str] = "record_import"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     job: Job
     data: StoredData
     properties: Mapping[str, str]
@@ -401,6 +405,7 @@ class EndImport(DataCall[Image]):
 
     name: ClassVar[str] = "end_import"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     job: Job
     properties: Mapping[str, str | None]
     status: str | None = None

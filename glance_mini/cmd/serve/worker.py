@@ -109,7 +109,7 @@ class Worker(ThreadWorker):
         self._count_connections(1)
         sock = ClientSocket(accepted.family, accepted.type, accepted.proto, accepted.detach())
         try:
-            limits, tls = self.app.settings, self.app.tls
+            limits, tls = self.app.settings, self.app.tls and self.app.tls.current()
             conn = Connection(self.cfg, sock, client, listener.getsockname(), limits=limits, tls=tls)
         except OSError:
             self._count_connections(-1)

@@ -21,6 +21,7 @@ from glance_mini.testing.data_access.metadef_loading import MetadefLoadingContra
 from glance_mini.testing.data_access.metadef_parts import MetadefPartContract
 from glance_mini.testing.data_access.metadefs import NamespaceContract
 from glance_mini.testing.data_access.migration import TakeOverContract
+from glance_mini.testing.data_access.once import OnceContract
 from glance_mini.testing.data_access.outbox import OutboxContract
 from glance_mini.testing.data_access.quota import QuotaContract
 from glance_mini.testing.data_access.seen import SeenContract
@@ -39,7 +40,14 @@ __all__ = [
 
 
 class RecordContract(
-    ImageContract, SeenContract, ListContract, MemberContract, TransferContract, QuotaContract, ConcurrencyContract
+    ImageContract,
+    SeenContract,
+    ListContract,
+    MemberContract,
+    TransferContract,
+    QuotaContract,
+    ConcurrencyContract,
+    OnceContract,
 ):
     """The calls about images, their members and transfers."""
 

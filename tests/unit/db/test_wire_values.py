@@ -8,6 +8,7 @@ from typing import Any
 
 import testtools
 
+from glance_mini.db.wire import ERRORS, result_type
 from glance_mini.domain import errors
 from glance_mini.domain.cache import CachedSize, CacheRecord
 from glance_mini.domain.cause import Cause
@@ -111,6 +112,7 @@ from glance_mini.operations.migration import (
     TakeOverJobs,
     TakeOverNamespaces,
 )
+from glance_mini.operations.once import PurgeKeys
 from glance_mini.operations.outbox import AddEvents, CountEvents, FinishEvents, ReleaseEvents, TakeEvents
 from glance_mini.operations.records import (
     AbortTransfer,
@@ -149,7 +151,7 @@ from glance_mini.operations.records import (
 )
 from glance_mini.operations.tasks import ListTasks
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
-from tests.unit.db.wire import ERRORS, result_type, send, send_error
+from tests.unit.db.wire import send, send_error
 
 LATER = TIME + timedelta(hours=1, microseconds=123456)
 LEASE = timedelta(seconds=60, milliseconds=500)
@@ -378,6 +380,7 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (FindCachedNodes(IMAGE_ID), ("n1", "n2")),
     (ListPopularImages(10), (IMAGE_ID,)),
     (ListInactiveImages(frozenset({IMAGE_ID, "x"})), frozenset({"x"})),
+    (PurgeKeys(KEEP, 10), 3),
 ]
 """A call of each class, with a result of it."""
 
@@ -401,7 +404,7 @@ class TestValues(testtools.TestCase):
 
     def test_each_result_arrives_as_it_was_sent(self) -> None:
         for call, result in SAMPLES:
-            self.assertEqual(result, send(result, result_type(type(call))), call.name)
+            self.assertEqual(result, send(result, result_type(call)), call.name)
 
     def test_cause_arrives_as_it_was_sent(self) -> None:
         for cause in (CALLER, Cause("restore_image"), None):
@@ -409,7 +412,8 @@ class TestValues(testtools.TestCase):
 
     def test_value_that_is_not_plain_is_found(self) -> None:
         self.assertRaises(AssertionError, send, CreateImage(base={"tags": ("a",)}), CreateImage)
-        self.assertRaises(TypeError, send, CreateImage(base={"created_at": TIME}), CreateImage)
+        self.assertRaises(AssertionError, send, CreateImage(base={"created_at": TIME}), CreateImage)
+        self.assertRaises(TypeError, send, CreateImage(base={"open": self}), CreateImage)
 
 
 class TestErrors(testtools.TestCase):

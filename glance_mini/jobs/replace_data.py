@@ -65,7 +65,7 @@ class ReplacementJob(JobType):
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack) -> Self:
-        copier = Copier.from_config(conf, services.stores, services.buffers)
+        copier = Copier.from_config(conf, services.stores, services.buffers, services.data.run)
         disks = Disks(services.stores, services.metrics)
         return cls(stack, disks, copier, IncrementalRules.from_config(conf))
 
@@ -110,7 +110,7 @@ class ReplacementJob(JobType):
         size = new.disk.disk.size
         chunks = DiskSource(self._disks.stores, lambda: new.disk).open(0, size, False)
         source = Source(chunks, size, attributes=Formats(disk_format=new.disk_format))
-        copier, plan = self._copier.for_project(image.owner), self._plan(job)
+        copier, plan = self._copier.for_image(image.id, image.owner), self._plan(job)
         copied = copier.copy(source, image, plan.name, job.stores, {}, 0, control)
         try:
             data = self._stored_data(job, image, new, copied)
@@ -150,7 +150,7 @@ class ReplacementJob(JobType):
         names = [
             name for name in self._plan(job).names if not any(name in location.url for location in image.locations)
         ]
-        self._copier.for_project(image.owner).discard(names, job.stores)
+        self._copier.for_image(image.id, image.owner).discard(names, job.stores)
 
 
 class CoalesceJob(ReplacementJob):

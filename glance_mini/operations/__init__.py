@@ -20,6 +20,7 @@ from glance_mini.operations import (
     metadef_parts,
     metadefs,
     migration,
+    once,
     outbox,
     records,
     tasks,
@@ -45,6 +46,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + bases.OPERATIONS
     + disks.OPERATIONS
     + blocks.OPERATIONS
+    + once.OPERATIONS
 )
 
 DATA_CALLS = tuple(operation for operation in OPERATIONS if issubclass(operation, DataCall))

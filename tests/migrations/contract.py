@@ -71,7 +71,9 @@ ROWS = {
         f" VALUES ('n', '{IMAGE_ID}', 1, true, 2, '2026-01-02 03:04:05', '2026-01-02 03:04:05')",
         f"INSERT INTO cache_queue (node, image_id, queued_at) VALUES ('n', '{IMAGE_ID}', '2026-01-02 03:04:05')",
     ),
-    "0011": (
+    "0011": ("UPDATE images SET version = version + 1",),
+    "0012": ("INSERT INTO call_keys (id, created_at, result) VALUES ('k', '2026-01-02 03:04:05', 'null')",),
+    "0013": (
         "INSERT INTO image_bases (image_id, base_id, depth, size, cluster_size, disk_index)"
         f" VALUES ('{IMAGE_ID}', 'b', 1, 2, 65536, '')",
         f"INSERT INTO block_hashes (image_id, part, hashes) VALUES ('{IMAGE_ID}', 0, '')",

@@ -15,6 +15,7 @@ from glance_mini.db.interface import Backend, EventRules, no_events
 from glance_mini.db.sqlalchemy import (
     cache,
     imports,
+    links,
     members,
     migration,
     outbox,
@@ -61,6 +62,7 @@ _MODULES = (
     image_listing,
     trash,
     members,
+    links,
     transfers,
     removals,
     staging,

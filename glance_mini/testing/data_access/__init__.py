@@ -12,6 +12,7 @@ from glance_mini.testing.data_access.concurrency import ConcurrencyContract
 from glance_mini.testing.data_access.images import ImageContract
 from glance_mini.testing.data_access.imports import ImportContract, ImportLockContract
 from glance_mini.testing.data_access.jobs import JobContract, JobListContract
+from glance_mini.testing.data_access.links import LinkContract
 from glance_mini.testing.data_access.lists import ListContract
 from glance_mini.testing.data_access.members import MemberContract
 from glance_mini.testing.data_access.metadef_loading import MetadefLoadingContract
@@ -26,8 +27,16 @@ from glance_mini.testing.data_access.trash import TrashContract
 __all__ = ["DataAccessContract", "JobAccessContract", "MetadefContract", "RecordContract", "TakeOverContract"]
 
 
-class RecordContract(ImageContract, ListContract, MemberContract, TransferContract, QuotaContract, ConcurrencyContract):
-    """The calls about images, their members and transfers."""
+class RecordContract(
+    ImageContract,
+    ListContract,
+    MemberContract,
+    LinkContract,
+    TransferContract,
+    QuotaContract,
+    ConcurrencyContract,
+):
+    """The calls about images, their members, links and transfers."""
 
 
 class JobAccessContract(

@@ -15,5 +15,8 @@ RANGE = "range"
 ACL = "acl"
 """``set_acl`` works."""
 
-ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL})
+PRESIGN = "presign"
+"""``presigned_url`` gives addresses for data of the store."""
+
+ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL, PRESIGN})
 """All capabilities."""

@@ -175,6 +175,14 @@ class Driver(abc.ABC):
         """Let only all projects (``public``) or ``readers`` read directly from the backend."""
         raise errors.StoreAclNotSupported()
 
+    def presigned_url(self, location: str, seconds: int) -> str | None:
+        """Return a URL by which anybody reads the data from the backend for ``seconds``, ranges included.
+
+        None if there is none for this location; by default for all. It makes no request, so the data may be missing.
+        The URL holds no secret of the store that would outlive it. Raises BadStoreUri.
+        """
+        return None
+
     def properties(self) -> Mapping[str, object]:
         """Return the properties in the detailed list of stores (api-info-stores), without credentials."""
         return {}

@@ -211,6 +211,11 @@ class Store:
             with self._named():
                 self.driver.set_acl(location, public, readers)
 
+    def presigned_url(self, location: str, seconds: int) -> str | None:
+        """Return a URL by which anybody reads the data for ``seconds``, None if there is none; no request is made."""
+        with self._named():
+            return self.driver.presigned_url(location, seconds)
+
     def properties(self) -> Mapping[str, object]:
         """Return the properties in the detailed list of stores (api-info-stores)."""
         return self.driver.properties()

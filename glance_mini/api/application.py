@@ -59,7 +59,7 @@ class Application:
         self._clients = ClientWatch()
         slots = TransferSlots(max_transfers(conf), transfers_per_project(conf))
         looks = LocationSlots(conf.server.max_location_checks)
-        image_data = ImageDataController(domain, services, slots)
+        image_data = ImageDataController(domain, services, slots, redirects=conf.direct_access.downloads)
         self._router = Router(
             {
                 "images": ImagesController(conf, domain, services, schemas["image"], looks),

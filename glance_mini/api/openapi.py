@@ -295,6 +295,7 @@ def _descriptions() -> dict[str, _Described]:
     binary = {MEDIA_TYPE: {"type": "string", "format": "binary"}}
     names = ("Range", "If-Match", "If-None-Match", "If-Range")
     conditions, unsent = tuple(_header(name, {"type": "string"}) for name in names), (204, 206, 304)
+    redirecting = (_header("Prefer", {"type": "string"}), _query("redirect", {"type": "boolean"}))
     size = _header("x-openstack-image-size", {"type": "integer", "minimum": 0})
     store = _header("x-image-meta-store", {"type": "string"})
     new_member = {_JSON: _text_member("member", minLength=1, maxLength=255)}
@@ -308,15 +309,15 @@ def _descriptions() -> dict[str, _Described]:
         "download_data": _Described(
             "The data of an image, or a range of it",
             answer=binary,
-            parameters=(*conditions, _query("prefer", {"type": "string"})),
-            others=unsent,
+            parameters=(*conditions, _query("prefer", {"type": "string"}), *redirecting),
+            others=(*unsent, 307),
         ),
         "describe_data": _Described("Describe the data of an image", others=(204, 304)),
         "list_links": _Described("The links to an image", answer={_JSON: _LINKS}),
         "add_link": _Described("Make a link to an image", 201, answer={_JSON: _LINK}, body={_JSON: _NEW_LINK}),
         "delete_link": _Described("End a link to an image", 204),
         "download_by_link": _Described(
-            "The data of the image of a link, or a range of it", answer=binary, parameters=conditions, others=unsent
+            "The data of the image of a link, or a range of it", answer=binary, parameters=(*conditions, *redirecting), others=(*unsent, 307)
         ),
         "describe_by_link": _Described("Describe the data of the image of a link", others=(204, 304)),
         "list_members": _Described("The members of an image", answer={_JSON: _ref("Members")}),

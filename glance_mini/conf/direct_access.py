@@ -26,6 +26,20 @@ OPTS = [
         min=-1,
         help="The most links of one project that work at the same time. 0 allows none, -1 any number.",
     ),
+    cfg.BoolOpt(
+        "downloads",
+        default=False,
+        help="Answer downloads of clients that ask for it with a redirection to the store, if that is an ``s3`` store, "
+        "or a ``swift`` store with ``swift_store_temp_url_key``. The address shows the client where the store is and "
+        "how the data is called there, with ``s3`` also the access key without its secret.",
+    ),
+    cfg.IntOpt(
+        "download_seconds",
+        default=300,
+        min=1,
+        max=604800,
+        help="Seconds for which the address of such a redirection works. A download that has begun goes on.",
+    ),
 ]
 
 

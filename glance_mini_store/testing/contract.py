@@ -14,7 +14,10 @@ import json
 import os
 import tempfile
 import threading
+import time
 import unittest
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -151,6 +154,44 @@ class DriverContract(_Mixin):
         self.driver.set_acl(location, True, [])
         self.driver.set_acl(location, False, ["project"])
         self.assertEqual(b"data", self.content(location))
+
+    # Addresses for others
+
+    def test_without_the_capability_there_is_no_presigned_url(self) -> None:
+        if capabilities.PRESIGN not in self.driver.capabilities:
+            self.assertIsNone(self.driver.presigned_url(self.put(new_name(), b"data"), 60))
+
+    def test_presigned_url_gives_the_data_and_its_ranges_to_anybody(self) -> None:
+        self.needs(capabilities.PRESIGN)
+        for size in (1, RANGE_SIZE, 5 * MIB):
+            data = pattern(size)
+            url = self.store.presigned_url(self.put(new_name(), data), 60)
+            self.assertEqual((200, data), fetched(url))
+            middle = size // 2
+            self.assertEqual((206, data[middle:]), fetched(url, Range=f"bytes={middle}-"))
+
+    def test_presigned_url_gives_other_data_to_nobody(self) -> None:
+        self.needs(capabilities.PRESIGN)
+        mine, other = new_name(), new_name()
+        url, _ = self.driver.presigned_url(self.put(mine, b"mine"), 60), self.put(other, b"other")
+        self.assertIsNotNone(url)
+        status, data = fetched(str(url).replace(mine, other))
+        self.assertIn(status, (401, 403))
+        self.assertNotEqual(b"other", data)
+
+    def test_presigned_url_changes_nothing(self) -> None:
+        self.needs(capabilities.PRESIGN)
+        location = self.put(new_name(), b"data")
+        url = self.driver.presigned_url(location, 60)
+        for method in ("PUT", "DELETE"):
+            self.assertIn(fetched(url, method)[0], (401, 403))
+        self.assertEqual(b"data", self.content(location))
+
+    def test_presigned_url_ends(self) -> None:
+        self.needs(capabilities.PRESIGN)
+        url = self.driver.presigned_url(self.put(new_name(), b"data"), 1)
+        time.sleep(3)
+        self.assertIn(fetched(url)[0], (401, 403))
 
     # Reading
 
@@ -484,3 +525,14 @@ def _deadly_source() -> Iterator[bytes]:
     yield pattern(MIB)
     yield pattern(MIB)
     os.kill(os.getpid(), 9)
+
+
+def fetched(url: str | None, method: str = "GET", **headers: str) -> tuple[int, bytes]:
+    """Return status and body of the answer to a request without credentials."""
+    request = urllib.request.Request(str(url), method=method, headers=headers, data=b"new" if method == "PUT" else None)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()

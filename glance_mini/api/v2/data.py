@@ -23,8 +23,10 @@ from glance_mini_store.numbers import parse_number
 class ImageDataController:
     """Answers ``/v2/images/{image_id}/file``."""
 
-    def __init__(self, domain: Stack, services: Services, slots: TransferSlots) -> None:
+    def __init__(self, domain: Stack, services: Services, slots: TransferSlots, *, redirects: bool = False) -> None:
+        """``redirects``: whether downloads are redirected to stores for clients that ask for it."""
         self.domain = domain
+        self._redirects = redirects
         self._several_stores = services.stores.multi
         self._slots = slots
         self._buffers = services.buffers
@@ -43,11 +45,14 @@ class ImageDataController:
         """Download the data of an image, or a range of it."""
         wanted = parse_byte_range(request.headers.get("Range"), request.headers.get("Content-Range"))
         prefer = self._preferred(request)
-        if is_conditional(request.headers):
-            described = self._describe(request, image_id, prefer)
+        direct = wants_redirect(request) and self._redirects
+        if direct or is_conditional(request.headers):
+            described = self._describe(request, image_id, prefer, direct=direct)
             if described is not None:
                 if is_unchanged(request.headers, entity_tag(described.image)):
                     return _not_modified(described.image)
+                if described.url is not None:
+                    return _redirection(described.url)
                 if not is_range_valid(request.headers, entity_tag(described.image)):
                     wanted = WHOLE
         release = self._slots.take(request.context)
@@ -73,9 +78,11 @@ class ImageDataController:
         response.content_length = data.length
         return response
 
-    def _describe(self, request: Request, image_id: str, prefer: tuple[str, ...]) -> ImageData | None:
+    def _describe(
+        self, request: Request, image_id: str, prefer: tuple[str, ...], *, direct: bool = False
+    ) -> ImageData | None:
         """Return what a whole download would, without its data, after every layer has allowed it."""
-        return self.domain.call(request.context, DownloadData(image_id, prefer=prefer, head=True))
+        return self.domain.call(request.context, DownloadData(image_id, prefer=prefer, head=True, direct=direct))
 
     def _preferred(self, request: Request) -> tuple[str, ...]:
         text = request.GET.get("prefer")
@@ -102,6 +109,31 @@ def _answer(image: Image, offset: int, length: int, whole: bool) -> Response:
     if not whole:
         response.headers["Content-Range"] = f"bytes {offset}-{offset + length - 1}/{image.size}"
     response.content_length = length
+    return response
+
+
+def wants_redirect(request: Request) -> bool:
+    """Return whether the client asks to be sent to the store: ``Prefer: redirect`` (RFC 7240) or ``?redirect=true``.
+
+    Raises Invalid for another value of the parameter than true or false.
+    """
+    text = request.GET.get("redirect")
+    if text is None:
+        named = (each.partition(";")[0].strip().lower() for each in request.headers.get("Prefer", "").split(","))
+        return "redirect" in named
+    if text not in ("true", "false"):
+        raise Invalid(reason="The parameter redirect must be true or false.")
+    return text == "true"
+
+
+def _redirection(url: str) -> Response:
+    """Return the answer that sends the client to the store; the address in it is a secret for a while."""
+    response = Response(status=307)
+    del response.content_type
+    response.headers["Location"] = url
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Preference-Applied"] = "redirect"
     return response
 
 

@@ -32,6 +32,7 @@ from glance_mini.domain.status import PENDING_DELETE, check_transition
 from glance_mini.layers.base import Layer
 from glance_mini.layers.location.cache import CACHE_CALLS, CacheCalls
 from glance_mini.layers.location.callers import caller_for
+from glance_mini.layers.location.direct import DirectUrls
 from glance_mini.layers.location.imports import ImportRules, prepare_import, prepare_task
 from glance_mini.layers.location.locations import (
     check_new_location,
@@ -91,8 +92,12 @@ class LocationLayer(Layer):
         image_cache: ImageCache | None = None,
         stall_time: float = 86_400,
         wake_caches: Callable[[], None] = lambda: None,
+        direct_seconds: int | None = None,
     ) -> None:
-        """Store the arguments; ``changeable``: whether users may change locations themselves."""
+        """Store the arguments; ``changeable``: whether users may change locations themselves.
+
+        ``direct_seconds``: how long addresses of data in a store work; None: none are made.
+        """
         self._stores = stores
         self._metrics = metrics
         inspection = inspection or InspectionRules()
@@ -101,6 +106,7 @@ class LocationLayer(Layer):
         self._changeable = changeable
         self._rules = rules or ImportRules()
         self._removal = Removal(self.below, stores, self._rules.node_url)
+        self._direct = DirectUrls(stores, direct_seconds)
         self._cache = CacheCalls(self.below, image_cache, stall_time, wake_caches)
 
     @classmethod
@@ -128,6 +134,7 @@ class LocationLayer(Layer):
             services.cache,
             conf.image_cache_stall_time,
             services.wake_caches,
+            conf.direct_access.download_seconds if conf.direct_access.downloads else None,
         )
 
     def list_stores(self, context: Context, op: info.ListStores) -> tuple[Store, ...]:
@@ -185,7 +192,8 @@ class LocationLayer(Layer):
             return None
         offset, length = resolve_range(op.first, op.last, image.size)
         if op.head:
-            return data.ImageData(image, iter(()), offset, length)
+            url = self._direct.url(image, candidates) if op.direct else None
+            return data.ImageData(image, iter(()), offset, length, url)
         source = Source(self._stores, candidates, self._metrics, caller_for(context, image.owner))
         try:
             chunks = self._cache.open(image, source, offset, length, self._buffers)

@@ -46,6 +46,10 @@ class Bucket:
             parameters["IfMatch"] = etag
         return self.client.get_object(Bucket=self.name, Key=key, **parameters)
 
+    def presigned_url(self, key: str, seconds: int) -> str:
+        """Return a URL by which anybody reads an object for ``seconds``."""
+        return self.client.generate_presigned_url("get_object", {"Bucket": self.name, "Key": key}, seconds)
+
     def put(self, key: str, data: Data, mark: str) -> None:
         """Make an object at once, unless there is one."""
         parameters = {"Body": data, "Metadata": {_MARK: mark}, "ContentType": _CONTENT_TYPE, **self.encryption}

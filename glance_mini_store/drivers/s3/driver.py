@@ -30,12 +30,21 @@ _WHEN_REQUIRED = "when_required"
 class S3Driver(Driver):
     """Keeps objects in ``bucket`` of ``endpoint``; the key of an object is the name of its write.
 
-    ``encryption`` are the parameters by which the service is asked to encrypt new objects.
+    ``encryption`` are the parameters by which the service is asked to encrypt new objects. ``public_endpoint`` is the
+    address of the service for clients of this one, None if it is the same.
     """
 
     type = "s3"
     schemes = S3Location.schemes
-    capabilities = frozenset({capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE})
+    capabilities = frozenset(
+        {
+            capabilities.READ,
+            capabilities.WRITE,
+            capabilities.DELETE,
+            capabilities.RANGE,
+            capabilities.PRESIGN,
+        }
+    )
     options = OPTIONS
 
     def __init__(
@@ -48,6 +57,7 @@ class S3Driver(Driver):
         limits: Limits,
         creates_bucket: bool = False,
         encryption: Mapping[str, str] | None = None,
+        public_endpoint: Endpoint | None = None,
     ) -> None:
         library = Library()
         self._failures = Failures(library)
@@ -59,6 +69,7 @@ class S3Driver(Driver):
         self._limits = limits
         self._creates_bucket = creates_bucket
         self._encryption = dict(encryption or {})
+        self._public_endpoint = public_endpoint or endpoint
         self._in_work = NamesInWork()
         self._buffers = Buffers()
 
@@ -82,6 +93,7 @@ class S3Driver(Driver):
             ),
             creates_bucket=settings.s3_store_create_bucket_on_put,
             encryption=_encryption(settings),
+            public_endpoint=_public_endpoint(settings),
         )
 
     def use_buffers(self, buffers: Buffers) -> None:
@@ -175,6 +187,15 @@ class S3Driver(Driver):
             raise errors.RemoteServiceUnavailable(reason=failure.reason) from error
         return {name for name in found if is_name(name)}
 
+    def presigned_url(self, location: str, seconds: int) -> str | None:
+        """Return a URL for an object of the store's own bucket, signed with the keys of the store; None for others."""
+        parsed = S3Location(None, None)
+        parsed.parse_uri(location)
+        if parsed.s3serviceurl != self._endpoint.host or parsed.bucket != self._bucket_name:
+            return None
+        client = self._clients.get(self._public_endpoint, self._credentials)
+        return Bucket(client, self._bucket_name, self._failures).presigned_url(parsed.key, seconds)
+
     def properties(self) -> Mapping[str, object]:
         """Return sizes in bytes and the number of threads."""
         return {
@@ -228,6 +249,11 @@ def _bucket_name(settings: SimpleNamespace) -> str:
     if not _BUCKET.fullmatch(name):
         raise errors.BadStoreConfiguration(option="s3_store_bucket", reason=f"{name!r} cannot be the name of a bucket")
     return name
+
+
+def _public_endpoint(settings: SimpleNamespace) -> Endpoint | None:
+    text: str | None = settings.s3_store_public_host
+    return Endpoint.from_option(text, "s3_store_public_host") if text else None
 
 
 def _client_settings(settings: SimpleNamespace) -> Settings:

@@ -12,6 +12,11 @@ OPTIONS = (
         "s3_store_host",
         help="Address of the S3 service, for example https://s3.eu-central-1.amazonaws.com; without a scheme, https.",
     ),
+    cfg.StrOpt(
+        "s3_store_public_host",
+        help="Address of the S3 service for clients of direct downloads, see ``[direct_access] downloads``, if they "
+        "reach it by another one. Unset: s3_store_host.",
+    ),
     cfg.StrOpt("s3_store_region_name", help="Region for signatures and for a new bucket. Unset: us-east-1."),
     cfg.StrOpt("s3_store_access_key", secret=True, help="Access key. It is never part of the location of an image."),
     cfg.StrOpt("s3_store_secret_key", secret=True, help="Secret key of s3_store_access_key."),

@@ -6,6 +6,7 @@
 import copy
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Self, cast
@@ -24,6 +25,7 @@ from glance_mini_store.drivers.swift.options import OPTIONS
 from glance_mini_store.drivers.swift.reading import Reading, size_of
 from glance_mini_store.drivers.swift.segments import MIB, SegmentSizes
 from glance_mini_store.drivers.swift.single_tenant import Containers, SingleTenant
+from glance_mini_store.drivers.swift.temp_urls import KEY_HEADERS, TempUrls
 from glance_mini_store.drivers.swift.tenancy import Tenancy
 from glance_mini_store.drivers.swift.trusts import Trusts
 from glance_mini_store.drivers.swift.writing import Write
@@ -33,13 +35,15 @@ from glance_mini_store.ranges import RangeMemory, open_ranges
 
 LOG = logging.getLogger(__name__)
 
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+/?")
+
 _CAN = (capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE)
 
 
 class SwiftDriver(Driver):
     """Data in ``tenancy``: up to ``single`` bytes as one object, larger data in segments of ``sizes``.
 
-    Of a large read ``ranges`` are fetched at once.
+    Of a large read ``ranges`` are fetched at once. ``temp_urls`` makes URLs for clients, None if the store has no key.
     """
 
     type = "swift"
@@ -55,6 +59,7 @@ class SwiftDriver(Driver):
         sizes: SegmentSizes,
         retries: int = 0,
         ranges: int = 0,
+        temp_urls: TempUrls | None = None,
     ) -> None:
         self._client = client
         self._tenancy = tenancy
@@ -64,7 +69,9 @@ class SwiftDriver(Driver):
         self._retries = retries
         self._ranges = ranges
         self._buffers = Buffers()
-        self.capabilities = frozenset([*_CAN, capabilities.ACL] if isinstance(tenancy, MultiTenant) else _CAN)
+        self._temp_urls = temp_urls
+        acl = {capabilities.ACL} if isinstance(tenancy, MultiTenant) else set()
+        self.capabilities = frozenset({*_CAN, *acl, *({capabilities.PRESIGN} if temp_urls else ())})
 
     @classmethod
     def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
@@ -91,6 +98,7 @@ class SwiftDriver(Driver):
             SegmentSizes(settings.swift_store_large_object_chunk_size * MIB),
             settings.swift_store_retry_get_count,
             settings.swift_store_read_ranges,
+            _temp_urls(settings),
         )
 
     def use_buffers(self, buffers: Buffers) -> None:
@@ -111,6 +119,7 @@ class SwiftDriver(Driver):
         try:
             self._tenancy.check()
             self._check_limits()
+            self._check_key()
         except CredentialsRefused as error:
             option = "swift_store_config_file" if isinstance(self._tenancy, SingleTenant) else "swift_store_key"
             raise errors.BadStoreConfiguration(option=option, reason=str(error)) from error
@@ -138,6 +147,18 @@ class SwiftDriver(Driver):
                 raise errors.BadStoreConfiguration(option=option, reason=reason)
         count = told["slo"].get("max_manifest_segments", self._sizes.count)
         self._sizes = SegmentSizes(self._sizes.first, largest, count)
+
+    def _check_key(self) -> None:
+        """Verify that the account has the key of the store, if there is one."""
+        account = self._tenancy.probed()
+        if self._temp_urls is None or account is None:
+            return
+        answer = self._client.send(account, Request("HEAD"))
+        if not answer.is_success:
+            raise failed(answer.status)
+        if self._temp_urls.key not in {answer.headers.get(name) for name in KEY_HEADERS}:
+            reason = "the account has another key or none; its owner sets it by: swift post -m Temp-URL-Key:KEY"
+            raise errors.BadStoreConfiguration(option="swift_store_temp_url_key", reason=reason)
 
     def probe(self) -> int | None:
         """Return what the quota of the account leaves, None without a quota or without credentials of the store."""
@@ -199,6 +220,13 @@ class SwiftDriver(Driver):
             raise errors.StoreAclNotSupported()
         self._tenancy.set_acl(location, public, readers)
 
+    def presigned_url(self, location: str, seconds: int) -> str | None:
+        """Return a temporary URL for an object in the account of the store; None for others, and without a key."""
+        if self._temp_urls is None:
+            return None
+        place = self._tenancy.for_reading(location)
+        return self._temp_urls.url(place, seconds) if place.account is self._tenancy.probed() else None
+
     def properties(self) -> Mapping[str, object]:
         """Return the container and the sizes of large objects and of their segments in bytes."""
         return {
@@ -230,6 +258,20 @@ class _Anonymous:
     def renew(self) -> bool:
         """Return False."""
         return False
+
+
+def _temp_urls(settings: SimpleNamespace) -> TempUrls | None:
+    key: str | None = settings.swift_store_temp_url_key
+    public: str | None = settings.swift_store_public_url
+    if not key:
+        return None
+    if settings.swift_store_multi_tenant:
+        reason = "every account of a multi-tenant store would need it; such a store has no direct downloads"
+        raise errors.BadStoreConfiguration(option="swift_store_temp_url_key", reason=reason)
+    if public and not _ORIGIN.fullmatch(public):
+        reason = "it must be http or https and a host, perhaps with a port, and without a path"
+        raise errors.BadStoreConfiguration(option="swift_store_public_url", reason=reason)
+    return TempUrls(key, public.rstrip("/") if public else None)
 
 
 def _single_tenant(settings: SimpleNamespace, libraries: Libraries, client: Client, auth: AuthSettings) -> Tenancy:

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import wait
 from types import SimpleNamespace
 from unittest import mock
+from urllib.parse import parse_qs, urlsplit
 
 import fixtures
 import testtools
@@ -46,6 +47,39 @@ def settings(**changed):
         "s3_store_bucket": "images",
     }
     return SimpleNamespace(**{**values, **address, **changed})
+
+
+class PresignedUrlTest(testtools.TestCase):
+    def url(self, location, **changed):
+        driver = S3Driver.from_config(settings(**changed), "s3")
+        self.addCleanup(driver.close)
+        return driver.presigned_url(location, 60)
+
+    def test_url_is_for_one_object_and_a_time_and_holds_no_secret_key(self):
+        url = urlsplit(self.url("s3+https://s3.example.com/images/x"))
+        self.assertEqual("https://s3.example.com/images/x", f"{url.scheme}://{url.netloc}{url.path}")
+        query = parse_qs(url.query)
+        self.assertEqual(["60"], query["X-Amz-Expires"])
+        self.assertEqual(["host"], query["X-Amz-SignedHeaders"])
+        self.assertNotIn(SECRET, url.query)
+
+    def test_clients_are_sent_to_the_address_for_them(self):
+        url = self.url("s3+https://s3.example.com/images/x", s3_store_public_host="http://outside.example.com:8080")
+        self.assertTrue(url.startswith("http://outside.example.com:8080/images/x?"), url)
+
+    def test_address_for_clients_that_is_none_is_refused(self):
+        for host in ("ftp://h", "https://u:p@h"):
+            refused = settings(s3_store_public_host=host)
+            error = self.assertRaises(errors.BadStoreConfiguration, S3Driver.from_config, refused, "s3")
+            self.assertIn("s3_store_public_host", str(error))
+
+    def test_only_objects_of_the_own_bucket_have_a_url(self):
+        for location in (
+            "s3+https://s3.example.com/other/x",
+            "s3+https://key:secret@s3.example.com/other/x",
+            "s3+https://key:secret@elsewhere.example.com/images/x",
+        ):
+            self.assertIsNone(self.url(location))
 
 
 class PartsTest(testtools.TestCase):

@@ -317,7 +317,10 @@ def _descriptions() -> dict[str, _Described]:
         "add_link": _Described("Make a link to an image", 201, answer={_JSON: _LINK}, body={_JSON: _NEW_LINK}),
         "delete_link": _Described("End a link to an image", 204),
         "download_by_link": _Described(
-            "The data of the image of a link, or a range of it", answer=binary, parameters=(*conditions, *redirecting), others=(*unsent, 307)
+            "The data of the image of a link, or a range of it",
+            answer=binary,
+            parameters=(*conditions, *redirecting),
+            others=(*unsent, 307),
         ),
         "describe_by_link": _Described("Describe the data of the image of a link", others=(204, 304)),
         "list_members": _Described("The members of an image", answer={_JSON: _ref("Members")}),

@@ -180,7 +180,9 @@ ROUTES: tuple[Route, ...] = (
         {"GET": Action("get_locations", "locations.index"), "POST": Action("add_location", "locations.create")},
         allow_header="POST",
     ),
-    Route(f"{_IMAGE}/links", {"GET": _bodiless("list_links", "links.index"), "POST": Action("add_link", "links.create")}),
+    Route(
+        f"{_IMAGE}/links", {"GET": _bodiless("list_links", "links.index"), "POST": Action("add_link", "links.create")}
+    ),
     Route(f"{_IMAGE}/links/{{link_id}}", {"DELETE": _bodiless("delete_link", "links.delete")}),
     Route(
         "/v2/links/{token}",

@@ -56,7 +56,9 @@ class AccessLog:
             "user": _word(caller.user_id),
             "project": _word(caller.project_id),
             "method": _word(environ["REQUEST_METHOD"]),
-            "path": _word(quote(_SECRET.sub("-", environ["PATH_INFO"]), safe="/:@,=", encoding="latin-1", errors="replace")),
+            "path": _word(
+                quote(_SECRET.sub("-", environ["PATH_INFO"]), safe="/:@,=", encoding="latin-1", errors="replace")
+            ),
             "operation": environ.get(OPERATION_KEY),
             "status": status,
             "received": received,

@@ -12,8 +12,8 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 from oslo_config import cfg
 
 from glance_mini.api.middleware.context_filter import ContextFilter, context_of_grant, maker_among
-from glance_mini.api.middleware.pages import Pages
 from glance_mini.api.middleware.links import Finder, no_links
+from glance_mini.api.middleware.pages import Pages
 from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer, link_finder
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden

@@ -117,9 +117,9 @@ def wants_redirect(request: Request) -> bool:
 
     Raises Invalid for another value of the parameter than true or false.
     """
-    text = request.GET.get("redirect")
+    text: str | None = request.GET.get("redirect")
     if text is None:
-        named = (each.partition(";")[0].strip().lower() for each in request.headers.get("Prefer", "").split(","))
+        named = {each.partition(";")[0].strip().lower() for each in request.headers.get("Prefer", "").split(",")}
         return "redirect" in named
     if text not in ("true", "false"):
         raise Invalid(reason="The parameter redirect must be true or false.")

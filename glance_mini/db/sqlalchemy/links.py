@@ -2,12 +2,12 @@
 
 from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select
 
 from glance_mini.db.sqlalchemy import locks
+from glance_mini.db.sqlalchemy.dynamic import RowValues
 from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.models import image_links
 from glance_mini.domain import errors
@@ -90,14 +90,14 @@ def remove_of_image(connection: Connection, image_id: str) -> None:
     connection.execute(_DELETE_OF_IMAGE, {"image": image_id})
 
 
-def _made_by(maker: Maker | None) -> tuple[Any, ...]:
+def _made_by(maker: Maker | None) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions for the links of ``maker``; of all if it is None."""
     return () if maker is None else (_ROW.user_id == maker[0], _ROW.project_id == maker[1])
 
 
-def _link(row: Row[Any]) -> Link:
+def _link(row: RowValues) -> Link:
     values = dict(zip(_FIELDS, row, strict=True))
-    return Link(**values | {name: tuple(orjson.loads(values[name])) for name in _JSON})
+    return Link(**{**values, **{name: tuple(orjson.loads(values[name])) for name in _JSON}})
 
 
 TIMED_QUERIES = {ListLinks: list_links, FindLink: find}

@@ -45,9 +45,9 @@ class LinkContract(ContractBase):
         image = self.insert(stored())
         link = self.add_link(image)
         last = AFTER - A_MOMENT
-        self.assertEqual([link.id], self.listed(image, at=last))
+        self.assertEqual([link.id], self.links_of(image, at=last))
         self.assertEqual(link, self.data.run(FindLink(digest(link)), last))
-        self.assertEqual([], self.listed(image, at=AFTER))
+        self.assertEqual([], self.links_of(image, at=AFTER))
         self.assertRaises(errors.LinkNotFound, self.data.run, FindLink(digest(link)), AFTER)
 
     def test_links_of_one_image_are_listed_in_the_order_of_their_end(self) -> None:
@@ -55,13 +55,13 @@ class LinkContract(ContractBase):
         late = self.add_link(image, lifetime=2 * LIFETIME)
         early = self.add_link(image)
         self.add_link(self.insert(stored()))
-        self.assertEqual([early.id, late.id], self.listed(image))
+        self.assertEqual([early.id, late.id], self.links_of(image))
 
     def test_links_of_one_maker_are_those_of_one_user_in_one_project(self) -> None:
         image = self.insert(stored())
         makers = (("ann", "mine"), ("bob", "mine"), ("ann", "theirs"), (None, None))
         made = {maker: self.add_link(image, *maker) for maker in makers}
-        self.assertEqual(4, len(self.listed(image)))
+        self.assertEqual(4, len(self.links_of(image)))
         for maker, link in made.items():
             self.assertEqual(maker, link.maker)
             self.assertEqual((link,), self.data.run(ListLinks(image.id, maker=maker), NOW))
@@ -71,7 +71,7 @@ class LinkContract(ContractBase):
         link, other = self.add_link(image), self.add_link(image)
         self.data.run(DeleteLink(image.id, link_id=link.id), NOW)
         self.assertRaises(errors.LinkNotFound, self.data.run, FindLink(digest(link)), NOW)
-        self.assertEqual([other.id], self.listed(image))
+        self.assertEqual([other.id], self.links_of(image))
         self.assertRaises(errors.LinkNotFound, self.data.run, DeleteLink(image.id, link_id=link.id), NOW)
 
     def test_link_of_another_maker_or_of_another_image_is_not_ended(self) -> None:
@@ -83,7 +83,7 @@ class LinkContract(ContractBase):
             DeleteLink(elsewhere.id, link_id=link.id),
         ):
             self.assertRaises(errors.LinkNotFound, self.data.run, call, NOW)
-        self.assertEqual([link.id], self.listed(image))
+        self.assertEqual([link.id], self.links_of(image))
         self.data.run(DeleteLink(image.id, link_id=link.id, maker=("ann", "mine")), NOW)
 
     def test_limit_counts_the_valid_links_of_the_project_on_all_images(self) -> None:
@@ -93,7 +93,7 @@ class LinkContract(ContractBase):
         self.add_link(image, "ann", "theirs", limit=1)
         error = self.assertRaises(errors.LimitExceeded, self.add_link, image, limit=2)
         self.assertEqual({"resource": "links_per_project", "limit": 2, "wanted": 3}, error.values)
-        self.data.run(self.new(image, limit=2), AFTER)
+        self.data.run(self.new_link(image, limit=2), AFTER)
         self.assertRaises(errors.LimitExceeded, self.add_link, image, "ann", "new", limit=0)
 
     def test_callers_without_a_project_count_together(self) -> None:
@@ -135,9 +135,9 @@ class LinkContract(ContractBase):
         self.assertEqual(0, self.data.run(PurgeLinks(2), NOW))
         removed = [self.data.run(PurgeLinks(2), AFTER) for _ in range(3)]
         self.assertEqual([2, 1, 0], removed)
-        self.assertEqual(1, len(self.listed(image, at=AFTER)))
+        self.assertEqual(1, len(self.links_of(image, at=AFTER)))
 
-    def new(
+    def new_link(
         self,
         image: Image,
         user_id: str | None = "ann",
@@ -158,9 +158,9 @@ class LinkContract(ContractBase):
         limit: int | None = None,
     ) -> Link:
         """Make a link at ``NOW`` and return it."""
-        return self.data.run(self.new(image, user_id, project_id, lifetime, limit), NOW)
+        return self.data.run(self.new_link(image, user_id, project_id, lifetime, limit), NOW)
 
-    def listed(self, image: Image, at: datetime = NOW) -> list[str]:
+    def links_of(self, image: Image, at: datetime = NOW) -> list[str]:
         """Return the ids of the links of an image at a time."""
         return [link.id for link in self.data.run(ListLinks(image.id), at)]
 

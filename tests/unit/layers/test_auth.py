@@ -288,7 +288,8 @@ class TestChanges(AuthCase):
             if issubclass(operation, ImageOperation) and operation.writes and not operation.for_owner
         }
         # The policy rules say who may copy, cache and add locations; a member sets its own status.
-        self.assertEqual({"import_image", "add_location", "update_member", "add_to_cache"}, others)
+        own = {"add_link", "delete_link"}
+        self.assertEqual({"import_image", "add_location", "update_member", "add_to_cache", *own}, others)
 
     def test_only_an_administrator_gives_an_image_to_another_owner(self) -> None:
         for action in ("add", "replace"):

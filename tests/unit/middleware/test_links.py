@@ -49,7 +49,9 @@ class LinksTest(FilterTestCase):
                 self.assertEqual(ADMINISTRATOR.roles, context.roles)
                 self.assertTrue(context.is_admin)
             else:
-                self.assertEqual(("ann", "lab", ("member", "reader")), (context.user_id, context.project_id, context.roles))
+                self.assertEqual(
+                    ("ann", "lab", ("member", "reader")), (context.user_id, context.project_id, context.roles)
+                )
                 self.assertFalse(context.is_admin or context.read_only)
             self.assertIsNone(context.auth_token)
             self.assertTrue(context.request_id)

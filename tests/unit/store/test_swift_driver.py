@@ -23,6 +23,9 @@ ID = "fdae39a1-bac5-4238-aba4-69bcc726e848"
 GIB = 1024 * MIB
 
 
+KEYSTONE = {"swift_store_auth_address": "http://h/v3", "swift_store_user": "p:u"}
+
+
 class TestTempUrls(testtools.TestCase):
     def place(self, name, storage_url="http://10.0.0.1:8080/v1/AUTH_a"):
         account = SimpleNamespace(storage_url=storage_url)
@@ -57,7 +60,7 @@ class TestTempUrls(testtools.TestCase):
         return str(self.assertRaises(errors.BadStoreConfiguration, make))
 
     def test_store_that_cannot_have_temporary_urls_is_refused(self):
-        self.assertIn("swift_store_temp_url_key", self.refusal(swift_store_multi_tenant=True))
+        self.assertIn("swift_store_temp_url_key", self.refusal(swift_store_multi_tenant=True, **KEYSTONE))
         for address in ("swift.example.org", "ftp://h", "https://h/v1", "https://u:p@h", "https://"):
             self.assertIn("swift_store_public_url", self.refusal(swift_store_public_url=address))
 

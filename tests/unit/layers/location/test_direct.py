@@ -41,7 +41,9 @@ class DirectUrlsTest(testtools.TestCase):
         return Location(location, {"store": "a" if driver is self.signing else "b"})
 
     def url(self, *locations: Location, seconds: int | None = 60, **values: object) -> str | None:
-        image = make_image(**{"size": 4, "os_hash_algo": "sha256", "os_hash_value": "a", "locations": locations, **values})
+        image = make_image(
+            **{"size": 4, "os_hash_algo": "sha256", "os_hash_value": "a", "locations": locations, **values}
+        )
         return DirectUrls(self.stores, seconds).url(image, locations)
 
     def test_first_location_with_an_address_is_taken(self) -> None:

@@ -32,7 +32,18 @@ from glance_mini.layers.quota.reservations import SCARCE_STEPS
 from glance_mini.layers.stack import Stack
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
-from glance_mini.operations import OPERATIONS, ImageOperation, data, images, imports, info, links, locations, members, records
+from glance_mini.operations import (
+    OPERATIONS,
+    ImageOperation,
+    data,
+    images,
+    imports,
+    info,
+    links,
+    locations,
+    members,
+    records,
+)
 from glance_mini.operations.images import ListImages
 from glance_mini.operations.records import CountUsage
 from glance_mini.testing.operations import make_operation

@@ -23,6 +23,14 @@ CONTRACT = 1
 
 
 @dataclass(frozen=True)
+class UserData:
+    """Data of a user: its size in bytes, and what tells it from any other data that the user may put in its place."""
+
+    size: int
+    version: str
+
+
+@dataclass(frozen=True)
 class Written:
     """The result of a write by a driver: where the data is and its size in bytes.
 
@@ -94,6 +102,24 @@ class Driver(abc.ABC):
         other services may name any location.
         """
         return False
+
+    def user_data(self, location: str) -> UserData | None:
+        """Return what the caller of ``for_caller`` has at ``location`` and may name as the data of an image.
+
+        None if users may not name this location, by default none. The backend is asked in the name of the caller, or
+        the operator has given the place to the caller's project; and the store itself must be able to read the data
+        later without the caller. Raises Invalid if it cannot, with what the caller can do about it, NotFound,
+        Forbidden.
+        """
+        return None
+
+    def pinned(self, version: str) -> Self:
+        """Return this driver for reading data of a user, with the credentials of the store.
+
+        ``size`` and ``read`` of it raise DataChanged unless the data has ``version``. Only a driver whose ``user_data``
+        returns versions needs it.
+        """
+        return self
 
     @property
     def prefixes(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from typing import Self
 from glance_mini_store import capabilities, errors
 from glance_mini_store.caller import Caller
 from glance_mini_store.checked_stream import CheckedStream, Observer
-from glance_mini_store.driver import Driver, Written
+from glance_mini_store.driver import Driver, UserData, Written
 from glance_mini_store.lanes import Chunk, Lane
 from glance_mini_store.streams import FileRange, Hashes, close, cut
 
@@ -100,6 +100,17 @@ class Store:
         other = copy.copy(self)
         other.driver = self.driver.for_caller(caller)
         return other
+
+    def pinned(self, version: str) -> Self:
+        """Return this store for reading data of a user that has ``version``; see ``Driver.pinned``."""
+        other = copy.copy(self)
+        other.driver = self.driver.pinned(version)
+        return other
+
+    def user_data(self, location: str) -> UserData | None:
+        """Return what the caller has at ``location``, None if users may not name it; see ``Driver.user_data``."""
+        with self._named():
+            return self.driver.user_data(location)
 
     def write(
         self,

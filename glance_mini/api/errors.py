@@ -176,6 +176,7 @@ STATUS: dict[type[Exception], int] = {
     store.BadStoreUri: 400,
     store.UnknownScheme: 400,
     store.InUseByStore: 409,
+    store.DataChanged: 409,
     store.StoreGetNotSupported: 400,
     store.StoreAddDisabled: 410,
     store.StoreDeleteNotSupported: 403,

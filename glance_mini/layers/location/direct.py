@@ -43,6 +43,8 @@ class DirectUrls:
 def is_whole_image(image: Image, location: Location) -> bool:
     """Return whether the data at ``location`` is for its reader what a download of ``image`` gives.
 
-    Only data that this service has written or checked is; what others may replace goes through this service.
+    Data of which no hash is known is not, and neither is data of a user, which may be replaced: only this service would
+    notice that.
     """
-    return image.size is not None and (image.os_hash_value is not None or image.checksum is not None)
+    is_known = image.os_hash_value is not None or image.checksum is not None
+    return is_known and location.version is None

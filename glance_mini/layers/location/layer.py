@@ -39,6 +39,7 @@ from glance_mini.layers.location.locations import (
     hash_job,
     is_trusted,
     location_change,
+    pinned_metadata,
     resolve_changes,
 )
 from glance_mini.layers.location.removal import Removal
@@ -288,7 +289,7 @@ class LocationLayer(Layer):
         check_new_location(context, op, self._stores)
         change = location_change(context, op, self._stores, self._rules)
         if self._rules.reads_locations and op.hash_value is not None:
-            begun = self.below(context, hash_job(context, op, op.target, self._rules))
+            begun = self.below(context, hash_job(context, op, op.target, self._rules, pinned_metadata(change)))
             self._rules.wake_workers()
             return begun.image
         image = self.below(context, change)
@@ -338,6 +339,8 @@ class LocationLayer(Layer):
     def _keep_acls(self, context: Context, image: Image) -> None:
         """Set the readers of ``image`` in stores that have access lists; errors of a store are logged."""
         for location in image.locations:
+            if location.version is not None:
+                continue  # it is a user's own, and so are its readers
             try:
                 store = self._stores.for_location(location.url, location.store)
                 if capabilities.ACL in store.driver.capabilities:

@@ -64,7 +64,7 @@ class S3Client(Protocol):
     put_object: Call
     upload_part: Call
 
-    def generate_presigned_url(self, call: str, Params: Mapping[str, object], ExpiresIn: int) -> str:  # noqa: N803
+    def generate_presigned_url(self, call: str, Params: Mapping[str, object], ExpiresIn: int) -> str:
         """Return a URL that makes ``call`` for ``ExpiresIn`` seconds; no request is sent."""
 
     def close(self) -> None:

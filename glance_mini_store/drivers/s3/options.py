@@ -67,6 +67,13 @@ OPTIONS = (
         help="Sign a SHA-256 hash of the data that is sent over plain http, so that nobody on the way can change it. "
         "It takes 0.7 seconds of CPU for each GiB here, and as much in the service. With https, TLS protects the data.",
     ),
+    cfg.StrOpt(
+        "s3_store_user_locations",
+        help="Where users may keep objects and name them as the data of images: a bucket or a part of one of this "
+        "service, with ``$(project_id)s/`` for the project, for example ``stash/$(project_id)s/`` or "
+        "``images-$(project_id)s/``. The keys of the store must be able to read there; the service neither writes nor "
+        "deletes there. Unset: users may name no object.",
+    ),
     cfg.StrOpt("s3_store_cacert", help="PEM file with the CA certificates that verify the service. Unset: boto3's."),
     cfg.BoolOpt(
         "s3_store_enable_data_integrity_protection",

@@ -14,13 +14,14 @@ from typing import Self, cast
 from glance_mini_store import capabilities, errors
 from glance_mini_store.buffers import Buffers
 from glance_mini_store.caller import Caller
-from glance_mini_store.driver import Driver, Written
+from glance_mini_store.driver import Driver, UserData, Written
 from glance_mini_store.drivers.swift.accounts import AuthenticatedAccount, AuthSettings, CredentialsRefused, origin
 from glance_mini_store.drivers.swift.answers import failed
 from glance_mini_store.drivers.swift.client import Client, Request
 from glance_mini_store.drivers.swift.credentials import from_options, read_references
 from glance_mini_store.drivers.swift.library import Libraries
 from glance_mini_store.drivers.swift.multi_tenant import MultiTenant
+from glance_mini_store.drivers.swift.objects import Place
 from glance_mini_store.drivers.swift.options import OPTIONS
 from glance_mini_store.drivers.swift.reading import Reading, size_of
 from glance_mini_store.drivers.swift.segments import MIB, SegmentSizes
@@ -28,6 +29,7 @@ from glance_mini_store.drivers.swift.single_tenant import Containers, SingleTena
 from glance_mini_store.drivers.swift.temp_urls import KEY_HEADERS, TempUrls
 from glance_mini_store.drivers.swift.tenancy import Tenancy
 from glance_mini_store.drivers.swift.trusts import Trusts
+from glance_mini_store.drivers.swift.user_objects import UserObjects
 from glance_mini_store.drivers.swift.writing import Write
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.names import check_name
@@ -44,6 +46,7 @@ class SwiftDriver(Driver):
     """Data in ``tenancy``: up to ``single`` bytes as one object, larger data in segments of ``sizes``.
 
     Of a large read ``ranges`` are fetched at once. ``temp_urls`` makes URLs for clients, None if the store has no key.
+    ``user_objects`` finds what users may name as the data of images, None if they may name nothing.
     """
 
     type = "swift"
@@ -60,6 +63,7 @@ class SwiftDriver(Driver):
         retries: int = 0,
         ranges: int = 0,
         temp_urls: TempUrls | None = None,
+        user_objects: UserObjects | None = None,
     ) -> None:
         self._client = client
         self._tenancy = tenancy
@@ -70,6 +74,9 @@ class SwiftDriver(Driver):
         self._ranges = ranges
         self._buffers = Buffers()
         self._temp_urls = temp_urls
+        self._user_objects = user_objects
+        self._caller = Caller()
+        self._version = ""
         acl = {capabilities.ACL} if isinstance(tenancy, MultiTenant) else set()
         self.capabilities = frozenset({*_CAN, *acl, *({capabilities.PRESIGN} if temp_urls else ())})
 
@@ -90,15 +97,17 @@ class SwiftDriver(Driver):
             read_timeout=settings.swift_store_read_timeout,
         )
         build = _multi_tenant if settings.swift_store_multi_tenant else _single_tenant
+        tenancy = build(settings, libraries, client, auth)
         return cls(
             client,
-            build(settings, libraries, client, auth),
+            tenancy,
             settings.swift_store_container,
             settings.swift_store_large_object_size * MIB,
             SegmentSizes(settings.swift_store_large_object_chunk_size * MIB),
             settings.swift_store_retry_get_count,
             settings.swift_store_read_ranges,
             _temp_urls(settings),
+            _user_objects(client, tenancy) if settings.swift_store_user_locations else None,
         )
 
     def use_buffers(self, buffers: Buffers) -> None:
@@ -109,7 +118,18 @@ class SwiftDriver(Driver):
         """Return a driver that writes to the account of the caller's project, if the store is multi-tenant."""
         other = copy.copy(self)
         other._tenancy = self._tenancy.for_caller(caller)
+        other._caller = caller
         return other
+
+    def pinned(self, version: str) -> Self:
+        """Return a driver that reads an object of a user, with the account of the store and while it has that ETag."""
+        other = self.for_caller(Caller())
+        other._version = version
+        return other
+
+    def user_data(self, location: str) -> UserData | None:
+        """Return size and ETag of an object that the caller may read, and the store too; see ``Driver.user_data``."""
+        return self._user_objects.look(location, self._caller) if self._user_objects is not None else None
 
     def check(self) -> None:
         """Authenticate and verify the container and what Swift can do.
@@ -182,10 +202,10 @@ class SwiftDriver(Driver):
 
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Return the bytes of the object, which are requested at the call."""
-        place = self._tenancy.for_reading(location)
+        place = self._place(location)
 
         def request(start: int, end: int | None) -> Reading:
-            reading = Reading(place, start, None if end is None else end - start, self._retries)
+            reading = Reading(place, start, None if end is None else end - start, self._retries, self._version)
             reading.open()
             return reading
 
@@ -193,7 +213,12 @@ class SwiftDriver(Driver):
 
     def size(self, location: str) -> int:
         """Return the size of the object, for a manifest that of all segments."""
-        return size_of(self._tenancy.for_reading(location))
+        return size_of(self._place(location), self._version)
+
+    def _place(self, location: str) -> Place:
+        """Return the place to read ``location`` from; for data of a user with the account of the store."""
+        found = self._user_objects.place(location) if self._version and self._user_objects is not None else None
+        return found or self._tenancy.for_reading(location)
 
     def delete(self, location: str) -> None:
         """Remove the object and its segments; segments of others, which a manifest may name, stay."""
@@ -272,6 +297,14 @@ def _temp_urls(settings: SimpleNamespace) -> TempUrls | None:
         reason = "it must be http or https and a host, perhaps with a port, and without a path"
         raise errors.BadStoreConfiguration(option="swift_store_public_url", reason=reason)
     return TempUrls(key, public.rstrip("/") if public else None)
+
+
+def _user_objects(client: Client, tenancy: Tenancy) -> UserObjects:
+    own = tenancy.probed()
+    if not isinstance(own, AuthenticatedAccount) or own.is_tempauth:
+        reason = "it needs an account of Keystone (version 3) for the store"
+        raise errors.BadStoreConfiguration(option="swift_store_user_locations", reason=reason)
+    return UserObjects(client, own)
 
 
 def _single_tenant(settings: SimpleNamespace, libraries: Libraries, client: Client, auth: AuthSettings) -> Tenancy:

@@ -74,6 +74,13 @@ OPTIONS = (
         default=False,
         help="Keep data in the accounts of the projects that own the images, written with the tokens of users.",
     ),
+    cfg.BoolOpt(
+        "swift_store_user_locations",
+        default=False,
+        help="Let users name objects of their own, in the same Swift, as the data of images. Each is read with the "
+        "user's token first; the container must also let the account of this store read, which serves it later. The "
+        "service neither writes nor deletes there. Needs Keystone.",
+    ),
     cfg.StrOpt(
         "swift_store_temp_url_key",
         secret=True,

@@ -1,6 +1,7 @@
 """URLs by which anybody reads one object of Swift for a while.
 
-Source: the middleware ``tempurl`` of Swift. The signature is an HMAC of method, time and path with a key of the account.
+Source: the middleware ``tempurl`` of Swift. The signature is an HMAC of method, time and path, with a key of the
+account.
 """
 
 import hashlib

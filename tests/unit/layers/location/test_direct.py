@@ -62,6 +62,11 @@ class DirectUrlsTest(testtools.TestCase):
         self.assertIsNone(self.url(self.put("two", b"longer")))
         self.assertIsNone(self.url())
 
+    def test_data_of_a_user_has_no_address(self) -> None:
+        location = self.put("one")
+        self.assertIsNone(self.url(Location(location.url, {**location.metadata, "os_glance_version": "etag"})))
+        self.assertEqual([], self.signing.asked)
+
     def test_data_without_a_known_hash_has_no_address(self) -> None:
         self.assertIsNone(self.url(self.put("one"), os_hash_value=None, checksum=None))
         self.assertEqual([], self.signing.asked)

@@ -18,5 +18,8 @@ ACL = "acl"
 PRESIGN = "presign"
 """``presigned_url`` gives addresses for data of the store."""
 
-ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL, PRESIGN})
+UPLOAD = "upload"
+"""``presigned_upload``, ``uploaded`` and ``adopt`` work."""
+
+ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL, PRESIGN, UPLOAD})
 """All capabilities."""

@@ -209,6 +209,27 @@ class Driver(abc.ABC):
         """
         return None
 
+    def presigned_upload(self, name: str, seconds: int, size: int) -> str:
+        """Return a URL to which anybody sends ``size`` bytes under ``name`` by a PUT, for ``seconds``, more than once.
+
+        What is sent is no data of the store until ``adopt``; ``discard`` removes it. The URL must not let its user read
+        or copy anything that is in the backend. Raises StoreAddDisabled, Invalid (the name), SizeLimitExceeded if the
+        backend does not take so much at once.
+        """
+        raise errors.StoreAddDisabled()
+
+    def uploaded(self, name: str) -> int | None:
+        """Return how many bytes were sent to the URL for ``name``, None if nothing was."""
+        return None
+
+    def adopt(self, source: str, name: str, size: int) -> Written:
+        """Copy what was sent under ``source`` to ``name`` inside the backend, and return the result as ``write`` does.
+
+        The copy has ``size`` bytes and does not change when the URL is used again. Raises NotFound, SizeMismatch,
+        Duplicate, and what ``write`` raises.
+        """
+        raise errors.StoreAddDisabled()
+
     def properties(self) -> Mapping[str, object]:
         """Return the properties in the detailed list of stores (api-info-stores), without credentials."""
         return {}

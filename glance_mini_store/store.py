@@ -227,6 +227,44 @@ class Store:
         with self._named():
             return self.driver.presigned_url(location, seconds)
 
+    def presigned_upload(self, name: str, seconds: int, size: int) -> str:
+        """Return a URL to which anybody sends ``size`` bytes for ``seconds``; see ``Driver.presigned_upload``."""
+        with self._named():
+            return self.driver.presigned_upload(name, seconds, size)
+
+    def uploaded(self, name: str) -> int | None:
+        """Return how many bytes were sent to the URL for ``name``, None if nothing was."""
+        with self._named():
+            return self.driver.uploaded(name)
+
+    def adopt(self, source: str, name: str, size: int) -> Written:
+        """Copy what was sent under ``source`` to ``name`` inside the backend; see ``Driver.adopt``."""
+        with self._named():
+            return self.driver.adopt(source, name, size)
+
+    def check(
+        self,
+        location: str,
+        size: int,
+        algorithms: Sequence[str],
+        observers: Sequence[Observer] = (),
+        watch: Callable[[Iterable[bytes]], Iterable[bytes]] = iter,
+    ) -> dict[str, str]:
+        """Read the data once and return its hex digests by algorithm; ``watch`` passes the blocks on.
+
+        Raises SizeMismatch unless there are ``size`` bytes, and what ``read``, ``watch`` and the observers raise.
+        """
+        with self._named(), contextlib.closing(Hashes(algorithms)) as hashes:
+            chunks = self.read(location)
+            stream = CheckedStream(watch(chunks), hashes, observers, size, None)
+            try:
+                for _ in stream:
+                    pass
+            finally:
+                close(chunks)
+        assert stream.digests is not None
+        return stream.digests
+
     def properties(self) -> Mapping[str, object]:
         """Return the properties in the detailed list of stores (api-info-stores)."""
         return self.driver.properties()

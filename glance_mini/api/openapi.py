@@ -272,7 +272,11 @@ def _of_metadefs(call: openapi_metadefs.Call) -> _Described:
 
 _NEW_LINK = {
     "type": "object",
-    "properties": {"expires_in": {"type": "integer", "minimum": 1}},
+    "properties": {
+        "expires_in": {"type": "integer", "minimum": 1},
+        "size": {"type": "integer", "minimum": 1},
+        "store": {"type": "string"},
+    },
     "additionalProperties": False,
 }
 _LINK = {
@@ -280,6 +284,8 @@ _LINK = {
     "properties": {
         **{name: {"type": "string"} for name in ("id", "image_id", "created_at", "expires_at", "url")},
         **{name: {"type": ["string", "null"]} for name in ("user_id", "project_id")},
+        "size": {"type": "integer"},
+        "store": {"type": "string"},
     },
     "required": ["id", "image_id", "created_at", "expires_at"],
 }
@@ -316,6 +322,7 @@ def _descriptions() -> dict[str, _Described]:
         "list_links": _Described("The links to an image", answer={_JSON: _LINKS}),
         "add_link": _Described("Make a link to an image", 201, answer={_JSON: _LINK}, body={_JSON: _NEW_LINK}),
         "delete_link": _Described("End a link to an image", 204),
+        "complete_upload": _Described("Use the data that was sent by a link", 202),
         "download_by_link": _Described(
             "The data of the image of a link, or a range of it",
             answer=binary,

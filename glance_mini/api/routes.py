@@ -184,6 +184,7 @@ ROUTES: tuple[Route, ...] = (
         f"{_IMAGE}/links", {"GET": _bodiless("list_links", "links.index"), "POST": Action("add_link", "links.create")}
     ),
     Route(f"{_IMAGE}/links/{{link_id}}", {"DELETE": _bodiless("delete_link", "links.delete")}),
+    Route(f"{_IMAGE}/links/{{link_id}}/complete", {"POST": _bodiless("complete_upload", "links.complete")}),
     Route(
         "/v2/links/{token}",
         {

@@ -27,6 +27,19 @@ OPTS = [
         help="The most links of one project that work at the same time. 0 allows none, -1 any number.",
     ),
     cfg.BoolOpt(
+        "uploads",
+        default=False,
+        help="Give out links by which data is sent to an ``s3`` store directly. It is no data of an image before a job "
+        "has copied it inside the store, and has read and checked that copy.",
+    ),
+    cfg.IntOpt(
+        "upload_grace",
+        default=3600,
+        min=60,
+        help="Seconds after the end of a link for an upload in which the upload can still be completed. After them "
+        "what was sent is removed.",
+    ),
+    cfg.BoolOpt(
         "downloads",
         default=False,
         help="Answer downloads of clients that ask for it with a redirection to the store, if that is an ``s3`` store, "

@@ -1,6 +1,7 @@
 """Links: addresses with a secret, by which anybody who has one downloads one image as the caller who made it.
 
-Only the hash of the secret is stored, so a link cannot be shown again after it was made.
+Only the hash of the secret is stored, so a link cannot be shown again after it was made. A link for an upload has an
+address of a store instead, which is signed and not stored either.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from glance_mini.domain.context import Context
+from glance_mini.domain.transfer import Transfer
 
 _TOKEN_BYTES = 32
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -23,6 +25,9 @@ Maker = tuple[str | None, str | None]
 class Link:
     """A link to the data of one image until ``expires_at``; times in UTC without a zone, None until the row exists.
 
+    A link for an upload has the announced ``size`` in bytes and the ``store`` that the data is sent to; others have
+    None. Its id is that of the transfer, see ``transfer_of``.
+
     The fields from ``user_id`` on are those of the context of the caller who made it.
     """
 
@@ -30,6 +35,8 @@ class Link:
     image_id: str
     created_at: datetime | None = None
     expires_at: datetime | None = None
+    size: int | None = None
+    store: str | None = None
     user_id: str | None = None
     project_id: str | None = None
     roles: tuple[str, ...] = ()
@@ -58,6 +65,22 @@ def new_link(context: Context, image_id: str) -> Link:
         project_domain_id=context.project_domain_id,
         domain_id=context.domain_id,
         system_scope=context.system_scope,
+    )
+
+
+def transfer_of(link: Link, project_id: str | None) -> Transfer:
+    """Return the transfer of a link for an upload to an image of the project ``project_id``.
+
+    No process holds it. Its name is that of the data that is sent, and cannot be guessed.
+    """
+    return Transfer(
+        id=link.id,
+        image_id=link.image_id,
+        project_id=project_id,
+        process=f"link-{link.id}",
+        store=link.store or "",
+        name=f"{link.image_id}-{link.id}",
+        reserved=link.size or 0,
     )
 
 

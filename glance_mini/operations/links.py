@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar
 
+from glance_mini.domain.job import Job
 from glance_mini.domain.links import Link, Maker
+from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.operations.base import DataCall, DataQuery, ImageOperation, Operation
 
 MAX_LISTED = 1000
@@ -50,6 +52,53 @@ class DeleteLink(ImageOperation[None], DataCall[None]):
 
 
 @dataclass(frozen=True)
+class UploadAddress:
+    """A link for an upload, with the ``url`` of a store to which the data is sent."""
+
+    link: Link
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class AddUploadLink(ImageOperation[UploadAddress]):
+    """Let whoever has the address send ``size`` bytes for ``lifetime`` to a store, for a queued image.
+
+    ``store`` is the id of the store, None for the default. The layers set ``limits``, and ``limit`` as for ``AddLink``.
+    Raises StatusConflict, Invalid (a format is missing, or the store cannot do it), LimitExceeded.
+    """
+
+    name: ClassVar[str] = "add_upload_link"
+    for_owner: ClassVar[bool] = True
+    size: int = 0
+    lifetime: timedelta = timedelta(minutes=15)
+    store: str | None = None
+    limits: Limits = NO_LIMITS
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class CompleteUpload(ImageOperation[Job]):
+    """Begin the job that makes what was sent by the link the data of the image, and return it.
+
+    Raises LinkNotFound, Conflict if nothing or something of another size was sent, StatusConflict.
+    """
+
+    name: ClassVar[str] = "complete_upload"
+    for_owner: ClassVar[bool] = True
+    link_id: str = ""
+    limits: Limits = NO_LIMITS
+
+
+@dataclass(frozen=True)
+class GetLink(DataQuery[Link]):
+    """Return a valid link of an image; LinkNotFound."""
+
+    name: ClassVar[str] = "get_link"
+    image_id: str
+    link_id: str
+
+
+@dataclass(frozen=True)
 class FindLink(DataQuery[Link]):
     """Return the link whose secret has the hash ``digest``. Raises LinkNotFound, also for one that has expired."""
 
@@ -66,4 +115,13 @@ class PurgeLinks(DataCall[int]):
     max_rows: int
 
 
-OPERATIONS: tuple[type[Operation[object]], ...] = (AddLink, ListLinks, DeleteLink, FindLink, PurgeLinks)
+OPERATIONS: tuple[type[Operation[object]], ...] = (
+    AddLink,
+    ListLinks,
+    DeleteLink,
+    AddUploadLink,
+    CompleteUpload,
+    GetLink,
+    FindLink,
+    PurgeLinks,
+)

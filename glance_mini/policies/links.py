@@ -13,8 +13,8 @@ RULES = (
     rule(
         "add_link",
         DOWNLOAD,
-        "Make a link by which the data of an image is downloaded without credentials. ``download_image`` must allow it "
-        "too.",
+        "Make a link by which the data of an image is downloaded without credentials, or sent to a store. "
+        "``download_image``, or ``upload_image``, must allow it too.",
         ("POST", LINKS),
     ),
     rule("get_links", DOWNLOAD, "List one's own links to an image, and all of one's own image.", ("GET", LINKS)),

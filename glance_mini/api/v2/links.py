@@ -6,15 +6,17 @@ import webob
 from oslo_config import cfg
 
 from glance_mini.api.request import LINK_KEY, Request
-from glance_mini.api.response import Response, empty_response, json_response
+from glance_mini.api.response import Response, accepted_response, empty_response, json_response
 from glance_mini.api.v2.data import ImageDataController
 from glance_mini.api.v2.views import links as views
 from glance_mini.domain.errors import Invalid, LinkNotFound
 from glance_mini.domain.links import Link, digest_of, make_token
 from glance_mini.layers.stack import Stack
-from glance_mini.operations.links import AddLink, DeleteLink, ListLinks
+from glance_mini.operations.links import AddLink, AddUploadLink, CompleteUpload, DeleteLink, ListLinks
+from glance_mini_store.numbers import LARGEST
 
 _SECONDS = "expires_in"
+_SIZE, _STORE = "size", "store"
 
 
 class LinksController:
@@ -32,14 +34,22 @@ class LinksController:
         return json_response(views.index(self.domain.call(request.context, ListLinks(image_id))))
 
     def create(self, request: Request, image_id: str) -> Response:
-        """Make a link; this answer alone has its address."""
-        lifetime = self._lifetime(request.json_object() if request.has_body else {})
+        """Make a link for downloads, or with a size for an upload; this answer alone has its address."""
+        body = request.json_object() if request.has_body else {}
+        lifetime = self._lifetime(body)
+        if _SIZE in body or _STORE in body:
+            made = self.domain.call(request.context, _upload(image_id, body, lifetime))
+            return self._created(made.link, made.url)
         token = make_token()
         op = AddLink(image_id, digest=digest_of(token) or "", lifetime=lifetime)
         link = self.domain.call(request.context, op)
         base = self._public_endpoint or webob.Request(request.environ).application_url
-        headers = {"Location": f"/v2/images/{image_id}/links/{link.id}", "Cache-Control": "no-store"}
-        return json_response(views.create(link, f"{base.rstrip('/')}/v2/links/{token}"), 201, headers)
+        return self._created(link, f"{base.rstrip('/')}/v2/links/{token}")
+
+    def complete(self, request: Request, image_id: str, link_id: str) -> Response:
+        """Begin the job that makes what was sent by the link the data of the image."""
+        self.domain.call(request.context, CompleteUpload(image_id, link_id=link_id))
+        return accepted_response()
 
     def delete(self, request: Request, image_id: str, link_id: str) -> Response:
         """End a link."""
@@ -56,13 +66,26 @@ class LinksController:
         link = _used(request)
         return _for_browsers(self._data.describe(request, link.image_id), link)
 
+    def _created(self, link: Link, url: str) -> Response:
+        headers = {"Location": f"/v2/images/{link.image_id}/links/{link.id}", "Cache-Control": "no-store"}
+        return json_response(views.create(link, url), 201, headers)
+
     def _lifetime(self, body: dict[str, object]) -> timedelta:
-        if unknown := sorted(body.keys() - {_SECONDS}):
-            raise Invalid(reason=f"The body of a new link may have '{_SECONDS}' only, not '{unknown[0]}'.")
+        if unknown := sorted(body.keys() - {_SECONDS, _SIZE, _STORE}):
+            raise Invalid(reason=f"A new link has no member '{unknown[0]}'; it may have {_SECONDS}, {_SIZE}, {_STORE}.")
         seconds = body.get(_SECONDS, min(self._default, self._longest))
         if not isinstance(seconds, int) or isinstance(seconds, bool) or not 1 <= seconds <= self._longest:
             raise Invalid(reason=f"'{_SECONDS}' must be a number of seconds from 1 to {self._longest}.")
         return timedelta(seconds=seconds)
+
+
+def _upload(image_id: str, body: dict[str, object], lifetime: timedelta) -> AddUploadLink:
+    size, store = body.get(_SIZE), body.get(_STORE)
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= LARGEST:
+        raise Invalid(reason=f"'{_SIZE}' must be the number of bytes that will be sent, from 1.")
+    if store is not None and not isinstance(store, str):
+        raise Invalid(reason=f"'{_STORE}' must be the id of a store.")
+    return AddUploadLink(image_id, size=size, lifetime=lifetime, store=store)
 
 
 def _used(request: Request) -> Link:

@@ -12,7 +12,7 @@ from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.models import image_links
 from glance_mini.domain import errors
 from glance_mini.domain.links import Link, Maker
-from glance_mini.operations.links import MAX_LISTED, AddLink, DeleteLink, FindLink, ListLinks, PurgeLinks
+from glance_mini.operations.links import MAX_LISTED, AddLink, DeleteLink, FindLink, GetLink, ListLinks, PurgeLinks
 
 _ROW = image_links.c
 _FIELDS = tuple(field.name for field in fields(Link))
@@ -22,6 +22,7 @@ _JSON = ("roles", "service_roles")
 _OF_IMAGE = _ROW.image_id == bindparam("image")
 _VALID = _ROW.expires_at > bindparam("now", type_=_ROW.expires_at.type)
 _LIST = select(*_COLUMNS).where(_OF_IMAGE, _VALID).order_by(_ROW.expires_at, _ROW.id).limit(MAX_LISTED)
+_GET = select(*_COLUMNS).where(_ROW.id == bindparam("link"), _OF_IMAGE, _VALID)
 _FIND = select(*_COLUMNS).where(_ROW.digest == bindparam("digest"), _VALID)
 _COUNT = select(func.count()).where(_VALID)
 _INSERT = insert(image_links)
@@ -69,6 +70,14 @@ def remove(connection: Connection, call: DeleteLink, now: datetime) -> None:
         raise errors.LinkNotFound()
 
 
+def get(connection: Connection, call: GetLink, now: datetime) -> Link:
+    """Return a valid link of an image; raises LinkNotFound."""
+    row = connection.execute(_GET, {"link": call.link_id, "image": call.image_id, "now": now}).first()
+    if row is None:
+        raise errors.LinkNotFound()
+    return _link(row)
+
+
 def find(connection: Connection, call: FindLink, now: datetime) -> Link:
     """Return a valid link by the hash of its secret; raises LinkNotFound."""
     row = connection.execute(_FIND, {"digest": call.digest, "now": now}).first()
@@ -100,5 +109,5 @@ def _link(row: RowValues) -> Link:
     return Link(**{**values, **{name: tuple(orjson.loads(values[name])) for name in _JSON}})
 
 
-TIMED_QUERIES = {ListLinks: list_links, FindLink: find}
+TIMED_QUERIES = {ListLinks: list_links, GetLink: get, FindLink: find}
 WRITES = {AddLink: add, DeleteLink: remove, PurgeLinks: purge}

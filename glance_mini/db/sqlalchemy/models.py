@@ -201,6 +201,8 @@ image_links = Table(
     Column("digest", exact(64), nullable=False),
     Column("created_at", moment(), nullable=False),
     Column("expires_at", moment(), nullable=False),
+    Column("size", BigInteger),
+    Column("store", exact(255)),
     Column("user_id", exact(255)),
     Column("project_id", exact(255)),
     Column("roles", long_text(), nullable=False),

@@ -34,6 +34,7 @@ from glance_mini.layers.location.cache import CACHE_CALLS, CacheCalls
 from glance_mini.layers.location.callers import caller_for
 from glance_mini.layers.location.direct import DirectUrls
 from glance_mini.layers.location.imports import ImportRules, prepare_import, prepare_task
+from glance_mini.layers.location.links import UploadLinks
 from glance_mini.layers.location.locations import (
     check_new_location,
     hash_job,
@@ -47,7 +48,7 @@ from glance_mini.layers.location.uploads import Uploads
 from glance_mini.layers.services import Services
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
-from glance_mini.operations import cache, data, images, imports, info, locations, members, tasks
+from glance_mini.operations import cache, data, images, imports, info, links, locations, members, tasks
 from glance_mini.operations.jobs import CancelJob, GetJob
 from glance_mini.operations.records import RecordImport, UndoDeletion
 from glance_mini_store import capabilities
@@ -75,6 +76,8 @@ class LocationLayer(Layer):
             "import_image",
             "add_location",
             "delete_from_store",
+            "add_upload_link",
+            "complete_upload",
             *CACHE_CALLS,
         }
     )
@@ -94,10 +97,12 @@ class LocationLayer(Layer):
         stall_time: float = 86_400,
         wake_caches: Callable[[], None] = lambda: None,
         direct_seconds: int | None = None,
+        upload_grace: timedelta | None = None,
     ) -> None:
         """Store the arguments; ``changeable``: whether users may change locations themselves.
 
-        ``direct_seconds``: how long addresses of data in a store work; None: none are made.
+        ``direct_seconds``: how long addresses of data in a store work; None: none are made. ``upload_grace``: as for
+        ``UploadLinks``.
         """
         self._stores = stores
         self._metrics = metrics
@@ -107,6 +112,7 @@ class LocationLayer(Layer):
         self._changeable = changeable
         self._rules = rules or ImportRules()
         self._removal = Removal(self.below, stores, self._rules.node_url)
+        self._upload_links = UploadLinks(self.below, stores, self._rules, upload_grace)
         self._direct = DirectUrls(stores, direct_seconds)
         self._cache = CacheCalls(self.below, image_cache, stall_time, wake_caches)
 
@@ -136,6 +142,7 @@ class LocationLayer(Layer):
             conf.image_cache_stall_time,
             services.wake_caches,
             conf.direct_access.download_seconds if conf.direct_access.downloads else None,
+            timedelta(seconds=conf.direct_access.upload_grace) if conf.direct_access.uploads else None,
         )
 
     def list_stores(self, context: Context, op: info.ListStores) -> tuple[Store, ...]:
@@ -160,6 +167,17 @@ class LocationLayer(Layer):
     def stage_data(self, context: Context, op: imports.StageData) -> Image:
         check_transition(op.target, "uploading")
         return self._uploads.stage(context, op, self._stores.get(STAGING_STORE), self._rules.node_url)
+
+    # links for uploads
+
+    def add_upload_link(self, context: Context, op: links.AddUploadLink) -> links.UploadAddress:
+        return self._upload_links.add(context, op, self._store_for)
+
+    def complete_upload(self, context: Context, op: links.CompleteUpload) -> Job:
+        return self._upload_links.complete(context, op)
+
+    def delete_link(self, context: Context, op: links.DeleteLink) -> None:
+        self._upload_links.delete(context, op)
 
     def _store_for(self, store_id: str | None) -> Store:
         if store_id is None or not self._stores.multi:

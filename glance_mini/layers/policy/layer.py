@@ -103,6 +103,8 @@ RULES: Mapping[type[Operation[object]], Rules] = {
     locations.DeleteFromStore: _only("get_image_location", "delete_image_location"),
     links.AddLink: _only("add_link", "download_image"),
     links.ListLinks: _only("get_links"),
+    links.AddUploadLink: _only("add_link", "upload_image"),
+    links.CompleteUpload: _only("upload_image"),
     members.ListMembers: _only("get_members"),
     members.UpdateMember: _only("get_member", "modify_member"),
     members.DeleteMember: _only("get_member", "delete_member"),

@@ -116,6 +116,10 @@ class QuotaLayer(Layer):
     def add_link(self, context: Context, op: links.AddLink) -> Link:
         return self._below_counting(context, replace(op, limit=self._links))
 
+    def add_upload_link(self, context: Context, op: links.AddUploadLink) -> links.UploadAddress:
+        self._require("image_size_cap", self._per_image.size, op.size)
+        return self._below_counting(context, replace(op, limits=self._limits_of(op), limit=self._links))
+
     def upload_data(self, context: Context, op: data.UploadData) -> Image:
         return self._take_data(context, op, quota.IMAGE_SIZE_TOTAL)
 

@@ -8,7 +8,7 @@ from glance_mini.domain.image import Image
 from glance_mini.domain.job import SCRUB, Job
 from glance_mini.domain.links import Link
 from glance_mini.operations.images import RestoreImage
-from glance_mini.operations.links import AddLink, DeleteLink, FindLink, ListLinks, PurgeLinks
+from glance_mini.operations.links import AddLink, DeleteLink, FindLink, GetLink, ListLinks, PurgeLinks
 from glance_mini.operations.records import MarkDeleted, MoveToTrash, PurgeImages
 from glance_mini.testing.data_access.samples import LATER, MUCH_LATER, NOW, ContractBase, stored
 
@@ -25,6 +25,8 @@ class LinkContract(ContractBase):
             image_id=image.id,
             user_id="ü",
             project_id="mine",
+            size=2**40,
+            store="fast",
             roles=("member", "reader"),
             service_roles=("service",),
             user_domain_id="d0",
@@ -36,6 +38,18 @@ class LinkContract(ContractBase):
         self.assertEqual((NOW, AFTER), (link.created_at, link.expires_at))
         self.assertEqual(link, self.data.run(FindLink("d" * 64), NOW))
         self.assertEqual((link,), self.data.run(ListLinks(image.id), NOW))
+        self.assertEqual(link, self.data.run(GetLink(image.id, link.id), NOW))
+
+    def test_link_is_found_by_its_id_with_its_image_while_it_is_valid(self) -> None:
+        image, elsewhere = self.insert(stored()), self.insert(stored())
+        link = self.add_link(image)
+        self.assertEqual(link, self.data.run(GetLink(image.id, link.id), AFTER - A_MOMENT))
+        for call, at in (
+            (GetLink(image.id, link.id), AFTER),
+            (GetLink(elsewhere.id, link.id), NOW),
+            (GetLink(image.id, "none"), NOW),
+        ):
+            self.assertRaises(errors.LinkNotFound, self.data.run, call, at)
 
     def test_secret_that_no_link_has_is_not_found(self) -> None:
         self.add_link(self.insert(stored()))

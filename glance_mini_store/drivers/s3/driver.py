@@ -3,6 +3,7 @@
 import copy
 import os
 import re
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Self
@@ -18,6 +19,7 @@ from glance_mini_store.drivers.s3.exclusion import NamesInWork
 from glance_mini_store.drivers.s3.failures import Failures
 from glance_mini_store.drivers.s3.library import Library
 from glance_mini_store.drivers.s3.options import OPTIONS
+from glance_mini_store.drivers.s3.parts import LARGEST_PART
 from glance_mini_store.drivers.s3.reading import open_range
 from glance_mini_store.drivers.s3.user_objects import UserObjects
 from glance_mini_store.drivers.s3.writing import Limits, Writing
@@ -47,6 +49,7 @@ class S3Driver(Driver):
             capabilities.DELETE,
             capabilities.RANGE,
             capabilities.PRESIGN,
+            capabilities.UPLOAD,
         }
     )
     options = OPTIONS
@@ -238,6 +241,42 @@ class S3Driver(Driver):
             return None
         client = self._clients.get(self._public_endpoint, self._credentials)
         return Bucket(client, self._bucket_name, self._failures).presigned_url(parsed.key, seconds)
+
+    def presigned_upload(self, name: str, seconds: int, size: int) -> str:
+        """Return a URL signed with the keys of the store; an object that is sent at once has at most 5 GiB."""
+        check_name(name)
+        if size > LARGEST_PART:
+            raise errors.SizeLimitExceeded(limit=LARGEST_PART)
+        client = self._clients.get(self._public_endpoint, self._credentials)
+        return Bucket(client, self._bucket_name, self._failures).presigned_upload(name, seconds, size)
+
+    def uploaded(self, name: str) -> int | None:
+        """Return the size of the object ``name``."""
+        check_name(name)
+        with self._failures.reading(self._endpoint.location(self._bucket_name, name)):
+            reply = self._own_bucket().head(name)
+        return None if reply is None else reply["ContentLength"]
+
+    def adopt(self, source: str, name: str, size: int) -> Written:
+        """Copy an object inside the bucket, unless it was replaced since its size was looked at."""
+        check_name(source)
+        check_name(name)
+        location, bucket = self._endpoint.location(self._bucket_name, name), self._own_bucket()
+        with self._failures.reading(self._endpoint.location(self._bucket_name, source)):
+            reply = bucket.head(source)
+            if reply is None:
+                raise errors.NotFound(location=self._endpoint.location(self._bucket_name, source))
+            if reply["ContentLength"] != size:
+                raise errors.SizeMismatch(expected=size, received=reply["ContentLength"])
+            if bucket.head(name) is not None:
+                raise errors.Duplicate(location=location)
+        try:
+            bucket.copy(source, name, reply["ETag"], uuid.uuid4().hex)
+        except self._failures.types as error:
+            if self._failures.of(error).is_taken:
+                raise errors.DataChanged(location=self._endpoint.location(self._bucket_name, source)) from error
+            raise self._failures.of_write(error) from error
+        return Written(location, size)
 
     def properties(self) -> Mapping[str, object]:
         """Return sizes in bytes and the number of threads."""

@@ -53,6 +53,7 @@ class S3Client(Protocol):
 
     abort_multipart_upload: Call
     complete_multipart_upload: Call
+    copy_object: Call
     create_bucket: Call
     create_multipart_upload: Call
     delete_object: Call

@@ -1,5 +1,8 @@
 """Data that clients read from a real Swift, by its own API and by its S3 API, where the service has sent them."""
 
+import hashlib
+import time
+
 import fixtures
 import requests
 
@@ -15,6 +18,8 @@ enabled_backends = objects:s3,single:swift,images:file
 default_backend = objects
 [direct_access]
 downloads = true
+uploads = true
+upload_grace = 60
 [single]
 swift_store_container = {container}
 swift_store_config_file = {references}
@@ -24,6 +29,10 @@ swift_store_large_object_size = 1
 swift_store_large_object_chunk_size = 1
 [server]
 access_log = {log}
+[transfers]
+reaper_interval = 1
+[workers]
+lease_seconds = 3
 [objects]
 """
 
@@ -124,3 +133,87 @@ class RedirectTest(DirectAccessCase):
         log = self.logged()
         self.assertNotIn(link.rpartition("/")[2], log)
         self.assertIn("/v2/links/-", log)
+
+
+class UploadTest(DirectAccessCase):
+    def link(self, image, **body):
+        return self.ask("POST", f"{image}/links", 201, json={"size": len(DATA), **body}).json()
+
+    def complete(self, image, link, status=202):
+        return self.ask("POST", f"{image}/links/{link['id']}/complete", status)
+
+    def shown(self, image):
+        return self.ask("GET", image, 200).json()
+
+    def ended(self, image):
+        """Return the image after its upload has ended, well or not."""
+        self.wait(lambda: self.shown(image)["status"] in ("active", "queued"), "the upload has ended")
+        return self.shown(image)
+
+    def wait(self, condition, what, seconds=150):
+        """Wait for the end of a lease, which has at least a minute."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                self.fail(f"it did not happen that {what}")
+            time.sleep(0.5)
+
+    def test_data_that_was_sent_becomes_that_of_the_image_and_stays_it(self):
+        image = self.create()
+        link = self.link(image)
+        self.assertEqual(200, requests.put(link["url"], data=DATA, timeout=60).status_code)
+        self.complete(image, link)
+        shown = self.ended(image)
+        self.assertEqual(("active", hashlib.sha512(DATA).hexdigest()), (shown["status"], shown["os_hash_value"]))
+        self.assertEqual(DATA, self.ask("GET", f"{image}/file", 200).content)
+        # The link works on, and changes nothing.
+        self.assertEqual(200, requests.put(link["url"], data=DATA[::-1], timeout=60).status_code)
+        self.assertEqual(DATA, self.ask("GET", f"{image}/file", 200).content)
+        self.complete(image, link, 404)
+        secret = link["url"].partition("Signature=")[2].partition("&")[0]
+        self.assertNotIn(secret, self.logged())
+
+    def test_other_sizes_are_not_taken(self):
+        image = self.create()
+        link = self.link(image)
+        self.complete(image, link, 409)
+        for data in (DATA[:-1], DATA + b"x"):
+            self.assertEqual(403, requests.put(link["url"], data=data, timeout=60).status_code)
+            self.complete(image, link, 409)
+        self.assertEqual("uploading", self.shown(image)["status"])
+
+    def test_data_of_another_format_leaves_nothing(self):
+        image = self.create(disk_format="qcow2")
+        link = self.link(image)
+        requests.put(link["url"], data=DATA, timeout=60)
+        self.complete(image, link)
+        self.assertEqual("queued", self.ended(image)["status"])
+        self.wait(lambda: not self.left_in_bucket(), "nothing is left")
+
+    def test_upload_that_is_not_completed_is_removed_after_its_lease(self):
+        image = self.create()
+        link = self.link(image, expires_in=5)
+        self.assertEqual(200, requests.put(link["url"], data=DATA, timeout=60).status_code)
+        self.assertEqual(1, len(self.left_in_bucket()))
+        self.wait(lambda: not self.left_in_bucket(), "it is removed")
+        self.assertEqual("queued", self.ended(image)["status"])
+
+    def test_service_that_is_killed_goes_on_with_the_upload(self):
+        images = []
+        for _ in range(3):
+            image = self.create()
+            link = self.link(image)
+            requests.put(link["url"], data=DATA, timeout=60)
+            self.complete(image, link)
+            self.served.kill()
+            self.served.start()
+            images.append(image)
+        for image in images:
+            self.assertEqual("active", self.ended(image)["status"])
+            self.assertEqual(DATA, self.ask("GET", f"{image}/file", 200).content)
+
+    def test_only_stores_that_can_do_it_take_links_for_uploads(self):
+        image = self.create()
+        for store in ("single", "images"):
+            self.ask("POST", f"{image}/links", 400, json={"size": 4, "store": store})
+        self.ask("POST", f"{image}/links", 413, json={"size": 5 * 1024**3 + 1})

@@ -104,6 +104,8 @@ OWN = {
     ("direct_access", "link_seconds"): 900,
     ("direct_access", "max_link_seconds"): 3600,
     ("direct_access", "links_per_project"): 100,
+    ("direct_access", "uploads"): False,
+    ("direct_access", "upload_grace"): 3600,
     ("direct_access", "downloads"): False,
     ("direct_access", "download_seconds"): 300,
     ("metadefs", "enforce"): [],

@@ -48,6 +48,8 @@ CHANGES = (
     imports.StageData(IMAGE_ID, IMAGE),
     imports.ImportImage(IMAGE_ID, IMAGE, ImportRequest({"name": "web-download"})),
     locations.DeleteFromStore(IMAGE_ID, IMAGE),
+    links.AddUploadLink(IMAGE_ID, IMAGE, 1),
+    links.CompleteUpload(IMAGE_ID, IMAGE, "l"),
     members.AddMember(IMAGE_ID, IMAGE, "p3"),
     members.DeleteMember(IMAGE_ID, IMAGE, "p2"),
 )

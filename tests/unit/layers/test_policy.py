@@ -225,6 +225,8 @@ class TestTable(PolicyCase):
             (tasks.CreateTask(), ["tasks_api_access"]),
             (links.AddLink(IMAGE_ID, IMAGE), ["add_link", "download_image"]),
             (links.ListLinks(IMAGE_ID, IMAGE), ["get_links"]),
+            (links.AddUploadLink(IMAGE_ID, IMAGE), ["add_link", "upload_image"]),
+            (links.CompleteUpload(IMAGE_ID, IMAGE, "l"), ["upload_image"]),
             (links.DeleteLink(IMAGE_ID, IMAGE, "l"), ["delete_link"]),
             (members.ListMembers(IMAGE_ID, IMAGE), ["get_members"]),
             (members.GetMember(IMAGE_ID, IMAGE, "p2"), ["get_member"]),

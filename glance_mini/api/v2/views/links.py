@@ -23,4 +23,5 @@ def _link(link: Link) -> dict[str, object]:
         "project_id": link.project_id,
         "created_at": link.created_at,
         "expires_at": link.expires_at,
+        **({} if link.size is None else {"size": link.size, "store": link.store}),
     }

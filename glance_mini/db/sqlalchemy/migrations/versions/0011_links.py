@@ -17,6 +17,8 @@ def upgrade() -> None:
         sa.Column("digest", _exact(64), nullable=False),
         sa.Column("created_at", _moment(), nullable=False),
         sa.Column("expires_at", _moment(), nullable=False),
+        sa.Column("size", sa.BigInteger()),
+        sa.Column("store", _exact(255)),
         sa.Column("user_id", _exact(255)),
         sa.Column("project_id", _exact(255)),
         sa.Column("roles", _long_text(), nullable=False),

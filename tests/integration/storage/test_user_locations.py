@@ -156,6 +156,21 @@ class UserLocationsTest(SwiftTestCase, KeystoneTestCase):
             self.assertNotIn("testing", refusal)
         self.add(self.create("alice"), f"s3+http://{host}/{self.bucket}/disk", 403)
 
+    def test_link_needs_no_token_of_keystone_and_ends_with_the_membership(self):
+        image = self.create("alice")
+        headers = {"Content-Type": "application/octet-stream"}
+        self.request("alice", "PUT", f"/v2/images/{image}/file", data=DATA, headers=headers)
+        member = keystone_access(self.swift, "bob", "other")[1].project_id
+        self.request("alice", "POST", f"/v2/images/{image}/members", json={"member": member})
+        answer = self.request("bob", "POST", f"/v2/images/{image}/links")
+        self.assertEqual(201, answer.status_code, answer.text)
+        path = "/v2/links/" + answer.json()["url"].rpartition("/")[2]
+        for headers in ({}, {"X-Auth-Token": "no token"}, {"Range": "bytes=5-"}):
+            found = self.request(None, "GET", path, headers=headers)
+            self.assertEqual(DATA[5:] if "Range" in headers else DATA, found.content)
+        self.request("alice", "DELETE", f"/v2/images/{image}/members/{member}")
+        self.assertEqual(404, self.status(None, "GET", path))
+
     def test_nothing_secret_is_logged(self):
         self.let_the_store()
         self.registered(self.put())

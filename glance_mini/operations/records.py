@@ -50,11 +50,13 @@ class SetStatus(DataCall[Image]):
 class MarkDeleted(DataCall[Image]):
     """Mark the image deleted, make its locations and staged data pending deletions, free its quota; return the image.
 
-    A running transfer of the image can no longer record its data. Raises NotFound, Forbidden (protected).
+    A running transfer of the image can no longer record its data. ``seen`` is the image as it was read before, which
+    saves a read if it has not changed. Raises NotFound, Forbidden (protected).
     """
 
     name: ClassVar[str] = "mark_deleted"
     image_id: str
+    seen: Image | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, delete, exists, insert, not_, or_, select, tuple_, update
 
 from glance_mini.db.sqlalchemy import staged_rows, usage
-from glance_mini.db.sqlalchemy.images import records
+from glance_mini.db.sqlalchemy.images import records, writing
 from glance_mini.db.sqlalchemy.models import transfers
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
@@ -93,7 +93,7 @@ def begin(connection: Connection, call: BeginTransfer, now: datetime) -> Image:
     if not call.to_staging:
         check_required(before, call.limits.required)
     after = replace(before, status=status, updated_at=now)
-    records.update_row(connection, before, after)
+    writing.update_image(connection, before, after, now)
     connection.execute(_INSERT, {name: getattr(transfer, name) for name in _FIELDS})
     usage.change(connection, usage.Usage(), usage.of_transfer(transfer), call.limits)
     return after

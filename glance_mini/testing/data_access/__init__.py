@@ -20,6 +20,7 @@ from glance_mini.testing.data_access.metadefs import MetadefContract as MetadefC
 from glance_mini.testing.data_access.migration import TakeOverContract
 from glance_mini.testing.data_access.outbox import OutboxContract
 from glance_mini.testing.data_access.quota import QuotaContract
+from glance_mini.testing.data_access.seen import SeenContract
 from glance_mini.testing.data_access.staging import StagingContract
 from glance_mini.testing.data_access.transfers import TransferContract
 from glance_mini.testing.data_access.trash import TrashContract
@@ -29,6 +30,7 @@ __all__ = ["DataAccessContract", "JobAccessContract", "MetadefContract", "Record
 
 class RecordContract(
     ImageContract,
+    SeenContract,
     ListContract,
     MemberContract,
     LinkContract,

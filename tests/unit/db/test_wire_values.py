@@ -182,6 +182,7 @@ IMAGE = make_image(
     tags=("a", "b"),
     properties={"os_type": "linux", "": "", "long": "x" * 300},
     locations=(LOCATION, Location("memory://x")),
+    version=3,
     updated_at=LATER,
 )
 DELETED = replace(IMAGE, status="deleted", deleted_at=LATER)
@@ -280,7 +281,7 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     ),
     (LoadImage(IMAGE_ID, SCOPE, "get_image", True), IMAGE),
     (SetStatus(IMAGE_ID, "deactivated", frozenset({"active", "queued"})), IMAGE),
-    (MarkDeleted(IMAGE_ID), DELETED),
+    (MarkDeleted(IMAGE_ID, IMAGE), DELETED),
     (MoveToTrash(IMAGE_ID, KEEP, NEW_JOB), replace(IMAGE, status="pending_delete")),
     (DeleteFromTrash(IMAGE_ID, True), DELETED),
     (ListTrash(10), (DeletedImage(IMAGE_ID, "disk", "p1", 700, LATER), DeletedImage("x", None, None, None, TIME))),

@@ -23,10 +23,13 @@ SCRUB_AT_PROPERTY = "os_glance_scrub_at"
 ADDED_BY = "os_glance_added_by"
 """The key in a location's metadata that says who added the location; it is never shown."""
 
+VERSION = "os_glance_version"
+"""The key in a location's metadata that tells data of a user from any other data in its place; it is never shown."""
+
 OPERATOR = "operator"
 """The value of ``ADDED_BY`` if an administrator or a service added the location."""
 
-_OWN_KEYS = frozenset({ADDED_BY, DELTA_KEY, DISK_KEY})
+_OWN_KEYS = frozenset({ADDED_BY, VERSION, DELTA_KEY, DISK_KEY})
 
 MAX_VALUE = 65_535
 """The most bytes of UTF-8 in the value of a custom property, and in the metadata of a location."""
@@ -56,6 +59,17 @@ class Location:
     def is_trusted(self) -> bool:
         """Whether an operator added the location and so vouches for the host in its URL."""
         return self.metadata.get(ADDED_BY) == OPERATOR
+
+    @property
+    def version(self) -> str | None:
+        """What the data must be to be that of the image, if it is a user's own; None: it belongs to the service."""
+        version = self.metadata.get(VERSION)
+        return version if isinstance(version, str) else None
+
+    @property
+    def own_metadata(self) -> Mapping[str, object]:
+        """The service's own keys of the metadata, without the store."""
+        return {key: value for key, value in self.metadata.items() if key in _OWN_KEYS}
 
     @property
     def shown_metadata(self) -> Mapping[str, object]:

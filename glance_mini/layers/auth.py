@@ -15,11 +15,12 @@ from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE
 from glance_mini.domain.job import Job, JobPage
+from glance_mini.domain.links import Link, Maker, new_link
 from glance_mini.domain.member import Member
 from glance_mini.domain.metadefs import Namespace, NamespaceContent, NamespacePage
 from glance_mini.domain.query import EVERYTHING, Page, Scope
 from glance_mini.layers.base import Layer
-from glance_mini.operations import blocks, data, disks, images, imports, locations, members, metadefs, tasks
+from glance_mini.operations import blocks, data, disks, images, imports, links, locations, members, metadefs, tasks
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
 from glance_mini.operations.bases import LoadChain
 from glance_mini.operations.records import LoadImage
@@ -84,8 +85,7 @@ class AuthLayer(Layer):
 
     def _readable(self, context: Context, image: Image) -> tuple[Image, ...]:
         """Return the chain of an incremental image; raises Forbidden, NotFound if the caller may not see all of it."""
-        if image.status == "deactivated" and not context.is_admin:
-            raise Forbidden(reason="The image is deactivated; its data cannot be downloaded.")
+        _require_downloadable(context, image)
         return () if image.base is None else self.below(context, LoadChain(image.id, _scope(context)))
 
     def _with_base(self, context: Context, op: Operation[R]) -> Operation[R]:
@@ -105,6 +105,17 @@ class AuthLayer(Layer):
         found = cast(Iterable[str], refusal.values["dependents"])
         seen = [image_id for image_id in found if self._seen(context, image_id, of_deleted=True) is not None]
         return ChainConflict(**{**refusal.values, "shown": f" It concerns {', '.join(seen)}." if seen else ""})
+
+    def add_link(self, context: Context, op: links.AddLink) -> Link:
+        """Make a link of this caller, who must be able to download the data now."""
+        _require_downloadable(context, op.target)
+        return self.around(context, replace(op, link=new_link(context, op.image_id)))
+
+    def list_links(self, context: Context, op: links.ListLinks) -> tuple[Link, ...]:
+        return self.below(context, replace(op, maker=_own_links(context, op.target)))
+
+    def delete_link(self, context: Context, op: links.DeleteLink) -> None:
+        return self.around(context, replace(op, maker=_own_links(context, op.target)))
 
     def import_image(self, context: Context, op: imports.ImportImage) -> Job | None:
         """Begin an import; only the policy rules limit ``copy-image`` of other projects' images."""
@@ -198,6 +209,16 @@ def _require_writer(context: Context) -> None:
 
 def _owns(context: Context, image: Image) -> bool:
     return context.is_admin or (image.owner is not None and image.owner == context.project_id)
+
+
+def _require_downloadable(context: Context, image: Image) -> None:
+    if image.status == "deactivated" and not context.is_admin:
+        raise Forbidden(reason="The image is deactivated; its data cannot be downloaded.")
+
+
+def _own_links(context: Context, image: Image) -> Maker | None:
+    """Return whose links the caller may see and end: None, all, if it owns the image."""
+    return None if _owns(context, image) else (context.user_id, context.project_id)
 
 
 def _knows_member(context: Context, image: Image, member_id: str) -> bool:

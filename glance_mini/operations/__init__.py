@@ -14,6 +14,7 @@ from glance_mini.operations import (
     imports,
     info,
     jobs,
+    links,
     locations,
     members,
     metadef_loading,
@@ -33,6 +34,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + imports.OPERATIONS
     + locations.OPERATIONS
     + members.OPERATIONS
+    + links.OPERATIONS
     + tasks.OPERATIONS
     + info.OPERATIONS
     + metadefs.OPERATIONS

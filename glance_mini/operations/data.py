@@ -42,12 +42,16 @@ class ImageData:
 
     If ``chunks.file`` exists and is not None, it is a binary file with the same bytes at the same offset, for servers
     that can send a file; its position is the progress of the sending. ``close()`` must always be called.
+
+    ``url`` is an address by which anybody reads the whole data from its store for a while; None unless it was asked for
+    and there is one.
     """
 
     image: Image
     chunks: Iterator[bytes]
     offset: int
     length: int
+    url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,10 @@ class DownloadData(ImageOperation[ImageData | None]):
 
     ``first`` and ``last`` are byte positions as in a Range header, both inclusive: ``first`` None means the last
     ``last`` bytes, ``last`` None the end, both None the whole. ``prefer`` names stores to try first.
-    ``head`` asks for the result of a download without its data: no store is accessed and no event is sent. ``shape`` is
-    one of SHAPES. ``chain`` is set by the layers: an incremental image and its bases, all of which the caller may see.
-    Raises RangeNotSatisfiable, and Conflict if the image does not have that shape.
+    ``head`` asks for the result of a download without its data: no data is read and no event is sent. ``direct`` asks,
+    together with ``head``, for the ``url`` of the data in its store. ``shape`` is one of SHAPES. ``chain`` is set by the
+    layers: an incremental image and its bases, all of which the caller may see. Raises RangeNotSatisfiable, and Conflict
+    if the image does not have that shape.
     """
 
     name: ClassVar[str] = "download_data"
@@ -69,6 +74,7 @@ class DownloadData(ImageOperation[ImageData | None]):
     head: bool = False
     shape: str = COMPLETE
     chain: tuple[Image, ...] = ()
+    direct: bool = False
 
 
 OPERATIONS: tuple[type[Operation[object]], ...] = (UploadData, DownloadData)

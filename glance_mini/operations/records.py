@@ -221,14 +221,16 @@ class AbortTransfer(DataCall[None]):
     """End a transfer without data: its reservation is freed and its image becomes queued if it has no data.
 
     With ``has_remains`` its row stays and its lease has expired, so that a reaper removes what is left in the store.
-    The image may have a later transfer then, which decides about its status. Does nothing if the transfer has ended or
-    belongs to another process.
+    The image may have a later transfer then, which decides about its status. With ``keeps_lease`` the row stays until
+    the end of its lease, because more may be left until then, and counts for no project. Does nothing if the transfer
+    has ended or belongs to another process.
     """
 
     name: ClassVar[str] = "abort_transfer"
     may_repeat: ClassVar[bool] = True
     transfer: Transfer
     has_remains: bool = False
+    keeps_lease: bool = False
 
 
 @dataclass(frozen=True)

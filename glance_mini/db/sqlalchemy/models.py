@@ -226,6 +226,31 @@ block_hashes = Table(
     **MYSQL,
 )
 """Hashes of the blocks of disks, 32 bytes for each up to the last allocated one of a part."""
+image_links = Table(
+    "image_links",
+    metadata,
+    Column("id", exact(36), primary_key=True),
+    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), nullable=False),
+    Column("digest", exact(64), nullable=False),
+    Column("created_at", moment(), nullable=False),
+    Column("expires_at", moment(), nullable=False),
+    Column("size", BigInteger),
+    Column("store", exact(255)),
+    Column("user_id", exact(255)),
+    Column("project_id", exact(255)),
+    Column("roles", long_text(), nullable=False),
+    Column("service_roles", long_text(), nullable=False),
+    Column("user_domain_id", exact(255)),
+    Column("project_domain_id", exact(255)),
+    Column("domain_id", exact(255)),
+    Column("system_scope", exact(255)),
+    UniqueConstraint("digest"),
+    Index("ix_image_links_image_id", "image_id", "expires_at"),
+    Index("ix_image_links_project_id", "project_id", "expires_at"),
+    Index("ix_image_links_expires_at", "expires_at"),
+    **MYSQL,
+)
+"""Links that work until ``expires_at``; ``digest`` is the hash of the secret in the address of a link."""
 
 image_tombstones = Table(
     "image_tombstones",

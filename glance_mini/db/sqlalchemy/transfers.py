@@ -179,8 +179,12 @@ def abort(connection: Connection, call: AbortTransfer, now: datetime) -> None:
         records.store(connection, image, queued, now)
     after = usage.Usage()
     if call.has_remains:
-        connection.execute(_UPDATE, {"transfer": transfer.id, "reserved": 0, "lease_until": now})
-        after = usage.of_transfer(replace(held, reserved=0))
+        kept = replace(held, reserved=0, lease_until=now)
+        if call.keeps_lease:
+            kept = replace(kept, project_id=None, lease_until=held.lease_until)
+        changed = {"reserved": 0, "project_id": kept.project_id, "lease_until": kept.lease_until}
+        connection.execute(_UPDATE, {"transfer": transfer.id, **changed})
+        after = usage.of_transfer(kept)
     else:
         connection.execute(_DELETE, {"transfer": transfer.id})
     usage.change(connection, usage.of_transfer(held), after)

@@ -14,6 +14,7 @@ from glance_mini.testing.data_access.concurrency import ConcurrencyContract
 from glance_mini.testing.data_access.images import ImageContract
 from glance_mini.testing.data_access.imports import ImportContract, ImportLockContract
 from glance_mini.testing.data_access.jobs import JobContract, JobListContract
+from glance_mini.testing.data_access.links import LinkContract
 from glance_mini.testing.data_access.lists import ListContract
 from glance_mini.testing.data_access.members import MemberContract
 from glance_mini.testing.data_access.metadef_concurrency import MetadefConcurrencyContract
@@ -45,12 +46,13 @@ class RecordContract(
     SeenContract,
     ListContract,
     MemberContract,
+    LinkContract,
     TransferContract,
     QuotaContract,
     ConcurrencyContract,
     OnceContract,
 ):
-    """The calls about images, their members and transfers."""
+    """The calls about images, their members, links and transfers."""
 
 
 class JobAccessContract(

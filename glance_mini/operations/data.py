@@ -61,9 +61,9 @@ class DownloadData(ImageOperation[ImageData | None]):
     ``first`` and ``last`` are byte positions as in a Range header, both inclusive: ``first`` None means the last
     ``last`` bytes, ``last`` None the end, both None the whole. ``prefer`` names stores to try first.
     ``head`` asks for the result of a download without its data: no data is read and no event is sent. ``direct`` asks,
-    together with ``head``, for the ``url`` of the data in its store. ``shape`` is one of SHAPES. ``chain`` is set by the
-    layers: an incremental image and its bases, all of which the caller may see. Raises RangeNotSatisfiable, and Conflict
-    if the image does not have that shape.
+    together with ``head``, for the ``url`` of the data in its store. ``shape`` is one of SHAPES. ``chain`` is set by
+    the layers: an incremental image and its bases, all of which the caller may see. Raises RangeNotSatisfiable, and
+    Conflict if the image does not have that shape.
     """
 
     name: ClassVar[str] = "download_data"

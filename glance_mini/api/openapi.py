@@ -270,6 +270,28 @@ def _of_metadefs(call: openapi_metadefs.Call) -> _Described:
     )
 
 
+_NEW_LINK = {
+    "type": "object",
+    "properties": {
+        "expires_in": {"type": "integer", "minimum": 1},
+        "size": {"type": "integer", "minimum": 1},
+        "store": {"type": "string"},
+    },
+    "additionalProperties": False,
+}
+_LINK = {
+    "type": "object",
+    "properties": {
+        **{name: {"type": "string"} for name in ("id", "image_id", "created_at", "expires_at", "url")},
+        **{name: {"type": ["string", "null"]} for name in ("user_id", "project_id")},
+        "size": {"type": "integer"},
+        "store": {"type": "string"},
+    },
+    "required": ["id", "image_id", "created_at", "expires_at"],
+}
+_LINKS = {"type": "object", "properties": {"links": {"type": "array", "items": _LINK}}, "required": ["links"]}
+
+
 def _text_member(name: str, **schema: object) -> Schema:
     return {"type": "object", "properties": {name: {"type": "string", **schema}}, "required": [name]}
 
@@ -277,6 +299,9 @@ def _text_member(name: str, **schema: object) -> Schema:
 def _descriptions() -> dict[str, _Described]:
     image, member, anything = {_JSON: _ref("Image")}, {_JSON: _ref("Member")}, {_JSON: {"type": "object"}}
     binary = {MEDIA_TYPE: {"type": "string", "format": "binary"}}
+    names = ("Range", "If-Match", "If-None-Match", "If-Range")
+    conditions, unsent = tuple(_header(name, {"type": "string"}) for name in names), (204, 206, 304)
+    redirecting = (_header("Prefer", {"type": "string"}), _query("redirect", {"type": "boolean"}))
     size = _header("x-openstack-image-size", {"type": "integer", "minimum": 0})
     store = _header("x-image-meta-store", {"type": "string"})
     new_member = {_JSON: _text_member("member", minLength=1, maxLength=255)}
@@ -290,10 +315,21 @@ def _descriptions() -> dict[str, _Described]:
         "download_data": _Described(
             "The data of an image, or a range of it",
             answer=binary,
-            parameters=(_header("Range", {"type": "string"}), _query("prefer", {"type": "string"})),
-            others=(204, 206),
+            parameters=(*conditions, _query("prefer", {"type": "string"}), *redirecting),
+            others=(*unsent, 307),
         ),
-        "describe_data": _Described("Describe the data of an image", others=(204,)),
+        "describe_data": _Described("Describe the data of an image", others=(204, 304)),
+        "list_links": _Described("The links to an image", answer={_JSON: _LINKS}),
+        "add_link": _Described("Make a link to an image", 201, answer={_JSON: _LINK}, body={_JSON: _NEW_LINK}),
+        "delete_link": _Described("End a link to an image", 204),
+        "complete_upload": _Described("Use the data that was sent by a link", 202),
+        "download_by_link": _Described(
+            "The data of the image of a link, or a range of it",
+            answer=binary,
+            parameters=(*conditions, *redirecting),
+            others=(*unsent, 307),
+        ),
+        "describe_by_link": _Described("Describe the data of the image of a link", others=(204, 304)),
         "list_members": _Described("The members of an image", answer={_JSON: _ref("Members")}),
         "add_member": _Described("Share an image with a project", answer=member, body=new_member),
         "get_member": _Described("A member of an image", answer=member),

@@ -14,6 +14,9 @@ from glance_mini.domain.errors import Invalid
 CONTEXT_KEY = "glance_mini.context"
 """The key in the WSGI environment under which the authentication middleware puts the ``Context``."""
 
+LINK_KEY = "glance_mini.link"
+"""The key in the WSGI environment under which the authentication middleware puts the ``Link`` that a request uses."""
+
 OPERATION_KEY = "glance_mini.operation"
 """The key in the WSGI environment under which the application puts the name of the operation, for the access log."""
 

@@ -180,6 +180,18 @@ ROUTES: tuple[Route, ...] = (
         {"GET": Action("get_locations", "locations.index"), "POST": Action("add_location", "locations.create")},
         allow_header="POST",
     ),
+    Route(
+        f"{_IMAGE}/links", {"GET": _bodiless("list_links", "links.index"), "POST": Action("add_link", "links.create")}
+    ),
+    Route(f"{_IMAGE}/links/{{link_id}}", {"DELETE": _bodiless("delete_link", "links.delete")}),
+    Route(f"{_IMAGE}/links/{{link_id}}/complete", {"POST": _bodiless("complete_upload", "links.complete")}),
+    Route(
+        "/v2/links/{token}",
+        {
+            "GET": _bodiless("download_by_link", "links.download"),
+            "HEAD": _bodiless("describe_by_link", "links.describe"),
+        },
+    ),
     Route(f"{_IMAGE}/actions/deactivate", {"POST": _bodiless("deactivate_image", "image_actions.deactivate")}),
     Route(f"{_IMAGE}/actions/reactivate", {"POST": _bodiless("reactivate_image", "image_actions.reactivate")}),
     Route(f"{_IMAGE}/actions/restore", {"POST": _bodiless("restore_image", "image_actions.restore")}),

@@ -25,6 +25,13 @@ class NotFound(GlanceMiniError):
     template = "No {kind} found with ID {id}"
 
 
+class LinkNotFound(NotFound):
+    """There is no such link, or it has expired, or it is another caller's."""
+
+    code = "not_found.link"
+    template = "The link is unknown or has expired."
+
+
 class Forbidden(GlanceMiniError):
     """The caller can see the target but may not do this to it."""
 

@@ -21,6 +21,11 @@ SCRUB_AT_PROPERTY = "os_glance_scrub_at"
 ADDED_BY = "os_glance_added_by"
 """The key in a location's metadata that says who added the location; it is never shown."""
 
+VERSION = "os_glance_version"
+"""The key in a location's metadata that tells data of a user from any other data in its place; it is never shown."""
+
+_HIDDEN = frozenset({ADDED_BY, VERSION})
+
 OPERATOR = "operator"
 """The value of ``ADDED_BY`` if an administrator or a service added the location."""
 
@@ -54,16 +59,30 @@ class Location:
         return self.metadata.get(ADDED_BY) == OPERATOR
 
     @property
+    def version(self) -> str | None:
+        """What the data must be to be that of the image, if it is a user's own; None: it belongs to the service."""
+        version = self.metadata.get(VERSION)
+        return version if isinstance(version, str) else None
+
+    @property
+    def own_metadata(self) -> Mapping[str, object]:
+        """The service's own keys of the metadata, without the store."""
+        return {key: value for key, value in self.metadata.items() if key in _HIDDEN}
+
+    @property
     def shown_metadata(self) -> Mapping[str, object]:
         """The metadata without the service's own keys."""
-        if ADDED_BY not in self.metadata:
+        if not self.metadata.keys() & _HIDDEN:
             return self.metadata
-        return {key: value for key, value in self.metadata.items() if key != ADDED_BY}
+        return {key: value for key, value in self.metadata.items() if key not in _HIDDEN}
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image with everything the service knows about it; sizes in bytes, times in UTC without a zone."""
+    """An image with everything the service knows about it; sizes in bytes, times in UTC without a zone.
+
+    ``version`` is the number of its changes when it was read.
+    """
 
     id: str
     created_at: datetime
@@ -87,9 +106,10 @@ class Image:
     properties: Mapping[str, str | None] = field(default_factory=lambda: NO_PROPERTIES)
     locations: tuple[Location, ...] = ()
     deleted_at: datetime | None = None
+    version: int = field(default=0, compare=False)
 
 
-_OTHERS = ("tags", "properties", "locations", "deleted_at")
+_OTHERS = ("tags", "properties", "locations", "deleted_at", "version")
 PLAIN_FIELDS = tuple(name for name in Image.__slots__ if name not in _OTHERS)
 """The fields that clients, events and policy rules see by the same names, in the order of Image's arguments."""
 

@@ -21,7 +21,10 @@ IMPORT = "api_image_import"
 LOCAL_IMPORT = "local_image_import"
 """The kind of job that imports an image from a local file system to the same one, which is quick."""
 
-TASK_KINDS = ("import", IMPORT, LOCAL_IMPORT, "location_import")
+LINK_UPLOAD = "link_upload"
+"""The kind of job that makes data that was sent to a store by a link the data of an image."""
+
+TASK_KINDS = ("import", IMPORT, LOCAL_IMPORT, "location_import", LINK_UPLOAD)
 """The kinds of job that the tasks API shows (api-tasks)."""
 
 SCRUB = "scrub"

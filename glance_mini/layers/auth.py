@@ -11,11 +11,12 @@ from glance_mini.domain.errors import Forbidden, NotFound
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE
 from glance_mini.domain.job import Job, JobPage
+from glance_mini.domain.links import Link, Maker, new_link
 from glance_mini.domain.member import Member
 from glance_mini.domain.metadefs import Namespace, NamespaceContent, NamespacePage
 from glance_mini.domain.query import EVERYTHING, Page, Scope
 from glance_mini.layers.base import Layer
-from glance_mini.operations import data, images, imports, locations, members, metadefs, tasks
+from glance_mini.operations import data, images, imports, links, locations, members, metadefs, tasks
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
 from glance_mini.operations.records import LoadImage
 
@@ -66,9 +67,19 @@ class AuthLayer(Layer):
         return self.around(context, op)
 
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
-        if op.target.status == "deactivated" and not context.is_admin:
-            raise Forbidden(reason="The image is deactivated; its data cannot be downloaded.")
+        _require_downloadable(context, op.target)
         return self.below(context, op)
+
+    def add_link(self, context: Context, op: links.AddLink) -> Link:
+        """Make a link of this caller, who must be able to download the data now."""
+        _require_downloadable(context, op.target)
+        return self.around(context, replace(op, link=new_link(context, op.image_id)))
+
+    def list_links(self, context: Context, op: links.ListLinks) -> tuple[Link, ...]:
+        return self.below(context, replace(op, maker=_own_links(context, op.target)))
+
+    def delete_link(self, context: Context, op: links.DeleteLink) -> None:
+        return self.around(context, replace(op, maker=_own_links(context, op.target)))
 
     def import_image(self, context: Context, op: imports.ImportImage) -> Job | None:
         """Begin an import; only the policy rules limit ``copy-image`` of other projects' images."""
@@ -151,6 +162,16 @@ def _require_writer(context: Context) -> None:
 
 def _owns(context: Context, image: Image) -> bool:
     return context.is_admin or (image.owner is not None and image.owner == context.project_id)
+
+
+def _require_downloadable(context: Context, image: Image) -> None:
+    if image.status == "deactivated" and not context.is_admin:
+        raise Forbidden(reason="The image is deactivated; its data cannot be downloaded.")
+
+
+def _own_links(context: Context, image: Image) -> Maker | None:
+    """Return whose links the caller may see and end: None, all, if it owns the image."""
+    return None if _owns(context, image) else (context.user_id, context.project_id)
 
 
 def _knows_member(context: Context, image: Image, member_id: str) -> bool:

@@ -11,12 +11,14 @@ from glance_mini.operations import (
     imports,
     info,
     jobs,
+    links,
     locations,
     members,
     metadef_loading,
     metadef_parts,
     metadefs,
     migration,
+    once,
     outbox,
     records,
     tasks,
@@ -29,6 +31,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + imports.OPERATIONS
     + locations.OPERATIONS
     + members.OPERATIONS
+    + links.OPERATIONS
     + tasks.OPERATIONS
     + info.OPERATIONS
     + metadefs.OPERATIONS
@@ -39,6 +42,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + outbox.OPERATIONS
     + cache.OPERATIONS
     + migration.OPERATIONS
+    + once.OPERATIONS
 )
 
 DATA_CALLS = tuple(operation for operation in OPERATIONS if issubclass(operation, DataCall))

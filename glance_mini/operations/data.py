@@ -35,12 +35,16 @@ class ImageData:
 
     If ``chunks.file`` exists and is not None, it is a binary file with the same bytes at the same offset, for servers
     that can send a file; its position is the progress of the sending. ``close()`` must always be called.
+
+    ``url`` is an address by which anybody reads the whole data from its store for a while; None unless it was asked for
+    and there is one.
     """
 
     image: Image
     chunks: Iterator[bytes]
     offset: int
     length: int
+    url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,8 @@ class DownloadData(ImageOperation[ImageData | None]):
 
     ``first`` and ``last`` are byte positions as in a Range header, both inclusive: ``first`` None means the last
     ``last`` bytes, ``last`` None the end, both None the whole. ``prefer`` names stores to try first.
-    ``head`` asks for the result of a download without its data: no store is accessed and no event is sent.
-    Raises RangeNotSatisfiable.
+    ``head`` asks for the result of a download without its data: no data is read and no event is sent. ``direct`` asks,
+    together with ``head``, for the ``url`` of the data in its store. Raises RangeNotSatisfiable.
     """
 
     name: ClassVar[str] = "download_data"
@@ -59,6 +63,7 @@ class DownloadData(ImageOperation[ImageData | None]):
     last: int | None = None
     prefer: tuple[str, ...] = ()
     head: bool = False
+    direct: bool = False
 
 
 OPERATIONS: tuple[type[Operation[object]], ...] = (UploadData, DownloadData)

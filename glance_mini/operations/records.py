@@ -15,7 +15,7 @@ from glance_mini.domain.query import EVERYTHING, Scope
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer
-from glance_mini.operations.base import DataCall, DataQuery, Operation
+from glance_mini.operations.base import API, MIGRATE, WORKER, DataCall, DataQuery, Operation, Role
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,13 @@ class SetStatus(DataCall[Image]):
 class MarkDeleted(DataCall[Image]):
     """Mark the image deleted, make its locations and staged data pending deletions, free its quota; return the image.
 
-    A running transfer of the image can no longer record its data. Raises NotFound, Forbidden (protected).
+    A running transfer of the image can no longer record its data. ``seen`` is the image as it was read before, which
+    saves a read if it has not changed. Raises NotFound, Forbidden (protected).
     """
 
     name: ClassVar[str] = "mark_deleted"
     image_id: str
+    seen: Image | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class DeleteFromTrash(DataCall[Image]):
     """
 
     name: ClassVar[str] = "delete_from_trash"
+    callers: ClassVar[frozenset[Role]] = API | WORKER | MIGRATE
     image_id: str
     only_due: bool = False
 
@@ -111,6 +114,7 @@ class PurgeImages(DataCall[int]):
 
     name: ClassVar[str] = "purge_images"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = MIGRATE
     older_than: timedelta
     max_rows: int
 
@@ -140,6 +144,7 @@ class SetProjectLimits(DataCall[None]):
 
     name: ClassVar[str] = "set_project_limits"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = MIGRATE
     project_id: str
     limits: Mapping[str, int | None]
 
@@ -213,14 +218,16 @@ class AbortTransfer(DataCall[None]):
     """End a transfer without data: its reservation is freed and its image becomes queued if it has no data.
 
     With ``has_remains`` its row stays and its lease has expired, so that a reaper removes what is left in the store.
-    The image may have a later transfer then, which decides about its status. Does nothing if the transfer has ended or
-    belongs to another process.
+    The image may have a later transfer then, which decides about its status. With ``keeps_lease`` the row stays until
+    the end of its lease, because more may be left until then, and counts for no project. Does nothing if the transfer
+    has ended or belongs to another process.
     """
 
     name: ClassVar[str] = "abort_transfer"
     may_repeat: ClassVar[bool] = True
     transfer: Transfer
     has_remains: bool = False
+    keeps_lease: bool = False
 
 
 @dataclass(frozen=True)
@@ -382,6 +389,7 @@ class RecordImport(DataCall[Image]):
 
     name: ClassVar[str] = "record_import"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     job: Job
     data: StoredData
     properties: Mapping[str, str]
@@ -399,6 +407,7 @@ class EndImport(DataCall[Image]):
 
     name: ClassVar[str] = "end_import"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     job: Job
     properties: Mapping[str, str | None]
     status: str | None = None

@@ -114,6 +114,7 @@ images = Table(
     Column("deleted_at", moment()),
     Column("deleted", Boolean, nullable=False, server_default=false()),
     Column("child_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("version", BigInteger, nullable=False, server_default="0"),
     _generated("sort_name", exact(255), "coalesce(name, '')"),
     _generated("sort_size", BigInteger(), "coalesce(size, 0)"),
     _generated("sort_container_format", exact(20), "coalesce(container_format, '')"),
@@ -122,7 +123,10 @@ images = Table(
     **MYSQL,
 )
 
-"""``child_bytes``: bytes of the texts of its properties, tags and locations, which bound a page of a list."""
+"""``child_bytes``: bytes of the texts of its properties, tags and locations, which bound a page of a list.
+
+``version``: how often the image was changed.
+"""
 
 for _name, _keys in {
     "created_at": (),
@@ -192,6 +196,32 @@ image_members = Table(
     Index("ix_image_members_list", "member", "status", "image_created_at", "image_id"),
     **MYSQL,
 )
+
+image_links = Table(
+    "image_links",
+    metadata,
+    Column("id", exact(36), primary_key=True),
+    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), nullable=False),
+    Column("digest", exact(64), nullable=False),
+    Column("created_at", moment(), nullable=False),
+    Column("expires_at", moment(), nullable=False),
+    Column("size", BigInteger),
+    Column("store", exact(255)),
+    Column("user_id", exact(255)),
+    Column("project_id", exact(255)),
+    Column("roles", long_text(), nullable=False),
+    Column("service_roles", long_text(), nullable=False),
+    Column("user_domain_id", exact(255)),
+    Column("project_domain_id", exact(255)),
+    Column("domain_id", exact(255)),
+    Column("system_scope", exact(255)),
+    UniqueConstraint("digest"),
+    Index("ix_image_links_image_id", "image_id", "expires_at"),
+    Index("ix_image_links_project_id", "project_id", "expires_at"),
+    Index("ix_image_links_expires_at", "expires_at"),
+    **MYSQL,
+)
+"""Links that work until ``expires_at``; ``digest`` is the hash of the secret in the address of a link."""
 
 image_tombstones = Table(
     "image_tombstones",
@@ -373,6 +403,17 @@ turns = Table(
     **MYSQL,
 )
 """Rows that are only locked, never changed: each is the lock of one kind of work."""
+
+call_keys = Table(
+    "call_keys",
+    metadata,
+    Column("id", exact(64), primary_key=True),
+    Column("created_at", moment(), nullable=False),
+    Column("result", long_text(), nullable=False),
+    Index("ix_call_keys_created_at", "created_at"),
+    **MYSQL,
+)
+"""Calls from nodes behind a registry that must not be done twice; ``result`` is JSON. Old ones are removed."""
 
 metadef_namespaces = Table(
     "metadef_namespaces",

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, delete, exists, insert, not_, or_, select, tuple_, update
 
 from glance_mini.db.sqlalchemy import staged_rows, usage
-from glance_mini.db.sqlalchemy.images import records
+from glance_mini.db.sqlalchemy.images import records, writing
 from glance_mini.db.sqlalchemy.models import transfers
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
@@ -94,7 +94,7 @@ def begin(connection: Connection, call: BeginTransfer, now: datetime) -> Image:
     if not call.to_staging:
         check_required(before, call.limits.required)
     after = replace(before, status=status, updated_at=now)
-    records.update_row(connection, before, after)
+    writing.update_image(connection, before, after, now)
     connection.execute(_INSERT, {name: getattr(transfer, name) for name in _FIELDS})
     usage.change(connection, usage.Usage(), usage.of_transfer(transfer), call.limits)
     return after
@@ -170,8 +170,12 @@ def abort(connection: Connection, call: AbortTransfer, now: datetime) -> None:
         records.store(connection, image, queued, now)
     after = usage.Usage()
     if call.has_remains:
-        connection.execute(_UPDATE, {"transfer": transfer.id, "reserved": 0, "lease_until": now})
-        after = usage.of_transfer(replace(held, reserved=0))
+        kept = replace(held, reserved=0, lease_until=now)
+        if call.keeps_lease:
+            kept = replace(kept, project_id=None, lease_until=held.lease_until)
+        changed = {"reserved": 0, "project_id": kept.project_id, "lease_until": kept.lease_until}
+        connection.execute(_UPDATE, {"transfer": transfer.id, **changed})
+        after = usage.of_transfer(kept)
     else:
         connection.execute(_DELETE, {"transfer": transfer.id})
     usage.change(connection, usage.of_transfer(held), after)

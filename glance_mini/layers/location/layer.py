@@ -32,12 +32,15 @@ from glance_mini.domain.status import PENDING_DELETE, check_transition
 from glance_mini.layers.base import Layer
 from glance_mini.layers.location.cache import CACHE_CALLS, CacheCalls
 from glance_mini.layers.location.callers import caller_for
+from glance_mini.layers.location.direct import DirectUrls
 from glance_mini.layers.location.imports import ImportRules, prepare_import, prepare_task
+from glance_mini.layers.location.links import UploadLinks
 from glance_mini.layers.location.locations import (
     check_new_location,
     hash_job,
     is_trusted,
     location_change,
+    pinned_metadata,
     resolve_changes,
 )
 from glance_mini.layers.location.removal import Removal
@@ -45,7 +48,7 @@ from glance_mini.layers.location.uploads import Uploads
 from glance_mini.layers.services import Services
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
-from glance_mini.operations import cache, data, images, imports, info, locations, members, tasks
+from glance_mini.operations import cache, data, images, imports, info, links, locations, members, tasks
 from glance_mini.operations.jobs import CancelJob, GetJob
 from glance_mini.operations.records import RecordImport, UndoDeletion
 from glance_mini_store import capabilities
@@ -73,6 +76,8 @@ class LocationLayer(Layer):
             "import_image",
             "add_location",
             "delete_from_store",
+            "add_upload_link",
+            "complete_upload",
             *CACHE_CALLS,
         }
     )
@@ -91,8 +96,14 @@ class LocationLayer(Layer):
         image_cache: ImageCache | None = None,
         stall_time: float = 86_400,
         wake_caches: Callable[[], None] = lambda: None,
+        direct_seconds: int | None = None,
+        upload_grace: timedelta | None = None,
     ) -> None:
-        """Store the arguments; ``changeable``: whether users may change locations themselves."""
+        """Store the arguments; ``changeable``: whether users may change locations themselves.
+
+        ``direct_seconds``: how long addresses of data in a store work; None: none are made. ``upload_grace``: as for
+        ``UploadLinks``.
+        """
         self._stores = stores
         self._metrics = metrics
         inspection = inspection or InspectionRules()
@@ -101,6 +112,8 @@ class LocationLayer(Layer):
         self._changeable = changeable
         self._rules = rules or ImportRules()
         self._removal = Removal(self.below, stores, self._rules.node_url)
+        self._upload_links = UploadLinks(self.below, stores, self._rules, upload_grace)
+        self._direct = DirectUrls(stores, direct_seconds)
         self._cache = CacheCalls(self.below, image_cache, stall_time, wake_caches)
 
     @classmethod
@@ -128,6 +141,8 @@ class LocationLayer(Layer):
             services.cache,
             conf.image_cache_stall_time,
             services.wake_caches,
+            conf.direct_access.download_seconds if conf.direct_access.downloads else None,
+            timedelta(seconds=conf.direct_access.upload_grace) if conf.direct_access.uploads else None,
         )
 
     def list_stores(self, context: Context, op: info.ListStores) -> tuple[Store, ...]:
@@ -152,6 +167,17 @@ class LocationLayer(Layer):
     def stage_data(self, context: Context, op: imports.StageData) -> Image:
         check_transition(op.target, "uploading")
         return self._uploads.stage(context, op, self._stores.get(STAGING_STORE), self._rules.node_url)
+
+    # links for uploads
+
+    def add_upload_link(self, context: Context, op: links.AddUploadLink) -> links.UploadAddress:
+        return self._upload_links.add(context, op, self._store_for)
+
+    def complete_upload(self, context: Context, op: links.CompleteUpload) -> Job:
+        return self._upload_links.complete(context, op)
+
+    def delete_link(self, context: Context, op: links.DeleteLink) -> None:
+        self._upload_links.delete(context, op)
 
     def _store_for(self, store_id: str | None) -> Store:
         if store_id is None or not self._stores.multi:
@@ -185,7 +211,8 @@ class LocationLayer(Layer):
             return None
         offset, length = resolve_range(op.first, op.last, image.size)
         if op.head:
-            return data.ImageData(image, iter(()), offset, length)
+            url = self._direct.url(image, candidates) if op.direct else None
+            return data.ImageData(image, iter(()), offset, length, url)
         source = Source(self._stores, candidates, self._metrics, caller_for(context, image.owner))
         try:
             chunks = self._cache.open(image, source, offset, length, self._buffers)
@@ -280,7 +307,7 @@ class LocationLayer(Layer):
         check_new_location(context, op, self._stores)
         change = location_change(context, op, self._stores, self._rules)
         if self._rules.reads_locations and op.hash_value is not None:
-            begun = self.below(context, hash_job(context, op, op.target, self._rules))
+            begun = self.below(context, hash_job(context, op, op.target, self._rules, pinned_metadata(change)))
             self._rules.wake_workers()
             return begun.image
         image = self.below(context, change)
@@ -330,6 +357,8 @@ class LocationLayer(Layer):
     def _keep_acls(self, context: Context, image: Image) -> None:
         """Set the readers of ``image`` in stores that have access lists; errors of a store are logged."""
         for location in image.locations:
+            if location.version is not None:
+                continue  # it is a user's own, and so are its readers
             try:
                 store = self._stores.for_location(location.url, location.store)
                 if capabilities.ACL in store.driver.capabilities:

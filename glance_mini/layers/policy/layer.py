@@ -22,7 +22,7 @@ from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.base import Layer
 from glance_mini.layers.policy import metadefs
 from glance_mini.layers.services import Services
-from glance_mini.operations import cache, data, images, imports, info, locations, members, tasks
+from glance_mini.operations import cache, data, images, imports, info, links, locations, members, tasks
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
 from glance_mini.operations.metadef_parts import GetObjects
 from glance_mini.operations.metadefs import AddNamespace, GetNamespaces, ListAssociations
@@ -101,6 +101,10 @@ RULES: Mapping[type[Operation[object]], Rules] = {
     locations.GetLocations: _only("fetch_image_location"),
     locations.AddLocation: _only("add_image_location"),
     locations.DeleteFromStore: _only("get_image_location", "delete_image_location"),
+    links.AddLink: _only("add_link", "download_image"),
+    links.ListLinks: _only("get_links"),
+    links.AddUploadLink: _only("add_link", "upload_image"),
+    links.CompleteUpload: _only("upload_image"),
     members.ListMembers: _only("get_members"),
     members.UpdateMember: _only("get_member", "modify_member"),
     members.DeleteMember: _only("get_member", "delete_member"),

@@ -13,6 +13,7 @@ from glance_mini.testing.data_access.concurrency import ConcurrencyContract
 from glance_mini.testing.data_access.images import ImageContract
 from glance_mini.testing.data_access.imports import ImportContract, ImportLockContract
 from glance_mini.testing.data_access.jobs import JobContract, JobListContract
+from glance_mini.testing.data_access.links import LinkContract
 from glance_mini.testing.data_access.lists import ListContract
 from glance_mini.testing.data_access.members import MemberContract
 from glance_mini.testing.data_access.metadef_concurrency import MetadefConcurrencyContract
@@ -21,8 +22,10 @@ from glance_mini.testing.data_access.metadef_loading import MetadefLoadingContra
 from glance_mini.testing.data_access.metadef_parts import MetadefPartContract
 from glance_mini.testing.data_access.metadefs import NamespaceContract
 from glance_mini.testing.data_access.migration import TakeOverContract
+from glance_mini.testing.data_access.once import OnceContract
 from glance_mini.testing.data_access.outbox import OutboxContract
 from glance_mini.testing.data_access.quota import QuotaContract
+from glance_mini.testing.data_access.seen import SeenContract
 from glance_mini.testing.data_access.staging import StagingContract
 from glance_mini.testing.data_access.transfers import TransferContract
 from glance_mini.testing.data_access.trash import TrashContract
@@ -37,8 +40,18 @@ __all__ = [
 ]
 
 
-class RecordContract(ImageContract, ListContract, MemberContract, TransferContract, QuotaContract, ConcurrencyContract):
-    """The calls about images, their members and transfers."""
+class RecordContract(
+    ImageContract,
+    SeenContract,
+    ListContract,
+    MemberContract,
+    LinkContract,
+    TransferContract,
+    QuotaContract,
+    ConcurrencyContract,
+    OnceContract,
+):
+    """The calls about images, their members, links and transfers."""
 
 
 class JobAccessContract(

@@ -2,7 +2,7 @@
 
 from glance_mini.api.v2.schemas.shapes import ObjectSchema, Schema, collection, minimal
 
-TYPES = ("import", "api_image_import", "location_import")
+TYPES = ("import", "api_image_import", "location_import", "link_upload")
 STATUSES = ("pending", "processing", "success", "failure")
 
 _TEXT: dict[str, object] = {"type": "string"}

@@ -14,6 +14,7 @@ from oslo_config import cfg
 from glance_mini.conf import MODULES
 from glance_mini.conf.database import has_database
 from glance_mini.conf.image_cache import CENTRALIZED_DB, is_central
+from glance_mini.conf.logins import missing_logins
 from glance_mini.conf.paste_deploy import NO_AUTHENTICATION, authentication, cache_suffix
 from glance_mini.conf.server import host_and_port, is_loopback
 from glance_mini.conf.staging import staging_directory
@@ -221,4 +222,5 @@ _RULES: tuple[Callable[[cfg.ConfigOpts], Iterator[str]], ...] = (
     _import_methods,
     _priorities,
     _cache,
+    missing_logins,
 )

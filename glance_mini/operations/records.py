@@ -229,6 +229,19 @@ class AbortTransfer(DataCall[None]):
 
 
 @dataclass(frozen=True)
+class LeaveRemains(DataCall[None]):
+    """Leave data that may be in a store, and cannot be removed now, to a reaper.
+
+    ``remains`` is a transfer without a reservation: see ``transfer.remains_of``. Its image does not change and need not
+    exist. Does nothing if the data has been left already.
+    """
+
+    name: ClassVar[str] = "leave_remains"
+    may_repeat: ClassVar[bool] = True
+    remains: Transfer
+
+
+@dataclass(frozen=True)
 class RenewLeases(DataCall[None]):
     """Renew the leases of the transfers that ``process`` still holds to ``lease`` from now."""
 
@@ -418,6 +431,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     IsYoungestTransfer,
     RecordData,
     AbortTransfer,
+    LeaveRemains,
     RenewLeases,
     TakeExpiredTransfers,
     ListRemovals,

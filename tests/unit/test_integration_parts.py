@@ -3,9 +3,13 @@
 import os
 import re
 import subprocess
+import unittest
 from pathlib import Path
 
 import testtools
+from fixtures import EnvironmentVariable
+
+from tests.integration.base import ServiceTestCase
 
 ROOT = Path(__file__).parents[2]
 INTEGRATION = ROOT / "tests" / "integration"
@@ -44,6 +48,15 @@ class PartsTest(testtools.TestCase):
             sources = [path.read_text(encoding="utf-8") for path in (INTEGRATION / part).rglob("*.py")]
             named = {name for source in sources for name in NAMED_SERVICE.findall(source)}
             self.assertEqual(set(), named - set(words("bash", SERVICES / "all", "names", part)), part)
+
+
+class MissingTest(testtools.TestCase):
+    def test_what_is_missing_fails_in_ci_and_is_skipped_elsewhere(self):
+        case = ServiceTestCase("id")
+        for value, ends in (("true", AssertionError), ("", unittest.SkipTest), (None, unittest.SkipTest)):
+            with EnvironmentVariable("CI", value):
+                error = self.assertRaises(ends, case.lacks, "the modules are missing")
+            self.assertEqual("the modules are missing", str(error))
 
 
 class RunTest(testtools.TestCase):

@@ -25,6 +25,7 @@ from gunicorn.http.message import Request
 from gunicorn.http.wsgi import Response
 
 from glance_mini.cmd.serve.background_process import BACKGROUND_CANNOT_START, BackgroundProcess, exit_child
+from glance_mini.cmd.serve.balance import Balance
 from glance_mini.cmd.serve.listeners import CannotListen, listen
 from glance_mini.cmd.serve.settings import ServerSettings
 from glance_mini.cmd.serve.sockets import TLSClientSocket
@@ -109,6 +110,7 @@ class _Service(BaseApplication):
         self._on_ready = on_ready
         self.may_reload = may_reload
         self._child_started = child_started
+        self.balance = Balance(settings.workers)
         self._ready, self._announce = os.pipe()
         os.set_blocking(self._ready, False)
         os.set_blocking(self._announce, False)
@@ -155,8 +157,12 @@ class _Service(BaseApplication):
             "logger_class": _StandardLogger,
             "post_fork": lambda _arbiter, _worker: self._child_started and self._child_started(),
             "post_worker_init": lambda worker: announce_ready(self._announce, worker.ppid),
-            "child_exit": lambda _arbiter, worker: _forget_metrics(worker.pid),
+            "child_exit": self._forget_worker,
         }
+
+    def _forget_worker(self, _arbiter: Arbiter, worker: Worker) -> None:
+        self.balance.free(worker.place)
+        _forget_metrics(worker.pid)
 
 
 class _Master(Arbiter):

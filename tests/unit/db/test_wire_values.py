@@ -40,7 +40,7 @@ from glance_mini.domain.migration import BuriedId, ImageRecord, TakenOver
 from glance_mini.domain.query import ImageQuery, Page, RangeFilter, Scope, TimeFilter
 from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_SIZE_TOTAL, Limits
 from glance_mini.domain.staging import StagedData
-from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer
+from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer, remains_of
 from glance_mini.operations import DATA_CALLS
 from glance_mini.operations.base import DataCall
 from glance_mini.operations.cache import (
@@ -128,6 +128,7 @@ from glance_mini.operations.records import (
     GetStaged,
     HoldRemoval,
     IsYoungestTransfer,
+    LeaveRemains,
     ListDataNames,
     ListProjects,
     ListRemovals,
@@ -291,6 +292,7 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (IsYoungestTransfer("t1"), True),
     (RecordData(TRANSFER, DATA), IMAGE),
     (AbortTransfer(TRANSFER, has_remains=True), None),
+    (LeaveRemains(remains_of(IMAGE_ID, "p1", "s3", "name")), None),
     (RenewLeases("host:1:ab", frozenset({"t1", "t2"}), LEASE), None),
     (TakeExpiredTransfers("host:1:ab", frozenset({"t1"}), LEASE, "http://node1"), (TRANSFER,)),
     (ListRemovals(IMAGE_ID), (DELETION,)),

@@ -22,6 +22,7 @@ from benchmarks import (
     parallel,
     processes,
     ranges,
+    registry,
     scenarios,
     sparse,
     three_stores,
@@ -90,6 +91,9 @@ def main() -> None:
     in_ranges.add_argument("--rounds", type=int, default=3)
     moved = commands.add_parser("migration", help="time and memory of taking images over from a Glance database")
     moved.add_argument("--images", type=int, default=100_000)
+    hop = commands.add_parser("registry", help="what a registry between the service and the database costs")
+    hop.add_argument("--images", type=int, default=2000)
+    hop.add_argument("--rounds", type=int, default=5)
     commands.add_parser("start", help="import time and time to the first answer")
     arguments = parser.parse_args()
     globals()[f"run_{arguments.command}"](arguments)
@@ -112,6 +116,12 @@ def run_stores(arguments: argparse.Namespace) -> None:
 def run_ranges(arguments: argparse.Namespace) -> None:
     """Print seconds by the number of ranges at once."""
     for line in ranges.run(arguments.mib, arguments.rounds):
+        print(line, flush=True)
+
+
+def run_registry(arguments: argparse.Namespace) -> None:
+    """Print the time of small requests and the memory with and without a registry."""
+    for line in registry.run(arguments.server, arguments.workers, arguments.images, arguments.rounds):
         print(line, flush=True)
 
 

@@ -72,7 +72,8 @@ ROWS = {
         f"INSERT INTO cache_queue (node, image_id, queued_at) VALUES ('n', '{IMAGE_ID}', '2026-01-02 03:04:05')",
     ),
     "0011": ("UPDATE images SET version = version + 1",),
-    "0012": (
+    "0012": ("INSERT INTO call_keys (id, created_at, result) VALUES ('k', '2026-01-02 03:04:05', 'null')",),
+    "0013": (
         "INSERT INTO image_links (id, image_id, digest, created_at, expires_at, roles, service_roles)"
         f" VALUES ('l', '{IMAGE_ID}', 'd', '2026-01-02 03:04:05', '2026-01-02 03:04:05', '[]', '[]')",
     ),

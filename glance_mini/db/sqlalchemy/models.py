@@ -404,6 +404,17 @@ turns = Table(
 )
 """Rows that are only locked, never changed: each is the lock of one kind of work."""
 
+call_keys = Table(
+    "call_keys",
+    metadata,
+    Column("id", exact(64), primary_key=True),
+    Column("created_at", moment(), nullable=False),
+    Column("result", long_text(), nullable=False),
+    Index("ix_call_keys_created_at", "created_at"),
+    **MYSQL,
+)
+"""Calls from nodes behind a registry that must not be done twice; ``result`` is JSON. Old ones are removed."""
+
 metadef_namespaces = Table(
     "metadef_namespaces",
     metadata,

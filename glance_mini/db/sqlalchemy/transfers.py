@@ -21,6 +21,7 @@ from glance_mini.operations.records import (
     AbortTransfer,
     BeginTransfer,
     IsYoungestTransfer,
+    LeaveRemains,
     RecordData,
     RenewLeases,
     ReserveSpace,
@@ -189,6 +190,14 @@ def _has_nothing(connection: Connection, image: Image) -> bool:
     return image.status == "saving" or (image.status == "uploading" and staged_rows.get(connection, image.id) is None)
 
 
+def leave(connection: Connection, call: LeaveRemains, now: datetime) -> None:
+    """Insert a transfer whose lease has expired, unless there is a row for this place."""
+    records.find_locked(connection, call.remains.image_id)
+    if connection.execute(_LOCK, {"transfer": call.remains.id}).first() is None:
+        remains = replace(call.remains, lease_until=now)
+        connection.execute(_INSERT, {name: getattr(remains, name) for name in _FIELDS})
+
+
 def renew(connection: Connection, call: RenewLeases, now: datetime) -> None:
     """Renew the leases of the transfers that the process still holds."""
     values = {"ids": list(call.transfer_ids), "holder": call.process, "lease_until": now + call.lease}
@@ -235,6 +244,7 @@ WRITES = {
     ReserveSpace: reserve,
     RecordData: record_data,
     AbortTransfer: abort,
+    LeaveRemains: leave,
     RenewLeases: renew,
     TakeExpiredTransfers: take_expired,
 }

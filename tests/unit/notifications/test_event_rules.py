@@ -93,6 +93,7 @@ SILENT = {
     records.PurgeImages,
     records.ReserveSpace,
     records.AbortTransfer,
+    records.LeaveRemains,
     records.RenewLeases,
     records.TakeExpiredTransfers,
     records.TakeDueRemovals,

@@ -5,6 +5,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -20,14 +23,18 @@ from benchmarks import (
     parallel,
     processes,
     ranges,
+    registry,
     scenarios,
     sparse,
     three_stores,
 )
+from benchmarks.glance import started
 from benchmarks.seed import seed
 from benchmarks.service import Service, database, free_port, make_certificate, service
 
 POSTGRESQL = "postgresql://postgres@127.0.0.1:5432/postgres"
+
+_PEER = "the Python of an environment with glance, gunicorn and psycopg2, to be measured in alternation"
 
 
 def main() -> None:
@@ -40,11 +47,13 @@ def main() -> None:
     requests = commands.add_parser("requests", help="CPU of small requests in a seeded catalogue")
     requests.add_argument("--images", type=int, default=10_000)
     requests.add_argument("--count", type=int, default=400)
+    requests.add_argument("--peer", help=_PEER)
     data = commands.add_parser("data", help="CPU of transfers and the memory of several at once")
     data.add_argument("--mib", type=int, default=1024)
     data.add_argument("--memory", help="a folder in memory for the source, such as /dev/shm")
     data.add_argument("--sha256", action="store_true", help="hash with sha256 alone, without md5")
     data.add_argument("--page-cache", action="store_true", help="without direct I/O")
+    data.add_argument("--peer", help=_PEER)
     imports = commands.add_parser("imports", help="time of imports against hashing alone and curl")
     imports.add_argument("--mib", type=int, default=1024)
     imports.add_argument("--rounds", type=int, default=5)
@@ -87,6 +96,9 @@ def main() -> None:
     in_ranges.add_argument("--rounds", type=int, default=3)
     moved = commands.add_parser("migration", help="time and memory of taking images over from a Glance database")
     moved.add_argument("--images", type=int, default=100_000)
+    hop = commands.add_parser("registry", help="what a registry between the service and the database costs")
+    hop.add_argument("--images", type=int, default=2000)
+    hop.add_argument("--rounds", type=int, default=5)
     commands.add_parser("start", help="import time and time to the first answer")
     arguments = parser.parse_args()
     globals()[f"run_{arguments.command}"](arguments)
@@ -123,6 +135,12 @@ def run_chain(arguments: argparse.Namespace) -> None:
             print(line, flush=True)
 
 
+def run_registry(arguments: argparse.Namespace) -> None:
+    """Print the time of small requests and the memory with and without a registry."""
+    for line in registry.run(arguments.server, arguments.workers, arguments.images, arguments.rounds):
+        print(line, flush=True)
+
+
 def run_sparse(arguments: argparse.Namespace) -> None:
     """Print what a sparse image takes, and how long it is written and read."""
     for line in sparse.run(arguments.gib, arguments.folder):
@@ -131,9 +149,14 @@ def run_sparse(arguments: argparse.Namespace) -> None:
 
 def run_requests(arguments: argparse.Namespace) -> None:
     """Print the cost of every small request."""
-    with database(arguments.server) as connection, service(connection, arguments.workers) as running:
+    with (
+        database(arguments.server) as connection,
+        service(connection, arguments.workers) as running,
+        _peer(arguments, arguments.images) as other,
+    ):
         seed(connection, arguments.images, running.project)
-        for figure in scenarios.small_requests(_meter(arguments, running), arguments.count):
+        measure = partial(scenarios.small_requests, count=arguments.count)
+        for figure in _compare(arguments, running, other, measure):
             print(figure, flush=True)
         print(f"memory after all requests: {processes.pss_mib(running.pid):.0f} MiB (PSS)")
 
@@ -147,8 +170,10 @@ def run_data(arguments: argparse.Namespace) -> None:
     with (
         database(arguments.server) as connection,
         service(connection, arguments.workers, sections=sections) as running,
+        _peer(arguments, 0) as other,
     ):
-        for figure in scenarios.transfers(_meter(arguments, running), size, arguments.memory):
+        measure = partial(scenarios.transfers, size=size, memory=arguments.memory, rounds=1 if other else 3)
+        for figure in _compare(arguments, running, other, measure):
             print(figure, flush=True)
         together = scenarios.uploads_at_once(running, 8, size // 4)
         print(f"8 uploads at once: {together.cpu:.2f} s of CPU for each GiB")
@@ -277,6 +302,24 @@ def run_start(arguments: argparse.Namespace) -> None:
         with service(connection, arguments.workers) as running:
             print(f"time to the first answer   {running.ready_seconds:6.2f} s")
             print(f"memory when it is idle     {processes.pss_mib(running.pid):6.0f} MiB (PSS)")
+
+
+def _peer(arguments: argparse.Namespace, images: int) -> AbstractContextManager[Service | None]:
+    """Return the context of Glance if ``--peer`` names its Python, else one that has None."""
+    return started(Path(arguments.peer), arguments.server, images) if arguments.peer else nullcontext()
+
+
+def _compare(
+    arguments: argparse.Namespace,
+    running: Service,
+    other: Service | None,
+    measure: Callable[[scenarios.Meter], list[scenarios.Figure]],
+) -> Iterable[object]:
+    """Return the figures of ``measure`` for the service, or with ``other`` lines that compare both."""
+    if other is None:
+        return measure(_meter(arguments, running))
+    # Each round has connections of its own: one that waits for the other side's turn may be closed.
+    return scenarios.in_alternation(*(lambda side=side: measure(_meter(arguments, side)) for side in (running, other)))
 
 
 def _meter(arguments: argparse.Namespace, running: Service) -> scenarios.Meter:

@@ -64,6 +64,9 @@ class Backend(abc.ABC):
     def download(self, place: str, name: str, path: str) -> None:
         """Let the backend's own tool write the object ``name`` into a new file."""
 
+    def settle(self, place: str) -> None:  # noqa: B027
+        """Bring all objects of the place into one state before a download, whoever has written them."""
+
     def driver(self, place: str) -> Driver:
         """Return a driver that writes to the place; ``BENCHMARK_OPTIONS``, NAME=VALUE ..., may set further options."""
         values = {option.dest: option.default for option in self.driver_class.options} | self.options(place)
@@ -121,14 +124,19 @@ class _Task:
         yield "hashing alone", measure(_hash, self._source, self._count)
         yield "upload, tool", measure(_upload_by_tool, *common, names)
         yield "upload, store", (by_store := measure(_upload_by_store, *common, names))
+        settle = backend_named(self._backend).settle
+        settle(self._place)
         yield "download, tool", measure(_download_by_tool, *common, names)
+        settle(self._place)
         yield "download, store", measure(_download_by_store, *common, by_store.result)
         self._delete(by_store.result)
         if peer:
             names = [str(uuid.uuid4()) for _ in range(self._count)]
             yield "upload, peer", (by_peer := self._by_peer(peer, "upload", names))
             yield "upload, store again", (by_store := measure(_upload_by_store, *common, names))
+            settle(self._place)
             yield "download, peer", self._by_peer(peer, "download", by_peer.result)
+            settle(self._place)
             yield "download, store again", measure(_download_by_store, *common, by_store.result)
             self._by_peer(peer, "delete", by_peer.result)
             self._delete(by_store.result)

@@ -3,7 +3,7 @@
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,21 @@ class Figure:
         return (
             f"{self.name:28} {self.count:6} × server {self.server_ms:9.2f} ms"
             f"  database {self.database_ms:7.2f} ms  median {self.median_ms:8.2f} ms"
+        )
+
+
+def in_alternation(
+    ours: Callable[[], list[Figure]], peers: Callable[[], list[Figure]], rounds: int = 3
+) -> Iterator[str]:
+    """Yield for each scenario the figures of both sides, medians of ``rounds``, and the peer's as multiples of ours."""
+    found: list[tuple[list[Figure], list[Figure]]] = [(ours(), peers()) for _ in range(rounds)]
+    for number, figure in enumerate(found[0][0]):
+        own, other = ([each[side][number] for each in found] for side in (0, 1))
+        cpu, cpu_of_peer = (median(each.server_ms for each in side) for side in (own, other))
+        time_taken, time_of_peer = (median(each.median_ms for each in side) for side in (own, other))
+        yield (
+            f"{figure.name:28} server {cpu:9.2f} ms  peer {cpu_of_peer:9.2f} ms  {cpu_of_peer / max(cpu, 0.01):6.2f} ×"
+            f"  median {time_taken:9.2f} ms  peer {time_of_peer:9.2f} ms  {time_of_peer / time_taken:6.2f} ×"
         )
 
 

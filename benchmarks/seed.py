@@ -34,8 +34,8 @@ def seed(connection_url: str, count: int, project: str) -> None:
     with engine.connect() as connection:
         while batch := list(islice(numbers, BATCH)):
             connection.exec_driver_sql("BEGIN")
-            for table, rows in _rows(batch, project):
-                _write(connection, table, rows)
+            for table, each in rows(batch, project):
+                _write(connection, table, each)
             connection.exec_driver_sql("COMMIT")
         _analyze(connection)
     engine.dispose()
@@ -46,7 +46,8 @@ def image_id(number: int) -> str:
     return str(UUID(int=(number * 0x9E3779B97F4A7C15F39CC0605CEDC835 + 1) % 2**128, version=4))
 
 
-def _rows(batch: Iterable[int], project: str) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
+def rows(batch: Iterable[int], project: str) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
+    """Yield the rows of each table for the images of the numbers ``batch``."""
     keys = {number: {"image_id": image_id(number), "image_created_at": _time(number)} for number in batch}
     yield images, [_image(number, project) for number in keys]
     yield (

@@ -34,8 +34,7 @@ _CONFIGURATION = """
 [DEFAULT]
 node_staging_uri = file://{folder}/staging
 {backends}
-[database]
-connection = {connection}
+{database}
 [paste_deploy]
 flavor = token
 [authentication]
@@ -95,13 +94,15 @@ def database(server: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def service(
-    connection: str,
+    connection: str | None,
     workers: int = 2,
     stores: Sequence[str] = (),
     sections: str = "",
     tls: tuple[str, str] | None = None,
 ) -> Iterator[Service]:
     """Yield the service on the database ``connection``, started by ``glance-mini serve`` and stopped afterwards.
+
+    Without a ``connection``, ``sections`` says how it reaches the data.
 
     ``stores`` are the ids of file stores, or have the form id:driver and a section in ``sections``; if empty, there is
     one store without an id. ``sections`` is further text of the configuration file, ``tls`` the files of certificate
@@ -117,7 +118,7 @@ def service(
         configuration = home / "glance-mini.conf"
         configuration.write_text(
             _CONFIGURATION.format(
-                connection=connection,
+                database=f"[database]\nconnection = {connection}" if connection else "",
                 folder=home,
                 port=port,
                 workers=workers,
@@ -126,7 +127,8 @@ def service(
                 sections=_store_sections(stores, home) + sections,
             )
         )
-        subprocess.run([*_command("manage"), "db", "sync", "--config-file", configuration], check=True)
+        if connection:
+            subprocess.run([*_command("manage"), "db", "sync", "--config-file", configuration], check=True)
         with (home / "log").open("wb") as log:
             process = subprocess.Popen(
                 [*_command("main"), "serve", "--config-file", configuration], stdout=log, stderr=log

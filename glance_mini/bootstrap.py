@@ -20,7 +20,7 @@ from glance_mini.background import Part
 from glance_mini.cache.catalog import Catalog
 from glance_mini.cache.directory import CacheDirectory
 from glance_mini.cache.node import ImageCache
-from glance_mini.conf.database import sqlite_file
+from glance_mini.conf.database import has_database, sqlite_file
 from glance_mini.conf.image_cache import is_central
 from glance_mini.conf.paste_deploy import authentication
 from glance_mini.conf.staging import staging_directory
@@ -59,6 +59,7 @@ from glance_mini_store.stores import Stores
 if TYPE_CHECKING:
     from glance_mini.cache.keeper import CacheKeeper
     from glance_mini.notifications.dispatcher import Dispatcher
+    from glance_mini.registry.application import RegistryApplication
     from glance_mini.workers.loop import Worker
 
 LOG = logging.getLogger(__name__)
@@ -149,6 +150,31 @@ def start_worker(
         part.start()
     worker.start()
     return worker, services.stores
+
+
+def load_registry(conf: cfg.ConfigOpts, *, starts: bool = True) -> "RegistryApplication":
+    """Return the registry that ``conf`` describes; if it ``starts``, call it in the process that serves.
+
+    Raises ConfigurationError.
+    """
+    from glance_mini.registry.application import EventSwitch, RegistryApplication
+    from glance_mini.registry.keys import KeyCleaner
+    from glance_mini.registry.metrics import RegistryMetrics
+    from glance_mini.registry.roles import Nodes, read_roles
+
+    service = conf.registry_service
+    nodes = Nodes(read_roles(service.node_roles))
+    events = EventSwitch(stored_events(frozenset(conf.disabled_notifications)))
+    with ExitStack() as undo:
+        data = open_data_access(conf, events)
+        undo.callback(data.close)
+        cleaner = KeyCleaner(data, service.keep_keys)
+        undo.callback(cleaner.close)
+        if starts:
+            cleaner.start()
+        max_call = service.max_call_mib * MIB
+        on_close = undo.pop_all().close
+        return RegistryApplication(data, nodes, RegistryMetrics(), events, max_call, on_close=on_close)
 
 
 def rehearse(conf: cfg.ConfigOpts) -> None:
@@ -272,7 +298,7 @@ def open_health(conf: cfg.ConfigOpts, data: DataAccess, stores: Stores, metrics:
             metrics.store_available.labels(store).set(is_usable)
 
     checks: dict[str, Check] = {"database": partial(check_database, data), "workers": partial(check_queue, data)}
-    if database := sqlite_file(conf.database.connection):
+    if has_database(conf) and (database := sqlite_file(conf.database.connection)):
         checks["database disk"] = partial(check_disk, database.absolute().parent)
     if url := transport_url(conf):
         checks["broker"] = partial(check_broker, url)

@@ -95,8 +95,13 @@ class Metrics:
 
     def export(self) -> bytes:
         """Return all metrics in the text format of Prometheus, including those of the other processes."""
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-            return generate_latest(self._registry)
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+        return exported(self._registry)
+
+
+def exported(own: CollectorRegistry) -> bytes:
+    """Return the metrics of all processes in the text format of Prometheus, or without others those of ``own``."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(own)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

@@ -100,11 +100,18 @@ class Driver(abc.ABC):
         """Return the prefixes of the URIs of this store; the longest match of all stores wins."""
         return tuple(f"{scheme}://" for scheme in self.schemes)
 
+    def is_owner(self, location: str) -> bool:
+        """Return whether the backend says that the data of ``location`` is in this store; False if it cannot tell.
+
+        It is called only where the prefixes of several stores fit a location equally.
+        """
+        return False
+
     @abc.abstractmethod
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Return the bytes from ``offset`` (>= 0), at most ``length`` (None: to the end).
 
-        Blocks are about 1 MiB, come in order and are never empty. An ``offset`` at the end of the data yields
+        Blocks are 256 KiB to 1 MiB long, come in order and are never empty. An ``offset`` at the end of the data yields
         nothing; one after the end raises InvalidRange. Raises NotFound, BadStoreUri, Forbidden,
         RemoteServiceUnavailable, at the call if possible, else at the first block. Without the capability
         ``range`` it is only called for all data. Missing bytes always raise an error. Data in a local file is
@@ -124,7 +131,7 @@ class Driver(abc.ABC):
         raises Duplicate. Raises StorageFull, StorageWriteDenied, Invalid (the name).
 
         If data of a failed write cannot be removed now, ``errors.mark_leftovers`` marks the error, and ``discard`` is
-        called later.
+        called later. RemoteServiceUnavailable and StorageWriteDenied need no mark.
 
         A chunk is ``bytes`` or a ``memoryview`` of them, up to 4 MiB. It is the driver's until it asks for the next one
         or returns; then its memory may be used again. A driver that needs it longer, for example to send several parts

@@ -22,6 +22,9 @@ from glance_mini_store.streams import FileRange, Hashes, close, cut
 
 LOG = logging.getLogger(__name__)
 
+_UNCERTAIN = (errors.RemoteServiceUnavailable, errors.StorageWriteDenied)
+"""After these errors of a write its data may be there, even if the driver did not notice."""
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -140,15 +143,26 @@ class Store:
         try:
             written = write(stream) if depth is None else _write_in_thread(write, stream, depth)
         except Exception as error:
+            if isinstance(error, _UNCERTAIN):
+                errors.mark_leftovers(error)
             if stream.failure is not None and error is not stream.failure:
                 if errors.has_leftovers(error):
                     errors.mark_leftovers(stream.failure)
                 raise stream.failure from None
             raise
         if stream.digests is None or written.size != stream.received:
-            self.driver.delete(written.location)
-            raise stream.failure or errors.SizeMismatch(expected=stream.received, received=written.size)
+            failure = stream.failure or errors.SizeMismatch(expected=stream.received, received=written.size)
+            self._remove(written.location, failure)
+            raise failure
         return Stored(written.location, written.size, stream.digests, written.metadata)
+
+    def _remove(self, location: str, failure: BaseException) -> None:
+        """Delete data whose write has ended with ``failure``."""
+        try:
+            self.driver.delete(location)
+        except errors.StoreError as error:
+            errors.mark_leftovers(failure)
+            LOG.warning("store %s: the data of a failed write could not be removed: %s", self.id, error)
 
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Return the bytes of ``location`` from ``offset``, at most ``length`` (None: to the end).
@@ -167,6 +181,14 @@ class Store:
             else:
                 data = cut(self.driver.read(location), offset, length, location)
         return data if isinstance(data, FileRange) else _NamedChunks(self, data)
+
+    def is_owner(self, location: str) -> bool:
+        """Return whether the backend says that the data is in this store; False if it does not answer."""
+        try:
+            return self.driver.is_owner(location)
+        except errors.StoreError as error:
+            LOG.info("store %s: whether it holds a location is not known: %s", self.id, error)
+            return False
 
     def size(self, location: str) -> int:
         """Return the size in bytes at ``location``. Raises NotFound, BadStoreUri, RemoteServiceUnavailable."""

@@ -104,10 +104,18 @@ class Stores:
     def for_location(self, uri: str, store_id: str | None = None) -> Store:
         """Return the store that holds ``uri``.
 
-        It is the store ``store_id``, else the one with the longest matching prefix. A store whose driver cannot be
-        loaded may have any scheme. Raises UnknownStore, UnknownScheme (also for a store of another scheme), BadStoreUri
-        if a store has the scheme but none has a matching prefix.
+        It is the store ``store_id``, else the one with the longest matching prefix. If several have it, their backends
+        are asked; where none knows it is the first. A store whose driver cannot be loaded may have any scheme. Raises
+        UnknownStore, UnknownScheme (also for a store of another scheme), BadStoreUri if a store has the scheme but none
+        has a matching prefix.
         """
+        fitting = self._fitting(uri, store_id)
+        if len(fitting) == 1:
+            return fitting[0]
+        return next((store for store in fitting if store.is_owner(uri)), fitting[0])
+
+    def _fitting(self, uri: str, store_id: str | None) -> list[Store]:
+        """Return the stores that fit best, at least one; errors as ``for_location``."""
         scheme = _scheme(uri)
         stores = [self.get(store_id)] if store_id else list(self._stores.values())
         if not (store_id and not stores[0].driver.schemes):
@@ -115,14 +123,14 @@ class Stores:
         if not stores:
             raise errors.UnknownScheme(scheme=scheme)
         if store_id:
-            return stores[0]
-        best = max(stores, key=lambda store: _match(store, uri))
-        if not _match(best, uri):
+            return stores[:1]
+        longest = max(_match(store, uri) for store in stores)
+        if not longest:
             raise errors.BadStoreUri(location=uri, reason="it is in no configured store")
-        return best
+        return [store for store in stores if _match(store, uri) == longest]
 
     def validate_user_location(self, uri: str, *, trusted: bool = False) -> Store:
-        """Return the store of a location that a caller wants to add; does not access a backend.
+        """Return the store of a location that a caller wants to add; accesses a backend only as ``for_location``.
 
         Users may add those that the driver allows them, ``trusted`` callers (administrators and services) any location
         of a configured store. Raises BadStoreUri for a malformed URI and for locations that the caller may not add,
@@ -150,7 +158,7 @@ class Stores:
     def _rank(self, location: HasLocation) -> float:
         named = location.metadata.get("store")
         try:
-            return -self.for_location(location.url, str(named) if named else None).weight
+            return -self._fitting(location.url, str(named) if named else None)[0].weight
         except errors.StoreError:
             return float("inf")
 

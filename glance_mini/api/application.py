@@ -75,7 +75,7 @@ class Application:
                 "info": InfoController(conf, domain),
                 "schema": SchemaController(schemas),
                 "metadef_namespaces": NamespacesController(conf, domain),
-                "metadef_types": ResourceTypesController(domain),
+                "metadef_types": ResourceTypesController(conf, domain),
                 "metadef_properties": PropertiesController(conf, domain),
                 "metadef_objects": ObjectsController(conf, domain),
                 "metadef_tags": TagsController(conf, domain),

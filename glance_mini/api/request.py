@@ -52,9 +52,9 @@ class Request(webob.Request):
             return path
         return "/".join(part.replace("/", ESCAPED_SLASH) for part in parts)[-len(path) :]
 
-    def json_object(self) -> dict[str, object]:
-        """Return the body, a JSON object; Invalid for anything else, BodyTooLarge."""
-        value = self._load_json()
+    def json_object(self, limit: int | None = None) -> dict[str, object]:
+        """Return the body, a JSON object; Invalid for anything else, BodyTooLarge for more than ``limit`` bytes."""
+        value = self._load_json(limit)
         if not isinstance(value, dict):
             _refuse("it must be an object")
         return value
@@ -66,8 +66,8 @@ class Request(webob.Request):
             _refuse("it must be an array")
         return value
 
-    def _load_json(self) -> object:
-        text = body.read_all(self.environ, self.max_json_body)
+    def _load_json(self, limit: int | None = None) -> object:
+        text = body.read_all(self.environ, self.max_json_body if limit is None else limit)
         if not text:
             _refuse("it is empty")
         try:

@@ -3,7 +3,6 @@
 The files are the only truth about what is cached. Errors are OSError.
 """
 
-import fcntl
 import os
 import secrets
 import shutil
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from glance_mini.cache import entry as files
 from glance_mini.cache.entry import BLOCK, DATA, INDEX, Entry
-from glance_mini.cache.locks import node_lock
+from glance_mini.cache.locks import hold, node_lock
 
 _SLACK = 20
 """When images make room, so much more than is needed, as a part of the limit, that the next ones need not look."""
@@ -292,12 +291,5 @@ def _holding(directory: Path) -> Iterator[bool]:
     except FileNotFoundError:
         yield False
         return
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(descriptor)
+    with hold(descriptor, wait=False) as is_held:
+        yield is_held

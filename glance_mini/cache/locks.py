@@ -45,7 +45,13 @@ def find_lock(descriptor: int, start: int, length: int = 1) -> int | None:
 @contextmanager
 def node_lock(path: Path, *, wait: bool = True) -> Iterator[bool]:
     """Hold the lock of the file ``path`` during the block; yields whether it is held, which is certain if it waits."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with hold(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), wait=wait) as is_held:
+        yield is_held
+
+
+@contextmanager
+def hold(descriptor: int, *, wait: bool) -> Iterator[bool]:
+    """Hold the lock of an open file or directory during the block, and close it then; yields as ``node_lock``."""
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -16,6 +16,7 @@ from glance_mini.cmd import (
     manage_layers,
     manage_migration,
     manage_quota,
+    manage_registry,
     manage_users,
 )
 
@@ -30,6 +31,7 @@ _GROUPS = (
     manage_cache,
     manage_backup,
     manage_migration,
+    manage_registry,
 )
 
 

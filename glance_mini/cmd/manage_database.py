@@ -18,6 +18,7 @@ from glance_mini.cmd import manage_metadefs
 from glance_mini.cmd.console import FAILED, Subparsers, add_command, load_configuration
 from glance_mini.cmd.output import Record
 from glance_mini.cmd.progress import Report
+from glance_mini.conf.database import has_database
 from glance_mini.db.interface import DataAccess
 from glance_mini.db.sqlalchemy import faults, relocation, schema
 from glance_mini.db.sqlalchemy.database import Database
@@ -123,6 +124,8 @@ def _wait_until_reached(engine: Engine, retries: int, pause: float) -> None:
 
 @contextmanager
 def _engine(conf: cfg.ConfigOpts) -> Iterator[Engine]:
+    if not has_database(conf):
+        raise ConfigurationError(reason="This node has no database; run the command on a node of the registry.")
     engine = open_engine(conf)
     try:
         yield engine

@@ -5,20 +5,18 @@ The form is that of the body with which the API creates a namespace.
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote
 
 import orjson
 
+from glance_mini.api.v2.metadefs.bodies import to_content
 from glance_mini.api.v2.schemas.metadefs import namespace_schema
 from glance_mini.api.v2.schemas.strict import StrictValidator
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.metadefs import (
     Association,
-    Definition,
-    Namespace,
     NamespaceContent,
     ObjectDefinition,
     PropertyDefinition,
@@ -62,7 +60,10 @@ def read_file(path: Path) -> NamespaceContent:
     for found in StrictValidator({"type": "object", **namespace_schema()}).iter_errors(document):
         place = "".join(f"{each}: " for each in found.absolute_path)
         raise Invalid(reason=f"{path}: {place}{found.message}")
-    content = to_content(document)
+    try:
+        content = to_content(document)
+    except Invalid as error:
+        raise Invalid(reason=f"{path}: {error}") from error
     for parts in (content.associations, content.objects, content.tags):
         names = Counter(each.name for each in parts)
         for name in names - Counter(set(names)):
@@ -77,36 +78,6 @@ def write_file(directory: Path, content: NamespaceContent) -> Path:
     partial.write_bytes(orjson.dumps(to_document(content), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     os.replace(partial, path)
     return path
-
-
-def to_content(document: Document) -> NamespaceContent:
-    """Return the namespace of a document that is valid by the schema."""
-    name = str(document["namespace"])
-    return NamespaceContent(
-        Namespace(
-            name,
-            _text(document, "display_name"),
-            _text(document, "description"),
-            _text(document, "visibility") or "private",
-            bool(document.get("protected", False)),
-            _text(document, "owner"),
-        ),
-        tuple(
-            Association(str(each["name"]), _text(each, "prefix"), _text(each, "properties_target"))
-            for each in _list(document, "resource_type_associations")
-        ),
-        tuple(PropertyDefinition(key, value) for key, value in _definitions(document).items()),
-        tuple(
-            ObjectDefinition(
-                str(each["name"]),
-                _text(each, "description"),
-                tuple(map(str, _list(each, "required"))),
-                _definitions(each),
-            )
-            for each in _list(document, "objects")
-        ),
-        tuple(TagDefinition(str(each["name"])) for each in _list(document, "tags")),
-    )
 
 
 def to_document(content: NamespaceContent) -> Document:
@@ -154,18 +125,3 @@ def _name(part: Association | PropertyDefinition | ObjectDefinition | TagDefinit
 
 def _without_empty(document: Document) -> Document:
     return {key: value for key, value in document.items() if value is not None and value not in ([], {})}
-
-
-def _text(values: Mapping[str, object], key: str) -> str | None:
-    value = values.get(key)
-    return None if value is None else str(value)
-
-
-def _list(document: Document, key: str) -> Iterable[Document]:
-    found = document.get(key)
-    return found if isinstance(found, list) else []
-
-
-def _definitions(document: Document) -> dict[str, Definition]:
-    found = document.get("properties")
-    return found if isinstance(found, dict) else {}

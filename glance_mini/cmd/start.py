@@ -27,7 +27,7 @@ from glance_mini.cmd.logs import log_as_configured, log_early
 from glance_mini.cmd.reloading import StoreReader
 from glance_mini.cmd.serve.server import ServerSettings, run
 from glance_mini.cmd.serve_arguments import apply_arguments
-from glance_mini.conf.database import sqlite_file
+from glance_mini.conf.database import has_database, sqlite_file
 from glance_mini.conf.paste_deploy import authentication
 from glance_mini.conf.server import host_and_port
 from glance_mini.standalone.clouds import CLOUD
@@ -48,11 +48,13 @@ _MODULES = (
     "glance_mini.bootstrap",
     "glance_mini.cmd.access_log",
     "glance_mini.cmd.worker",
-    "glance_mini.db.sqlalchemy.access",
     "glance_mini.jobs.import_image",
     "glance_mini.layers.location",
 )
 """What takes most of the time to import; each process imports the rest for itself."""
+
+_DATA_MODULES = {True: "glance_mini.db.sqlalchemy.access", False: "glance_mini.db.remote"}
+"""The same for the data access: whether the node has a database, and the module."""
 
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _FLAVORS_OF_CLOUD = ("token", "none")
@@ -122,9 +124,9 @@ def endpoint_of(bind: str, is_tls: bool) -> str:
 @contextlib.contextmanager
 def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[Path]:
     """Prepare the tables and the state directory of the service; yield the directory for metrics."""
-    database = sqlite_file(conf.database.connection)
+    database = sqlite_file(conf.database.connection) if has_database(conf) else None
     if source.state is None:
-        with tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory, _imported(directory):
+        with tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory, _imported(directory, conf):
             run_in_child(lambda: _rehearse(conf, None))
             with _database_locked(database):
                 yield Path(directory)
@@ -132,7 +134,7 @@ def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[P
     state = source.state
     with state.lock(), _database_locked(database):
         state.prepare_clients(endpoint, conf.server.tls_certificate)
-        with _imported(str(state.metrics)):
+        with _imported(str(state.metrics), conf):
             run_in_child(lambda: _rehearse(conf, state))
             state.note_path()
             yield state.metrics
@@ -152,12 +154,12 @@ def _validate(conf: cfg.ConfigOpts) -> None:
 
 
 @contextlib.contextmanager
-def _imported(metrics: str) -> Iterator[None]:
+def _imported(metrics: str, conf: cfg.ConfigOpts) -> Iterator[None]:
     """Import what the processes of the service need; their library of metrics is told the directory before."""
     os.makedirs(metrics, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
     try:
-        for name in _MODULES:
+        for name in (*_MODULES, _DATA_MODULES[has_database(conf)]):
             import_module(name)
         # The collector would write to each page that the processes share.
         gc.freeze()
@@ -169,6 +171,13 @@ def _imported(metrics: str) -> Iterator[None]:
 def _rehearse(conf: cfg.ConfigOpts, state: StateDirectory | None) -> None:
     """Prepare the tables and make all parts of the service once, so that each error is reported once."""
     from glance_mini.bootstrap import rehearse
+
+    if has_database(conf):
+        _prepare_tables(conf, state)
+    rehearse(conf)
+
+
+def _prepare_tables(conf: cfg.ConfigOpts, state: StateDirectory | None) -> None:
     from glance_mini.cmd.manage_database import migrate, relocate, require_tables
     from glance_mini.cmd.manage_metadefs import load_default_set
 
@@ -179,7 +188,6 @@ def _rehearse(conf: cfg.ConfigOpts, state: StateDirectory | None) -> None:
         if state.former_path not in (None, str(state.path)):
             relocate(conf, state.former_path, str(state.path))
         load_default_set(conf)
-    rehearse(conf)
 
 
 def _rehearse_stores(conf: cfg.ConfigOpts) -> None:

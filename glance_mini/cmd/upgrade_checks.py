@@ -12,11 +12,13 @@ from sqlalchemy.engine import make_url
 from glance_mini.bootstrap import open_stores
 from glance_mini.cmd.expected import EXPECTED, describe
 from glance_mini.cmd.manage_database import count_locations, find_problem, is_newer
-from glance_mini.conf.database import sqlite_file
+from glance_mini.conf.database import has_database, sqlite_file
 from glance_mini.conf.deprecated import find_deprecated
 from glance_mini.conf.staging import staging_directory
 from glance_mini.conf.validation import examine
+from glance_mini.db.factory import open_data_access
 from glance_mini.domain.staging import STAGING_STORE
+from glance_mini.operations.records import Ping
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.policies.findings import find_superfluous
 
@@ -55,9 +57,15 @@ def check_policies(conf: cfg.ConfigOpts) -> Result:
 
 
 def check_tables(conf: cfg.ConfigOpts) -> Result:
-    """Return whether the tables are those of this release; a necessary migration is a warning."""
+    """Return whether the tables are those of this release, or without a database whether a registry answers.
+
+    A necessary migration is a warning.
+    """
 
     def check() -> Result:
+        if not has_database(conf):
+            _ask_registry(conf)
+            return _DONE
         problem = find_problem(conf)
         if problem is None:
             return _DONE
@@ -97,8 +105,16 @@ def file_system_of(path: Path) -> str | None:
     return kind
 
 
+def _ask_registry(conf: cfg.ConfigOpts) -> None:
+    data = open_data_access(conf)
+    try:
+        data.run(Ping())
+    finally:
+        data.close()
+
+
 def _lost_locations(conf: cfg.ConfigOpts) -> Iterator[str]:
-    if not conf.enabled_backends or find_problem(conf) is not None:
+    if not conf.enabled_backends or not has_database(conf) or find_problem(conf) is not None:
         return
     for store, count in count_locations(conf).items():
         if store is None:
@@ -108,7 +124,9 @@ def _lost_locations(conf: cfg.ConfigOpts) -> Iterator[str]:
 
 
 def _unreachable_staging(conf: cfg.ConfigOpts) -> Iterator[str]:
-    if not conf.enabled_import_methods or make_url(conf.database.connection).get_backend_name() == "sqlite":
+    if not conf.enabled_import_methods:
+        return
+    if has_database(conf) and make_url(conf.database.connection).get_backend_name() == "sqlite":
         # A node with a database of its own has no other one beside it.
         return
     if not conf.staging_is_shared:
@@ -135,7 +153,7 @@ def _full_disks(conf: cfg.ConfigOpts) -> Iterator[str]:
                 free[f"the store {store.id}"] = space
     finally:
         stores.close()
-    database = sqlite_file(conf.database.connection)
+    database = sqlite_file(conf.database.connection) if has_database(conf) else None
     for name, path in (("the database", database and database.parent), ("[task] work_dir", conf.task.work_dir)):
         if path and Path(path).is_dir():
             free[name] = shutil.disk_usage(path).free

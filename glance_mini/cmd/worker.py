@@ -16,6 +16,7 @@ from glance_mini import conf as configuration
 from glance_mini.cmd import console
 from glance_mini.cmd.logs import log_as_configured, log_early
 from glance_mini.cmd.reloading import Load, StoreReader
+from glance_mini.conf.database import has_database
 from glance_mini.conf.validation import validate_start
 
 PROGRAM = "glance-mini-worker"
@@ -38,8 +39,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(arguments: argparse.Namespace) -> int:
-    from glance_mini.cmd.manage_database import require_tables
-
     source = console.find_source(arguments)
     if source.state is not None:
         # As in the service itself, only the owner may read new files in a state directory.
@@ -54,7 +53,10 @@ def _work(arguments: argparse.Namespace) -> int:
     conf = load()
     log_early()
     validate_start(conf)
-    require_tables(conf)
+    if has_database(conf):
+        from glance_mini.cmd.manage_database import require_tables
+
+        require_tables(conf)
     return run_worker(conf, load)
 
 

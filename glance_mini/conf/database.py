@@ -12,7 +12,8 @@ OPTS = [
         "data_access",
         default="sqlalchemy",
         help="The data access: the name of an installed backend (entry points ``glance_mini.data_access``). "
-        "``sqlalchemy`` uses the database at ``connection``.",
+        "``sqlalchemy`` uses the database at ``connection``; ``registry`` sends each call to a registry service "
+        "([registry]), so that this node has no access to the database.",
     ),
     cfg.StrOpt(
         "connection",
@@ -94,6 +95,11 @@ OPTS = [
         help="Seconds that a write to SQLite waits for another process's write.",
     ),
 ]
+
+
+def has_database(conf: cfg.ConfigOpts) -> bool:
+    """Return whether this node reaches the database itself, and not through a registry."""
+    return bool(conf.database.data_access != "registry")
 
 
 def sqlite_file(connection: str | None) -> Path | None:

@@ -4,7 +4,6 @@ Plugins and libraries declare theirs by entry points of the group ``oslo.config.
 configuration that needs them, because that imports the libraries.
 """
 
-import os
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from oslo_config import cfg
 
 from glance_mini.conf import MODULES
-from glance_mini.conf.lines import Line, normalized
+from glance_mini.conf.lines import Line, library_value, normalized
 from glance_mini.domain.errors import ConfigurationError
 from glance_mini.domain.staging import STAGING_STORE
 from glance_mini_store.errors import StoreError
@@ -164,16 +163,10 @@ def _add_authentication(known: KnownOptions, section: str, lines: Sequence[Line]
     from keystoneauth1.exceptions import NoMatchingPlugin
 
     known.add(section, loading.get_auth_common_conf_options())
-    where = _value(lines, section, "auth_section") or section
+    where = library_value(lines, section, "auth_section") or section
     known.add(where, [*loading.get_auth_common_conf_options(), *loading.get_session_conf_options()])
-    name = _value(lines, where, "auth_type")
+    name = library_value(lines, where, "auth_type")
     try:
         known.add(where, loading.get_auth_plugin_conf_options(name) if name else ())
     except NoMatchingPlugin as error:
         raise ConfigurationError(reason=f"[{where}] auth_type: keystoneauth has no plugin '{name}'") from error
-
-
-def _value(lines: Sequence[Line], section: str, name: str) -> str | None:
-    """Return the value of an option that no code has registered yet; the environment wins, as in oslo.config."""
-    found = [line.value for line in lines if (line.section, line.name) == (normalized(section), name)]
-    return os.environ.get(f"OS_{section.upper()}__{name.upper()}", found[-1] if found else None)

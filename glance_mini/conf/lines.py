@@ -1,6 +1,9 @@
 """The lines of the configuration files, with their numbers; oslo.config itself keeps none."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from oslo_config import cfg, iniparser
 
@@ -25,7 +28,15 @@ class Line:
 
 def read_lines(conf: cfg.ConfigOpts) -> list[Line]:
     """Return the lines of the files that ``conf`` was read from, in the order in which later ones win."""
-    return [line for path in conf.config_file for line in _Reader(path).read()]
+    # In the order of oslo.config: the files of a directory come by name after those that are named.
+    directories = sorted(str(file) for folder in conf.config_dir or () for file in Path(folder).glob("*.conf"))
+    return [line for path in (*conf.config_file, *directories) for line in _Reader(path).read()]
+
+
+def library_value(lines: Sequence[Line], section: str, name: str) -> str | None:
+    """Return the value of an option that no code has registered yet; the environment wins, as in oslo.config."""
+    found = [line.value for line in lines if (line.section, line.name) == (normalized(section), name)]
+    return os.environ.get(f"OS_{section.upper()}__{name.upper()}", found[-1] if found else None)
 
 
 def normalized(section: str) -> str:

@@ -12,7 +12,9 @@ from pathlib import Path
 from oslo_config import cfg
 
 from glance_mini.conf import MODULES
+from glance_mini.conf.database import has_database
 from glance_mini.conf.image_cache import CENTRALIZED_DB, is_central
+from glance_mini.conf.logins import missing_logins
 from glance_mini.conf.paste_deploy import NO_AUTHENTICATION, authentication, cache_suffix
 from glance_mini.conf.server import host_and_port, is_loopback
 from glance_mini.conf.staging import staging_directory
@@ -45,6 +47,11 @@ def examine(conf: cfg.ConfigOpts) -> Findings:
     except ConfigurationError as error:
         return Findings((*problems, str(error)), ())
     warnings = () if is_strict else unknown.wrong
+    if not problems and not has_database(conf) and conf.database.connection:
+        warnings += (
+            "[database] connection is not used with data_access = registry; without it this node holds no "
+            "credentials of the database",
+        )
     if unknown.ignored:
         warnings += (f"These settings have no effect here: {', '.join(unknown.ignored)}",)
     return Findings((*problems, *(unknown.wrong if is_strict else ())), warnings)
@@ -53,6 +60,12 @@ def examine(conf: cfg.ConfigOpts) -> Findings:
 def validate(conf: cfg.ConfigOpts) -> None:
     """Check that the service can start with ``conf``; raises ConfigurationError, which names all that is wrong."""
     refuse(examine(conf).problems)
+
+
+def validate_registry(conf: cfg.ConfigOpts) -> None:
+    """Check that a registry can start with ``conf``, and log the warnings; raises ConfigurationError."""
+    validate_start(conf)
+    refuse(tuple(_registry_service(conf)))
 
 
 def validate_start(conf: cfg.ConfigOpts) -> None:
@@ -139,6 +152,19 @@ def _tls(conf: cfg.ConfigOpts) -> Iterator[str]:
             yield f"[server] {name}: {path} cannot be read: {error.strerror}"
 
 
+def _registry_service(conf: cfg.ConfigOpts) -> Iterator[str]:
+    service = conf.registry_service
+    for name in ("certificate", "key", "client_ca"):
+        if not service[name]:
+            yield f"[registry_service] {name} is not set"
+    try:
+        host_and_port(service.bind)
+    except ValueError as error:
+        yield f"[registry_service] bind: {error}"
+    if not has_database(conf):
+        yield "[database] data_access: a registry needs the database itself, and not another registry"
+
+
 def _transfers(conf: cfg.ConfigOpts) -> Iterator[str]:
     if conf.server.max_transfers >= conf.server.threads:
         yield (
@@ -196,4 +222,5 @@ _RULES: tuple[Callable[[cfg.ConfigOpts], Iterator[str]], ...] = (
     _import_methods,
     _priorities,
     _cache,
+    missing_logins,
 )

@@ -7,7 +7,7 @@ them.
 import logging
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -35,6 +35,10 @@ class NotWritten(GlanceMiniError):
         self.failures = failures
 
 
+class _Broken(Exception):
+    """The stream has ended early; each store gets an error of its own, because a driver may mark it."""
+
+
 @dataclass(frozen=True)
 class Copies:
     """The result of one stream: size in bytes, hex digests by algorithm, and by store id the copy or the error."""
@@ -53,12 +57,13 @@ def write_to_stores(
     algorithms: Sequence[str] = (),
     observers: Sequence[Observer] = (),
     may_fail: int = 0,
+    leave: Callable[[Store], None] = lambda store: None,
 ) -> Copies:
     """Write ``chunks`` (``size`` bytes, None: unknown) under ``name`` to every store and return the copies.
 
     ``stores`` may be empty. An error of a store is its outcome; raises NotWritten as soon as more than ``may_fail``
     have failed. Raises SizeMismatch and what ``chunks`` or an observer raises. After any error, nothing is left in the
-    stores that still answer. Blocks.
+    stores that still answer, and ``leave`` is called with each of the others that may have kept data. Blocks.
     """
     lanes = [_Lane(store, name, size, is_copy=number > 0) for number, store in enumerate(stores)]
     try:
@@ -69,7 +74,7 @@ def write_to_stores(
     except BaseException as error:
         for lane in lanes:
             lane.end(error)
-        _discard(lanes)
+        _discard(lanes, leave)
         raise
     return Copies(count, digests, {lane.store.id: lane.result() for lane in lanes})
 
@@ -108,13 +113,18 @@ def _check_failures(lanes: Sequence["_Lane"], may_fail: int) -> None:
         raise NotWritten(failures)
 
 
-def _discard(lanes: Sequence["_Lane"]) -> None:
+def _discard(lanes: Sequence["_Lane"], leave: Callable[[Store], None]) -> None:
     for lane in lanes:
         if isinstance(lane.outcome, Stored):
             try:
                 lane.store.delete(lane.outcome.location)
+            except store_errors.NotFound:
+                continue
             except store_errors.StoreError as error:
                 LOG.warning("Unwanted data in store %s could not be removed: %s", lane.store.id, error)
+                leave(lane.store)
+        elif lane.outcome is not None and store_errors.has_leftovers(lane.outcome):
+            leave(lane.store)
 
 
 class _Lane:
@@ -162,4 +172,4 @@ class _Lane:
             yield block
         self._is_ended = True
         if block is not None:
-            raise block
+            raise _Broken from block

@@ -63,7 +63,10 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image with everything the service knows about it; sizes in bytes, times in UTC without a zone."""
+    """An image with everything the service knows about it; sizes in bytes, times in UTC without a zone.
+
+    ``version`` is the number of its changes when it was read.
+    """
 
     id: str
     created_at: datetime
@@ -87,9 +90,10 @@ class Image:
     properties: Mapping[str, str | None] = field(default_factory=lambda: NO_PROPERTIES)
     locations: tuple[Location, ...] = ()
     deleted_at: datetime | None = None
+    version: int = field(default=0, compare=False)
 
 
-_OTHERS = ("tags", "properties", "locations", "deleted_at")
+_OTHERS = ("tags", "properties", "locations", "deleted_at", "version")
 PLAIN_FIELDS = tuple(name for name in Image.__slots__ if name not in _OTHERS)
 """The fields that clients, events and policy rules see by the same names, in the order of Image's arguments."""
 

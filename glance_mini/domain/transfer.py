@@ -7,13 +7,22 @@ the data and resets the image.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID, uuid5
 
 from glance_mini.domain.image import Location
+
+_REMAINS = UUID("6f3f2f64-5d0c-4f0e-9a37-2f1d4c8f7b10")
+"""The namespace of the ids of remains."""
+
+REMAINS_BEGAN = datetime(1970, 1, 2)
+"""When remains began: before all transfers, so that their end does not change an image that has a transfer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One upload in progress: ``name`` is the name of its data in the store, ``reserved`` its reserved quota in bytes.
+    """One upload in progress, or what an ended write has left.
+
+    ``name`` is the name of its data in the store, ``reserved`` its reserved quota in bytes.
 
     ``node_url`` is the URL of the node on whose own disk it writes, None if all nodes can access the data. The
     times are None until the row exists.
@@ -29,6 +38,17 @@ class Transfer:
     started_at: datetime | None = None
     lease_until: datetime | None = None
     node_url: str | None = None
+
+    @property
+    def is_remains(self) -> bool:
+        """Whether it is no upload but names what an ended write has left, which counts as no upload."""
+        return self.started_at == REMAINS_BEGAN
+
+
+def remains_of(image_id: str, project_id: str | None, store: str, name: str) -> Transfer:
+    """Return the transfer that names what an ended write has left under ``name``: always the same for one place."""
+    id_ = str(uuid5(_REMAINS, f"{store}/{name}"))
+    return Transfer(id_, image_id, project_id, "", store, name, reserved=0, started_at=REMAINS_BEGAN)
 
 
 @dataclass(frozen=True, slots=True)

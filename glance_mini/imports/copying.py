@@ -6,7 +6,7 @@ at once is limited, the other stores follow in groups, from that file or from a 
 
 import copy
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +18,11 @@ from glance_mini.content.fanout import NotWritten, Outcome, write_to_stores
 from glance_mini.content.hashes import ExpectedHashes, ImageHashes
 from glance_mini.content.inspection import Inspection, InspectionRules
 from glance_mini.content.signatures import SignatureCheck
+from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.domain.image import Image
+from glance_mini.domain.transfer import remains_of
 from glance_mini.imports.methods import Source
+from glance_mini.operations.records import LeaveRemains
 from glance_mini.workers.base import Control
 from glance_mini.workers.progress import REPORT_SECONDS, Progress
 from glance_mini_store import errors as store_errors
@@ -28,9 +31,11 @@ from glance_mini_store.caller import Caller
 from glance_mini_store.checked_stream import Observer
 from glance_mini_store.store import Store, Stored
 from glance_mini_store.stores import Stores
-from glance_mini_store.streams import BLOCK, close
+from glance_mini_store.streams import FILE_BLOCK, close
 
 LOG = logging.getLogger(__name__)
+
+Leave = Callable[[LeaveRemains], None]
 
 
 @dataclass(frozen=True)
@@ -64,25 +69,33 @@ class Copier:
         at_once: int | None = None,
         report_seconds: float = REPORT_SECONDS,
         buffers: Buffers | None = None,
+        leave: Leave = lambda call: None,
     ) -> None:
-        """``at_once``: how many stores are written at once, None: all. ``report_seconds`` as for Progress."""
+        """``at_once``: how many stores are written at once, None: all. ``report_seconds`` as for Progress.
+
+        ``leave`` takes note of data that could not be removed.
+        """
         self.buffers = buffers or Buffers()
         self._stores = stores
         self._rules = rules
         self._at_once = at_once
         self._report_seconds = report_seconds
         self.hashes = hashes
+        self._leave = leave
+        self._image_id = ""
         self._caller = Caller()
 
     @classmethod
-    def from_config(cls, conf: cfg.ConfigOpts, stores: Stores, buffers: Buffers) -> Self:
+    def from_config(cls, conf: cfg.ConfigOpts, stores: Stores, buffers: Buffers, leave: Leave) -> Self:
         """Return a copier for ``stores`` as configured; each copy takes a share of ``buffers``."""
         at_once = conf.image_import_opts.max_parallel_stores or None
-        return cls(stores, InspectionRules.from_config(conf), ImageHashes.from_config(conf), at_once, buffers=buffers)
+        rules, hashes = InspectionRules.from_config(conf), ImageHashes.from_config(conf)
+        return cls(stores, rules, hashes, at_once, buffers=buffers, leave=leave)
 
-    def for_project(self, project_id: str | None) -> Self:
-        """Return this copier for data that belongs to a project, in stores that know projects."""
+    def for_image(self, image_id: str, project_id: str | None) -> Self:
+        """Return this copier for the data of an image, which belongs to a project in stores that know projects."""
         other = copy.copy(self)
+        other._image_id = image_id
         other._caller = Caller(project_id)
         return other
 
@@ -99,7 +112,8 @@ class Copier:
         """Copy ``source``, the data of ``image``, into the stores under ``name``. Blocks.
 
         Raises UnsafeContent, HashMismatch, SignatureInvalid, NotWritten if more than ``may_fail`` stores failed, and
-        what the source and ``control`` raise; then ``name`` is left in none of the stores that still answer. Raises
+        what the source and ``control`` raise; then ``name`` is left in none of the stores that still answer, and what
+        the others may have kept is left to a reaper. Raises
         NotWritten also if all stores of the first group failed and the others were not tried, because the source
         cannot be read again. The source is always closed.
         """
@@ -126,6 +140,9 @@ class Copier:
                 if isinstance(error, NotWritten):
                     raise NotWritten({**_failures(outcomes), **error.failures}) from error
                 raise
+            for store_id, failure in _failures(outcomes).items():
+                if store_errors.has_leftovers(failure):
+                    self._leave_remains(name, store_id)
             return replace(copied, outcomes={store: outcomes[store] for store in store_ids})
 
     def progress(self, control: Control, verb: str, size: int | None) -> Progress:
@@ -133,13 +150,20 @@ class Copier:
         return Progress(control, verb, size, self._report_seconds)
 
     def discard(self, names: Iterable[str], store_ids: Sequence[str]) -> None:
-        """Remove unrecorded data under ``names``; errors of stores are logged."""
+        """Remove unrecorded data under ``names``; where a store fails it is left to a reaper."""
         for name in names:
             for store in store_ids:
                 try:
                     self._store(store).discard(name)
                 except store_errors.StoreError as error:
                     LOG.warning("The remains of an import, %s, could not be removed: %s", name, error)
+                    self._leave_remains(name, store)
+
+    def _leave_remains(self, name: str, store_id: str) -> None:
+        try:
+            self._leave(LeaveRemains(remains_of(self._image_id, self._caller.project_id, store_id, name)))
+        except GlanceMiniError as error:
+            LOG.warning("What is left of %s in store %s is not noted: %s", name, store_id, error)
 
     def _store(self, store_id: str) -> Store:
         return self._stores.get(store_id).for_caller(self._caller)
@@ -169,6 +193,7 @@ class Copier:
             algorithms=self.hashes.algorithms,
             observers=_observers(inspection, source.signature, expected_hashes, source.expected_hashes),
             may_fail=may_fail,
+            leave=lambda store: self._leave_remains(name, store.id),
         )
         virtual_size = inspection.virtual_size if inspection else None
         return Copied(copies.size, virtual_size, copies.digests, copies.outcomes)
@@ -230,7 +255,7 @@ class Copier:
 def read_file(path: Path) -> Iterator[bytes]:
     """Yield the bytes of a local file."""
     with path.open("rb", buffering=0) as file:
-        while block := file.read(BLOCK):
+        while block := file.read(FILE_BLOCK):
             yield block
 
 

@@ -63,7 +63,7 @@ class ImportJob(JobType):
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack) -> Self:
-        copier = Copier.from_config(conf, services.stores, cls._buffers(services))
+        copier = Copier.from_config(conf, services.stores, cls._buffers(services), services.data.run)
         preparation = Preparation(
             cls._load_methods(conf, services),
             load_plugins(conf),
@@ -173,7 +173,7 @@ class ImportJob(JobType):
 
     def _copier_of(self, plan: Plan) -> Copier:
         """Return the copier for the project to which the data belongs, for stores that know projects."""
-        return self._copier.for_project(plan.owner)
+        return self._copier.for_image(str(plan.job.image_id), plan.owner)
 
     def _missing(self, plan: Plan, image: Image) -> list[str]:
         """Return the stores in which the image has no data yet, in their order."""

@@ -35,12 +35,16 @@ class AuthLayer(Layer):
 
     def around(self, context: Context, op: Operation[R]) -> R:
         """Hand on the operation if the caller may write and owns the target, where that is needed; else Forbidden."""
+        self.permit(context, op)
+        return self.below(context, op)
+
+    def permit(self, context: Context, op: Operation[object]) -> None:
+        """Raise Forbidden if the caller may not write, or does not own the target where that is needed."""
         _require_writer(context)
         if isinstance(op, NamespaceOperation) and not _owns_namespace(context, op.target):
             raise Forbidden(reason="You are not permitted to change this namespace.")
         if isinstance(op, ImageOperation) and op.for_owner and not _owns(context, op.target):
             raise Forbidden(reason="You are not permitted to change this image.")
-        return self.below(context, op)
 
     def load_image(self, context: Context, op: LoadImage) -> Image:
         is_service = op.purpose in _FOR_SERVICES and "service" in context.roles

@@ -62,6 +62,12 @@ class Layer:
             own = getattr(self, "around", None)
         return own
 
+    def permit(self, context: Context, op: Operation[object]) -> None:
+        """Raise what this layer refuses, whatever the values of ``op`` are; its target is loaded.
+
+        The stack asks before values are checked that are dear to check. The method of the operation decides again.
+        """
+
     def hides(self, context: Context, image: Image) -> bool:
         """Return whether the caller may not know that ``image``, which ``load_image`` has found, exists.
 

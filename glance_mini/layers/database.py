@@ -66,7 +66,7 @@ class DatabaseLayer(Layer):
 
     def delete_image(self, context: Context, op: images.DeleteImage) -> Image:
         if self._scrub_after is None or op.target.status not in _WITH_DATA:
-            return self._run(context, MarkDeleted(op.image_id))
+            return self._run(context, MarkDeleted(op.image_id, op.target))
         job = new_job(context, SCRUB, {}, image_id=op.image_id, priority=self._scrub_priority)
         return self._run(context, MoveToTrash(op.image_id, self._scrub_after, job))
 

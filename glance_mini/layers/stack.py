@@ -4,7 +4,8 @@ Loading fails closed: any error in a layer stops the start with a message that n
 because a silently missing layer would be a security hole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -50,14 +51,35 @@ class Stack:
         """
         if op.writes:
             context = context.caused_by(op.name, op.store if isinstance(op, UploadData) else None)
+        op = self._with_target(context, op)
+        with self._hiding(context, op):
+            return self._first[op.name](context, op)
+
+    def permit(self, context: Context, op: Operation[object]) -> None:
+        """Raise what the layers refuse the caller whatever the values of ``op`` are; errors as ``call``.
+
+        It is for values that are dear to check: nobody pays for those of a caller who may not send any.
+        """
+        op = self._with_target(context, op)
+        with self._hiding(context, op):
+            for layer in self._layers:
+                layer.permit(context, op)
+
+    def _with_target(self, context: Context, op: Operation[R]) -> Operation[R]:
+        """Return ``op`` with its image or namespace; raises NotFound if the caller may not see it."""
         if isinstance(op, ImageOperation) and op.image is None:
             wanted = LoadImage(op.image_id, purpose=op.name, of_deleted=op.of_deleted)
-            op = replace(op, image=self._first["load_image"](context, wanted))
-        elif isinstance(op, NamespaceOperation) and op.found is None:
+            return replace(op, image=self._first["load_image"](context, wanted))
+        if isinstance(op, NamespaceOperation) and op.found is None:
             name = LoadNamespace(op.namespace)
-            op = replace(op, found=self._first["load_metadef_namespace"](context, name))
+            return replace(op, found=self._first["load_metadef_namespace"](context, name))
+        return op
+
+    @contextmanager
+    def _hiding(self, context: Context, op: Operation[object]) -> Iterator[None]:
+        """Turn a refusal into NotFound if any layer hides the target of ``op`` from the caller."""
         try:
-            return self._first[op.name](context, op)
+            yield
         except (Forbidden, NotFound) as refusal:
             if isinstance(op, ImageOperation) and any(layer.hides(context, op.target) for layer in self._layers):
                 raise NotFound(kind="image", id=op.image_id) from refusal

@@ -121,7 +121,8 @@ def configured_drivers(conf: cfg.ConfigOpts) -> list[str]:
     """
     probe = cfg.ConfigOpts()
     probe.register_opt(cfg.MultiStrOpt("driver", default=[]), group="oslo_messaging_notifications")
-    probe([], project="glance-mini", default_config_files=conf.config_file or [], default_config_dirs=[])
+    files, directories = conf.config_file or [], conf.config_dir or []
+    probe([], project="glance-mini", default_config_files=files, default_config_dirs=directories)
     names = [driver for driver in probe.oslo_messaging_notifications.driver if driver not in ("", "noop")]
     installed = entry_points(group="oslo.messaging.notify.drivers").names
     if missing := sorted({*names} - installed):

@@ -17,6 +17,7 @@ from glance_mini.operations import (
     metadef_parts,
     metadefs,
     migration,
+    once,
     outbox,
     records,
     tasks,
@@ -39,6 +40,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + outbox.OPERATIONS
     + cache.OPERATIONS
     + migration.OPERATIONS
+    + once.OPERATIONS
 )
 
 DATA_CALLS = tuple(operation for operation in OPERATIONS if issubclass(operation, DataCall))

@@ -1,12 +1,30 @@
 """Base classes of all operations: those that the API calls, and those that the layers send to the database."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar, Generic, TypeVar
 
 from glance_mini.domain.image import Image
 from glance_mini.domain.metadefs import Namespace
 
 R = TypeVar("R", covariant=True)
+
+
+class Role(StrEnum):
+    """What a node may be that reaches the data through a registry; each role is a set of data calls.
+
+    ``migrate`` is for the commands of operators.
+    """
+
+    API = "api"
+    WORKER = "worker"
+    READONLY = "readonly"
+    MIGRATE = "migrate"
+
+
+API: frozenset[Role] = frozenset({Role.API})
+WORKER: frozenset[Role] = frozenset({Role.WORKER})
+MIGRATE: frozenset[Role] = frozenset({Role.MIGRATE})
 
 
 @dataclass(frozen=True)
@@ -27,11 +45,12 @@ class DataCall(Operation[R]):
     """An operation that the data access layer answers directly, by ``DataAccess.run``.
 
     It and its result hold plain values only. ``may_repeat``: whether a second run does no harm after a first one whose
-    answer was lost; this is always true of reads.
+    answer was lost; this is always true of reads. ``callers``: the roles of nodes that may send it to a registry.
     """
 
     internal: ClassVar[bool] = True
     may_repeat: ClassVar[bool] = False
+    callers: ClassVar[frozenset[Role]] = API | WORKER
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,7 @@ class DataQuery(DataCall[R]):
 
     writes: ClassVar[bool] = False
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = frozenset(Role)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from glance_mini.domain.changes import ImageChanges
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.query import EVERYTHING, ImageQuery, Page, Scope
 from glance_mini.domain.quota import NO_LIMITS, Limits
-from glance_mini.operations.base import DataCall, DataQuery, ImageOperation, Operation
+from glance_mini.operations.base import API, MIGRATE, DataCall, DataQuery, ImageOperation, Operation, Role
 
 
 def new_image_id() -> str:
@@ -106,6 +106,7 @@ class RestoreImage(ImageOperation[Image], DataCall[Image]):
     internal: ClassVar[bool] = False
     for_owner: ClassVar[bool] = True
     of_deleted: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = API | MIGRATE
     limits: Limits = NO_LIMITS
 
 

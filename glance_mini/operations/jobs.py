@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from glance_mini.domain.job import NO_JOB_LIMITS, Job, JobLimits
-from glance_mini.operations.base import DataCall, DataQuery, Operation
+from glance_mini.operations.base import API, MIGRATE, WORKER, DataCall, DataQuery, Operation, Role
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class ClaimJob(DataCall[Job | None]):
     """
 
     name: ClassVar[str] = "claim_job"
+    callers: ClassVar[frozenset[Role]] = WORKER
     process: str
     kinds: tuple[str, ...]
     lease: timedelta
@@ -52,6 +53,7 @@ class RenewJobs(DataCall[frozenset[str]]):
 
     name: ClassVar[str] = "renew_jobs"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     process: str
     job_ids: frozenset[str]
     lease: timedelta
@@ -63,6 +65,7 @@ class SaveCheckpoint(DataCall[Job]):
 
     name: ClassVar[str] = "save_checkpoint"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     job: Job
     checkpoint: Mapping[str, object]
     message: str = ""
@@ -76,6 +79,7 @@ class FinishJob(DataCall[Job]):
     """
 
     name: ClassVar[str] = "finish_job"
+    callers: ClassVar[frozenset[Role]] = WORKER
     job: Job
     state: str
     result: Mapping[str, object] | None
@@ -89,6 +93,7 @@ class ReleaseJob(DataCall[None]):
 
     name: ClassVar[str] = "release_job"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     job: Job
     delay: timedelta
     message: str
@@ -102,6 +107,7 @@ class CancelJob(DataCall[Job]):
     """
 
     name: ClassVar[str] = "cancel_job"
+    callers: ClassVar[frozenset[Role]] = API | WORKER | MIGRATE
     job_id: str
     keep: timedelta = timedelta(hours=48)
 
@@ -111,6 +117,7 @@ class RetryJob(DataCall[Job]):
     """Make a failed job pending again with no attempts and return it; raises Conflict in other states, NotFound."""
 
     name: ClassVar[str] = "retry_job"
+    callers: ClassVar[frozenset[Role]] = MIGRATE
     job_id: str
 
 
@@ -120,6 +127,7 @@ class PurgeJobs(DataCall[int]):
 
     name: ClassVar[str] = "purge_jobs"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     max_rows: int
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from glance_mini.domain.metadefs import NamespaceContent
-from glance_mini.operations.base import DataCall, Operation
+from glance_mini.operations.base import MIGRATE, DataCall, Operation, Role
 
 KEEP = "keep"
 """A namespace that exists stays as it is."""
@@ -32,6 +32,7 @@ class WriteNamespaces(DataCall[tuple[str, ...]]):
 
     name: ClassVar[str] = "write_metadef_namespaces"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = MIGRATE
     contents: tuple[NamespaceContent, ...] = ()
     mode: str = KEEP
 
@@ -42,6 +43,7 @@ class RemoveNamespaces(DataCall[int]):
 
     name: ClassVar[str] = "remove_metadef_namespaces"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = MIGRATE
 
 
 OPERATIONS: tuple[type[Operation[object]], ...] = (WriteNamespaces, RemoveNamespaces)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from glance_mini.domain.job import Job
 from glance_mini.domain.metadefs import NamespaceContent
 from glance_mini.domain.migration import BuriedId, ImageRecord, TakenOver
-from glance_mini.operations.base import DataCall, DataQuery, Operation
+from glance_mini.operations.base import MIGRATE, DataCall, DataQuery, Operation, Role
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class TakeOverImages(DataCall[TakenOver]):
 
     name: ClassVar[str] = "take_over_images"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = MIGRATE
     records: tuple[ImageRecord, ...]
     is_rehearsal: bool = False
 
@@ -38,6 +39,7 @@ class BuryImages(DataCall[TakenOver]):
 
     name: ClassVar[str] = "bury_images"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = MIGRATE
     buried: tuple[BuriedId, ...]
     is_rehearsal: bool = False
 
@@ -51,6 +53,7 @@ class TakeOverJobs(DataCall[TakenOver]):
 
     name: ClassVar[str] = "take_over_jobs"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = MIGRATE
     jobs: tuple[Job, ...]
     is_rehearsal: bool = False
 
@@ -65,6 +68,7 @@ class TakeOverNamespaces(DataCall[TakenOver]):
 
     name: ClassVar[str] = "take_over_namespaces"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = MIGRATE
     namespaces: tuple[NamespaceContent, ...]
     resource_types: tuple[str, ...] = ()
     is_rehearsal: bool = False

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from glance_mini.domain.event import Event
-from glance_mini.operations.base import DataCall, DataQuery, Operation
+from glance_mini.operations.base import WORKER, DataCall, DataQuery, Operation, Role
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class TakeEvents(DataCall[tuple[Event, ...]]):
     """
 
     name: ClassVar[str] = "take_events"
+    callers: ClassVar[frozenset[Role]] = WORKER
     process: str
     claim: timedelta
     max_rows: int
@@ -35,6 +36,7 @@ class FinishEvents(DataCall[None]):
 
     name: ClassVar[str] = "finish_events"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     event_ids: tuple[int, ...]
 
 
@@ -44,6 +46,7 @@ class ReleaseEvents(DataCall[None]):
 
     name: ClassVar[str] = "release_events"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     process: str
     event_ids: tuple[int, ...]
 

@@ -15,7 +15,7 @@ from glance_mini.domain.query import EVERYTHING, Scope
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer
-from glance_mini.operations.base import DataCall, DataQuery, Operation
+from glance_mini.operations.base import API, MIGRATE, WORKER, DataCall, DataQuery, Operation, Role
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,13 @@ class SetStatus(DataCall[Image]):
 class MarkDeleted(DataCall[Image]):
     """Mark the image deleted, make its locations and staged data pending deletions, free its quota; return the image.
 
-    A running transfer of the image can no longer record its data. Raises NotFound, Forbidden (protected).
+    A running transfer of the image can no longer record its data. ``seen`` is the image as it was read before, which
+    saves a read if it has not changed. Raises NotFound, Forbidden (protected).
     """
 
     name: ClassVar[str] = "mark_deleted"
     image_id: str
+    seen: Image | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class DeleteFromTrash(DataCall[Image]):
     """
 
     name: ClassVar[str] = "delete_from_trash"
+    callers: ClassVar[frozenset[Role]] = API | WORKER | MIGRATE
     image_id: str
     only_due: bool = False
 
@@ -111,6 +114,7 @@ class PurgeImages(DataCall[int]):
 
     name: ClassVar[str] = "purge_images"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = MIGRATE
     older_than: timedelta
     max_rows: int
 
@@ -140,6 +144,7 @@ class SetProjectLimits(DataCall[None]):
 
     name: ClassVar[str] = "set_project_limits"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = MIGRATE
     project_id: str
     limits: Mapping[str, int | None]
 
@@ -221,6 +226,19 @@ class AbortTransfer(DataCall[None]):
     may_repeat: ClassVar[bool] = True
     transfer: Transfer
     has_remains: bool = False
+
+
+@dataclass(frozen=True)
+class LeaveRemains(DataCall[None]):
+    """Leave data that may be in a store, and cannot be removed now, to a reaper.
+
+    ``remains`` is a transfer without a reservation: see ``transfer.remains_of``. Its image does not change and need not
+    exist. Does nothing if the data has been left already.
+    """
+
+    name: ClassVar[str] = "leave_remains"
+    may_repeat: ClassVar[bool] = True
+    remains: Transfer
 
 
 @dataclass(frozen=True)
@@ -369,6 +387,7 @@ class RecordImport(DataCall[Image]):
 
     name: ClassVar[str] = "record_import"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     job: Job
     data: StoredData
     properties: Mapping[str, str]
@@ -386,6 +405,7 @@ class EndImport(DataCall[Image]):
 
     name: ClassVar[str] = "end_import"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     job: Job
     properties: Mapping[str, str | None]
     status: str | None = None
@@ -411,6 +431,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     IsYoungestTransfer,
     RecordData,
     AbortTransfer,
+    LeaveRemains,
     RenewLeases,
     TakeExpiredTransfers,
     ListRemovals,

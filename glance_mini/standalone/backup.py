@@ -1,10 +1,11 @@
 """Backups of a state directory: one tar file with the database, the configuration, and the image data if wanted.
 
 A backup is consistent while the service runs: the database is copied in one transaction, and a hard link keeps each
-data file that the copy names.
+data file that the copy names, or a copy where it is on another file system. Holes stay holes.
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
@@ -16,6 +17,7 @@ from urllib.parse import unquote
 
 from glance_mini.conf import FILE_NAME
 from glance_mini.domain.errors import ConfigurationError
+from glance_mini.standalone.sparse import add_file, copy_file
 
 _SCHEME = "file://"
 _LOCATIONS = "SELECT value FROM image_locations UNION SELECT value FROM staged_data"
@@ -35,10 +37,10 @@ def write_backup(state: Path, database: Path, target: Path, *, with_images: bool
         left_out = _copy(state, database, temporary, with_images=with_images)
         for path in sorted(state.iterdir()):
             if path.is_file() and not path.name.startswith((".", database.name)) and path.name not in _NOT_SAVED:
-                tar.add(path, path.name)
+                add_file(tar, path, path.name)
         for path in sorted(temporary.rglob("*")):
             if path.is_file():
-                tar.add(path, str(path.relative_to(temporary)))
+                add_file(tar, path, str(path.relative_to(temporary)))
     return left_out
 
 
@@ -118,9 +120,19 @@ def _link_data(state: Path, database: Path, temporary: Path) -> list[Path]:
         link = temporary / path.relative_to(state)
         link.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.link(path, link)
+            _keep(path, link)
         except FileExistsError:
             continue
         except FileNotFoundError:
             missing.append(path)
     return missing
+
+
+def _keep(path: Path, link: Path) -> None:
+    """Link a data file, or copy it if it is on another file system; raises FileNotFoundError, FileExistsError."""
+    try:
+        os.link(path, link)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy_file(path, link)

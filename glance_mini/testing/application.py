@@ -62,10 +62,13 @@ class ApplicationFixture(fixtures.Fixture):
         undo = ExitStack()
         self.addCleanup(undo.close)
         self.services = open_services(self.conf, undo, send=self._events.append if self._listens else None)
-        make_tables(self.backend.engine)
+        self._make_tables()
         self.services.publisher.start()
         self.stack = open_stack(self.conf, self.services, undo)
         self.app = compose(self.conf, self.services, self.stack, [])
+
+    def _make_tables(self) -> None:
+        make_tables(self.backend.engine)
 
     @property
     def backend(self) -> SqlDataAccess:

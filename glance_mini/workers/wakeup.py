@@ -154,6 +154,7 @@ def transport_url(conf: cfg.ConfigOpts) -> str | None:
     # The option belongs to oslo.messaging, which is not imported if no broker is configured.
     probe = cfg.ConfigOpts()
     probe.register_opt(cfg.StrOpt("transport_url", secret=True))
-    probe([], project="glance-mini", default_config_files=conf.config_file or [], default_config_dirs=[])
+    files, directories = conf.config_file or [], conf.config_dir or []
+    probe([], project="glance-mini", default_config_files=files, default_config_dirs=directories)
     url: str | None = probe.transport_url
     return url or None

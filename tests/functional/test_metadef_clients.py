@@ -14,7 +14,7 @@ import testtools
 from glanceclient.shell import OpenStackImagesShell
 
 from glance_mini.standalone.state import StateDirectory
-from glance_mini.testing.data_access.metadefs import ODD_NAMES
+from glance_mini.testing.data_access.metadef_samples import ODD_NAMES
 from tests.functional.service import Client, Service
 from tests.functional.test_start_errors import run
 
@@ -153,6 +153,17 @@ class GlanceTest(MetadefClientTest):
             self.assertEqual(set(), left.keys() & {"properties", "objects"})
             self.glance("md-namespace-delete", name)
         self.assertEqual([], self.namespaces())
+
+    def test_the_library_shows_the_objects_of_a_namespace_as_objects(self):
+        access = {"token": self.service.token, "endpoint": self.service.lines[2]}
+        client = glanceclient.Client("2", **access)
+        client.metadefs_namespace.create(**IMPORTED)
+        (within,) = client.metadefs_namespace.get("Imported")["objects"]
+        alone = client.metadefs_object.get("Imported", "Tuning")
+        for field in ("name", "created_at", "updated_at"):
+            self.assertEqual(alone[field], within[field])
+        self.assertTrue(within["self"].endswith("/namespaces/Imported/objects/Tuning"))
+        self.assertEqual("/v2/schemas/metadefs/object", within["schema"])
 
     def test_the_table_has_each_command(self):
         commands = set(re.findall(r"\bmd-[a-z-]+", self.glance("help")))

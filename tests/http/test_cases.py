@@ -20,13 +20,14 @@ FOLDER = Path(__file__).parent / "cases"
 
 
 class HttpCase(testtools.TestCase):
-    """A case of a table; ``options`` are added to those of the table."""
+    """A case of a table; ``options`` are added to those of the table. ``application`` makes what answers it."""
 
     options: dict[str, dict[str, object]] = {}
+    application = ApplicationFixture
 
     def run_case(self, table: dict[str, Any], case: dict[str, Any]) -> None:
         policy = case.get("policy", table.get("policy", ""))
-        self.service = self.useFixture(ApplicationFixture(options=self._options(table, case), policy=policy))
+        self.service = self.useFixture(self.application(options=self._options(table, case), policy=policy))
         kept: dict[str, str] = {}
         for number, written in enumerate([*table.get("before", ()), *case["steps"]], 1):
             step = Step(written, kept)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from webob import Request
 
 from glance_mini.api.routes import ROUTES
-from glance_mini.testing.data_access.metadefs import ODD_NAMES
+from glance_mini.testing.data_access.metadef_samples import ODD_NAMES
 from tests.http.client import ApplicationTest
 
 ROOT = "/v2/metadefs"
@@ -256,6 +256,14 @@ class ViewTest(MetadefTest):
         self.assertEqual({"name": "bus", **BUS}, self.call(200, "GET", path))
         self.call(404, "GET", f"{ACME}/properties/bus?resource_type={IMAGE}")
 
+    def test_objects_in_a_namespace_look_like_objects_alone_and_can_be_sent_back(self) -> None:
+        (within,) = self.make()["objects"]
+        alone = self.call(200, "GET", f"{ACME}/objects/Tuning")
+        self.assertEqual(alone, within)
+        self.assertEqual((f"{ACME}/objects/Tuning", "/v2/schemas/metadefs/object"), (within["self"], within["schema"]))
+        self.assertEqual({"created_at", "updated_at"}, {*within} & {"created_at", "updated_at"})
+        self.call(201, "POST", NAMESPACES, {"namespace": "Copy", "objects": [within]})
+
     def test_a_namespace_that_fails_half_way_leaves_nothing(self) -> None:
         self.call(409, "POST", NAMESPACES, {**WHOLE, "tags": [{"name": "a"}, {"name": "a"}]})
         self.call(404, "GET", ACME)
@@ -351,6 +359,43 @@ class ViewTest(MetadefTest):
         answer = request.get_response(self.service.app)
         self.assertEqual(200, answer.status_int, (path, answer.text))
         return answer.json
+
+
+class LongBodyTest(MetadefTest):
+    """Bodies that are dear to check: whoever may not send one is told so before."""
+
+    options = {"metadefs": {"max_body_bytes": 100_000}}
+
+    def long(self, length: int = 50_000) -> dict[str, Any]:
+        """Return a body that fits no schema."""
+        return {"unknown": "x" * length}
+
+    def test_who_may_not_change_anything_is_refused_before_the_body_is_checked(self) -> None:
+        self.make()
+        table = [call for call in CHANGES if call.body is not None]
+        for call in table:
+            for caller in ("reader", "member", "other"):
+                self.call(403, call.method, call.path, self.long(), caller)
+            self.call(400, call.method, call.path, self.long())
+        self.assertEqual(9, len(table))
+
+    def test_parts_of_a_namespace_that_is_hidden_are_not_found(self) -> None:
+        self.make(visibility="private")
+        self.call(404, "POST", f"{ACME}/objects", self.long(), "other")
+        self.call(404, "POST", f"{NAMESPACES}/none/objects", self.long())
+
+    def test_the_rule_sees_owner_and_visibility_that_the_body_names(self) -> None:
+        for owner in ("p0", 7, None):
+            self.call(400, "POST", NAMESPACES, {**self.long(), "owner": owner, "visibility": owner})
+
+    def test_a_long_body_that_fits_is_taken(self) -> None:
+        wide = {f"p{number}": BUS for number in range(1000)}
+        self.make(properties=wide)
+        self.assertEqual(wide, self.call(200, "GET", ACME)["properties"])
+
+    def test_a_body_beyond_the_limit_is_refused(self) -> None:
+        for caller in ("member", "admin"):
+            self.call(413, "POST", NAMESPACES, self.long(100_000), caller)
 
 
 class BoundsTest(MetadefTest):

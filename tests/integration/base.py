@@ -8,6 +8,7 @@ import os
 import subprocess
 import uuid
 from pathlib import Path
+from typing import NoReturn
 
 import testtools
 from sqlalchemy import URL, make_url, text
@@ -27,12 +28,14 @@ class ServiceTestCase(testtools.TestCase):
         """Return the variables that tell how to reach the service; ends the test where it does not answer."""
         status = _run(name, "status")
         if status.returncode:
-            missing = f"{name} is missing: {(status.stdout + status.stderr).strip()}"
-            if os.environ.get("CI"):
-                self.fail(missing)
-            self.skipTest(missing)
+            self.lacks(f"{name} is missing: {(status.stdout + status.stderr).strip()}")
         lines = _run(name, "env").stdout.splitlines()
         return dict(line.removeprefix("export ").split("=", 1) for line in lines)
+
+    def lacks(self, reason: str) -> NoReturn:
+        """End the test: a failure in CI, elsewhere a skip; ``reason`` says what is missing."""
+        ends: type[Exception] = self.failureException if os.environ.get("CI") else self.skipException
+        raise ends(reason)
 
     def fresh_database(self, name: str) -> str:
         """Return the address of a new database in ``postgresql`` or ``mariadb``, dropped after the test."""

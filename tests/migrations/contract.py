@@ -71,6 +71,8 @@ ROWS = {
         f" VALUES ('n', '{IMAGE_ID}', 1, true, 2, '2026-01-02 03:04:05', '2026-01-02 03:04:05')",
         f"INSERT INTO cache_queue (node, image_id, queued_at) VALUES ('n', '{IMAGE_ID}', '2026-01-02 03:04:05')",
     ),
+    "0011": ("UPDATE images SET version = version + 1",),
+    "0012": ("INSERT INTO call_keys (id, created_at, result) VALUES ('k', '2026-01-02 03:04:05', 'null')",),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

@@ -16,6 +16,7 @@ STORE = "glance_mini_store"
 FLOORS: dict[str, dict[str, set[str]]] = {
     "ground: values, and what needs nothing but them": {
         "background": set(),
+        "tls": set(),
         "domain": set(),
         "metrics": set(),
         "operations": {"domain"},
@@ -27,7 +28,8 @@ FLOORS: dict[str, dict[str, set[str]]] = {
         "content": {"domain", "metrics", STORE},
     },
     "data, and what follows from its changes": {
-        "db": {"domain", "operations", "plugins"},
+        "db": {"domain", "operations", "plugins", "tls"},
+        "registry": {"domain", "operations", "db", "metrics", "background"},
         "notifications": {"domain", "operations", "db", "metrics", "background"},
         "maintenance": {"domain", "operations", "db", "metrics", "background", STORE},
         "cache": {"domain", "operations", "content", "db", "metrics", "background", STORE},
@@ -57,7 +59,7 @@ FLOORS: dict[str, dict[str, set[str]]] = {
     "the one place that composes": {
         "bootstrap": {
             *("background", "domain", "conf", "content", "fetching", "metrics", "policies"),
-            *("db", "notifications", "maintenance", "cache", "layers", "workers", "imports", STORE),
+            *("db", "registry", "notifications", "maintenance", "cache", "layers", "workers", "imports", STORE),
         },
     },
 }

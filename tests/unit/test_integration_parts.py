@@ -3,14 +3,18 @@
 import os
 import re
 import subprocess
+import unittest
 from pathlib import Path
 
 import testtools
+from fixtures import EnvironmentVariable
+
+from tests.integration.base import ServiceTestCase
 
 ROOT = Path(__file__).parents[2]
 INTEGRATION = ROOT / "tests" / "integration"
 SERVICES = INTEGRATION / "services"
-PARTS = ["storage", "databases", "messaging", "clients"]
+PARTS = ["storage", "databases", "messaging", "clients", "registry"]
 NAMED_SERVICE = re.compile(r'\.(?:service|fresh_database)\("(\w+)"\)')
 
 
@@ -46,6 +50,15 @@ class PartsTest(testtools.TestCase):
             self.assertEqual(set(), named - set(words("bash", SERVICES / "all", "names", part)), part)
 
 
+class MissingTest(testtools.TestCase):
+    def test_what_is_missing_fails_in_ci_and_is_skipped_elsewhere(self):
+        case = ServiceTestCase("id")
+        for value, ends in (("true", AssertionError), ("", unittest.SkipTest), (None, unittest.SkipTest)):
+            with EnvironmentVariable("CI", value):
+                error = self.assertRaises(ends, case.lacks, "the modules are missing")
+            self.assertEqual("the modules are missing", str(error))
+
+
 class RunTest(testtools.TestCase):
     def handed_on(self, *chosen: str) -> list[str]:
         """Return the words that the test runner gets for the ``chosen`` ones."""
@@ -64,6 +77,6 @@ class RunTest(testtools.TestCase):
 
     def test_without_a_part_names_choose_among_all(self):
         self.assertEqual(
-            [r"^(?!tests\.integration\.(storage|databases|messaging|clients)\.)", "test_killed"],
+            [r"^(?!tests\.integration\.(storage|databases|messaging|clients|registry)\.)", "test_killed"],
             self.handed_on("test_killed")[-2:],
         )

@@ -11,11 +11,15 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from gunicorn.http.wsgi import FileWrapper
 
 from glance_mini.cmd.serve.body import BrokenBody, RequestBody, StalledBody
+from glance_mini.cmd.serve.sockets import TLSClientSocket
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
 
 _FILE_BLOCK = 256 * 1024
+
+PEER = "glance_mini.peer_certificate"
+"""The key of a function in the environment: with TLS it returns the client's verified certificate, {} without one."""
 
 
 class FileAnswer(FileWrapper):
@@ -59,6 +63,9 @@ class Adapter:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request. A body error that the application does not catch becomes 400 or 408."""
         environ["wsgi.file_wrapper"] = FileAnswer
+        sock = environ["gunicorn.socket"]
+        if isinstance(sock, TLSClientSocket):
+            environ[PEER] = sock.peer
         answer = _Answer(environ["wsgi.input"], start_response, self._is_stopping)
         try:
             result = self.application(environ, answer.start)

@@ -25,10 +25,12 @@ from gunicorn.http.message import Request
 from gunicorn.http.wsgi import Response
 
 from glance_mini.cmd.serve.background_process import BACKGROUND_CANNOT_START, BackgroundProcess, exit_child
+from glance_mini.cmd.serve.balance import Balance
 from glance_mini.cmd.serve.listeners import CannotListen, listen
 from glance_mini.cmd.serve.settings import ServerSettings
 from glance_mini.cmd.serve.sockets import TLSClientSocket
 from glance_mini.cmd.serve.worker import STOP_SIGNALS, Worker, announce_ready
+from glance_mini.tls import FollowedContext, server_context
 
 __all__ = ["ServerSettings", "run"]
 
@@ -53,7 +55,7 @@ def run(
     Each worker process calls `child_started` and then `make_application`, after the fork; threads started there keep
     running. The application's `close()`, if it has one, is called when the worker has answered its last request, and
     its `log_request`, if it has one, after each answer: with the environment, the status, the bytes of both bodies and
-    the seconds from the head of the request on.
+    the seconds from the head of the request on. The files of the certificates are read again when they change.
     At SIGHUP the application's `read_again()`, if it has one, is called in each worker, and the background process gets
     the same signal, unless `may_reload`, which the master calls first, returns False.
     `on_ready` is called once, in the master, when the first worker has its application. `multiproc_dir` is a directory
@@ -66,7 +68,7 @@ def run(
     cannot be built gives the code 3. A second SIGINT does not wait for running requests.
     """
     try:
-        tls = _tls_context(settings)
+        tls = _followed_tls(settings)
         listeners = [listen(address) for address in settings.bind]
     except (CannotListen, OSError) as error:
         print(f"glance-mini: {error}", file=sys.stderr)
@@ -95,7 +97,7 @@ class _Service(BaseApplication):
         self,
         settings: ServerSettings,
         addresses: list[str],
-        tls: ssl.SSLContext | None,
+        tls: FollowedContext | None,
         make_application: Callable[[], WSGIApplication],
         on_ready: Callable[[], object] | None,
         may_reload: Callable[[], bool],
@@ -108,6 +110,7 @@ class _Service(BaseApplication):
         self._on_ready = on_ready
         self.may_reload = may_reload
         self._child_started = child_started
+        self.balance = Balance(settings.workers)
         self._ready, self._announce = os.pipe()
         os.set_blocking(self._ready, False)
         os.set_blocking(self._announce, False)
@@ -154,8 +157,12 @@ class _Service(BaseApplication):
             "logger_class": _StandardLogger,
             "post_fork": lambda _arbiter, _worker: self._child_started and self._child_started(),
             "post_worker_init": lambda worker: announce_ready(self._announce, worker.ppid),
-            "child_exit": lambda _arbiter, worker: _forget_metrics(worker.pid),
+            "child_exit": self._forget_worker,
         }
+
+    def _forget_worker(self, _arbiter: Arbiter, worker: Worker) -> None:
+        self.balance.free(worker.place)
+        _forget_metrics(worker.pid)
 
 
 class _Master(Arbiter):
@@ -253,20 +260,26 @@ class _StandardLogger(Logger):
             self.log_request(environ, int(str(resp.status)[:3]), received, sent, seconds)
 
 
-def _tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
-    """Return the context for all connections; made once, so that any worker can resume sessions."""
+def _followed_tls(settings: ServerSettings) -> FollowedContext | None:
+    """Return the context for all connections; made before the fork, so that any worker can resume sessions."""
     if settings.tls_certificate is None:
         return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.sslsocket_class = TLSClientSocket
+    files = (settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+    return FollowedContext(lambda: _tls_context(settings), [file for file in files if file])
+
+
+def _tls_context(settings: ServerSettings) -> ssl.SSLContext:
+    certificate = str(settings.tls_certificate)
     try:
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+        context = server_context(certificate, settings.tls_key, settings.tls_client_ca)
     except OSError as error:
         # OpenSSL does not always give a reason.
         reason = error.reason if isinstance(error, ssl.SSLError) else None
         reason = reason.replace("_", " ").lower() if reason else error.strerror or str(error)
-        key = settings.tls_key or settings.tls_certificate
-        raise OSError(f"cannot use the certificate {settings.tls_certificate} with the key {key}: {reason}") from error
+        key = settings.tls_key or certificate
+        clients = f" and the authority {settings.tls_client_ca}" if settings.tls_client_ca else ""
+        raise OSError(f"cannot use the certificate {certificate} with the key {key}{clients}: {reason}") from error
+    context.sslsocket_class = TLSClientSocket
     return context
 
 

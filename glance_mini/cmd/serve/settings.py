@@ -36,7 +36,8 @@ class ServerSettings(Limits):
     `bind` has "127.0.0.1:9292", "[::1]:9292", "unix:/path" or "fd://3" (a listening socket inherited from the
     parent process). `threads` is per worker process; each runs one request at a time. `keepalive` and
     `graceful_timeout` are seconds. The server uses TLS if `tls_certificate` names a PEM file; `tls_key` may be
-    None if that file holds the key too. `waiting_bytes` is how much a worker process keeps of bodies that have not
+    None if that file holds the key too. With `tls_client_ca`, a PEM file of authorities, a client must show a
+    certificate of one of them. `waiting_bytes` is how much a worker process keeps of bodies that have not
     ended and of answers that are not taken; above it the largest one ends.
     """
 
@@ -48,3 +49,4 @@ class ServerSettings(Limits):
     graceful_timeout: int = 60
     tls_certificate: str | None = None
     tls_key: str | None = None
+    tls_client_ca: str | None = None

@@ -226,3 +226,11 @@ class ClientSocket(_Bounded):
 
 class TLSClientSocket(_Bounded, ssl.SSLSocket):
     """An accepted connection with TLS; the `sslsocket_class` of the `SSLContext` that makes it."""
+
+    _peer: dict[str, Any] | None = None
+
+    def peer(self) -> dict[str, Any]:
+        """Return the verified certificate of the client as `getpeercert` does, read once; {} if it showed none."""
+        if self._peer is None:
+            self._peer = self.getpeercert() or {}
+        return self._peer

@@ -31,6 +31,8 @@ _LOOK_SECONDS = 0.1
 _NOTIFY_SECONDS = 1.0
 _MOMENT = 0.002
 """Seconds for which a thread waits for the next request."""
+_DEFERENCE = 0.0005
+"""Seconds for which a worker with more connections than another leaves a new one to it."""
 
 
 class Worker(ThreadWorker):
@@ -48,6 +50,7 @@ class Worker(ThreadWorker):
         self._busy = 0
         # The settings of gunicorn are slow to read.
         self._threads = int(self.cfg.threads)
+        self.place: int | None = self.app.balance.take()
 
     def init_signals(self) -> None:
         """Ignore SIGINT: Ctrl-C reaches every process of a terminal at once, and the master decides when to stop."""
@@ -92,6 +95,8 @@ class Worker(ThreadWorker):
 
     def accept(self, listener: BaseSocket) -> None:
         """Accept one connection; if there are too many, close the one that has waited longest."""
+        if self.app.balance.is_above_others(self.place):
+            time.sleep(_DEFERENCE)
         try:
             accepted, client = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -101,13 +106,13 @@ class Worker(ThreadWorker):
             self._accept_again = time.monotonic() + _ACCEPT_PAUSE
             self.set_accept_enabled(False)
             return
-        self.nr_conns += 1
+        self._count_connections(1)
         sock = ClientSocket(accepted.family, accepted.type, accepted.proto, accepted.detach())
         try:
-            limits, tls = self.app.settings, self.app.tls
+            limits, tls = self.app.settings, self.app.tls and self.app.tls.current()
             conn = Connection(self.cfg, sock, client, listener.getsockname(), limits=limits, tls=tls)
         except OSError:
-            self.nr_conns -= 1
+            self._count_connections(-1)
             sock.close()
             return
         self._advance(conn)
@@ -204,10 +209,14 @@ class Worker(ThreadWorker):
         self._close(conn)
 
     def _close(self, conn: Connection) -> None:
-        self.nr_conns -= 1
+        self._count_connections(-1)
         self._waiting.forget(conn)
         conn.is_waiting = False
         conn.close()
+
+    def _count_connections(self, change: int) -> None:
+        self.nr_conns += change
+        self.app.balance.count(self.place, self.nr_conns)
 
     def handle(self, conn: Connection) -> Next:
         """Answer requests of a connection, in a thread of the pool; return what the connection needs then.

@@ -15,6 +15,7 @@ from glance_mini.db.interface import Backend, EventRules, no_events
 from glance_mini.db.sqlalchemy import (
     cache,
     imports,
+    keys,
     members,
     migration,
     outbox,
@@ -37,6 +38,7 @@ from glance_mini.db.sqlalchemy.metadefs import associations, loading, namespaces
 from glance_mini.db.sqlalchemy.metadefs import migration as metadef_migration
 from glance_mini.domain.cause import Cause
 from glance_mini.operations.base import DataCall
+from glance_mini.operations.once import RunOnce
 
 R = TypeVar("R")
 
@@ -83,6 +85,7 @@ _MODULES = (
     loading,
     cache,
     metadef_migration,
+    keys,
 )
 
 QUERIES: Mapping[type[DataCall[object]], Query] = {
@@ -120,6 +123,9 @@ class SqlDataAccess(Backend):
         return cls(open_engine(conf), conf.database.db_max_retries, event_rules)
 
     def run(self, call: DataCall[R], now: datetime | None = None, cause: Cause | None = None) -> R:
+        key = None
+        if isinstance(call, RunOnce):
+            key, call = call.key, call.call
         query = QUERIES.get(type(call))
         if query is not None:
             return self._database.read(query, call)
@@ -130,8 +136,12 @@ class SqlDataAccess(Backend):
         write = WRITES[type(call)]
 
         def work(connection: Connection, time: datetime) -> R:
+            if key is not None and (done := keys.claim(connection, key, call, time)) is not None:
+                return done.result
             result = write(connection, call, time)
             outbox.add(connection, self._event_rules(call, result, cause), time)
+            if key is not None:
+                keys.record(connection, key, result)
             return result
 
         return self._database.write(work, now)

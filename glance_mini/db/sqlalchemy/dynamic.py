@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import ColumnElement, FromClause, Row, Select, Table
+from sqlalchemy import CTE, ColumnElement, FromClause, Row, Select, Table
 
 AnyColumn = ColumnElement[Any]
 
 if TYPE_CHECKING:
+    AnyCTE = CTE[Any]
     AnyFrom = FromClause[Any]
     AnyTable = Table[Any]
     AnySelect = Select[*tuple[Any, ...]]
     AnyRow = Row[*tuple[Any, ...]]
 else:
     # SQLAlchemy 2.0 gives these classes other parameters than 2.1.
-    AnyFrom, AnyTable, AnySelect, AnyRow = FromClause, Table, Select, Row
+    AnyCTE, AnyFrom, AnyTable, AnySelect, AnyRow = CTE, FromClause, Table, Select, Row
 
 RowValues = Sequence[Any]
 """The values of a row by position."""

@@ -63,7 +63,7 @@ _MEMBERS = (
 _IN_TRASH = select(pending_deletes.c.image_id, pending_deletes.c.scrub_at).where(pending_deletes.c.image_id.in_(_IDS))
 _BURIED = select(image_tombstones.c.id).where(image_tombstones.c.id.in_(_IDS))
 _STATES = select(images.c.id, images.c.updated_at, images.c.deleted).where(images.c.id.in_(_IDS))
-_UPDATE = update(images).where(images.c.id == bindparam("image"))
+_UPDATE = update(images).where(images.c.id == bindparam("image")).values(version=images.c.version + 1)
 _UPDATE_MEMBER = update(image_members).where(
     image_members.c.image_id == bindparam("image"), image_members.c.member == bindparam("project")
 )

@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Insert, insert
 from sqlalchemy.dialects import postgresql
 
 from glance_mini.db.sqlalchemy.dynamic import AnyTable
 
 
-def insert_missing(connection: Connection, table: AnyTable, row: Mapping[str, object]) -> None:
-    """Insert ``row`` unless one with its key exists, also one that another transaction has just inserted."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(postgresql.insert(table).on_conflict_do_nothing(), row)
-    else:
-        ignoring = insert(table).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
-        connection.execute(ignoring, row)
+def insert_missing(connection: Connection, table: AnyTable, row: Mapping[str, object]) -> bool:
+    """Insert ``row`` unless one with its key exists, also one that another transaction has just inserted.
+
+    Return whether it was inserted.
+    """
+    statement: Insert = (
+        postgresql.insert(table).on_conflict_do_nothing()
+        if connection.dialect.name == "postgresql"
+        else insert(table).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
+    )
+    # Otherwise the number of inserted rows is not kept.
+    return connection.execute(statement.execution_options(preserve_rowcount=True), row).rowcount > 0

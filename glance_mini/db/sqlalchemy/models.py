@@ -114,6 +114,7 @@ images = Table(
     Column("deleted_at", moment()),
     Column("deleted", Boolean, nullable=False, server_default=false()),
     Column("child_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("version", BigInteger, nullable=False, server_default="0"),
     _generated("sort_name", exact(255), "coalesce(name, '')"),
     _generated("sort_size", BigInteger(), "coalesce(size, 0)"),
     _generated("sort_container_format", exact(20), "coalesce(container_format, '')"),
@@ -122,7 +123,10 @@ images = Table(
     **MYSQL,
 )
 
-"""``child_bytes``: bytes of the texts of its properties, tags and locations, which bound a page of a list."""
+"""``child_bytes``: bytes of the texts of its properties, tags and locations, which bound a page of a list.
+
+``version``: how often the image was changed.
+"""
 
 for _name, _keys in {
     "created_at": (),
@@ -373,6 +377,17 @@ turns = Table(
     **MYSQL,
 )
 """Rows that are only locked, never changed: each is the lock of one kind of work."""
+
+call_keys = Table(
+    "call_keys",
+    metadata,
+    Column("id", exact(64), primary_key=True),
+    Column("created_at", moment(), nullable=False),
+    Column("result", long_text(), nullable=False),
+    Index("ix_call_keys_created_at", "created_at"),
+    **MYSQL,
+)
+"""Calls from nodes behind a registry that must not be done twice; ``result`` is JSON. Old ones are removed."""
 
 metadef_namespaces = Table(
     "metadef_namespaces",

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import BindParameter, Connection, bindparam, literal, select, union_all
 
 from glance_mini.db.sqlalchemy import models, staged_rows, transfers, usage
-from glance_mini.db.sqlalchemy.images import records
+from glance_mini.db.sqlalchemy.images import records, writing
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
 from glance_mini.domain.staging import StagedData
@@ -43,7 +43,7 @@ def record(connection: Connection, call: RecordStaged, now: datetime) -> Image:
     reserved = transfers.end(connection, transfer)
     kept = staged_rows.add(connection, data, transfer.project_id)
     after = replace(before, size=data.size, updated_at=now)
-    records.update_row(connection, before, after)
+    writing.update_image(connection, before, after, now)
     usage.change(connection, reserved, kept)
     return after
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, delete, exists, insert, not_, or_, select, tuple_, update
 
 from glance_mini.db.sqlalchemy import staged_rows, usage
-from glance_mini.db.sqlalchemy.images import records
+from glance_mini.db.sqlalchemy.images import records, writing
 from glance_mini.db.sqlalchemy.models import transfers
 from glance_mini.domain import errors
 from glance_mini.domain.image import Image
@@ -21,6 +21,7 @@ from glance_mini.operations.records import (
     AbortTransfer,
     BeginTransfer,
     IsYoungestTransfer,
+    LeaveRemains,
     RecordData,
     RenewLeases,
     ReserveSpace,
@@ -93,7 +94,7 @@ def begin(connection: Connection, call: BeginTransfer, now: datetime) -> Image:
     if not call.to_staging:
         check_required(before, call.limits.required)
     after = replace(before, status=status, updated_at=now)
-    records.update_row(connection, before, after)
+    writing.update_image(connection, before, after, now)
     connection.execute(_INSERT, {name: getattr(transfer, name) for name in _FIELDS})
     usage.change(connection, usage.Usage(), usage.of_transfer(transfer), call.limits)
     return after
@@ -185,6 +186,14 @@ def _has_nothing(connection: Connection, image: Image) -> bool:
     return image.status == "saving" or (image.status == "uploading" and staged_rows.get(connection, image.id) is None)
 
 
+def leave(connection: Connection, call: LeaveRemains, now: datetime) -> None:
+    """Insert a transfer whose lease has expired, unless there is a row for this place."""
+    records.find_locked(connection, call.remains.image_id)
+    if connection.execute(_LOCK, {"transfer": call.remains.id}).first() is None:
+        remains = replace(call.remains, lease_until=now)
+        connection.execute(_INSERT, {name: getattr(remains, name) for name in _FIELDS})
+
+
 def renew(connection: Connection, call: RenewLeases, now: datetime) -> None:
     """Renew the leases of the transfers that the process still holds."""
     values = {"ids": list(call.transfer_ids), "holder": call.process, "lease_until": now + call.lease}
@@ -231,6 +240,7 @@ WRITES = {
     ReserveSpace: reserve,
     RecordData: record_data,
     AbortTransfer: abort,
+    LeaveRemains: leave,
     RenewLeases: renew,
     TakeExpiredTransfers: take_expired,
 }

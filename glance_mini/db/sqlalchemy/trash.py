@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from glance_mini.db.sqlalchemy import import_lock, usage
-from glance_mini.db.sqlalchemy.images import children, records
+from glance_mini.db.sqlalchemy.images import records, writing
 from glance_mini.db.sqlalchemy.jobs import rows as job_rows
 from glance_mini.db.sqlalchemy.models import images as image_rows
 from glance_mini.db.sqlalchemy.models import pending_deletes
@@ -45,7 +45,7 @@ def move_in(connection: Connection, call: MoveToTrash, now: datetime) -> Image:
     records.check_unprotected(before)
     check_transition(before, PENDING_DELETE)
     after = replace(before, status=PENDING_DELETE, updated_at=now, deleted_at=now)
-    records.update_row(connection, before, after, deleted=True, deleted_at=now)
+    writing.update_image(connection, before, after, now, {"deleted": True, "deleted_at": now})
     job = job_rows.add(connection, AddJob(call.job, call.keep), now)
     connection.execute(_INSERT, {"image_id": before.id, "status": before.status, "scrub_at": job.due_at})
     usage.change(connection, usage.of_image(before), usage.of_deleted(before))
@@ -64,7 +64,7 @@ def restore(connection: Connection, call: RestoreImage, now: datetime) -> Image:
             raise errors.StatusConflict(id=image.id, status=image.status, wanted=PENDING_DELETE) from None
         raise
     after = replace(before, status=status, updated_at=now, deleted_at=None)
-    records.update_row(connection, before, after, deleted=False, deleted_at=None)
+    writing.update_image(connection, before, after, now, {"deleted": False, "deleted_at": None})
     after = import_lock.break_stale_lock(connection, after, now)
     usage.change(connection, usage.of_deleted(before), usage.of_image(after), call.limits)
     return after
@@ -77,8 +77,8 @@ def empty(connection: Connection, call: DeleteFromTrash, now: datetime) -> Image
     """
     before, _ = _take(connection, call.image_id, now if call.only_due else None)
     after = replace(before, status="deleted", updated_at=now, deleted_at=now, locations=())
-    records.update_row(connection, before, after, deleted_at=now)
-    children.store_difference(connection, before, replace(after, properties=NO_PROPERTIES, tags=()), now)
+    bare = replace(after, properties=NO_PROPERTIES, tags=())
+    writing.update_image(connection, before, bare, now, {"deleted_at": now})
     usage.change(connection, usage.of_deleted(before), Counter())
     return after
 

@@ -35,7 +35,7 @@ from glance_mini.domain.quota import (
     Limits,
 )
 from glance_mini.domain.status import PENDING_DELETE
-from glance_mini.domain.transfer import Transfer
+from glance_mini.domain.transfer import REMAINS_BEGAN, Transfer
 from glance_mini.operations.records import CountUsage
 
 NOT_COUNTED = ("killed", "deleted", PENDING_DELETE)
@@ -58,7 +58,9 @@ def of_deleted(image: Image) -> Usage:
 
 
 def of_transfer(transfer: Transfer) -> Usage:
-    """Return the usage of a running ``transfer``: one upload, and its reserved bytes."""
+    """Return the usage of a running ``transfer``: one upload, and its reserved bytes; of remains nothing."""
+    if transfer.is_remains:
+        return Counter()
     project = transfer.project_id
     return Counter({(project, resource_of(transfer)): transfer.reserved, (project, IMAGE_COUNT_UPLOADING): 1})
 
@@ -193,8 +195,8 @@ def _sum(column: AnyColumn, *conditions: ColumnElement[bool]) -> ScalarSelect[in
     return select(func.coalesce(func.sum(column), 0)).where(*conditions).scalar_subquery()
 
 
-def _count(column: AnyColumn) -> ScalarSelect[int]:
-    return select(func.count()).where(column == bindparam("project")).scalar_subquery()
+def _count(column: AnyColumn, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).where(column == bindparam("project"), *conditions).scalar_subquery()
 
 
 _PROJECT_TRANSFERS = transfers.c.project_id == bindparam("project")
@@ -207,7 +209,9 @@ _SUMS = {
     IMAGE_SIZE_DELETED: select(cast(_DELETED, BigInteger)),
     IMAGE_STAGE_TOTAL: select(cast(_STAGED + _STAGING, BigInteger)),
     IMAGE_COUNT_UPLOADING: select(
-        _count(transfers.c.project_id) + _count(staged_data.c.project_id) + _count(jobs.c.counted_for)
+        _count(transfers.c.project_id, transfers.c.started_at > REMAINS_BEGAN)
+        + _count(staged_data.c.project_id)
+        + _count(jobs.c.counted_for)
     ),
 }
 

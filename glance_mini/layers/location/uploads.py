@@ -29,9 +29,6 @@ from glance_mini_store.store import Store, Stored
 
 LOG = logging.getLogger(__name__)
 
-_UNCERTAIN = (store_errors.RemoteServiceUnavailable, store_errors.StorageWriteDenied)
-"""After these errors a driver may not have been able to remove what it had written, even if it did not notice."""
-
 Record = Callable[[Stored], Operation[Image]]
 
 
@@ -119,7 +116,7 @@ class Uploads:
             try:
                 stored = self._write(store, op, transfer.name, algorithms, observers)
             except BaseException as error:
-                self._abort(context, transfer, has_remains=_may_have_left_data(error))
+                self._abort(context, transfer, has_remains=store_errors.has_leftovers(error))
                 raise
             return self._record(context, store, transfer, stored, record(stored))
 
@@ -175,7 +172,3 @@ def _remove(store: Store, location: str) -> bool:
         LOG.warning("Data that was not recorded could not be removed: %s", error)
         return False
     return True
-
-
-def _may_have_left_data(error: BaseException) -> bool:
-    return isinstance(error, _UNCERTAIN) or store_errors.has_leftovers(error)

@@ -133,6 +133,11 @@ class PolicyLayer(Layer):
         return cls(services.enforcer)
 
     def around(self, context: Context, op: Operation[R]) -> R:
+        self.permit(context, op)
+        return self.below(context, op)
+
+    def permit(self, context: Context, op: Operation[object]) -> None:
+        """Raise Forbidden if a rule does not allow the operation."""
         if own := _TARGETS.get(type(op)):
             target = own(context, op)
         elif isinstance(op, ImageOperation) and op.image is not None:
@@ -145,7 +150,6 @@ class PolicyLayer(Layer):
         for rule in rules(op) if rules else (op.name,):
             if not self._enforcer.check(rule, target, context):
                 self._refuse(rule, op)
-        return self.below(context, op)
 
     def list_images(self, context: Context, op: images.ListImages) -> Page:
         """Return a page of images that ``get_image`` allows; request further pages until it is full.

@@ -157,5 +157,6 @@ def _open_enforcer(conf: cfg.ConfigOpts) -> "Enforcer":
     from oslo_limit import limit
 
     # oslo.limit reads only the process-wide configuration.
-    cfg.CONF([], project="glance-mini", default_config_files=conf.config_file or [], default_config_dirs=[])
+    files, directories = conf.config_file or [], conf.config_dir or []
+    cfg.CONF([], project="glance-mini", default_config_files=files, default_config_dirs=directories)
     return limit.Enforcer(lambda project_id, resources: dict.fromkeys(resources, 0), cache=False)

@@ -7,6 +7,7 @@ class TestMine(DataAccessContract, testtools.TestCase):
 ```
 """
 
+from glance_mini.testing.data_access.cache import CacheContract
 from glance_mini.testing.data_access.claims import ClaimContract
 from glance_mini.testing.data_access.concurrency import ConcurrencyContract
 from glance_mini.testing.data_access.images import ImageContract
@@ -14,19 +15,40 @@ from glance_mini.testing.data_access.imports import ImportContract, ImportLockCo
 from glance_mini.testing.data_access.jobs import JobContract, JobListContract
 from glance_mini.testing.data_access.lists import ListContract
 from glance_mini.testing.data_access.members import MemberContract
+from glance_mini.testing.data_access.metadef_concurrency import MetadefConcurrencyContract
+from glance_mini.testing.data_access.metadef_enforcement import RequiredPropertyContract
 from glance_mini.testing.data_access.metadef_loading import MetadefLoadingContract
-from glance_mini.testing.data_access.metadefs import MetadefContract as MetadefCallContract
+from glance_mini.testing.data_access.metadef_parts import MetadefPartContract
+from glance_mini.testing.data_access.metadefs import NamespaceContract
 from glance_mini.testing.data_access.migration import TakeOverContract
+from glance_mini.testing.data_access.once import OnceContract
 from glance_mini.testing.data_access.outbox import OutboxContract
 from glance_mini.testing.data_access.quota import QuotaContract
+from glance_mini.testing.data_access.seen import SeenContract
 from glance_mini.testing.data_access.staging import StagingContract
 from glance_mini.testing.data_access.transfers import TransferContract
 from glance_mini.testing.data_access.trash import TrashContract
 
-__all__ = ["DataAccessContract", "JobAccessContract", "MetadefContract", "RecordContract", "TakeOverContract"]
+__all__ = [
+    "CacheContract",
+    "DataAccessContract",
+    "JobAccessContract",
+    "MetadefContract",
+    "RecordContract",
+    "TakeOverContract",
+]
 
 
-class RecordContract(ImageContract, ListContract, MemberContract, TransferContract, QuotaContract, ConcurrencyContract):
+class RecordContract(
+    ImageContract,
+    SeenContract,
+    ListContract,
+    MemberContract,
+    TransferContract,
+    QuotaContract,
+    ConcurrencyContract,
+    OnceContract,
+):
     """The calls about images, their members and transfers."""
 
 
@@ -43,9 +65,15 @@ class JobAccessContract(
     """The calls about jobs, staging, imports, the trash and stored events."""
 
 
-class MetadefContract(MetadefCallContract, MetadefLoadingContract):
+class MetadefContract(
+    NamespaceContract,
+    MetadefPartContract,
+    MetadefConcurrencyContract,
+    RequiredPropertyContract,
+    MetadefLoadingContract,
+):
     """The calls about metadata definitions."""
 
 
-class DataAccessContract(RecordContract, JobAccessContract, MetadefContract, TakeOverContract):
+class DataAccessContract(RecordContract, JobAccessContract, MetadefContract, CacheContract, TakeOverContract):
     """The whole contract. Mix into a ``testtools.TestCase`` and give it ``open_data_access``."""

@@ -16,7 +16,7 @@ from glance_mini.operations.metadef_loading import (
     WriteNamespaces,
 )
 from glance_mini.operations.metadefs import GetNamespace, ListResourceTypes
-from glance_mini.testing.data_access.metadefs import BARE, BUS, DEPTH, FLAVOR, IMAGE, TUNING, MetadefBase
+from glance_mini.testing.data_access.metadef_samples import BARE, BUS, DEPTH, FLAVOR, IMAGE, TUNING, MetadefBase
 from glance_mini.testing.data_access.samples import LATER, NOW
 
 NEW_BUS = PropertyDefinition("bus", {"title": "New bus", "type": "string"})

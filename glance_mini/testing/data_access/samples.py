@@ -72,8 +72,8 @@ class ContractBase(_Base):
         return replace(begun, started_at=started_at, lease_until=until)
 
     def change(self, image: Image, *changes: Change) -> Image:
-        """Apply ``changes`` to the image an hour later and return it."""
-        return self.data.run(UpdateImage(image.id, changes=changes), LATER)
+        """Apply ``changes`` to the image an hour later, as a caller who has read it as ``image``, and return it."""
+        return self.data.run(UpdateImage(image.id, image, changes), LATER)
 
     def at_once(self, call: Callable[[A], B], arguments: Iterable[A]) -> list[B | errors.GlanceMiniError]:
         """Return what the calls return, or the service's errors that they raise; Unavailable fails the test."""

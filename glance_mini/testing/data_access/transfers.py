@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 
 from glance_mini.domain import errors
 from glance_mini.domain.quota import IMAGE_COUNT_UPLOADING, IMAGE_SIZE_TOTAL, Limits
-from glance_mini.domain.transfer import Transfer
+from glance_mini.domain.transfer import Transfer, remains_of
 from glance_mini.operations.records import (
     AbortTransfer,
     BeginTransfer,
     CountUsage,
     IsYoungestTransfer,
+    LeaveRemains,
     LoadImage,
     MarkDeleted,
     PurgeImages,
@@ -106,6 +107,38 @@ class TransferContract(ContractBase):
         self.data.run(AbortTransfer(later), LATER)
         self.assertEqual("queued", self.data.run(LoadImage(image.id, MINE)).status)
 
+    def test_remains_are_given_to_a_reaper_once_also_without_an_image(self) -> None:
+        remains = remains_of(sample().id, "mine", "s3", "name")
+        for _ in range(2):
+            self.data.run(LeaveRemains(remains), NOW)
+        self.assertEqual((0, 0), self.held())
+        (taken,) = self.take(NOW + timedelta(seconds=1), None)
+        self.assertEqual((remains.image_id, "mine", "s3", "name"), (taken.image_id, *_place(taken)))
+        self.data.run(LeaveRemains(remains), NOW)
+        self.assertEqual([], self.take(NOW + timedelta(seconds=1), None))
+        self.data.run(AbortTransfer(taken), LATER)
+        self.assertEqual((0, 0), self.held())
+        self.assertEqual([], self.take(NOW + timedelta(days=1), None))
+
+    def test_remains_in_two_stores_are_two(self) -> None:
+        image = self.create()
+        for store in ("s3", "swift"):
+            self.data.run(LeaveRemains(remains_of(image.id, "mine", store, "name")), NOW)
+        taken = self.take(NOW + timedelta(seconds=1), None)
+        self.assertEqual({("mine", "s3", "name"), ("mine", "swift", "name")}, {_place(each) for each in taken})
+
+    def test_remains_do_not_touch_a_transfer_that_began_before_or_after_them(self) -> None:
+        image = self.create()
+        begun = self.begin(image)
+        self.data.run(LeaveRemains(remains_of(image.id, "mine", "s3", "name")), LATER)
+        (taken,) = (each for each in self.take(LATER + timedelta(days=1), None) if each.store == "s3")
+        self.data.run(AbortTransfer(taken), LATER)
+        self.assertEqual("saving", self.data.run(LoadImage(image.id, MINE)).status)
+        self.data.run(RecordData(replace(begun, process=taken.process), data_of()), LATER)
+        self.data.run(LeaveRemains(remains_of(image.id, "mine", "s3", "name")), LATER)
+        self.data.run(AbortTransfer(replace(taken, process="")), LATER)
+        self.assertEqual("active", self.data.run(LoadImage(image.id, MINE)).status)
+
     def test_reservation_grows_up_to_the_limit(self) -> None:
         begun = self.begin(self.create())
         limits = Limits({IMAGE_SIZE_TOTAL: 1500})
@@ -192,3 +225,7 @@ class TransferContract(ContractBase):
         """Return the bytes that the project uses or has reserved, and its uploads."""
         usage = self.data.run(CountUsage("mine"))
         return usage[IMAGE_SIZE_TOTAL], usage[IMAGE_COUNT_UPLOADING]
+
+
+def _place(found: Transfer) -> tuple[str | None, str, str]:
+    return (found.project_id, found.store, found.name)

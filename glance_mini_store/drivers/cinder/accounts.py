@@ -1,8 +1,7 @@
 """The projects of Cinder that requests go to, each with the user that they are sent as."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import NoReturn, Protocol, cast
@@ -26,13 +25,6 @@ class Account(Protocol):
 
     def project_id(self) -> str | None:
         """Return the project, None if it is unknown."""
-
-
-class CredentialsRefused(errors.RemoteServiceUnavailable):
-    """Keystone refuses the credentials that the store is configured with."""
-
-    code = "store.credentials_refused"
-    template = "{reason}"
 
 
 @dataclass(frozen=True)
@@ -141,7 +133,7 @@ class OwnAccount:
     def project_id(self) -> str | None:
         """Return the project of the token."""
         if self._project_id is None:
-            with translated_authentication(self._libraries):
+            with translated(self._libraries):
                 session = _session(self._libraries, self._service, self._plugin)
                 self._project_id = session.get_project_id()
         return self._project_id
@@ -181,19 +173,10 @@ class NoAccount:
         """Return None."""
 
 
-@contextmanager
-def translated_authentication(libraries: Libraries) -> Iterator[None]:
-    """Translate the errors of keystoneauth; their texts may name users and URLs, so that only their kind is kept."""
-    try:
-        yield
-    except libraries.refusal as error:
-        raise CredentialsRefused(reason="Keystone refuses the credentials of this store") from error
-    except libraries.absence as error:
-        reason = "the catalog has no Cinder with this type, name, region and interface"
-        raise errors.RemoteServiceUnavailable(reason=reason) from error
-    except (libraries.auth_failure, OSError) as error:
-        reason = f"Keystone or Cinder does not answer ({type(error).__name__})"
-        raise errors.RemoteServiceUnavailable(reason=reason) from error
+def translated(libraries: Libraries) -> AbstractContextManager[None]:
+    """Translate the errors of keystoneauth, whose sessions carry all requests."""
+    absent = "Cinder with this type, name, region and interface"
+    return libraries.keystone.translated(absent=absent, asked="Keystone or Cinder")
 
 
 def _session(libraries: Libraries, service: Service, plugin: object) -> Session:

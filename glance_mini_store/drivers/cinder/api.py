@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from glance_mini_store import errors
-from glance_mini_store.drivers.cinder.accounts import Account, translated_authentication
+from glance_mini_store.drivers.cinder.accounts import Account, translated
 from glance_mini_store.drivers.cinder.library import Libraries
 from glance_mini_store.drivers.cinder.volume import WRITE, Marks, Volume, volume_name
 
@@ -214,7 +214,7 @@ class Cinder:
 
     @contextmanager
     def _translated(self, location: str, *, writing: bool = False) -> Iterator[None]:
-        with translated_authentication(self._libraries):
+        with translated(self._libraries):
             try:
                 yield
             except self._libraries.http_failure as error:

@@ -74,8 +74,8 @@ class Draft:
         self._detach()
         self._cinder.set_metadata(self._id, {SIZE: str(self.received), STATE: READY}, self._location)
 
-    def drop(self) -> None:
-        """Remove the volume; where that fails ``discard`` does it later."""
+    def drop(self) -> bool:
+        """Remove the volume and return whether it is gone; where it is not, ``discard`` removes it later."""
         try:
             self._detach()
         except errors.StoreError as error:
@@ -85,6 +85,8 @@ class Draft:
                 remove(self._cinder, self._id, self._location)
         except errors.StoreError as error:
             LOG.warning("cinder store: the unfinished volume %s could not be removed now: %s", self.volume_id, error)
+            return False
+        return True
 
     @property
     def _device(self) -> Device:

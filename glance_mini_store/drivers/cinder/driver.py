@@ -16,7 +16,6 @@ from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.cinder.accounts import (
     Account,
     Credentials,
-    CredentialsRefused,
     NoAccount,
     OwnAccount,
     Service,
@@ -31,6 +30,7 @@ from glance_mini_store.drivers.cinder.options import OPTIONS
 from glance_mini_store.drivers.cinder.reading import Blocks
 from glance_mini_store.drivers.cinder.removal import remove, remove_image
 from glance_mini_store.drivers.cinder.volume import GIB, IMAGE, STORE, Marks, volume_name
+from glance_mini_store.keystone import CredentialsRefused
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.locations.base import bad_uri
 from glance_mini_store.locations.cinder import CinderLocation
@@ -83,6 +83,15 @@ class CinderDriver(Driver):
         """Return the store as a URI, and the scheme for the form without a store."""
         return (f"cinder://{self._store_id}/", "cinder://")
 
+    def is_owner(self, location: str) -> bool:
+        """Return whether this store wrote the volume, or it is of the store's volume type and nobody's."""
+        volume_id = self._parse(location)
+        cinder = self._cinder()
+        volume = cinder.find(volume_id, location)
+        if (writer := volume.metadata.get(STORE)) is not None:
+            return writer == self._store_id
+        return volume.type is not None and volume.type == self._volume_type
+
     def check(self) -> None:
         """Authenticate, and look for the volume type. Raises BadStoreConfiguration, RemoteServiceUnavailable.
 
@@ -121,8 +130,9 @@ class CinderDriver(Driver):
             for chunk in chunks:
                 draft.append(chunk)
             draft.publish()
-        except BaseException:
-            draft.drop()
+        except BaseException as failure:
+            if not draft.drop():
+                errors.mark_leftovers(failure)
             raise
         return Written(self._locate(draft.volume_id), draft.received)
 

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Protocol, Self, TypedDict, TypeVar
 
 from glance_mini_store.extras import import_library
+from glance_mini_store.keystone import KeystoneErrors
 
 Told = TypeVar("Told", covariant=True)
 
@@ -49,6 +50,7 @@ VolumeTold = TypedDict(
         "size": int,
         "metadata": dict[str, str],
         "attachments": list[Holding],
+        "volume_type": str | None,
         "os-vol-tenant-attr:tenant_id": str,
     },
     total=False,
@@ -208,7 +210,7 @@ class Connector(Protocol):
 class Libraries:
     """The modules of python-cinderclient, keystoneauth1 and os-brick that the driver uses.
 
-    Requests raise ``failures``: those of cinderclient, and those of keystoneauth, of which ``refusal`` is one.
+    Requests raise ``http_failure`` of cinderclient and what is in ``keystone``.
     ``connecting`` is what os-brick raises, and Ceph's modules if they are there.
     """
 
@@ -218,9 +220,7 @@ class Libraries:
     token_endpoint: ModuleType
     session: ModuleType
     http_failure: type[Exception]
-    auth_failure: type[Exception]
-    refusal: type[Exception]
-    absence: type[Exception]
+    keystone: KeystoneErrors
     connector: ModuleType
     executor: ModuleType
     privileges: ModuleType
@@ -229,7 +229,7 @@ class Libraries:
     @classmethod
     def load(cls) -> Self:
         """Return the modules; raises DriverLoadFailure if a package is missing."""
-        exceptions = import_library("keystoneauth1.exceptions", driver="cinder")
+        keystone = KeystoneErrors.load("cinder")
         client_exceptions = import_library("cinderclient.exceptions", driver="cinder")
         with warnings.catch_warnings():
             # oslo.privsep, which os-brick uses, imports a library that announces its own end.
@@ -248,9 +248,7 @@ class Libraries:
             token_endpoint=import_library("keystoneauth1.token_endpoint", driver="cinder"),
             session=import_library("keystoneauth1.session", driver="cinder"),
             http_failure=client_exceptions.ClientException,
-            auth_failure=exceptions.ClientException,
-            refusal=exceptions.Unauthorized,
-            absence=exceptions.CatalogException,
+            keystone=keystone,
             connector=connector,
             executor=import_library("os_brick.executor", driver="cinder"),
             privileges=import_library("oslo_privsep.priv_context", driver="cinder"),

@@ -40,7 +40,7 @@ OWNER = "image_owner"
 class Volume:
     """A volume of ``gib`` GiB; ``status`` is that of Cinder, ``project_id`` None if Cinder does not tell it.
 
-    ``holders`` maps its complete attachments to their devices.
+    ``type`` is the name of its volume type. ``holders`` maps its complete attachments to their devices.
     """
 
     id: str
@@ -50,6 +50,7 @@ class Volume:
     metadata: Mapping[str, str] = field(default_factory=dict)
     holders: Mapping[str, str] = field(default_factory=dict)
     project_id: str | None = None
+    type: str | None = None
 
     @classmethod
     def parse(cls, told: VolumeTold) -> Self:
@@ -62,6 +63,7 @@ class Volume:
             metadata=told.get("metadata") or {},
             holders={each["attachment_id"]: each.get("device") or "" for each in told.get("attachments") or ()},
             project_id=told.get("os-vol-tenant-attr:tenant_id"),
+            type=told.get("volume_type"),
         )
 
     @property

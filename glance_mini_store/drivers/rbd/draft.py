@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from glance_mini_store import errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.drivers.file.partial import data_runs
 from glance_mini_store.drivers.rbd.answers import answer
-from glance_mini_store.drivers.rbd.credit import REQUEST, Credit
 from glance_mini_store.drivers.rbd.library import Completion, Image, Library, Pool
 from glance_mini_store.lanes import Chunk
 
@@ -25,8 +25,11 @@ MARK = "glance_mini.image"
 
 MIB = 1024 * 1024
 
+REQUEST = MIB
+"""Bytes of the largest request. The first one of each transfer is not borrowed."""
+
 IN_FLIGHT = 8 * MIB
-"""Bytes of a write that are copied and not yet written, as far as there is credit."""
+"""Bytes of a write that are copied and not yet written, as far as the budget lends them."""
 
 _REQUESTS = 64
 """Requests in flight at most; those around holes are small."""
@@ -53,17 +56,17 @@ class Form:
 class _Request:
     """A write in flight; ``result`` is negative for an errno, and known when it has ``ended``."""
 
-    def __init__(self, length: int, credit: Credit | None) -> None:
+    def __init__(self, length: int, lender: Buffers | None) -> None:
         self.length = length
         self.ended = threading.Event()
         self.result = 0
-        self._credit = credit
+        self._lender = lender
 
     def end(self, completion: Completion) -> None:
         """Take the result; called by a thread of Ceph."""
         self.result = completion.get_return_value()
-        if self._credit is not None:
-            self._credit.give(self.length)
+        if self._lender is not None:
+            self._lender.give_back(self.length)
         self.ended.set()
 
 
@@ -71,7 +74,7 @@ class Draft:
     """An image in the making: ``create``, ``open``, ``append``, ``publish``; ``close`` if one raises."""
 
     def __init__(
-        self, library: Library, pool: Pool, location: str, name: str, form: Form, seconds: float, credit: Credit
+        self, library: Library, pool: Pool, location: str, name: str, form: Form, seconds: float, budget: Buffers
     ) -> None:
         """Wait for a request up to ``seconds``; the time-outs of Ceph end nearly all before that."""
         self.received = 0
@@ -83,7 +86,7 @@ class Draft:
         self._size = 0
         self._image: Image | None = None
         self._seconds = seconds
-        self._credit = credit
+        self._budget = budget
         self._requests: deque[_Request] = deque()
         self._in_flight = 0
 
@@ -146,13 +149,13 @@ class Draft:
     def _begin(self, data: bytes, position: int) -> None:
         while self._requests and (self._in_flight + len(data) > IN_FLIGHT or len(self._requests) >= _REQUESTS):
             self._wait_for_one()
-        credit = None
-        while self._requests and credit is None:
-            if self._credit.take(len(data)):
-                credit = self._credit
+        lender = None
+        while self._requests and lender is None:
+            if self._budget.borrow(len(data)):
+                lender = self._budget
             else:
                 self._wait_for_one()
-        request = _Request(len(data), credit)
+        request = _Request(len(data), lender)
         self._opened.aio_write(data, position, request.end)
         self._requests.append(request)
         self._in_flight += len(data)

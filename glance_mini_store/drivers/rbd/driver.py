@@ -13,11 +13,11 @@ from typing import Self
 from urllib.parse import quote
 
 from glance_mini_store import capabilities, errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.rbd import library as ceph
 from glance_mini_store.drivers.rbd.answers import NoAnswer, number_of, translated
 from glance_mini_store.drivers.rbd.cluster import Access, Cluster
-from glance_mini_store.drivers.rbd.credit import Credit
 from glance_mini_store.drivers.rbd.draft import MIB, SNAPSHOT, Draft, Form, is_written_here
 from glance_mini_store.drivers.rbd.library import Image, Pool
 from glance_mini_store.drivers.rbd.options import OPTIONS
@@ -43,7 +43,11 @@ class RbdDriver(Driver):
         self._library = cluster.library
         self._pool = pool
         self._form = form
-        self._credit = Credit()
+        self._budget = Buffers()
+
+    def use_buffers(self, buffers: Buffers) -> None:
+        """Borrow the memory of requests in flight from ``buffers``."""
+        self._budget = buffers
 
     @classmethod
     def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
@@ -90,7 +94,7 @@ class RbdDriver(Driver):
         location = self._locate(name)
         pool = self._cluster.pool(self._pool)
         draft = Draft(
-            self._library, pool, location, name, self._form, 3 * self._cluster.operation_seconds, self._credit
+            self._library, pool, location, name, self._form, 3 * self._cluster.operation_seconds, self._budget
         )
         with self._asking(location, writing=True):
             self._create(draft)
@@ -122,7 +126,7 @@ class RbdDriver(Driver):
                 image.close()
                 raise
         end = size if length is None else min(size, offset + length)
-        return Blocks(self._library, image, identity, location, offset, end, self._credit)
+        return Blocks(self._library, image, identity, location, offset, end, self._budget)
 
     def size(self, location: str) -> int:
         """Return the size of the snapshot."""

@@ -5,12 +5,13 @@ from collections import deque
 from collections.abc import Generator, Iterator
 
 from glance_mini_store import errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.drivers.rbd.answers import answer, translated
-from glance_mini_store.drivers.rbd.credit import MIB, REQUEST, Credit
+from glance_mini_store.drivers.rbd.draft import MIB, REQUEST
 from glance_mini_store.drivers.rbd.library import Completion, Image, Library, Pool
 
 IN_FLIGHT = 4
-"""Blocks that are asked for at once, as far as there is credit."""
+"""Blocks that are asked for at once, as far as the budget lends their memory."""
 
 _AHEAD = 64
 """Blocks of which it is known at once that they hold no data."""
@@ -50,9 +51,9 @@ class _Request:
     It does not hold the completion, which holds the block: a circle would keep both until Python looks for circles.
     """
 
-    def __init__(self, image: Image, offset: int, length: int, *, has_credit: bool) -> None:
+    def __init__(self, image: Image, offset: int, length: int, *, is_borrowed: bool) -> None:
         self.length = length
-        self.has_credit = has_credit
+        self.is_borrowed = is_borrowed
         self.data: bytes | None = None
         self._result = 0
         self._ended = threading.Event()
@@ -90,13 +91,13 @@ class Blocks(Iterator[bytes]):
         location: str,
         offset: int,
         end: int,
-        credit: Credit,
+        budget: Buffers,
     ) -> None:
         self._library = library
         self._image = image
         self._identity = identity
         self._location = location
-        self._credit = credit
+        self._budget = budget
         self._parts: Generator[_Part, None, None] = self._divide(offset, end)
         self._next: _Part | None = None
         self._is_begun = False
@@ -140,12 +141,12 @@ class Blocks(Iterator[bytes]):
 
     def _begin(self, offset: int, length: int) -> bool:
         """Ask for a block; return whether there was room for it."""
-        has_credit = False
+        is_borrowed = False
         if self._asked:
-            has_credit = self._asked < IN_FLIGHT and self._credit.take(length)
-            if not has_credit:
+            is_borrowed = self._asked < IN_FLIGHT and self._budget.borrow(length)
+            if not is_borrowed:
                 return False
-        self._blocks.append(_Request(self._image, offset, length, has_credit=has_credit))
+        self._blocks.append(_Request(self._image, offset, length, is_borrowed=is_borrowed))
         self._asked += 1
         return True
 
@@ -161,8 +162,8 @@ class Blocks(Iterator[bytes]):
 
     def _forget(self, request: _Request) -> None:
         self._asked -= 1
-        if request.has_credit:
-            self._credit.give(request.length)
+        if request.is_borrowed:
+            self._budget.give_back(request.length)
 
     def _divide(self, offset: int, end: int) -> Generator[_Part, None, None]:
         for start in range(offset, end, _WINDOW):

@@ -81,9 +81,9 @@ class Writing:
             etags = sending.finish()
             self._call(self._refuse_duplicate)
             self._publish(lambda: self._bucket.complete(self._key, upload, etags))
-        except BaseException:
+        except BaseException as failure:
             sending.close()
-            self._abort(upload)
+            self._abort(upload, failure)
             raise
         finally:
             sending.close()
@@ -131,10 +131,12 @@ class Writing:
             self._call(lambda: self._bucket.delete(self._key))
             raise errors.RemoteServiceUnavailable(reason="the S3 service has not stored all parts")
 
-    def _abort(self, upload: str) -> None:
+    def _abort(self, upload: str, failure: BaseException) -> None:
+        """Remove the parts of a write that failed; where that fails ``Driver.discard`` does it later."""
         try:
             self._bucket.abort(self._key, upload)
         except self._failures.types as error:
+            errors.mark_leftovers(failure)
             reason = self._failures.of(error).reason
             LOG.warning("parts of %s are left in the bucket until they are discarded: %s", self._location, reason)
 

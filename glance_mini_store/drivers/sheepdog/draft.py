@@ -104,14 +104,16 @@ class Draft:
         except errors.StoreError as error:
             LOG.warning("Sheepdog disk %s could not be removed and is not needed any more: %s", self.disk, error)
 
-    def remove(self) -> None:
-        """End the running program and delete the draft; a failure is logged, because another one is the reason."""
+    def remove(self) -> bool:
+        """End the running program, delete the draft and return whether it is gone; a failure is logged."""
         if self._process is not None:
             self._process.kill()
         try:
             _remove(self._cluster, self.disk)
         except errors.StoreError as error:
             LOG.warning("Sheepdog disk %s of a failed write could not be removed: %s", self.disk, error)
+            return False
+        return True
 
     def _begin(self, wanted: int) -> None:
         if self.size == self._room:

@@ -78,8 +78,9 @@ class SheepdogDriver(Driver):
             for chunk in chunks:
                 draft.write(chunk)
             draft.publish(name)
-        except BaseException:
-            draft.remove()
+        except BaseException as failure:
+            if not draft.remove():
+                errors.mark_leftovers(failure)
             raise
         return Written(location, draft.size)
 

@@ -1,8 +1,7 @@
 """The accounts in Swift that a request may go to, each with the token that it is sent with."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, cast
 from urllib.parse import urlsplit
@@ -171,41 +170,19 @@ class DelegatedAccount:
         return self._authenticated.renew()
 
 
-class CredentialsRefused(errors.RemoteServiceUnavailable):
-    """The authentication service refuses the credentials that the store is configured with."""
-
-    code = "store.credentials_refused"
-    template = "{reason}"
-
-
 def ask(libraries: Libraries, settings: AuthSettings, request: Callable[[], _Result]) -> _Result:
     """Return what the authentication service answers to ``request``, which is made again while it is out of reach.
 
     A silent service costs one time-out, as in ``Client.open``. Raises CredentialsRefused, RemoteServiceUnavailable.
     """
     attempts = Attempts(settings.read_timeout)
-    with _translated(libraries):
+    with libraries.keystone.translated(absent="Swift with this type, region and interface"):
         while True:
             try:
                 return request()
-            except libraries.unreachable:
+            except libraries.keystone.unreachable:
                 if not attempts.wait():
                     raise
-
-
-@contextmanager
-def _translated(libraries: Libraries) -> Iterator[None]:
-    """Translate the errors of keystoneauth; their texts may name users and URLs, so that only their kind is kept."""
-    try:
-        yield
-    except libraries.refusal as error:
-        raise CredentialsRefused(reason="the authentication service refuses the credentials of this store") from error
-    except libraries.absence as error:
-        reason = "the catalog has no Swift with this type, region and interface"
-        raise errors.RemoteServiceUnavailable(reason=reason) from error
-    except (libraries.failure, OSError) as error:
-        reason = f"the authentication service failed ({type(error).__name__})"
-        raise errors.RemoteServiceUnavailable(reason=reason) from error
 
 
 def new_session(libraries: Libraries, settings: AuthSettings) -> Session:

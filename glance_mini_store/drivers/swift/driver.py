@@ -14,7 +14,7 @@ from glance_mini_store import capabilities, errors
 from glance_mini_store.buffers import Buffers
 from glance_mini_store.caller import Caller
 from glance_mini_store.driver import Driver, Written
-from glance_mini_store.drivers.swift.accounts import AuthenticatedAccount, AuthSettings, CredentialsRefused, origin
+from glance_mini_store.drivers.swift.accounts import AuthenticatedAccount, AuthSettings, origin
 from glance_mini_store.drivers.swift.answers import failed
 from glance_mini_store.drivers.swift.client import Client, Request
 from glance_mini_store.drivers.swift.credentials import from_options, read_references
@@ -27,6 +27,7 @@ from glance_mini_store.drivers.swift.single_tenant import Containers, SingleTena
 from glance_mini_store.drivers.swift.tenancy import Tenancy
 from glance_mini_store.drivers.swift.trusts import Trusts
 from glance_mini_store.drivers.swift.writing import Write
+from glance_mini_store.keystone import CredentialsRefused
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.names import check_name
 from glance_mini_store.ranges import RangeMemory, open_ranges

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Protocol, Self
 
 from glance_mini_store.extras import import_library
+from glance_mini_store.keystone import KeystoneErrors
 
 
 class Access(Protocol):
@@ -102,23 +103,19 @@ class Connection(Protocol):
 class Libraries:
     """The modules of python-swiftclient and keystoneauth1 that the driver uses.
 
-    keystoneauth raises ``failure``, in particular ``refusal`` of credentials and ``absence`` of a catalog entry, and
-    ``unreachable`` without an answer.
+    ``keystone`` is what keystoneauth raises.
     """
 
     client: ModuleType
     version_1: ModuleType
     version_3: ModuleType
     session: ModuleType
-    failure: type[Exception]
-    refusal: type[Exception]
-    absence: type[Exception]
-    unreachable: type[Exception]
+    keystone: KeystoneErrors
 
     @classmethod
     def load(cls) -> Self:
         """Return the modules; raises DriverLoadFailure if a package is missing."""
-        exceptions = import_library("keystoneauth1.exceptions", driver="swift")
+        keystone = KeystoneErrors.load("swift")
         client = import_library("swiftclient.client", driver="swift")
         # At lower levels it writes headers with tokens.
         logging.getLogger("swiftclient").setLevel(logging.ERROR)
@@ -127,8 +124,5 @@ class Libraries:
             version_1=import_library("swiftclient.authv1", driver="swift"),
             version_3=import_library("keystoneauth1.identity.v3", driver="swift"),
             session=import_library("keystoneauth1.session", driver="swift"),
-            failure=exceptions.ClientException,
-            refusal=exceptions.Unauthorized,
-            absence=exceptions.CatalogException,
-            unreachable=exceptions.RetriableConnectionFailure,
+            keystone=keystone,
         )

@@ -52,12 +52,11 @@ class Write:
             else:
                 self._send_segments(source, size, sent)
         except BaseException as error:
-            self._clean_up(sent)
-            if source.failure is not None and error is not source.failure:
-                raise source.failure from None
-            if isinstance(error, errors.Forbidden):
-                raise errors.StorageWriteDenied(reason="Swift refuses the token, or it has expired") from error
-            raise
+            failure = _reason(error, source)
+            self._clean_up(sent, failure)
+            if failure is error:
+                raise
+            raise failure from (error if source.failure is None else None)
         self._forget_claim()
         return source.received
 
@@ -137,8 +136,8 @@ class Write:
         etag = answer.headers.get("etag", "").strip('"')
         return {"path": f"/{self.place.container}/{name}", "etag": etag, "size_bytes": length}
 
-    def _clean_up(self, sent: list[str]) -> None:
-        """Remove what this write left; what cannot be removed now is left to ``Driver.discard``."""
+    def _clean_up(self, sent: list[str], failure: BaseException) -> None:
+        """Remove what this write left; where that fails ``Driver.discard`` does it later."""
         try:
             if self.place.is_marked(self.place.name, self.id):
                 self.place.remove(self.place.name)
@@ -147,6 +146,7 @@ class Write:
             if self.place.is_marked(self.place.claim, self.id):
                 self.place.remove(self.place.claim)
         except errors.StoreError as error:
+            errors.mark_leftovers(failure)
             LOG.warning("What a failed write left in Swift is not removed yet: %s", error)
 
     def _forget_claim(self) -> None:
@@ -155,3 +155,12 @@ class Write:
             self.place.remove(self.place.claim)
         except errors.StoreError as error:
             LOG.info("The claim of a finished write stays in Swift: %s", error)
+
+
+def _reason(error: BaseException, source: Source) -> BaseException:
+    """Return what a failed write raises: the failure of its source, else that of Swift."""
+    if source.failure is not None:
+        return source.failure
+    if isinstance(error, errors.Forbidden):
+        return errors.StorageWriteDenied(reason="Swift refuses the token, or it has expired")
+    return error

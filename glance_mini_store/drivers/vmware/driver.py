@@ -117,9 +117,9 @@ class VmwareDriver(Driver):
                 self._say_if_full(place.datastore, error)
                 raise
             self._publish(draft, place, upload.size)
-        except BaseException:
+        except BaseException as failure:
             upload.stop()
-            self._clean(draft)
+            self._clean(draft, failure)
             raise
         return Written(place.location(self._session.server.authority), upload.size)
 
@@ -198,11 +198,12 @@ class VmwareDriver(Driver):
         if free < _MIB:
             raise errors.StorageFull(reason=f"the datastore {datastore} is full") from error
 
-    def _clean(self, draft: Place) -> None:
-        """Delete the draft of a failed write; a failure is logged, because another one is the reason."""
+    def _clean(self, draft: Place, failure: BaseException) -> None:
+        """Delete the draft of a failed write; where that fails ``discard`` does it later."""
         try:
             self._remove(draft)
         except errors.StoreError as error:
+            errors.mark_leftovers(failure)
             LOG.warning("The draft %s could not be deleted: %s", draft.datastore_path, error)
 
     def _remove(self, place: Place) -> None:

@@ -18,7 +18,13 @@ from glance_mini.domain import errors
 from glance_mini.operations.images import CreateImage, UpdateImage
 from glance_mini.operations.jobs import AddJob, ClaimJob, FinishJob, GetJob, RenewJobs
 from glance_mini.operations.records import BeginTransfer, LoadImage, MarkDeleted, Ping
-from glance_mini.testing.data_access import JobAccessContract, MetadefContract, RecordContract, TakeOverContract
+from glance_mini.testing.data_access import (
+    CacheContract,
+    JobAccessContract,
+    MetadefContract,
+    RecordContract,
+    TakeOverContract,
+)
 from glance_mini.testing.data_access.job_samples import job
 from glance_mini.testing.data_access.samples import LATER, LEASE, MINE, NOW, creation, sample, stored, transfer
 from tests.integration.base import ServiceTestCase
@@ -93,6 +99,14 @@ class TestTakeOverOnPostgresql(OnPostgresql, TakeOverContract, ServiceTestCase):
 
 
 class TestTakeOverOnMariadb(OnMariadb, TakeOverContract, ServiceTestCase):
+    pass
+
+
+class TestCachesOnPostgresql(OnPostgresql, CacheContract, ServiceTestCase):
+    pass
+
+
+class TestCachesOnMariadb(OnMariadb, CacheContract, ServiceTestCase):
     pass
 
 

@@ -17,7 +17,7 @@ from oslo_config import cfg
 
 from glance_mini_store.drivers.rbd import RbdDriver
 from glance_mini_store.settings import resolve
-from tests.integration.base import SERVICES
+from tests.integration.base import SERVICES, ServiceTestCase
 from tests.ports import free_port
 
 MODULES = "the Python modules rados and rbd of Ceph are missing"
@@ -31,6 +31,12 @@ def modules() -> tuple[ModuleType, ModuleType] | None:
     except ImportError:
         return None
     return rados, rbd
+
+
+def require_modules(test: ServiceTestCase) -> None:
+    """End the test where Ceph's modules are missing."""
+    if modules() is None:
+        test.lacks(MODULES)
 
 
 class Pools(Fixture):

@@ -12,7 +12,7 @@ from oslo_config import cfg
 from glance_mini_store.drivers.cinder import CinderDriver
 from glance_mini_store.settings import resolve
 from tests.integration.base import ServiceTestCase
-from tests.integration.storage.ceph import MODULES, modules
+from tests.integration.storage.ceph import require_modules
 
 SECONDS = 30
 PATIENCE = 120
@@ -123,8 +123,7 @@ class CinderTestCase(ServiceTestCase):
         if kind.volume_type is None:
             kind.cinder = self.service("cinder")
             kind.ceph = self.service("ceph")
-            if modules() is None:
-                self.skipTest(MODULES)
+            require_modules(self)
             kind.admin = Project(self.cinder, "cinder", "service")
             kind.volume_type = VolumeType(kind.admin)
             kind.volume_type.setUp()

@@ -15,7 +15,7 @@ from glance_mini_store.testing.contract import pattern, pieces
 from tests.integration.base import ServiceTestCase
 from tests.integration.served import Served
 from tests.integration.storage import s3_buckets
-from tests.integration.storage.ceph import MODULES, Pools, modules
+from tests.integration.storage.ceph import Pools, require_modules
 from tests.integration.storage.relay import Relay
 from tests.integration.storage.sheepdog.stand_in import install
 from tests.integration.storage.swift_account import new_container, tempauth_account
@@ -196,8 +196,7 @@ class EveryStoreCase(ServiceTestCase):
     shared = None
 
     def setUp(self):
-        if modules() is None:
-            self.skipTest(MODULES)
+        require_modules(self)
         kind = type(self)
         if kind.shared is None:
             backends = Backends(self)

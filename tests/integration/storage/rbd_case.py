@@ -8,7 +8,7 @@ import requests
 from glance_mini_store.drivers.rbd import RbdDriver
 from tests.integration.base import ServiceTestCase
 from tests.integration.served import Served
-from tests.integration.storage.ceph import MODULES, Pools, modules
+from tests.integration.storage.ceph import Pools, require_modules
 
 MIB = 1024 * 1024
 
@@ -72,8 +72,7 @@ class RbdTestCase(ServiceTestCase):
 
     def setUp(self) -> None:
         conf = self.service("ceph")["TEST_RBD_CONF"]
-        if modules() is None:
-            self.skipTest(MODULES)
+        require_modules(self)
         kind = type(self)
         if kind.pools is None:
             kind.pools = Pools(conf)

@@ -46,7 +46,7 @@ class TestConfigurations(FaultCase):
 
     def test_wrong_password_stops_the_start_and_is_not_shown(self):
         text = self.refusal(cinder_store_password="mistaken")
-        self.assertIn("cinder_store_password: Keystone refuses the credentials", text)
+        self.assertIn("cinder_store_password: the authentication service refuses", text)
 
     def test_wrong_password_of_a_running_store_makes_it_unavailable(self):
         driver = self.new_driver(cinder_store_password="mistaken")

@@ -6,7 +6,7 @@ from glance_mini_store.driver import Driver
 from glance_mini_store.testing.contract import pattern, pieces
 from tests.functional.faults import use_for_class
 from tests.integration.base import ServiceTestCase
-from tests.integration.storage.ceph import MODULES, OwnCluster, Pools, modules
+from tests.integration.storage.ceph import OwnCluster, Pools, require_modules
 from tests.integration.storage.rbd_case import MIB
 
 POOL = "erasure"
@@ -20,8 +20,7 @@ class TestErasureCodedPool(ServiceTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.service("ceph")
-        if modules() is None:
-            self.skipTest(MODULES)
+        require_modules(self)
         kind = type(self)
         if kind.ceph is None:
             kind.ceph = use_for_class(kind, Pools(use_for_class(kind, OwnCluster(osds=3)).conf))

@@ -11,7 +11,7 @@ from tests.functional.faults import use_for_class
 from tests.http_server.running import eventually
 from tests.integration.base import ServiceTestCase
 from tests.integration.served import Served
-from tests.integration.storage.ceph import MODULES, OwnCluster, Pools, modules
+from tests.integration.storage.ceph import OwnCluster, Pools, require_modules
 from tests.integration.storage.rbd_case import MIB, Images, configuration
 
 
@@ -24,8 +24,7 @@ class TestStoppedOsd(ServiceTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.service("ceph")
-        if modules() is None:
-            self.skipTest(MODULES)
+        require_modules(self)
         if self.own is None:
             kind = type(self)
             kind.own = use_for_class(kind, OwnCluster())

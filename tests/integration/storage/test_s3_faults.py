@@ -219,6 +219,22 @@ class Faults:
         driver.discard(name)
         self.assertEqual([], self.left_in_bucket())
 
+    def test_parts_that_could_not_be_removed_mark_the_error_of_the_source(self):
+        name, failure = new_name(), ValueError("client gone")
+        proxy, driver = self.proxied()
+
+        def source():
+            yield from pieces(pattern(2 * PART))
+            proxy.go_down()
+            raise failure
+
+        self.refused(ValueError, lambda: driver.write(name, source(), None))
+        self.assertTrue(errors.has_leftovers(failure))
+        proxy.come_back()
+        self.assertNotEqual([], self.left_in_bucket())
+        driver.discard(name)
+        self.assertEqual([], self.left_in_bucket())
+
     def test_service_that_comes_back_in_time_does_not_fail_an_upload(self):
         data = pattern(6 * PART)
         proxy, driver = self.proxied(s3_store_attempts=8)

@@ -212,6 +212,20 @@ class TestFaults(StandIn):
             self.assertIn("code 2", str(error))
             self.assert_nothing_left()
 
+    def test_draft_that_could_not_be_deleted_marks_the_error_of_the_source(self) -> None:
+        failure = ValueError("client gone")
+
+        def source() -> Iterator[bytes]:
+            yield pattern(MIB)
+            self.fault("delete fail")
+            raise failure
+
+        self.assertRaises(ValueError, self.driver.write, "name", source(), None)
+        self.assertTrue(errors.has_leftovers(failure))
+        self.well_again()
+        self.driver.discard("name")
+        self.assert_nothing_left()
+
     def test_full_cluster_says_so_and_nothing_is_left(self) -> None:
         for action in ("create", "write", "writing", "clone"):
             self.fault(f"{action} full")

@@ -180,6 +180,22 @@ class TestBrokenConnections(TempAuthCase):
         driver.discard(name)
         self.assertEqual([], self.left())
 
+    def test_segments_that_could_not_be_removed_mark_the_error_of_the_source(self):
+        driver, failure = self.relayed(**SMALL), ValueError("client gone")
+        driver.probe()
+
+        def source():
+            yield from pieces(DATA)
+            self.relay.is_away = True
+            raise failure
+
+        self.assertRaises(ValueError, driver.write, name := new_name(), source(), None)
+        self.assertTrue(errors.has_leftovers(failure))
+        self.relay.is_away = False
+        self.assertIn(f"{name}/claim", self.left())
+        driver.discard(name)
+        self.assertEqual([], self.left())
+
     def test_a_request_that_broke_is_sent_again(self):
         driver = self.relayed()
         location = driver.write(new_name(), [b"data"], 4).location

@@ -421,6 +421,17 @@ class TestKilledServer(VcenterTestCase):
             self.assertEqual({"name"}, set(self.driver.names()))
             self.driver.delete(written.location)
 
+    def test_draft_that_could_not_be_deleted_marks_the_error_of_the_source(self):
+        failure = ValueError("client gone")
+
+        def source():
+            yield pattern(MIB)
+            self.simulator.kill()
+            raise failure
+
+        self.assertRaises(ValueError, self.driver.write, "name", source(), None)
+        self.assertTrue(errors.has_leftovers(failure))
+
     def test_download_fails(self):
         location = self.driver.write("name", [pattern(MIB)] * 64).location
         reader = self.driver.read(location)

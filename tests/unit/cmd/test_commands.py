@@ -247,7 +247,7 @@ class QuotaCommandsTest(CommandTestCase):
 
     def test_keystones_limits_are_not_changed_here(self):
         with self.state.config_file.open("a") as file:
-            file.write("[DEFAULT]\nuse_keystone_limits = true\n[oslo_limit]\nendpoint_id = 1\n")
+            file.write("[DEFAULT]\nuse_keystone_limits = true\n[oslo_limit]\nendpoint_id = 1\nauth_type = password\n")
         for words in (("show",), ("set", "--project", "lab", "image_count_total=5")):
             code, _, err = self.manage("quota", *words)
             self.assertEqual((1, True), (code, "Keystone" in err), err)

@@ -60,6 +60,7 @@ WORDS = {
     "cache queue": f"{ACTIVE_ID}",
     "cache delete": f"{ACTIVE_ID}",
     "cache clear": "--yes",
+    "registry certificates": "{root}/tls-{form} api1 --role api",
     "jobs show": "{job}",
     "jobs retry": "{job}",
     "jobs cancel": "{job} --yes",

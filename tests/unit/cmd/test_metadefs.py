@@ -10,7 +10,7 @@ from glance_mini.conf import load
 from glance_mini.domain.metadefs import Namespace, NamespaceContent, NamespaceQuery
 from glance_mini.operations.metadef_loading import WriteNamespaces
 from glance_mini.operations.metadefs import DeleteNamespace, GetNamespace, GetNamespaces, ModifyNamespace
-from glance_mini.testing.data_access.metadefs import ODD_NAMES
+from glance_mini.testing.data_access.metadef_samples import ODD_NAMES
 from tests.unit.cmd.test_commands import CommandTestCase
 
 ACME = {
@@ -179,6 +179,10 @@ class BadFilesTest(MetadefCommandTest):
     def test_name_that_is_too_long(self):
         self.write(namespace="x" * 81)
         self.refused("acme.json", "namespace")
+
+    def test_pattern_that_the_api_would_refuse_too(self):
+        self.write(properties={"bus": {"title": "Bus", "type": "string", "pattern": "x" * 1001}})
+        self.refused("acme.json", "pattern of property 'bus'")
 
     def test_file_that_is_too_long(self):
         self.write(description="x").write_bytes(b" " * (MAX_FILE_BYTES + 1))

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import testtools
-from fixtures import TempDir
+from fixtures import EnvironmentVariable, TempDir
 
 from glance_mini import conf
 from glance_mini.conf.image_cache import is_central
+from glance_mini.conf.lines import library_value, read_lines
 from glance_mini.conf.server import host_and_port, is_loopback, max_transfers, transfers_per_project
 from glance_mini.conf.validation import validate
 from glance_mini.domain.errors import ConfigurationError
@@ -78,6 +79,43 @@ class TestValidation(testtools.TestCase):
         for wrong in ("private", "tag:", "popular:0", "popular:many"):
             error = self.assertRaises(ConfigurationError, validate, self.load(f"{text}{wrong}\n"))
             self.assertIn(f"[cache] prefetch: '{wrong}' is none of", str(error))
+
+    def test_keystone_needs_to_know_how_to_log_in(self):
+        flavor = "[paste_deploy]\nflavor = keystone\n"
+        limits = "[DEFAULT]\nuse_keystone_limits = true\n"
+        endpoint = "[oslo_limit]\nendpoint_id = abc\n"
+        for text, problem in (
+            (flavor, "[keystone_authtoken] auth_type: must be set, because [paste_deploy] flavor is 'keystone'"),
+            (f"{flavor}[keystone_authtoken]\nauth_section = one\n", "[one] auth_type: must be set"),
+            (f"{limits}{endpoint}", "[oslo_limit] auth_type: must be set, because use_keystone_limits is on"),
+            (f"{limits}[oslo_limit]\nauth_type = password\n", "[oslo_limit] endpoint_id: must be set"),
+        ):
+            self.assertIn(problem, str(self.assertRaises(ConfigurationError, validate, self.load(text))))
+        for text in (
+            f"{flavor}[keystone_authtoken]\nauth_type = password\n",
+            f"{flavor}[keystone_authtoken]\nauth_section = one\n[one]\nauth_type = password\n",
+            f"{limits}{endpoint}auth_type = password\n",
+        ):
+            validate(self.load(text))
+        self.useFixture(EnvironmentVariable("OS_KEYSTONE_AUTHTOKEN__AUTH_TYPE", "password"))
+        validate(self.load(flavor))
+
+    def test_files_of_a_directory_are_checked_too(self):
+        folder = self.file.parent / "conf.d"
+        folder.mkdir()
+        (folder / "b.conf").write_text("[server]\nthreds = 5\n")
+        (folder / "ignored.txt").write_text("[server]\nnonsense = 5\n")
+        self.file.write_text("")
+        configuration = conf.load(["--config-file", str(self.file), "--config-dir", str(folder)])
+        error = str(self.assertRaises(ConfigurationError, validate, configuration))
+        self.assertIn(f"{folder}/b.conf:2: [server] has no option threds; did you mean threads?", error)
+        (folder / "b.conf").write_text("[server]\nthreads = 33\n")
+        (folder / "a.conf").write_text("[server]\nthreads = 44\n")
+        configuration = conf.load(["--config-file", str(self.file), "--config-dir", str(folder)])
+        validate(configuration)
+        self.assertEqual(
+            (33, "33"), (configuration.server.threads, library_value(read_lines(configuration), "server", "threads"))
+        )
 
     def test_all_that_is_wrong_is_said_at_once(self):
         configuration = self.load("[DEFAULT]\nuser_storage_quota = x\nhashing_algorithm = y\n")

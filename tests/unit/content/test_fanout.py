@@ -50,6 +50,24 @@ class Full(MemoryDriver):
         raise AssertionError("the data was shorter than the test wants")
 
 
+class Keeping(MemoryDriver):
+    """A store that cannot remove the data of a write that failed."""
+
+    def write(self, name, chunks, size=None):
+        try:
+            return super().write(name, chunks, size)
+        except Exception as error:
+            errors.mark_leftovers(error)
+            raise
+
+
+class Undeletable(MemoryDriver):
+    """A store that takes data and deletes none."""
+
+    def delete(self, location):
+        raise errors.RemoteServiceUnavailable(reason="nobody answers")
+
+
 class TestFanout(testtools.TestCase):
     def stores(self, *drivers):
         return [Store(driver, f"s{number}") for number, driver in enumerate(drivers)]
@@ -109,6 +127,19 @@ class TestFanout(testtools.TestCase):
             self.assertIsInstance(copies.outcomes["s0"], errors.StorageFull)
             self.assertIsInstance(copies.outcomes["s1"], Stored)
             self.assertEqual(DATA, b"".join(stores[1].read(copies.outcomes["s1"].location)))
+
+    def left(self, error, *drivers, **values):
+        """Return the stores of which a failed write says that they may have kept data."""
+        left = []
+        self.assertRaises(error, write_to_stores, self.stores(*drivers), "n", BLOCKS, leave=left.append, **values)
+        return [store.id for store in left]
+
+    def test_a_store_that_cannot_remove_a_refused_stream_is_told(self):
+        for drivers, told in (((Keeping(), MemoryDriver()), ["s0"]), ((MemoryDriver(), Keeping()), ["s1"])):
+            self.assertEqual(told, self.left(Refused, *drivers, observers=[Refusing()]))
+
+    def test_a_store_that_cannot_delete_what_is_not_wanted_is_told(self):
+        self.assertEqual(["s0"], self.left(NotWritten, Undeletable(), MemoryDriver(), Full(len(BLOCKS))))
 
     def test_no_thread_is_left(self):
         before = threading.active_count()

@@ -8,7 +8,13 @@ from testtools import TestCase
 from glance_mini.db.interface import DataAccess, EventRules, no_events
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
-from glance_mini.testing.data_access import JobAccessContract, MetadefContract, RecordContract, TakeOverContract
+from glance_mini.testing.data_access import (
+    CacheContract,
+    JobAccessContract,
+    MetadefContract,
+    RecordContract,
+    TakeOverContract,
+)
 from glance_mini.testing.tables import make_tables
 
 
@@ -53,6 +59,14 @@ class TestRecordsInMemory(InMemory, RecordContract, TestCase):
 
 
 class TestJobsInMemory(InMemory, JobAccessContract, TestCase):
+    pass
+
+
+class TestCachesInFile(InFile, CacheContract, TestCase):
+    pass
+
+
+class TestCachesInMemory(InMemory, CacheContract, TestCase):
     pass
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import testtools
 
+from glance_mini.db.wire import ERRORS, result_type
 from glance_mini.domain import errors
 from glance_mini.domain.cache import CachedSize, CacheRecord
 from glance_mini.domain.cause import Cause
@@ -39,7 +40,7 @@ from glance_mini.domain.migration import BuriedId, ImageRecord, TakenOver
 from glance_mini.domain.query import ImageQuery, Page, RangeFilter, Scope, TimeFilter
 from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_SIZE_TOTAL, Limits
 from glance_mini.domain.staging import StagedData
-from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer
+from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer, remains_of
 from glance_mini.operations import DATA_CALLS
 from glance_mini.operations.base import DataCall
 from glance_mini.operations.cache import (
@@ -111,6 +112,7 @@ from glance_mini.operations.migration import (
     TakeOverJobs,
     TakeOverNamespaces,
 )
+from glance_mini.operations.once import PurgeKeys
 from glance_mini.operations.outbox import AddEvents, CountEvents, FinishEvents, ReleaseEvents, TakeEvents
 from glance_mini.operations.records import (
     AbortTransfer,
@@ -126,6 +128,7 @@ from glance_mini.operations.records import (
     GetStaged,
     HoldRemoval,
     IsYoungestTransfer,
+    LeaveRemains,
     ListDataNames,
     ListProjects,
     ListRemovals,
@@ -148,7 +151,7 @@ from glance_mini.operations.records import (
 )
 from glance_mini.operations.tasks import ListTasks
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
-from tests.unit.db.wire import ERRORS, result_type, send, send_error
+from tests.unit.db.wire import send, send_error
 
 LATER = TIME + timedelta(hours=1, microseconds=123456)
 LEASE = timedelta(seconds=60, milliseconds=500)
@@ -180,6 +183,7 @@ IMAGE = make_image(
     tags=("a", "b"),
     properties={"os_type": "linux", "": "", "long": "x" * 300},
     locations=(LOCATION, Location("memory://x")),
+    version=3,
     updated_at=LATER,
 )
 DELETED = replace(IMAGE, status="deleted", deleted_at=LATER)
@@ -271,7 +275,7 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     ),
     (LoadImage(IMAGE_ID, SCOPE, "get_image", True), IMAGE),
     (SetStatus(IMAGE_ID, "deactivated", frozenset({"active", "queued"})), IMAGE),
-    (MarkDeleted(IMAGE_ID), DELETED),
+    (MarkDeleted(IMAGE_ID, IMAGE), DELETED),
     (MoveToTrash(IMAGE_ID, KEEP, NEW_JOB), replace(IMAGE, status="pending_delete")),
     (DeleteFromTrash(IMAGE_ID, True), DELETED),
     (ListTrash(10), (DeletedImage(IMAGE_ID, "disk", "p1", 700, LATER), DeletedImage("x", None, None, None, TIME))),
@@ -288,6 +292,7 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (IsYoungestTransfer("t1"), True),
     (RecordData(TRANSFER, DATA), IMAGE),
     (AbortTransfer(TRANSFER, has_remains=True), None),
+    (LeaveRemains(remains_of(IMAGE_ID, "p1", "s3", "name")), None),
     (RenewLeases("host:1:ab", frozenset({"t1", "t2"}), LEASE), None),
     (TakeExpiredTransfers("host:1:ab", frozenset({"t1"}), LEASE, "http://node1"), (TRANSFER,)),
     (ListRemovals(IMAGE_ID), (DELETION,)),
@@ -375,6 +380,7 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (FindCachedNodes(IMAGE_ID), ("n1", "n2")),
     (ListPopularImages(10), (IMAGE_ID,)),
     (ListInactiveImages(frozenset({IMAGE_ID, "x"})), frozenset({"x"})),
+    (PurgeKeys(KEEP, 10), 3),
 ]
 """A call of each class, with a result of it."""
 
@@ -398,7 +404,7 @@ class TestValues(testtools.TestCase):
 
     def test_each_result_arrives_as_it_was_sent(self) -> None:
         for call, result in SAMPLES:
-            self.assertEqual(result, send(result, result_type(type(call))), call.name)
+            self.assertEqual(result, send(result, result_type(call)), call.name)
 
     def test_cause_arrives_as_it_was_sent(self) -> None:
         for cause in (CALLER, Cause("restore_image"), None):
@@ -406,7 +412,8 @@ class TestValues(testtools.TestCase):
 
     def test_value_that_is_not_plain_is_found(self) -> None:
         self.assertRaises(AssertionError, send, CreateImage(base={"tags": ("a",)}), CreateImage)
-        self.assertRaises(TypeError, send, CreateImage(base={"created_at": TIME}), CreateImage)
+        self.assertRaises(AssertionError, send, CreateImage(base={"created_at": TIME}), CreateImage)
+        self.assertRaises(TypeError, send, CreateImage(base={"open": self}), CreateImage)
 
 
 class TestErrors(testtools.TestCase):

@@ -101,7 +101,12 @@ class ImportCase(testtools.TestCase):
             GlanceDownload(client, ("hw_", "os_type")),
         )
         copier = Copier(
-            services.stores, InspectionRules(), ImageHashes("sha256"), self.at_once, report_seconds=self.report_seconds
+            services.stores,
+            InspectionRules(),
+            ImageHashes("sha256"),
+            self.at_once,
+            report_seconds=self.report_seconds,
+            leave=services.data.run,
         )
         named = {method.name: method for method in known} if methods is None else methods
         work = self.folder / "work"

@@ -133,7 +133,7 @@ class TestGroups(GroupsCase):
         for option, most in ((0, 5), (2, 2)):
             configuration.set_override("max_parallel_stores", option, "image_import_opts")
             self.gauge.most, self.chunks = 0, Chunks()
-            copier = Copier.from_config(configuration, self.stores, Buffers())
+            copier = Copier.from_config(configuration, self.stores, Buffers(), [].append)
             image, source = make_image(status="importing"), Source(self.chunks, len(DATA))
             copier.copy(source, image, f"name{most}", NAMES, {}, 0, self.control)
             self.assertEqual(most, self.gauge.most)

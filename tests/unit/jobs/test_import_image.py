@@ -10,7 +10,7 @@ from glance_mini.operations.records import GetStaged
 from glance_mini_store import capabilities
 from glance_mini_store import errors as store_errors
 from glance_mini_store.drivers.memory import MemoryDriver
-from glance_mini_store.streams import BLOCK
+from glance_mini_store.streams import BLOCK, FILE_BLOCK
 from tests.unit.content.disk_images import qcow2
 from tests.unit.imports.raw_server import RawServer, response
 from tests.unit.jobs.support import DATA, SHA256, Death, Dying, ImportCase, Interrupted
@@ -434,13 +434,16 @@ class TestProgress(ImportCase):
         return messages
 
     def test_the_task_shows_all_methods_in_percent(self):
-        percent = ["Copied 33 %", "Copied 66 %", "Copied 99 %", "Copied 100 %"]
+        def percent(block):
+            ends = [*range(block, len(DATA), block), len(DATA)]
+            return [f"Copied {100 * end // len(DATA)} %" for end in ends]
+
         staged, downloaded = self.create(), self.create()
         self.stage(staged)
         self.request(staged, "fast")
-        self.assertEqual(percent, self.messages(staged))
+        self.assertEqual(percent(FILE_BLOCK), self.messages(staged))
         self.request(downloaded, "fast", name="web-download", method={"uri": self.server.url()})
-        self.assertEqual(percent, self.messages(downloaded))
+        self.assertEqual(percent(BLOCK), self.messages(downloaded))
         self.request(staged, "cheap", name="copy-image")
         self.assertEqual("Copied 100 %", self.messages(staged)[-1])
 

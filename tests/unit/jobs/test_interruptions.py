@@ -4,6 +4,7 @@ from glance_mini.domain.errors import NotFound
 from glance_mini.operations.jobs import CancelJob
 from glance_mini.operations.records import ForgetStaged
 from glance_mini_store.drivers.memory import MemoryDriver
+from glance_mini_store.streams import FILE_BLOCK
 from tests.unit.jobs.support import DATA, SHA256, Death, Dying, ImportCase, Interrupted
 
 DONE = (None, "", "")
@@ -106,7 +107,8 @@ class TestInterruptions(ImportCase):
 
     def test_an_image_that_is_active_already_does_not_need_its_source_any_more(self):
         image_id = self.begun("fast", "cheap", all_stores_must_succeed=False)
-        dying = Interrupted(self.job_types["api_image_import"], checks=6, error=Death)
+        blocks = -(-len(DATA) // FILE_BLOCK)
+        dying = Interrupted(self.job_types["api_image_import"], checks=blocks + 2, error=Death)
         self.assertRaises(Death, self.worker(api_image_import=dying).run_one)
         self.assertEqual("active", self.image(image_id).status)
         self.services.data.run(ForgetStaged(image_id))

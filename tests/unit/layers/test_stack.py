@@ -136,6 +136,17 @@ class TestCalls(testtools.TestCase):
             Stack([recorder]).call(CALLER, op)
             self.assertEqual(LoadImage(IMAGE_ID, purpose=op.name, of_deleted=of_deleted), recorder.seen[0])
 
+    def test_permission_is_asked_of_all_layers_and_reaches_no_handler(self) -> None:
+        class Asked(Everywhere):
+            def permit(self, context: Any, op: Any) -> None:
+                asked.append(op.target.id)
+
+        asked: list[str] = []
+        recorder = Recorder({"load_image": make_image()})
+        Stack([Asked(), Marking(), Asked(), recorder]).permit(CALLER, UpdateImage(IMAGE_ID))
+        self.assertEqual([IMAGE_ID, IMAGE_ID], asked)
+        self.assertEqual(["load_image"], recorder.names)
+
     def test_a_method_of_its_own_comes_before_around(self) -> None:
         class Both(Everywhere):
             def get_image(self, context: Any, op: Any) -> str:

@@ -82,6 +82,7 @@ SILENT = {
     records.PurgeImages,
     records.ReserveSpace,
     records.AbortTransfer,
+    records.LeaveRemains,
     records.RenewLeases,
     records.TakeExpiredTransfers,
     records.TakeDueRemovals,

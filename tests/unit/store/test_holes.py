@@ -48,10 +48,11 @@ class TestHoles(TestCase):
         holes.close()
         self.assertEqual((7, False), (os.lseek(self.file.fileno(), 0, os.SEEK_CUR), holes.cover(0, 1)))
 
-    def test_content_is_that_of_the_file_in_blocks_of_the_usual_size(self) -> None:
+    def test_content_is_that_of_the_file_in_long_blocks_of_holes(self) -> None:
         expected = bytes(4 * MIB) + DATA + bytes(7 * MIB)
         blocks = list(FileRange(self.file, 0, 12 * MIB))
-        self.assertEqual(({MIB}, expected), ({len(block) for block in blocks}, b"".join(blocks)))
+        self.assertEqual(expected, b"".join(blocks))
+        self.assertEqual(11, sum(len(block) == MIB for block in blocks))
 
     def test_range_that_begins_in_a_hole_has_the_content_of_the_file(self) -> None:
         part = b"".join(FileRange(self.file, 3 * MIB + 5, 3 * MIB))

@@ -11,12 +11,12 @@ from oslo_config import cfg
 from testtools import TestCase
 
 from glance_mini_store import errors
+from glance_mini_store.buffers import Buffers
 from glance_mini_store.drivers.rbd import RbdDriver
 from glance_mini_store.drivers.rbd.answers import NoAnswer, answer, number_of
 from glance_mini_store.drivers.rbd.calls import MOST_LEFT, Calls
 from glance_mini_store.drivers.rbd.cluster import Access
-from glance_mini_store.drivers.rbd.credit import MIB, Credit
-from glance_mini_store.drivers.rbd.draft import Draft, Form
+from glance_mini_store.drivers.rbd.draft import MIB, Draft, Form
 from glance_mini_store.settings import resolve
 
 
@@ -117,30 +117,30 @@ class PendingWrites:
         self.size = size
 
 
-class TestCredit(TestCase):
-    def draft(self, credit: Credit) -> tuple[Draft, PendingWrites]:
+class TestBudget(TestCase):
+    def draft(self, budget: Buffers) -> tuple[Draft, PendingWrites]:
         image = PendingWrites()
         library = mock.Mock(open_image=lambda *_: image)
-        draft = Draft(library, mock.Mock(), "rbd://name", "name", Form(23, None, thin=False), 1, credit)
+        draft = Draft(library, mock.Mock(), "rbd://name", "name", Form(23, None, thin=False), 1, budget)
         draft.open(16 * MIB)
         return draft, image
 
     def test_requests_of_all_transfers_share_it_and_each_transfer_has_one_without(self) -> None:
-        credit = Credit(2 * MIB)
-        (first, its), (second, others) = self.draft(credit), self.draft(credit)
+        budget = Buffers(4 * MIB)
+        (first, its), (second, others) = self.draft(budget), self.draft(budget)
         first.append(bytes(3 * MIB))
-        self.assertEqual((3, 0), (len(its.ends), credit.free))
+        self.assertEqual((3, False), (len(its.ends), budget.borrow(1)))
         second.append(bytes(MIB))
         self.assertEqual(1, len(others.ends))
         others.ends[0]()
         second.append(bytes(MIB))
-        self.assertEqual((2, 0), (len(others.ends), credit.free))
+        self.assertEqual((2, False), (len(others.ends), budget.borrow(1)))
         for end in its.ends:
             end()
-        self.assertEqual(2 * MIB, credit.free)
+        self.assertTrue(budget.borrow(2 * MIB))
 
     def test_write_that_ceph_never_ends_fails_in_time(self) -> None:
-        draft, _ = self.draft(Credit(0))
+        draft, _ = self.draft(Buffers(0))
         draft.append(bytes(MIB))
         error = self.assertRaises(NoAnswer, draft.append, bytes(MIB))
         self.assertIn("timed out", str(error))

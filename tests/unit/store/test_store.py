@@ -64,6 +64,24 @@ class Misbehaving(MemoryDriver):
         return Written(written.location, written.size + 1) if self.fault == "miscounts" else written
 
 
+class Staying(Misbehaving):
+    """A driver that can delete nothing."""
+
+    def delete(self, location: str) -> None:
+        raise errors.RemoteServiceUnavailable(reason="silent")
+
+
+class Refusing(MemoryDriver):
+    """A driver that fails in each write."""
+
+    def __init__(self, error: errors.StoreError) -> None:
+        super().__init__()
+        self._error = error
+
+    def write(self, name: str, chunks: Iterable[bytes], size: int | None = None) -> Written:
+        raise self._error
+
+
 class Sequential(Driver):
     """A driver that can only read everything from the beginning."""
 
@@ -178,6 +196,22 @@ class TestWrite(TestCase):
             store = self.new_store(Misbehaving(fault), "bad")
             self.assertRaises(errors.SizeMismatch, store.write, "name", DATA)
             self.assertRaises(errors.NotFound, store.size, "memory://default/name")
+
+    def test_error_after_which_data_may_be_there_is_marked(self) -> None:
+        table: list[tuple[errors.StoreError, bool]] = [
+            (errors.RemoteServiceUnavailable(reason="silent"), True),
+            (errors.StorageWriteDenied(reason="keys"), True),
+            (errors.StorageFull(reason="disk"), False),
+        ]
+        for error, is_marked in table:
+            store = self.new_store(Refusing(error), "slow")
+            self.assertIs(error, self.assertRaises(type(error), store.write, "name", DATA))
+            self.assertIs(is_marked, errors.has_leftovers(error))
+
+    def test_miscounted_data_that_stays_marks_the_error(self) -> None:
+        for driver, is_marked in ((Misbehaving("miscounts"), False), (Staying("miscounts"), True)):
+            error = self.assertRaises(errors.SizeMismatch, self.new_store(driver, "bad").write, "name", DATA)
+            self.assertIs(is_marked, errors.has_leftovers(error))
 
     def test_nothing_is_read_for_a_driver_that_refuses_at_once(self) -> None:
         source = iter(DATA)

@@ -1,6 +1,8 @@
 """Parts of files, parts of streams, and hashes by the caller or by threads."""
 
 import hashlib
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -8,7 +10,19 @@ from fixtures import TempDir
 from testtools import TestCase
 
 from glance_mini_store import errors
-from glance_mini_store.streams import BLOCK, FileRange, Hashes, cut
+from glance_mini_store.streams import BLOCK, FILE_BLOCK, FileRange, Hashes, cut
+
+_FAULTS = """
+import resource, sys
+from glance_mini_store.buffers import give_freed_blocks_back
+from glance_mini_store.streams import FileRange
+give_freed_blocks_back()
+data = FileRange(open(sys.argv[1], "rb", buffering=0), 0, 64 * 1024 * 1024)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for block in data:
+    kept = block
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
 
 
 class TestFileRange(TestCase):
@@ -21,8 +35,16 @@ class TestFileRange(TestCase):
     def range(self, offset: int, length: int) -> FileRange:
         return FileRange(open(self.path, "rb", buffering=0), offset, length)
 
-    def test_blocks_are_of_one_mebibyte(self) -> None:
-        self.assertEqual([BLOCK, BLOCK, 3], [len(block) for block in self.range(0, len(self.data))])
+    def test_blocks_are_small_enough_for_their_memory_to_be_used_again(self) -> None:
+        blocks = [len(block) for block in self.range(0, len(self.data))]
+        self.assertEqual([*(2 * BLOCK // FILE_BLOCK * [FILE_BLOCK]), 3], blocks)
+
+    def test_block_takes_no_new_pages_where_freed_memory_is_given_back(self) -> None:
+        self.path.write_bytes(bytes(range(256)) * 256 * 1024)
+        command = [sys.executable, "-c", _FAULTS, str(self.path)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+        # Read into new pages, 64 MiB would take 16,384.
+        self.assertLess(int(done.stdout), 2000)
 
     def test_file_stands_at_the_offset_for_a_server_that_sends_it_itself(self) -> None:
         part = self.range(100, 10)

@@ -4,9 +4,11 @@ Fields that the service sets are refused at the top of a body. They are ignored 
 from what they were shown.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import cast
+
+from oslo_config import cfg
 
 from glance_mini.api.request import Request
 from glance_mini.api.v2.image_query import DIRECTIONS, Parameters, choice, parse_limit
@@ -24,8 +26,13 @@ from glance_mini.domain.metadefs import (
     PropertyDefinition,
     TagDefinition,
 )
+from glance_mini.layers.stack import Stack
+from glance_mini.operations.base import Operation
 
 READ_ONLY = ("self", "schema", "created_at", "updated_at")
+
+LONG = 32 * 1024
+"""Bytes of a body that costs more to check than the question whether the caller may send it."""
 
 MAX_PATTERN = 1000
 """The most characters of the pattern of a property."""
@@ -36,16 +43,33 @@ Body = Mapping[str, object]
 
 
 class BodyReader:
-    """Checks bodies against a schema; ``unlisted`` are further fields that clients may send."""
+    """Checks bodies against a schema; ``unlisted`` are further fields that clients may send.
 
-    def __init__(self, schema: ObjectSchema, unlisted: Mapping[str, Schema] = MappingProxyType({})) -> None:
+    Before a long body is checked, ``domain`` is asked whether the caller may send any.
+    """
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        domain: Stack,
+        schema: ObjectSchema,
+        unlisted: Mapping[str, Schema] = MappingProxyType({}),
+    ) -> None:
+        self._domain = domain
+        self._limit = min(conf.metadefs.max_body_bytes, conf.server.max_json_body)
         checked = {key: value for key, value in schema.items() if key not in ("name", "links")}
         checked["properties"] = {**schema["properties"], **unlisted}
         self._validator = StrictValidator({"type": "object", "additionalProperties": False, **checked})
 
-    def read(self, request: Request) -> Body:
-        """Return the body; raises Forbidden for a field that the service sets, Invalid for what does not fit."""
-        body = request.json_object()
+    def read(self, request: Request, operation: Callable[[Body], Operation[object]]) -> Body:
+        """Return the body; raises Forbidden for a field that the service sets, Invalid for what does not fit.
+
+        ``operation`` returns what will be done; only its name and its target need to be right. Raises BodyTooLarge, and
+        for a long body what the domain refuses.
+        """
+        body = request.json_object(self._limit)
+        if request.content_length is None or request.content_length > LONG:
+            self._domain.permit(request.context, operation(body))
         for name in READ_ONLY:
             if name in body:
                 raise Forbidden(reason=f"Attribute '{name}' is read-only.")

@@ -5,11 +5,17 @@ from oslo_config import cfg
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response, json_response
 from glance_mini.api.v2.image_query import DIRECTIONS, Parameters, choice, parse_limit, parse_parameters
-from glance_mini.api.v2.metadefs.bodies import BodyReader, to_content, to_namespace
+from glance_mini.api.v2.metadefs.bodies import Body, BodyReader, to_content, to_namespace
 from glance_mini.api.v2.schemas.metadefs import namespace_schema
 from glance_mini.api.v2.views import metadefs as views
 from glance_mini.domain.errors import Invalid
-from glance_mini.domain.metadefs import NAMESPACE_SORT_KEYS, VISIBILITIES, NamespaceQuery
+from glance_mini.domain.metadefs import (
+    NAMESPACE_SORT_KEYS,
+    VISIBILITIES,
+    Namespace,
+    NamespaceContent,
+    NamespaceQuery,
+)
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.metadefs import (
     AddNamespace,
@@ -28,7 +34,7 @@ class NamespacesController:
 
     def __init__(self, conf: cfg.ConfigOpts, domain: Stack) -> None:
         self.domain = domain
-        self._bodies = BodyReader(namespace_schema())
+        self._bodies = BodyReader(conf, domain, namespace_schema())
         self._limits = (conf.limit_param_default, conf.api_limit_max)
 
     def index(self, request: Request) -> Response:
@@ -39,7 +45,7 @@ class NamespacesController:
 
     def create(self, request: Request) -> Response:
         """Create a namespace with all its parts."""
-        content = to_content(self._bodies.read(request))
+        content = to_content(self._bodies.read(request, lambda body: AddNamespace(_as_named(request, body))))
         made = self.domain.call(request.context, AddNamespace(content))
         return json_response(views.namespace(made), 201, {"Location": views.path_of(made.namespace.name)})
 
@@ -52,13 +58,25 @@ class NamespacesController:
 
     def update(self, request: Request, namespace: str) -> Response:
         """Replace the fields of a namespace itself."""
-        new = to_namespace(self._bodies.read(request))
+        new = to_namespace(self._bodies.read(request, lambda _: ModifyNamespace(namespace)))
         return json_response(views.namespace(self.domain.call(request.context, ModifyNamespace(namespace, new=new))))
 
     def delete(self, request: Request, namespace: str) -> Response:
         """Delete a namespace with all its parts."""
         self.domain.call(request.context, DeleteNamespace(namespace))
         return empty_response()
+
+
+def _as_named(request: Request, body: Body) -> NamespaceContent:
+    """Return the namespace that an unchecked body asks for, without its parts."""
+    owner, visibility = body.get("owner"), body.get("visibility")
+    return NamespaceContent(
+        Namespace(
+            str(body.get("namespace")),
+            visibility=visibility if isinstance(visibility, str) else "private",
+            owner=owner if isinstance(owner, str) else request.context.project_id,
+        )
+    )
 
 
 def parse_namespace_query(parameters: Parameters, default_limit: int, max_limit: int) -> NamespaceQuery:

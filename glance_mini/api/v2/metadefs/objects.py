@@ -1,5 +1,7 @@
 """The objects of namespaces (api-metadefs-objects)."""
 
+from dataclasses import replace
+
 from oslo_config import cfg
 
 from glance_mini.api.request import Request
@@ -24,7 +26,7 @@ class ObjectsController:
 
     def __init__(self, conf: cfg.ConfigOpts, domain: Stack) -> None:
         self.domain = domain
-        self._bodies = BodyReader(object_schema())
+        self._bodies = BodyReader(conf, domain, object_schema())
         self._limits = (conf.api_limit_max, conf.api_limit_max)
 
     def index(self, request: Request, namespace: str) -> Response:
@@ -35,7 +37,8 @@ class ObjectsController:
 
     def create(self, request: Request, namespace: str) -> Response:
         """Add an object to a namespace."""
-        op = AddObject(namespace, new=to_object(self._bodies.read(request)))
+        new = to_object(self._bodies.read(request, lambda _: AddObject(namespace)))
+        op = AddObject(namespace, new=new)
         return json_response(views.object_definition(namespace, self.domain.call(request.context, op)), 201)
 
     def clear(self, request: Request, namespace: str) -> Response:
@@ -50,7 +53,8 @@ class ObjectsController:
 
     def update(self, request: Request, namespace: str, object_name: str) -> Response:
         """Replace an object."""
-        op = ModifyObject(namespace, object_name=object_name, new=to_object(self._bodies.read(request)))
+        op = ModifyObject(namespace, object_name=object_name)
+        op = replace(op, new=to_object(self._bodies.read(request, lambda _: op)))
         return json_response(views.object_definition(namespace, self.domain.call(request.context, op)))
 
     def delete(self, request: Request, namespace: str, object_name: str) -> Response:

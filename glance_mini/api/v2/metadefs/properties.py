@@ -24,7 +24,7 @@ class PropertiesController:
 
     def __init__(self, conf: cfg.ConfigOpts, domain: Stack) -> None:
         self.domain = domain
-        self._bodies = BodyReader(property_schema(), {"confidential": {"type": "boolean"}})
+        self._bodies = BodyReader(conf, domain, property_schema(), {"confidential": {"type": "boolean"}})
         self._limits = (conf.api_limit_max, conf.api_limit_max)
 
     def index(self, request: Request, namespace: str) -> Response:
@@ -35,7 +35,8 @@ class PropertiesController:
 
     def create(self, request: Request, namespace: str) -> Response:
         """Add a property to a namespace."""
-        op = AddProperty(namespace, new=to_property(self._bodies.read(request)))
+        new = to_property(self._bodies.read(request, lambda _: AddProperty(namespace)))
+        op = AddProperty(namespace, new=new)
         return json_response(views.property_definition(self.domain.call(request.context, op)), 201)
 
     def clear(self, request: Request, namespace: str) -> Response:
@@ -51,7 +52,7 @@ class PropertiesController:
 
     def update(self, request: Request, namespace: str, property_name: str) -> Response:
         """Replace a property."""
-        new = to_property(self._bodies.read(request))
+        new = to_property(self._bodies.read(request, lambda _: ModifyProperty(namespace, property_name=property_name)))
         op = ModifyProperty(namespace, property_name=property_name, new=new)
         return json_response(views.property_definition(self.domain.call(request.context, op)))
 

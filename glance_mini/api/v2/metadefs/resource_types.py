@@ -1,5 +1,7 @@
 """Resource types, and their associations with namespaces (api-metadefs-types)."""
 
+from oslo_config import cfg
+
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response, json_response
 from glance_mini.api.v2.metadefs.bodies import BodyReader, to_association
@@ -12,9 +14,9 @@ from glance_mini.operations.metadefs import AddAssociation, ListAssociations, Li
 class ResourceTypesController:
     """Answers ``/v2/metadefs/resource_types`` and ``/v2/metadefs/namespaces/{namespace}/resource_types``."""
 
-    def __init__(self, domain: Stack) -> None:
+    def __init__(self, conf: cfg.ConfigOpts, domain: Stack) -> None:
         self.domain = domain
-        self._bodies = BodyReader(resource_type_schema())
+        self._bodies = BodyReader(conf, domain, resource_type_schema())
 
     def all(self, request: Request) -> Response:
         """Show all resource types."""
@@ -26,7 +28,7 @@ class ResourceTypesController:
 
     def create(self, request: Request, namespace: str) -> Response:
         """Associate a resource type with a namespace."""
-        new = to_association(self._bodies.read(request))
+        new = to_association(self._bodies.read(request, lambda _: AddAssociation(namespace)))
         made = self.domain.call(request.context, AddAssociation(namespace, new=new))
         return json_response(views.association(made), 201)
 

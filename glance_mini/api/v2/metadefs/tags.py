@@ -24,8 +24,8 @@ class TagsController:
 
     def __init__(self, conf: cfg.ConfigOpts, domain: Stack) -> None:
         self.domain = domain
-        self._bodies = BodyReader(tag_schema())
-        self._lists = BodyReader(new_tags_schema())
+        self._bodies = BodyReader(conf, domain, tag_schema())
+        self._lists = BodyReader(conf, domain, new_tags_schema())
         self._limits = (conf.api_limit_max, conf.api_limit_max)
 
     def index(self, request: Request, namespace: str) -> Response:
@@ -36,7 +36,7 @@ class TagsController:
 
     def create_several(self, request: Request, namespace: str) -> Response:
         """Replace the tags of a namespace, or add to them."""
-        tags = cast(list[Body], self._lists.read(request)["tags"])
+        tags = cast(list[Body], self._lists.read(request, lambda _: AddTags(namespace))["tags"])
         append = bool_from_string(request.headers.get(APPEND, ""))
         op = AddTags(namespace, tags=tuple(to_tag(each).name for each in tags), append=append)
         return json_response(views.new_tags(self.domain.call(request.context, op).tags), 201)
@@ -57,7 +57,7 @@ class TagsController:
 
     def update(self, request: Request, namespace: str, tag_name: str) -> Response:
         """Rename a tag."""
-        new = to_tag(self._bodies.read(request)).name
+        new = to_tag(self._bodies.read(request, lambda _: ModifyTag(namespace, tag_name=tag_name))).name
         op = ModifyTag(namespace, tag_name=tag_name, new=new)
         return json_response(views.tag(self.domain.call(request.context, op)))
 

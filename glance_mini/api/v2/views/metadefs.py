@@ -41,7 +41,7 @@ def namespace(content: NamespaceContent, prefix: str = "") -> View:
     if content.properties:
         view["properties"] = _properties(content.properties, prefix)
     if content.objects:
-        view["objects"] = [_group(one, prefix) for one in content.objects]
+        view["objects"] = [object_definition(each.name, one, prefix) for one in content.objects]
     if content.tags:
         view["tags"] = [{"name": tag.name} for tag in content.tags]
     return view
@@ -86,15 +86,19 @@ def properties(namespace: str, page: PropertyPage, parameters: Parameters) -> Vi
     return _page(path, "properties", _properties(page.properties), page.next_marker, parameters)
 
 
-def object_definition(namespace: str, each: ObjectDefinition) -> View:
-    """Return the view of an object."""
-    return {
-        **_group(each),
-        "created_at": each.created_at,
-        "updated_at": each.updated_at,
-        "self": f"{path_of(namespace)}/objects/{quote(each.name, safe=':')}",
-        "schema": "/v2/schemas/metadefs/object",
-    }
+def object_definition(namespace: str, each: ObjectDefinition, prefix: str = "") -> View:
+    """Return the view of an object; ``prefix`` precedes the names of its properties."""
+    view = _present(
+        name=each.name,
+        description=each.description,
+        created_at=each.created_at,
+        updated_at=each.updated_at,
+        self=f"{path_of(namespace)}/objects/{quote(each.name, safe=':')}",
+        schema="/v2/schemas/metadefs/object",
+    )
+    view["required"] = [f"{prefix}{name}" for name in each.required]
+    view["properties"] = {f"{prefix}{name}": definition for name, definition in each.properties.items()}
+    return view
 
 
 def objects(namespace: str, page: ObjectPage, parameters: Parameters) -> View:
@@ -118,13 +122,6 @@ def tags(namespace: str, page: TagPage, parameters: Parameters) -> View:
 def new_tags(found: Iterable[TagDefinition]) -> View:
     """Return the view of tags that were added together."""
     return {"tags": [{"name": each.name} for each in found]}
-
-
-def _group(each: ObjectDefinition, prefix: str = "") -> View:
-    view = _present(name=each.name, description=each.description)
-    view["required"] = [f"{prefix}{name}" for name in each.required]
-    view["properties"] = {f"{prefix}{name}": definition for name, definition in each.properties.items()}
-    return view
 
 
 def _properties(found: Iterable[PropertyDefinition], prefix: str = "") -> Mapping[str, object]:

@@ -1,7 +1,9 @@
-"""Properties, tags and locations of an image: writes the difference between two states of the image."""
+"""Properties, tags and locations of an image: the difference between two states of the image, and its statements."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
@@ -23,51 +25,57 @@ _DELETE_LOCATIONS = delete(image_locations).where(image_locations.c.id.in_(bindp
 _UPDATE_LOCATION = update(image_locations).where(image_locations.c.id == bindparam("location"))
 
 
-def store_difference(connection: Connection, before: Image, after: Image, now: datetime) -> None:
-    """Change the child rows from ``before`` to ``after``; a removed location becomes a pending deletion."""
-    if after.properties != before.properties:
-        _store_properties(connection, before, after)
-    if after.tags != before.tags:
-        _store_tags(connection, before, after)
-    if after.locations != before.locations:
-        _store_locations(connection, before, after, now)
+@dataclass(frozen=True)
+class Difference:
+    """What two states of an image differ in: properties to write, those of them that exist, and the rest by name."""
 
+    properties: Mapping[str, str | None]
+    replaced: tuple[str, ...]
+    gone_properties: tuple[str, ...]
+    tags: tuple[str, ...]
+    gone_tags: tuple[str, ...]
 
-def _store_properties(connection: Connection, before: Image, after: Image) -> None:
-    old: Mapping[str, str | None] = before.properties
-    new = {name: value for name, value in after.properties.items() if name not in old or old[name] != value}
-    gone = [name for name in old if name in new or name not in after.properties]
-    if gone:
-        connection.execute(_DELETE_PROPERTIES, {"image": after.id, "names": gone})
-    if new:
-        connection.execute(
-            _INSERT_PROPERTIES,
-            [
-                {
-                    "image_id": after.id,
-                    "name": name,
-                    "value": value,
-                    "value_digest": digest(name, value),
-                    "image_created_at": after.created_at,
-                }
-                for name, value in new.items()
-            ],
+    @classmethod
+    def between(cls, before: Image, after: Image) -> Self:
+        """Return the difference between the properties and tags of ``before`` and ``after``."""
+        old, new = before.properties, after.properties
+        written = {name: value for name, value in new.items() if name not in old or old[name] != value}
+        return cls(
+            written,
+            tuple(name for name in written if name in old),
+            tuple(name for name in old if name not in new),
+            tuple(tag for tag in dict.fromkeys(after.tags) if tag not in before.tags),
+            tuple(tag for tag in before.tags if tag not in after.tags),
         )
 
 
-def _store_tags(connection: Connection, before: Image, after: Image) -> None:
-    gone = [tag for tag in before.tags if tag not in after.tags]
-    new = [tag for tag in dict.fromkeys(after.tags) if tag not in before.tags]
-    if gone:
-        connection.execute(_DELETE_TAGS, {"image": after.id, "tags": gone})
-    if new:
-        connection.execute(
-            _INSERT_TAGS,
-            [{"image_id": after.id, "value": tag, "image_created_at": after.created_at} for tag in new],
-        )
+def store_difference(connection: Connection, image: Image, difference: Difference) -> None:
+    """Change the properties and tags of ``image`` by one statement for each kind of change."""
+    if gone := difference.replaced + difference.gone_properties:
+        connection.execute(_DELETE_PROPERTIES, {"image": image.id, "names": gone})
+    if difference.properties:
+        rows = [
+            {
+                "image_id": image.id,
+                "name": name,
+                "value": value,
+                "value_digest": digest(name, value),
+                "image_created_at": image.created_at,
+            }
+            for name, value in difference.properties.items()
+        ]
+        connection.execute(_INSERT_PROPERTIES, rows)
+    if difference.gone_tags:
+        connection.execute(_DELETE_TAGS, {"image": image.id, "tags": difference.gone_tags})
+    if difference.tags:
+        tags = [{"image_id": image.id, "value": tag, "image_created_at": image.created_at} for tag in difference.tags]
+        connection.execute(_INSERT_TAGS, tags)
 
 
-def _store_locations(connection: Connection, before: Image, after: Image, now: datetime) -> None:
+def store_locations(connection: Connection, before: Image, after: Image, now: datetime) -> None:
+    """Change the locations from ``before`` to ``after``; a removed location becomes a pending deletion."""
+    if after.locations == before.locations:
+        return
     kept = {location.id for location in after.locations}
     gone = [location for location in before.locations if location.id not in kept]
     if gone:

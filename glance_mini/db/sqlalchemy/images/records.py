@@ -5,22 +5,22 @@ statement: PostgreSQL evaluates sub-selects of a locking statement with the data
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
 from oslo_db.exception import DBDuplicateEntry
-from sqlalchemy import Connection, bindparam, exists, false, insert, select, update
+from sqlalchemy import Connection, bindparam, false, select
 
 from glance_mini.db.sqlalchemy import removals, staged_rows, usage
 from glance_mini.db.sqlalchemy.dynamic import AnySelect
-from glance_mini.db.sqlalchemy.images import children, visibility
-from glance_mini.db.sqlalchemy.images.rows import base_values, image_columns, to_image
-from glance_mini.db.sqlalchemy.models import image_tombstones, images
+from glance_mini.db.sqlalchemy.images import children, visibility, writing
+from glance_mini.db.sqlalchemy.images.rows import image_columns, to_image
+from glance_mini.db.sqlalchemy.models import images
 from glance_mini.domain import changes, errors
-from glance_mini.domain.image import NO_PROPERTIES, PLAIN_FIELDS, Image
+from glance_mini.domain.image import NO_PROPERTIES, Image
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.domain.status import IN_TRANSFER, PENDING_DELETE, check_transition
 from glance_mini.operations.images import CreateImage, UpdateImage
@@ -31,18 +31,6 @@ ID_LENGTH = 36
 _LOCK = select(images.c.id).where(images.c.id == bindparam("image"), images.c.deleted == false()).with_for_update()
 _LOCK_DELETED = select(images.c.id).where(images.c.id == bindparam("image")).with_for_update()
 _GET_ANY = select(*image_columns()).where(images.c.id == bindparam("image"))
-_UPDATE = update(images).where(images.c.id == bindparam("image"))
-_WRITTEN = (*PLAIN_FIELDS, "child_bytes")
-_INSERT = (
-    insert(images)
-    .from_select(
-        _WRITTEN,
-        select(*(bindparam(name, type_=images.c[name].type) for name in _WRITTEN)).where(
-            ~exists().where(image_tombstones.c.id == bindparam("id"))
-        ),
-    )
-    .execution_options(preserve_rowcount=True)
-)
 
 
 def load(connection: Connection, call: LoadImage) -> Image:
@@ -102,15 +90,13 @@ def create(connection: Connection, call: CreateImage, now: datetime) -> Image:
 
 def insert_image(connection: Connection, image: Image, limits: Limits) -> Image:
     """Insert ``image``, count it and return it as stored; raises Duplicate, LimitExceeded."""
+    changes.check_sizes(NO_PROPERTIES, image.properties)
     try:
-        inserted = connection.execute(_INSERT, base_values(image)).rowcount
+        inserted = writing.insert_image(connection, image)
     except DBDuplicateEntry as error:
         raise errors.Duplicate(kind="Image", id=image.id) from error
     if not inserted:
         raise errors.Duplicate(kind="Image", id=image.id)
-    nothing = replace(image, properties=NO_PROPERTIES, tags=(), locations=())
-    changes.check_sizes(NO_PROPERTIES, image.properties)
-    children.store_difference(connection, nothing, image, image.created_at)
     stored = get(connection, image.id) if image.locations else image
     usage.change(connection, Counter(), usage.of_image(stored), limits)
     return stored
@@ -118,8 +104,14 @@ def insert_image(connection: Connection, image: Image, limits: Limits) -> Image:
 
 def change(connection: Connection, call: UpdateImage, now: datetime) -> Image:
     """Apply the changes to the current image and return it; raises NotFound and the errors of ``changes.apply``."""
-    before = lock(connection, call.image_id)
-    return store(connection, before, changes.apply(before, call.changes, now, call.limits), now, call.limits)
+
+    def apply(before: Image) -> Image:
+        after = changes.apply(before, call.changes, now, call.limits)
+        changes.check_sizes(before.properties, after.properties)
+        return after
+
+    before, after = _replace(connection, call.image_id, call.image, apply, now)
+    return _count(connection, before, after, call.limits)
 
 
 def set_status(connection: Connection, call: SetStatus, now: datetime) -> Image:
@@ -138,23 +130,44 @@ def store(connection: Connection, before: Image, after: Image, now: datetime, li
 
     Limits apply to the additional usage of the owner; a change of the owner is not limited.
     """
-    if after.properties != before.properties:
-        changes.check_sizes(before.properties, after.properties)
-    update_row(connection, before, after)
-    children.store_difference(connection, before, after, now)
+    changes.check_sizes(before.properties, after.properties)
+    writing.update_image(connection, before, after, now)
+    return _count(connection, before, after, limits)
+
+
+def _replace(
+    connection: Connection,
+    image_id: str,
+    seen: Image | None,
+    make: Callable[[Image], Image],
+    now: datetime,
+    more: Mapping[str, object] = writing.NOTHING,
+) -> tuple[Image, Image]:
+    """Write the image that ``make`` returns for the current one, with the columns ``more``; return both.
+
+    If the current one is still ``seen``, nothing is read or locked before. Raises NotFound and the errors of ``make``.
+    """
+    if seen is not None:
+        try:
+            after = make(seen)
+        except errors.GlanceMiniError:
+            pass  # The current image decides.
+        else:
+            if writing.update_image(connection, seen, after, now, more, if_current=True):
+                return seen, after
+    before = lock(connection, image_id)
+    after = make(before)
+    writing.update_image(connection, before, after, now, more)
+    return before, after
+
+
+def _count(connection: Connection, before: Image, after: Image, limits: Limits) -> Image:
+    """Count the difference between two states of an image and return the second as it is stored."""
     if children.has_new_locations(after.locations):
         after = get(connection, after.id)
     same_owner = before.owner == after.owner
     usage.change(connection, usage.of_image(before), usage.of_image(after), limits if same_owner else NO_LIMITS)
     return after
-
-
-def update_row(connection: Connection, before: Image, after: Image, **more: object) -> None:
-    """Write the columns in which ``after`` differs from ``before``, and the columns ``more``."""
-    old = base_values(before)
-    values = {name: value for name, value in base_values(after).items() if value != old[name]} | more
-    if values:
-        connection.execute(_UPDATE, {"image": after.id} | values)
 
 
 def delete(connection: Connection, call: MarkDeleted, now: datetime) -> Image:
@@ -163,18 +176,19 @@ def delete(connection: Connection, call: MarkDeleted, now: datetime) -> Image:
     Its properties and tags are removed, so that lists by them do not read deleted images. Its transfers keep their
     rows: the process that holds one removes its bytes. Raises Forbidden, NotFound.
     """
-    before = lock(connection, call.image_id)
-    check_unprotected(before)
-    check_transition(before, "deleted")
-    after = replace(before, status="deleted", updated_at=now, deleted_at=now, locations=())
-    update_row(connection, before, after, deleted=True, deleted_at=now)
-    bare = replace(after, properties=NO_PROPERTIES, tags=())
-    children.store_difference(connection, before, bare, now)
+
+    def bury(before: Image) -> Image:
+        check_unprotected(before)
+        check_transition(before, "deleted")
+        after = replace(before, status="deleted", updated_at=now, deleted_at=now)
+        return replace(after, properties=NO_PROPERTIES, tags=(), locations=())
+
+    before, after = _replace(connection, call.image_id, call.seen, bury, now, {"deleted": True, "deleted_at": now})
     used = usage.of_image(before)
     if before.status in IN_TRANSFER:
         used += staged_rows.discard(connection, call.image_id, now)
     usage.change(connection, used, Counter())
-    return after
+    return replace(after, properties=before.properties, tags=before.tags)
 
 
 def check_unprotected(image: Image) -> None:
@@ -196,8 +210,7 @@ def restore(connection: Connection, call: UndoDeletion, now: datetime) -> Image:
     locations = tuple(replace(location, id=None) for location in image.locations if location.url in left)
     after = replace(image, locations=locations, updated_at=now, deleted_at=None)
     deleted = replace(after, status="deleted", properties=NO_PROPERTIES, tags=(), locations=())
-    update_row(connection, deleted, after, deleted=False, deleted_at=None, updated_at=now)
-    children.store_difference(connection, deleted, after, now)
+    writing.update_image(connection, deleted, after, now, {"deleted": False, "deleted_at": None, "updated_at": now})
     restored = get(connection, image.id)
     usage.change(connection, Counter(), usage.of_image(restored))
     return restored

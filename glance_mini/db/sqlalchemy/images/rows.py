@@ -26,7 +26,8 @@ def image_columns(with_values: ColumnElement[bool] | None = None) -> tuple[AnyCo
     )
     if with_values is not None:
         tags, properties, locations = (case((with_values, each)) for each in (tags, properties, locations))
-    return (*(images.c[name] for name in PLAIN_FIELDS), tags, properties, locations, images.c.deleted_at)
+    plain = (images.c[name] for name in PLAIN_FIELDS)
+    return (*plain, tags, properties, locations, images.c.deleted_at, images.c.version)
 
 
 def to_image(row: AnyRow) -> Image:
@@ -41,6 +42,7 @@ def to_image(row: AnyRow) -> Image:
         orjson.loads(properties) if properties else NO_PROPERTIES,
         tuple([Location(url, orjson.loads(metadata), status, number) for _, number, url, metadata, status in places]),
         row[_BASE + 3],
+        row[_BASE + 4],
     )
     return Image(*fields)
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 from glance_mini_store.drivers.cinder.library import Libraries
 from glance_mini_store.drivers.cinder.options import OPTIONS
+from glance_mini_store.keystone import KeystoneErrors
 
 GIB = 1024**3
 
@@ -33,6 +34,10 @@ class Refusal(AuthFailure):
 
 class Absence(AuthFailure):
     """What keystoneauth raises without an entry in the catalog."""
+
+
+class ConnectionFailure(AuthFailure):
+    """What keystoneauth raises without an answer."""
 
 
 class BrickFailure(Exception):
@@ -102,9 +107,7 @@ class StandIn:
             token_endpoint=SimpleNamespace(Token=lambda url, token: plugin()),
             session=SimpleNamespace(Session=lambda **options: _Session(self)),
             http_failure=HttpFailure,
-            auth_failure=AuthFailure,
-            refusal=Refusal,
-            absence=Absence,
+            keystone=KeystoneErrors(AuthFailure, Refusal, Absence, ConnectionFailure),
             connector=SimpleNamespace(
                 InitiatorConnector=SimpleNamespace(factory=self._factory),
                 get_connector_properties=self._properties,
@@ -220,6 +223,7 @@ class _Volumes:
             "status": self._cinder.new_status,
             "size": size,
             "metadata": dict(metadata),
+            "volume_type": volume_type,
             "os-vol-tenant-attr:tenant_id": "project",
         }
         with open(self._cinder.path(volume_id), "wb") as file:

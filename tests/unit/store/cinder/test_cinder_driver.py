@@ -15,6 +15,8 @@ from glance_mini_store.drivers.cinder import CinderDriver
 from glance_mini_store.drivers.cinder import holder as holders
 from glance_mini_store.drivers.cinder.draft import Draft
 from glance_mini_store.settings import resolve
+from glance_mini_store.store import Store
+from glance_mini_store.stores import Stores
 from glance_mini_store.testing.contract import DriverContract
 from tests.unit.store.cinder.stand_in import GIB, BrickFailure, HttpFailure, Refusal, StandIn
 
@@ -136,6 +138,35 @@ class TestImages(DriverTestCase):
             self.assertRaises(errors.BadStoreUri, call, f"cinder://other/{volume_id}")
         self.driver.delete(f"cinder://{volume_id}")
         self.assertEqual({}, self.cinder.volumes)
+
+    def test_short_location_is_in_the_store_that_wrote_the_volume(self):
+        gold, cinder = (Store(self.new_driver(name), name) for name in ("gold", "cinder"))
+        stores = Stores([Store(self.driver, "volumes"), gold, cinder])
+        volume_id = gold.write("name", [b"data"]).location.rpartition("/")[2]
+        own = cinder.write("other", [b"data"]).location
+        for location, store in ((f"cinder://{volume_id}", "gold"), (own, "cinder"), (f"cinder://{ID}", "volumes")):
+            self.assertEqual(store, stores.for_location(location).id)
+
+    def test_short_location_of_a_volume_of_others_is_in_the_store_of_its_type(self):
+        types = {"volumes": None, "gold": "images", "slow": "hard disks"}
+        stores = Stores([Store(self.new_driver(name, cinder_volume_type=type_), name) for name, type_ in types.items()])
+        for volume_type, store in (("images", "gold"), ("hard disks", "slow"), ("tape", "volumes"), (None, "volumes")):
+            volume = (
+                self.driver._cinder()
+                ._account.client()
+                .volumes.create(1, name="theirs", description="", volume_type=volume_type, metadata={})
+            )
+            location = f"cinder://{volume.to_dict()['id']}"
+            self.assertEqual(store, stores.for_location(location).id, volume_type)
+            self.assertEqual(GIB, stores.for_location(location).size(location))
+
+    def test_cinder_that_does_not_answer_leaves_a_short_location_to_the_first_store(self):
+        stores = Stores([Store(self.driver, "volumes"), Store(self.new_driver("gold"), "gold")])
+        location = f"cinder://{stores.get('gold').write('name', [b'data']).location.rpartition('/')[2]}"
+        self.cinder.fail("get", HttpFailure(500))
+        self.assertEqual("gold", stores.for_location(location).id)
+        self.cinder.fail("get", HttpFailure(500), after=1)
+        self.assertEqual("volumes", stores.for_location(location).id)
 
     def test_draft_cannot_be_used(self):
         seen = []
@@ -305,6 +336,21 @@ class TestFailures(DriverTestCase):
             self.cinder.fail(name, error, after)
             self.assertRaises(expected, self.driver.write, "name", [b"data"])
             self.assertEqual(({}, {}), (self.cinder.volumes, self.cinder.attached), f"{name} {after}")
+
+    def test_volume_that_could_not_be_removed_marks_the_error_of_the_source(self):
+        for refused in (False, True):
+            failure = ValueError("client gone")
+
+            def source(refused=refused, failure=failure):
+                yield b"data"
+                if refused:
+                    self.cinder.fail("delete", HttpFailure(500))
+                raise failure
+
+            self.assertRaises(ValueError, self.driver.write, "name", source())
+            self.assertEqual((refused, int(refused)), (errors.has_leftovers(failure), len(self.cinder.volumes)))
+            self.driver.discard("name")
+            self.assertEqual({}, self.cinder.volumes)
 
     def test_volume_whose_answer_is_lost_is_found(self):
         self.cinder.fail("create", ConnectionResetError())

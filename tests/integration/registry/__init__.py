@@ -1,0 +1,1 @@
+"""The service with a registry between it and the database."""

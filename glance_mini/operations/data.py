@@ -72,9 +72,9 @@ class DownloadData(ImageOperation[ImageData | None]):
     last: int | None = None
     prefer: tuple[str, ...] = ()
     head: bool = False
+    direct: bool = False
     shape: str = COMPLETE
     chain: tuple[Image, ...] = ()
-    direct: bool = False
 
 
 OPERATIONS: tuple[type[Operation[object]], ...] = (UploadData, DownloadData)

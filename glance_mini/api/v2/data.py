@@ -44,10 +44,10 @@ class ImageDataController:
     def download(self, request: Request, image_id: str) -> Response:
         """Download the data of an image, or a range of it."""
         wanted = parse_byte_range(request.headers.get("Range"), request.headers.get("Content-Range"))
-        prefer = self._preferred(request)
+        prefer, shape = self._preferred(request), parse_shape(request)
         direct = wants_redirect(request) and self._redirects
         if direct or is_conditional(request.headers):
-            described = self._describe(request, image_id, prefer, direct=direct)
+            described = self._describe(request, image_id, prefer, shape, direct=direct)
             if described is not None:
                 if is_unchanged(request.headers, entity_tag(described.image)):
                     return _not_modified(described.image)
@@ -57,7 +57,6 @@ class ImageDataController:
                     wanted = WHOLE
         release = self._slots.take(request.context)
         try:
-            shape = parse_shape(request)
             op = DownloadData(image_id, first=wanted.first, last=wanted.last, prefer=prefer, shape=shape)
             data: ImageData | None = self.domain.call(request.context, op)
             if data is not None:
@@ -70,7 +69,7 @@ class ImageDataController:
 
     def describe(self, request: Request, image_id: str) -> Response:
         """Answer HEAD: the headers of a whole download, made without access to a store."""
-        data = self._describe(request, image_id, self._preferred(request))
+        data = self._describe(request, image_id, self._preferred(request), parse_shape(request))
         if data is None:
             return empty_response()
         if is_unchanged(request.headers, entity_tag(data.image)):
@@ -80,10 +79,10 @@ class ImageDataController:
         return response
 
     def _describe(
-        self, request: Request, image_id: str, prefer: tuple[str, ...], *, direct: bool = False
+        self, request: Request, image_id: str, prefer: tuple[str, ...], shape: str, *, direct: bool = False
     ) -> ImageData | None:
         """Return what a whole download would, without its data, after every layer has allowed it."""
-        op = DownloadData(image_id, prefer=prefer, head=True, direct=direct, shape=parse_shape(request))
+        op = DownloadData(image_id, prefer=prefer, head=True, direct=direct, shape=shape)
         return self.domain.call(request.context, op)
 
     def _preferred(self, request: Request) -> tuple[str, ...]:
@@ -112,16 +111,6 @@ def _answer(image: Image, offset: int, length: int, whole: bool) -> Response:
         response.headers["Content-Range"] = f"bytes {offset}-{offset + length - 1}/{image.size}"
     response.content_length = length
     return response
-
-
-def parse_shape(request: Request) -> str:
-    """Return what a download is to be of: ``?format=raw``, ``?delta=true``, else the data; raises Invalid."""
-    wanted, is_delta = request.GET.get("format"), parse_flag(request, "delta")
-    if wanted not in (None, RAW):
-        raise Invalid(reason=f"The format of a download can be {RAW} only.")
-    if wanted is not None and is_delta:
-        raise Invalid(reason="A delta is sent as it is stored; name no format.")
-    return DELTA if is_delta else wanted or COMPLETE
 
 
 def wants_redirect(request: Request) -> bool:
@@ -159,6 +148,16 @@ def _validators(image: Image) -> dict[str, str]:
     """Return the headers by which a cache of the caller recognises the data again."""
     tag = entity_tag(image)
     return {"Cache-Control": "private", **({"ETag": tag} if tag else {})}
+
+
+def parse_shape(request: Request) -> str:
+    """Return what a download is to be of: ``?format=raw``, ``?delta=true``, else the data; raises Invalid."""
+    wanted, is_delta = request.GET.get("format"), parse_flag(request, "delta")
+    if wanted not in (None, RAW):
+        raise Invalid(reason=f"The format of a download can be {RAW} only.")
+    if wanted is not None and is_delta:
+        raise Invalid(reason="A delta is sent as it is stored; name no format.")
+    return DELTA if is_delta else wanted or COMPLETE
 
 
 MEDIA_TYPE = "application/octet-stream"

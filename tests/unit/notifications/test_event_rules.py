@@ -27,6 +27,7 @@ from glance_mini.operations import (
     members,
     metadef_loading,
     migration,
+    once,
     outbox,
     records,
 )
@@ -91,6 +92,7 @@ CHANGES: list[tuple[str, DataCall[Any], Any, list[tuple[str, set[str]]]]] = [
 """Operations of the API, a data call of each and its result, and the types of its events with the keys of payloads."""
 
 SILENT = {
+    once.PurgeKeys,
     bases.RecordDiskHashes,
     blocks.SaveBlockHashes,
     blocks.BeginBlockHashes,

@@ -15,5 +15,11 @@ RANGE = "range"
 ACL = "acl"
 """``set_acl`` works."""
 
-ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL})
+PRESIGN = "presign"
+"""``presigned_url`` gives addresses for data of the store."""
+
+UPLOAD = "upload"
+"""``presigned_upload``, ``uploaded`` and ``adopt`` work."""
+
+ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL, PRESIGN, UPLOAD})
 """All capabilities."""

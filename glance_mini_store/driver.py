@@ -23,6 +23,14 @@ CONTRACT = 1
 
 
 @dataclass(frozen=True)
+class UserData:
+    """Data of a user: its size in bytes, and what tells it from any other data that the user may put in its place."""
+
+    size: int
+    version: str
+
+
+@dataclass(frozen=True)
 class Written:
     """The result of a write by a driver: where the data is and its size in bytes.
 
@@ -94,6 +102,24 @@ class Driver(abc.ABC):
         other services may name any location.
         """
         return False
+
+    def user_data(self, location: str) -> UserData | None:
+        """Return what the caller of ``for_caller`` has at ``location`` and may name as the data of an image.
+
+        None if users may not name this location, by default none. The backend is asked in the name of the caller, or
+        the operator has given the place to the caller's project; and the store itself must be able to read the data
+        later without the caller. Raises Invalid if it cannot, with what the caller can do about it, NotFound,
+        Forbidden.
+        """
+        return None
+
+    def pinned(self, version: str) -> Self:
+        """Return this driver for reading data of a user, with the credentials of the store.
+
+        ``size`` and ``read`` of it raise DataChanged unless the data has ``version``. Only a driver whose ``user_data``
+        returns versions needs it.
+        """
+        return self
 
     @property
     def prefixes(self) -> tuple[str, ...]:
@@ -181,6 +207,35 @@ class Driver(abc.ABC):
     def set_acl(self, location: str, public: bool, readers: Sequence[str]) -> None:
         """Let only all projects (``public``) or ``readers`` read directly from the backend."""
         raise errors.StoreAclNotSupported()
+
+    def presigned_url(self, location: str, seconds: int) -> str | None:
+        """Return a URL by which anybody reads the data from the backend for ``seconds``, ranges included.
+
+        None if there is none for this location; by default for all. It makes no request, so the data may be missing.
+        The URL holds no secret of the store that would outlive it. Raises BadStoreUri.
+        """
+        return None
+
+    def presigned_upload(self, name: str, seconds: int, size: int) -> str:
+        """Return a URL to which anybody sends ``size`` bytes under ``name`` by a PUT, for ``seconds``, more than once.
+
+        What is sent is no data of the store until ``adopt``; ``discard`` removes it. The URL must not let its user read
+        or copy anything that is in the backend. Raises StoreAddDisabled, Invalid (the name), SizeLimitExceeded if the
+        backend does not take so much at once.
+        """
+        raise errors.StoreAddDisabled()
+
+    def uploaded(self, name: str) -> int | None:
+        """Return how many bytes were sent to the URL for ``name``, None if nothing was."""
+        return None
+
+    def adopt(self, source: str, name: str, size: int) -> Written:
+        """Copy what was sent under ``source`` to ``name`` inside the backend, and return the result as ``write`` does.
+
+        The copy has ``size`` bytes and does not change when the URL is used again. Raises NotFound, SizeMismatch,
+        Duplicate, and what ``write`` raises.
+        """
+        raise errors.StoreAddDisabled()
 
     def properties(self) -> Mapping[str, object]:
         """Return the properties in the detailed list of stores (api-info-stores), without credentials."""

@@ -101,6 +101,13 @@ class InvalidRange(StoreError):
     template = "no bytes from offset {offset} at {location}"
 
 
+class DataChanged(StoreError):
+    """Somebody has put other data in the place of that of an image."""
+
+    code = "store.data_changed"
+    template = "the data at {location} was replaced by other data"
+
+
 class UnknownHashingAlgo(StoreError):
     """This machine does not support the hash algorithm."""
 

@@ -16,7 +16,7 @@ from typing import Self
 from glance_mini_store import capabilities, errors
 from glance_mini_store.caller import Caller
 from glance_mini_store.checked_stream import CheckedStream, Observer
-from glance_mini_store.driver import Driver, Written
+from glance_mini_store.driver import Driver, UserData, Written
 from glance_mini_store.lanes import Chunk, Lane
 from glance_mini_store.streams import FileRange, Hashes, close, cut
 
@@ -103,6 +103,17 @@ class Store:
         other = copy.copy(self)
         other.driver = self.driver.for_caller(caller)
         return other
+
+    def pinned(self, version: str) -> Self:
+        """Return this store for reading data of a user that has ``version``; see ``Driver.pinned``."""
+        other = copy.copy(self)
+        other.driver = self.driver.pinned(version)
+        return other
+
+    def user_data(self, location: str) -> UserData | None:
+        """Return what the caller has at ``location``, None if users may not name it; see ``Driver.user_data``."""
+        with self._named():
+            return self.driver.user_data(location)
 
     def write(
         self,
@@ -232,6 +243,49 @@ class Store:
         if capabilities.ACL in self.driver.capabilities:
             with self._named():
                 self.driver.set_acl(location, public, readers)
+
+    def presigned_url(self, location: str, seconds: int) -> str | None:
+        """Return a URL by which anybody reads the data for ``seconds``, None if there is none; no request is made."""
+        with self._named():
+            return self.driver.presigned_url(location, seconds)
+
+    def presigned_upload(self, name: str, seconds: int, size: int) -> str:
+        """Return a URL to which anybody sends ``size`` bytes for ``seconds``; see ``Driver.presigned_upload``."""
+        with self._named():
+            return self.driver.presigned_upload(name, seconds, size)
+
+    def uploaded(self, name: str) -> int | None:
+        """Return how many bytes were sent to the URL for ``name``, None if nothing was."""
+        with self._named():
+            return self.driver.uploaded(name)
+
+    def adopt(self, source: str, name: str, size: int) -> Written:
+        """Copy what was sent under ``source`` to ``name`` inside the backend; see ``Driver.adopt``."""
+        with self._named():
+            return self.driver.adopt(source, name, size)
+
+    def check(
+        self,
+        location: str,
+        size: int,
+        algorithms: Sequence[str],
+        observers: Sequence[Observer] = (),
+        watch: Callable[[Iterable[bytes]], Iterable[bytes]] = iter,
+    ) -> dict[str, str]:
+        """Read the data once and return its hex digests by algorithm; ``watch`` passes the blocks on.
+
+        Raises SizeMismatch unless there are ``size`` bytes, and what ``read``, ``watch`` and the observers raise.
+        """
+        with self._named(), contextlib.closing(Hashes(algorithms)) as hashes:
+            chunks = self.read(location)
+            stream = CheckedStream(watch(chunks), hashes, observers, size, None)
+            try:
+                for _ in stream:
+                    pass
+            finally:
+                close(chunks)
+        assert stream.digests is not None
+        return stream.digests
 
     def properties(self) -> Mapping[str, object]:
         """Return the properties in the detailed list of stores (api-info-stores)."""

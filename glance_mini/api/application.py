@@ -13,11 +13,13 @@ from glance_mini.api.request import OPERATION_KEY, Request
 from glance_mini.api.response import Response
 from glance_mini.api.routes import Router
 from glance_mini.api.transfer_slots import LocationSlots, TransferSlots
+from glance_mini.api.v2.blocks import ImageBlocksController
 from glance_mini.api.v2.cache import CacheController
 from glance_mini.api.v2.data import ImageDataController
 from glance_mini.api.v2.images import ImageActionsController, ImagesController
 from glance_mini.api.v2.imports import ImageImportController, ImageStageController
 from glance_mini.api.v2.info import InfoController
+from glance_mini.api.v2.links import LinksController
 from glance_mini.api.v2.locations import LocationsController
 from glance_mini.api.v2.members import ImageMembersController
 from glance_mini.api.v2.metadefs.namespaces import NamespacesController
@@ -58,13 +60,16 @@ class Application:
         self._clients = ClientWatch()
         slots = TransferSlots(max_transfers(conf), transfers_per_project(conf))
         looks = LocationSlots(conf.server.max_location_checks)
+        image_data = ImageDataController(domain, services, slots, redirects=conf.direct_access.downloads)
         self._router = Router(
             {
                 "images": ImagesController(conf, domain, services, schemas["image"], looks),
-                "image_data": ImageDataController(domain, services, slots),
+                "image_data": image_data,
+                "links": LinksController(conf, domain, image_data),
                 "image_stage": ImageStageController(conf, domain, services, slots),
                 "image_import": ImageImportController(conf, domain, services),
                 "locations": LocationsController(domain, looks),
+                "image_blocks": ImageBlocksController(conf, domain, slots),
                 "image_tasks": ImageTasksController(conf, domain),
                 "stores": StoresController(domain),
                 "tasks": TasksController(conf, domain, schemas["image"]),

@@ -104,6 +104,13 @@ class MalformedRange(HttpError):
     template = "The range {range!r} cannot be understood."
 
 
+class ConditionFailed(HttpError):
+    """The image does not have the data that ``If-Match`` names (RFC 9110 section 13.1.1)."""
+
+    code = "http.condition"
+    template = "The image has other data than the request expects."
+
+
 class TooBusy(HttpError):
     """All transfer slots are in use, or all that one project may have."""
 
@@ -154,6 +161,7 @@ STATUS: dict[type[Exception], int] = {
     UnknownTransferCoding: 501,
     RequestIdTooLong: 431,
     MalformedRange: 416,
+    ConditionFailed: 412,
     TooBusy: 503,
     NodeFailed: 502,
     NodeUnreachable: 504,
@@ -168,6 +176,7 @@ STATUS: dict[type[Exception], int] = {
     store.BadStoreUri: 400,
     store.UnknownScheme: 400,
     store.InUseByStore: 409,
+    store.DataChanged: 409,
     store.StoreGetNotSupported: 400,
     store.StoreAddDisabled: 410,
     store.StoreDeleteNotSupported: 403,

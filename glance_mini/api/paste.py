@@ -30,8 +30,14 @@ DISABLING_FILE = "/etc/glance-mini/healthcheck_disable"
 """While this file exists, the health check fails; ``[healthcheck] disable_by_file_path`` can name another file."""
 
 CORS_DEFAULTS = {
-    "allow_headers": ["Content-MD5", "X-Auth-Token", "X-Openstack-Request-ID", "X-Image-Meta-Store", "X-Project-Id"],
-    "expose_headers": ["Content-MD5", "Location", "X-Openstack-Request-ID", "OpenStack-image-import-methods"],
+    "allow_headers": [
+        *("Content-MD5", "X-Auth-Token", "X-Openstack-Request-ID", "X-Image-Meta-Store", "X-Project-Id"),
+        *("Range", "If-Match", "If-None-Match", "If-Range"),
+    ],
+    "expose_headers": [
+        *("Content-MD5", "Location", "X-Openstack-Request-ID", "OpenStack-image-import-methods"),
+        *("ETag", "Content-Range"),
+    ],
     "allow_methods": ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH"],
 }
 """What pages of an allowed origin may send and read by default."""

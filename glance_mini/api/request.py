@@ -14,6 +14,9 @@ from glance_mini.domain.errors import Invalid
 CONTEXT_KEY = "glance_mini.context"
 """The key in the WSGI environment under which the authentication middleware puts the ``Context``."""
 
+LINK_KEY = "glance_mini.link"
+"""The key in the WSGI environment under which the authentication middleware puts the ``Link`` that a request uses."""
+
 OPERATION_KEY = "glance_mini.operation"
 """The key in the WSGI environment under which the application puts the name of the operation, for the access log."""
 
@@ -77,6 +80,14 @@ class Request(webob.Request):
         if b"\\u0000" in text or text.count(b"{") + text.count(b"[") > MAX_DEPTH:
             _check_depth_and_text(value)
         return value
+
+
+def parse_flag(request: Request, name: str) -> bool:
+    """Return whether the query has ``name=true``; raises Invalid for anything but true and false."""
+    text = request.GET.get(name, "false").lower()
+    if text not in ("true", "false"):
+        raise Invalid(reason=f"The parameter {name} must be true or false.")
+    return bool(text == "true")
 
 
 def _check_depth_and_text(value: object) -> None:

@@ -12,7 +12,7 @@ from glance_mini.api.errors import TooBusy, TooManyLocations
 from glance_mini.domain.context import Context
 from glance_mini.layers.location.locations import is_trusted
 
-_WEB = ("http:", "https:")
+_WEB = ("http:", "https:", "s3:", "s3+", "swift:", "swift+")
 
 
 class _Slots:

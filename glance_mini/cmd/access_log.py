@@ -1,11 +1,13 @@
 """The access log: one line for each answered request, in a file of bounded size.
 
-A line has neither headers nor the query string, so it holds no token and no password.
+A line has neither headers nor the query string, so it holds no token and no password; the secret of a link is left out
+of its path.
 """
 
 import fcntl
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -24,6 +26,8 @@ LOG = logging.getLogger(__name__)
 LogRequest = Callable[[WSGIEnvironment, int, int, int, float], None]
 
 _LONGEST_WORD = 255
+_SECRET = re.compile(r"(?<=/links/)(?![0-9a-f]{8}-[0-9a-f-]{27}(?:/|$)).+", re.DOTALL)
+"""What follows ``/links/`` in a path, unless it is the id of a link."""
 _NOBODY = Context()
 
 
@@ -52,7 +56,9 @@ class AccessLog:
             "user": _word(caller.user_id),
             "project": _word(caller.project_id),
             "method": _word(environ["REQUEST_METHOD"]),
-            "path": _word(quote(environ["PATH_INFO"], safe="/:@,=", encoding="latin-1", errors="replace")),
+            "path": _word(
+                quote(_SECRET.sub("-", environ["PATH_INFO"]), safe="/:@,=", encoding="latin-1", errors="replace")
+            ),
             "operation": environ.get(OPERATION_KEY),
             "status": status,
             "received": received,

@@ -15,6 +15,7 @@ from glance_mini.conf import (
     cache,
     database,
     deletion,
+    direct_access,
     domain,
     glance_download,
     image_cache,
@@ -24,6 +25,7 @@ from glance_mini.conf import (
     image_import,
     images,
     import_filtering,
+    incremental,
     inject_metadata,
     metadef_files,
     metadefs,
@@ -69,6 +71,7 @@ MODULES = (
     registry_service,
     domain,
     transfers,
+    direct_access,
     image_cache,
     cache,
     workers,
@@ -82,6 +85,7 @@ MODULES = (
     inject_metadata,
     image_decompression,
     image_conversion,
+    incremental,
 )
 """The modules with options, in the order of the sample file."""
 

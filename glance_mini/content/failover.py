@@ -10,12 +10,26 @@ from glance_mini.metrics import Metrics
 from glance_mini_store import errors as store_errors
 from glance_mini_store.buffers import TRANSFER, Buffers
 from glance_mini_store.caller import Caller
+from glance_mini_store.store import Store
 from glance_mini_store.stores import Stores
 
 LOG = logging.getLogger(__name__)
 
 _ENDS = (store_errors.FetchCancelled, store_errors.BuffersExhausted)
 """Errors that no other location can help."""
+
+
+def store_of(stores: Stores, location: Location, caller: Caller | None = None) -> Store:
+    """Return the store that reads ``location`` for ``caller``, None for the service itself. Raises UnknownScheme.
+
+    Data of a user is always read by the service itself, and only while it is what it was.
+    """
+    store = stores.for_location(location.url, location.store)
+    if location.is_trusted:
+        store = store.trusting()
+    if location.version is not None:
+        return store.pinned(location.version)
+    return store if caller is None else store.for_caller(caller)
 
 
 class FailoverChunks(Iterator[bytes]):
@@ -120,11 +134,7 @@ class FailoverChunks(Iterator[bytes]):
 
     def _open_next(self) -> None:
         location = self._waiting.pop(0)
-        store = self._stores.for_location(location.url, location.store)
-        if location.is_trusted:
-            store = store.trusting()
-        if self._caller is not None:
-            store = store.for_caller(self._caller)
+        store = store_of(self._stores, location, self._caller)
         offset, left = self.offset + self._done, self.length - self._done
         part = self._is_part or self._done > 0
         self._source = store.read(location.url, offset, left) if part else store.read(location.url)

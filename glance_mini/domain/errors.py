@@ -25,6 +25,13 @@ class NotFound(GlanceMiniError):
     template = "No {kind} found with ID {id}"
 
 
+class LinkNotFound(NotFound):
+    """There is no such link, or it has expired, or it is another caller's."""
+
+    code = "not_found.link"
+    template = "The link is unknown or has expired."
+
+
 class Forbidden(GlanceMiniError):
     """The caller can see the target but may not do this to it."""
 
@@ -86,6 +93,16 @@ class StatusConflict(Conflict):
 
     code = "conflict.status"
     template = "Image {id} is {status}; this needs status {wanted}."
+
+
+class ChainConflict(Conflict):
+    """Other images are based on the target, or it on another image, and that does not allow this (api-incremental).
+
+    ``dependents`` are ids of such images, which the caller may not know; ``shown`` names those that the caller may see.
+    """
+
+    code = "conflict.chain"
+    template = "{reason}{shown}"
 
 
 class Duplicate(Conflict):

@@ -9,6 +9,7 @@ from typing import Self
 
 from oslo_config import cfg
 
+from glance_mini.content.failover import store_of
 from glance_mini.content.hashes import ImageHashes
 from glance_mini.domain.errors import Gone, NotFound
 from glance_mini.domain.image import ADDED_BY, OPERATOR, Image, Location
@@ -91,6 +92,9 @@ class LocationJob(JobType):
                 return each
         if image.status != "importing":
             raise JobFailed(reason="The location was removed from the image.")
+        if (known := job.input.get("metadata")) is not None:
+            assert isinstance(known, Mapping)
+            return Location(url, known)
         metadata = {"store": self._stores.for_location(url).id} if self._stores.multi else {}
         if is_trusted(context_of(job)):
             metadata[ADDED_BY] = OPERATOR
@@ -104,14 +108,14 @@ class LocationJob(JobType):
 
         ``size`` is the size of the image, None if it is not known yet. Reading stops after the announced size.
         """
-        store = self._stores.for_location(location.url, location.store)
-        if location.is_trusted:
-            store = store.trusting()
+        store = store_of(self._stores, location)
         try:
             announced = store.size(location.url) if size is None else size
             digests = self._hash(store.read(location.url), announced, hashes, progress)
         except store_errors.NotFound as error:
             raise JobFailed(reason="There is no data at the location.") from error
+        except store_errors.DataChanged as error:
+            raise JobFailed(reason="The data at the location was replaced by other data.") from error
         except (store_errors.AddressRefused, store_errors.FetchRefused) as error:
             raise JobFailed(reason=str(error)) from error
         return StoredData(location, announced, None, **hashes.values(digests))

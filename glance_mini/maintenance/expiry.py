@@ -1,4 +1,4 @@
-"""Removes the records of jobs that ended long ago, and other leftovers, in its own thread.
+"""Removes the records of jobs that ended long ago, links that have expired, and other leftovers, in its own thread.
 
 This work is not a job: any number of workers may do it at once, and one continues where another stopped.
 """
@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 
 from glance_mini.background import Background
 from glance_mini.db.interface import DataAccess
+from glance_mini.operations.base import DataCall
 from glance_mini.operations.jobs import PurgeJobs
+from glance_mini.operations.links import PurgeLinks
 
 LOG = logging.getLogger(__name__)
 
@@ -35,9 +37,12 @@ class Cleaner:
 
     def clean(self) -> int:
         """Remove all expired records and return their number; raises Unavailable."""
+        return self._remove(PurgeJobs(BATCH)) + self._remove(PurgeLinks(BATCH))
+
+    def _remove(self, call: DataCall[int]) -> int:
         removed = 0
         while not self._background.is_stopping:
-            count = self._data.run(PurgeJobs(BATCH))
+            count = self._data.run(call)
             removed += count
             if count < BATCH:
                 break

@@ -21,14 +21,16 @@ def remove_data(
     """Delete the bytes of ``removal`` and forget it by ``run``; False, with nothing done, if only another node can.
 
     Bytes that are already gone are no error, and neither is a read-only store: its data never belonged to the service.
+    Neither did data of users, which stays theirs.
     ``node_url`` is the URL of this node, None for the only node. Without a ``caller`` the
     store acts with credentials of its own. Raises StoreError if a later attempt may succeed.
     """
     if removal.node_url not in (None, node_url):
         return False
     location = Location(url=removal.url, metadata=removal.metadata)
-    with suppress(errors.NotFound, errors.StoreDeleteNotSupported):
-        store = stores.for_location(location.url, location.store)
-        (store if caller is None else store.for_caller(caller)).delete(location.url)
+    if location.version is None:
+        with suppress(errors.NotFound, errors.StoreDeleteNotSupported):
+            store = stores.for_location(location.url, location.store)
+            (store if caller is None else store.for_caller(caller)).delete(location.url)
     run(FinishRemoval(removal.id))
     return True

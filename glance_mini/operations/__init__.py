@@ -5,12 +5,16 @@
 """
 
 from glance_mini.operations import (
+    bases,
+    blocks,
     cache,
     data,
+    disks,
     images,
     imports,
     info,
     jobs,
+    links,
     locations,
     members,
     metadef_loading,
@@ -30,6 +34,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + imports.OPERATIONS
     + locations.OPERATIONS
     + members.OPERATIONS
+    + links.OPERATIONS
     + tasks.OPERATIONS
     + info.OPERATIONS
     + metadefs.OPERATIONS
@@ -40,6 +45,9 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + outbox.OPERATIONS
     + cache.OPERATIONS
     + migration.OPERATIONS
+    + bases.OPERATIONS
+    + disks.OPERATIONS
+    + blocks.OPERATIONS
     + once.OPERATIONS
 )
 

@@ -37,13 +37,14 @@ class LoadImage(DataQuery[Image]):
 class SetStatus(DataCall[Image]):
     """Move an image from one of the statuses ``expect`` to ``status`` and return it.
 
-    Raises StatusConflict, NotFound.
+    ``spares_bases``: raise ChainConflict if an active image is based on it. Raises StatusConflict, NotFound.
     """
 
     name: ClassVar[str] = "set_status"
     image_id: str
     status: str
     expect: frozenset[str]
+    spares_bases: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,7 @@ class IsYoungestTransfer(DataQuery[bool]):
 class RecordData(DataCall[Image]):
     """Make the image of a transfer active with ``data``, end the transfer and return the image.
 
+    ``jobs`` are added. If ``data`` has a link, raises what the link forbids: Conflict, ChainConflict, LimitExceeded.
     Raises Gone and records nothing if the image was deleted; TransferLost if the transfer has ended or belongs to
     another process.
     """
@@ -211,6 +213,7 @@ class RecordData(DataCall[Image]):
     name: ClassVar[str] = "record_data"
     transfer: Transfer
     data: StoredData
+    jobs: tuple[Job, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -218,14 +221,16 @@ class AbortTransfer(DataCall[None]):
     """End a transfer without data: its reservation is freed and its image becomes queued if it has no data.
 
     With ``has_remains`` its row stays and its lease has expired, so that a reaper removes what is left in the store.
-    The image may have a later transfer then, which decides about its status. Does nothing if the transfer has ended or
-    belongs to another process.
+    The image may have a later transfer then, which decides about its status. With ``keeps_lease`` the row stays until
+    the end of its lease, because more may be left until then, and counts for no project. Does nothing if the transfer
+    has ended or belongs to another process.
     """
 
     name: ClassVar[str] = "abort_transfer"
     may_repeat: ClassVar[bool] = True
     transfer: Transfer
     has_remains: bool = False
+    keeps_lease: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from oslo_config import cfg
 
-from glance_mini.api.middleware.context_filter import ContextFilter, context_of_grant
+from glance_mini.api.middleware.context_filter import ContextFilter, context_of_grant, maker_among
+from glance_mini.api.middleware.links import Finder, no_links
 from glance_mini.api.middleware.pages import Pages
-from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer
+from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer, link_finder
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden
+from glance_mini.domain.links import Link
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.standalone.attempts import FailedAttempts
 from glance_mini.standalone.live_users import watch_users
@@ -31,9 +33,11 @@ class BasicFilter(ContextFilter):
 
     scheme = "Basic"
 
-    def __init__(self, app: WSGIApplication, conf: cfg.ConfigOpts, enforcer: Enforcer) -> None:
+    def __init__(
+        self, app: WSGIApplication, conf: cfg.ConfigOpts, enforcer: Enforcer, find_link: Finder = no_links
+    ) -> None:
         """Read the users; raises ConfigurationError."""
-        super().__init__(app, conf, enforcer)
+        super().__init__(app, conf, enforcer, find_link)
         self._users = watch_users(conf)
         self._pages = Pages.from_config(conf)
         self._passwords = _password_check(conf)
@@ -53,6 +57,10 @@ class BasicFilter(ContextFilter):
             return None
         project = _project(user, environ.get("HTTP_X_PROJECT_ID"))
         return context_of_grant(user.name, project, user.roles(project))
+
+    def maker_of(self, link: Link) -> Context | None:
+        """Return the user who made ``link``, with the present roles."""
+        return maker_among(self._users.current(), link)
 
     def claimed_name(self, environ: WSGIEnvironment) -> str | None:
         """Return the name that was sent with a password."""
@@ -91,4 +99,4 @@ def _project(user: User, wanted: str | None) -> str:
 def filter_factory(global_conf: GlobalConf, **_local: str) -> Callable[[WSGIApplication], BasicFilter]:
     """Return the filter for PasteDeploy."""
     conf, enforcer = conf_and_enforcer(global_conf)
-    return lambda app: BasicFilter(app, conf, enforcer)
+    return lambda app: BasicFilter(app, conf, enforcer, link_finder(global_conf))

@@ -13,11 +13,14 @@ from oslo_config import cfg
 from webob import exc
 
 from glance_mini.api.errors import HttpError, error_response
+from glance_mini.api.middleware.links import Finder, no_links, used_link
 from glance_mini.api.middleware.request_id import answering_with, remember, take_request_id
 from glance_mini.api.request import CONTEXT_KEY
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import Forbidden, TooManyAttempts
+from glance_mini.domain.errors import Forbidden, LinkNotFound, TooManyAttempts, Unavailable
+from glance_mini.domain.links import Link, context_of_link
 from glance_mini.policies.enforcer import Enforcer
+from glance_mini.standalone.users import Users
 
 LOG = logging.getLogger(__name__)
 
@@ -36,8 +39,11 @@ class ContextFilter:
     scheme: ClassVar[str | None] = None
     """The authentication scheme named in a 401; None if another filter names it."""
 
-    def __init__(self, app: WSGIApplication, conf: cfg.ConfigOpts, enforcer: Enforcer) -> None:
+    def __init__(
+        self, app: WSGIApplication, conf: cfg.ConfigOpts, enforcer: Enforcer, find_link: Finder = no_links
+    ) -> None:
         self._app = app
+        self._find_link = find_link
         self._enforcer = enforcer
         self._longest_request_id = conf.max_request_id_length
         self._is_anonymous_allowed = conf.allow_anonymous_access
@@ -50,6 +56,10 @@ class ContextFilter:
         """
         raise NotImplementedError
 
+    def maker_of(self, link: Link) -> Context | None:
+        """Return the caller who made ``link``, as it is now; None if that is known not to exist any more."""
+        return context_of_link(link)
+
     def claimed_name(self, environ: WSGIEnvironment) -> str | None:
         """Return the name of the user that the caller claims to be, None if the credentials name none."""
         return None
@@ -59,6 +69,8 @@ class ContextFilter:
         remember(None)
         try:
             context = self._context(environ)
+        except (LinkNotFound, Unavailable) as refusal:
+            return error_response(refusal, environ.get("HTTP_ACCEPT"))(environ, start_response)
         except (HttpError, Forbidden, TooManyAttempts, exc.HTTPUnauthorized) as refusal:
             if environ.keys() & _CREDENTIALS and not isinstance(refusal, HttpError):
                 self._log_refusal(environ, refusal)
@@ -69,11 +81,18 @@ class ContextFilter:
 
     def _context(self, environ: WSGIEnvironment) -> Context:
         request_id, sent = take_request_id(environ, self._longest_request_id)
-        caller = self.identify(environ)
-        if caller is None:
-            caller = self._unauthenticated()
+        caller = self._caller(environ)
         is_admin = caller.is_admin or self._enforcer.context_is_admin(caller)
         return replace(caller, request_id=request_id, global_request_id=sent, is_admin=is_admin)
+
+    def _caller(self, environ: WSGIEnvironment) -> Context:
+        link = used_link(environ, self._find_link)
+        if link is None:
+            return self.identify(environ) or self._unauthenticated()
+        maker = self.maker_of(link)
+        if maker is None:
+            raise LinkNotFound()
+        return maker
 
     def _log_refusal(self, environ: WSGIEnvironment, refusal: Exception) -> None:
         name, address = self.claimed_name(environ), environ.get("REMOTE_ADDR") or "a local socket"
@@ -85,6 +104,13 @@ class ContextFilter:
             return _ANONYMOUS
         headers = {"WWW-Authenticate": f'{self.scheme} realm="{self._realm}"'} if self.scheme else {}
         raise exc.HTTPUnauthorized("This request needs valid credentials.", headers=headers)
+
+
+def maker_among(users: Users, link: Link) -> Context | None:
+    """Return who made ``link``, with the present roles of that user of the users file; None if it has none."""
+    user = users.by_name.get(link.user_id or "")
+    roles = user.roles(link.project_id) if user is not None and link.project_id is not None else ()
+    return context_of_grant(user.name, link.project_id, roles) if user and link.project_id and roles else None
 
 
 def context_of_grant(user: str, project: str, roles: tuple[str, ...]) -> Context:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from glance_mini.api.middleware.context_filter import ContextFilter
-from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer
+from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer, link_finder
 from glance_mini.domain.context import Context
 
 _CONFIRMED = "Confirmed"
@@ -41,4 +41,4 @@ def _roles(header: str | None) -> tuple[str, ...]:
 def filter_factory(global_conf: GlobalConf, **_local: str) -> Callable[[WSGIApplication], KeystoneContextFilter]:
     """Return the filter for PasteDeploy."""
     conf, enforcer = conf_and_enforcer(global_conf)
-    return lambda app: KeystoneContextFilter(app, conf, enforcer)
+    return lambda app: KeystoneContextFilter(app, conf, enforcer, link_finder(global_conf))

@@ -10,9 +10,11 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 from oslo_config import cfg
 
 from glance_mini.api.middleware.context_filter import ContextFilter
+from glance_mini.api.middleware.links import Finder, no_links
 from glance_mini.api.middleware.pages import Pages
-from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer
+from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer, link_finder
 from glance_mini.domain.context import Context
+from glance_mini.domain.links import Link
 from glance_mini.policies.enforcer import Enforcer
 
 ADMINISTRATOR = Context(roles=("admin", "manager", "member", "reader"), is_admin=True)
@@ -22,8 +24,10 @@ ADMINISTRATOR = Context(roles=("admin", "manager", "member", "reader"), is_admin
 class NoAuthenticationFilter(ContextFilter):
     """Lets every caller in but pages of other web sites."""
 
-    def __init__(self, app: WSGIApplication, conf: cfg.ConfigOpts, enforcer: Enforcer) -> None:
-        super().__init__(app, conf, enforcer)
+    def __init__(
+        self, app: WSGIApplication, conf: cfg.ConfigOpts, enforcer: Enforcer, find_link: Finder = no_links
+    ) -> None:
+        super().__init__(app, conf, enforcer, find_link)
         self._pages = Pages.from_config(conf, is_local=True)
 
     def identify(self, environ: WSGIEnvironment) -> Context:
@@ -31,8 +35,12 @@ class NoAuthenticationFilter(ContextFilter):
         self._pages.check(environ)
         return ADMINISTRATOR
 
+    def maker_of(self, link: Link) -> Context:
+        """Return the administrator, who makes every link."""
+        return ADMINISTRATOR
+
 
 def filter_factory(global_conf: GlobalConf, **_local: str) -> Callable[[WSGIApplication], NoAuthenticationFilter]:
     """Return the filter for PasteDeploy."""
     conf, enforcer = conf_and_enforcer(global_conf)
-    return lambda app: NoAuthenticationFilter(app, conf, enforcer)
+    return lambda app: NoAuthenticationFilter(app, conf, enforcer, link_finder(global_conf))

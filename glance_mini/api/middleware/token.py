@@ -6,9 +6,11 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from oslo_config import cfg
 
-from glance_mini.api.middleware.context_filter import ContextFilter, context_of_grant
-from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer
+from glance_mini.api.middleware.context_filter import ContextFilter, context_of_grant, maker_among
+from glance_mini.api.middleware.links import Finder, no_links
+from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer, link_finder
 from glance_mini.domain.context import Context
+from glance_mini.domain.links import Link
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.standalone.live_users import watch_users
 from glance_mini.standalone.token_uses import TokenUses, uses_file
@@ -19,9 +21,11 @@ class TokenFilter(ContextFilter):
 
     scheme = "Token"
 
-    def __init__(self, app: WSGIApplication, conf: cfg.ConfigOpts, enforcer: Enforcer) -> None:
+    def __init__(
+        self, app: WSGIApplication, conf: cfg.ConfigOpts, enforcer: Enforcer, find_link: Finder = no_links
+    ) -> None:
         """Read the users; raises ConfigurationError."""
-        super().__init__(app, conf, enforcer)
+        super().__init__(app, conf, enforcer, find_link)
         self._users = watch_users(conf)
         self.uses = TokenUses(Path(conf.authentication.users_file), uses_file(conf))
 
@@ -34,13 +38,17 @@ class TokenFilter(ContextFilter):
         self.uses.note(grant.digest)
         return context_of_grant(grant.user, grant.project, grant.roles)
 
+    def maker_of(self, link: Link) -> Context | None:
+        """Return the user who made ``link``, with the present roles."""
+        return maker_among(self._users.current(), link)
+
 
 def filter_factory(global_conf: GlobalConf, **_local: str) -> Callable[[WSGIApplication], TokenFilter]:
     """Return the filter for PasteDeploy."""
     conf, enforcer = conf_and_enforcer(global_conf)
 
     def make(app: WSGIApplication) -> TokenFilter:
-        made = TokenFilter(app, conf, enforcer)
+        made = TokenFilter(app, conf, enforcer, link_finder(global_conf))
         global_conf["parts"].append(made.uses)
         return made
 

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from oslo_config import cfg
 
+from glance_mini.api.middleware.links import Finder
 from glance_mini.background import Part
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
@@ -25,3 +26,9 @@ class GlobalConf(TypedDict):
 def conf_and_enforcer(global_conf: GlobalConf) -> tuple[cfg.ConfigOpts, Enforcer]:
     """Return the configuration and the policy rules of this process."""
     return global_conf["conf"], global_conf["services"].enforcer
+
+
+def link_finder(global_conf: GlobalConf) -> Finder:
+    """Return the function by which this process finds links."""
+    services = global_conf["services"]
+    return lambda call: services.data.run(call)

@@ -13,9 +13,12 @@ from sqlalchemy import Connection, Engine
 
 from glance_mini.db.interface import Backend, EventRules, no_events
 from glance_mini.db.sqlalchemy import (
+    bases,
+    blocks,
     cache,
     imports,
     keys,
+    links,
     members,
     migration,
     outbox,
@@ -61,8 +64,11 @@ _MODULES = (
     ping,
     records,
     image_listing,
+    bases,
+    blocks,
     trash,
     members,
+    links,
     transfers,
     removals,
     staging,

@@ -11,6 +11,7 @@ from glance_mini.db.sqlalchemy.models import turns
 CLAIM_JOB = "claim_job"
 TAKE_EVENTS = "take_events"
 CHANGE_METADEFS = "change_metadefs"
+ADD_LINK = "add_link"
 
 _WAIT = select(turns.c.name).where(turns.c.name == bindparam("lock")).with_for_update()
 

@@ -18,6 +18,7 @@ from glance_mini.domain.errors import LimitExceeded, NotFound
 from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import Image, is_internal
 from glance_mini.domain.job import Job
+from glance_mini.domain.links import Link
 from glance_mini.domain.member import Member
 from glance_mini.domain.metadefs import NO_METADEF_LIMITS, MetadefLimits
 from glance_mini.domain.quota import NO_LIMITS, Limits
@@ -26,8 +27,9 @@ from glance_mini.layers.quota.limits import MIB, LimitSource, ProjectLimits, lim
 from glance_mini.layers.quota.reservations import Incoming, Reservations
 from glance_mini.layers.services import Services
 from glance_mini.metrics import Metrics
-from glance_mini.operations import data, images, imports, info, members
+from glance_mini.operations import data, images, imports, info, links, members
 from glance_mini.operations.base import ImageOperation, Operation
+from glance_mini.operations.bases import ReplaceData
 from glance_mini.operations.records import CountUsage, LoadImage, RecordImport
 from glance_mini_store.lanes import Chunk
 
@@ -63,10 +65,13 @@ class QuotaLayer(Layer):
         step: int = 64 * MIB,
         sleep: Callable[[float], None] = time.sleep,
         metadefs: MetadefLimits = NO_METADEF_LIMITS,
+        links: int | None = None,
     ) -> None:
+        """Store the arguments; ``links``: the valid links of one project, None means any number."""
         self._source = source
         self._per_image = per_image
         self._bounds = {"bounds": metadefs}
+        self._links = links
         self._metrics = metrics
         self._reservations = Reservations(self.below, step, sleep)
 
@@ -80,7 +85,14 @@ class QuotaLayer(Layer):
             size=conf.image_size_cap,
         )
         step = conf.transfers.reserve_step_mib * MIB
-        return cls(limit_source(conf, services.data), per_image, services.metrics, step, metadefs=metadef_limits(conf))
+        return cls(
+            limit_source(conf, services.data),
+            per_image,
+            services.metrics,
+            step,
+            metadefs=metadef_limits(conf),
+            links=_limit(conf.direct_access.links_per_project),
+        )
 
     def create_image(self, context: Context, op: images.CreateImage) -> Image:
         limits = self._limits(op.base.get("owner"))
@@ -101,6 +113,13 @@ class QuotaLayer(Layer):
 
     def add_member(self, context: Context, op: members.AddMember) -> Member:
         return self._below_counting(context, replace(op, limit=self._per_image.members))
+
+    def add_link(self, context: Context, op: links.AddLink) -> Link:
+        return self._below_counting(context, replace(op, limit=self._links))
+
+    def add_upload_link(self, context: Context, op: links.AddUploadLink) -> links.UploadAddress:
+        self._require("image_size_cap", self._per_image.size, op.size)
+        return self._below_counting(context, replace(op, limits=self._limits_of(op), limit=self._links))
 
     def upload_data(self, context: Context, op: data.UploadData) -> Image:
         return self._take_data(context, op, quota.IMAGE_SIZE_TOTAL)
@@ -123,11 +142,18 @@ class QuotaLayer(Layer):
 
     def record_import(self, context: Context, op: RecordImport) -> Image:
         """Count the data of an import for the owner of the image, regardless of who began it."""
+        return self._below_counting(context, replace(op, limits=self._limits_of_job(context, op.job)))
+
+    def replace_data(self, context: Context, op: ReplaceData) -> Image:
+        """Count what is stored now in place of what was stored before."""
+        return self._below_counting(context, replace(op, limits=self._limits_of_job(context, op.job)))
+
+    def _limits_of_job(self, context: Context, job: Job) -> Limits:
+        """Return the limits of the owner of the image of a job."""
         try:
-            owner = self.below(context, LoadImage(str(op.job.image_id))).owner
+            return self._limits(self.below(context, LoadImage(str(job.image_id))).owner)
         except NotFound:
-            owner = None
-        return self._below_counting(context, replace(op, limits=self._limits(owner)))
+            return self._limits(None)
 
     def _take_data(self, context: Context, op: Incoming, resource: str) -> Image:
         """Hand on data, bounded by the maximum size of an image and by the room for ``resource``."""

@@ -7,12 +7,14 @@ class TestMine(DataAccessContract, testtools.TestCase):
 ```
 """
 
+from glance_mini.testing.data_access.bases import BaseContract
 from glance_mini.testing.data_access.cache import CacheContract
 from glance_mini.testing.data_access.claims import ClaimContract
 from glance_mini.testing.data_access.concurrency import ConcurrencyContract
 from glance_mini.testing.data_access.images import ImageContract
 from glance_mini.testing.data_access.imports import ImportContract, ImportLockContract
 from glance_mini.testing.data_access.jobs import JobContract, JobListContract
+from glance_mini.testing.data_access.links import LinkContract
 from glance_mini.testing.data_access.lists import ListContract
 from glance_mini.testing.data_access.members import MemberContract
 from glance_mini.testing.data_access.metadef_concurrency import MetadefConcurrencyContract
@@ -44,12 +46,13 @@ class RecordContract(
     SeenContract,
     ListContract,
     MemberContract,
+    LinkContract,
     TransferContract,
     QuotaContract,
     ConcurrencyContract,
     OnceContract,
 ):
-    """The calls about images, their members and transfers."""
+    """The calls about images, their members, links and transfers."""
 
 
 class JobAccessContract(
@@ -60,9 +63,10 @@ class JobAccessContract(
     ImportLockContract,
     ImportContract,
     TrashContract,
+    BaseContract,
     OutboxContract,
 ):
-    """The calls about jobs, staging, imports, the trash and stored events."""
+    """The calls about jobs, staging, imports, the trash, incremental images and stored events."""
 
 
 class MetadefContract(

@@ -24,6 +24,7 @@ from glance_mini.testing.data_access.samples import (
     LATER,
     LEASE,
     MINE,
+    MUCH_LATER,
     NOW,
     ContractBase,
     data_of,
@@ -94,6 +95,19 @@ class TransferContract(ContractBase):
         (taken,) = self.take(NOW + timedelta(seconds=1), None)
         self.assertEqual((begun.id, begun.name, 0), (taken.id, taken.name, taken.reserved))
         self.data.run(AbortTransfer(taken), LATER)
+        self.assertEqual((0, 0), self.held())
+
+    def test_transfer_that_keeps_its_lease_is_given_to_a_reaper_after_it_and_counts_no_more(self) -> None:
+        image = self.create()
+        begun = self.begin(image, lease_until=LATER)
+        for _ in range(2):
+            self.data.run(AbortTransfer(begun, has_remains=True, keeps_lease=True), NOW)
+            self.assertEqual("queued", self.data.run(LoadImage(image.id, MINE)).status)
+            self.assertEqual((0, 0), self.held())
+        self.assertEqual([], self.take(LATER, None))
+        (taken,) = self.take(LATER + timedelta(seconds=1), None)
+        self.assertEqual((begun.id, begun.name, 0), (taken.id, taken.name, taken.reserved))
+        self.data.run(AbortTransfer(taken), MUCH_LATER)
         self.assertEqual((0, 0), self.held())
 
     def test_remains_of_an_earlier_transfer_do_not_touch_a_later_one(self) -> None:

@@ -46,6 +46,31 @@ class Bucket:
             parameters["IfMatch"] = etag
         return self.client.get_object(Bucket=self.name, Key=key, **parameters)
 
+    def presigned_url(self, key: str, seconds: int) -> str:
+        """Return a URL by which anybody reads an object for ``seconds``."""
+        return self.client.generate_presigned_url("get_object", {"Bucket": self.name, "Key": key}, seconds)
+
+    def presigned_upload(self, key: str, seconds: int, size: int) -> str:
+        """Return a URL to which anybody sends an object of exactly ``size`` bytes for ``seconds``.
+
+        The signature covers the length and the absence of all headers of S3, so that no other object can be copied.
+        """
+        parameters = {"Bucket": self.name, "Key": key, "ContentLength": size}
+        return self.client.generate_presigned_url("put_object", parameters, seconds)
+
+    def copy(self, source: str, key: str, etag: str, mark: str) -> None:
+        """Make an object of the bytes of ``source``, which has ``etag``."""
+        self.client.copy_object(
+            Bucket=self.name,
+            Key=key,
+            CopySource={"Bucket": self.name, "Key": source},
+            CopySourceIfMatch=etag,
+            MetadataDirective="REPLACE",
+            Metadata={_MARK: mark},
+            ContentType=_CONTENT_TYPE,
+            **self.encryption,
+        )
+
     def put(self, key: str, data: Data, mark: str) -> None:
         """Make an object at once, unless there is one."""
         parameters = {"Body": data, "Metadata": {_MARK: mark}, "ContentType": _CONTENT_TYPE, **self.encryption}

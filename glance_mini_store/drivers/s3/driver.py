@@ -1,14 +1,17 @@
 """The ``s3`` driver: an object for each write, in one bucket of a service that speaks the S3 API."""
 
+import copy
 import os
 import re
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Self
 
 from glance_mini_store import capabilities, errors
 from glance_mini_store.buffers import Buffers
-from glance_mini_store.driver import Driver, Written
+from glance_mini_store.caller import Caller
+from glance_mini_store.driver import Driver, UserData, Written
 from glance_mini_store.drivers.s3.bucket import Bucket
 from glance_mini_store.drivers.s3.clients import Clients, Credentials, Settings
 from glance_mini_store.drivers.s3.endpoint import Endpoint
@@ -16,7 +19,9 @@ from glance_mini_store.drivers.s3.exclusion import NamesInWork
 from glance_mini_store.drivers.s3.failures import Failures
 from glance_mini_store.drivers.s3.library import Library
 from glance_mini_store.drivers.s3.options import OPTIONS
+from glance_mini_store.drivers.s3.parts import LARGEST_PART
 from glance_mini_store.drivers.s3.reading import open_range
+from glance_mini_store.drivers.s3.user_objects import UserObjects
 from glance_mini_store.drivers.s3.writing import Limits, Writing
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.locations.s3 import S3Location
@@ -30,12 +35,23 @@ _WHEN_REQUIRED = "when_required"
 class S3Driver(Driver):
     """Keeps objects in ``bucket`` of ``endpoint``; the key of an object is the name of its write.
 
-    ``encryption`` are the parameters by which the service is asked to encrypt new objects.
+    ``encryption`` are the parameters by which the service is asked to encrypt new objects. ``public_endpoint`` is the
+    address of the service for clients of this one, None if it is the same. ``user_objects`` are those that users may
+    name as the data of images, None if they may name none.
     """
 
     type = "s3"
     schemes = S3Location.schemes
-    capabilities = frozenset({capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE})
+    capabilities = frozenset(
+        {
+            capabilities.READ,
+            capabilities.WRITE,
+            capabilities.DELETE,
+            capabilities.RANGE,
+            capabilities.PRESIGN,
+            capabilities.UPLOAD,
+        }
+    )
     options = OPTIONS
 
     def __init__(
@@ -48,6 +64,8 @@ class S3Driver(Driver):
         limits: Limits,
         creates_bucket: bool = False,
         encryption: Mapping[str, str] | None = None,
+        public_endpoint: Endpoint | None = None,
+        user_objects: UserObjects | None = None,
     ) -> None:
         library = Library()
         self._failures = Failures(library)
@@ -59,20 +77,26 @@ class S3Driver(Driver):
         self._limits = limits
         self._creates_bucket = creates_bucket
         self._encryption = dict(encryption or {})
+        self._public_endpoint = public_endpoint or endpoint
+        self._user_objects = user_objects
+        self._caller = Caller()
+        self._version: str | None = None
         self._in_work = NamesInWork()
         self._buffers = Buffers()
 
     @classmethod
     def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
         """Return a driver with the configured settings; see ``Driver.from_config``."""
+        endpoint, bucket = Endpoint.from_option(_required(settings, "s3_store_host")), _bucket_name(settings)
+        template: str | None = settings.s3_store_user_locations
         return cls(
-            Endpoint.from_option(_required(settings, "s3_store_host")),
+            endpoint,
             Credentials(
                 _required(settings, "s3_store_access_key"),
                 _required(settings, "s3_store_secret_key"),
                 settings.s3_store_session_token or None,
             ),
-            _bucket_name(settings),
+            bucket,
             settings=_client_settings(settings),
             limits=Limits(
                 settings.s3_store_large_object_size,
@@ -82,17 +106,49 @@ class S3Driver(Driver):
             ),
             creates_bucket=settings.s3_store_create_bucket_on_put,
             encryption=_encryption(settings),
+            public_endpoint=_public_endpoint(settings),
+            user_objects=UserObjects.from_option(endpoint, template, bucket) if template else None,
         )
 
     def use_buffers(self, buffers: Buffers) -> None:
         """Borrow the memory of parts from ``buffers``."""
         self._buffers = buffers
 
+    def for_caller(self, caller: Caller) -> Self:
+        """Return this driver for the objects of the caller's project."""
+        other = copy.copy(self)
+        other._caller = caller
+        return other
+
+    def pinned(self, version: str) -> Self:
+        """Return this driver for an object that must have the ETag ``version``."""
+        other = copy.copy(self)
+        other._version = version
+        return other
+
+    def user_data(self, location: str) -> UserData | None:
+        """Return size and ETag of an object where the operator lets the caller's project keep some; see ``Driver``."""
+        if self._user_objects is None or (found := self._user_objects.find(location)) is None:
+            return None
+        own = self._user_objects.of_project(self._caller.project_id)
+        if own is None or not "/".join(found).startswith(own):
+            raise errors.Invalid(reason=f"the objects of your project are those below {own or 'no bucket'}")
+        bucket, key = self._find(location)
+        with self._failures.reading(location):
+            reply = bucket.head(key)
+        if reply is None:
+            raise errors.NotFound(location=location)
+        if not (etag := reply.get("ETag")):
+            raise errors.Invalid(
+                reason="the S3 service tells no ETag, so it would not be noticed if the object changed"
+            )
+        return UserData(reply["ContentLength"], etag)
+
     @property
     def prefixes(self) -> tuple[str, ...]:
         """Return the bucket as URIs of all schemes, and the schemes alone for locations with credentials."""
         own = tuple(f"{scheme}://{self._endpoint.host}/{self._bucket_name}/" for scheme in self.schemes)
-        return own + super().prefixes
+        return own + (self._user_objects.prefixes if self._user_objects else ()) + super().prefixes
 
     def check(self) -> None:
         """Look for the bucket. Raises BadStoreConfiguration for a missing one or wrong keys."""
@@ -134,7 +190,7 @@ class S3Driver(Driver):
         """Return the bytes; a broken connection is resumed at its offset."""
         bucket, key = self._find(location)
         memory = RangeMemory(self._buffers, self._limits.ranges)
-        return open_range(bucket, key, location, offset, length, self._settings.attempts, memory)
+        return open_range(bucket, key, location, offset, length, self._settings.attempts, memory, self._version)
 
     def size(self, location: str) -> int:
         """Return the size that the service tells."""
@@ -142,7 +198,9 @@ class S3Driver(Driver):
         return self._size(bucket, key, location)
 
     def delete(self, location: str) -> None:
-        """Remove the object."""
+        """Remove the object; those of users are not removed."""
+        if self._user_objects is not None and self._user_objects.find(location) is not None:
+            raise errors.StoreDeleteNotSupported()
         bucket, key = self._find(location)
         # The service does not say whether a removed object was there.
         self._size(bucket, key, location)
@@ -175,6 +233,51 @@ class S3Driver(Driver):
             raise errors.RemoteServiceUnavailable(reason=failure.reason) from error
         return {name for name in found if is_name(name)}
 
+    def presigned_url(self, location: str, seconds: int) -> str | None:
+        """Return a URL for an object of the store's own bucket, signed with the keys of the store; None for others."""
+        parsed = S3Location(None, None)
+        parsed.parse_uri(location)
+        if parsed.s3serviceurl != self._endpoint.host or parsed.bucket != self._bucket_name:
+            return None
+        client = self._clients.get(self._public_endpoint, self._credentials)
+        return Bucket(client, self._bucket_name, self._failures).presigned_url(parsed.key, seconds)
+
+    def presigned_upload(self, name: str, seconds: int, size: int) -> str:
+        """Return a URL signed with the keys of the store; an object that is sent at once has at most 5 GiB."""
+        check_name(name)
+        if size > LARGEST_PART:
+            raise errors.SizeLimitExceeded(limit=LARGEST_PART)
+        client = self._clients.get(self._public_endpoint, self._credentials)
+        return Bucket(client, self._bucket_name, self._failures).presigned_upload(name, seconds, size)
+
+    def uploaded(self, name: str) -> int | None:
+        """Return the size of the object ``name``."""
+        check_name(name)
+        with self._failures.reading(self._endpoint.location(self._bucket_name, name)):
+            reply = self._own_bucket().head(name)
+        return None if reply is None else reply["ContentLength"]
+
+    def adopt(self, source: str, name: str, size: int) -> Written:
+        """Copy an object inside the bucket, unless it was replaced since its size was looked at."""
+        check_name(source)
+        check_name(name)
+        location, bucket = self._endpoint.location(self._bucket_name, name), self._own_bucket()
+        with self._failures.reading(self._endpoint.location(self._bucket_name, source)):
+            reply = bucket.head(source)
+            if reply is None:
+                raise errors.NotFound(location=self._endpoint.location(self._bucket_name, source))
+            if reply["ContentLength"] != size:
+                raise errors.SizeMismatch(expected=size, received=reply["ContentLength"])
+            if bucket.head(name) is not None:
+                raise errors.Duplicate(location=location)
+        try:
+            bucket.copy(source, name, reply["ETag"], uuid.uuid4().hex)
+        except self._failures.types as error:
+            if self._failures.of(error).is_taken:
+                raise errors.DataChanged(location=self._endpoint.location(self._bucket_name, source)) from error
+            raise self._failures.of_write(error) from error
+        return Written(location, size)
+
     def properties(self) -> Mapping[str, object]:
         """Return sizes in bytes and the number of threads."""
         return {
@@ -192,6 +295,8 @@ class S3Driver(Driver):
             reply = bucket.head(key)
         if reply is None:
             raise errors.NotFound(location=location)
+        if self._version is not None and reply.get("ETag") != self._version:
+            raise errors.DataChanged(location=location)
         return reply["ContentLength"]
 
     def _own_bucket(self) -> Bucket:
@@ -200,6 +305,9 @@ class S3Driver(Driver):
 
     def _find(self, location: str) -> tuple[Bucket, str]:
         """Return bucket and key. The keys of the store, and those in a location, are used for their own host only."""
+        if self._user_objects is not None and (found := self._user_objects.find(location)) is not None:
+            client = self._clients.get(self._endpoint, self._credentials)
+            return Bucket(client, found[0], self._failures), found[1]
         parsed = S3Location(None, None)
         parsed.parse_uri(location)
         endpoint = Endpoint.of_location(parsed)
@@ -228,6 +336,11 @@ def _bucket_name(settings: SimpleNamespace) -> str:
     if not _BUCKET.fullmatch(name):
         raise errors.BadStoreConfiguration(option="s3_store_bucket", reason=f"{name!r} cannot be the name of a bucket")
     return name
+
+
+def _public_endpoint(settings: SimpleNamespace) -> Endpoint | None:
+    text: str | None = settings.s3_store_public_host
+    return Endpoint.from_option(text, "s3_store_public_host") if text else None
 
 
 def _client_settings(settings: SimpleNamespace) -> Settings:

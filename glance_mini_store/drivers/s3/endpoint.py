@@ -20,17 +20,17 @@ class Endpoint:
     is_secure: bool
 
     @classmethod
-    def from_option(cls, text: str) -> Self:
-        """Return the endpoint that ``s3_store_host`` names. Raises BadStoreConfiguration."""
+    def from_option(cls, text: str, option: str = "s3_store_host") -> Self:
+        """Return the endpoint that ``option`` names as ``text``. Raises BadStoreConfiguration."""
         scheme, separator, rest = text.partition("://")
         host = (rest if separator else text).rstrip("/")
         if separator and scheme not in ("http", "https"):
-            raise errors.BadStoreConfiguration(option="s3_store_host", reason="the scheme must be http or https")
+            raise errors.BadStoreConfiguration(option=option, reason="the scheme must be http or https")
         try:
             check_host(text, host.partition("/")[0])
         except errors.BadStoreUri as error:
             reason = "it must be a host, perhaps with scheme, port and path, and without credentials"
-            raise errors.BadStoreConfiguration(option="s3_store_host", reason=reason) from error
+            raise errors.BadStoreConfiguration(option=option, reason=reason) from error
         return cls(host, not separator or scheme == "https")
 
     @classmethod

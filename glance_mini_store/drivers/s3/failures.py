@@ -95,7 +95,10 @@ class Failures:
 
     @contextlib.contextmanager
     def reading(self, location: str) -> Iterator[None]:
-        """Raise NotFound, Forbidden or RemoteServiceUnavailable for a failed call that concerns ``location``."""
+        """Raise the error of a failed call that concerns ``location``.
+
+        That is NotFound, Forbidden, DataChanged or RemoteServiceUnavailable.
+        """
         try:
             yield
         except self.types as error:
@@ -104,6 +107,8 @@ class Failures:
                 raise errors.NotFound(location=location) from error
             if failure.is_refused:
                 raise errors.Forbidden(location=location) from error
+            if failure.is_taken:
+                raise errors.DataChanged(location=location) from error
             raise errors.RemoteServiceUnavailable(reason=failure.reason) from error
 
     def of_write(self, error: Exception) -> errors.StoreError:

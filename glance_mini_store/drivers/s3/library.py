@@ -53,6 +53,7 @@ class S3Client(Protocol):
 
     abort_multipart_upload: Call
     complete_multipart_upload: Call
+    copy_object: Call
     create_bucket: Call
     create_multipart_upload: Call
     delete_object: Call
@@ -63,6 +64,9 @@ class S3Client(Protocol):
     list_objects_v2: Call
     put_object: Call
     upload_part: Call
+
+    def generate_presigned_url(self, call: str, Params: Mapping[str, object], ExpiresIn: int) -> str:
+        """Return a URL that makes ``call`` for ``ExpiresIn`` seconds; no request is sent."""
 
     def close(self) -> None:
         """Close the connections."""

@@ -12,6 +12,11 @@ OPTIONS = (
         "s3_store_host",
         help="Address of the S3 service, for example https://s3.eu-central-1.amazonaws.com; without a scheme, https.",
     ),
+    cfg.StrOpt(
+        "s3_store_public_host",
+        help="Address of the S3 service for clients of direct downloads, see ``[direct_access] downloads``, if they "
+        "reach it by another one. Unset: s3_store_host.",
+    ),
     cfg.StrOpt("s3_store_region_name", help="Region for signatures and for a new bucket. Unset: us-east-1."),
     cfg.StrOpt("s3_store_access_key", secret=True, help="Access key. It is never part of the location of an image."),
     cfg.StrOpt("s3_store_secret_key", secret=True, help="Secret key of s3_store_access_key."),
@@ -61,6 +66,13 @@ OPTIONS = (
         default=True,
         help="Sign a SHA-256 hash of the data that is sent over plain http, so that nobody on the way can change it. "
         "It takes 0.7 seconds of CPU for each GiB here, and as much in the service. With https, TLS protects the data.",
+    ),
+    cfg.StrOpt(
+        "s3_store_user_locations",
+        help="Where users may keep objects and name them as the data of images: a bucket or a part of one of this "
+        "service, with ``$(project_id)s/`` for the project, for example ``stash/$(project_id)s/`` or "
+        "``images-$(project_id)s/``. The keys of the store must be able to read there; the service neither writes nor "
+        "deletes there. Unset: users may name no object.",
     ),
     cfg.StrOpt("s3_store_cacert", help="PEM file with the CA certificates that verify the service. Unset: boto3's."),
     cfg.BoolOpt(

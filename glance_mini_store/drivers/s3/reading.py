@@ -18,15 +18,23 @@ _FIRST_DELAY, _LONGEST_DELAY = 0.2, 20.0
 
 
 def open_range(
-    bucket: Bucket, key: str, location: str, offset: int, length: int | None, attempts: int, memory: RangeMemory
+    bucket: Bucket,
+    key: str,
+    location: str,
+    offset: int,
+    length: int | None,
+    attempts: int,
+    memory: RangeMemory,
+    etag: str | None = None,
 ) -> Iterator[bytes]:
     """Return the bytes as ``Driver.read`` does; ``attempts`` is how often a read is tried without progress.
 
-    Many bytes are read in several ranges if ``memory`` has room.
+    Many bytes are read in several ranges if ``memory`` has room. With ``etag``, nothing is read of an object that has
+    another one: DataChanged.
     """
 
     def request(start: int, end: int | None) -> ObjectRange:
-        return ObjectRange(bucket, key, location, bucket.get(key, start, end, None), start, attempts)
+        return ObjectRange(bucket, key, location, bucket.get(key, start, end, etag), start, attempts)
 
     with bucket.failures.reading(location):
         if length != 0:

@@ -65,6 +65,7 @@ class AuthenticatedAccount:
     def __init__(
         self, libraries: Libraries, credentials: Credentials, settings: AuthSettings, trust_id: str | None = None
     ) -> None:
+        self.is_tempauth = credentials.version == 1
         self._libraries = libraries
         self._settings = settings
         self._plugin = _plugin(libraries, credentials, trust_id)

@@ -25,7 +25,7 @@ def refuse_write(answer: Answer, location: str) -> None:
 def refuse_use(status: int, location: str) -> None:
     """Raise the error of an unsuccessful use of existing data; do nothing after a success.
 
-    Raises NotFound, Forbidden, RemoteServiceUnavailable.
+    Raises NotFound, Forbidden, DataChanged (a condition is not met), RemoteServiceUnavailable.
     """
     if 200 <= status < 300:
         return
@@ -33,6 +33,8 @@ def refuse_use(status: int, location: str) -> None:
         raise errors.NotFound(location=location)
     if status in (401, 403):
         raise errors.Forbidden(location=location)
+    if status == 412:
+        raise errors.DataChanged(location=location)
     raise failed(status)
 
 

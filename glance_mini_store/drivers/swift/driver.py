@@ -6,6 +6,7 @@
 import copy
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Self, cast
@@ -13,19 +14,22 @@ from typing import Self, cast
 from glance_mini_store import capabilities, errors
 from glance_mini_store.buffers import Buffers
 from glance_mini_store.caller import Caller
-from glance_mini_store.driver import Driver, Written
+from glance_mini_store.driver import Driver, UserData, Written
 from glance_mini_store.drivers.swift.accounts import AuthenticatedAccount, AuthSettings, origin
 from glance_mini_store.drivers.swift.answers import failed
 from glance_mini_store.drivers.swift.client import Client, Request
 from glance_mini_store.drivers.swift.credentials import from_options, read_references
 from glance_mini_store.drivers.swift.library import Libraries
 from glance_mini_store.drivers.swift.multi_tenant import MultiTenant
+from glance_mini_store.drivers.swift.objects import Place
 from glance_mini_store.drivers.swift.options import OPTIONS
 from glance_mini_store.drivers.swift.reading import Reading, size_of
 from glance_mini_store.drivers.swift.segments import MIB, SegmentSizes
 from glance_mini_store.drivers.swift.single_tenant import Containers, SingleTenant
+from glance_mini_store.drivers.swift.temp_urls import KEY_HEADERS, TempUrls
 from glance_mini_store.drivers.swift.tenancy import Tenancy
 from glance_mini_store.drivers.swift.trusts import Trusts
+from glance_mini_store.drivers.swift.user_objects import UserObjects
 from glance_mini_store.drivers.swift.writing import Write
 from glance_mini_store.keystone import CredentialsRefused
 from glance_mini_store.lanes import Chunk
@@ -34,13 +38,16 @@ from glance_mini_store.ranges import RangeMemory, open_ranges
 
 LOG = logging.getLogger(__name__)
 
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+/?")
+
 _CAN = (capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE)
 
 
 class SwiftDriver(Driver):
     """Data in ``tenancy``: up to ``single`` bytes as one object, larger data in segments of ``sizes``.
 
-    Of a large read ``ranges`` are fetched at once.
+    Of a large read ``ranges`` are fetched at once. ``temp_urls`` makes URLs for clients, None if the store has no key.
+    ``user_objects`` finds what users may name as the data of images, None if they may name nothing.
     """
 
     type = "swift"
@@ -56,6 +63,8 @@ class SwiftDriver(Driver):
         sizes: SegmentSizes,
         retries: int = 0,
         ranges: int = 0,
+        temp_urls: TempUrls | None = None,
+        user_objects: UserObjects | None = None,
     ) -> None:
         self._client = client
         self._tenancy = tenancy
@@ -65,7 +74,12 @@ class SwiftDriver(Driver):
         self._retries = retries
         self._ranges = ranges
         self._buffers = Buffers()
-        self.capabilities = frozenset([*_CAN, capabilities.ACL] if isinstance(tenancy, MultiTenant) else _CAN)
+        self._temp_urls = temp_urls
+        self._user_objects = user_objects
+        self._caller = Caller()
+        self._version = ""
+        acl = {capabilities.ACL} if isinstance(tenancy, MultiTenant) else set()
+        self.capabilities = frozenset({*_CAN, *acl, *({capabilities.PRESIGN} if temp_urls else ())})
 
     @classmethod
     def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
@@ -84,14 +98,17 @@ class SwiftDriver(Driver):
             read_timeout=settings.swift_store_read_timeout,
         )
         build = _multi_tenant if settings.swift_store_multi_tenant else _single_tenant
+        tenancy = build(settings, libraries, client, auth)
         return cls(
             client,
-            build(settings, libraries, client, auth),
+            tenancy,
             settings.swift_store_container,
             settings.swift_store_large_object_size * MIB,
             SegmentSizes(settings.swift_store_large_object_chunk_size * MIB),
             settings.swift_store_retry_get_count,
             settings.swift_store_read_ranges,
+            _temp_urls(settings),
+            _user_objects(client, tenancy) if settings.swift_store_user_locations else None,
         )
 
     def use_buffers(self, buffers: Buffers) -> None:
@@ -102,7 +119,18 @@ class SwiftDriver(Driver):
         """Return a driver that writes to the account of the caller's project, if the store is multi-tenant."""
         other = copy.copy(self)
         other._tenancy = self._tenancy.for_caller(caller)
+        other._caller = caller
         return other
+
+    def pinned(self, version: str) -> Self:
+        """Return a driver that reads an object of a user, with the account of the store and while it has that ETag."""
+        other = self.for_caller(Caller())
+        other._version = version
+        return other
+
+    def user_data(self, location: str) -> UserData | None:
+        """Return size and ETag of an object that the caller may read, and the store too; see ``Driver.user_data``."""
+        return self._user_objects.look(location, self._caller) if self._user_objects is not None else None
 
     def check(self) -> None:
         """Authenticate and verify the container and what Swift can do.
@@ -112,6 +140,7 @@ class SwiftDriver(Driver):
         try:
             self._tenancy.check()
             self._check_limits()
+            self._check_key()
         except CredentialsRefused as error:
             option = "swift_store_config_file" if isinstance(self._tenancy, SingleTenant) else "swift_store_key"
             raise errors.BadStoreConfiguration(option=option, reason=str(error)) from error
@@ -140,6 +169,18 @@ class SwiftDriver(Driver):
         count = told["slo"].get("max_manifest_segments", self._sizes.count)
         self._sizes = SegmentSizes(self._sizes.first, largest, count)
 
+    def _check_key(self) -> None:
+        """Verify that the account has the key of the store, if there is one."""
+        account = self._tenancy.probed()
+        if self._temp_urls is None or account is None:
+            return
+        answer = self._client.send(account, Request("HEAD"))
+        if not answer.is_success:
+            raise failed(answer.status)
+        if self._temp_urls.key not in {answer.headers.get(name) for name in KEY_HEADERS}:
+            reason = "the account has another key or none; its owner sets it by: swift post -m Temp-URL-Key:KEY"
+            raise errors.BadStoreConfiguration(option="swift_store_temp_url_key", reason=reason)
+
     def probe(self) -> int | None:
         """Return what the quota of the account leaves, None without a quota or without credentials of the store."""
         account = self._tenancy.probed()
@@ -162,10 +203,10 @@ class SwiftDriver(Driver):
 
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Return the bytes of the object, which are requested at the call."""
-        place = self._tenancy.for_reading(location)
+        place = self._place(location)
 
         def request(start: int, end: int | None) -> Reading:
-            reading = Reading(place, start, None if end is None else end - start, self._retries)
+            reading = Reading(place, start, None if end is None else end - start, self._retries, self._version)
             reading.open()
             return reading
 
@@ -173,7 +214,12 @@ class SwiftDriver(Driver):
 
     def size(self, location: str) -> int:
         """Return the size of the object, for a manifest that of all segments."""
-        return size_of(self._tenancy.for_reading(location))
+        return size_of(self._place(location), self._version)
+
+    def _place(self, location: str) -> Place:
+        """Return the place to read ``location`` from; for data of a user with the account of the store."""
+        found = self._user_objects.place(location) if self._version and self._user_objects is not None else None
+        return found or self._tenancy.for_reading(location)
 
     def delete(self, location: str) -> None:
         """Remove the object and its segments; segments of others, which a manifest may name, stay."""
@@ -199,6 +245,13 @@ class SwiftDriver(Driver):
         if not isinstance(self._tenancy, MultiTenant):
             raise errors.StoreAclNotSupported()
         self._tenancy.set_acl(location, public, readers)
+
+    def presigned_url(self, location: str, seconds: int) -> str | None:
+        """Return a temporary URL for an object in the account of the store; None for others, and without a key."""
+        if self._temp_urls is None:
+            return None
+        place = self._tenancy.for_reading(location)
+        return self._temp_urls.url(place, seconds) if place.account is self._tenancy.probed() else None
 
     def properties(self) -> Mapping[str, object]:
         """Return the container and the sizes of large objects and of their segments in bytes."""
@@ -231,6 +284,28 @@ class _Anonymous:
     def renew(self) -> bool:
         """Return False."""
         return False
+
+
+def _temp_urls(settings: SimpleNamespace) -> TempUrls | None:
+    key: str | None = settings.swift_store_temp_url_key
+    public: str | None = settings.swift_store_public_url
+    if not key:
+        return None
+    if settings.swift_store_multi_tenant:
+        reason = "every account of a multi-tenant store would need it; such a store has no direct downloads"
+        raise errors.BadStoreConfiguration(option="swift_store_temp_url_key", reason=reason)
+    if public and not _ORIGIN.fullmatch(public):
+        reason = "it must be http or https and a host, perhaps with a port, and without a path"
+        raise errors.BadStoreConfiguration(option="swift_store_public_url", reason=reason)
+    return TempUrls(key, public.rstrip("/") if public else None)
+
+
+def _user_objects(client: Client, tenancy: Tenancy) -> UserObjects:
+    own = tenancy.probed()
+    if not isinstance(own, AuthenticatedAccount) or own.is_tempauth:
+        reason = "it needs an account of Keystone (version 3) for the store"
+        raise errors.BadStoreConfiguration(option="swift_store_user_locations", reason=reason)
+    return UserObjects(client, own)
 
 
 def _single_tenant(settings: SimpleNamespace, libraries: Libraries, client: Client, auth: AuthSettings) -> Tenancy:

@@ -74,6 +74,24 @@ OPTIONS = (
         default=False,
         help="Keep data in the accounts of the projects that own the images, written with the tokens of users.",
     ),
+    cfg.BoolOpt(
+        "swift_store_user_locations",
+        default=False,
+        help="Let users name objects of their own, in the same Swift, as the data of images. Each is read with the "
+        "user's token first; the container must also let the account of this store read, which serves it later. The "
+        "service neither writes nor deletes there. Needs Keystone.",
+    ),
+    cfg.StrOpt(
+        "swift_store_temp_url_key",
+        secret=True,
+        help="Key of the temporary URLs of direct downloads, see ``[direct_access] downloads``. The account must have "
+        "it: ``swift post -m Temp-URL-Key:KEY``. Unset: no direct downloads. Single-tenant only.",
+    ),
+    cfg.StrOpt(
+        "swift_store_public_url",
+        help="Scheme, host and port of Swift for clients of direct downloads, for example https://swift.example.org, "
+        "if they reach it by another one. Unset: those of the storage URL.",
+    ),
     cfg.IntOpt(
         "swift_store_multiple_containers_seed",
         default=0,

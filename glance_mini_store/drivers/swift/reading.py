@@ -118,7 +118,6 @@ class Reading(Iterator[bytes]):
         stream = self._request()
         if stream.status != 206 and not (stream.status == 200 and not self._position):
             stream.close()
-            # 412: it is another object now, which must not follow on the beginning of this one.
             refuse_use(stream.status, self._place.location)
             raise failed(stream.status)
         self._stream = stream
@@ -143,8 +142,13 @@ class Reading(Iterator[bytes]):
             raise errors.InvalidRange(offset=self._position, location=self._place.location)
 
 
-def size_of(place: Place) -> int:
-    """Return the size of the data in bytes. Raises NotFound, Forbidden, RemoteServiceUnavailable."""
+def size_of(place: Place, etag: str = "") -> int:
+    """Return the size of the data in bytes. Raises NotFound, Forbidden, RemoteServiceUnavailable.
+
+    With ``etag``, it is that of an object that has this one, else DataChanged.
+    """
     answer = place.send("HEAD")
     refuse_use(answer.status, place.location)
+    if etag and answer.headers.get("etag") != etag:
+        raise errors.DataChanged(location=place.location)
     return int(answer.headers.get("content-length", "0"))

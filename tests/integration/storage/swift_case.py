@@ -50,6 +50,11 @@ class SwiftTestCase(ServiceTestCase):
         self.addCleanup(driver.close)
         return driver
 
+    def give_key(self, key="key of all tests"):
+        """Give the account of the store a key of temporary URLs, the same in all tests, and return it."""
+        self.account_of_the_store().request("POST", headers={"X-Account-Meta-Temp-URL-Key": key})
+        return key
+
     def multi_tenant(self, **options):
         """Return a driver with the accounts of Keystone's projects."""
         driver = make_driver(

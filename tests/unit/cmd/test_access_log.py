@@ -65,6 +65,16 @@ class AccessLogTest(testtools.TestCase):
         for is_json in (False, True):
             self.assertNotIn("secret", self.line(environ(), is_json=is_json))
 
+    def test_secret_of_a_link_is_not_in_a_line(self):
+        secret = "Ab-_" * 10 + "xyz"
+        for path in ("/v2/links/", "/links/", "/v2.9/links/", "//v2/links/", "/v2/links/x/", "/v2/links//"):
+            for is_json in (False, True):
+                line = self.line(environ(f"{path}{secret}"), is_json=is_json)
+                self.assertNotIn(secret, line)
+                self.assertIn("/links/-", line)
+        path = "/v2/images/7e0e6bb3-9af8-4bd7-a2b6-cd3e4b6ed7b5/links/0a1b2c3d-0000-4000-8000-000000000000"
+        self.assertIn(f" {path} ", self.line(environ(path)))
+
     def test_no_request_makes_a_second_line_or_a_further_field_or_a_long_line(self):
         hostile = "a b\nc\x1b\udc80\u2028" + "\xe9" * 5000
         caller = Context(user_id=hostile, project_id=hostile, request_id="req-1")

@@ -10,6 +10,8 @@ import testtools
 
 from glance_mini.db.wire import ERRORS, result_type
 from glance_mini.domain import errors
+from glance_mini.domain.bases import NewLink
+from glance_mini.domain.blocks import KnownHashes
 from glance_mini.domain.cache import CachedSize, CacheRecord
 from glance_mini.domain.cause import Cause
 from glance_mini.domain.changes import LocationChange, PropertyChange, TagChange
@@ -18,6 +20,7 @@ from glance_mini.domain.event import Event
 from glance_mini.domain.image import Location
 from glance_mini.domain.imports import ImportBegun
 from glance_mini.domain.job import JobLimits, JobPage, JobQuery
+from glance_mini.domain.links import Link
 from glance_mini.domain.member import Member
 from glance_mini.domain.metadefs import (
     Association,
@@ -43,6 +46,8 @@ from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer, remains_of
 from glance_mini.operations import DATA_CALLS
 from glance_mini.operations.base import DataCall
+from glance_mini.operations.bases import GetDiskIndex, ListDependents, LoadChain, RecordDiskHashes, ReplaceData
+from glance_mini.operations.blocks import BeginBlockHashes, GetBlockHashes, SaveBlockHashes
 from glance_mini.operations.cache import (
     FindCachedNodes,
     ForgetCached,
@@ -69,6 +74,7 @@ from glance_mini.operations.jobs import (
     RetryJob,
     SaveCheckpoint,
 )
+from glance_mini.operations.links import AddLink, DeleteLink, FindLink, GetLink, ListLinks, PurgeLinks
 from glance_mini.operations.members import AddMember, DeleteMember, GetMember, ListMembers, UpdateMember
 from glance_mini.operations.metadef_loading import RemoveNamespaces, WriteNamespaces
 from glance_mini.operations.metadef_parts import (
@@ -212,6 +218,7 @@ JOB = make_job(
     expires_at=LATER,
     token="a token",
 )
+LINK = Link("l", IMAGE_ID, TIME, LATER, 2**40, "fast", "u1", "p1", ("member",), ("service",), "d0", "d0", "d1", "all")
 NEW_JOB = make_job(created_at=None, updated_at=None, due_at=None)
 TRANSFER = Transfer("t1", IMAGE_ID, "p1", "host:1:ab", "fast", f"{IMAGE_ID}-t1", 2**40, TIME, LATER, "http://node1")
 DATA = StoredData(LOCATION, 700, 1400, "c" * 32, "sha512", "d" * 128, "raw", "bare")
@@ -269,12 +276,18 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (AddMember(IMAGE_ID, IMAGE, "p2", 5), MEMBER),
     (UpdateMember(IMAGE_ID, IMAGE, "p2", "rejected"), MEMBER),
     (DeleteMember(IMAGE_ID, IMAGE, "p2"), MEMBER),
+    (AddLink(IMAGE_ID, IMAGE, "a" * 64, LEASE, LINK, 5), LINK),
+    (ListLinks(IMAGE_ID, IMAGE, ("u1", None)), (LINK, Link("x", IMAGE_ID))),
+    (DeleteLink(IMAGE_ID, IMAGE, "l", (None, "p1")), None),
+    (GetLink(IMAGE_ID, "l"), LINK),
+    (FindLink("a" * 64), LINK),
+    (PurgeLinks(10), 3),
     (
         ListTasks(JobQuery(("import",), "failure", IMAGE_ID, "p1", "due_at", "asc", JOB.id, 3, 99)),
         JobPage((JOB, NEW_JOB), JOB.id),
     ),
     (LoadImage(IMAGE_ID, SCOPE, "get_image", True), IMAGE),
-    (SetStatus(IMAGE_ID, "deactivated", frozenset({"active", "queued"})), IMAGE),
+    (SetStatus(IMAGE_ID, "deactivated", frozenset({"active", "queued"}), True), IMAGE),
     (MarkDeleted(IMAGE_ID, IMAGE), DELETED),
     (MoveToTrash(IMAGE_ID, KEEP, NEW_JOB), replace(IMAGE, status="pending_delete")),
     (DeleteFromTrash(IMAGE_ID, True), DELETED),
@@ -290,8 +303,16 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (BeginTransfer(TRANSFER, LEASE, LIMITS, True), QUEUED),
     (ReserveSpace("t1", -(2**40), LIMITS), None),
     (IsYoungestTransfer("t1"), True),
-    (RecordData(TRANSFER, DATA), IMAGE),
-    (AbortTransfer(TRANSFER, has_remains=True), None),
+    (RecordData(TRANSFER, replace(DATA, link=NewLink(10, 65536, b"\x00\xff")), (NEW_JOB,)), IMAGE),
+    (LoadChain(IMAGE_ID, SCOPE), (IMAGE, QUEUED)),
+    (GetBlockHashes(IMAGE_ID, 3, 16), KnownHashes(5, (b"\x00\xff", b""))),
+    (SaveBlockHashes(IMAGE_ID, 3, b"\x00\xff"), True),
+    (BeginBlockHashes(NEW_JOB), False),
+    (GetDiskIndex(IMAGE_ID), b"\x00\xff"),
+    (ListDependents(IMAGE_ID, 10), (IMAGE_ID, "x")),
+    (RecordDiskHashes(IMAGE_ID, "file:///x", 700, "c" * 32, "sha512", "d" * 128), True),
+    (ReplaceData(JOB, DATA, 65536, (NEW_JOB,), LIMITS), IMAGE),
+    (AbortTransfer(TRANSFER, has_remains=True, keeps_lease=True), None),
     (LeaveRemains(remains_of(IMAGE_ID, "p1", "s3", "name")), None),
     (RenewLeases("host:1:ab", frozenset({"t1", "t2"}), LEASE), None),
     (TakeExpiredTransfers("host:1:ab", frozenset({"t1"}), LEASE, "http://node1"), (TRANSFER,)),

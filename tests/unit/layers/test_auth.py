@@ -11,14 +11,17 @@ from glance_mini.domain.errors import Forbidden, NotFound
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import ImportRequest
 from glance_mini.domain.job import JobQuery
+from glance_mini.domain.links import new_link
 from glance_mini.domain.metadefs import NamespaceContent, NamespacePage
 from glance_mini.domain.query import EVERYTHING, ImageQuery, Page, Scope
 from glance_mini.layers.auth import AuthLayer
 from glance_mini.operations import (
     OPERATIONS,
     data,
+    disks,
     images,
     imports,
+    links,
     locations,
     members,
     metadef_parts,
@@ -27,6 +30,7 @@ from glance_mini.operations import (
     tasks,
 )
 from glance_mini.operations.base import ImageOperation, Operation
+from glance_mini.operations.records import LoadImage
 from glance_mini.testing.operations import make_operation
 from glance_mini.testing.recorder import Recorder
 from glance_mini.testing.samples import IMAGE_ID, make_context, make_image, make_job, make_namespace
@@ -46,6 +50,8 @@ CHANGES = (
     imports.StageData(IMAGE_ID, IMAGE),
     imports.ImportImage(IMAGE_ID, IMAGE, ImportRequest({"name": "web-download"})),
     locations.DeleteFromStore(IMAGE_ID, IMAGE),
+    links.AddUploadLink(IMAGE_ID, IMAGE, 1),
+    links.CompleteUpload(IMAGE_ID, IMAGE, "l"),
     members.AddMember(IMAGE_ID, IMAGE, "p3"),
     members.DeleteMember(IMAGE_ID, IMAGE, "p2"),
 )
@@ -147,6 +153,29 @@ class TestReading(AuthCase):
         for context in (OWNER, MEMBER, OTHER, ANONYMOUS):
             self.refused(Forbidden, context, op)
         self.assertEqual(["download_data"], self.call(ADMIN, op).names)
+
+
+class TestLinks(AuthCase):
+    def test_link_is_of_the_caller_whatever_came_along(self) -> None:
+        for context in (OWNER, MEMBER, OTHER, ADMIN):
+            op = links.AddLink(IMAGE_ID, IMAGE, "d", link=new_link(ADMIN, "another image"))
+            made = self.call(context, op).seen[0].link  # type: ignore[attr-defined]
+            self.assertEqual(replace(new_link(context, IMAGE_ID), id=made.id), made)
+
+    def test_link_to_a_deactivated_image_is_made_by_administrators_only(self) -> None:
+        op = links.AddLink(IMAGE_ID, make_image(status="deactivated"))
+        for context in (OWNER, MEMBER):
+            self.refused(Forbidden, context, op)
+        self.assertEqual(["add_link"], self.call(ADMIN, op).names)
+
+    def test_owner_and_administrator_see_and_end_all_links_of_an_image_and_others_their_own(self) -> None:
+        for context, maker in ((OWNER, None), (ADMIN, None), (MEMBER, (MEMBER.user_id, "p2"))):
+            for op in (links.ListLinks(IMAGE_ID, IMAGE), links.DeleteLink(IMAGE_ID, IMAGE, "l")):
+                self.assertEqual(maker, self.call(context, op).seen[0].maker)  # type: ignore[attr-defined]
+
+    def test_anonymous_callers_make_and_end_no_link(self) -> None:
+        for op in (links.AddLink(IMAGE_ID, IMAGE), links.DeleteLink(IMAGE_ID, IMAGE, "l")):
+            self.refused(Forbidden, ANONYMOUS, op)
 
 
 class TestServices(AuthCase):
@@ -254,7 +283,12 @@ class TestChanges(AuthCase):
                 op = make_operation(operation)
                 self.refused(Forbidden, OTHER, op)
                 for context in (OWNER, ADMIN):
-                    self.assertEqual([op], self.call(context, op).seen)
+                    seen = self.call(context, op).seen
+                    if operation is disks.RebaseImage:
+                        # The layer finds the new base first.
+                        self.assertEqual(LoadImage("sample", Scope(context.project_id, context.is_admin)), seen.pop(0))
+                        op = replace(op, base_image=seen[0].base_image)
+                    self.assertEqual([op], seen)
 
     def test_all_changes_of_images_are_for_the_owner_but_these(self) -> None:
         others = {
@@ -263,7 +297,8 @@ class TestChanges(AuthCase):
             if issubclass(operation, ImageOperation) and operation.writes and not operation.for_owner
         }
         # The policy rules say who may copy, cache and add locations; a member sets its own status.
-        self.assertEqual({"import_image", "add_location", "update_member", "add_to_cache"}, others)
+        own = {"add_link", "delete_link"}
+        self.assertEqual({"import_image", "add_location", "update_member", "add_to_cache", *own}, others)
 
     def test_only_an_administrator_gives_an_image_to_another_owner(self) -> None:
         for action in ("add", "replace"):

@@ -50,6 +50,13 @@ class TestDeletions(DatabaseCase):
             self.assertEqual(is_left, self.driver.holds(url))
             self.assertEqual(int(is_left), len(self.data.run(ListRemovals(IMAGE_ID))))
 
+    def test_data_of_a_user_stays_and_is_forgotten(self) -> None:
+        url = self.delete(os_glance_version="etag")
+        self.die()
+        self.assertEqual(1, self.make_reaper().reap())
+        self.assertTrue(self.driver.holds(url))
+        self.assertEqual([], list(self.data.run(ListRemovals(IMAGE_ID))))
+
     def test_host_in_the_metadata_of_a_users_location_binds_nobody(self) -> None:
         url = self.delete(node_url="https://node2")
         self.die()

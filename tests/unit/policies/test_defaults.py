@@ -44,8 +44,14 @@ TABLE = {
     "communitize_image": OWNERS_MEMBER,
     "deactivate": OWNERS_MEMBER,
     "reactivate": OWNERS_MEMBER,
+    "coalesce_image": OWNERS_MEMBER,
+    "rebase_image": OWNERS_MEMBER,
+    "convert_image": OWNERS_MEMBER,
     "copy_image": ADMIN,
     "download_image": SEEN_BY_MEMBERS,
+    "add_link": SEEN_BY_MEMBERS,
+    "get_links": SEEN_BY_MEMBERS,
+    "delete_link": SEEN_BY_MEMBERS,
     "download_from_store": SEEN_BY_MEMBERS,
     "upload_image": OWNERS_MEMBER,
     "delete_image_location": ADMIN,
@@ -104,6 +110,9 @@ TABLE = {
 VISIBLE = {
     "get_image": {"public": "1111100", "community": "1111100", "shared": "1111100", "private": SEEN_BY_READERS},
     "download_image": {"public": "1101100", "community": "1101100", "shared": "1101100", "private": SEEN_BY_MEMBERS},
+    "add_link": {"public": "1101100", "community": "1101100", "shared": "1101100", "private": SEEN_BY_MEMBERS},
+    "get_links": {"public": "1101100", "community": "1101100", "shared": "1101100", "private": SEEN_BY_MEMBERS},
+    "delete_link": {"public": "1101100", "community": "1101100", "shared": "1101100", "private": SEEN_BY_MEMBERS},
     "get_metadef_namespace": {"public": "1111100", "private": OWNERS_READER},
 }
 

@@ -1,5 +1,7 @@
 """The rules of the ``swift`` driver that need no Swift: references, containers, segments."""
 
+import hashlib
+import hmac
 import os
 from types import SimpleNamespace
 
@@ -7,15 +9,72 @@ import fixtures
 import testtools
 
 from glance_mini_store import errors
+from glance_mini_store.drivers.swift import SwiftDriver
 from glance_mini_store.drivers.swift.accounts import AuthSettings
 from glance_mini_store.drivers.swift.credentials import from_options, guess_version, read_references
+from glance_mini_store.drivers.swift.objects import Place
 from glance_mini_store.drivers.swift.options import OPTIONS
 from glance_mini_store.drivers.swift.segments import MIB, SegmentSizes
 from glance_mini_store.drivers.swift.single_tenant import Containers
 from glance_mini_store.drivers.swift.source import PIECE, Source
+from glance_mini_store.drivers.swift.temp_urls import TempUrls
 
 ID = "fdae39a1-bac5-4238-aba4-69bcc726e848"
 GIB = 1024 * MIB
+
+
+KEYSTONE = {"swift_store_auth_address": "http://h/v3", "swift_store_user": "p:u"}
+
+
+class TestTempUrls(testtools.TestCase):
+    def place(self, name, storage_url="http://10.0.0.1:8080/v1/AUTH_a"):
+        account = SimpleNamespace(storage_url=storage_url)
+        return Place(None, account, "images", name, "swift+config://ref1/images/x")
+
+    def signature(self, key, path, expires=160):
+        return hmac.new(key, f"GET\n{expires}\n{path}".encode(), hashlib.sha256).hexdigest()
+
+    def test_url_has_the_path_its_end_and_a_signature_of_both(self):
+        url = TempUrls("key", clock=lambda: 100.9).url(self.place("x"), 60)
+        signature = self.signature(b"key", "/v1/AUTH_a/images/x")
+        expected = f"http://10.0.0.1:8080/v1/AUTH_a/images/x?temp_url_sig={signature}&temp_url_expires=160"
+        self.assertEqual(expected, url)
+
+    def test_signed_is_the_path_as_swift_decodes_it(self):
+        url = TempUrls("key", clock=lambda: 100).url(self.place("a b/ü", "http://h/v1/AUTH%5Fa/"), 60)
+        self.assertIn("/v1/AUTH%5Fa/images/a%20b/%C3%BC?", url)
+        self.assertIn(self.signature(b"key", "/v1/AUTH_a/images/a b/ü"), url)
+
+    def test_clients_are_sent_to_the_address_for_them(self):
+        urls = TempUrls("key", "https://swift.example.org", clock=lambda: 100)
+        self.assertTrue(urls.url(self.place("x"), 60).startswith("https://swift.example.org/v1/AUTH_a/images/x?"))
+
+    def test_key_is_in_no_text(self):
+        self.assertNotIn("hidden", repr(TempUrls("hidden")))
+
+    def refusal(self, **values):
+        settings = {option.dest: option.default for option in OPTIONS}
+        account = {"swift_store_auth_address": "http://h/auth/v1.0", "swift_store_user": "a:b", "swift_store_key": "k"}
+        settings |= account | {"swift_store_temp_url_key": "hidden"} | values
+        make = lambda: SwiftDriver.from_config(SimpleNamespace(**settings), "images")  # noqa: E731
+        return str(self.assertRaises(errors.BadStoreConfiguration, make))
+
+    def test_store_that_cannot_have_temporary_urls_is_refused(self):
+        self.assertIn("swift_store_temp_url_key", self.refusal(swift_store_multi_tenant=True, **KEYSTONE))
+        for address in ("swift.example.org", "ftp://h", "https://h/v1", "https://u:p@h", "https://"):
+            self.assertIn("swift_store_public_url", self.refusal(swift_store_public_url=address))
+
+
+class TestUserLocations(testtools.TestCase):
+    def test_store_without_an_account_of_keystone_is_refused(self):
+        values = {option.dest: option.default for option in OPTIONS}
+        for account in (
+            {"swift_store_auth_address": "http://h/auth/v1.0", "swift_store_user": "a:b", "swift_store_key": "k"},
+            {"swift_store_multi_tenant": True, "swift_store_endpoint": "http://h/v1/AUTH_$(project_id)s"},
+        ):
+            settings = SimpleNamespace(**values | account | {"swift_store_user_locations": True})
+            error = self.assertRaises(errors.BadStoreConfiguration, SwiftDriver.from_config, settings, "images")
+            self.assertIn("swift_store_user_locations", str(error))
 
 
 class TestReferences(testtools.TestCase):

@@ -32,7 +32,18 @@ from glance_mini.layers.quota.reservations import SCARCE_STEPS
 from glance_mini.layers.stack import Stack
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
-from glance_mini.operations import OPERATIONS, ImageOperation, data, images, imports, info, locations, members, records
+from glance_mini.operations import (
+    OPERATIONS,
+    ImageOperation,
+    data,
+    images,
+    imports,
+    info,
+    links,
+    locations,
+    members,
+    records,
+)
 from glance_mini.operations.images import ListImages
 from glance_mini.operations.records import CountUsage
 from glance_mini.testing.operations import make_operation
@@ -91,7 +102,7 @@ class QuotaCase(testtools.TestCase):
     def stand(self, source: Any = None, per_image: ImageLimits = PER_IMAGE, **values: Any) -> tuple[Stack, Recorder]:
         self.metrics = Metrics()
         self.slept: list[float] = []
-        layer = {name: values.pop(name) for name in ("step",) if name in values}
+        layer = {name: values.pop(name) for name in ("step", "links") if name in values}
         sleep = values.pop("sleep", self.slept.append)
         quota_layer = QuotaLayer(source or option(1000), per_image, self.metrics, sleep=sleep, **layer)
         return stand(quota_layer, **values)
@@ -173,6 +184,11 @@ class TestRecords(QuotaCase):
         stack, recorder = self.stand(add_member=make_member())
         stack.call(OWNER, members.AddMember(IMAGE_ID, make_image(), "p2"))
         self.assertEqual(4, recorder.seen[0].limit)
+
+    def test_a_new_link_carries_the_limit_of_links(self) -> None:
+        stack, recorder = self.stand(links=6, add_link=None)
+        stack.call(OWNER, links.AddLink(IMAGE_ID, make_image()))
+        self.assertEqual(6, recorder.seen[0].limit)
 
     def test_a_refusal_from_below_is_counted_once(self) -> None:
         def refuse(context: Context, op: Any) -> None:

@@ -15,7 +15,7 @@ from testtools.content import text_content
 from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.registry.authority import Authority
 from glance_mini.testing.tables import make_tables
-from tests.functional.faults import MIB, SHORT_LEASES, begin_upload, start_service, status_of
+from tests.functional.faults import MIB, begin_upload, start_service, status_of
 from tests.functional.importing import DIRECT, begin_import, end_of_import, stage
 from tests.functional.registry import NODE, REGISTRY, ROLES, Registry, certificates, node_options, wait_for
 from tests.ports import free_port
@@ -24,6 +24,9 @@ WITHIN = 5.0
 """Seconds in which the service must go on."""
 
 UPLOAD = 8 * MIB
+
+LEASES = {"transfers": {"lease_seconds": 20, "reaper_interval": 1}}
+"""Longer than a registry may be silent, or a transfer would be taken for abandoned."""
 
 
 class RegistryFaultTest(testtools.TestCase):
@@ -48,7 +51,7 @@ class RegistryFaultTest(testtools.TestCase):
     def serve(self):
         """Return a service that reaches its data through the registries."""
         ports = [registry.port for registry in self.started]
-        return start_service(self, node_options(*ports), SHORT_LEASES)
+        return start_service(self, node_options(*ports), LEASES)
 
     def begin_upload(self):
         """Return an image, and a connection that has sent half of its data."""
@@ -223,7 +226,7 @@ class RotationTest(RegistryFaultTest):
         return Registry(connection, free_port(), registry_service={**options, "keepalive": 1})
 
     def serve(self):
-        return start_service(self, node_options(self.registry.port, folder=self.tls), SHORT_LEASES)
+        return start_service(self, node_options(self.registry.port, folder=self.tls), LEASES)
 
     def test_certificates_of_both_sides_are_replaced_without_a_restart(self):
         image, client = self.begin_upload()

@@ -17,10 +17,12 @@ from glance_mini.api.v2.schemas.members import member_schema, members_schema
 from glance_mini.api.v2.schemas.shapes import ObjectSchema, Schema
 from glance_mini.api.v2.tasks import SORT_KEYS as TASK_SORT_KEYS
 from glance_mini.api.v2.tasks import TYPES as TASK_TYPES
+from glance_mini.content.disks import DISK_FORMATS
 from glance_mini.domain.imports import METHOD_RULES
 from glance_mini.domain.job import JOB_STATES
 from glance_mini.domain.member import MEMBER_STATUSES
 from glance_mini.domain.query import SORT_KEYS, VISIBILITIES
+from glance_mini.operations.data import RAW
 
 Document = Mapping[str, object]
 
@@ -253,6 +255,26 @@ _LOCATIONS = {
     "type": "array",
     "items": {"type": "object", "properties": {"url": {"type": "string"}, "metadata": {"type": "object"}}},
 }
+_BLOCKS = {
+    "type": "object",
+    "properties": {
+        "virtual_size": {"type": "integer"},
+        "block_size": {"type": "integer"},
+        "blocks": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "offset": {"type": "integer"},
+                    "length": {"type": "integer"},
+                    "sha256": {"type": ["null", "string"]},
+                },
+            },
+        },
+        "next": {"type": "string"},
+    },
+    "required": ["virtual_size", "block_size", "blocks"],
+}
 _NEW_TASK = {
     "type": "object",
     "properties": {"type": {"type": "string", "enum": list(TASK_TYPES)}, "input": {"type": "object"}},
@@ -305,6 +327,9 @@ def _descriptions() -> dict[str, _Described]:
     size = _header("x-openstack-image-size", {"type": "integer", "minimum": 0})
     store = _header("x-image-meta-store", {"type": "string"})
     new_member = {_JSON: _text_member("member", minLength=1, maxLength=255)}
+    task = {_JSON: _ref("Task")}
+    new_base = {_JSON: _text_member("base")}
+    new_format = {_JSON: _text_member("disk_format", enum=list(DISK_FORMATS))}
     new_status = {_JSON: _text_member("status", enum=list(MEMBER_STATUSES))}
     return {
         "list_images": _Described("Images", answer={_JSON: _ref("Images")}, parameters=_list_parameters()),
@@ -315,7 +340,13 @@ def _descriptions() -> dict[str, _Described]:
         "download_data": _Described(
             "The data of an image, or a range of it",
             answer=binary,
-            parameters=(*conditions, _query("prefer", {"type": "string"}), *redirecting),
+            parameters=(
+                *conditions,
+                _query("prefer", {"type": "string"}),
+                _query("format", {"type": "string", "enum": [RAW]}),
+                _query("delta", {"type": "boolean"}),
+                *redirecting,
+            ),
             others=(*unsent, 307),
         ),
         "describe_data": _Described("Describe the data of an image", others=(204, 304)),
@@ -330,6 +361,21 @@ def _descriptions() -> dict[str, _Described]:
             others=(*unsent, 307),
         ),
         "describe_by_link": _Described("Describe the data of the image of a link", others=(204, 304)),
+        "deactivate_image": _Described(
+            "Forbid the download of an image", 204, parameters=(_query("force", {"type": "boolean"}),)
+        ),
+        "coalesce_image": _Described("Store the complete disk of an incremental image", 202, answer=task),
+        "rebase_image": _Described("Store what differs from another image", 202, answer=task, body=new_base),
+        "convert_image": _Described("Store an image in another format", 202, answer=task, body=new_format),
+        "list_blocks": _Described(
+            "The blocks of a disk with their hashes",
+            answer={_JSON: _BLOCKS},
+            parameters=(
+                *(_query(name, {"type": "integer", "minimum": 0}) for name in ("limit", "marker", "within")),
+                _query("since", {"type": "string"}),
+            ),
+            others=(202,),
+        ),
         "list_members": _Described("The members of an image", answer={_JSON: _ref("Members")}),
         "add_member": _Described("Share an image with a project", answer=member, body=new_member),
         "get_member": _Described("A member of an image", answer=member),

@@ -172,6 +172,7 @@ ROUTES: tuple[Route, ...] = (
             "PUT": Action("upload_data", "image_data.upload"),
         },
     ),
+    Route(f"{_IMAGE}/blocks", {"GET": _bodiless("list_blocks", "image_blocks.index")}),
     Route(f"{_IMAGE}/stage", {"PUT": Action("stage_data", "image_stage.update")}),
     Route(f"{_IMAGE}/import", {"POST": Action("import_image", "image_import.create")}),
     Route(f"{_IMAGE}/tasks", {"GET": _bodiless("list_image_tasks", "image_tasks.index")}, hides_methods=True),
@@ -194,6 +195,9 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(f"{_IMAGE}/actions/deactivate", {"POST": _bodiless("deactivate_image", "image_actions.deactivate")}),
     Route(f"{_IMAGE}/actions/reactivate", {"POST": _bodiless("reactivate_image", "image_actions.reactivate")}),
+    Route(f"{_IMAGE}/actions/coalesce", {"POST": _bodiless("coalesce_image", "image_actions.coalesce")}),
+    Route(f"{_IMAGE}/actions/rebase", {"POST": Action("rebase_image", "image_actions.rebase")}),
+    Route(f"{_IMAGE}/actions/convert", {"POST": Action("convert_image", "image_actions.convert")}),
     Route(f"{_IMAGE}/actions/restore", {"POST": _bodiless("restore_image", "image_actions.restore")}),
     Route(f"{_IMAGE}/actions/purge", {"POST": _bodiless("purge_image", "image_actions.purge")}),
     Route(

@@ -25,6 +25,7 @@ from glance_mini.conf import (
     image_import,
     images,
     import_filtering,
+    incremental,
     inject_metadata,
     metadef_files,
     metadefs,
@@ -84,6 +85,7 @@ MODULES = (
     inject_metadata,
     image_decompression,
     image_conversion,
+    incremental,
 )
 """The modules with options, in the order of the sample file."""
 

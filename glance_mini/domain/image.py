@@ -9,6 +9,8 @@ from datetime import datetime
 from operator import attrgetter
 from types import MappingProxyType
 
+from glance_mini.domain.bases import DELTA_KEY, DISK_KEY, Delta, delta_of
+
 RESERVED_NAMESPACE = "os_glance"
 """Custom properties with this prefix belong to the service (api-images-reserved)."""
 
@@ -24,10 +26,10 @@ ADDED_BY = "os_glance_added_by"
 VERSION = "os_glance_version"
 """The key in a location's metadata that tells data of a user from any other data in its place; it is never shown."""
 
-_HIDDEN = frozenset({ADDED_BY, VERSION})
-
 OPERATOR = "operator"
 """The value of ``ADDED_BY`` if an administrator or a service added the location."""
+
+_OWN_KEYS = frozenset({ADDED_BY, VERSION, DELTA_KEY, DISK_KEY})
 
 MAX_VALUE = 65_535
 """The most bytes of UTF-8 in the value of a custom property, and in the metadata of a location."""
@@ -67,14 +69,19 @@ class Location:
     @property
     def own_metadata(self) -> Mapping[str, object]:
         """The service's own keys of the metadata, without the store."""
-        return {key: value for key, value in self.metadata.items() if key in _HIDDEN}
+        return {key: value for key, value in self.metadata.items() if key in _OWN_KEYS}
 
     @property
     def shown_metadata(self) -> Mapping[str, object]:
         """The metadata without the service's own keys."""
-        if not self.metadata.keys() & _HIDDEN:
+        if self.metadata.keys().isdisjoint(_OWN_KEYS):
             return self.metadata
-        return {key: value for key, value in self.metadata.items() if key not in _HIDDEN}
+        return {key: value for key, value in self.metadata.items() if key not in _OWN_KEYS}
+
+    @property
+    def delta(self) -> Delta | None:
+        """What the location holds of an incremental image; None if it holds whole data."""
+        return delta_of(self.metadata) if DELTA_KEY in self.metadata else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,18 @@ class Image:
     locations: tuple[Location, ...] = ()
     deleted_at: datetime | None = None
     version: int = field(default=0, compare=False)
+
+    @property
+    def base(self) -> str | None:
+        """The id of the image that this one is based on; None if its data is whole (api-incremental)."""
+        delta = self.locations[0].delta if self.locations else None
+        return None if delta is None else delta.base
+
+    @property
+    def stored_bytes(self) -> int:
+        """The bytes that its locations hold together, which count for its owner (api-quotas)."""
+        size = self.size or 0
+        return sum(size if (delta := each.delta) is None else delta.size for each in self.locations)
 
 
 _OTHERS = ("tags", "properties", "locations", "deleted_at", "version")

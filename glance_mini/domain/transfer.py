@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid5
 
+from glance_mini.domain.bases import NewLink
 from glance_mini.domain.image import Location
 
 _REMAINS = UUID("6f3f2f64-5d0c-4f0e-9a37-2f1d4c8f7b10")
@@ -55,7 +56,9 @@ def remains_of(image_id: str, project_id: str | None, store: str, name: str) -> 
 class StoredData:
     """The data of a finished upload in a store, with its sizes in bytes and its hashes.
 
-    A format is set if the data was converted to another format than the image's, or if the image has none.
+    A format is set if the data was converted to another format than the image's, or if the image has none. ``link`` is
+    set if the location holds a delta; sizes and hashes are those of the complete disk then, hashes that a job will
+    compute None.
     """
 
     location: Location
@@ -66,6 +69,7 @@ class StoredData:
     os_hash_value: str | None
     disk_format: str | None = None
     container_format: str | None = None
+    link: NewLink | None = None
 
 
 @dataclass(frozen=True, slots=True)

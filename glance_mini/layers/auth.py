@@ -3,11 +3,15 @@
 The policy layer checks roles. An image or a namespace that the caller may not see does not exist for them.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
+from glance_mini.domain.bases import BASE_PROPERTY
+from glance_mini.domain.blocks import BlockPage
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import Forbidden, NotFound
+from glance_mini.domain.errors import ChainConflict, Forbidden, NotFound
+from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE
 from glance_mini.domain.job import Job, JobPage
@@ -16,8 +20,9 @@ from glance_mini.domain.member import Member
 from glance_mini.domain.metadefs import Namespace, NamespaceContent, NamespacePage
 from glance_mini.domain.query import EVERYTHING, Page, Scope
 from glance_mini.layers.base import Layer
-from glance_mini.operations import data, images, imports, links, locations, members, metadefs, tasks
+from glance_mini.operations import blocks, data, disks, images, imports, links, locations, members, metadefs, tasks
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
+from glance_mini.operations.bases import LoadChain
 from glance_mini.operations.records import LoadImage
 
 R = TypeVar("R")
@@ -37,7 +42,11 @@ class AuthLayer(Layer):
     def around(self, context: Context, op: Operation[R]) -> R:
         """Hand on the operation if the caller may write and owns the target, where that is needed; else Forbidden."""
         self.permit(context, op)
-        return self.below(context, op)
+        op = self._with_base(context, op)
+        try:
+            return self.below(context, op)
+        except ChainConflict as refusal:
+            raise self._naming(context, refusal) from refusal
 
     def permit(self, context: Context, op: Operation[object]) -> None:
         """Raise Forbidden if the caller may not write, or does not own the target where that is needed."""
@@ -67,8 +76,35 @@ class AuthLayer(Layer):
         return self.around(context, op)
 
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
-        _require_downloadable(context, op.target)
-        return self.below(context, op)
+        """Read an incremental image only for callers who may see all of its bases."""
+        return self.below(context, replace(op, chain=self._readable(context, op.target)))
+
+    def list_blocks(self, context: Context, op: blocks.ListBlocks) -> BlockPage | None:
+        """List blocks only for those who may download them."""
+        return self.below(context, replace(op, chain=self._readable(context, op.target)))
+
+    def _readable(self, context: Context, image: Image) -> tuple[Image, ...]:
+        """Return the chain of an incremental image; raises Forbidden, NotFound if the caller may not see all of it."""
+        _require_downloadable(context, image)
+        return () if image.base is None else self.below(context, LoadChain(image.id, _scope(context)))
+
+    def _with_base(self, context: Context, op: Operation[R]) -> Operation[R]:
+        """Return ``op`` with the image that it names as a base, if the caller may see that (api-incremental-rules)."""
+        wanted = _named_base(op)
+        return with_fields(op, base_image=self._seen(context, wanted)) if wanted else op
+
+    def _seen(self, context: Context, image_id: str, of_deleted: bool = False) -> Image | None:
+        """Return an image, None if the caller may not see it."""
+        try:
+            return self.below(context, LoadImage(image_id, _scope(context), of_deleted=of_deleted))
+        except NotFound:
+            return None
+
+    def _naming(self, context: Context, refusal: ChainConflict) -> ChainConflict:
+        """Return ``refusal`` with the names of those images that the caller may see."""
+        found = cast(Iterable[str], refusal.values["dependents"])
+        seen = [image_id for image_id in found if self._seen(context, image_id, of_deleted=True) is not None]
+        return ChainConflict(**{**refusal.values, "shown": f" It concerns {', '.join(seen)}." if seen else ""})
 
     def add_link(self, context: Context, op: links.AddLink) -> Link:
         """Make a link of this caller, who must be able to download the data now."""
@@ -129,10 +165,10 @@ class AuthLayer(Layer):
         return self.around(context, op)
 
     def load_metadef_namespace(self, context: Context, op: metadefs.LoadNamespace) -> Namespace:
-        return self.below(context, replace(op, scope=Scope(context.project_id, context.is_admin)))
+        return self.below(context, replace(op, scope=_scope(context)))
 
     def get_metadef_namespaces(self, context: Context, op: metadefs.GetNamespaces) -> NamespacePage:
-        return self.below(context, replace(op, scope=Scope(context.project_id, context.is_admin)))
+        return self.below(context, replace(op, scope=_scope(context)))
 
     def add_metadef_namespace(self, context: Context, op: metadefs.AddNamespace) -> NamespaceContent:
         namespace = _owned(context, op.content.namespace)
@@ -140,6 +176,17 @@ class AuthLayer(Layer):
 
     def modify_metadef_namespace(self, context: Context, op: metadefs.ModifyNamespace) -> NamespaceContent:
         return self.around(context, replace(op, new=_owned(context, op.new)))
+
+
+def _named_base(op: Operation[object]) -> str | None:
+    """Return the id of the image that ``op`` names as a base, None if it names none."""
+    if isinstance(op, data.UploadData):
+        return op.target.properties.get(BASE_PROPERTY)
+    return op.base_id if isinstance(op, disks.RebaseImage) else None
+
+
+def _scope(context: Context) -> Scope:
+    return Scope(context.project_id, context.is_admin)
 
 
 def _owned(context: Context, namespace: Namespace) -> Namespace:

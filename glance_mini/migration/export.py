@@ -72,8 +72,9 @@ class Export:
         after = ""
         while records := self.data.run(ListRecords(after, PAGE)):
             after = records[-1].image.id
-            self._write_images(records)
-            yield "images", len(records)
+            whole = [record for record in records if self._is_whole(record.image)]
+            self._write_images(whole)
+            yield "images", len(whole)
         after = ""
         while buried := self.data.run(ListBuried(after, PAGE)):
             after = buried[-1].id
@@ -118,6 +119,14 @@ class Export:
             ]
         for table, each in rows.items():
             self._insert(table, each)
+
+    def _is_whole(self, image: Image) -> bool:
+        """Return whether Glance could read the image; of an incremental one it would read zeros where its base is."""
+        if image.base is None:
+            return True
+        reason = f"it holds only what differs from image {image.base}; coalesce it first"
+        self.add_remark(Remark("image", image.id, reason, True))
+        return False
 
     def _settled(self, image: Image) -> Image:
         """Return ``image`` as it is without the transfer that only this service can finish."""

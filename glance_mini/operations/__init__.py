@@ -5,8 +5,11 @@
 """
 
 from glance_mini.operations import (
+    bases,
+    blocks,
     cache,
     data,
+    disks,
     images,
     imports,
     info,
@@ -42,6 +45,9 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + outbox.OPERATIONS
     + cache.OPERATIONS
     + migration.OPERATIONS
+    + bases.OPERATIONS
+    + disks.OPERATIONS
+    + blocks.OPERATIONS
     + once.OPERATIONS
 )
 

@@ -77,6 +77,11 @@ ROWS = {
         "INSERT INTO image_links (id, image_id, digest, created_at, expires_at, roles, service_roles)"
         f" VALUES ('l', '{IMAGE_ID}', 'd', '2026-01-02 03:04:05', '2026-01-02 03:04:05', '[]', '[]')",
     ),
+    "0014": (
+        "INSERT INTO image_bases (image_id, base_id, depth, size, cluster_size, disk_index)"
+        f" VALUES ('{IMAGE_ID}', 'b', 1, 2, 65536, '')",
+        f"INSERT INTO block_hashes (image_id, part, hashes) VALUES ('{IMAGE_ID}', 0, '')",
+    ),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

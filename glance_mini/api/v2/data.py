@@ -9,14 +9,14 @@ from glance_mini.api.conditions import entity_tag, is_conditional, is_range_vali
 from glance_mini.api.download import download_body
 from glance_mini.api.errors import MalformedRange, UnsupportedMediaType
 from glance_mini.api.receiving import receiving
-from glance_mini.api.request import Request
+from glance_mini.api.request import Request, parse_flag
 from glance_mini.api.response import Response, empty_response
 from glance_mini.api.transfer_slots import TransferSlots
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.image import Image
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
-from glance_mini.operations.data import DownloadData, ImageData, UploadData
+from glance_mini.operations.data import COMPLETE, DELTA, RAW, DownloadData, ImageData, UploadData
 from glance_mini_store.numbers import parse_number
 
 
@@ -44,10 +44,10 @@ class ImageDataController:
     def download(self, request: Request, image_id: str) -> Response:
         """Download the data of an image, or a range of it."""
         wanted = parse_byte_range(request.headers.get("Range"), request.headers.get("Content-Range"))
-        prefer = self._preferred(request)
+        prefer, shape = self._preferred(request), parse_shape(request)
         direct = wants_redirect(request) and self._redirects
         if direct or is_conditional(request.headers):
-            described = self._describe(request, image_id, prefer, direct=direct)
+            described = self._describe(request, image_id, prefer, shape, direct=direct)
             if described is not None:
                 if is_unchanged(request.headers, entity_tag(described.image)):
                     return _not_modified(described.image)
@@ -57,7 +57,7 @@ class ImageDataController:
                     wanted = WHOLE
         release = self._slots.take(request.context)
         try:
-            op = DownloadData(image_id, first=wanted.first, last=wanted.last, prefer=prefer)
+            op = DownloadData(image_id, first=wanted.first, last=wanted.last, prefer=prefer, shape=shape)
             data: ImageData | None = self.domain.call(request.context, op)
             if data is not None:
                 return _answer_with(data, request, wanted is WHOLE, release)
@@ -69,7 +69,7 @@ class ImageDataController:
 
     def describe(self, request: Request, image_id: str) -> Response:
         """Answer HEAD: the headers of a whole download, made without access to a store."""
-        data = self._describe(request, image_id, self._preferred(request))
+        data = self._describe(request, image_id, self._preferred(request), parse_shape(request))
         if data is None:
             return empty_response()
         if is_unchanged(request.headers, entity_tag(data.image)):
@@ -79,10 +79,11 @@ class ImageDataController:
         return response
 
     def _describe(
-        self, request: Request, image_id: str, prefer: tuple[str, ...], *, direct: bool = False
+        self, request: Request, image_id: str, prefer: tuple[str, ...], shape: str, *, direct: bool = False
     ) -> ImageData | None:
         """Return what a whole download would, without its data, after every layer has allowed it."""
-        return self.domain.call(request.context, DownloadData(image_id, prefer=prefer, head=True, direct=direct))
+        op = DownloadData(image_id, prefer=prefer, head=True, direct=direct, shape=shape)
+        return self.domain.call(request.context, op)
 
     def _preferred(self, request: Request) -> tuple[str, ...]:
         text = request.GET.get("prefer")
@@ -147,6 +148,16 @@ def _validators(image: Image) -> dict[str, str]:
     """Return the headers by which a cache of the caller recognises the data again."""
     tag = entity_tag(image)
     return {"Cache-Control": "private", **({"ETag": tag} if tag else {})}
+
+
+def parse_shape(request: Request) -> str:
+    """Return what a download is to be of: ``?format=raw``, ``?delta=true``, else the data; raises Invalid."""
+    wanted, is_delta = request.GET.get("format"), parse_flag(request, "delta")
+    if wanted not in (None, RAW):
+        raise Invalid(reason=f"The format of a download can be {RAW} only.")
+    if wanted is not None and is_delta:
+        raise Invalid(reason="A delta is sent as it is stored; name no format.")
+    return DELTA if is_delta else wanted or COMPLETE
 
 
 MEDIA_TYPE = "application/octet-stream"

@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Engine
 
 from glance_mini.db.interface import Backend, EventRules, no_events
 from glance_mini.db.sqlalchemy import (
+    bases,
+    blocks,
     cache,
     imports,
     keys,
@@ -62,6 +64,8 @@ _MODULES = (
     ping,
     records,
     image_listing,
+    bases,
+    blocks,
     trash,
     members,
     links,

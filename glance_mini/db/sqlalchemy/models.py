@@ -18,6 +18,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
@@ -62,6 +63,11 @@ def exact(length: int) -> String:
 def long_text() -> TypeEngine[str]:
     """Return the type of a text without a length limit."""
     return Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+
+
+def long_bytes() -> TypeEngine[bytes]:
+    """Return the type of bytes without a length limit."""
+    return LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 
 
 def moment() -> TypeEngine[datetime]:
@@ -197,6 +203,29 @@ image_members = Table(
     **MYSQL,
 )
 
+image_bases = Table(
+    "image_bases",
+    metadata,
+    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("base_id", exact(36), nullable=False),
+    Column("depth", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("cluster_size", Integer, nullable=False),
+    Column("disk_index", long_bytes(), nullable=False),
+    Index("ix_image_bases_base_id", "base_id"),
+    **MYSQL,
+)
+"""Images that are based on another one. ``depth``: how many bases lie below. ``size``: bytes of the stored delta."""
+
+block_hashes = Table(
+    "block_hashes",
+    metadata,
+    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("hashes", long_bytes(), nullable=False),
+    **MYSQL,
+)
+"""Hashes of the blocks of disks, 32 bytes for each up to the last allocated one of a part."""
 image_links = Table(
     "image_links",
     metadata,

@@ -44,7 +44,7 @@ def is_whole_image(image: Image, location: Location) -> bool:
     """Return whether the data at ``location`` is for its reader what a download of ``image`` gives.
 
     Data of which no hash is known is not, and neither is data of a user, which may be replaced: only this service would
-    notice that.
+    notice that. The stored delta of an incremental image is not its disk.
     """
     is_known = image.os_hash_value is not None or image.checksum is not None
-    return is_known and location.version is None
+    return is_known and location.version is None and location.delta is None

@@ -11,18 +11,20 @@ from typing import Self, TypeVar
 
 from oslo_config import cfg
 
+from glance_mini.domain.blocks import BlockPage
 from glance_mini.domain.changes import LocationChange, PropertyChange
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import NotFound, PolicyRefused
 from glance_mini.domain.image import PLAIN_FIELDS, Image, plain_values
 from glance_mini.domain.imports import COPY_IMAGE
+from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 from glance_mini.domain.metadefs import Association, Namespace, NamespaceContent, NamespacePage, ObjectPage
 from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.base import Layer
 from glance_mini.layers.policy import metadefs
 from glance_mini.layers.services import Services
-from glance_mini.operations import cache, data, images, imports, info, links, locations, members, tasks
+from glance_mini.operations import blocks, cache, data, disks, images, imports, info, links, locations, members, tasks
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
 from glance_mini.operations.metadef_parts import GetObjects
 from glance_mini.operations.metadefs import AddNamespace, GetNamespaces, ListAssociations
@@ -93,6 +95,7 @@ RULES: Mapping[type[Operation[object]], Rules] = {
     images.UpdateImage: _of_changes,
     images.DeactivateImage: _only("deactivate"),
     images.ReactivateImage: _only("reactivate"),
+    blocks.ListBlocks: _only("download_image"),
     data.UploadData: _only("upload_image"),
     data.DownloadData: _of_download,
     imports.StageData: _only("modify_image"),
@@ -170,6 +173,36 @@ class PolicyLayer(Layer):
             allowed += self._allowed(context, page)
         is_more, kept = len(allowed) > wanted or page.next_marker is not None, allowed[:wanted]
         return Page(tuple(kept), kept[-1].id if is_more and kept else None)
+
+    def upload_data(self, context: Context, op: data.UploadData) -> Image:
+        """Forget the base if the caller may not download it: the new image would let them read it."""
+        if op.base_image is not None and not self._may_download(context, op.base_image):
+            op = replace(op, base_image=None)
+        return self.around(context, op)
+
+    def rebase_image(self, context: Context, op: disks.RebaseImage) -> Job:
+        """Forget the new base if the caller may not download it."""
+        if op.base_image is not None and not self._may_download(context, op.base_image):
+            op = replace(op, base_image=None)
+        return self.around(context, op)
+
+    def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
+        """Refuse an incremental image if the rules hide one of its bases from the caller."""
+        self._check_bases(context, op, op.chain)
+        return self.around(context, op)
+
+    def list_blocks(self, context: Context, op: blocks.ListBlocks) -> BlockPage | None:
+        """Refuse what a download refuses."""
+        self._check_bases(context, op, op.chain)
+        return self.around(context, op)
+
+    def _check_bases(self, context: Context, op: Operation[object], chain: tuple[Image, ...]) -> None:
+        if not all(self._may_download(context, base) for base in chain[1:]):
+            self._refuse("download_image", op)
+
+    def _may_download(self, context: Context, image: Image) -> bool:
+        target = _image_target(context, image)
+        return all(self._enforcer.would_allow(rule, target, context) for rule in ("get_image", "download_image"))
 
     def list_members(self, context: Context, op: members.ListMembers) -> tuple[Member, ...]:
         found = self.around(context, op)

@@ -7,6 +7,7 @@ class TestMine(DataAccessContract, testtools.TestCase):
 ```
 """
 
+from glance_mini.testing.data_access.bases import BaseContract
 from glance_mini.testing.data_access.cache import CacheContract
 from glance_mini.testing.data_access.claims import ClaimContract
 from glance_mini.testing.data_access.concurrency import ConcurrencyContract
@@ -62,9 +63,10 @@ class JobAccessContract(
     ImportLockContract,
     ImportContract,
     TrashContract,
+    BaseContract,
     OutboxContract,
 ):
-    """The calls about jobs, staging, imports, the trash and stored events."""
+    """The calls about jobs, staging, imports, the trash, incremental images and stored events."""
 
 
 class MetadefContract(

@@ -24,7 +24,7 @@ AT_ONCE = 12
 
 
 class CacheContract(ContractBase):
-    def record_cached(self, node: str, *sizes: CachedSize) -> None:
+    def note(self, node: str, *sizes: CachedSize) -> None:
         self.data.run(RecordCached(node, sizes), NOW)
 
     def recorded(self, node: str = HERE) -> dict[str, CacheRecord]:
@@ -32,8 +32,8 @@ class CacheContract(ContractBase):
         return {each.image_id: each for each in self.data.run(ListCacheRecords(node))}
 
     def test_sizes_are_recorded_by_node_and_replaced(self) -> None:
-        self.record_cached(HERE, CachedSize("b", 2**40, True), CachedSize("a", 5, False))
-        self.record_cached(THERE, CachedSize("a", 7, True))
+        self.note(HERE, CachedSize("b", 2**40, True), CachedSize("a", 5, False))
+        self.note(THERE, CachedSize("a", 7, True))
         first = CacheRecord("a", 5, False, 0, NOW, NOW)
         self.assertEqual([first, CacheRecord("b", 2**40, True, 0, NOW, NOW)], list(self.recorded().values()))
         self.data.run(RecordCached(HERE, (CachedSize("a", 9, True),)), LATER)
@@ -41,7 +41,7 @@ class CacheContract(ContractBase):
         self.assertEqual(7, self.recorded(THERE)["a"].size)
 
     def test_hits_are_added_also_to_images_without_a_size(self) -> None:
-        self.record_cached(HERE, CachedSize("a", 5, True))
+        self.note(HERE, CachedSize("a", 5, True))
         self.data.run(RecordCacheHits(HERE, {"a": 2, "b": 1}), NOW)
         self.data.run(RecordCacheHits(HERE, {"a": 3}), LATER)
         found = self.recorded()
@@ -50,19 +50,19 @@ class CacheContract(ContractBase):
 
     def test_nodes_with_all_data_are_found(self) -> None:
         for node, is_complete in ((THERE, True), (HERE, True), ("http://half:9292", False)):
-            self.record_cached(node, CachedSize("a", 5, is_complete))
+            self.note(node, CachedSize("a", 5, is_complete))
         self.assertEqual((HERE, THERE), self.data.run(FindCachedNodes("a")))
         self.assertEqual((), self.data.run(FindCachedNodes("b")))
 
     def test_named_records_of_one_node_are_forgotten(self) -> None:
         many = [f"image-{number}" for number in range(1200)]
-        self.record_cached(HERE, *(CachedSize(each, 1, True) for each in [*many, "kept"]))
-        self.record_cached(THERE, CachedSize(many[0], 1, True))
+        self.note(HERE, *(CachedSize(each, 1, True) for each in [*many, "kept"]))
+        self.note(THERE, CachedSize(many[0], 1, True))
         self.assertEqual(1200, self.data.run(ForgetCached(HERE, frozenset({*many, "unknown"})), LATER))
         self.assertEqual((["kept"], [many[0]]), (list(self.recorded()), list(self.recorded(THERE))))
 
     def test_records_without_data_are_forgotten_when_they_were_long_unused(self) -> None:
-        self.record_cached(HERE, CachedSize("data", 5, True))
+        self.note(HERE, CachedSize("data", 5, True))
         self.data.run(RecordCacheHits(HERE, {"old": 1}), NOW)
         self.data.run(RecordCacheHits(HERE, {"new": 1}), LATER)
         unused = LATER - NOW
@@ -79,7 +79,7 @@ class CacheContract(ContractBase):
         self.assertEqual(((), ("c",)), (self.data.run(ListCachingQueue(HERE)), self.data.run(ListCachingQueue(THERE))))
 
     def test_popular_images_are_those_with_the_most_hits_of_all_nodes(self) -> None:
-        self.record_cached(HERE, CachedSize("never", 5, True))
+        self.note(HERE, CachedSize("never", 5, True))
         for node, hits in ((HERE, {"a": 3, "b": 2}), (THERE, {"b": 2, "c": 3})):
             self.data.run(RecordCacheHits(node, hits), NOW)
         self.assertEqual(("b", "a", "c"), self.data.run(ListPopularImages(10)))
@@ -113,7 +113,7 @@ class CacheContract(ContractBase):
 
         self.all_at_once(change, range(AT_ONCE))
         self.assertEqual(("a",), self.data.run(ListCachingQueue(HERE)))
-        self.record_cached(HERE, CachedSize("a", 6, True))
+        self.note(HERE, CachedSize("a", 6, True))
         self.assertEqual([6], [each.size for each in self.recorded().values()])
 
 

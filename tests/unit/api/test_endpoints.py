@@ -13,11 +13,15 @@ IMAGES = """
 GET,POST            /v2/images
 GET,PATCH,DELETE    /v2/images/{image}
 GET                 /v2/images/{image}/tasks
+GET                 /v2/images/{image}/blocks
 POST                /v2/images/{image}/import
 PUT,GET             /v2/images/{image}/file
 PUT                 /v2/images/{image}/stage
 POST                /v2/images/{image}/actions/deactivate
 POST                /v2/images/{image}/actions/reactivate
+POST                /v2/images/{image}/actions/coalesce
+POST                /v2/images/{image}/actions/rebase
+POST                /v2/images/{image}/actions/convert
 GET,POST            /v2/images/{image}/locations
 PUT,DELETE          /v2/images/{image}/tags/{tag}
 GET,POST            /v2/images/{image}/members
@@ -96,7 +100,7 @@ def _nameless(path):
     return re.sub(r"{\w+}", "{}", path)
 
 
-NUMBERS = {VERSIONS: 2, IMAGES: 22, LINKS: 5, INFO: 4, TASKS: 4, CACHE: 7, SCHEMAS: 16, METADEFS: 28, OLDER_CACHE: 7}
+NUMBERS = {VERSIONS: 2, IMAGES: 26, LINKS: 5, INFO: 4, TASKS: 4, CACHE: 7, SCHEMAS: 16, METADEFS: 28, OLDER_CACHE: 7}
 ALL = [call for table in NUMBERS for call in calls(table)]
 
 REFUSED = {("DELETE", "/v2/tasks/{}")}

@@ -10,6 +10,8 @@ import testtools
 
 from glance_mini.db.wire import ERRORS, result_type
 from glance_mini.domain import errors
+from glance_mini.domain.bases import NewLink
+from glance_mini.domain.blocks import KnownHashes
 from glance_mini.domain.cache import CachedSize, CacheRecord
 from glance_mini.domain.cause import Cause
 from glance_mini.domain.changes import LocationChange, PropertyChange, TagChange
@@ -44,6 +46,8 @@ from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer, remains_of
 from glance_mini.operations import DATA_CALLS
 from glance_mini.operations.base import DataCall
+from glance_mini.operations.bases import GetDiskIndex, ListDependents, LoadChain, RecordDiskHashes, ReplaceData
+from glance_mini.operations.blocks import BeginBlockHashes, GetBlockHashes, SaveBlockHashes
 from glance_mini.operations.cache import (
     FindCachedNodes,
     ForgetCached,
@@ -283,7 +287,7 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
         JobPage((JOB, NEW_JOB), JOB.id),
     ),
     (LoadImage(IMAGE_ID, SCOPE, "get_image", True), IMAGE),
-    (SetStatus(IMAGE_ID, "deactivated", frozenset({"active", "queued"})), IMAGE),
+    (SetStatus(IMAGE_ID, "deactivated", frozenset({"active", "queued"}), True), IMAGE),
     (MarkDeleted(IMAGE_ID, IMAGE), DELETED),
     (MoveToTrash(IMAGE_ID, KEEP, NEW_JOB), replace(IMAGE, status="pending_delete")),
     (DeleteFromTrash(IMAGE_ID, True), DELETED),
@@ -299,7 +303,15 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (BeginTransfer(TRANSFER, LEASE, LIMITS, True), QUEUED),
     (ReserveSpace("t1", -(2**40), LIMITS), None),
     (IsYoungestTransfer("t1"), True),
-    (RecordData(TRANSFER, DATA), IMAGE),
+    (RecordData(TRANSFER, replace(DATA, link=NewLink(10, 65536, b"\x00\xff")), (NEW_JOB,)), IMAGE),
+    (LoadChain(IMAGE_ID, SCOPE), (IMAGE, QUEUED)),
+    (GetBlockHashes(IMAGE_ID, 3, 16), KnownHashes(5, (b"\x00\xff", b""))),
+    (SaveBlockHashes(IMAGE_ID, 3, b"\x00\xff"), True),
+    (BeginBlockHashes(NEW_JOB), False),
+    (GetDiskIndex(IMAGE_ID), b"\x00\xff"),
+    (ListDependents(IMAGE_ID, 10), (IMAGE_ID, "x")),
+    (RecordDiskHashes(IMAGE_ID, "file:///x", 700, "c" * 32, "sha512", "d" * 128), True),
+    (ReplaceData(JOB, DATA, 65536, (NEW_JOB,), LIMITS), IMAGE),
     (AbortTransfer(TRANSFER, has_remains=True, keeps_lease=True), None),
     (LeaveRemains(remains_of(IMAGE_ID, "p1", "s3", "name")), None),
     (RenewLeases("host:1:ab", frozenset({"t1", "t2"}), LEASE), None),

@@ -12,6 +12,7 @@ from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.domain import errors
+from glance_mini.domain.bases import Delta, described
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.image import Location
 from glance_mini.domain.query import EVERYTHING
@@ -23,6 +24,7 @@ from glance_mini.operations.members import ListMembers
 from glance_mini.operations.metadefs import GetNamespace
 from glance_mini.operations.migration import ListBuried, ListRecords
 from glance_mini.operations.records import ListTrash, LoadImage
+from glance_mini.testing.data_access.samples import creation, stored
 from tests.unit.cmd.test_commands import CommandTestCase
 from tests.unit.migration.glance_file import BEGIN, HOUR, GlanceFile
 
@@ -339,6 +341,25 @@ class TestTheWayBack(MigrationCase):
         with back.engine.connect() as connection:
             [url] = connection.exec_driver_sql("SELECT value FROM image_locations WHERE status = 'active'").scalars()
         self.assertNotIn("file", url)
+
+    def test_an_incremental_image_does_not_go_back_and_the_report_says_why(self):
+        base, own = stored(), described(Delta("b", 700))
+        delta = stored(locations=(Location("file:///top", own),))
+        for image in (base, delta):
+            self.data.run(creation(image))
+        back = self.useFixture(GlanceFile(""))
+        code, out, err = self.manage("export", "--to-glance", "--config", str(back.config_file), "--format", "json")
+        self.assertEqual(0, code, err)
+        report = json.loads(out)
+        self.assertEqual(1, report["images"])
+        self.assertIn("coalesce", self.reasons(report)[delta.id])
+        with back.engine.connect() as connection:
+            self.assertEqual([base.id], connection.exec_driver_sql("SELECT id FROM images").scalars().all())
+
+    def test_keys_of_the_service_in_foreign_metadata_are_not_believed(self):
+        taken = self.glance.add_image(locations=[("file:///i", {"store": "images", **described(Delta("b", 700))})])
+        self.migrate()
+        self.assertIsNone(self.image(taken).base)
 
     def test_a_database_with_images_is_refused(self):
         self.glance.add_image()

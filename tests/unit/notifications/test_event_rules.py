@@ -18,6 +18,8 @@ from glance_mini.domain.transfer import StoredData, Transfer
 from glance_mini.notifications.event_rules import RULES, events_for
 from glance_mini.operations import (
     DATA_CALLS,
+    bases,
+    blocks,
     cache,
     images,
     jobs,
@@ -25,6 +27,7 @@ from glance_mini.operations import (
     members,
     metadef_loading,
     migration,
+    once,
     outbox,
     records,
 )
@@ -89,6 +92,10 @@ CHANGES: list[tuple[str, DataCall[Any], Any, list[tuple[str, set[str]]]]] = [
 """Operations of the API, a data call of each and its result, and the types of its events with the keys of payloads."""
 
 SILENT = {
+    once.PurgeKeys,
+    bases.RecordDiskHashes,
+    blocks.SaveBlockHashes,
+    blocks.BeginBlockHashes,
     records.DeleteFromTrash,
     records.PurgeImages,
     records.ReserveSpace,

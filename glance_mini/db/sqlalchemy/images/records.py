@@ -14,12 +14,13 @@ from typing import Any, cast
 from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import Connection, bindparam, false, select
 
-from glance_mini.db.sqlalchemy import removals, staged_rows, usage
+from glance_mini.db.sqlalchemy import base_rows, removals, staged_rows, usage
 from glance_mini.db.sqlalchemy.dynamic import AnySelect
 from glance_mini.db.sqlalchemy.images import children, visibility, writing
 from glance_mini.db.sqlalchemy.images.rows import image_columns, to_image
 from glance_mini.db.sqlalchemy.models import images
 from glance_mini.domain import changes, errors
+from glance_mini.domain.bases import BASE_PROPERTY
 from glance_mini.domain.image import NO_PROPERTIES, Image
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.domain.status import IN_TRANSFER, PENDING_DELETE, check_transition
@@ -106,17 +107,20 @@ def change(connection: Connection, call: UpdateImage, now: datetime) -> Image:
     """Apply the changes to the current image and return it; raises NotFound and the errors of ``changes.apply``."""
 
     def apply(before: Image) -> Image:
-        after = changes.apply(before, call.changes, now, call.limits)
+        after = _settled(before, changes.apply(before, call.changes, now, call.limits))
         changes.check_sizes(before.properties, after.properties)
         return after
 
     before, after = _replace(connection, call.image_id, call.image, apply, now)
+    _check_audience(connection, before, after)
     return _count(connection, before, after, call.limits)
 
 
 def set_status(connection: Connection, call: SetStatus, now: datetime) -> Image:
     """Move the image from one of ``expect`` to ``status`` and return it; status ``queued`` clears its sizes."""
     before = lock(connection, call.image_id)
+    if call.spares_bases and before.status in call.expect:
+        base_rows.check_no_active_dependents(connection, before.id)
     if before.status not in call.expect:
         raise errors.StatusConflict(id=before.id, status=before.status, wanted=", ".join(sorted(call.expect)))
     after = replace(before, status=call.status, updated_at=now)
@@ -130,6 +134,7 @@ def store(connection: Connection, before: Image, after: Image, now: datetime, li
 
     Limits apply to the additional usage of the owner; a change of the owner is not limited.
     """
+    after = _settled(before, after)
     changes.check_sizes(before.properties, after.properties)
     writing.update_image(connection, before, after, now)
     return _count(connection, before, after, limits)
@@ -161,6 +166,23 @@ def _replace(
     return before, after
 
 
+def _settled(before: Image, after: Image) -> Image:
+    """Return ``after``; an image that has just got whole data loses the name of a base (api-incremental-upload)."""
+    if before.locations or not after.locations or BASE_PROPERTY not in after.properties or after.base is not None:
+        return after
+    properties = {name: value for name, value in after.properties.items() if name != BASE_PROPERTY}
+    return replace(after, properties=properties)
+
+
+def _check_audience(connection: Connection, before: Image, after: Image) -> None:
+    """Raise ChainConflict if someone can read an image now who cannot read its base (api-incremental-rules)."""
+    if (before.owner, before.visibility) == (after.owner, after.visibility):
+        return
+    if after.base is not None:
+        base_rows.check_own_audience(connection, after.id, after.base)
+    base_rows.check_audience_of_dependents(connection, after.id)
+
+
 def _count(connection: Connection, before: Image, after: Image, limits: Limits) -> Image:
     """Count the difference between two states of an image and return the second as it is stored."""
     if children.has_new_locations(after.locations):
@@ -184,6 +206,8 @@ def delete(connection: Connection, call: MarkDeleted, now: datetime) -> Image:
         return replace(after, properties=NO_PROPERTIES, tags=(), locations=())
 
     before, after = _replace(connection, call.image_id, call.seen, bury, now, {"deleted": True, "deleted_at": now})
+    if before.locations:
+        base_rows.check_unused(connection, before.id)
     used = usage.of_image(before)
     if before.status in IN_TRANSFER:
         used += staged_rows.discard(connection, call.image_id, now)
@@ -198,12 +222,12 @@ def check_unprotected(image: Image) -> None:
 
 
 def restore(connection: Connection, call: UndoDeletion, now: datetime) -> Image:
-    """Undo ``delete`` for the locations whose deletion is still pending; raises NotFound if none is."""
+    """Undo ``delete`` for the locations whose deletion is still pending; raises NotFound if none is, or its base is."""
     image = call.image
     lock_deleted(connection, image.id)
     urls = {location.url for location in image.locations}
     pending = [one for one in removals.of_image(connection, ListRemovals(image.id)) if one.url in urls]
-    if not pending:
+    if not pending or (image.base is not None and not base_rows.is_there(connection, image.base)):
         raise errors.NotFound(kind="pending deletion of image", id=image.id)
     removals.remove(connection, [one.id for one in pending])
     left = {one.url for one in pending}

@@ -28,7 +28,6 @@ from glance_mini.content.signatures import KeyManager
 from glance_mini.db.factory import open_cache_file, open_data_access
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.errors import ConfigurationError
-from glance_mini.domain.image import Image
 from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.fetching.uri_filter import UriFilter
 from glance_mini.imports.method_rules import load_method_rules
@@ -248,8 +247,8 @@ def open_cache(conf: cfg.ConfigOpts, data: DataAccess, metrics: Metrics, undo: E
 def open_cache_keeper(conf: cfg.ConfigOpts, services: Services, cache: ImageCache) -> "CacheKeeper":
     """Return the background work on the cache of this node, without starting it; log which stores it leaves out."""
     from glance_mini.cache.keeper import CacheKeeper
+    from glance_mini.cache.prefetch import source_of
     from glance_mini.cache.settings import CacheSettings
-    from glance_mini.cache.source import Source
 
     for store in services.stores:
         with suppress(StoreError):
@@ -257,10 +256,8 @@ def open_cache_keeper(conf: cfg.ConfigOpts, services: Services, cache: ImageCach
                 continue
             LOG.info("Images in store %s are not cached: its files are on the file system of the cache.", store.id)
 
-    def source(image: Image) -> Source:
-        return Source(services.stores, services.stores.order(image.locations), services.metrics)
-
-    return CacheKeeper(cache, services.data, source, CacheSettings.from_config(conf))
+    sources = partial(source_of, services.data, services.stores, services.metrics)
+    return CacheKeeper(cache, services.data, sources, CacheSettings.from_config(conf))
 
 
 def open_health(conf: cfg.ConfigOpts, data: DataAccess, stores: Stores, metrics: Metrics) -> Health:

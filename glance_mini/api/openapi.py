@@ -17,10 +17,12 @@ from glance_mini.api.v2.schemas.members import member_schema, members_schema
 from glance_mini.api.v2.schemas.shapes import ObjectSchema, Schema
 from glance_mini.api.v2.tasks import SORT_KEYS as TASK_SORT_KEYS
 from glance_mini.api.v2.tasks import TYPES as TASK_TYPES
+from glance_mini.content.disks import DISK_FORMATS
 from glance_mini.domain.imports import METHOD_RULES
 from glance_mini.domain.job import JOB_STATES
 from glance_mini.domain.member import MEMBER_STATUSES
 from glance_mini.domain.query import SORT_KEYS, VISIBILITIES
+from glance_mini.operations.data import RAW
 
 Document = Mapping[str, object]
 
@@ -280,6 +282,9 @@ def _descriptions() -> dict[str, _Described]:
     size = _header("x-openstack-image-size", {"type": "integer", "minimum": 0})
     store = _header("x-image-meta-store", {"type": "string"})
     new_member = {_JSON: _text_member("member", minLength=1, maxLength=255)}
+    task = {_JSON: _ref("Task")}
+    new_base = {_JSON: _text_member("base")}
+    new_format = {_JSON: _text_member("disk_format", enum=list(DISK_FORMATS))}
     new_status = {_JSON: _text_member("status", enum=list(MEMBER_STATUSES))}
     return {
         "list_images": _Described("Images", answer={_JSON: _ref("Images")}, parameters=_list_parameters()),
@@ -290,10 +295,21 @@ def _descriptions() -> dict[str, _Described]:
         "download_data": _Described(
             "The data of an image, or a range of it",
             answer=binary,
-            parameters=(_header("Range", {"type": "string"}), _query("prefer", {"type": "string"})),
+            parameters=(
+                _header("Range", {"type": "string"}),
+                _query("prefer", {"type": "string"}),
+                _query("format", {"type": "string", "enum": [RAW]}),
+                _query("delta", {"type": "boolean"}),
+            ),
             others=(204, 206),
         ),
         "describe_data": _Described("Describe the data of an image", others=(204,)),
+        "deactivate_image": _Described(
+            "Forbid the download of an image", 204, parameters=(_query("force", {"type": "boolean"}),)
+        ),
+        "coalesce_image": _Described("Store the complete disk of an incremental image", 202, answer=task),
+        "rebase_image": _Described("Store what differs from another image", 202, answer=task, body=new_base),
+        "convert_image": _Described("Store an image in another format", 202, answer=task, body=new_format),
         "list_members": _Described("The members of an image", answer={_JSON: _ref("Members")}),
         "add_member": _Described("Share an image with a project", answer=member, body=new_member),
         "get_member": _Described("A member of an image", answer=member),

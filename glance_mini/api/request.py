@@ -79,6 +79,14 @@ class Request(webob.Request):
         return value
 
 
+def parse_flag(request: Request, name: str) -> bool:
+    """Return whether the query has ``name=true``; raises Invalid for anything but true and false."""
+    text = request.GET.get(name, "false").lower()
+    if text not in ("true", "false"):
+        raise Invalid(reason=f"The parameter {name} must be true or false.")
+    return bool(text == "true")
+
+
 def _check_depth_and_text(value: object) -> None:
     """Raise Invalid for NUL in a string and for nesting deeper than MAX_DEPTH; does not recurse."""
     level = [value]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from glance_mini.cache.directory import CacheDirectory
 from glance_mini.cache.entry import BLOCK, Claim, Entry
-from glance_mini.cache.source import ImageHash, Source
+from glance_mini.cache.source import DataSource, ImageHash
 from glance_mini.domain.image import Image
 from glance_mini_store.errors import FetchCancelled, StoreError
 from glance_mini_store.lanes import Chunk
@@ -56,7 +56,7 @@ class Fills:
         for fill in unwanted:
             fill.cancellation.cancel()
 
-    def start(self, image: Image, entry: Entry, claim: Claim, source: Source, patience: float = 0.0) -> Fill | None:
+    def start(self, image: Image, entry: Entry, claim: Claim, source: DataSource, patience: float = 0.0) -> Fill | None:
         """Begin to fill the blocks of ``claim``, which is closed at the end; None if there is no room or no thread.
 
         ``patience``: the seconds to wait for a thread.
@@ -86,7 +86,7 @@ class Fills:
             LOG.error("The cache cannot be used, and images are read from their stores: %s", error)
         self._is_failing = True
 
-    def _run(self, fill: Fill, image: Image, entry: Entry, claim: Claim, source: Source, at_end: ExitStack) -> None:
+    def _run(self, fill: Fill, image: Image, entry: Entry, claim: Claim, source: DataSource, at_end: ExitStack) -> None:
         with at_end, fill.cancellation.applied():
             with self._lock:
                 self._running[id(fill)] = (fill, claim)
@@ -101,7 +101,7 @@ class Fills:
                     del self._running[id(fill)]
         fill.is_over.set()
 
-    def _fill(self, image: Image, entry: Entry, claim: Claim, source: Source) -> None:
+    def _fill(self, image: Image, entry: Entry, claim: Claim, source: DataSource) -> None:
         offset, end = claim.first * BLOCK, min(claim.end * BLOCK, entry.size)
         is_whole = (offset, end) == (0, entry.size)
         hashed = ImageHash(image) if is_whole else None

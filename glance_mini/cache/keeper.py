@@ -15,7 +15,7 @@ from glance_mini.cache.directory import Kept
 from glance_mini.cache.node import ImageCache
 from glance_mini.cache.prefetch import find_active, wanted_images
 from glance_mini.cache.settings import CacheSettings
-from glance_mini.cache.source import Source, name_of
+from glance_mini.cache.source import DataSource, name_of
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.image import Image
 from glance_mini.operations.cache import ListInactiveImages
@@ -37,7 +37,7 @@ class CacheKeeper:
         self,
         cache: ImageCache,
         data: DataAccess,
-        source: Callable[[Image], Source],
+        source: Callable[[Image], DataSource],
         settings: CacheSettings,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,

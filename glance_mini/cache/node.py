@@ -9,7 +9,7 @@ from glance_mini.cache.directory import CacheDirectory, Kept, Removed, image_of
 from glance_mini.cache.entry import BLOCK, Entry
 from glance_mini.cache.fills import Fills
 from glance_mini.cache.reading import CachedChunks, CachedFile
-from glance_mini.cache.source import Source, name_of
+from glance_mini.cache.source import DataSource, name_of
 from glance_mini.domain.cache import CacheListing, Pruned
 from glance_mini.domain.image import Image
 from glance_mini.metrics import Metrics
@@ -39,7 +39,7 @@ class ImageCache:
     # reading
 
     def open(
-        self, image: Image, source: Source, offset: int, length: int, buffers: Buffers | None = None
+        self, image: Image, source: DataSource, offset: int, length: int, buffers: Buffers | None = None
     ) -> Iterator[bytes] | None:
         """Return ``length`` bytes from ``offset`` of ``image`` through the cache; None if it cannot serve them.
 
@@ -55,7 +55,7 @@ class ImageCache:
             return None
 
     def _open(
-        self, image: Image, size: int, source: Source, offset: int, length: int, buffers: Buffers | None
+        self, image: Image, size: int, source: DataSource, offset: int, length: int, buffers: Buffers | None
     ) -> Iterator[bytes] | None:
         is_local = self.is_local(source)
         entry = self._entry(image, size, fills=not is_local)
@@ -85,7 +85,7 @@ class ImageCache:
         return entry
 
     def _read(
-        self, image: Image, entry: Entry, source: Source, offset: int, length: int, is_file: bool
+        self, image: Image, entry: Entry, source: DataSource, offset: int, length: int, is_file: bool
     ) -> CachedFile | CachedChunks:
         """Return the data as a file if it is verified, else in blocks."""
         count = self._metrics.cache_bytes.inc
@@ -94,7 +94,7 @@ class ImageCache:
         count(length)
         return CachedFile(entry, offset, length)
 
-    def is_local(self, source: Source) -> bool:
+    def is_local(self, source: DataSource) -> bool:
         """Return whether the first location is a file on the file system of the cache, which is as fast itself."""
         for location in source.locations[:1]:
             try:
@@ -104,7 +104,7 @@ class ImageCache:
             return self.directory.device() in devices
         return False
 
-    def fetch(self, image: Image, source: Source) -> bool:
+    def fetch(self, image: Image, source: DataSource) -> bool:
         """Bring all data of an active image into the cache, and return whether it is there.
 
         Blocks as long as the stores. Raises what ``Source.open`` raises, and OSError.

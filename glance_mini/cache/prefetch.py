@@ -1,16 +1,21 @@
-"""Finds the images that the rules of prefetching name, the most wanted first."""
+"""Finds the images that the rules of prefetching name, the most wanted first, and what they are read from."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from glance_mini.cache.catalog import Catalog
+from glance_mini.cache.source import DataSource, Source
+from glance_mini.content.disks import Disks, DiskSource, OpenedDisk, complete_disk
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.cache_rules import POPULAR, PUBLIC, PrefetchRule
 from glance_mini.domain.errors import NotFound
 from glance_mini.domain.image import Image
 from glance_mini.domain.query import EVERYTHING, ImageQuery
+from glance_mini.metrics import Metrics
+from glance_mini.operations.bases import GetDiskIndex, LoadChain
 from glance_mini.operations.images import ListImages
 from glance_mini.operations.records import LoadImage
+from glance_mini_store.stores import Stores
 
 PAGE = 100
 
@@ -34,6 +39,17 @@ def find_active(data: DataAccess, image_id: str) -> Image | None:
     except NotFound:
         return None
     return image if image.status == "active" else None
+
+
+def source_of(data: DataAccess, stores: Stores, metrics: Metrics, image: Image) -> DataSource:
+    """Return what the data of ``image`` is read from, for the service itself; of an incremental one the chain."""
+    if image.base is None:
+        return Source(stores, stores.order(image.locations), metrics)
+
+    def load() -> OpenedDisk:
+        return complete_disk(Disks(stores, metrics), data.run(LoadChain(image.id)), data.run(GetDiskIndex(image.id)))
+
+    return DiskSource(stores, load)
 
 
 def _listed(data: DataAccess, rule: PrefetchRule) -> Iterator[Image]:

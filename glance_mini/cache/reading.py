@@ -9,8 +9,7 @@ from typing import BinaryIO
 
 from glance_mini.cache.entry import BLOCK, Claim, DamagedBlock, Entry
 from glance_mini.cache.fills import Fill, Fills
-from glance_mini.cache.source import ImageHash, Source
-from glance_mini.content.failover import FailoverChunks
+from glance_mini.cache.source import Chunks, DataSource, ImageHash
 from glance_mini.domain.image import Image
 from glance_mini_store.errors import RemoteServiceUnavailable
 from glance_mini_store.streams import FileRange
@@ -52,7 +51,7 @@ class CachedChunks(Iterator[bytes]):
         self,
         image: Image,
         entry: Entry,
-        source: Source,
+        source: DataSource,
         fills: Fills,
         offset: int,
         length: int,
@@ -71,7 +70,7 @@ class CachedChunks(Iterator[bytes]):
         self._end = offset + length
         self._ahead: bytes | None = None
         self._fill: Fill | None = None
-        self._direct: FailoverChunks | None = None
+        self._direct: Chunks | None = None
         self._hash: ImageHash | None = None
         self._verification: Claim | None = None
         self._damaged: int | None = None
@@ -80,7 +79,7 @@ class CachedChunks(Iterator[bytes]):
     def open(self, is_complete: bool) -> None:
         """Read the first block ahead, so that a store that fails is noticed before the response begins.
 
-        ``is_complete``: all blocks of the read are there. Raises what ``FailoverChunks.open`` raises.
+        ``is_complete``: all blocks of the read are there. Raises what ``DataSource.open`` raises.
         """
         try:
             if is_complete and self.length == self._entry.size:

@@ -1,9 +1,10 @@
 """Where the data of an image comes from if the cache lacks it: its locations in stores."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Protocol
 
 from glance_mini.content.failover import FailoverChunks
 from glance_mini.domain.image import Image, Location
@@ -12,6 +13,28 @@ from glance_mini_store.buffers import Buffers
 from glance_mini_store.caller import Caller
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.stores import Stores
+
+
+class Chunks(Iterator[bytes], Protocol):
+    """Bytes that are being read, until ``close``."""
+
+    def close(self) -> None:
+        """End the reading; may be repeated."""
+
+
+class DataSource(Protocol):
+    """Where the data of an image comes from: its locations, or what is made of several files while it is read."""
+
+    @property
+    def stores(self) -> Stores:
+        """Return the stores of ``locations``."""
+
+    @property
+    def locations(self) -> Sequence[Location]:
+        """Return the places that hold the very bytes of the data; none if it is made while it is read."""
+
+    def open(self, offset: int, length: int, is_part: bool, buffers: Buffers | None = None) -> Chunks:
+        """Return ``length`` bytes from ``offset``, opened; ``buffers`` None: the caller has the memory."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from glance_mini.conf import (
     image_import,
     images,
     import_filtering,
+    incremental,
     inject_metadata,
     metadef_files,
     metadefs,
@@ -78,6 +79,7 @@ MODULES = (
     inject_metadata,
     image_decompression,
     image_conversion,
+    incremental,
 )
 """The modules with options, in the order of the sample file."""
 

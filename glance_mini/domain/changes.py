@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import cast
 
 from glance_mini.domain import errors
+from glance_mini.domain.bases import BASE_PROPERTY
 from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import (
     MAX_PROPERTIES,
@@ -110,6 +111,8 @@ def _change_property(image: Image, change: PropertyChange) -> Image:
     name, value = change.name, change.value
     if name in SETTABLE:
         return _change_base(image, change)
+    if BASE_PROPERTY in (name, change.source):
+        _check_base_property(image, change)
     present = name in image.properties
     if change.action == "create" and present:
         raise errors.Conflict(reason=f"Property {name} already present.")
@@ -127,6 +130,15 @@ def _change_property(image: Image, change: PropertyChange) -> Image:
         # The schema allows null for some properties (api-images-custom).
         properties[name] = None if value is None else str(value)
     return replace(image, properties=properties)
+
+
+def _check_base_property(image: Image, change: PropertyChange) -> None:
+    """Raise Forbidden if the image has data: then the property only shows the link (api-incremental-upload).
+
+    An image that is whole may lose a property that another release has left.
+    """
+    if image.status != "queued" and (image.base is not None or change.action != "remove"):
+        raise errors.Forbidden(reason=f"Attribute {BASE_PROPERTY} can be changed only for a queued image.")
 
 
 def _change_base(image: Image, change: PropertyChange) -> Image:
@@ -151,6 +163,9 @@ def _change_tag(image: Image, change: TagChange) -> Image:
 
 
 def _change_locations(image: Image, change: LocationChange) -> Image:
+    if image.base is not None and change.action != "remove":
+        # What is stored of it reads zeros where the base has data.
+        raise errors.Conflict(reason=f"Image {image.id} is based on another image; it has no locations to change.")
     if change.action == "replace" and not change.locations:
         raise errors.Forbidden(reason="The locations of an image cannot be replaced by an empty list.")
     if change.action != "remove":

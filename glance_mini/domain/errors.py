@@ -88,6 +88,16 @@ class StatusConflict(Conflict):
     template = "Image {id} is {status}; this needs status {wanted}."
 
 
+class ChainConflict(Conflict):
+    """Other images are based on the target, or it on another image, and that does not allow this (api-incremental).
+
+    ``dependents`` are ids of such images, which the caller may not know; ``shown`` names those that the caller may see.
+    """
+
+    code = "conflict.chain"
+    template = "{reason}{shown}"
+
+
 class Duplicate(Conflict):
     """Something with that name already exists."""
 

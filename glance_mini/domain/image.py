@@ -9,6 +9,8 @@ from datetime import datetime
 from operator import attrgetter
 from types import MappingProxyType
 
+from glance_mini.domain.bases import DELTA_KEY, DISK_KEY, Delta, delta_of
+
 RESERVED_NAMESPACE = "os_glance"
 """Custom properties with this prefix belong to the service (api-images-reserved)."""
 
@@ -23,6 +25,8 @@ ADDED_BY = "os_glance_added_by"
 
 OPERATOR = "operator"
 """The value of ``ADDED_BY`` if an administrator or a service added the location."""
+
+_OWN_KEYS = frozenset({ADDED_BY, DELTA_KEY, DISK_KEY})
 
 MAX_VALUE = 65_535
 """The most bytes of UTF-8 in the value of a custom property, and in the metadata of a location."""
@@ -56,9 +60,14 @@ class Location:
     @property
     def shown_metadata(self) -> Mapping[str, object]:
         """The metadata without the service's own keys."""
-        if ADDED_BY not in self.metadata:
+        if self.metadata.keys().isdisjoint(_OWN_KEYS):
             return self.metadata
-        return {key: value for key, value in self.metadata.items() if key != ADDED_BY}
+        return {key: value for key, value in self.metadata.items() if key not in _OWN_KEYS}
+
+    @property
+    def delta(self) -> Delta | None:
+        """What the location holds of an incremental image; None if it holds whole data."""
+        return delta_of(self.metadata) if DELTA_KEY in self.metadata else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,18 @@ class Image:
     properties: Mapping[str, str | None] = field(default_factory=lambda: NO_PROPERTIES)
     locations: tuple[Location, ...] = ()
     deleted_at: datetime | None = None
+
+    @property
+    def base(self) -> str | None:
+        """The id of the image that this one is based on; None if its data is whole (api-incremental)."""
+        delta = self.locations[0].delta if self.locations else None
+        return None if delta is None else delta.base
+
+    @property
+    def stored_bytes(self) -> int:
+        """The bytes that its locations hold together, which count for its owner (api-quotas)."""
+        size = self.size or 0
+        return sum(size if (delta := each.delta) is None else delta.size for each in self.locations)
 
 
 _OTHERS = ("tags", "properties", "locations", "deleted_at")

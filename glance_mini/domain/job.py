@@ -21,11 +21,18 @@ IMPORT = "api_image_import"
 LOCAL_IMPORT = "local_image_import"
 """The kind of job that imports an image from a local file system to the same one, which is quick."""
 
-TASK_KINDS = ("import", IMPORT, LOCAL_IMPORT, "location_import")
-"""The kinds of job that the tasks API shows (api-tasks)."""
-
 SCRUB = "scrub"
 """The kind of job that deletes an image permanently when it can no longer be restored."""
+
+
+DISK_HASHES = "disk_hashes"
+"""The kind of job that computes the hashes of the complete disk of an incremental image."""
+
+COALESCE, REBASE, CONVERT = DATA_KINDS = ("image_coalesce", "image_rebase", "image_convert")
+"""The kinds of job that give an active image other data with the same disk."""
+
+TASK_KINDS = ("import", IMPORT, LOCAL_IMPORT, "location_import", *DATA_KINDS)
+"""The kinds of job that the tasks API shows (api-tasks)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from glance_mini.domain.bases import NewLink
 from glance_mini.domain.image import Location
 
 
@@ -35,7 +36,9 @@ class Transfer:
 class StoredData:
     """The data of a finished upload in a store, with its sizes in bytes and its hashes.
 
-    A format is set if the data was converted to another format than the image's, or if the image has none.
+    A format is set if the data was converted to another format than the image's, or if the image has none. ``link`` is
+    set if the location holds a delta; sizes and hashes are those of the complete disk then, hashes that a job will
+    compute None.
     """
 
     location: Location
@@ -46,6 +49,7 @@ class StoredData:
     os_hash_value: str | None
     disk_format: str | None = None
     container_format: str | None = None
+    link: NewLink | None = None
 
 
 @dataclass(frozen=True, slots=True)

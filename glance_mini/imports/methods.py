@@ -13,6 +13,7 @@ from oslo_config import cfg
 from glance_mini.content.failover import FailoverChunks
 from glance_mini.content.signatures import SignatureCheck
 from glance_mini.db.interface import DataAccess
+from glance_mini.domain.bases import Delta
 from glance_mini.domain.errors import Unavailable
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE, GLANCE_DIRECT, GLANCE_DOWNLOAD, WEB_DOWNLOAD, ImportRequest
@@ -41,7 +42,8 @@ class Source:
 
     ``path`` is a local file with the same bytes that a store may link in, or None. ``expected_hashes`` are the hex
     digests of the data by algorithm; ``attributes`` and ``properties`` are set on the image. ``signature`` verifies
-    the data of a signed image, None if that is not needed or was done.
+    the data of a signed image, None if that is not needed or was done. ``incremental`` is the image whose stored delta
+    this is, None for whole data.
     """
 
     chunks: Iterator[bytes]
@@ -51,6 +53,7 @@ class Source:
     attributes: Formats = field(default_factory=Formats)
     properties: Mapping[str, str] = field(default_factory=dict)
     signature: SignatureCheck | None = None
+    incremental: Image | None = None
 
 
 class ImportMethod:
@@ -140,14 +143,16 @@ class CopyImage(ImportMethod):
     def open(self, job: Job, request: ImportRequest, image: Image, pause: Pause) -> Source:
         if not image.locations or image.size is None:
             raise JobFailed(reason="The image has no data to copy.")
-        locations = self._stores.order(image.locations)
-        chunks = FailoverChunks(self._stores, locations, 0, image.size, False, self._metrics)
+        locations, delta = self._stores.order(image.locations), image.locations[0].delta
+        of: Image | Delta = image if delta is None else delta
+        size = of.size or 0
+        chunks = FailoverChunks(self._stores, locations, 0, size, False, self._metrics)
         try:
             chunks.open()
         except store_errors.NotFound as error:
             raise JobFailed(reason="The data of the image is in none of its locations.") from error
-        hashes = {str(image.os_hash_algo): str(image.os_hash_value)} if image.os_hash_value else {}
-        return Source(chunks, image.size, expected_hashes=hashes)
+        hashes = {str(of.os_hash_algo): str(of.os_hash_value)} if of.os_hash_value else {}
+        return Source(chunks, size, expected_hashes=hashes, incremental=None if delta is None else image)
 
 
 class GlanceDownload(ImportMethod):

@@ -13,6 +13,7 @@ from typing import Self
 from oslo_config import cfg
 
 from glance_mini.content.fanout import NotWritten
+from glance_mini.domain.bases import DELTA_KEY, DISK_KEY
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import (
     Conflict,
@@ -207,6 +208,8 @@ class ImportJob(JobType):
         is_active = not plan.is_copy and (not rest or not plan.request.all_stores_must_succeed)
         progress = {IMPORTING_PROPERTY: ",".join(rest), FAILED_PROPERTY: ",".join(copied.failures)}
         data = self._stored_data(copied, left[0])
+        if source.incremental is not None:
+            data = _as_delta(data, source.incremental)
         if is_active:
             # An import that fails earlier leaves no values of its source or plugins on the image.
             disk_format = source.attributes.get("disk_format")
@@ -241,6 +244,20 @@ class LocalImportJob(ImportJob):
     @classmethod
     def _buffers(cls, services: Services) -> Buffers:
         return services.buffers.split(2 * COPY)
+
+
+def _as_delta(data: StoredData, image: Image) -> StoredData:
+    """Return ``data``, a copy of the stored delta of ``image``, with what is known of the complete disk."""
+    known = image.locations[0].metadata
+    own = {key: known[key] for key in (DELTA_KEY, DISK_KEY) if key in known}
+    return StoredData(
+        location=replace(data.location, metadata={**data.location.metadata, **own}),
+        size=image.size or 0,
+        virtual_size=image.virtual_size,
+        checksum=image.checksum,
+        os_hash_algo=image.os_hash_algo,
+        os_hash_value=image.os_hash_value,
+    )
 
 
 def _is_locked(image: Image, job: Job) -> bool:

@@ -3,11 +3,14 @@
 The policy layer checks roles. An image or a namespace that the caller may not see does not exist for them.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
+from glance_mini.domain.bases import BASE_PROPERTY
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import Forbidden, NotFound
+from glance_mini.domain.errors import ChainConflict, Forbidden, NotFound
+from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import COPY_IMAGE
 from glance_mini.domain.job import Job, JobPage
@@ -15,8 +18,9 @@ from glance_mini.domain.member import Member
 from glance_mini.domain.metadefs import Namespace, NamespaceContent, NamespacePage
 from glance_mini.domain.query import EVERYTHING, Page, Scope
 from glance_mini.layers.base import Layer
-from glance_mini.operations import data, images, imports, locations, members, metadefs, tasks
+from glance_mini.operations import data, disks, images, imports, locations, members, metadefs, tasks
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
+from glance_mini.operations.bases import LoadChain
 from glance_mini.operations.records import LoadImage
 
 R = TypeVar("R")
@@ -40,7 +44,11 @@ class AuthLayer(Layer):
             raise Forbidden(reason="You are not permitted to change this namespace.")
         if isinstance(op, ImageOperation) and op.for_owner and not _owns(context, op.target):
             raise Forbidden(reason="You are not permitted to change this image.")
-        return self.below(context, op)
+        op = self._with_base(context, op)
+        try:
+            return self.below(context, op)
+        except ChainConflict as refusal:
+            raise self._naming(context, refusal) from refusal
 
     def load_image(self, context: Context, op: LoadImage) -> Image:
         is_service = op.purpose in _FOR_SERVICES and "service" in context.roles
@@ -62,9 +70,36 @@ class AuthLayer(Layer):
         return self.around(context, op)
 
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
+        """Read an incremental image only for callers who may see all of its bases."""
         if op.target.status == "deactivated" and not context.is_admin:
             raise Forbidden(reason="The image is deactivated; its data cannot be downloaded.")
+        if op.target.base is not None:
+            op = replace(op, chain=self.below(context, LoadChain(op.image_id, _scope(context))))
         return self.below(context, op)
+
+    def _with_base(self, context: Context, op: Operation[R]) -> Operation[R]:
+        """Return ``op`` with the image that it names as a base, if the caller may see that (api-incremental-rules)."""
+        match op:
+            case data.UploadData():
+                wanted = op.target.properties.get(BASE_PROPERTY)
+            case disks.RebaseImage():
+                wanted = op.base_id
+            case _:
+                return op
+        return with_fields(op, base_image=self._seen(context, wanted)) if wanted else op
+
+    def _seen(self, context: Context, image_id: str, of_deleted: bool = False) -> Image | None:
+        """Return an image, None if the caller may not see it."""
+        try:
+            return self.below(context, LoadImage(image_id, _scope(context), of_deleted=of_deleted))
+        except NotFound:
+            return None
+
+    def _naming(self, context: Context, refusal: ChainConflict) -> ChainConflict:
+        """Return ``refusal`` with the names of those images that the caller may see."""
+        found = cast(Iterable[str], refusal.values["dependents"])
+        seen = [image_id for image_id in found if self._seen(context, image_id, of_deleted=True) is not None]
+        return ChainConflict(**{**refusal.values, "shown": f" It concerns {', '.join(seen)}." if seen else ""})
 
     def import_image(self, context: Context, op: imports.ImportImage) -> Job | None:
         """Begin an import; only the policy rules limit ``copy-image`` of other projects' images."""
@@ -114,10 +149,10 @@ class AuthLayer(Layer):
         return self.around(context, op)
 
     def load_metadef_namespace(self, context: Context, op: metadefs.LoadNamespace) -> Namespace:
-        return self.below(context, replace(op, scope=Scope(context.project_id, context.is_admin)))
+        return self.below(context, replace(op, scope=_scope(context)))
 
     def get_metadef_namespaces(self, context: Context, op: metadefs.GetNamespaces) -> NamespacePage:
-        return self.below(context, replace(op, scope=Scope(context.project_id, context.is_admin)))
+        return self.below(context, replace(op, scope=_scope(context)))
 
     def add_metadef_namespace(self, context: Context, op: metadefs.AddNamespace) -> NamespaceContent:
         namespace = _owned(context, op.content.namespace)
@@ -125,6 +160,10 @@ class AuthLayer(Layer):
 
     def modify_metadef_namespace(self, context: Context, op: metadefs.ModifyNamespace) -> NamespaceContent:
         return self.around(context, replace(op, new=_owned(context, op.new)))
+
+
+def _scope(context: Context) -> Scope:
+    return Scope(context.project_id, context.is_admin)
 
 
 def _owned(context: Context, namespace: Namespace) -> Namespace:

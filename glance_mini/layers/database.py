@@ -7,7 +7,7 @@ from oslo_config import cfg
 
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.context import Context
-from glance_mini.domain.errors import Forbidden, NotFound, StatusConflict
+from glance_mini.domain.errors import Conflict, Forbidden, NotFound, StatusConflict
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.job import SCRUB, TASK_KINDS, Job, JobPage, JobQuery, new_job
 from glance_mini.domain.status import PENDING_DELETE
@@ -59,6 +59,8 @@ class DatabaseLayer(Layer):
         return op.image
 
     def get_locations(self, context: Context, op: locations.GetLocations) -> tuple[Location, ...]:
+        if op.target.base is not None:
+            raise Conflict(reason=f"Image {op.image_id} is based on another image: no location holds all of its data.")
         return op.target.locations
 
     def update_image(self, context: Context, op: images.UpdateImage) -> Image:
@@ -76,7 +78,7 @@ class DatabaseLayer(Layer):
         return self._run(context, DeleteFromTrash(op.image_id))
 
     def deactivate_image(self, context: Context, op: images.DeactivateImage) -> Image:
-        return self._switch(context, op.target, "active", "deactivated")
+        return self._switch(context, op.target, "active", "deactivated", spares_bases=not op.force)
 
     def reactivate_image(self, context: Context, op: images.ReactivateImage) -> Image:
         return self._switch(context, op.target, "deactivated", "active")
@@ -95,13 +97,13 @@ class DatabaseLayer(Layer):
         job = new_job(context, op.type, op.input, stores=op.stores, priority=op.priority, token=op.token)
         return self._run(context, AddJob(job))
 
-    def _switch(self, context: Context, image: Image, old: str, new: str) -> Image:
+    def _switch(self, context: Context, image: Image, old: str, new: str, *, spares_bases: bool = False) -> Image:
         """Move the image between active and deactivated and return it; raises Forbidden in any other status."""
         if image.status == new:
             return image
         if image.status != old:
             raise Forbidden(reason=f"Image {image.id} is {image.status}; this needs status {old}.")
-        return self._run(context, SetStatus(image.id, new, frozenset({old})))
+        return self._run(context, SetStatus(image.id, new, frozenset({old}), spares_bases))
 
     def _run(self, context: Context, call: DataCall[R]) -> R:
         return self._data.run(call, cause=context.cause)

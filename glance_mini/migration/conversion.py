@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from glance_mini.db.sqlalchemy.dynamic import AnyRow, RowValues
+from glance_mini.domain.bases import DELTA_KEY, DISK_KEY
 from glance_mini.domain.fields import with_fields
 from glance_mini.domain.image import ADDED_BY, NO_PROPERTIES, OPERATOR, PLAIN_FIELDS, Image, Location
 from glance_mini.domain.imports import IMPORTING_PROPERTY, TASK_PROPERTY
@@ -134,6 +135,8 @@ class Conversion:
 
     def _metadata(self, row: AnyRow, url: str) -> dict[str, object]:
         metadata = dict(_loads(row.meta_data, "metadata of a location"))
+        for key in (DELTA_KEY, DISK_KEY):
+            metadata.pop(key, None)
         named = metadata.get("store") or metadata.pop(FORMER_STORE_KEY, None)
         try:
             metadata["store"] = self.stores.for_location(url, str(named) if named else None).id

@@ -14,8 +14,11 @@ from glance_mini.domain.job import FINISHED, TASK_KINDS, Job
 from glance_mini.domain.member import Member
 from glance_mini.notifications import metadef_rules
 from glance_mini.notifications.payloads import image_payload, member_payload, task_payload, transfer_payload
-from glance_mini.operations import images, jobs, locations, members, records
+from glance_mini.operations import bases, disks, images, jobs, locations, members, records
 from glance_mini.operations.base import DataCall
+
+_JOB_REQUESTS = frozenset({disks.CoalesceImage.name, disks.RebaseImage.name, disks.ConvertImage.name})
+"""Operations whose job does not change the image before its end."""
 
 Rule = Callable[[object, object, Cause | None], Iterable[Event]]
 """A function that returns the events of a call from the call, its result and its cause."""
@@ -74,7 +77,9 @@ def _begin_import(call: object, begun: object, cause: Cause | None) -> Iterable[
         yield from _end_of_task(call, broken, cause)
     if cause is None:
         return
-    if cause.operation == "import_image":
+    if cause.operation in _JOB_REQUESTS:
+        yield Event("task.create", task_payload(begun.job), caller=cause.caller(), image_id=begun.image.id)
+    elif cause.operation == "import_image":
         if call.job.process is None:
             yield Event("task.create", task_payload(begun.job), caller=cause.caller(), image_id=begun.image.id)
         payload = _prepare_payload(begun.image, begun.job)
@@ -139,6 +144,7 @@ RULES: Mapping[type[DataCall[object]], Rule] = {
     records.BeginImport: _begin_import,
     records.RecordImport: _record_import,
     records.EndImport: _end_import,
+    bases.ReplaceData: _image("image.update"),
     members.AddMember: _member("image.member.create"),
     members.UpdateMember: _member("image.member.update"),
     members.DeleteMember: _member("image.member.delete"),

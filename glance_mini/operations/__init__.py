@@ -5,8 +5,10 @@
 """
 
 from glance_mini.operations import (
+    bases,
     cache,
     data,
+    disks,
     images,
     imports,
     info,
@@ -39,6 +41,8 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + outbox.OPERATIONS
     + cache.OPERATIONS
     + migration.OPERATIONS
+    + bases.OPERATIONS
+    + disks.OPERATIONS
 )
 
 DATA_CALLS = tuple(operation for operation in OPERATIONS if issubclass(operation, DataCall))

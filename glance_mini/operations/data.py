@@ -16,7 +16,8 @@ class UploadData(ImageOperation[Image]):
     ``size`` in bytes, None if the client did not announce it; ``store`` is the id of the store, None for the default.
     ``chunks`` is read only after every check that needs no data, and raises ClientGone if the body ends too early.
     A chunk may change when ``blocks`` further ones have been asked for.
-    If ``transfer_id`` is None, the layers choose one.
+    If ``transfer_id`` is None, the layers choose one. ``base_image`` is set by the layers: what the property
+    ``os_base_image`` names, None if it does not exist or if the caller may not read it.
     """
 
     name: ClassVar[str] = "upload_data"
@@ -27,6 +28,12 @@ class UploadData(ImageOperation[Image]):
     store: str | None = None
     limits: Limits = NO_LIMITS
     transfer_id: str | None = None
+    base_image: Image | None = None
+
+
+COMPLETE, RAW, DELTA = SHAPES = ("complete", "raw", "delta")
+"""What a download is of: the data of the image, for an incremental one its complete disk; the bytes that a guest would
+see; or what is stored of an incremental image."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,9 @@ class DownloadData(ImageOperation[ImageData | None]):
 
     ``first`` and ``last`` are byte positions as in a Range header, both inclusive: ``first`` None means the last
     ``last`` bytes, ``last`` None the end, both None the whole. ``prefer`` names stores to try first.
-    ``head`` asks for the result of a download without its data: no store is accessed and no event is sent.
-    Raises RangeNotSatisfiable.
+    ``head`` asks for the result of a download without its data: no store is accessed and no event is sent. ``shape`` is
+    one of SHAPES. ``chain`` is set by the layers: an incremental image and its bases, all of which the caller may see.
+    Raises RangeNotSatisfiable, and Conflict if the image does not have that shape.
     """
 
     name: ClassVar[str] = "download_data"
@@ -59,6 +67,8 @@ class DownloadData(ImageOperation[ImageData | None]):
     last: int | None = None
     prefer: tuple[str, ...] = ()
     head: bool = False
+    shape: str = COMPLETE
+    chain: tuple[Image, ...] = ()
 
 
 OPERATIONS: tuple[type[Operation[object]], ...] = (UploadData, DownloadData)

@@ -81,10 +81,14 @@ class DeleteImage(ImageOperation[Image]):
 
 @dataclass(frozen=True)
 class DeactivateImage(ImageOperation[Image]):
-    """Forbid the download of an active image and return it; do nothing if it is already deactivated."""
+    """Forbid the download of an active image and return it; do nothing if it is already deactivated.
+
+    Raises ChainConflict if an active image is based on it, unless ``force``.
+    """
 
     name: ClassVar[str] = "deactivate_image"
     for_owner: ClassVar[bool] = True
+    force: bool = False
 
 
 @dataclass(frozen=True)

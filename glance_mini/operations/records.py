@@ -37,13 +37,14 @@ class LoadImage(DataQuery[Image]):
 class SetStatus(DataCall[Image]):
     """Move an image from one of the statuses ``expect`` to ``status`` and return it.
 
-    Raises StatusConflict, NotFound.
+    ``spares_bases``: raise ChainConflict if an active image is based on it. Raises StatusConflict, NotFound.
     """
 
     name: ClassVar[str] = "set_status"
     image_id: str
     status: str
     expect: frozenset[str]
+    spares_bases: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,7 @@ class IsYoungestTransfer(DataQuery[bool]):
 class RecordData(DataCall[Image]):
     """Make the image of a transfer active with ``data``, end the transfer and return the image.
 
+    ``jobs`` are added. If ``data`` has a link, raises what the link forbids: Conflict, ChainConflict, LimitExceeded.
     Raises Gone and records nothing if the image was deleted; TransferLost if the transfer has ended or belongs to
     another process.
     """
@@ -206,6 +208,7 @@ class RecordData(DataCall[Image]):
     name: ClassVar[str] = "record_data"
     transfer: Transfer
     data: StoredData
+    jobs: tuple[Job, ...] = ()
 
 
 @dataclass(frozen=True)

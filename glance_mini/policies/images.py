@@ -52,6 +52,24 @@ RULES = (
     rule("deactivate", MEMBER, "Forbid the download of an image.", ("POST", f"{IMAGE}/actions/deactivate")),
     rule("reactivate", MEMBER, "Allow the download of an image again.", ("POST", f"{IMAGE}/actions/reactivate")),
     rule(
+        "coalesce_image",
+        MEMBER,
+        "Store the complete disk of an incremental image in place of its delta.",
+        ("POST", f"{IMAGE}/actions/coalesce"),
+    ),
+    rule(
+        "rebase_image",
+        MEMBER,
+        "Store what differs from another image in place of the data of an image.",
+        ("POST", f"{IMAGE}/actions/rebase"),
+    ),
+    rule(
+        "convert_image",
+        MEMBER,
+        "Store the disk of an image in another format.",
+        ("POST", f"{IMAGE}/actions/convert"),
+    ),
+    rule(
         "copy_image",
         ADMIN,
         "Copy the data of an image to further stores.",

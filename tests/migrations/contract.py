@@ -71,6 +71,10 @@ ROWS = {
         f" VALUES ('n', '{IMAGE_ID}', 1, true, 2, '2026-01-02 03:04:05', '2026-01-02 03:04:05')",
         f"INSERT INTO cache_queue (node, image_id, queued_at) VALUES ('n', '{IMAGE_ID}', '2026-01-02 03:04:05')",
     ),
+    "0011": (
+        "INSERT INTO image_bases (image_id, base_id, depth, size, cluster_size, disk_index)"
+        f" VALUES ('{IMAGE_ID}', 'b', 1, 2, 65536, '')",
+    ),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

@@ -8,14 +8,14 @@ from glance_mini.api.body import content_length
 from glance_mini.api.download import download_body
 from glance_mini.api.errors import MalformedRange, UnsupportedMediaType
 from glance_mini.api.receiving import receiving
-from glance_mini.api.request import Request
+from glance_mini.api.request import Request, parse_flag
 from glance_mini.api.response import Response, empty_response
 from glance_mini.api.transfer_slots import TransferSlots
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.image import Image
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
-from glance_mini.operations.data import DownloadData, ImageData, UploadData
+from glance_mini.operations.data import COMPLETE, DELTA, RAW, DownloadData, ImageData, UploadData
 from glance_mini_store.numbers import parse_number
 
 
@@ -43,7 +43,13 @@ class ImageDataController:
         wanted = parse_byte_range(request.headers.get("Range"), request.headers.get("Content-Range"))
         release = self._slots.take(request.context)
         try:
-            op = DownloadData(image_id, first=wanted.first, last=wanted.last, prefer=self._preferred(request))
+            op = DownloadData(
+                image_id,
+                first=wanted.first,
+                last=wanted.last,
+                prefer=self._preferred(request),
+                shape=parse_shape(request),
+            )
             data: ImageData | None = self.domain.call(request.context, op)
             if data is not None:
                 return _answer_with(data, request, wanted is WHOLE, release)
@@ -55,7 +61,7 @@ class ImageDataController:
 
     def describe(self, request: Request, image_id: str) -> Response:
         """Answer HEAD: the headers of a whole download, made without access to a store."""
-        op = DownloadData(image_id, prefer=self._preferred(request), head=True)
+        op = DownloadData(image_id, prefer=self._preferred(request), head=True, shape=parse_shape(request))
         data: ImageData | None = self.domain.call(request.context, op)
         if data is None:
             return empty_response()
@@ -87,6 +93,16 @@ def _answer(image: Image, offset: int, length: int, whole: bool) -> Response:
         response.headers["Content-Range"] = f"bytes {offset}-{offset + length - 1}/{image.size}"
     response.content_length = length
     return response
+
+
+def parse_shape(request: Request) -> str:
+    """Return what a download is to be of: ``?format=raw``, ``?delta=true``, else the data; raises Invalid."""
+    wanted, is_delta = request.GET.get("format"), parse_flag(request, "delta")
+    if wanted not in (None, RAW):
+        raise Invalid(reason=f"The format of a download can be {RAW} only.")
+    if wanted is not None and is_delta:
+        raise Invalid(reason="A delta is sent as it is stored; name no format.")
+    return DELTA if is_delta else wanted or COMPLETE
 
 
 MEDIA_TYPE = "application/octet-stream"

@@ -7,19 +7,22 @@ from dataclasses import replace
 from oslo_config import cfg
 
 from glance_mini.api.forwarding import Forwarding
-from glance_mini.api.request import Request
+from glance_mini.api.request import Request, parse_flag
 from glance_mini.api.response import Response, empty_response, json_response
 from glance_mini.api.transfer_slots import LocationSlots
 from glance_mini.api.v2.image_patch import ImagePatch, check_patch_type, has_moves
 from glance_mini.api.v2.image_query import parse_image_query, parse_parameters
 from glance_mini.api.v2.image_rules import ImageRules
 from glance_mini.api.v2.schemas.shapes import ObjectSchema
+from glance_mini.api.v2.views import tasks as task_views
 from glance_mini.api.v2.views.images import ImageViews
 from glance_mini.domain.changes import Change, LocationChange
+from glance_mini.domain.errors import Invalid
 from glance_mini.domain.image_values import split_values
 from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
+from glance_mini.operations.disks import CoalesceImage, ConvertImage, RebaseImage
 from glance_mini.operations.images import (
     CreateImage,
     DeactivateImage,
@@ -142,14 +145,28 @@ class ImageActionsController:
         self.domain = domain
 
     def deactivate(self, request: Request, image_id: str) -> Response:
-        """Forbid the download of an image."""
-        self.domain.call(request.context, DeactivateImage(image_id))
+        """Forbid the download of an image; a base of active images only with ``?force=true``."""
+        self.domain.call(request.context, DeactivateImage(image_id, force=parse_flag(request, "force")))
         return empty_response()
 
     def reactivate(self, request: Request, image_id: str) -> Response:
         """Allow the download of an image again."""
         self.domain.call(request.context, ReactivateImage(image_id))
         return empty_response()
+
+    def coalesce(self, request: Request, image_id: str) -> Response:
+        """Begin to store the complete disk of an incremental image in place of its delta."""
+        return json_response(task_views.show(self.domain.call(request.context, CoalesceImage(image_id))), 202)
+
+    def rebase(self, request: Request, image_id: str) -> Response:
+        """Begin to move an image onto another base; the body names it: ``{"base": id}``."""
+        op = RebaseImage(image_id, base_id=_text_member(request, "base"))
+        return json_response(task_views.show(self.domain.call(request.context, op)), 202)
+
+    def convert(self, request: Request, image_id: str) -> Response:
+        """Begin to store an image in another format; the body names it: ``{"disk_format": "raw"}``."""
+        op = ConvertImage(image_id, disk_format=_text_member(request, "disk_format"))
+        return json_response(task_views.show(self.domain.call(request.context, op)), 202)
 
     def restore(self, request: Request, image_id: str) -> Response:
         """Bring a deleted image back."""
@@ -160,3 +177,10 @@ class ImageActionsController:
         """Delete for good an image that was deleted and could be restored."""
         self.domain.call(request.context, PurgeImage(image_id))
         return empty_response()
+
+
+def _text_member(request: Request, name: str) -> str:
+    value = request.json_object().get(name)
+    if not isinstance(value, str) or not value:
+        raise Invalid(reason=f"The body must have the member '{name}', a string that is not empty.")
+    return value

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from glance_mini.db.interface import Backend, EventRules, no_events
 from glance_mini.db.sqlalchemy import (
+    bases,
     cache,
     imports,
     members,
@@ -59,6 +60,7 @@ _MODULES = (
     ping,
     records,
     image_listing,
+    bases,
     trash,
     members,
     transfers,

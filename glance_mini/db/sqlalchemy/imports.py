@@ -73,10 +73,10 @@ def record(connection: Connection, call: RecordImport, now: datetime) -> Image:
     Raises Conflict if a hash differs from that of the image, Unavailable while older data at the same URL waits for its
     deletion, LimitExceeded, Gone if the job was lost or cancelled or the image was deleted.
     """
-    before, held = _lock(connection, call.job)
+    before, held = lock_image_of(connection, call.job)
     if held.is_cancelled:
         raise rows.gone(call.job)
-    _check_place(connection, before, call.data)
+    check_place(connection, before, call.data)
     after = _with_data(before, call.data)
     _check_locations(before, after, call.limits)
     after = _moved(before, after, call.status)
@@ -110,7 +110,7 @@ def end(connection: Connection, call: EndImport, now: datetime) -> Image:
     An image that becomes ``queued`` loses its sizes and hashes. Raises Gone if the job was lost or the image was
     deleted, and if the job was cancelled and the image should become active.
     """
-    before, held = _lock(connection, call.job)
+    before, held = lock_image_of(connection, call.job)
     if held.is_cancelled and call.status == "active":
         raise rows.gone(call.job)
     merged = {**before.properties, **call.properties}
@@ -156,7 +156,7 @@ def _check_formats(image: Image) -> None:
         raise errors.Conflict(reason=f"Property {' and '.join(missing)} must be set before an import.")
 
 
-def _lock(connection: Connection, job: Job) -> tuple[Image, Job]:
+def lock_image_of(connection: Connection, job: Job) -> tuple[Image, Job]:
     """Return the image and the job, both locked; raises Gone if ``job`` has lost its holder, its image or its lock."""
     assert job.image_id is not None
     image = records.find_locked(connection, job.image_id)
@@ -168,7 +168,8 @@ def _lock(connection: Connection, job: Job) -> tuple[Image, Job]:
     return image, held
 
 
-def _check_place(connection: Connection, image: Image, data: StoredData) -> None:
+def check_place(connection: Connection, image: Image, data: StoredData) -> None:
+    """Raise Unavailable while older data of the image at the same URL waits for its deletion."""
     # A process that deletes the older data may not have reached it yet and would delete the new data instead.
     if any(pending.url == data.location.url for pending in removals.of_image(connection, ListRemovals(image.id))):
         raise errors.Unavailable(reason=f"Older data of image {image.id} is being deleted at the same URL.")

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from glance_mini.db.sqlalchemy import base_rows
 from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.models import image_members
 from glance_mini.domain import errors
@@ -47,6 +48,8 @@ def add(connection: Connection, call: AddMember, now: datetime) -> Member:
         raise errors.LimitExceeded(resource="image_member_quota", limit=limit, wanted=len(present) + 1)
     member = Member(image_id, member_id, "pending", now, now)
     connection.execute(_INSERT, _row(member) | {"image_created_at": image.created_at})
+    if image.base is not None:
+        base_rows.check_own_audience(connection, image_id, image.base)
     return member
 
 
@@ -58,11 +61,13 @@ def update_status(connection: Connection, call: UpdateMember, now: datetime) -> 
 
 
 def remove(connection: Connection, call: DeleteMember, now: datetime) -> Member:
-    """End a membership and return the deleted member; raises NotFound."""
+    """End a membership and return the deleted member; raises NotFound, ChainConflict."""
+    base_rows.lock_row(connection, call.image_id)
     key = {"image": call.image_id, "project": call.member_id}
     member = _get(connection, key)
     if not connection.execute(_DELETE, key).rowcount:
         raise errors.NotFound(kind="member", id=call.member_id)
+    base_rows.check_audience_of_dependents(connection, call.image_id)
     return replace(member, updated_at=now, deleted_at=now)
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
@@ -62,6 +63,11 @@ def exact(length: int) -> String:
 def long_text() -> TypeEngine[str]:
     """Return the type of a text without a length limit."""
     return Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+
+
+def long_bytes() -> TypeEngine[bytes]:
+    """Return the type of bytes without a length limit."""
+    return LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 
 
 def moment() -> TypeEngine[datetime]:
@@ -192,6 +198,20 @@ image_members = Table(
     Index("ix_image_members_list", "member", "status", "image_created_at", "image_id"),
     **MYSQL,
 )
+
+image_bases = Table(
+    "image_bases",
+    metadata,
+    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("base_id", exact(36), nullable=False),
+    Column("depth", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("cluster_size", Integer, nullable=False),
+    Column("disk_index", long_bytes(), nullable=False),
+    Index("ix_image_bases_base_id", "base_id"),
+    **MYSQL,
+)
+"""Images that are based on another one. ``depth``: how many bases lie below. ``size``: bytes of the stored delta."""
 
 image_tombstones = Table(
     "image_tombstones",

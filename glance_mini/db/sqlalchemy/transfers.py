@@ -9,14 +9,17 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, not_, or_, select, tuple_, update
 
-from glance_mini.db.sqlalchemy import staged_rows, usage
+from glance_mini.db.sqlalchemy import base_rows, staged_rows, usage
 from glance_mini.db.sqlalchemy.images import records
+from glance_mini.db.sqlalchemy.jobs import rows as job_rows
 from glance_mini.db.sqlalchemy.models import transfers
 from glance_mini.domain import errors
+from glance_mini.domain.bases import BASE_PROPERTY
 from glance_mini.domain.image import Image
 from glance_mini.domain.quota import IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL
 from glance_mini.domain.status import IN_TRANSFER, check_required, check_transition
 from glance_mini.domain.transfer import Transfer
+from glance_mini.operations.jobs import AddJob
 from glance_mini.operations.records import (
     AbortTransfer,
     BeginTransfer,
@@ -145,6 +148,12 @@ def record_data(connection: Connection, call: RecordData, now: datetime) -> Imag
         locations=(*before.locations, data.location),
         updated_at=now,
     )
+    delta = data.location.delta
+    if delta is not None and data.link is not None:
+        base_rows.add(connection, after, delta, data.link)
+        after = replace(after, properties={**after.properties, BASE_PROPERTY: delta.base})
+    for job in call.jobs:
+        job_rows.add(connection, AddJob(job), now)
     return records.store(connection, before, after, now)
 
 

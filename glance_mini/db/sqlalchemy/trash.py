@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
-from glance_mini.db.sqlalchemy import import_lock, usage
+from glance_mini.db.sqlalchemy import base_rows, import_lock, usage
 from glance_mini.db.sqlalchemy.images import children, records
 from glance_mini.db.sqlalchemy.jobs import rows as job_rows
 from glance_mini.db.sqlalchemy.models import images as image_rows
@@ -44,6 +44,7 @@ def move_in(connection: Connection, call: MoveToTrash, now: datetime) -> Image:
     before = records.lock(connection, call.image_id)
     records.check_unprotected(before)
     check_transition(before, PENDING_DELETE)
+    base_rows.check_unused(connection, before.id)
     after = replace(before, status=PENDING_DELETE, updated_at=now, deleted_at=now)
     records.update_row(connection, before, after, deleted=True, deleted_at=now)
     job = job_rows.add(connection, AddJob(call.job, call.keep), now)

@@ -13,6 +13,7 @@ from sqlalchemy.sql.selectable import ScalarSelect
 from glance_mini.db.sqlalchemy.dynamic import AnyColumn
 from glance_mini.db.sqlalchemy.missing import insert_missing
 from glance_mini.db.sqlalchemy.models import (
+    image_bases,
     image_locations,
     images,
     jobs,
@@ -45,16 +46,15 @@ Usage = Counter[tuple[str | None, str]]
 
 
 def of_image(image: Image) -> Usage:
-    """Return the usage of ``image``: one image, and its size at each of its locations."""
+    """Return the usage of ``image``: one image, and what each of its locations holds."""
     if image.deleted_at is not None or image.status in NOT_COUNTED:
         return Counter()
-    size = (image.size or 0) * len(image.locations)
-    return Counter({(image.owner, IMAGE_COUNT_TOTAL): 1, (image.owner, IMAGE_SIZE_TOTAL): size})
+    return Counter({(image.owner, IMAGE_COUNT_TOTAL): 1, (image.owner, IMAGE_SIZE_TOTAL): image.stored_bytes})
 
 
 def of_deleted(image: Image) -> Usage:
     """Return the usage of ``image``, with its locations, while it can be restored."""
-    return Counter({(image.owner, IMAGE_SIZE_DELETED): (image.size or 0) * len(image.locations)})
+    return Counter({(image.owner, IMAGE_SIZE_DELETED): image.stored_bytes})
 
 
 def of_transfer(transfer: Transfer) -> Usage:
@@ -178,9 +178,11 @@ _COPIES = (
     .correlate(images)
     .scalar_subquery()
 )
-_STORED = select(func.coalesce(func.sum(images.c.size * _COPIES), 0)).where(*_PROJECT_IMAGES).scalar_subquery()
+_DELTA = select(image_bases.c.size).where(image_bases.c.image_id == images.c.id).correlate(images).scalar_subquery()
+_BYTES = func.coalesce(_DELTA, images.c.size) * _COPIES
+_STORED = select(func.coalesce(func.sum(_BYTES), 0)).where(*_PROJECT_IMAGES).scalar_subquery()
 _DELETED = (
-    select(func.coalesce(func.sum(images.c.size * _COPIES), 0))
+    select(func.coalesce(func.sum(_BYTES), 0))
     .join_from(pending_deletes, images, images.c.id == pending_deletes.c.image_id)
     .where(images.c.owner == bindparam("project"))
     .scalar_subquery()

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from glance_mini.cache.node import ImageCache
-from glance_mini.cache.source import Source
+from glance_mini.cache.source import DataSource
 from glance_mini.domain.cache import CacheListing, Pruned
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Conflict, Invalid, NotFound
@@ -29,9 +29,15 @@ class CacheCalls:
         self._stall_time = stall_time
         self._wake_caches = wake_caches
 
-    def open(self, image: Image, source: Source, offset: int, length: int, buffers: Buffers) -> Iterator[bytes]:
-        """Return ``length`` bytes from ``offset`` of ``image``, opened. Raises what ``Source.open`` raises."""
-        chunks = self._found.open(image, source, offset, length, buffers) if self._found is not None else None
+    def open(
+        self, image: Image, source: DataSource, offset: int, length: int, buffers: Buffers, *, is_cached: bool = True
+    ) -> Iterator[bytes]:
+        """Return ``length`` bytes from ``offset`` of ``image``, opened. Raises what ``Source.open`` raises.
+
+        ``is_cached`` False: these bytes are not those that the cache keeps of the image.
+        """
+        found = self._found if is_cached else None
+        chunks = found.open(image, source, offset, length, buffers) if found is not None else None
         is_part = (offset, length) != (0, image.size)
         return chunks if chunks is not None else source.open(offset, length, is_part, buffers)
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Self
 
 from oslo_config import cfg
@@ -15,9 +16,11 @@ from oslo_config import cfg
 from glance_mini.cache.node import ImageCache
 from glance_mini.cache.source import Source
 from glance_mini.content.counted import CountedStream
+from glance_mini.content.disks import Disks
 from glance_mini.content.hashes import ImageHashes
 from glance_mini.content.inspection import InspectionRules
 from glance_mini.content.signatures import Certificates, no_certificates
+from glance_mini.domain.bases import MOST_NAMED
 from glance_mini.domain.cache import CacheListing, Pruned
 from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.context import Context
@@ -32,6 +35,8 @@ from glance_mini.domain.status import PENDING_DELETE, check_transition
 from glance_mini.layers.base import Layer
 from glance_mini.layers.location.cache import CACHE_CALLS, CacheCalls
 from glance_mini.layers.location.callers import caller_for
+from glance_mini.layers.location.deltas import IncomingDelta, IncrementalRules
+from glance_mini.layers.location.disks import choose
 from glance_mini.layers.location.imports import ImportRules, prepare_import, prepare_task
 from glance_mini.layers.location.locations import (
     check_new_location,
@@ -41,13 +46,15 @@ from glance_mini.layers.location.locations import (
     resolve_changes,
 )
 from glance_mini.layers.location.removal import Removal
+from glance_mini.layers.location.replacements import begin_coalescing, begin_converting, begin_rebasing
 from glance_mini.layers.location.uploads import Uploads
 from glance_mini.layers.services import Services
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
-from glance_mini.operations import cache, data, images, imports, info, locations, members, tasks
+from glance_mini.operations import cache, data, disks, images, imports, info, locations, members, tasks
+from glance_mini.operations.bases import ListDependents, ReplaceData
 from glance_mini.operations.jobs import CancelJob, GetJob
-from glance_mini.operations.records import RecordImport, UndoDeletion
+from glance_mini.operations.records import BeginImport, RecordImport, UndoDeletion
 from glance_mini_store import capabilities
 from glance_mini_store import errors as store_errors
 from glance_mini_store.buffers import Buffers
@@ -73,6 +80,9 @@ class LocationLayer(Layer):
             "import_image",
             "add_location",
             "delete_from_store",
+            "coalesce_image",
+            "rebase_image",
+            "convert_image",
             *CACHE_CALLS,
         }
     )
@@ -91,13 +101,17 @@ class LocationLayer(Layer):
         image_cache: ImageCache | None = None,
         stall_time: float = 86_400,
         wake_caches: Callable[[], None] = lambda: None,
+        incremental: IncrementalRules | None = None,
     ) -> None:
         """Store the arguments; ``changeable``: whether users may change locations themselves."""
         self._stores = stores
         self._metrics = metrics
         inspection = inspection or InspectionRules()
         self._buffers = buffers or Buffers()
-        self._uploads = Uploads(self.below, leases, metrics, hashes or ImageHashes(), inspection, certificates)
+        self._uploads = Uploads(
+            self.below, leases, metrics, hashes or ImageHashes(), inspection, certificates, self._incoming_delta
+        )
+        self._incremental = incremental or IncrementalRules()
         self._changeable = changeable
         self._rules = rules or ImportRules()
         self._removal = Removal(self.below, stores, self._rules.node_url)
@@ -128,6 +142,7 @@ class LocationLayer(Layer):
             services.cache,
             conf.image_cache_stall_time,
             services.wake_caches,
+            IncrementalRules.from_config(conf),
         )
 
     def list_stores(self, context: Context, op: info.ListStores) -> tuple[Store, ...]:
@@ -147,7 +162,13 @@ class LocationLayer(Layer):
         store = store.for_caller(caller_for(context, op.target.owner))
         image = self._uploads.upload(context, op, store, store.id if self._stores.multi else None)
         self._keep_acls(context, image)
+        if image.base is not None:
+            self._rules.wake_workers()
         return image
+
+    def _incoming_delta(self, context: Context, op: data.UploadData) -> IncomingDelta:
+        # The owner of a base may be another project: the service reads it.
+        return IncomingDelta(context, op, Disks(self._stores, self._metrics), self._incremental, self.below)
 
     def stage_data(self, context: Context, op: imports.StageData) -> Image:
         check_transition(op.target, "uploading")
@@ -176,19 +197,47 @@ class LocationLayer(Layer):
         self._rules.wake_workers()
         return job
 
+    # other data with the same disk
+
+    def coalesce_image(self, context: Context, op: disks.CoalesceImage) -> Job:
+        return self._begin(context, begin_coalescing(context, op.target, self._stores, self._rules, op.limits))
+
+    def rebase_image(self, context: Context, op: disks.RebaseImage) -> Job:
+        above = self._dependents(context, op.image_id)
+        return self._begin(context, begin_rebasing(context, op, above, self._stores, self._rules))
+
+    def convert_image(self, context: Context, op: disks.ConvertImage) -> Job:
+        above = self._dependents(context, op.image_id)
+        return self._begin(context, begin_converting(context, op, above, self._stores, self._rules))
+
+    def replace_data(self, context: Context, op: ReplaceData) -> Image:
+        """Keep the access lists; the reaper removes the old data when no reader can be at its beginning any more."""
+        image = self.below(context, op)
+        self._keep_acls(context, image)
+        return image
+
+    def _dependents(self, context: Context, image_id: str) -> tuple[str, ...]:
+        return self.below(context, ListDependents(image_id, MOST_NAMED))
+
+    def _begin(self, context: Context, begin: BeginImport) -> Job:
+        job = self.below(context, begin).job
+        self._rules.wake_workers()
+        return job
+
     # downloads
 
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
-        image = op.target
-        candidates = self._ordered(image, op.prefer)
-        if not candidates or image.size is None:
+        candidates = self._ordered(op.target, op.prefer)
+        if not candidates or op.target.size is None:
             return None
-        offset, length = resolve_range(op.first, op.last, image.size)
+        wanted = choose(op, Disks(self._stores, self._metrics), partial(self.below, context))
+        image = wanted.image
+        offset, length = resolve_range(op.first, op.last, image.size or 0)
         if op.head:
             return data.ImageData(image, iter(()), offset, length)
-        source = Source(self._stores, candidates, self._metrics, caller_for(context, image.owner))
+        source = wanted.source or Source(self._stores, candidates, self._metrics, caller_for(context, image.owner))
         try:
-            chunks = self._cache.open(image, source, offset, length, self._buffers)
+            chunks = self._cache.open(image, source, offset, length, self._buffers, is_cached=wanted.is_cached)
         except store_errors.NotFound:
             LOG.error("The data of image %s is in none of its %d locations.", image.id, len(candidates))
             return None

@@ -6,6 +6,7 @@ transfer names the data to remove if this process dies.
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from uuid import uuid4
 
 from glance_mini.content.hashes import ImageHashes
@@ -17,6 +18,7 @@ from glance_mini.domain.image import Image, Location
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import StoredData, Transfer
 from glance_mini.layers.base import Handler
+from glance_mini.layers.location.deltas import IncomingDelta, may_be_delta
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
 from glance_mini.operations.base import Operation
@@ -46,13 +48,16 @@ class Uploads:
         hashes: ImageHashes,
         rules: InspectionRules,
         certificates: Certificates,
+        deltas: Callable[[Context, UploadData], IncomingDelta],
     ) -> None:
+        """``deltas`` begins the upload of what may be a delta."""
         self._below = below
         self._leases = leases
         self._metrics = metrics
         self._hashes = hashes
         self._rules = rules
         self._certificates = certificates
+        self._deltas = deltas
 
     def upload(self, context: Context, op: UploadData, store: Store, store_id: str | None) -> Image:
         """Hash, inspect, verify and write the data of an image, and return the active image.
@@ -62,6 +67,9 @@ class Uploads:
         fetch_certificate = self._certificates(context.auth_token, context.project_id)
         signature = signature_check(op.target.properties, fetch_certificate)
         transfer = self._new_transfer(op, store)
+        delta = self._deltas(context, op) if may_be_delta(op.target) else None
+        if delta is not None:
+            op = replace(op, chunks=delta.checked(op.chunks))
         inspection = Inspection(op.target, self._rules) if op.target.container_format == "bare" else None
 
         def record(stored: Stored) -> Operation[Image]:
@@ -72,7 +80,9 @@ class Uploads:
                 virtual_size=inspection.virtual_size if inspection else None,
                 **self._hashes.values(stored.digests),
             )
-            return RecordData(transfer, written)
+            if delta is None or not delta.is_delta:
+                return RecordData(transfer, written)
+            return RecordData(transfer, delta.linked(written), delta.jobs())
 
         begin = BeginTransfer(transfer, self._leases.lease, op.limits)
         observers = [observer for observer in (inspection, signature) if observer is not None]
@@ -121,7 +131,7 @@ class Uploads:
             except BaseException as error:
                 self._abort(context, transfer, has_remains=_may_have_left_data(error))
                 raise
-            return self._record(context, store, transfer, stored, record(stored))
+            return self._record(context, store, transfer, stored, record)
 
     def _write(
         self,
@@ -141,11 +151,9 @@ class Uploads:
         self._metrics.bytes_received.inc(stored.size)
         return stored
 
-    def _record(
-        self, context: Context, store: Store, transfer: Transfer, stored: Stored, record: Operation[Image]
-    ) -> Image:
+    def _record(self, context: Context, store: Store, transfer: Transfer, stored: Stored, record: Record) -> Image:
         try:
-            image = self._below(context, record)
+            image = self._below(context, record(stored))
         except Unavailable:
             # It is unknown whether the data was recorded. The lease is no longer renewed: the reaper removes data that
             # was not recorded, and recorded data stays.

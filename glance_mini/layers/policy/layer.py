@@ -16,13 +16,14 @@ from glance_mini.domain.context import Context
 from glance_mini.domain.errors import NotFound, PolicyRefused
 from glance_mini.domain.image import PLAIN_FIELDS, Image, plain_values
 from glance_mini.domain.imports import COPY_IMAGE
+from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 from glance_mini.domain.metadefs import Association, Namespace, NamespaceContent, NamespacePage, ObjectPage
 from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.base import Layer
 from glance_mini.layers.policy import metadefs
 from glance_mini.layers.services import Services
-from glance_mini.operations import cache, data, images, imports, info, locations, members, tasks
+from glance_mini.operations import cache, data, disks, images, imports, info, locations, members, tasks
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
 from glance_mini.operations.metadef_parts import GetObjects
 from glance_mini.operations.metadefs import AddNamespace, GetNamespaces, ListAssociations
@@ -162,6 +163,28 @@ class PolicyLayer(Layer):
             allowed += self._allowed(context, page)
         is_more, kept = len(allowed) > wanted or page.next_marker is not None, allowed[:wanted]
         return Page(tuple(kept), kept[-1].id if is_more and kept else None)
+
+    def upload_data(self, context: Context, op: data.UploadData) -> Image:
+        """Forget the base if the caller may not download it: the new image would let them read it."""
+        if op.base_image is not None and not self._may_download(context, op.base_image):
+            op = replace(op, base_image=None)
+        return self.around(context, op)
+
+    def rebase_image(self, context: Context, op: disks.RebaseImage) -> Job:
+        """Forget the new base if the caller may not download it."""
+        if op.base_image is not None and not self._may_download(context, op.base_image):
+            op = replace(op, base_image=None)
+        return self.around(context, op)
+
+    def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
+        """Refuse an incremental image if the rules hide one of its bases from the caller."""
+        if not all(self._may_download(context, base) for base in op.chain[1:]):
+            self._refuse("download_image", op)
+        return self.around(context, op)
+
+    def _may_download(self, context: Context, image: Image) -> bool:
+        target = _image_target(context, image)
+        return all(self._enforcer.would_allow(rule, target, context) for rule in ("get_image", "download_image"))
 
     def list_members(self, context: Context, op: members.ListMembers) -> tuple[Member, ...]:
         found = self.around(context, op)

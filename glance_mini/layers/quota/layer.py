@@ -28,6 +28,7 @@ from glance_mini.layers.services import Services
 from glance_mini.metrics import Metrics
 from glance_mini.operations import data, images, imports, info, members
 from glance_mini.operations.base import ImageOperation, Operation
+from glance_mini.operations.bases import ReplaceData
 from glance_mini.operations.records import CountUsage, LoadImage, RecordImport
 from glance_mini_store.lanes import Chunk
 
@@ -123,11 +124,18 @@ class QuotaLayer(Layer):
 
     def record_import(self, context: Context, op: RecordImport) -> Image:
         """Count the data of an import for the owner of the image, regardless of who began it."""
+        return self._below_counting(context, replace(op, limits=self._limits_of_job(context, op.job)))
+
+    def replace_data(self, context: Context, op: ReplaceData) -> Image:
+        """Count what is stored now in place of what was stored before."""
+        return self._below_counting(context, replace(op, limits=self._limits_of_job(context, op.job)))
+
+    def _limits_of_job(self, context: Context, job: Job) -> Limits:
+        """Return the limits of the owner of the image of a job."""
         try:
-            owner = self.below(context, LoadImage(str(op.job.image_id))).owner
+            return self._limits(self.below(context, LoadImage(str(job.image_id))).owner)
         except NotFound:
-            owner = None
-        return self._below_counting(context, replace(op, limits=self._limits(owner)))
+            return self._limits(None)
 
     def _take_data(self, context: Context, op: Incoming, resource: str) -> Image:
         """Hand on data, bounded by the maximum size of an image and by the room for ``resource``."""

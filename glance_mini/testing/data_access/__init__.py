@@ -7,6 +7,7 @@ class TestMine(DataAccessContract, testtools.TestCase):
 ```
 """
 
+from glance_mini.testing.data_access.bases import BaseContract
 from glance_mini.testing.data_access.claims import ClaimContract
 from glance_mini.testing.data_access.concurrency import ConcurrencyContract
 from glance_mini.testing.data_access.images import ImageContract
@@ -38,9 +39,10 @@ class JobAccessContract(
     ImportLockContract,
     ImportContract,
     TrashContract,
+    BaseContract,
     OutboxContract,
 ):
-    """The calls about jobs, staging, imports, the trash and stored events."""
+    """The calls about jobs, staging, imports, the trash, incremental images and stored events."""
 
 
 class MetadefContract(MetadefCallContract, MetadefLoadingContract):

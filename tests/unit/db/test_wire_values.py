@@ -9,6 +9,7 @@ from typing import Any
 import testtools
 
 from glance_mini.domain import errors
+from glance_mini.domain.bases import NewLink
 from glance_mini.domain.cache import CachedSize, CacheRecord
 from glance_mini.domain.cause import Cause
 from glance_mini.domain.changes import LocationChange, PropertyChange, TagChange
@@ -42,6 +43,7 @@ from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer
 from glance_mini.operations import DATA_CALLS
 from glance_mini.operations.base import DataCall
+from glance_mini.operations.bases import GetDiskIndex, ListDependents, LoadChain, RecordDiskHashes, ReplaceData
 from glance_mini.operations.cache import (
     FindCachedNodes,
     ForgetCached,
@@ -270,7 +272,7 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
         JobPage((JOB, NEW_JOB), JOB.id),
     ),
     (LoadImage(IMAGE_ID, SCOPE, "get_image", True), IMAGE),
-    (SetStatus(IMAGE_ID, "deactivated", frozenset({"active", "queued"})), IMAGE),
+    (SetStatus(IMAGE_ID, "deactivated", frozenset({"active", "queued"}), True), IMAGE),
     (MarkDeleted(IMAGE_ID), DELETED),
     (MoveToTrash(IMAGE_ID, KEEP, NEW_JOB), replace(IMAGE, status="pending_delete")),
     (DeleteFromTrash(IMAGE_ID, True), DELETED),
@@ -286,7 +288,12 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (BeginTransfer(TRANSFER, LEASE, LIMITS, True), QUEUED),
     (ReserveSpace("t1", -(2**40), LIMITS), None),
     (IsYoungestTransfer("t1"), True),
-    (RecordData(TRANSFER, DATA), IMAGE),
+    (RecordData(TRANSFER, replace(DATA, link=NewLink(10, 65536, b"\x00\xff")), (NEW_JOB,)), IMAGE),
+    (LoadChain(IMAGE_ID, SCOPE), (IMAGE, QUEUED)),
+    (GetDiskIndex(IMAGE_ID), b"\x00\xff"),
+    (ListDependents(IMAGE_ID, 10), (IMAGE_ID, "x")),
+    (RecordDiskHashes(IMAGE_ID, "file:///x", 700, "c" * 32, "sha512", "d" * 128), True),
+    (ReplaceData(JOB, DATA, 65536, (NEW_JOB,), LIMITS), IMAGE),
     (AbortTransfer(TRANSFER, has_remains=True), None),
     (RenewLeases("host:1:ab", frozenset({"t1", "t2"}), LEASE), None),
     (TakeExpiredTransfers("host:1:ab", frozenset({"t1"}), LEASE, "http://node1"), (TRANSFER,)),

@@ -16,7 +16,18 @@ from glance_mini.domain.member import Member
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import StoredData, Transfer
 from glance_mini.notifications.event_rules import RULES, events_for
-from glance_mini.operations import DATA_CALLS, cache, images, jobs, members, metadef_loading, migration, outbox, records
+from glance_mini.operations import (
+    DATA_CALLS,
+    bases,
+    cache,
+    images,
+    jobs,
+    members,
+    metadef_loading,
+    migration,
+    outbox,
+    records,
+)
 from glance_mini.operations.base import DataCall
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
 
@@ -78,6 +89,7 @@ CHANGES: list[tuple[str, DataCall[Any], Any, list[tuple[str, set[str]]]]] = [
 """Operations of the API, a data call of each and its result, and the types of its events with the keys of payloads."""
 
 SILENT = {
+    bases.RecordDiskHashes,
     records.DeleteFromTrash,
     records.PurgeImages,
     records.ReserveSpace,

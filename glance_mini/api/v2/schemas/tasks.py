@@ -1,8 +1,9 @@
 """The schemas of a task and of a list of tasks."""
 
 from glance_mini.api.v2.schemas.shapes import ObjectSchema, Schema, collection, minimal
+from glance_mini.domain.job import DATA_KINDS
 
-TYPES = ("import", "api_image_import", "location_import")
+TYPES = ("import", "api_image_import", "location_import", *DATA_KINDS)
 STATUSES = ("pending", "processing", "success", "failure")
 
 _TEXT: dict[str, object] = {"type": "string"}

@@ -52,7 +52,7 @@ class ImageViews:
                 view["stores"] = str(image.locations[0].metadata.get("store", ""))
             else:
                 view["stores"] = self._stores(image.locations)
-        if self._shows_places:
+        if self._shows_places and image.base is None:
             self._add_locations(view, image)
         return view
 

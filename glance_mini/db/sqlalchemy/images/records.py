@@ -14,12 +14,13 @@ from typing import Any, cast
 from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import Connection, bindparam, exists, false, insert, select, update
 
-from glance_mini.db.sqlalchemy import removals, staged_rows, usage
+from glance_mini.db.sqlalchemy import base_rows, removals, staged_rows, usage
 from glance_mini.db.sqlalchemy.dynamic import AnySelect
 from glance_mini.db.sqlalchemy.images import children, visibility
 from glance_mini.db.sqlalchemy.images.rows import base_values, image_columns, to_image
 from glance_mini.db.sqlalchemy.models import image_tombstones, images
 from glance_mini.domain import changes, errors
+from glance_mini.domain.bases import BASE_PROPERTY
 from glance_mini.domain.image import NO_PROPERTIES, PLAIN_FIELDS, Image
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.domain.status import IN_TRANSFER, PENDING_DELETE, check_transition
@@ -125,6 +126,8 @@ def change(connection: Connection, call: UpdateImage, now: datetime) -> Image:
 def set_status(connection: Connection, call: SetStatus, now: datetime) -> Image:
     """Move the image from one of ``expect`` to ``status`` and return it; status ``queued`` clears its sizes."""
     before = lock(connection, call.image_id)
+    if call.spares_bases and before.status in call.expect:
+        base_rows.check_no_active_dependents(connection, before.id)
     if before.status not in call.expect:
         raise errors.StatusConflict(id=before.id, status=before.status, wanted=", ".join(sorted(call.expect)))
     after = replace(before, status=call.status, updated_at=now)
@@ -140,13 +143,32 @@ def store(connection: Connection, before: Image, after: Image, now: datetime, li
     """
     if after.properties != before.properties:
         changes.check_sizes(before.properties, after.properties)
+    if after.locations and not before.locations:
+        after = _without_unused_base(after)
     update_row(connection, before, after)
     children.store_difference(connection, before, after, now)
+    if (before.owner, before.visibility) != (after.owner, after.visibility):
+        _check_audience(connection, after)
     if children.has_new_locations(after.locations):
         after = get(connection, after.id)
     same_owner = before.owner == after.owner
     usage.change(connection, usage.of_image(before), usage.of_image(after), limits if same_owner else NO_LIMITS)
     return after
+
+
+def _without_unused_base(image: Image) -> Image:
+    """Return ``image``, which has just got data, without the name of a base if that data is whole."""
+    if BASE_PROPERTY not in image.properties or image.base is not None:
+        return image
+    properties = {name: value for name, value in image.properties.items() if name != BASE_PROPERTY}
+    return replace(image, properties=properties)
+
+
+def _check_audience(connection: Connection, image: Image) -> None:
+    """Raise ChainConflict if someone can read an image now who cannot read its base (api-incremental-rules)."""
+    if image.base is not None:
+        base_rows.check_own_audience(connection, image.id, image.base)
+    base_rows.check_audience_of_dependents(connection, image.id)
 
 
 def update_row(connection: Connection, before: Image, after: Image, **more: object) -> None:
@@ -166,6 +188,8 @@ def delete(connection: Connection, call: MarkDeleted, now: datetime) -> Image:
     before = lock(connection, call.image_id)
     check_unprotected(before)
     check_transition(before, "deleted")
+    if before.locations:
+        base_rows.check_unused(connection, before.id)
     after = replace(before, status="deleted", updated_at=now, deleted_at=now, locations=())
     update_row(connection, before, after, deleted=True, deleted_at=now)
     bare = replace(after, properties=NO_PROPERTIES, tags=())
@@ -184,12 +208,12 @@ def check_unprotected(image: Image) -> None:
 
 
 def restore(connection: Connection, call: UndoDeletion, now: datetime) -> Image:
-    """Undo ``delete`` for the locations whose deletion is still pending; raises NotFound if none is."""
+    """Undo ``delete`` for the locations whose deletion is still pending; raises NotFound if none is, or its base is."""
     image = call.image
     lock_deleted(connection, image.id)
     urls = {location.url for location in image.locations}
     pending = [one for one in removals.of_image(connection, ListRemovals(image.id)) if one.url in urls]
-    if not pending:
+    if not pending or (image.base is not None and not base_rows.is_there(connection, image.base)):
         raise errors.NotFound(kind="pending deletion of image", id=image.id)
     removals.remove(connection, [one.id for one in pending])
     left = {one.url for one in pending}

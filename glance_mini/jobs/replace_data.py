@@ -1,0 +1,215 @@
+"""Jobs that give an active image other data with the same disk: coalesce, rebase, convert (api-incremental-jobs).
+
+The new data is written beside the old and takes its place in one transaction, so the image can be read at any moment.
+Each attempt writes under a name of its own, and removes what earlier ones have left.
+"""
+
+import base64
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from oslo_config import cfg
+
+from glance_mini.content.disks import Disk, Disks, DiskSource, OpenedDisk, complete_disk, files_of, raw_disk
+from glance_mini.content.qcow2.complete import CompleteDisk
+from glance_mini.content.qcow2.extents import Chain
+from glance_mini.content.qcow2.rebasing import Comparison, RebasedDelta
+from glance_mini.domain.bases import DISK_KEY
+from glance_mini.domain.errors import Conflict, Gone, Invalid, LimitExceeded, NotFound, UnsafeContent
+from glance_mini.domain.image import Image, Location
+from glance_mini.domain.imports import TASK_PROPERTY, ImportRequest
+from glance_mini.domain.job import COALESCE, CONVERT, REBASE, Job
+from glance_mini.domain.transfer import StoredData
+from glance_mini.imports.copying import Copied, Copier
+from glance_mini.imports.methods import Source
+from glance_mini.imports.plan import Plan
+from glance_mini.imports.plugins.base import Formats
+from glance_mini.layers.location.deltas import IncrementalRules, hashes_job, linked
+from glance_mini.layers.services import Services
+from glance_mini.layers.stack import Stack
+from glance_mini.operations.bases import GetDiskIndex, LoadChain, ReplaceData
+from glance_mini.operations.records import EndImport, LoadImage
+from glance_mini.workers.base import Control, JobFailed, JobType, context_of
+
+LOG = logging.getLogger(__name__)
+
+FINAL = (Conflict, Invalid, UnsafeContent, LimitExceeded)
+"""Errors that another attempt would meet again."""
+
+
+@dataclass(frozen=True)
+class NewData:
+    """What a job stores in place of the data of an image: ``disk``, in ``disk_format``.
+
+    ``bases`` are what it is a delta to, none if it is whole. ``keeps_clusters`` as for ``ReplaceData``. ``disk_id`` is
+    the id of the complete disk if that stays, byte for byte.
+    """
+
+    disk: OpenedDisk
+    disk_format: str
+    bases: tuple[Image, ...] = ()
+    keeps_clusters: int | None = None
+    disk_id: object = None
+
+
+class ReplacementJob(JobType):
+    """What the kinds have in common; each has ``prepare``."""
+
+    def __init__(self, stack: Stack, disks: Disks, copier: Copier, rules: IncrementalRules) -> None:
+        self._stack = stack
+        self._disks = disks
+        self._copier = copier
+        self._rules = rules
+
+    @classmethod
+    def from_config(cls, conf: cfg.ConfigOpts, services: Services, stack: Stack) -> Self:
+        copier = Copier.from_config(conf, services.stores, services.buffers)
+        disks = Disks(services.stores, services.metrics)
+        return cls(stack, disks, copier, IncrementalRules.from_config(conf))
+
+    def prepare(self, job: Job, chain: tuple[Image, ...], control: Control) -> NewData:
+        """Return the new data of the first image of ``chain``; raises JobFailed and what a store raises."""
+        raise NotImplementedError
+
+    def run(self, job: Job, control: Control) -> Mapping[str, object]:
+        try:
+            return self._run(job, control)
+        except FINAL as error:
+            raise JobFailed(reason=str(error)) from error
+
+    def give_up(self, job: Job, reason: str) -> None:
+        """Remove what was written and unlock the image, which keeps its data."""
+        try:
+            image = self._load(job)
+            self._discard(job, image)
+            if image.properties.get(TASK_PROPERTY) == job.id:
+                self._stack.call(context_of(job), EndImport(job, {TASK_PROPERTY: None}))
+        except (Gone, NotFound):
+            LOG.info("Image %s was deleted while its data was replaced.", job.image_id)
+
+    def _run(self, job: Job, control: Control) -> Mapping[str, object]:
+        image = self._load(job)
+        self._discard(job, image)
+        if image.properties.get(TASK_PROPERTY) != job.id:
+            if not self._has_own_data(job, image):
+                raise JobFailed(reason="The image was changed by something else.")
+            # An earlier attempt died between its record and its end.
+            return {"image_id": image.id}
+        chain = self._stack.call(context_of(job), LoadChain(image.id))
+        new = self.prepare(job, chain, control)
+        data = self._store(job, image, new, control)
+        control.check()
+        jobs = (hashes_job(context_of(job), image.id),) if new.bases else ()
+        self._stack.call(context_of(job), ReplaceData(job, data, new.keeps_clusters, jobs))
+        return {"image_id": image.id}
+
+    def _store(self, job: Job, image: Image, new: NewData, control: Control) -> StoredData:
+        """Write the new data under the name of this attempt, and return it with its link."""
+        size = new.disk.disk.size
+        chunks = DiskSource(self._disks.stores, lambda: new.disk).open(0, size, False)
+        source = Source(chunks, size, attributes=Formats(disk_format=new.disk_format))
+        copier, plan = self._copier.for_project(image.owner), self._plan(job)
+        copied = copier.copy(source, image, plan.name, job.stores, {}, 0, control)
+        try:
+            data = self._stored_data(job, image, new, copied)
+            return linked(data, new.bases, self._disks, self._rules) if new.bases else data
+        except BaseException:
+            copier.discard([plan.name], job.stores)
+            raise
+
+    def _stored_data(self, job: Job, image: Image, new: NewData, copied: Copied) -> StoredData:
+        (store,) = job.stores
+        stored = copied.stored[store]
+        values = self._copier.hashes.values(copied.digests)
+        is_comparable = new.disk_id is not None and image.os_hash_algo == values["os_hash_algo"]
+        if is_comparable and image.os_hash_value != values["os_hash_value"]:
+            raise JobFailed(reason="What was read is not the complete disk that the image had before.")
+        named = {"store": store} if self._disks.stores.multi else {}
+        own = {} if new.disk_id is None else {DISK_KEY: new.disk_id}
+        return StoredData(
+            location=Location(stored.location, {**stored.metadata, **named, **own}),
+            size=copied.size,
+            virtual_size=copied.virtual_size,
+            disk_format=new.disk_format,
+            **values,
+        )
+
+    def _load(self, job: Job) -> Image:
+        return self._stack.call(context_of(job), LoadImage(str(job.image_id)))
+
+    def _plan(self, job: Job) -> Plan:
+        return Plan(job, ImportRequest({"name": job.kind}), job.stores)
+
+    def _has_own_data(self, job: Job, image: Image) -> bool:
+        return any(name in location.url for name in self._plan(job).names for location in image.locations)
+
+    def _discard(self, job: Job, image: Image) -> None:
+        """Remove what earlier attempts have left, but not the data that one of them has recorded."""
+        names = [
+            name for name in self._plan(job).names if not any(name in location.url for location in image.locations)
+        ]
+        self._copier.for_project(image.owner).discard(names, job.stores)
+
+
+class CoalesceJob(ReplacementJob):
+    """Stores the complete disk of an incremental image in place of its delta."""
+
+    kind = COALESCE
+
+    def prepare(self, job: Job, chain: tuple[Image, ...], control: Control) -> NewData:
+        image = chain[0]
+        if image.base is None:
+            raise JobFailed(reason="The image is whole already.")
+        index = self._stack.call(context_of(job), GetDiskIndex(image.id))
+        opened = complete_disk(self._disks, chain, index)
+        clusters = 1 << self._disks.chain(chain).cluster_bits
+        return NewData(opened, "qcow2", keeps_clusters=clusters, disk_id=image.locations[0].metadata.get(DISK_KEY))
+
+
+class RebaseJob(ReplacementJob):
+    """Stores what differs from another image in place of the data of an image."""
+
+    kind = REBASE
+
+    def prepare(self, job: Job, chain: tuple[Image, ...], control: Control) -> NewData:
+        bases = self._stack.call(context_of(job), LoadChain(str(job.input["base"])))
+        if bases[0].status != "active":
+            raise JobFailed(reason=f"Image {bases[0].id} is {bases[0].status}; a base must be active.")
+        if any(base.id == chain[0].id for base in bases):
+            raise JobFailed(reason=f"Image {bases[0].id} is itself based on image {chain[0].id}.")
+        old, new = self._disks.chain(chain), self._disks.chain(bases)
+        if old.size < new.size:
+            raise JobFailed(reason=f"The disk has {old.size} bytes and that of the new base has {new.size}.")
+        comparison = self._compare(job, old, new, files_of((*chain, *bases)), control)
+        disk: Disk = RebasedDelta(comparison)
+        return NewData(OpenedDisk(disk, None, None), "qcow2", bases)
+
+    def _compare(self, job: Job, old: Chain, new: Chain, files: object, control: Control) -> Comparison:
+        """Return the finished comparison; it goes on where an earlier attempt has compared the same files."""
+        known = job.checkpoint
+        begun = base64.b64decode(str(known["comparison"])) if known.get("files") == files else None
+        comparison = Comparison(old, new, begun)
+        while not comparison.is_done:
+            control.check()
+            done = comparison.step()
+            state = base64.b64encode(comparison.checkpoint()).decode()
+            percent = done * 100 // max(old.size, 1)
+            control.checkpoint({"files": files, "comparison": state}, f"Compared {percent} %")
+        return comparison
+
+
+class ConvertJob(ReplacementJob):
+    """Stores the disk of an image in another format."""
+
+    kind = CONVERT
+
+    def prepare(self, job: Job, chain: tuple[Image, ...], control: Control) -> NewData:
+        image, wanted = chain[0], str(job.input["disk_format"])
+        if image.base is not None:
+            raise JobFailed(reason="The image is based on another one.")
+        if wanted == "raw":
+            return NewData(raw_disk(self._disks, chain), wanted)
+        disk: Disk = CompleteDisk(self._disks.chain(chain))
+        return NewData(OpenedDisk(disk, None, None), wanted)

@@ -1,0 +1,104 @@
+"""Begins the jobs that give an active image other data with the same disk (api-incremental-jobs)."""
+
+from glance_mini.content.disks import DISK_FORMATS
+from glance_mini.domain.context import Context
+from glance_mini.domain.errors import ChainConflict, Conflict, Invalid, StatusConflict
+from glance_mini.domain.image import Image
+from glance_mini.domain.imports import TASK_PROPERTY
+from glance_mini.domain.job import COALESCE, CONVERT, REBASE, new_job
+from glance_mini.domain.quota import NO_LIMITS, Limits
+from glance_mini.layers.location.imports import ImportRules
+from glance_mini.operations.disks import ConvertImage, RebaseImage
+from glance_mini.operations.records import BeginImport
+from glance_mini_store.errors import StoreError
+from glance_mini_store.stores import Stores
+
+
+def begin_coalescing(
+    context: Context, image: Image, stores: Stores, rules: ImportRules, limits: Limits = NO_LIMITS
+) -> BeginImport:
+    """Return the call that begins to coalesce ``image``; raises Conflict."""
+    if image.base is None:
+        raise Conflict(reason=f"Image {image.id} is whole; there is nothing to coalesce.")
+    return _begin(context, image, COALESCE, {}, stores, rules, limits)
+
+
+def begin_rebasing(
+    context: Context, op: RebaseImage, dependents: tuple[str, ...], stores: Stores, rules: ImportRules
+) -> BeginImport:
+    """Return the call that begins to rebase the image, on which no image may be based; raises Conflict, Invalid."""
+    image, base = op.target, op.base_image
+    if base is None:
+        raise Invalid(reason=f"You have no image {op.base_id} that could be a base.")
+    if base.id == image.id:
+        raise Invalid(reason="An image cannot be its own base.")
+    for each in (image, base):
+        _check_disk(each)
+    if image.disk_format != "qcow2":
+        raise Conflict(reason=f"Image {image.id} is {image.disk_format}; only a qcow2 can be stored as a delta.")
+    _check_free(image, dependents)
+    return _begin(context, image, REBASE, {"base": base.id}, stores, rules, op.limits)
+
+
+def begin_converting(
+    context: Context, op: ConvertImage, dependents: tuple[str, ...], stores: Stores, rules: ImportRules
+) -> BeginImport:
+    """Return the call that begins to convert the image, on which no image may be based; raises Conflict, Invalid."""
+    image = op.target
+    if op.disk_format not in DISK_FORMATS:
+        raise Invalid(reason=f"An image can be converted to {' and '.join(DISK_FORMATS)} only.")
+    if image.base is not None:
+        raise Conflict(reason=f"Image {image.id} is based on another image; coalesce it first.")
+    _check_disk(image)
+    if image.disk_format == op.disk_format:
+        raise Conflict(reason=f"Image {image.id} is {op.disk_format} already.")
+    _check_free(image, dependents)
+    return _begin(context, image, CONVERT, {"disk_format": op.disk_format}, stores, rules, op.limits)
+
+
+def _check_disk(image: Image) -> None:
+    if image.status != "active":
+        raise StatusConflict(id=image.id, status=image.status, wanted="active")
+    if image.disk_format not in DISK_FORMATS or image.container_format != "bare":
+        raise Conflict(reason=f"Image {image.id} is not a disk in the format {' or '.join(DISK_FORMATS)}.")
+
+
+def _check_free(image: Image, dependents: tuple[str, ...]) -> None:
+    if dependents:
+        reason = f"Image {image.id} is the base of other images, whose complete disks would change."
+        raise ChainConflict(reason=reason, dependents=list(dependents), shown="")
+
+
+def _begin(
+    context: Context,
+    image: Image,
+    kind: str,
+    values: dict[str, object],
+    stores: Stores,
+    rules: ImportRules,
+    limits: Limits,
+) -> BeginImport:
+    if image.status != "active":
+        raise StatusConflict(id=image.id, status=image.status, wanted="active")
+    store = _store_of(image, stores)
+    job = new_job(
+        context,
+        kind,
+        {"image_id": image.id, **values},
+        image_id=image.id,
+        stores=(store,),
+        priority=rules.priority(kind),
+    )
+    return BeginImport(job, "active", "active", {TASK_PROPERTY: job.id}, limits, rules.keep_jobs)
+
+
+def _store_of(image: Image, stores: Stores) -> str:
+    """Return the store for the new data: the first of the image's own that can be written, else the default."""
+    for location in stores.order(image.locations):
+        try:
+            store = stores.for_location(location.url, location.store)
+        except StoreError:
+            continue
+        if not store.read_only:
+            return store.id
+    return stores.default.id

@@ -1,0 +1,52 @@
+"""Operations that give an active image other data with the same disk. Jobs do the work (api-incremental-jobs)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from glance_mini.domain.image import Image
+from glance_mini.domain.job import Job
+from glance_mini.domain.quota import NO_LIMITS, Limits
+from glance_mini.operations.base import ImageOperation, Operation
+
+
+@dataclass(frozen=True)
+class CoalesceImage(ImageOperation[Job]):
+    """Begin to store the complete disk of an incremental image in place of its delta, and return the job.
+
+    Raises Conflict if the image is whole, is not active, or if another job works on it; LimitExceeded.
+    """
+
+    name: ClassVar[str] = "coalesce_image"
+    for_owner: ClassVar[bool] = True
+    limits: Limits = NO_LIMITS
+
+
+@dataclass(frozen=True)
+class RebaseImage(ImageOperation[Job]):
+    """Begin to store what differs from the image ``base_id`` in place of the data of an image, and return the job.
+
+    ``base_image`` is set by the layers: that image, None if it does not exist or if the caller may not read it. Raises
+    Invalid, Conflict, ChainConflict, LimitExceeded.
+    """
+
+    name: ClassVar[str] = "rebase_image"
+    for_owner: ClassVar[bool] = True
+    base_id: str = ""
+    base_image: Image | None = None
+    limits: Limits = NO_LIMITS
+
+
+@dataclass(frozen=True)
+class ConvertImage(ImageOperation[Job]):
+    """Begin to store the disk of an image in another format, qcow2 or raw, and return the job.
+
+    Raises Invalid, Conflict if the image is incremental, ChainConflict if other images are based on it, LimitExceeded.
+    """
+
+    name: ClassVar[str] = "convert_image"
+    for_owner: ClassVar[bool] = True
+    disk_format: str = ""
+    limits: Limits = NO_LIMITS
+
+
+OPERATIONS: tuple[type[Operation[object]], ...] = (CoalesceImage, RebaseImage, ConvertImage)

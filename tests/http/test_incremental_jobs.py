@@ -1,0 +1,292 @@
+"""Jobs that give an image other data with the same disk: coalesce, rebase, convert (api-incremental-jobs)."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from glance_mini.domain.clock import utcnow
+from glance_mini.domain.job import COALESCE, CONVERT, REBASE, Job
+from glance_mini.maintenance.removal import remove_data
+from glance_mini.operations.data import DownloadData
+from glance_mini.operations.jobs import CancelJob
+from glance_mini.operations.records import TakeDueRemovals
+from glance_mini.workers.base import Control, JobType
+from tests.http.incremental import MIB, IncrementalTest
+from tests.http.working import Watched
+
+
+class Dying(JobType):
+    """Runs jobs of another type, and dies without a word at their check number ``at``; later runs go on."""
+
+    def __init__(self, job_type: JobType, at: int) -> None:
+        self._watched = Watched(job_type, self._look)
+        self._job_type = job_type
+        self._left = at
+
+    def _look(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise SystemExit("killed")
+
+    def run(self, job: Job, control: Control) -> Mapping[str, object]:
+        return self._watched.run(job, control)
+
+    def give_up(self, job: Job, reason: str) -> None:
+        self._job_type.give_up(job, reason)
+
+
+class JobsTest(IncrementalTest):
+    def request(self, image_id: str, action: str, body: Any = None, caller: str = "member") -> dict[str, Any]:
+        """Return the task of a job that was accepted."""
+        answer = self.act(image_id, action, body, caller)
+        self.assertEqual(202, answer.status_int, answer.text)
+        task: dict[str, Any] = answer.json
+        return task
+
+    def last_task(self, image_id: str) -> dict[str, Any]:
+        """Return the youngest task of an image."""
+        return self.tasks(image_id)[-1]
+
+    def remove_replaced(self) -> None:
+        """Delete from the stores what no image has any more, as the reaper does after a while."""
+        services = self.service.services
+        due = services.data.run(TakeDueRemovals(timedelta(hours=1)), utcnow() + timedelta(hours=1))
+        for removal in due:
+            remove_data(services.stores, None, removal, services.data.run)
+
+
+class TestCoalescing(JobsTest):
+    def test_complete_disk_takes_the_place_of_the_delta(self) -> None:
+        base, top = self.chain()
+        self.work()
+        before, whole = self.show(top), self.file(top).body
+        task = self.request(top, "coalesce")
+        self.assertEqual((COALESCE, "pending", top), (task["type"], task["status"], task["image_id"]))
+        self.work()
+        after = self.show(top)
+        self.assertEqual("success", self.last_task(top)["status"])
+        for name in ("size", "checksum", "os_hash_value", "virtual_size", "disk_format", "status"):
+            self.assertEqual(before[name], after[name])
+        self.assertTrue({"os_base_image", "os_glance_import_task"}.isdisjoint(after))
+        self.assertEqual(whole, self.file(top).body)
+        self.remove_replaced()
+        self.assertEqual(204, self.send("DELETE", f"/v2/images/{base}").status_int)
+        self.assertEqual(whole, self.file(top).body)
+        self.assertEqual([1], self.kept("fast"))
+        self.assertEqual(self.disks.guest(self.top_file), self.disks.guest_of(whole))
+
+    def test_hashes_come_with_the_job_where_they_were_not_known(self) -> None:
+        _, top = self.chain()
+        self.request(top, "coalesce")
+        self.work()
+        self.assertEqual(self.file(top).headers["Content-MD5"], self.show(top)["checksum"])
+
+    def test_images_above_stay_the_same(self) -> None:
+        _, top = self.chain()
+        third = self.upload(self.disks.make("third", (0x55, 0, 4096), base="top"), top)
+        self.work()
+        before, whole = self.show(third), self.file(third).body
+        self.request(top, "coalesce")
+        self.work()
+        self.remove_replaced()
+        self.assertEqual("success", self.last_task(top)["status"])
+        self.assertEqual((before, whole), (self.show(third), self.file(third).body))
+
+    def test_images_above_with_smaller_clusters_forbid_it(self) -> None:
+        base = self.upload(self.base_file)
+        wide = self.disks.make("wide", (0x55, 0, 4096), base="base", cluster_size="1M")
+        middle = self.upload(wide, base)
+        top = self.upload(self.disks.make("narrow", (0x66, 0, 4096), base="wide", cluster_size="64k"), middle)
+        whole = self.file(top).body
+        self.request(middle, "coalesce")
+        self.work()
+        task = self.last_task(middle)
+        self.assertEqual(("failure", base), (task["status"], self.show(middle)["os_base_image"]))
+        self.assertIn("complete disks would change", task["message"])
+        self.assertNotIn("os_glance_import_task", self.show(middle))
+        self.assertEqual((whole, [3]), (self.file(top).body, self.kept("fast")))
+
+    def test_reader_who_began_before_gets_the_right_bytes(self) -> None:
+        _, top = self.chain()
+        whole = self.file(top).body
+        stack, context = self.service.stack, self.service.context("member")
+        readers = [stack.call(context, DownloadData(top)) for _ in range(2)]
+        assert readers[0] is not None and readers[1] is not None
+        begun = next(readers[0].chunks)
+        self.request(top, "coalesce")
+        self.work()
+        self.remove_replaced()
+        self.assertEqual(whole, bytes(begun) + b"".join(map(bytes, readers[0].chunks)))
+        self.assertEqual(whole, b"".join(map(bytes, readers[1].chunks)))
+
+    def test_killed_at_any_moment_it_goes_on_and_the_image_is_readable(self) -> None:
+        _, top = self.chain()
+        whole = self.file(top).body
+        for moment in range(1, 12):
+            image = self.upload(self.top_file, self.show(top)["os_base_image"])
+            self.work()
+            self.request(image, "coalesce")
+            dying = Dying(self.job_types[COALESCE], moment)
+            worker = self.worker(**{COALESCE: dying})
+            try:
+                while worker.run_one():
+                    pass
+                killed = False
+            except SystemExit:
+                killed = True
+            self.assertEqual(whole, self.file(image).body)
+            self.passed += timedelta(minutes=5)
+            self.work()
+            shown = self.show(image)
+            self.assertNotIn("os_base_image", shown)
+            self.assertNotIn("os_glance_import_task", shown)
+            self.assertEqual(whole, self.file(image).body)
+            self.send("DELETE", f"/v2/images/{image}")
+            self.remove_replaced()
+            self.assertEqual([2], self.kept("fast"), moment)
+            if not killed:
+                return
+        self.assertGreater(moment, 3)
+
+    def test_cancelled_it_leaves_the_delta(self) -> None:
+        base, top = self.chain()
+        self.work()
+        task = self.request(top, "coalesce")
+        self.service.services.data.run(CancelJob(task["id"]))
+        self.work()
+        image = self.show(top)
+        self.assertEqual((base, None), (image["os_base_image"], image.get("os_glance_import_task")))
+        self.assertEqual([2], self.kept("fast"))
+
+    def test_deleted_image_leaves_nothing(self) -> None:
+        _, top = self.chain()
+        self.request(top, "coalesce")
+        self.assertEqual(204, self.send("DELETE", f"/v2/images/{top}").status_int)
+        self.work()
+        self.assertEqual([1], self.kept("fast"))
+
+    def test_refusals(self) -> None:
+        base, top = self.chain()
+        self.assertEqual(409, self.act(base, "coalesce").status_int)
+        self.assertEqual(
+            [403, 404], [self.act(top, "coalesce", caller=each).status_int for each in ("reader", "other")]
+        )
+        self.request(top, "coalesce")
+        self.assertEqual(409, self.act(top, "coalesce").status_int)
+        self.assertEqual(409, self.act(self.create(), "coalesce").status_int)
+
+
+class TestAutomaticCoalescing(JobsTest):
+    options = {"incremental": {"coalesce_depth": 1}}
+
+    def test_deep_chain_is_coalesced(self) -> None:
+        base, top = self.chain()
+        third = self.upload(self.disks.make("third", (0x55, 0, 4096), base="top"), top)
+        whole = self.file(third).body
+        self.work()
+        self.assertEqual(base, self.show(top)["os_base_image"])
+        self.assertNotIn("os_base_image", self.show(third))
+        self.assertEqual(whole, self.file(third).body)
+
+
+class TestQuota(JobsTest):
+    options = {"DEFAULT": {"user_storage_quota": "3MB"}}
+
+    def test_complete_disk_that_has_no_room_is_not_stored(self) -> None:
+        base, top = self.chain()
+        self.request(top, "coalesce")
+        self.work()
+        self.assertEqual((base, "failure"), (self.show(top)["os_base_image"], self.last_task(top)["status"]))
+        self.assertEqual([2], self.kept("fast"))
+
+
+class TestConverting(JobsTest):
+    def test_disk_is_stored_in_another_format_and_back(self) -> None:
+        image = self.upload(self.base_file)
+        guest = self.disks.guest(self.base_file)
+        task = self.request(image, "convert", {"disk_format": "raw"})
+        self.assertEqual(CONVERT, task["type"])
+        self.work()
+        shown = self.show(image)
+        self.assertEqual(("raw", 8 * MIB, 8 * MIB), tuple(shown[n] for n in ("disk_format", "size", "virtual_size")))
+        self.assertEqual(guest, self.file(image).body)
+        self.assertEqual(self.file(image).headers["Content-MD5"], shown["checksum"])
+        self.request(image, "convert", {"disk_format": "qcow2"})
+        self.work()
+        self.assertEqual("qcow2", self.show(image)["disk_format"])
+        self.assertEqual(guest, self.disks.guest_of(self.file(image).body))
+        self.remove_replaced()
+        self.assertEqual([1], self.kept("fast"))
+
+    def test_refusals(self) -> None:
+        base, top = self.chain()
+        raw = {"disk_format": "raw"}
+        self.assertEqual(409, self.act(top, "convert", raw).status_int)
+        answer = self.act(base, "convert", raw)
+        self.assertEqual((409, True), (answer.status_int, top in answer.text))
+        other = self.upload(self.base_file)
+        for body, status in (({"disk_format": "vmdk"}, 400), ({}, 400), ({"disk_format": "qcow2"}, 409)):
+            self.assertEqual(status, self.act(other, "convert", body).status_int)
+        self.assertEqual(403, self.act(other, "convert", raw, "reader").status_int)
+
+
+class TestRebasing(JobsTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.base, self.top = self.chain()
+        newer = self.disks.make("newer", (0x11, 0, MIB), (0x33, 3 * MIB + 65536, 65536), (0x77, 5 * MIB, 65536))
+        self.newer_file, self.newer = newer, self.upload(newer)
+
+    def test_image_keeps_its_disk_on_another_base(self) -> None:
+        guest = self.disks.guest(self.top_file)
+        task = self.request(self.top, "rebase", {"base": self.newer})
+        self.assertEqual(REBASE, task["type"])
+        self.work()
+        self.assertEqual("success", self.last_task(self.top)["status"], self.last_task(self.top)["message"])
+        shown = self.show(self.top)
+        self.assertEqual(self.newer, shown["os_base_image"])
+        self.assertEqual(guest, self.disks.guest_of(self.file(self.top).body))
+        self.assertEqual(guest, self.file(self.top, "?format=raw").body)
+        self.assertIsNotNone(shown["checksum"])
+        self.assertEqual(204, self.send("DELETE", f"/v2/images/{self.base}").status_int)
+
+    def test_whole_image_becomes_a_delta(self) -> None:
+        image = self.upload(self.base_file)
+        guest = self.disks.guest(self.base_file)
+        self.request(image, "rebase", {"base": self.newer})
+        self.work()
+        self.assertEqual(self.newer, self.show(image)["os_base_image"])
+        self.assertEqual(guest, self.disks.guest_of(self.file(image).body))
+        self.assertLess(len(self.file(image, "?delta=true").body), self.base_file.stat().st_size)
+
+    def test_killed_at_any_moment_it_goes_on_and_the_image_is_readable(self) -> None:
+        guest = self.disks.guest(self.top_file)
+        for moment in range(1, 11):
+            target = (self.newer, self.base)[(moment + 1) % 2]
+            self.request(self.top, "rebase", {"base": target})
+            worker = self.worker(**{REBASE: Dying(self.job_types[REBASE], moment)})
+            try:
+                while worker.run_one():
+                    pass
+            except SystemExit:
+                pass
+            self.assertEqual(guest, self.file(self.top, "?format=raw").body)
+            self.passed += timedelta(minutes=5)
+            self.work()
+            self.assertEqual(target, self.show(self.top)["os_base_image"])
+            self.assertEqual(guest, self.disks.guest_of(self.file(self.top).body))
+            self.remove_replaced()
+            self.assertEqual([3], self.kept("fast"), moment)
+
+    def test_refusals(self) -> None:
+        hidden = self.upload(self.base_file, caller="other", visibility="private")
+        for body, status in (
+            ({}, 400),
+            ({"base": hidden}, 400),
+            ({"base": self.top}, 400),
+            ({"base": self.create()}, 409),
+        ):
+            self.assertEqual(status, self.act(self.top, "rebase", body).status_int)
+        answer = self.act(self.base, "rebase", {"base": self.newer})
+        self.assertEqual((409, True), (answer.status_int, self.top in answer.text))
+        self.assertEqual(403, self.act(self.top, "rebase", {"base": self.newer}, "reader").status_int)

@@ -12,6 +12,7 @@ from benchmarks import (
     attack,
     backends,
     cache,
+    chain,
     claims,
     crowd,
     imports,
@@ -73,6 +74,10 @@ def main() -> None:
     thin = commands.add_parser("sparse", help="an image of which a tenth is data, on a file store and in Ceph")
     thin.add_argument("--gib", type=int, default=10)
     thin.add_argument("--folder", default=tempfile.gettempdir(), help="a folder for the file store")
+    chained = commands.add_parser("chain", help="the complete disk of three incremental images against a plain one")
+    chained.add_argument("--mib", type=int, default=1024)
+    chained.add_argument("--rounds", type=int, default=5)
+    chained.add_argument("--memory", help="a folder in memory for the files, such as /dev/shm")
     stores = commands.add_parser("stores", help="imports to a file, an S3 and an rbd store at once and alone")
     stores.add_argument("--mib", type=int, default=1024)
     stores.add_argument("--rounds", type=int, default=3)
@@ -105,6 +110,17 @@ def run_ranges(arguments: argparse.Namespace) -> None:
     """Print seconds by the number of ranges at once."""
     for line in ranges.run(arguments.mib, arguments.rounds):
         print(line, flush=True)
+
+
+def run_chain(arguments: argparse.Namespace) -> None:
+    """Print times of downloads and of the work on the files."""
+    with (
+        tempfile.TemporaryDirectory(dir=arguments.memory) as folder,
+        database(arguments.server) as connection,
+        service(connection, arguments.workers) as running,
+    ):
+        for line in chain.run(running, Path(folder), arguments.mib, arguments.rounds):
+            print(line, flush=True)
 
 
 def run_sparse(arguments: argparse.Namespace) -> None:

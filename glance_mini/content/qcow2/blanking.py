@@ -5,14 +5,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from glance_mini.content.qcow2.errors import Damaged
-from glance_mini.content.qcow2.header import HEADER_BYTES, Header, is_qcow2, parse_header
+from glance_mini.content.qcow2.header import BACKING_FORMAT, HEADER_BYTES, Header, is_qcow2, parse_header
 from glance_mini_store.lanes import Chunk
 
 _NAME = slice(8, 20)
 """Where a header says where the name lies and how long it is."""
 
 _EXTENSION = struct.Struct(">II")
-_BACKING_FORMAT = 0xE2792ACA
 _LONGEST_FORMAT = 1023
 
 
@@ -95,7 +94,7 @@ def _blank_format(head: bytearray, start: int, end: int) -> str:
             break
         if following > end:
             raise Damaged(reason="an extension of its header overlaps the name of its backing file")
-        if kind == _BACKING_FORMAT:
+        if kind == BACKING_FORMAT:
             found = bytes(head[position + _EXTENSION.size :][: min(length, _LONGEST_FORMAT)]).decode(errors="replace")
             head[position:end] = head[following:end] + bytes(following - position)
         else:

@@ -92,15 +92,19 @@ class ChangedClusters:
 class DeltaDisk:
     """A qcow2 of the clusters ``changed`` of the disk of ``chain``; all others are those of the disk below.
 
-    Clusters have ``1 << bits`` bytes. ``name`` is what the file calls its backing file; without one it names none. The
-    layout is that of a complete disk and always the same, so a transfer may go on at any offset.
+    Clusters have ``1 << bits`` bytes. ``name`` is what the file calls its backing file, and ``name_format`` the format
+    of that; without a name it names none. The layout is that of a complete disk and always the same, so a transfer may
+    go on at any offset.
     """
 
-    def __init__(self, chain: Chain, changed: ChangedClusters, bits: int, name: bytes = b"") -> None:
+    def __init__(
+        self, chain: Chain, changed: ChangedClusters, bits: int, name: bytes = b"", name_format: bytes = b""
+    ) -> None:
         self._chain = chain
         self._changed = changed
         self._bits = bits
         self._name = name
+        self._name_format = name_format
 
     @property
     def size(self) -> int:
@@ -144,4 +148,4 @@ class DeltaDisk:
     def _layout(self) -> Layout:
         window = min(max(window_bits(self._chain), self._bits), table_bits(self._bits))
         index = count_clusters(self, self._chain.size, self._bits, window, table_bits(self._bits))
-        return Layout(self, index, self._chain.size, self._bits, self._name)
+        return Layout(self, index, self._chain.size, self._bits, self._name, self._name_format)

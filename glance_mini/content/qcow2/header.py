@@ -11,6 +11,9 @@ HEADER_BYTES = 112
 
 MAGIC = b"QFI\xfb"
 
+BACKING_FORMAT = 0xE2792ACA
+"""The kind of the header extension that names the format of the backing file."""
+
 _VERSION_2 = struct.Struct(">4sIQIIQIIQQIIQ")
 _VERSION_3 = struct.Struct(">QQQII")
 _SIZES = {2: _VERSION_2.size, 3: _VERSION_2.size + _VERSION_3.size}

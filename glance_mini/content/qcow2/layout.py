@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from glance_mini.content.qcow2.errors import Unsupported
-from glance_mini.content.qcow2.header import MAGIC
+from glance_mini.content.qcow2.header import BACKING_FORMAT, MAGIC
 from glance_mini.content.qcow2.index import Index
 from glance_mini.content.qcow2.pieces import Literal, Piece, Zeros, filled, joined_pieces
 from glance_mini.content.qcow2.spans import Clusters, Span
@@ -20,9 +20,6 @@ from glance_mini.content.qcow2.tables import packed_numbers
 _COPIED = 1 << 63
 _ZERO = 1
 _HEADER_BYTES = 104
-_NAME_OFFSET = _HEADER_BYTES + 8
-"""Behind the header and the mark of the end of its extensions, of which there are none."""
-
 _REFCOUNT_ORDER = 4
 _LARGEST_REFCOUNT_TABLE = 8 * 1024 * 1024
 
@@ -33,15 +30,19 @@ _ENTRIES = 8192
 class Layout:
     """The file made of ``clusters`` of a disk of ``size`` bytes, with clusters of ``1 << bits`` bytes.
 
-    ``index`` counts the same clusters. The file calls its backing file ``name`` (at most 256 bytes). Raises Unsupported
-    if the file would need larger tables than programs read.
+    ``index`` counts the same clusters. The file calls its backing file ``name``, which must fit into a cluster behind
+    the header, and the format of that ``name_format``. Raises Unsupported if the file would need larger tables than
+    programs read.
     """
 
-    def __init__(self, clusters: Clusters, index: Index, size: int, bits: int, name: bytes = b"") -> None:
+    def __init__(
+        self, clusters: Clusters, index: Index, size: int, bits: int, name: bytes = b"", name_format: bytes = b""
+    ) -> None:
         self._clusters = clusters
         self._index = index
         self._disk = -(-size // 512) * 512
         self._name = name
+        self._extensions = _extension(BACKING_FORMAT, name_format) + bytes(8)
         self._bits = bits
         self._cluster = cluster = 1 << bits
         self._disk_end = -(-size >> bits) << bits
@@ -76,10 +77,11 @@ class Layout:
 
     def _header(self, low: int, high: int) -> Iterator[Piece]:
         name = self._name
-        header = struct.pack(">4sIQIIQ", MAGIC, 3, _NAME_OFFSET if name else 0, len(name), self._bits, self._disk)
+        offset = _HEADER_BYTES + len(self._extensions) if name else 0
+        header = struct.pack(">4sIQIIQ", MAGIC, 3, offset, len(name), self._bits, self._disk)
         header += struct.pack(">IIQQIIQ", 0, self._l1_entries, self._l1_offset, self._cluster, self._table, 0, 0)
         header += struct.pack(">QQQII", 0, 0, 0, _REFCOUNT_ORDER, _HEADER_BYTES)
-        header += bytes(_NAME_OFFSET - _HEADER_BYTES) + name
+        header += self._extensions + name
         yield from _part(header, low, high)
 
     def _refcount_table(self, low: int, high: int) -> Iterator[Piece]:
@@ -155,6 +157,11 @@ class Layout:
     def _span(self, span: Span, low: int, high: int) -> Iterator[Piece]:
         start = span.first << self._bits
         return filled(span.runs, start + low, start + high)
+
+
+def _extension(kind: int, data: bytes) -> bytes:
+    """Return a header extension with ``data``; nothing without any."""
+    return struct.pack(">II", kind, len(data)) + data.ljust(-(-len(data) // 8) * 8, b"\0") if data else b""
 
 
 def table_bits(cluster_bits: int) -> int:

@@ -15,12 +15,12 @@ _NAME = b"base"
 """What the delta calls its backing file. The service takes a qcow2 that names one for a delta, and blanks the name."""
 
 
-class BaseHashes(Protocol):
-    """The hashes of a base, as ``hash_blocks`` makes them: what is missing reads as zeros."""
+class DiskHashes(Protocol):
+    """The hashes of a disk, as ``hash_blocks`` makes them: what is missing reads as zeros."""
 
     @property
     def size(self) -> int:
-        """The bytes of the base's disk."""
+        """The bytes of the disk."""
 
     def blocks(self) -> Iterator[tuple[int, bytes]]:
         """Yield (number, SHA-256) of the blocks of 1 MiB, in order."""
@@ -29,23 +29,56 @@ class BaseHashes(Protocol):
         """Return the SHA-256 of the parts of 64 KiB of one block, by number (block 1 begins with part 16)."""
 
 
-class Overlay(DeltaDisk):
-    """The delta of the disk of ``chain`` above the base with ``hashes``; ``find_changes`` must have run.
+class ComputedHashes:
+    """The hashes of the disk of ``chain``, computed when they are asked for."""
 
-    ``size`` is what will be sent, and ``read`` reads it.
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+
+    @property
+    def size(self) -> int:
+        """The bytes of the disk."""
+        return self._chain.size
+
+    def blocks(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the hashes of the blocks; reads the disk once."""
+        return hash_blocks(self._chain)
+
+    def parts(self, block: int) -> dict[int, bytes]:
+        """Return the hashes of the parts of one block; reads the block."""
+        first = block * _PARTS
+        return dict(hash_blocks(self._chain, first, first + _PARTS, SMALL_BLOCK))
+
+
+class Overlay(DeltaDisk):
+    """The delta of the disk of ``chain`` above ``base``; ``find_changes`` must have run.
+
+    ``disk`` are the hashes of the disk (None: they are computed). ``size`` is what the delta will have, and ``read``
+    reads it. ``name`` and ``name_format`` are what it calls its backing file and the format of that.
     """
 
-    def __init__(self, chain: Chain, hashes: BaseHashes) -> None:
-        self._hashes = hashes
+    def __init__(
+        self,
+        chain: Chain,
+        base: DiskHashes,
+        disk: DiskHashes | None = None,
+        name: bytes = _NAME,
+        name_format: bytes = b"",
+    ) -> None:
+        self._hashes = base
+        self._own = ComputedHashes(chain) if disk is None else disk
         self._found = ChangedClusters()
-        super().__init__(chain, self._found, _BITS, _NAME)
+        super().__init__(chain, self._found, _BITS, name, name_format)
 
     def find_changes(self) -> Iterator[int]:
-        """Read the disk once and compare it; yield the guest's bytes that are done. Raises Damaged."""
+        """Compare all blocks, which reads the disk once; yield the guest's bytes that are done.
+
+        Raises Damaged, and what the hashes raise.
+        """
         disk = self._chain.size
         theirs = _Ordered(self._hashes.blocks())
         done = 0
-        for number, digest in hash_blocks(self._chain):
+        for number, digest in self._own.blocks():
             self._compare_with_zeros(theirs.before(number))
             if theirs.take(number, self._zeros(number, BLOCK)) != digest or self._differs_in_length(number):
                 self._compare_parts(number)
@@ -67,9 +100,8 @@ class Overlay(DeltaDisk):
         return block * BLOCK < self._hashes.size < end
 
     def _compare_parts(self, block: int) -> None:
-        theirs = self._hashes.parts(block)
+        ours, theirs = self._own.parts(block), self._hashes.parts(block)
         first = block * _PARTS
-        ours = dict(hash_blocks(self._chain, first, first + _PARTS, SMALL_BLOCK))
         for part in range(first, min(first + _PARTS, -(-self._chain.size // SMALL_BLOCK))):
             zeros = self._zeros(part, SMALL_BLOCK)
             if ours.get(part, zeros) != theirs.get(part, zeros) or self._ends_within(part):

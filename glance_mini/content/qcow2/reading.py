@@ -22,7 +22,7 @@ _BATCH = 2 * 1024 * 1024
 _LONG = 8 * 1024 * 1024
 """A piece of this length is read as one stream, if the source has streams."""
 
-_GAP = 32 * 1024
+_GAP = 64 * 1024
 """Bytes between two pieces that are read and thrown away to save a read."""
 
 _SMALL = 16 * 1024

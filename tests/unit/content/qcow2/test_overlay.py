@@ -1,11 +1,12 @@
 """The delta that a client sends: the changed parts of a local disk above a base of which it knows hashes only."""
 
+import json
 from collections.abc import Iterator
 
 from glance_mini.content.qcow2.block_hashes import SMALL_BLOCK, hash_blocks
 from glance_mini.content.qcow2.extents import Chain
 from glance_mini.content.qcow2.header import read_header
-from glance_mini.content.qcow2.overlay import Overlay
+from glance_mini.content.qcow2.overlay import ComputedHashes, Overlay
 from tests.unit.content.qcow2.disks import KIB, MIB, WITH_QEMU, DiskCase, joined
 
 
@@ -73,6 +74,19 @@ class TestOverlay(DiskCase):
             self.push("disk.raw", "base.raw")
             (self.home / "disk.raw").write_bytes(data + bytes(3 * MIB))
             self.push("disk.raw", "base.raw")
+
+    def test_a_delta_can_be_opened_above_a_local_file_by_its_name(self) -> None:
+        data = bytearray(self.raw("base.raw", 3 * MIB))
+        data[MIB : MIB + 10] = b"0123456789"
+        (self.home / "disk.raw").write_bytes(data)
+        disk = KnownBase(self.chain("disk.raw"))
+        overlay = Overlay(self.chain("disk.raw"), ComputedHashes(self.chain("base.raw")), disk, b"base.raw", b"raw")
+        list(overlay.find_changes())
+        (self.home / "delta").write_bytes(joined(overlay.read()))
+        self.assertEqual([1], disk.asked)
+        shown = json.loads(self.qemu_img("info", "--output=json", "-f", "qcow2", "delta"))
+        self.assertEqual(("base.raw", "raw"), (shown["backing-filename"], shown["backing-filename-format"]))
+        self.same_bytes(bytes(data), self.guest("delta"))
 
     def test_the_same_disk(self) -> None:
         self.raw("base.raw", 3 * MIB + 512)

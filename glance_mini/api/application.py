@@ -13,6 +13,7 @@ from glance_mini.api.request import OPERATION_KEY, Request
 from glance_mini.api.response import Response
 from glance_mini.api.routes import Router
 from glance_mini.api.transfer_slots import LocationSlots, TransferSlots
+from glance_mini.api.v2.blocks import ImageBlocksController
 from glance_mini.api.v2.cache import CacheController
 from glance_mini.api.v2.data import ImageDataController
 from glance_mini.api.v2.images import ImageActionsController, ImagesController
@@ -65,6 +66,7 @@ class Application:
                 "image_stage": ImageStageController(conf, domain, services, slots),
                 "image_import": ImageImportController(conf, domain, services),
                 "locations": LocationsController(domain, looks),
+                "image_blocks": ImageBlocksController(conf, domain, slots),
                 "image_tasks": ImageTasksController(conf, domain),
                 "stores": StoresController(domain),
                 "tasks": TasksController(conf, domain, schemas["image"]),

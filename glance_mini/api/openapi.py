@@ -255,6 +255,26 @@ _LOCATIONS = {
     "type": "array",
     "items": {"type": "object", "properties": {"url": {"type": "string"}, "metadata": {"type": "object"}}},
 }
+_BLOCKS = {
+    "type": "object",
+    "properties": {
+        "virtual_size": {"type": "integer"},
+        "block_size": {"type": "integer"},
+        "blocks": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "offset": {"type": "integer"},
+                    "length": {"type": "integer"},
+                    "sha256": {"type": ["null", "string"]},
+                },
+            },
+        },
+        "next": {"type": "string"},
+    },
+    "required": ["virtual_size", "block_size", "blocks"],
+}
 _NEW_TASK = {
     "type": "object",
     "properties": {"type": {"type": "string", "enum": list(TASK_TYPES)}, "input": {"type": "object"}},
@@ -310,6 +330,15 @@ def _descriptions() -> dict[str, _Described]:
         "coalesce_image": _Described("Store the complete disk of an incremental image", 202, answer=task),
         "rebase_image": _Described("Store what differs from another image", 202, answer=task, body=new_base),
         "convert_image": _Described("Store an image in another format", 202, answer=task, body=new_format),
+        "list_blocks": _Described(
+            "The blocks of a disk with their hashes",
+            answer={_JSON: _BLOCKS},
+            parameters=(
+                *(_query(name, {"type": "integer", "minimum": 0}) for name in ("limit", "marker", "within")),
+                _query("since", {"type": "string"}),
+            ),
+            others=(202,),
+        ),
         "list_members": _Described("The members of an image", answer={_JSON: _ref("Members")}),
         "add_member": _Described("Share an image with a project", answer=member, body=new_member),
         "get_member": _Described("A member of an image", answer=member),

@@ -172,6 +172,7 @@ ROUTES: tuple[Route, ...] = (
             "PUT": Action("upload_data", "image_data.upload"),
         },
     ),
+    Route(f"{_IMAGE}/blocks", {"GET": _bodiless("list_blocks", "image_blocks.index")}),
     Route(f"{_IMAGE}/stage", {"PUT": Action("stage_data", "image_stage.update")}),
     Route(f"{_IMAGE}/import", {"POST": Action("import_image", "image_import.create")}),
     Route(f"{_IMAGE}/tasks", {"GET": _bodiless("list_image_tasks", "image_tasks.index")}, hides_methods=True),

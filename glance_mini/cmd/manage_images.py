@@ -1,4 +1,4 @@
-"""``glance-mini-manage images``: soft-deleted images, which can be restored (``delayed_delete``).
+"""``glance-mini-manage images``: soft-deleted images, which can be restored (``delayed_delete``), and chains.
 
 Policy rules and limits do not apply to these commands of an operator.
 """
@@ -14,16 +14,21 @@ from glance_mini.cmd.output import Record, Rows
 from glance_mini.conf.validation import validate
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.cause import Cause
+from glance_mini.domain.image import Image
+from glance_mini.operations.bases import ListDependents, LoadChain
 from glance_mini.operations.images import RestoreImage
-from glance_mini.operations.records import DeleteFromTrash, ListTrash
+from glance_mini.operations.records import DeleteFromTrash, ListTrash, LoadImage
 
 _COLUMNS = ("id", "name", "owner", "size", "restorable_until")
+_LEVEL = ("place", "id", "name", "owner", "status", "disk_format", "size", "stored_bytes")
 _EXAMPLE_ID = "0d1f8a5e-5b1c-4f0b-9c5e-2f4f3c0a7b11"
 
 
 def add_parser(commands: Subparsers) -> None:
     """Add the commands of this file."""
-    group = commands.add_parser("images", help="soft-deleted images").add_subparsers(metavar="COMMAND", required=True)
+    group = commands.add_parser("images", help="soft-deleted images, and chains").add_subparsers(
+        metavar="COMMAND", required=True
+    )
     deleted = add_command(
         group,
         "deleted",
@@ -33,6 +38,16 @@ def add_parser(commands: Subparsers) -> None:
         question=None,
     )
     deleted.add_argument("--limit", type=positive, default=1000, metavar="N", help="maximum number of images (1000)")
+    chain = add_command(
+        group,
+        "chain",
+        _chain,
+        text="show an incremental image, its bases and the images that are based on it",
+        example=f"images chain {_EXAMPLE_ID}",
+        question=None,
+    )
+    chain.add_argument("id", metavar="ID", help="the image")
+    chain.add_argument("--limit", type=positive, default=100, metavar="N", help="maximum number of images above (100)")
     restore = add_command(
         group,
         "restore",
@@ -56,6 +71,19 @@ def add_parser(commands: Subparsers) -> None:
 def _deleted(arguments: argparse.Namespace) -> Rows:
     with _data(arguments) as data:
         return Rows(_COLUMNS, [astuple(image) for image in data.run(ListTrash(arguments.limit))])
+
+
+def _chain(arguments: argparse.Namespace) -> Rows:
+    with _data(arguments) as data:
+        images = data.run(LoadChain(arguments.id))
+        above = data.run(ListDependents(arguments.id, arguments.limit))
+        rows = [_level(data.run(LoadImage(each, of_deleted=True)), "based on it") for each in above]
+        places = ("the image", *(f"base {number}" for number in range(1, len(images))))
+        return Rows(_LEVEL, [*rows, *(_level(image, place) for image, place in zip(images, places, strict=True))])
+
+
+def _level(image: Image, place: str) -> tuple[object, ...]:
+    return place, image.id, image.name, image.owner, image.status, image.disk_format, image.size, image.stored_bytes
 
 
 def _restore(arguments: argparse.Namespace) -> Record:

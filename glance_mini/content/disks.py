@@ -283,5 +283,10 @@ def raw_disk(disks: Disks, images: Sequence[Image]) -> OpenedDisk:
 def _as_store_error(error: Exception) -> Exception:
     if isinstance(error, store_errors.StoreError) and not isinstance(error, store_errors.NotFound):
         return error
+    return unreadable(error)
+
+
+def unreadable(error: Exception) -> UnreadableDisk:
+    """Return the error of a store for a file of a chain that is missing or damaged."""
     LOG.error("An incremental image cannot be read: %s", error)
     return UnreadableDisk(reason=f"the data of the image, or of an image that it is based on, is unusable: {error}")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TypeVar, cast
 
 from glance_mini.domain.bases import BASE_PROPERTY
+from glance_mini.domain.blocks import BlockPage
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import ChainConflict, Forbidden, NotFound
 from glance_mini.domain.fields import with_fields
@@ -18,7 +19,7 @@ from glance_mini.domain.member import Member
 from glance_mini.domain.metadefs import Namespace, NamespaceContent, NamespacePage
 from glance_mini.domain.query import EVERYTHING, Page, Scope
 from glance_mini.layers.base import Layer
-from glance_mini.operations import data, disks, images, imports, locations, members, metadefs, tasks
+from glance_mini.operations import blocks, data, disks, images, imports, locations, members, metadefs, tasks
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
 from glance_mini.operations.bases import LoadChain
 from glance_mini.operations.records import LoadImage
@@ -71,21 +72,21 @@ class AuthLayer(Layer):
 
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
         """Read an incremental image only for callers who may see all of its bases."""
-        if op.target.status == "deactivated" and not context.is_admin:
+        return self.below(context, replace(op, chain=self._readable(context, op.target)))
+
+    def list_blocks(self, context: Context, op: blocks.ListBlocks) -> BlockPage | None:
+        """List blocks only for those who may download them."""
+        return self.below(context, replace(op, chain=self._readable(context, op.target)))
+
+    def _readable(self, context: Context, image: Image) -> tuple[Image, ...]:
+        """Return the chain of an incremental image; raises Forbidden, NotFound if the caller may not see all of it."""
+        if image.status == "deactivated" and not context.is_admin:
             raise Forbidden(reason="The image is deactivated; its data cannot be downloaded.")
-        if op.target.base is not None:
-            op = replace(op, chain=self.below(context, LoadChain(op.image_id, _scope(context))))
-        return self.below(context, op)
+        return () if image.base is None else self.below(context, LoadChain(image.id, _scope(context)))
 
     def _with_base(self, context: Context, op: Operation[R]) -> Operation[R]:
         """Return ``op`` with the image that it names as a base, if the caller may see that (api-incremental-rules)."""
-        match op:
-            case data.UploadData():
-                wanted = op.target.properties.get(BASE_PROPERTY)
-            case disks.RebaseImage():
-                wanted = op.base_id
-            case _:
-                return op
+        wanted = _named_base(op)
         return with_fields(op, base_image=self._seen(context, wanted)) if wanted else op
 
     def _seen(self, context: Context, image_id: str, of_deleted: bool = False) -> Image | None:
@@ -160,6 +161,13 @@ class AuthLayer(Layer):
 
     def modify_metadef_namespace(self, context: Context, op: metadefs.ModifyNamespace) -> NamespaceContent:
         return self.around(context, replace(op, new=_owned(context, op.new)))
+
+
+def _named_base(op: Operation[object]) -> str | None:
+    """Return the id of the image that ``op`` names as a base, None if it names none."""
+    if isinstance(op, data.UploadData):
+        return op.target.properties.get(BASE_PROPERTY)
+    return op.base_id if isinstance(op, disks.RebaseImage) else None
 
 
 def _scope(context: Context) -> Scope:

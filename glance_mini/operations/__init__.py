@@ -6,6 +6,7 @@
 
 from glance_mini.operations import (
     bases,
+    blocks,
     cache,
     data,
     disks,
@@ -43,6 +44,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + migration.OPERATIONS
     + bases.OPERATIONS
     + disks.OPERATIONS
+    + blocks.OPERATIONS
 )
 
 DATA_CALLS = tuple(operation for operation in OPERATIONS if issubclass(operation, DataCall))

@@ -15,6 +15,7 @@ RULES = (
         DOWNLOAD,
         "Download the data of an image, from a store or from a cache.",
         ("GET", FILE),
+        ("GET", "/v2/images/{image_id}/blocks"),
     ),
     rule(
         "download_from_store",

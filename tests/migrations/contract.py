@@ -74,6 +74,7 @@ ROWS = {
     "0011": (
         "INSERT INTO image_bases (image_id, base_id, depth, size, cluster_size, disk_index)"
         f" VALUES ('{IMAGE_ID}', 'b', 1, 2, 65536, '')",
+        f"INSERT INTO block_hashes (image_id, part, hashes) VALUES ('{IMAGE_ID}', 0, '')",
     ),
 }
 """What stands in the tables after a revision, before the next one comes."""

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 from glance_mini.db.interface import Backend, EventRules, no_events
 from glance_mini.db.sqlalchemy import (
     bases,
+    blocks,
     cache,
     imports,
     members,
@@ -61,6 +62,7 @@ _MODULES = (
     records,
     image_listing,
     bases,
+    blocks,
     trash,
     members,
     transfers,

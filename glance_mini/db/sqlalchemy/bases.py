@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from glance_mini.db.sqlalchemy import base_rows, imports
+from glance_mini.db.sqlalchemy import base_rows, blocks, imports
 from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.jobs import rows
 from glance_mini.domain import errors
@@ -99,6 +99,7 @@ def _change_link(connection: Connection, image: Image, call: ReplaceData) -> Non
         raise base_rows.conflict(reason, sorted(above))
     depth = base_rows.depth_of(connection, image.id)
     base_rows.remove(connection, image.id)
+    blocks.forget(connection, image.id)
     delta, link = call.data.location.delta, call.data.link
     if delta is not None and link is not None:
         base_rows.add(connection, image, delta, link)

@@ -213,6 +213,16 @@ image_bases = Table(
 )
 """Images that are based on another one. ``depth``: how many bases lie below. ``size``: bytes of the stored delta."""
 
+block_hashes = Table(
+    "block_hashes",
+    metadata,
+    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("hashes", long_bytes(), nullable=False),
+    **MYSQL,
+)
+"""Hashes of the blocks of disks, 32 bytes for each up to the last allocated one of a part."""
+
 image_tombstones = Table(
     "image_tombstones",
     metadata,

@@ -21,6 +21,7 @@ from glance_mini.content.hashes import ImageHashes
 from glance_mini.content.inspection import InspectionRules
 from glance_mini.content.signatures import Certificates, no_certificates
 from glance_mini.domain.bases import MOST_NAMED
+from glance_mini.domain.blocks import BlockPage
 from glance_mini.domain.cache import CacheListing, Pruned
 from glance_mini.domain.changes import LocationChange
 from glance_mini.domain.context import Context
@@ -33,6 +34,7 @@ from glance_mini.domain.quota import NO_LIMITS
 from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.domain.status import PENDING_DELETE, check_transition
 from glance_mini.layers.base import Layer
+from glance_mini.layers.location.blocks import list_blocks
 from glance_mini.layers.location.cache import CACHE_CALLS, CacheCalls
 from glance_mini.layers.location.callers import caller_for
 from glance_mini.layers.location.deltas import IncomingDelta, IncrementalRules
@@ -51,13 +53,13 @@ from glance_mini.layers.location.uploads import Uploads
 from glance_mini.layers.services import Services
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
-from glance_mini.operations import cache, data, disks, images, imports, info, locations, members, tasks
+from glance_mini.operations import blocks, cache, data, disks, images, imports, info, locations, members, tasks
 from glance_mini.operations.bases import ListDependents, ReplaceData
 from glance_mini.operations.jobs import CancelJob, GetJob
 from glance_mini.operations.records import BeginImport, RecordImport, UndoDeletion
 from glance_mini_store import capabilities
 from glance_mini_store import errors as store_errors
-from glance_mini_store.buffers import Buffers
+from glance_mini_store.buffers import COPY, Buffers
 from glance_mini_store.store import Store
 from glance_mini_store.stores import Stores
 
@@ -75,6 +77,7 @@ class LocationLayer(Layer):
         {
             "upload_data",
             "download_data",
+            "list_blocks",
             "list_stores",
             "stage_data",
             "import_image",
@@ -243,6 +246,11 @@ class LocationLayer(Layer):
             return None
         self._metrics.transfers.labels("out").inc()
         return data.ImageData(image, CountedStream(chunks, self._note_sent), offset, length)
+
+    def list_blocks(self, context: Context, op: blocks.ListBlocks) -> BlockPage | None:
+        files = Disks(self._stores, self._metrics)
+        with self._buffers.share(COPY):
+            return list_blocks(context, op, files, partial(self.below, context), self._rules.wake_workers)
 
     def _note_sent(self, sent: int) -> None:
         self._metrics.transfers.labels("out").dec()

@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 
 from oslo_config import cfg
 
+from glance_mini.domain.blocks import BlockPage
 from glance_mini.domain.changes import LocationChange, PropertyChange
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import NotFound, PolicyRefused
@@ -23,7 +24,7 @@ from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.base import Layer
 from glance_mini.layers.policy import metadefs
 from glance_mini.layers.services import Services
-from glance_mini.operations import cache, data, disks, images, imports, info, locations, members, tasks
+from glance_mini.operations import blocks, cache, data, disks, images, imports, info, locations, members, tasks
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
 from glance_mini.operations.metadef_parts import GetObjects
 from glance_mini.operations.metadefs import AddNamespace, GetNamespaces, ListAssociations
@@ -94,6 +95,7 @@ RULES: Mapping[type[Operation[object]], Rules] = {
     images.UpdateImage: _of_changes,
     images.DeactivateImage: _only("deactivate"),
     images.ReactivateImage: _only("reactivate"),
+    blocks.ListBlocks: _only("download_image"),
     data.UploadData: _only("upload_image"),
     data.DownloadData: _of_download,
     imports.StageData: _only("modify_image"),
@@ -178,9 +180,17 @@ class PolicyLayer(Layer):
 
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
         """Refuse an incremental image if the rules hide one of its bases from the caller."""
-        if not all(self._may_download(context, base) for base in op.chain[1:]):
-            self._refuse("download_image", op)
+        self._check_bases(context, op, op.chain)
         return self.around(context, op)
+
+    def list_blocks(self, context: Context, op: blocks.ListBlocks) -> BlockPage | None:
+        """Refuse what a download refuses."""
+        self._check_bases(context, op, op.chain)
+        return self.around(context, op)
+
+    def _check_bases(self, context: Context, op: Operation[object], chain: tuple[Image, ...]) -> None:
+        if not all(self._may_download(context, base) for base in chain[1:]):
+            self._refuse("download_image", op)
 
     def _may_download(self, context: Context, image: Image) -> bool:
         target = _image_target(context, image)

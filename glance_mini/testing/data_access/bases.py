@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from glance_mini.domain import errors
 from glance_mini.domain.bases import BASE_PROPERTY, Delta, NewLink, described
+from glance_mini.domain.blocks import KnownHashes
 from glance_mini.domain.changes import LocationChange, PropertyChange
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.imports import TASK_PROPERTY
@@ -11,8 +12,9 @@ from glance_mini.domain.job import Job
 from glance_mini.domain.quota import IMAGE_SIZE_DELETED, IMAGE_SIZE_TOTAL, Limits
 from glance_mini.domain.transfer import StoredData
 from glance_mini.operations.bases import GetDiskIndex, ListDependents, LoadChain, RecordDiskHashes, ReplaceData
+from glance_mini.operations.blocks import BeginBlockHashes, GetBlockHashes, SaveBlockHashes
 from glance_mini.operations.images import RestoreImage
-from glance_mini.operations.jobs import CancelJob, GetJob
+from glance_mini.operations.jobs import CancelJob, FinishJob, GetJob
 from glance_mini.operations.members import AddMember, DeleteMember
 from glance_mini.operations.records import (
     BeginImport,
@@ -280,6 +282,38 @@ class BaseContract(JobContractBase):
         self.assertRaises(errors.Gone, self.data.run, ReplaceData(held, data), SOON)
         self.assertRaises(errors.Gone, self.data.run, ReplaceData(replace(held, process="other"), data), SOON)
         self.assertEqual(image.locations, self.image(image).locations)
+
+    def test_hashes_of_blocks_are_kept_part_by_part_until_the_data_is_replaced(self) -> None:
+        base = self.whole()
+        image = self.based_on(base)
+        self.assertEqual(KnownHashes(0), self.data.run(GetBlockHashes(image.id, 0, 10)))
+        for part, is_next in ((1, False), (0, True), (0, False), (1, True), (2, True)):
+            saved = self.data.run(SaveBlockHashes(image.id, part, bytes([part, 0, 255])), SOON)
+            self.assertEqual(is_next, saved)
+        self.assertEqual(KnownHashes(3), self.data.run(GetBlockHashes(image.id)))
+        found = KnownHashes(3, (b"\x01\x00\xff", b"\x02\x00\xff"))
+        self.assertEqual(found, self.data.run(GetBlockHashes(image.id, 1, 2)))
+        self.assertFalse(self.data.run(SaveBlockHashes(sample().id, 0, b""), SOON))
+        self.data.run(ReplaceData(self.locked_by_job(image), self.whole_data("flat")), SOON)
+        self.assertEqual(KnownHashes(0), self.data.run(GetBlockHashes(image.id)))
+
+    def test_one_job_computes_the_hashes_of_blocks(self) -> None:
+        image = self.whole()
+        kind = "block_hashes"
+        self.assertTrue(self.data.run(BeginBlockHashes(job(kind=kind, image_id=image.id)), NOW))
+        self.assertFalse(self.data.run(BeginBlockHashes(job(kind=kind, image_id=image.id)), NOW))
+        held = self.claim(kinds=(kind,))
+        self.assertFalse(self.data.run(BeginBlockHashes(job(kind=kind, image_id=image.id)), NOW))
+        self.assertTrue(self.data.run(BeginBlockHashes(job(kind=kind, image_id=self.whole().id)), NOW))
+        self.data.run(FinishJob(held, "failure", None, "", LATER - NOW), SOON)
+        self.assertTrue(self.data.run(BeginBlockHashes(job(kind=kind, image_id=image.id)), SOON))
+        gone = BeginBlockHashes(job(kind=kind, image_id=sample().id))
+        self.assertRaises(errors.NotFound, self.data.run, gone, NOW)
+
+    def test_hashes_are_saved_once_by_workers_that_race(self) -> None:
+        image = self.whole()
+        calls = [SaveBlockHashes(image.id, 0, bytes([each])) for each in range(8)]
+        self.assertEqual(1, sum(self.all_at_once(lambda call: self.data.run(call, SOON), calls)))
 
     def whole(self, **values: object) -> Image:
         """Create an active image of 100 bytes that may be a base and return it."""

@@ -13,11 +13,15 @@ IMAGES = """
 GET,POST            /v2/images
 GET,PATCH,DELETE    /v2/images/{image}
 GET                 /v2/images/{image}/tasks
+GET                 /v2/images/{image}/blocks
 POST                /v2/images/{image}/import
 PUT,GET             /v2/images/{image}/file
 PUT                 /v2/images/{image}/stage
 POST                /v2/images/{image}/actions/deactivate
 POST                /v2/images/{image}/actions/reactivate
+POST                /v2/images/{image}/actions/coalesce
+POST                /v2/images/{image}/actions/rebase
+POST                /v2/images/{image}/actions/convert
 GET,POST            /v2/images/{image}/locations
 PUT,DELETE          /v2/images/{image}/tags/{tag}
 GET,POST            /v2/images/{image}/members

@@ -51,6 +51,7 @@ WORDS = {
     "db purge": "--yes",
     "db load_metadefs": "",
     "db export_metadefs": "{root}/exported-{form}",
+    "images chain": f"{ACTIVE_ID}",
     "images restore": f"{IMAGE_ID}",
     "images scrub": f"{IMAGE_ID} --yes",
     "backup": "--images {root}/backup.tar",

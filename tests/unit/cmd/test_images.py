@@ -1,13 +1,17 @@
 """``glance-mini-manage images`` as an operator types it."""
 
+import json
 from datetime import timedelta
 from uuid import uuid4
 
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
+from glance_mini.domain.bases import Delta, NewLink, described
+from glance_mini.domain.image import Location
+from glance_mini.domain.transfer import StoredData, Transfer
 from glance_mini.operations.outbox import TakeEvents
-from glance_mini.operations.records import ListRemovals, LoadImage, MoveToTrash
+from glance_mini.operations.records import BeginTransfer, ListRemovals, LoadImage, MoveToTrash, RecordData
 from glance_mini.testing.data_access.samples import creation
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
 from tests.unit.cmd.test_commands import CommandTestCase
@@ -58,6 +62,23 @@ class ImageCommandsTest(CommandTestCase):
             self.assertEqual(1, code)
             self.assertIn(IMAGE_ID, err)
         self.assertEqual("active", self.data.run(LoadImage(IMAGE_ID)).status)
+
+    def test_chain_shows_bases_and_what_is_based_on_the_image(self):
+        base = self.data.run(LoadImage(IMAGE_ID))
+        queued = make_image(id=str(uuid4()), name="top", status="queued", size=None, locations=(), disk_format="qcow2")
+        self.data.run(creation(queued))
+        transfer = Transfer("t", queued.id, "p1", "process", "file", "name", 0)
+        self.data.run(BeginTransfer(transfer, timedelta(minutes=1)))
+        place = Location("file:///top", described(Delta(base.id, 700)))
+        self.data.run(RecordData(transfer, StoredData(place, 9000, 8000, None, None, None, link=NewLink(3, 65536))))
+        for image_id, places in ((queued.id, ["the image", "base 1"]), (base.id, ["based on it", "the image"])):
+            code, out, _ = self.manage("images", "chain", image_id, "--format", "json")
+            self.assertEqual(0, code)
+            self.assertEqual(places, [row["place"] for row in json.loads(out)])
+        self.assertEqual(
+            [("top", 9000, 700), ("sample", 4, 4)], [(r["name"], r["size"], r["stored_bytes"]) for r in json.loads(out)]
+        )
+        self.assertEqual(1, self.manage("images", "chain", str(uuid4()))[0])
 
     def delete(self, keep=timedelta(0)):
         """Delete the image so that it can be restored for ``keep``."""

@@ -10,6 +10,7 @@ import testtools
 
 from glance_mini.domain import errors
 from glance_mini.domain.bases import NewLink
+from glance_mini.domain.blocks import KnownHashes
 from glance_mini.domain.cache import CachedSize, CacheRecord
 from glance_mini.domain.cause import Cause
 from glance_mini.domain.changes import LocationChange, PropertyChange, TagChange
@@ -44,6 +45,7 @@ from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, T
 from glance_mini.operations import DATA_CALLS
 from glance_mini.operations.base import DataCall
 from glance_mini.operations.bases import GetDiskIndex, ListDependents, LoadChain, RecordDiskHashes, ReplaceData
+from glance_mini.operations.blocks import BeginBlockHashes, GetBlockHashes, SaveBlockHashes
 from glance_mini.operations.cache import (
     FindCachedNodes,
     ForgetCached,
@@ -290,6 +292,9 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (IsYoungestTransfer("t1"), True),
     (RecordData(TRANSFER, replace(DATA, link=NewLink(10, 65536, b"\x00\xff")), (NEW_JOB,)), IMAGE),
     (LoadChain(IMAGE_ID, SCOPE), (IMAGE, QUEUED)),
+    (GetBlockHashes(IMAGE_ID, 3, 16), KnownHashes(5, (b"\x00\xff", b""))),
+    (SaveBlockHashes(IMAGE_ID, 3, b"\x00\xff"), True),
+    (BeginBlockHashes(NEW_JOB), False),
     (GetDiskIndex(IMAGE_ID), b"\x00\xff"),
     (ListDependents(IMAGE_ID, 10), (IMAGE_ID, "x")),
     (RecordDiskHashes(IMAGE_ID, "file:///x", 700, "c" * 32, "sha512", "d" * 128), True),

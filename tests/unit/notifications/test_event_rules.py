@@ -19,6 +19,7 @@ from glance_mini.notifications.event_rules import RULES, events_for
 from glance_mini.operations import (
     DATA_CALLS,
     bases,
+    blocks,
     cache,
     images,
     jobs,
@@ -90,6 +91,8 @@ CHANGES: list[tuple[str, DataCall[Any], Any, list[tuple[str, set[str]]]]] = [
 
 SILENT = {
     bases.RecordDiskHashes,
+    blocks.SaveBlockHashes,
+    blocks.BeginBlockHashes,
     records.DeleteFromTrash,
     records.PurgeImages,
     records.ReserveSpace,

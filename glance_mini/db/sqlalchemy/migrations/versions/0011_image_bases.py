@@ -1,4 +1,4 @@
-"""Adds the links of incremental images to their bases; no image has one yet."""
+"""Adds the links of incremental images to their bases, and the hashes of blocks; no image has any yet."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,7 +9,7 @@ down_revision = "0010"
 
 
 def upgrade() -> None:
-    """Create the table."""
+    """Create the tables."""
     op.create_table(
         "image_bases",
         sa.Column("image_id", _exact(36), nullable=False),
@@ -25,6 +25,17 @@ def upgrade() -> None:
         mysql_collate="utf8mb4_nopad_bin",
     )
     op.create_index("ix_image_bases_base_id", "image_bases", ["base_id"])
+    op.create_table(
+        "block_hashes",
+        sa.Column("image_id", _exact(36), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False, autoincrement=False),
+        sa.Column("hashes", sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb"), nullable=False),
+        sa.ForeignKeyConstraint(["image_id"], ["images.id"], name="fk_block_hashes_image_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("image_id", "part", name="pk_block_hashes"),
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_nopad_bin",
+    )
 
 
 def _exact(length: int) -> sa.String:

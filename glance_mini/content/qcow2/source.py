@@ -32,12 +32,12 @@ class Source(Protocol):
 
 
 class FileSource:
-    """A local file that is open for reading, or the block device of a disk."""
+    """A local file or block device that is open for reading; its position moves."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._descriptor = file.fileno()
         self._file = file
-        self.size = os.fstat(self._descriptor).st_size
+        self.size = os.lseek(self._descriptor, 0, os.SEEK_END)
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly ``length`` bytes from ``offset``; raises Damaged if the file has become shorter."""

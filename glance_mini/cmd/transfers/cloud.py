@@ -12,7 +12,8 @@ from keystoneauth1 import exceptions as keystone
 from glance_mini.domain.errors import ConfigurationError, Invalid, NotFound, Unavailable
 
 if TYPE_CHECKING:
-    from keystoneauth1.adapter import Adapter
+    from keystoneauth1.session import Session
+    from openstack.config import OpenStackConfig
 
 CHUNK = 1024 * 1024
 """Bytes that are received at once."""
@@ -47,30 +48,28 @@ def connect(arguments: argparse.Namespace) -> "Images":
     """Return the images of the cloud that the arguments, the environment or clouds.yaml name."""
     try:
         region = _config().get_one(argparse=arguments)
-        adapter = region.get_session_client("image")
-        endpoint = adapter.get_endpoint()
+        session = region.get_session()
+        endpoint = region.get_session_client("image").get_endpoint()
     except Exception as error:  # openstacksdk and the plugins for authentication raise many kinds
         raise Unavailable(reason=f"The image service cannot be reached: {error}") from error
     if not endpoint:
         raise ConfigurationError(reason="The cloud names no image service.")
-    return Images(adapter, endpoint)
+    return Images(session, endpoint)
 
 
-def _config():  # type: ignore[no-untyped-def]
+def _config() -> "OpenStackConfig":
     try:
         from openstack.config import OpenStackConfig
     except ImportError as error:
-        raise ConfigurationError(
-            reason="push and pull need openstacksdk: pip install 'glance-mini[client]'"
-        ) from error
+        raise ConfigurationError(reason="push and pull need openstacksdk: pip install 'glance-mini[client]'") from error
     return OpenStackConfig()
 
 
 class Images:
     """The image service at ``endpoint``. Methods raise Unavailable, NotFound, and Invalid with the service's reason."""
 
-    def __init__(self, adapter: "Adapter", endpoint: str) -> None:
-        self._adapter = adapter
+    def __init__(self, session: "Session", endpoint: str) -> None:
+        self._session = session
         self._root = endpoint.rstrip("/").removesuffix("/v2")
 
     def find(self, name: str) -> Values:
@@ -146,7 +145,7 @@ class Images:
                 _pause(tries, error)
 
     def _once(self, method: str, path: str, **options: object) -> requests.Response:
-        answer: requests.Response = self._adapter.request(
+        answer: requests.Response = self._session.request(
             self._root + path, method, raise_exc=False, log=False, timeout=_TIMEOUT, **options
         )
         return answer

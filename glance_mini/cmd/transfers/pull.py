@@ -5,6 +5,9 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from glance_mini.cmd.progress import Report, progress
@@ -12,7 +15,7 @@ from glance_mini.cmd.transfers.cloud import Images, Values, add_arguments, conne
 from glance_mini.cmd.transfers.local import local_level
 from glance_mini.cmd.transfers.remote import RemoteDisk, RemoteHashes
 from glance_mini.cmd.transfers.sizes import size_text
-from glance_mini.content.qcow2.block_hashes import hash_blocks
+from glance_mini.content.qcow2.block_hashes import BLOCK, hash_blocks
 from glance_mini.content.qcow2.extents import Chain, Level
 from glance_mini.content.qcow2.header import read_header
 from glance_mini.content.qcow2.overlay import ComputedHashes, Overlay
@@ -107,12 +110,12 @@ def _hash(path: Path, algorithm: str) -> str:
 def _verify(part: Path, below: Level, hashes: RemoteHashes) -> None:
     """Compare all of the disk with the hashes of the service: the base, or a part of an earlier pull, may be wrong."""
     with open(part, "rb") as file:
-        found = dict(hash_blocks(Chain([Level(FileSource(file), "qcow2"), below])))
-    expected = dict(hashes.blocks())
-    zeros: dict[int, bytes] = {}
-    for number in found.keys() | expected.keys():
-        length = min(1 << 20, hashes.size - (number << 20))
-        empty = zeros.setdefault(length, hashlib.sha256(bytes(length)).digest())
-        if found.get(number, empty) != expected.get(number, empty):
-            part.unlink()
-            raise Unavailable(reason="What arrived is not the disk of the image; it was removed. Pull again.")
+        ours = hash_blocks(Chain([Level(FileSource(file), "qcow2"), below]))
+        for number, found in groupby(merge(ours, hashes.blocks(), key=itemgetter(0)), itemgetter(0)):
+            digests = [digest for _, digest in found]
+            length = min(BLOCK, hashes.size - number * BLOCK)
+            if len(digests) == 1:
+                digests.append(hashlib.sha256(bytes(length)).digest())
+            if digests[0] != digests[1]:
+                part.unlink()
+                raise Unavailable(reason="What arrived is not the disk of the image; it was removed. Pull again.")

@@ -29,7 +29,9 @@ def add_push(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="a disk: qcow2 or raw")
     parser.add_argument("--base", metavar="IMAGE", help="id or name of the image that the disk was made from")
     parser.add_argument("--name", help="the name of the new image (that of the file)")
-    parser.add_argument("--image", metavar="ID", help="a queued image that gets the data, such as that of a failed push")
+    parser.add_argument(
+        "--image", metavar="ID", help="a queued image that gets the data, such as that of a failed push"
+    )
     add_arguments(parser, argv)
     parser.set_defaults(command=push)
 

@@ -1,0 +1,146 @@
+"""Incremental images with the real service: an unmodified client, many readers, and workers that are killed."""
+
+import os
+import random
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import fixtures
+import testtools
+from testtools.content import text_content
+
+from tests.functional.faults import SHORT_LEASES, start_service
+from tests.functional.service import Client
+from tests.functional.test_worker import WorkerProcess
+from tests.http.incremental import MIB, QCOW2, Disks, run
+from tests.http_server.running import eventually
+
+KILLS = 4
+READERS = 100
+
+
+class IncrementalServiceTest(testtools.TestCase):
+    """A base with 24 MiB of data, and a delta of some clusters to it."""
+
+    words = ("--no-worker",)
+
+    def setUp(self):
+        super().setUp()
+        options = {"workers": {"lease_seconds": 2, "poll_interval": 0.2}}
+        self.service = start_service(self, SHORT_LEASES, options, words=self.words)
+        self.disks = Disks(Path(self.useFixture(fixtures.TempDir()).path))
+        base = self.disks.make("base", size=64 * MIB)
+        raw = self.disks.directory / "raw"
+        raw.write_bytes(random.Random(0).randbytes(24 * MIB))
+        run("qemu-img", "convert", "-O", "qcow2", raw, base)
+        run("qemu-img", "resize", "-q", base, 64 * MIB)
+        self.top_file = self.disks.make("top", (0x33, 3 * MIB, MIB), (0, 5 * MIB, MIB), base="base", size=64 * MIB)
+        self.guest = self.disks.guest(self.top_file)
+        self.base = self.upload(base)
+        self.top = self.upload(self.top_file, os_base_image=self.base)
+
+    def upload(self, path, **values):
+        """Return the id of a new image with the data of a file."""
+        image = self.service.create_image(**QCOW2, **values)
+        answer = self.service.upload(image, path.read_bytes())
+        self.assertEqual(204, answer.status_code, answer.text)
+        return image
+
+    def file(self, image, query=""):
+        """Return the data of an image."""
+        answer = self.service.request("GET", f"/v2/images/{image}/file{query}")
+        self.assertEqual(200, answer.status_code, answer.text[:300])
+        return answer.content
+
+    def show(self, image):
+        """Return an image."""
+        return self.service.request("GET", f"/v2/images/{image}").json()
+
+    def act(self, image, action, body=None):
+        """Begin a job."""
+        answer = self.service.request("POST", f"/v2/images/{image}/actions/{action}", json=body)
+        self.assertEqual(202, answer.status_code, answer.text)
+
+
+class ClientTest(IncrementalServiceTest):
+    words = ()
+
+    def test_client_that_knows_nothing_of_deltas_saves_a_complete_disk(self):
+        client = self.useFixture(Client(self.service.state / "clouds.yaml"))
+        path = Path(client.home) / "delta.qcow2"
+        path.write_bytes(self.top_file.read_bytes())
+        created = client.openstack(
+            *("image", "create", "--disk-format", "qcow2", "--container-format", "bare"),
+            *("--property", f"os_base_image={self.base}", "--file", str(path), "-f", "value", "-c", "id", "other"),
+        )
+        eventually(lambda: self.show(created)["os_hash_value"] is not None, "the hashes were there")
+        saved = Path(client.home) / "saved.qcow2"
+        client.openstack("image", "save", "--file", str(saved), created)
+        self.assertEqual(self.guest, self.disks.guest_of(saved.read_bytes()))
+        self.assertNotIn("backing", run("qemu-img", "info", saved))
+        run("qemu-img", "compare", saved, self.top_file)
+
+    def test_many_readers_of_one_chain_get_the_same_bytes(self):
+        whole = self.file(self.top)
+
+        def read(number):
+            answer = None
+            while answer is None or answer.status_code == 503:
+                answer = self.service.request("GET", f"/v2/images/{self.top}/file")
+            return answer.content == whole
+
+        with ThreadPoolExecutor(20) as pool:
+            self.assertEqual({True}, set(pool.map(read, range(READERS))))
+
+    def test_coalescing_and_deleting_at_once_end_well(self):
+        for pause in (0, 0.05, 0.2, 0.5):
+            image = self.upload(self.top_file, os_base_image=self.base)
+            self.act(image, "coalesce")
+            time.sleep(pause)
+            self.assertEqual(204, self.service.request("DELETE", f"/v2/images/{image}").status_code)
+            eventually(partial(self.is_gone, image), f"nothing was left after {pause} s")
+        self.assertEqual(self.guest, self.disks.guest_of(self.file(self.top)))
+
+    def is_gone(self, image):
+        """Tell whether no file in the store belongs to an image."""
+        return not any(image in path.name for path in self.service.stored_files())
+
+
+class KilledWorkersTest(IncrementalServiceTest):
+    def test_killed_workers_leave_a_readable_image_at_every_moment(self):
+        seed = random.randrange(2**32)
+        self.addDetail("seed", text_content(str(seed)))
+        chance, newer = random.Random(seed), self.upload(self.disks.make("newer", (0x33, 3 * MIB, MIB), size=64 * MIB))
+        for action, body in (("rebase", {"base": newer}), ("coalesce", None)):
+            self.act(self.top, action, body)
+            for _ in range(KILLS):
+                before = self.tasks()[-1]["updated_at"]
+                worker = self.useFixture(WorkerProcess(self.service.state))
+                eventually(partial(self.is_taken_since, before), "a worker had the job")
+                time.sleep(chance.uniform(0, 0.4))
+                os.kill(worker.process.pid, signal.SIGKILL)
+                worker.end(signal.SIGKILL)
+                self.assertEqual(self.guest, self.file(self.top, "?format=raw"))
+            worker = self.useFixture(WorkerProcess(self.service.state))
+            eventually(self.is_over, f"{action} has ended")
+            task = self.tasks()[-1]
+            self.assertEqual("success", task["status"], task["message"])
+            self.assertEqual(self.guest, self.disks.guest_of(self.file(self.top)))
+            worker.end(signal.SIGTERM)
+        self.assertNotIn("os_base_image", self.show(self.top))
+
+    def tasks(self):
+        """Return the tasks of the image."""
+        return self.service.request("GET", f"/v2/images/{self.top}/tasks").json()["tasks"]
+
+    def is_over(self):
+        """Tell whether the youngest task has ended."""
+        return self.tasks()[-1]["status"] in ("success", "failure")
+
+    def is_taken_since(self, before):
+        """Tell whether a worker has taken the youngest task, or it has ended."""
+        task = self.tasks()[-1]
+        return self.is_over() or (task["status"], task["updated_at"] > before) == ("processing", True)

@@ -118,9 +118,10 @@ class TransfersTest(testtools.TestCase):
         self.changed()
         changed, _ = self.push("disk.raw", "--base", image)
         part = self.disks / f"copy.{changed}.part"
-        part.write_bytes(b"x" * MIB)
-        _, text = self.call("pull", changed, "copy", "--base", "base.raw", code=1)
-        self.assertIn("glance-mini: ", text)
+        for wrong in (b"x" * 100_000, self.base[: 500 * 1024]):
+            part.write_bytes(wrong)
+            _, text = self.call("pull", changed, "copy", "--base", "base.raw", code=1)
+            self.assertIn("What arrived is not what the image has; it was removed. Pull again.", text)
         self.assertEqual(([], False), (list(self.disks.glob("*.part")), (self.disks / "copy").exists()))
 
     def test_what_cannot_be_done_is_one_line(self):

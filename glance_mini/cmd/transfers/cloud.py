@@ -8,6 +8,7 @@ from uuid import UUID
 
 import requests
 from keystoneauth1 import exceptions as keystone
+from urllib3.exceptions import HTTPError
 
 from glance_mini.domain.errors import ConfigurationError, Invalid, NotFound, Unavailable
 
@@ -25,7 +26,7 @@ _TIMEOUT = (30, 300)
 """Seconds to connect, and without a byte."""
 
 _TYPE = {"Content-Type": "application/octet-stream"}
-_BROKEN = (keystone.ConnectionError, requests.RequestException)
+_BROKEN = (keystone.ConnectionError, requests.RequestException, HTTPError)
 
 Values = Mapping[str, object]
 """An object of JSON."""
@@ -46,8 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
 
 def connect(arguments: argparse.Namespace) -> "Images":
     """Return the images of the cloud that the arguments, the environment or clouds.yaml name."""
+    config = _config()
     try:
-        region = _config().get_one(argparse=arguments)
+        region = config.get_one(argparse=arguments)
         session = region.get_session()
         endpoint = region.get_session_client("image").get_endpoint()
     except Exception as error:  # openstacksdk and the plugins for authentication raise many kinds
@@ -122,9 +124,12 @@ class Images:
                 with _checked(self._once("GET", path, params=query, headers=headers, stream=True)) as answer:
                     if answer.status_code != 206:
                         raise Invalid(reason="The service does not send ranges of this image.")
-                    for chunk in answer.iter_content(CHUNK):
+                    # read1 loses no byte that came before a break.
+                    while offset < end and (chunk := answer.raw.read1(min(CHUNK, end - offset))):
                         offset, tries = offset + len(chunk), 0
                         yield chunk
+                if offset < end:
+                    _pause(tries, EOFError("its answer ended too early"))
             except _BROKEN as error:
                 _pause(tries, error)
 

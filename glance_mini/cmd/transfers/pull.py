@@ -9,6 +9,7 @@ from heapq import merge
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import NoReturn
 
 from glance_mini.cmd.progress import Report, progress
 from glance_mini.cmd.transfers.cloud import Images, Values, add_arguments, connect
@@ -20,7 +21,7 @@ from glance_mini.content.qcow2.extents import Chain, Level
 from glance_mini.content.qcow2.header import read_header
 from glance_mini.content.qcow2.overlay import ComputedHashes, Overlay
 from glance_mini.content.qcow2.source import FileSource
-from glance_mini.domain.errors import Invalid, Unavailable
+from glance_mini.domain.errors import Invalid, Unavailable, UnsafeContent
 from glance_mini_store.lanes import Chunk
 
 
@@ -61,8 +62,7 @@ def _pull_whole(images: Images, image: Values, size: int, part: Path) -> int:
         received = _write(part, size, lambda offset: images.data(str(image["id"]), offset, size, {}), report)
     algorithm, expected = image.get("os_hash_algo"), image.get("os_hash_value")
     if isinstance(algorithm, str) and expected is not None and _hash(part, algorithm) != expected:
-        part.unlink()
-        raise Unavailable(reason="What arrived is not what the image has; it was removed. Pull again.")
+        _refuse(part)
     return received
 
 
@@ -82,7 +82,8 @@ def _pull_above(images: Images, image_id: str, base: Path, part: Path) -> int:
                 report(done, hashes.size)
         with progress(f"receiving {part.name}") as report:
             _write(part, overlay.size, overlay.read, report)
-        _verify(part, below, hashes)
+        if not _is_same(part, below, hashes):
+            _refuse(part)
     return disk.received
 
 
@@ -102,20 +103,27 @@ def _write(part: Path, size: int, read: Callable[[int], Iterator[Chunk]], report
     return size - start
 
 
+def _refuse(part: Path) -> NoReturn:
+    part.unlink()
+    raise Unavailable(reason="What arrived is not what the image has; it was removed. Pull again.")
+
+
 def _hash(path: Path, algorithm: str) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
-def _verify(part: Path, below: Level, hashes: RemoteHashes) -> None:
-    """Compare all of the disk with the hashes of the service: the base, or a part of an earlier pull, may be wrong."""
+def _is_same(part: Path, below: Level, hashes: RemoteHashes) -> bool:
+    """Return whether the whole disk has the hashes that the service has computed, wherever its bytes came from."""
     with open(part, "rb") as file:
         ours = hash_blocks(Chain([Level(FileSource(file), "qcow2"), below]))
-        for number, found in groupby(merge(ours, hashes.blocks(), key=itemgetter(0)), itemgetter(0)):
-            digests = [digest for _, digest in found]
-            length = min(BLOCK, hashes.size - number * BLOCK)
-            if len(digests) == 1:
-                digests.append(hashlib.sha256(bytes(length)).digest())
-            if digests[0] != digests[1]:
-                part.unlink()
-                raise Unavailable(reason="What arrived is not the disk of the image; it was removed. Pull again.")
+        try:
+            for number, found in groupby(merge(ours, hashes.blocks(), key=itemgetter(0)), itemgetter(0)):
+                digests = [digest for _, digest in found]
+                if len(digests) == 1:
+                    digests.append(hashlib.sha256(bytes(min(BLOCK, hashes.size - number * BLOCK))).digest())
+                if digests[0] != digests[1]:
+                    return False
+        except UnsafeContent:
+            return False
+    return True

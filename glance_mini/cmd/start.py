@@ -30,6 +30,7 @@ from glance_mini.cmd.serve_arguments import apply_arguments
 from glance_mini.conf.database import has_database, sqlite_file
 from glance_mini.conf.paste_deploy import authentication
 from glance_mini.conf.server import host_and_port
+from glance_mini.plugins import read_entry_points
 from glance_mini.standalone.clouds import CLOUD
 from glance_mini.standalone.state import Source, StateDirectory, lock_database
 
@@ -70,6 +71,7 @@ def start(arguments: argparse.Namespace) -> int:
     configured = _Configured(source, arguments)
     conf = configured.conf
     log_early()
+    read_entry_points()
     run_in_child(lambda: _validate(conf))
     endpoint = endpoint_of(conf.server.bind, conf.server.tls_certificate is not None)
     master = os.getpid()

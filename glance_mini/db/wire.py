@@ -1,7 +1,8 @@
 """Data calls, causes, results and errors as JSON, for a data access that is reached over a network.
 
-There is no list of calls here: the fields of the dataclasses are the format. msgspec reads and writes them; cattrs
-reads the few types that msgspec cannot, unions of dataclasses. A call that is added to ``operations`` needs no line.
+There is no list of calls here: the fields of the dataclasses are the format, and a call that is added to ``operations``
+needs no line. msgspec reads and writes them; cattrs finds the members of unions of dataclasses, which msgspec does not
+know.
 
 Neighbouring releases understand each other: a field that is missing has its default, and a field of a result that is
 not known is left out. A field of a call that is not known asks for something, and is refused unless it is empty.
@@ -9,7 +10,7 @@ not known is left out. A field of a call that is not known asks for something, a
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar, cast, get_args, get_origin
 
@@ -75,7 +76,7 @@ def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
     """Return the value of the type ``kind``; raises Invalid, which names the place, if ``data`` is none."""
     try:
         value: T = reader(cast(Hashable, kind))(data)
-    except (msgspec.DecodeError, ValueError, TypeError) as error:
+    except (msgspec.DecodeError, ValueError, TypeError, LookupError) as error:
         raise Invalid(reason=f"It is no {getattr(kind, '__name__', kind)}: {error}") from error
     return value
 
@@ -83,12 +84,10 @@ def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
 @cache
 def reader(kind: Any) -> Callable[[Any], Any]:
     """Return the function that makes a value of the type ``kind`` from JSON."""
-    try:
+    if _is_known(kind):
         return msgspec.json.Decoder(kind, dec_hook=_as_it_is).decode
-    except TypeError:
-        # A union of dataclasses, somewhere inside.
-        converter = _converter()
-        return lambda data: converter.structure(msgspec.json.decode(data), kind)
+    structure = _converter().get_structure_hook(kind)
+    return lambda data: structure(msgspec.json.decode(data), kind)
 
 
 def encode_request(
@@ -192,13 +191,29 @@ def _as_it_is(kind: type, value: Any) -> Any:
     raise TypeError(f"{kind} is no data")
 
 
+@cache
+def _is_known(kind: Any) -> bool:
+    """Return whether msgspec can read the type: it does not know unions of dataclasses, nor what has one inside."""
+    try:
+        msgspec.json.Decoder(kind, dec_hook=_as_it_is)
+    except TypeError:
+        return False
+    return True
+
+
+@cache
 def _converter() -> Any:
+    """Return what reads the other types, and leaves everything inside them to msgspec that this can read."""
     from cattrs import Converter
 
+    def convert(value: object, kind: Any) -> object:
+        return msgspec.convert(value, kind, dec_hook=_as_it_is)
+
     converter = Converter(detailed_validation=False)
-    converter.register_structure_hook(timedelta, msgspec.convert)
-    converter.register_structure_hook(datetime, lambda text, _: datetime.fromisoformat(text))
-    converter.register_structure_hook_func(lambda kind: kind in (object, type(None)), lambda value, _: value)
+    converter.register_structure_hook_func(_is_known, convert)
+    for kind in (str, int, float, bool):
+        # Of these cattrs makes a value from any other.
+        converter.register_structure_hook(kind, convert)
     return converter
 
 

@@ -26,11 +26,10 @@ ADDED_BY = "os_glance_added_by"
 VERSION = "os_glance_version"
 """The key in a location's metadata that tells data of a user from any other data in its place; it is never shown."""
 
-_OWN_KEYS = frozenset({ADDED_BY, VERSION, DELTA_KEY, DISK_KEY})
-
 OPERATOR = "operator"
 """The value of ``ADDED_BY`` if an administrator or a service added the location."""
 
+_OWN_KEYS = frozenset({ADDED_BY, VERSION, DELTA_KEY, DISK_KEY})
 
 MAX_VALUE = 65_535
 """The most bytes of UTF-8 in the value of a custom property, and in the metadata of a location."""

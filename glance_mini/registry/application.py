@@ -71,8 +71,6 @@ class RegistryApplication:
     ``max_call`` is the longest body in bytes. Only tests let callers set the time (``accepts_times``).
     """
 
-    log_request: Callable[[WSGIEnvironment, int, int, int, float], None] | None = None
-
     def __init__(
         self,
         data: DataAccess,

@@ -30,4 +30,5 @@ def conf_and_enforcer(global_conf: GlobalConf) -> tuple[cfg.ConfigOpts, Enforcer
 
 def link_finder(global_conf: GlobalConf) -> Finder:
     """Return the function by which this process finds links."""
-    return global_conf["services"].data.run
+    services = global_conf["services"]
+    return lambda call: services.data.run(call)

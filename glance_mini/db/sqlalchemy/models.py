@@ -203,6 +203,29 @@ image_members = Table(
     **MYSQL,
 )
 
+image_bases = Table(
+    "image_bases",
+    metadata,
+    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("base_id", exact(36), nullable=False),
+    Column("depth", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("cluster_size", Integer, nullable=False),
+    Column("disk_index", long_bytes(), nullable=False),
+    Index("ix_image_bases_base_id", "base_id"),
+    **MYSQL,
+)
+"""Images that are based on another one. ``depth``: how many bases lie below. ``size``: bytes of the stored delta."""
+
+block_hashes = Table(
+    "block_hashes",
+    metadata,
+    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("hashes", long_bytes(), nullable=False),
+    **MYSQL,
+)
+"""Hashes of the blocks of disks, 32 bytes for each up to the last allocated one of a part."""
 image_links = Table(
     "image_links",
     metadata,
@@ -228,29 +251,6 @@ image_links = Table(
     **MYSQL,
 )
 """Links that work until ``expires_at``; ``digest`` is the hash of the secret in the address of a link."""
-image_bases = Table(
-    "image_bases",
-    metadata,
-    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
-    Column("base_id", exact(36), nullable=False),
-    Column("depth", Integer, nullable=False),
-    Column("size", BigInteger, nullable=False),
-    Column("cluster_size", Integer, nullable=False),
-    Column("disk_index", long_bytes(), nullable=False),
-    Index("ix_image_bases_base_id", "base_id"),
-    **MYSQL,
-)
-"""Images that are based on another one. ``depth``: how many bases lie below. ``size``: bytes of the stored delta."""
-
-block_hashes = Table(
-    "block_hashes",
-    metadata,
-    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
-    Column("part", Integer, primary_key=True, autoincrement=False),
-    Column("hashes", long_bytes(), nullable=False),
-    **MYSQL,
-)
-"""Hashes of the blocks of disks, 32 bytes for each up to the last allocated one of a part."""
 
 image_tombstones = Table(
     "image_tombstones",

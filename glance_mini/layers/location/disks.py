@@ -22,6 +22,11 @@ class Wanted:
     source: DiskSource | None = None
     is_cached: bool = True
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether a store holds the very bytes of the image."""
+        return self.source is None and self.is_cached
+
 
 def choose(op: DownloadData, disks: Disks, below: Callable[[DataCall[object]], object]) -> Wanted:
     """Return what ``op`` asks for; raises Conflict if the image does not have it, StoreError."""

@@ -56,19 +56,7 @@ from glance_mini.layers.location.uploads import Uploads
 from glance_mini.layers.services import Services
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
-from glance_mini.operations import (
-    blocks,
-    cache,
-    data,
-    disks,
-    images,
-    imports,
-    info,
-    links,
-    locations,
-    members,
-    tasks,
-)
+from glance_mini.operations import blocks, cache, data, disks, images, imports, info, links, locations, members, tasks
 from glance_mini.operations.bases import ListDependents, ReplaceData
 from glance_mini.operations.jobs import CancelJob, GetJob
 from glance_mini.operations.records import BeginImport, RecordImport, UndoDeletion
@@ -98,11 +86,11 @@ class LocationLayer(Layer):
             "import_image",
             "add_location",
             "delete_from_store",
-            "add_upload_link",
-            "complete_upload",
             "coalesce_image",
             "rebase_image",
             "convert_image",
+            "add_upload_link",
+            "complete_upload",
             *CACHE_CALLS,
         }
     )
@@ -121,9 +109,9 @@ class LocationLayer(Layer):
         image_cache: ImageCache | None = None,
         stall_time: float = 86_400,
         wake_caches: Callable[[], None] = lambda: None,
+        incremental: IncrementalRules | None = None,
         direct_seconds: int | None = None,
         upload_grace: timedelta | None = None,
-        incremental: IncrementalRules | None = None,
     ) -> None:
         """Store the arguments; ``changeable``: whether users may change locations themselves.
 
@@ -170,9 +158,9 @@ class LocationLayer(Layer):
             services.cache,
             conf.image_cache_stall_time,
             services.wake_caches,
+            IncrementalRules.from_config(conf),
             conf.direct_access.download_seconds if conf.direct_access.downloads else None,
             timedelta(seconds=conf.direct_access.upload_grace) if conf.direct_access.uploads else None,
-            IncrementalRules.from_config(conf),
         )
 
     def list_stores(self, context: Context, op: info.ListStores) -> tuple[Store, ...]:
@@ -275,9 +263,8 @@ class LocationLayer(Layer):
         image = wanted.image
         offset, length = resolve_range(op.first, op.last, image.size or 0)
         if op.head:
-            if wanted.source is None and op.direct:
-                return data.ImageData(image, iter(()), offset, length, self._direct.url(image, candidates))
-            return data.ImageData(image, iter(()), offset, length)
+            url = self._direct.url(image, candidates) if op.direct and wanted.is_stored else None
+            return data.ImageData(image, iter(()), offset, length, url)
         source = wanted.source or Source(self._stores, candidates, self._metrics, caller_for(context, image.owner))
         try:
             chunks = self._cache.open(image, source, offset, length, self._buffers, is_cached=wanted.is_cached)

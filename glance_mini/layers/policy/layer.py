@@ -24,19 +24,7 @@ from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.base import Layer
 from glance_mini.layers.policy import metadefs
 from glance_mini.layers.services import Services
-from glance_mini.operations import (
-    blocks,
-    cache,
-    data,
-    disks,
-    images,
-    imports,
-    info,
-    links,
-    locations,
-    members,
-    tasks,
-)
+from glance_mini.operations import blocks, cache, data, disks, images, imports, info, links, locations, members, tasks
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
 from glance_mini.operations.metadef_parts import GetObjects
 from glance_mini.operations.metadefs import AddNamespace, GetNamespaces, ListAssociations

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import fixtures
 import testtools
+from testtools.content import text_content
 
 from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.registry.authority import Authority
@@ -38,7 +39,7 @@ class RegistryFaultTest(testtools.TestCase):
         self.started = [self.useFixture(self.make(connection)) for _ in range(self.registries)]
         self.registry = self.started[0]
         self.service = self.serve()
-        self.addDetail("registry", testtools.content.content_from_file(self.registry.log, buffer_now=False))
+        self.addOnException(lambda _: self.addDetail("registry", text_content(self.registry.log.read_text())))
 
     def make(self, connection):
         """Return a registry on the database of the test."""

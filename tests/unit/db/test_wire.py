@@ -85,6 +85,25 @@ class TestNeighbours(TestCase):
             "No data call found with ID fold_image", str(self.assertRaises(errors.NotFound, wire.decode_call, request))
         )
 
+    def test_changes_that_are_none_are_refused(self):
+        for changes in (
+            "5",
+            "null",
+            '["x"]',
+            "[{}]",
+            '[{"action":"add"}]',
+            '[{"action":5,"name":"x"}]',
+            '[{"action":"add","name":5}]',
+            '[{"action":"add","name":"x","more":1}]',
+            '[{"action":"add","tag":["x"]}]',
+            '[{"action":"add","locations":[{}]}]',
+        ):
+            values = f'{{"image_id":"x","changes":{changes}}}'.encode()
+            request = wire.Request("update_image", msgspec.Raw(values))
+            self.assertRaises(errors.Invalid, wire.decode_call, request)
+        for values in (b"[]", b"{}", b'{"image_id":5}', b'{"image_id":"x","image":{}}'):
+            self.assertRaises(errors.Invalid, wire.decode_call, wire.Request("update_image", msgspec.Raw(values)))
+
     def test_a_wrong_type_is_named_with_its_place(self):
         request = wire.Request("load_image", msgspec.Raw(b'{"image_id":5}'))
         error = self.assertRaises(errors.Invalid, wire.decode_call, request)

@@ -131,11 +131,14 @@ def result_type(call: DataCall[object]) -> Any:
 
 def encode_error(error: GlanceMiniError) -> bytes:
     """Return the JSON of the ``Failure`` for ``error``."""
-    values = {
-        name: value if isinstance(value, str | int | float | None) else str(value)
-        for name, value in error.values.items()
-    }
+    values = {name: _error_value(value) for name, value in error.values.items()}
     return encode(Failure(error.code, values, str(error)))
+
+
+def _error_value(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_error_value(each) for each in value]
+    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 def decode_error(data: bytes) -> GlanceMiniError:

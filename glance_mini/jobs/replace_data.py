@@ -88,6 +88,16 @@ class ReplacementJob(JobType):
                 self._stack.call(context_of(job), EndImport(job, {TASK_PROPERTY: None}))
         except (Gone, NotFound):
             LOG.info("Image %s was deleted while its data was replaced.", job.image_id)
+            self._discard_of_deleted(job)
+
+    def _discard_of_deleted(self, job: Job) -> None:
+        """Remove what was written for a deleted image, but not the recorded data of one that can be restored."""
+        wanted = LoadImage(str(job.image_id), of_deleted=True)
+        try:
+            self._discard(job, self._stack.call(context_of(job), wanted))
+        except NotFound:
+            copier = self._copier.for_image(str(job.image_id), job.project_id)
+            copier.discard(self._plan(job).names, job.stores)
 
     def _run(self, job: Job, control: Control) -> Mapping[str, object]:
         image = self._load(job)

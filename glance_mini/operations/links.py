@@ -7,7 +7,7 @@ from typing import ClassVar
 from glance_mini.domain.job import Job
 from glance_mini.domain.links import Link, Maker
 from glance_mini.domain.quota import NO_LIMITS, Limits
-from glance_mini.operations.base import DataCall, DataQuery, ImageOperation, Operation
+from glance_mini.operations.base import WORKER, DataCall, DataQuery, ImageOperation, Operation, Role
 
 MAX_LISTED = 1000
 """The most links that one list holds."""
@@ -112,6 +112,7 @@ class PurgeLinks(DataCall[int]):
 
     name: ClassVar[str] = "purge_links"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     max_rows: int
 
 

@@ -1,4 +1,4 @@
-"""``glance-mini``: starts the service."""
+"""``glance-mini``: starts the service, and moves disks to and from one."""
 
 import argparse
 import sys
@@ -6,14 +6,21 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from glance_mini.cmd import console
+from glance_mini.cmd.expected import print_error
 from glance_mini.cmd.serve_arguments import serve_arguments
+from glance_mini.domain.errors import ConfigurationError
 
 PROGRAM = "glance-mini"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (None: that of the process) and return the exit code."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        arguments = _parser(words).parse_args(words)
+    except ConfigurationError as error:
+        print_error(PROGRAM, error)
+        return console.FAILED
     return console.run(arguments.command, arguments, PROGRAM)
 
 
@@ -23,7 +30,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     return start(arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description="An image service that speaks the OpenStack Images API.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('glance_mini')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -35,7 +42,33 @@ def _parser() -> argparse.ArgumentParser:
         "$XDG_STATE_HOME/glance-mini unless --state names another.",
     )
     serve.set_defaults(command=_serve)
+    _add_transfers(commands, words)
     return parser
+
+
+def _add_transfers(commands: console.Subparsers, words: Sequence[str]) -> None:
+    """Add ``push`` and ``pull``; openstacksdk, which has most of their options, is imported for them only."""
+    push = commands.add_parser(
+        "push",
+        help="upload a disk, and above a base only what differs",
+        description="Upload a disk to an image service. With --base only the blocks that differ from the disk of that "
+        "image are sent, and the new image is incremental. The cloud is named as for the openstack command.",
+    )
+    pull = commands.add_parser(
+        "pull",
+        help="download an image, and above a local disk only what differs",
+        description="Download an image. A pull that broke off goes on where it was. With --base only the blocks that "
+        "differ from that disk are received, and FILE is a qcow2 above it. The cloud is named as for the openstack "
+        "command.",
+    )
+    if words[:1] == ["push"]:
+        from glance_mini.cmd.transfers.push import add_push
+
+        add_push(push, words)
+    elif words[:1] == ["pull"]:
+        from glance_mini.cmd.transfers.pull import add_pull
+
+        add_pull(pull, words)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import fixtures
 from glance_mini.operations.bases import GetDiskIndex
 from tests.counting_store import CountingDriver
 from tests.http.incremental import MIB, QCOW2, IncrementalTest, run
+from tests.unit.layers.location.test_direct import SigningDriver
 
 
 class TestUploads(IncrementalTest):
@@ -216,6 +217,35 @@ class TestPlaces(IncrementalTest):
             "PATCH", f"/v2/images/{top}", steps, Content_Type="application/openstack-images-v2.1-json-patch"
         )
         self.assertIn(answer.status_int, (400, 409))
+
+
+class TestAddresses(IncrementalTest):
+    options = {"direct_access": {"downloads": True}}
+
+    def test_clients_get_the_complete_disk_and_no_address_of_a_store(self) -> None:
+        self.service.services.stores.get("fast").driver = SigningDriver("fast")
+        base, top = self.chain()
+        whole = self.file(top).body
+        self.work()
+        for query in ("?redirect=true", "?redirect=true&format=raw", "?redirect=true&delta=true"):
+            self.assertEqual(200, self.file(top, query).status_int, query)
+        self.assertEqual(307, self.file(base, "?redirect=true").status_int)
+        self.assertEqual(200, self.file(base, "?redirect=true&format=raw").status_int)
+        url = str(self.send("POST", f"/v2/images/{top}/links", {"expires_in": 60}).json["url"])
+        self.assertEqual(whole, self.send("GET", url[url.index("/", len("https://")) :] if "://" in url else url).body)
+        self.act(top, "coalesce")
+        self.work()
+        self.assertEqual(307, self.file(top, "?redirect=true").status_int)
+
+    def test_each_form_of_a_disk_has_a_tag_of_its_own(self) -> None:
+        _, top = self.chain()
+        self.assertNotIn("ETag", self.file(top).headers)
+        self.work()
+        tags = [self.file(top, query).headers.get("ETag") for query in ("", "?delta=true", "?format=raw")]
+        self.assertIsNone(tags[2])
+        self.assertNotEqual(tags[0], tags[1])
+        self.assertEqual(304, self.file(top, If_None_Match=tags[0]).status_int)
+        self.assertEqual(200, self.file(top, "?delta=true", If_None_Match=tags[0]).status_int)
 
 
 class TestCache(IncrementalTest):

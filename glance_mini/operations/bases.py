@@ -8,7 +8,7 @@ from glance_mini.domain.job import Job
 from glance_mini.domain.query import EVERYTHING, Scope
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.domain.transfer import StoredData
-from glance_mini.operations.base import DataCall, DataQuery, Operation
+from glance_mini.operations.base import WORKER, DataCall, DataQuery, Operation, Role
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class RecordDiskHashes(DataCall[bool]):
 
     name: ClassVar[str] = "record_disk_hashes"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     image_id: str
     url: str
     size: int
@@ -72,6 +73,7 @@ class ReplaceData(DataCall[Image]):
 
     name: ClassVar[str] = "replace_data"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     job: Job
     data: StoredData
     keeps_clusters: int | None = None

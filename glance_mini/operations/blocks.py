@@ -6,7 +6,7 @@ from typing import ClassVar
 from glance_mini.domain.blocks import BlockPage, KnownHashes
 from glance_mini.domain.image import Image
 from glance_mini.domain.job import Job
-from glance_mini.operations.base import DataCall, DataQuery, ImageOperation, Operation
+from glance_mini.operations.base import WORKER, DataCall, DataQuery, ImageOperation, Operation, Role
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class SaveBlockHashes(DataCall[bool]):
     """Save the next part of the hashes of an image and return True; False if it is not the next one any more."""
 
     name: ClassVar[str] = "save_block_hashes"
+    callers: ClassVar[frozenset[Role]] = WORKER
     image_id: str
     part: int
     hashes: bytes

@@ -243,6 +243,7 @@ class LeaveRemains(DataCall[None]):
 
     name: ClassVar[str] = "leave_remains"
     may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
     remains: Transfer
 
 

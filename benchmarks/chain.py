@@ -64,6 +64,9 @@ def run(running: Service, folder: Path, mib: int, rounds: int) -> Iterator[str]:
     yield f"files: {', '.join(f'{name} {size / MIB:.0f} MiB' for name, size in sizes.items())}"
     client = Client(running.url, running.token)
     ids = dict(zip(NAMES, upload(client, folder), strict=True))
+    while any(client.call("GET", f"/v2/images/{each}")["os_hash_value"] is None for each in ids.values()):
+        # The jobs that read the complete disks have not ended.
+        time.sleep(0.5)
     seconds: dict[str, list[float]] = {"base": [], "top": []}
     cpu: dict[str, list[float]] = {"base": [], "top": []}
     for number in range(rounds + 1):

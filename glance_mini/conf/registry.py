@@ -4,13 +4,15 @@ from copy import deepcopy
 
 from oslo_config import cfg
 
+from glance_mini_store.lists import ListOpt
+
 GROUP = cfg.OptGroup(
     "registry",
     help="How this node reaches the data through the registry service; used with [database] data_access = registry.",
 )
 
 OPTS = [
-    cfg.ListOpt(
+    ListOpt(
         "endpoints",
         default=[],
         help="Addresses of the registries in the order of preference. A call goes to the first one that answers."

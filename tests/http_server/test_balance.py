@@ -10,6 +10,7 @@ from glance_mini.cmd.serve.balance import Balance
 from tests.http_server.running import Client, Server
 
 CONNECTIONS = 24
+TRIES = 10
 
 
 class TestBalance(testtools.TestCase):
@@ -62,16 +63,21 @@ class TestWorkers(testtools.TestCase):
             client.close()
         return shares
 
+    def assert_shared(self):
+        """Fail unless each process has at least a third of the connections, in one of a few tries on a busy machine."""
+        tries = []
+        while len(tries) < TRIES:
+            tries.append(self.shares())
+            if len(tries[-1]) == 2 and min(tries[-1].values()) >= CONNECTIONS // 3:
+                return
+        self.fail(f"the connections are not shared: {tries}")
+
     def test_connections_that_come_at_once_are_shared(self):
-        shares = self.shares()
-        self.assertEqual(2, len(shares))
-        self.assertGreaterEqual(min(shares.values()), CONNECTIONS // 4, shares)
+        self.assert_shared()
 
     def test_worker_that_replaces_a_killed_one_takes_its_share(self):
         killed = min(self.wait_for_both())
         os.kill(killed, signal.SIGKILL)
         while killed in self.wait_for_both():
             pass
-        shares = self.shares()
-        self.assertEqual(2, len(shares))
-        self.assertGreaterEqual(min(shares.values()), CONNECTIONS // 4, shares)
+        self.assert_shared()

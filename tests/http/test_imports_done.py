@@ -86,7 +86,7 @@ class TestGlanceDownload(WorkingTest):
     options = {
         "DEFAULT": {"enabled_import_methods": "glance-download"},
         "paste_deploy": {"flavor": "keystone"},
-        "keystone_authtoken": {"www_authenticate_uri": "http://127.0.0.1:1/v3", "auth_type": "password"},
+        "keystone_authtoken": {"www_authenticate_uri": "http://127.0.0.1:1/v3", "auth_type": "none"},
     }
 
     def setUp(self) -> None:

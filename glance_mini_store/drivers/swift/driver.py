@@ -84,6 +84,7 @@ class SwiftDriver(Driver):
     @classmethod
     def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
         """Return a driver for the account, or the accounts, that the options name; see ``Driver.from_config``."""
+        temp_urls = _temp_urls(settings)
         libraries = Libraries.load()
         verify = False if settings.swift_store_auth_insecure else settings.swift_store_cacert or True
         timeouts = (settings.swift_store_connect_timeout, settings.swift_store_read_timeout)
@@ -107,7 +108,7 @@ class SwiftDriver(Driver):
             SegmentSizes(settings.swift_store_large_object_chunk_size * MIB),
             settings.swift_store_retry_get_count,
             settings.swift_store_read_ranges,
-            _temp_urls(settings),
+            temp_urls,
             _user_objects(client, tenancy) if settings.swift_store_user_locations else None,
         )
 

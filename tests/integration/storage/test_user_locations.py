@@ -4,7 +4,13 @@ import hashlib
 import json
 import re
 import uuid
+from types import SimpleNamespace
 
+import testtools
+
+from glance_mini_store import errors
+from glance_mini_store.drivers.swift.driver import SwiftDriver
+from glance_mini_store.drivers.swift.options import OPTIONS
 from glance_mini_store.testing.contract import pattern
 from tests.http_server.running import eventually
 from tests.integration.clients.test_clients_keystone import KeystoneTestCase
@@ -28,6 +34,18 @@ swift_store_user_locations = true
 [objects]
 s3_store_user_locations = {stash}/$(project_id)s/
 """
+
+
+class RefusalTest(testtools.TestCase):
+    def test_store_without_an_account_of_keystone_is_refused(self):
+        values = {option.dest: option.default for option in OPTIONS}
+        for account in (
+            {"swift_store_auth_address": "http://h/auth/v1.0", "swift_store_user": "a:b", "swift_store_key": "k"},
+            {"swift_store_multi_tenant": True, "swift_store_endpoint": "http://h/v1/AUTH_$(project_id)s"},
+        ):
+            settings = SimpleNamespace(**values | account | {"swift_store_user_locations": True})
+            error = self.assertRaises(errors.BadStoreConfiguration, SwiftDriver.from_config, settings, "images")
+            self.assertIn("swift_store_user_locations", str(error))
 
 
 class UserLocationsTest(SwiftTestCase, KeystoneTestCase):

@@ -4,6 +4,7 @@ import json
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest.mock import patch
 
 import fixtures
 import testtools
@@ -143,8 +144,9 @@ class TestImages(testtools.TestCase):
         self.assertRaises(Unavailable, hashes.parts, 0)
 
     def test_the_library_is_named_if_it_is_missing(self):
-        self.useFixture(fixtures.MonkeyPatch("sys.modules", {**sys.modules, "openstack.config": None}))
-        self.assertIn("glance-mini[client]", str(self.assertRaises(ConfigurationError, cloud.connect, None)))
+        with patch.dict(sys.modules, {"openstack.config": None}):
+            error = self.assertRaises(ConfigurationError, cloud.connect, None)
+        self.assertIn("glance-mini[client]", str(error))
 
     def test_sizes_have_units(self):
         texts = {0: "0 bytes", 1023: "1023 bytes", 1024: "1.0 KiB", 3 << 29: "1.5 GiB", 1 << 60: "1048576.0 TiB"}

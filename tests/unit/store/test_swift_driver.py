@@ -65,18 +65,6 @@ class TestTempUrls(testtools.TestCase):
             self.assertIn("swift_store_public_url", self.refusal(swift_store_public_url=address))
 
 
-class TestUserLocations(testtools.TestCase):
-    def test_store_without_an_account_of_keystone_is_refused(self):
-        values = {option.dest: option.default for option in OPTIONS}
-        for account in (
-            {"swift_store_auth_address": "http://h/auth/v1.0", "swift_store_user": "a:b", "swift_store_key": "k"},
-            {"swift_store_multi_tenant": True, "swift_store_endpoint": "http://h/v1/AUTH_$(project_id)s"},
-        ):
-            settings = SimpleNamespace(**values | account | {"swift_store_user_locations": True})
-            error = self.assertRaises(errors.BadStoreConfiguration, SwiftDriver.from_config, settings, "images")
-            self.assertIn("swift_store_user_locations", str(error))
-
-
 class TestReferences(testtools.TestCase):
     def read(self, text):
         path = os.path.join(self.useFixture(fixtures.TempDir()).path, "swift.conf")

@@ -107,7 +107,7 @@ class Service(fixtures.Fixture):
         """Return the answer to a request with the administrator's token."""
         headers = {"X-Auth-Token": self.token, **arguments.pop("headers", {})}
         url = self.cloud["image_endpoint_override"] + path
-        return requests.request(method, url, headers=headers, timeout=30, **arguments)
+        return requests.request(method, url, **{"headers": headers, "timeout": 30, **arguments})
 
     def create_image(self, **properties):
         """Return the id of a new image."""

@@ -100,7 +100,8 @@ class OneRegistryTest(RegistryFaultTest):
     def test_a_request_without_any_registry_is_answered_with_503(self):
         image = self.service.create_image()
         self.registry.stop(signal.SIGKILL)
-        answer = self.service.request("GET", f"/v2/images/{image}")
+        # A call that a registry took before it died is repeated for [registry] timeout.
+        answer = self.service.request("GET", f"/v2/images/{image}", timeout=60)
         self.assertEqual(503, answer.status_code)
         self.assertNotIn(str(self.registry.port), answer.text)
         self.registry.start()

@@ -152,9 +152,11 @@ class TestBrokenConnections(TempAuthCase):
     def test_a_read_does_not_go_on_with_other_data(self):
         location = self.single_tenant().write(name := new_name(), pieces(DATA), len(DATA)).location
         driver = self.relayed(swift_store_retry_get_count=3)
+        driver.size(location)
+        # Set before the read: a fast Swift has sent everything by the time of the first chunk.
+        self.relay.break_down = MIB
         reading = driver.read(location)
         next(reading)
-        self.relay.break_down = MIB
         self.account.request("PUT", f"{self.container}/{name}", data=DATA[::-1])
         self.assertRaises(errors.RemoteServiceUnavailable, list, reading)
 

@@ -8,7 +8,10 @@ ADDRESS = "https://store.example.com/"
 
 
 class DroppingDriver(MemoryDriver):
-    """``sent`` is what lies under the names of addresses; ``signed`` are their seconds and sizes."""
+    """``sent`` is what lies under the names of addresses; ``signed`` are their seconds and sizes.
+
+    ``refuses``: it finds out that addresses would not be safe, and makes none.
+    """
 
     capabilities = MemoryDriver.capabilities | {capabilities.UPLOAD}
 
@@ -16,8 +19,11 @@ class DroppingDriver(MemoryDriver):
         super().__init__(store_id)
         self.sent: dict[str, bytes] = {}
         self.signed: list[tuple[int, int]] = []
+        self.refuses = False
 
     def presigned_upload(self, name: str, seconds: int, size: int) -> str:
+        if self.refuses:
+            raise errors.StoreAddDisabled()
         self.signed.append((seconds, size))
         return f"{ADDRESS}{name}?signature=secret"
 

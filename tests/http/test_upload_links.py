@@ -98,6 +98,11 @@ class TestUploads(UploadLinksCase):
         (task,) = self.tasks(self.image_id)
         self.assertEqual(("link_upload", "success"), (task["type"], task["status"]))
 
+    def test_store_that_cannot_make_safe_addresses_is_refused(self):
+        self.store.refuses = True
+        self.assertIn("cannot be sent to store fast by a link", self.add(400))
+        self.assertEqual(("queued", [], (0, 0)), (self.status(), self.links(), self.used()))
+
     def test_link_that_is_used_again_changes_nothing_and_leaves_nothing(self):
         link = self.sent()
         self.complete(link)

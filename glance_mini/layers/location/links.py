@@ -23,6 +23,7 @@ from glance_mini.layers.location.imports import ImportRules
 from glance_mini.operations.links import AddLink, AddUploadLink, CompleteUpload, DeleteLink, GetLink, UploadAddress
 from glance_mini.operations.records import AbortTransfer, BeginImport, BeginTransfer, RenewLeases
 from glance_mini_store import capabilities
+from glance_mini_store import errors as store_errors
 from glance_mini_store.store import Store
 from glance_mini_store.stores import Stores
 
@@ -42,13 +43,18 @@ class UploadLinks:
     def add(self, context: Context, op: AddUploadLink, choose: Callable[[str | None], Store]) -> UploadAddress:
         """Begin a transfer to the store that ``choose`` returns, and return a link with the address for its data."""
         store = choose(op.store)
+        refusal = Invalid(reason=f"Data cannot be sent to store {store.id} by a link.")
         if self._grace is None or capabilities.UPLOAD not in store.driver.capabilities:
-            raise Invalid(reason=f"Data cannot be sent to store {store.id} by a link.")
+            raise refusal
         check_formats(op.target)
         link = replace(new_link(context, op.image_id), size=op.size, store=store.id)
         transfer = transfer_of(link, op.target.owner)
         seconds = int(op.lifetime.total_seconds())
-        url = store.for_caller(caller_for(context, op.target.owner)).presigned_upload(transfer.name, seconds, op.size)
+        own = store.for_caller(caller_for(context, op.target.owner))
+        try:
+            url = own.presigned_upload(transfer.name, seconds, op.size)
+        except store_errors.StoreAddDisabled:
+            raise refusal from None
         lease = op.lifetime + self._grace
         self._below(context, BeginTransfer(transfer, lease, op.limits, to_staging=True))
         # Nobody knows the secret of this link: it is no address of this service.

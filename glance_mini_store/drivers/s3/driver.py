@@ -1,6 +1,7 @@
 """The ``s3`` driver: an object for each write, in one bucket of a service that speaks the S3 API."""
 
 import copy
+import logging
 import os
 import re
 import uuid
@@ -21,12 +22,15 @@ from glance_mini_store.drivers.s3.library import Library
 from glance_mini_store.drivers.s3.options import OPTIONS
 from glance_mini_store.drivers.s3.parts import LARGEST_PART
 from glance_mini_store.drivers.s3.reading import open_range
+from glance_mini_store.drivers.s3.unsigned import UnsignedHeaders
 from glance_mini_store.drivers.s3.user_objects import UserObjects
 from glance_mini_store.drivers.s3.writing import Limits, Writing
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.locations.s3 import S3Location
 from glance_mini_store.names import check_name, is_name
 from glance_mini_store.ranges import RangeMemory
+
+LOG = logging.getLogger(__name__)
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _WHEN_REQUIRED = "when_required"
@@ -81,6 +85,7 @@ class S3Driver(Driver):
         self._user_objects = user_objects
         self._caller = Caller()
         self._version: str | None = None
+        self._unsigned = UnsignedHeaders(settings.cacert, settings.read_timeout)
         self._in_work = NamesInWork()
         self._buffers = Buffers()
 
@@ -243,10 +248,22 @@ class S3Driver(Driver):
         return Bucket(client, self._bucket_name, self._failures).presigned_url(parsed.key, seconds)
 
     def presigned_upload(self, name: str, seconds: int, size: int) -> str:
-        """Return a URL signed with the keys of the store; an object that is sent at once has at most 5 GiB."""
+        """Return a URL signed with the keys of the store; an object that is sent at once has at most 5 GiB.
+
+        A service that obeys headers which are not signed is not trusted with such URLs: StoreAddDisabled.
+        """
         check_name(name)
         if size > LARGEST_PART:
             raise errors.SizeLimitExceeded(limit=LARGEST_PART)
+        with self._failures.reading(self._endpoint.location(self._bucket_name, name)):
+            are_obeyed = self._unsigned.are_obeyed(self._own_bucket())
+        if are_obeyed:
+            LOG.error(
+                "There are no links for uploads to %s: it obeys headers that are not signed, so that who has a link "
+                "could read any image there.",
+                self._endpoint.host,
+            )
+            raise errors.StoreAddDisabled()
         client = self._clients.get(self._public_endpoint, self._credentials)
         return Bucket(client, self._bucket_name, self._failures).presigned_upload(name, seconds, size)
 

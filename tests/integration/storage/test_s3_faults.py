@@ -170,7 +170,7 @@ class Faults:
         blocks = driver.read(location)
         received = next(blocks)
         self.client.put_object(Bucket=self.bucket, Key=name, Body=second)
-        with self.assertRaises(errors.RemoteServiceUnavailable):
+        with self.assertRaises(errors.DataChanged):
             for block in blocks:
                 received += block
         self.assertEqual(first[: len(received)], received)
@@ -198,7 +198,7 @@ class Faults:
         received = next(blocks)
         # Two ranges are asked for at once, those behind them when they were read.
         self.client.put_object(Bucket=self.bucket, Key=name, Body=bytes(len(first)))
-        with self.assertRaises(errors.RemoteServiceUnavailable):
+        with self.assertRaises(errors.DataChanged):
             for block in blocks:
                 received += block
         self.assertEqual(first[: len(received)], received)

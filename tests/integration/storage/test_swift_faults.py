@@ -158,7 +158,7 @@ class TestBrokenConnections(TempAuthCase):
         reading = driver.read(location)
         next(reading)
         self.account.request("PUT", f"{self.container}/{name}", data=DATA[::-1])
-        self.assertRaises(errors.RemoteServiceUnavailable, list, reading)
+        self.assertRaises(errors.DataChanged, list, reading)
 
     def test_a_write_that_breaks_leaves_nothing(self):
         for options, size in (({}, len(DATA)), (SMALL, len(DATA)), (SMALL, None)):

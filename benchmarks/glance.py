@@ -36,7 +36,7 @@ flavor = headers
 config_file = {folder}/paste.ini
 """
 
-_PASTE = """\
+PASTE = """\
 [composite:glance-api-headers]
 paste.composite_factory = glance.api:root_app_factory
 /: api
@@ -59,6 +59,7 @@ paste.filter_factory = glance.api.middleware.version_negotiation:VersionNegotiat
 [filter:context]
 paste.filter_factory = glance.api.middleware.context:ContextMiddleware.factory
 """
+"""The API alone, for a caller whom the headers of Keystone's middleware name."""
 
 _APPLICATION = """\
 from glance.wsgi.api import application as glance
@@ -85,7 +86,7 @@ def started(python: Path, server: str, images: int, workers: int = 2, threads: i
         url = make_url(connection).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
         configuration = folder / "glance-api.conf"
         configuration.write_text(_CONFIGURATION.format(connection=url, folder=folder))
-        (folder / "paste.ini").write_text(_PASTE)
+        (folder / "paste.ini").write_text(PASTE)
         (folder / "application.py").write_text(_APPLICATION.format(project=_PROJECT))
         programs, log = python.parent, folder / "log"
         manage = [programs / "glance-manage", "--config-file", configuration, "db_sync"]

@@ -4,8 +4,7 @@ Loading fails closed: any error in a layer stops the start with a message that n
 because a silently missing layer would be a security hole.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -52,8 +51,11 @@ class Stack:
         if op.writes:
             context = context.caused_by(op.name, op.store if isinstance(op, UploadData) else None)
         op = self._with_target(context, op)
-        with self._hiding(context, op):
+        try:
             return self._first[op.name](context, op)
+        except (Forbidden, NotFound) as refusal:
+            self._hide(context, op, refusal)
+            raise
 
     def permit(self, context: Context, op: Operation[object]) -> None:
         """Raise what the layers refuse the caller whatever the values of ``op`` are; errors as ``call``.
@@ -61,9 +63,12 @@ class Stack:
         It is for values that are dear to check: nobody pays for those of a caller who may not send any.
         """
         op = self._with_target(context, op)
-        with self._hiding(context, op):
+        try:
             for layer in self._layers:
                 layer.permit(context, op)
+        except (Forbidden, NotFound) as refusal:
+            self._hide(context, op, refusal)
+            raise
 
     def _with_target(self, context: Context, op: Operation[R]) -> Operation[R]:
         """Return ``op`` with its image or namespace; raises NotFound if the caller may not see it."""
@@ -75,19 +80,14 @@ class Stack:
             return replace(op, found=self._first["load_metadef_namespace"](context, name))
         return op
 
-    @contextmanager
-    def _hiding(self, context: Context, op: Operation[object]) -> Iterator[None]:
-        """Turn a refusal into NotFound if any layer hides the target of ``op`` from the caller."""
-        try:
-            yield
-        except (Forbidden, NotFound) as refusal:
-            if isinstance(op, ImageOperation) and any(layer.hides(context, op.target) for layer in self._layers):
-                raise NotFound(kind="image", id=op.image_id) from refusal
-            if isinstance(op, NamespaceOperation) and any(
-                layer.hides_namespace(context, op.target) for layer in self._layers
-            ):
-                raise NotFound(kind="namespace", id=op.namespace) from refusal
-            raise
+    def _hide(self, context: Context, op: Operation[object], refusal: Exception) -> None:
+        """Raise NotFound in place of ``refusal`` if any layer hides the target of ``op`` from the caller."""
+        if isinstance(op, ImageOperation) and any(layer.hides(context, op.target) for layer in self._layers):
+            raise NotFound(kind="image", id=op.image_id) from refusal
+        if isinstance(op, NamespaceOperation) and any(
+            layer.hides_namespace(context, op.target) for layer in self._layers
+        ):
+            raise NotFound(kind="namespace", id=op.namespace) from refusal
 
     def path(self, name: str) -> tuple[str, ...]:
         """Return the names of the layers that handle the operation ``name``, outermost first."""

@@ -11,6 +11,7 @@ from urllib.error import HTTPError
 import fixtures
 from sqlalchemy import make_url
 
+from benchmarks.glance import PASTE
 from tests.functional.service import START_SECONDS
 from tests.ports import free_port
 
@@ -43,28 +44,6 @@ config_file = {root}/paste.ini
 policy_file = {root}/policy.yaml
 """
 
-_PASTE = """\
-[composite:glance-api-headers]
-paste.composite_factory = glance.api:root_app_factory
-/: api
-[composite:api]
-paste.composite_factory = glance.api:pipeline_factory
-headers = versionnegotiation context rootapp
-[composite:rootapp]
-paste.composite_factory = glance.api:root_app_factory
-/: apiversions
-/v2: apiv2app
-[app:apiversions]
-paste.app_factory = glance.api.versions:create_resource
-[app:apiv2app]
-paste.app_factory = glance.api.v2.router:API.factory
-[filter:versionnegotiation]
-paste.filter_factory = glance.api.middleware.version_negotiation:VersionNegotiationFilter.factory
-[filter:context]
-paste.filter_factory = glance.api.middleware.context:ContextMiddleware.factory
-"""
-"""It believes the headers that Keystone's middleware would set."""
-
 
 class Glance(fixtures.Fixture):
     """Glance's programs in the folder ``programs``, on the database at ``connection``; ``sync`` and ``start`` run them.
@@ -83,7 +62,7 @@ class Glance(fixtures.Fixture):
         self.port = free_port()
         self.config_file = self.root / "glance-api.conf"
         self.use(self.connection)
-        (self.root / "paste.ini").write_text(_PASTE)
+        (self.root / "paste.ini").write_text(PASTE)
         (self.root / "policy.yaml").write_text("{}\n")
         (self.root / "application.py").write_text("from glance.wsgi.api import application\n")
         self.log = self.root / "log"

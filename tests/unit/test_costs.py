@@ -30,8 +30,8 @@ STATEMENTS_OF_A_LIST_BEHIND_A_MARKER = 2
 STATEMENTS_OF_A_LIST_OF_NAMESPACES = 2
 STATEMENTS_OF_A_NAMESPACE = 2
 
-CALLS_OF_A_SHOW, FILES_OF_A_SHOW = 32, 14
-CALLS_OF_A_LIST_OF_100 = 253
+CALLS_OF_A_SHOW, FILES_OF_A_SHOW = 31, 14
+CALLS_OF_A_LIST_OF_100 = 252
 """Of the member's own images, each with properties, tags and a location; from the controller on."""
 
 

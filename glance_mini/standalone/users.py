@@ -138,7 +138,11 @@ class Users:
 
         The time of the lookup does not help to guess a token, because a token cannot be chosen by its hash.
         """
-        grant = self._grants.get(hash_token(token))
+        return self.find_digest(hash_token(token))
+
+    def find_digest(self, digest: str) -> Grant | None:
+        """Return what the token with the hash ``digest`` grants; None for one that is unknown or has expired."""
+        grant = self._grants.get(digest)
         if grant is None or (grant.expires is not None and grant.expires <= utcnow()):
             return None
         return grant

@@ -14,11 +14,6 @@ from glance_mini.standalone.live_users import ReloadingUsers
 from glance_mini.standalone.passwords import PasswordCheck
 from glance_mini.standalone.users import User, Users
 
-DOMAIN_ID = "default"
-"""The id of the one domain, which holds all users and projects."""
-
-DOMAIN_NAME = "Default"
-
 _ADMIN = "admin"
 
 

@@ -29,6 +29,11 @@ PASSWORD_BYTES = (8, 72)
 IMPLIED_ROLES = {"admin": ("manager", "member", "reader"), "manager": ("member", "reader"), "member": ("reader",)}
 """The roles that a role implies, as in Keystone by default; the default policy rules rely on them."""
 
+DOMAIN_ID = "default"
+"""The id of the one domain, which holds all users and projects."""
+
+DOMAIN_NAME = "Default"
+
 _TOKEN_BYTES = 32
 _DIGITS_OF_A_NAME = 8
 _NAME = re.compile(r"[^\s:/\x00-\x1f\x7f]{1,64}")

@@ -26,7 +26,7 @@ from glance_mini.api.response import Response, empty_response, json_response
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, GlanceMiniError, NotFound, TokenNotFound
 from glance_mini.policies.enforcer import Enforcer
-from glance_mini.standalone.logins import DOMAIN_ID, DOMAIN_NAME
+from glance_mini.standalone.users import DOMAIN_ID, DOMAIN_NAME
 
 if TYPE_CHECKING:
     from glance_mini.metrics import Metrics

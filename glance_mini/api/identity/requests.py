@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn, cast
 
 from glance_mini.domain.errors import Invalid
-from glance_mini.standalone.logins import DOMAIN_ID, DOMAIN_NAME
+from glance_mini.standalone.users import DOMAIN_ID, DOMAIN_NAME
 
 LONGEST = 255
 """The most characters of a name, a password or a token."""

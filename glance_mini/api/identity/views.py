@@ -5,7 +5,8 @@ from datetime import datetime
 from urllib.parse import quote
 
 from glance_mini.domain.identity import IssuedToken
-from glance_mini.standalone.logins import DOMAIN_ID, DOMAIN_NAME, Login
+from glance_mini.standalone.logins import Login
+from glance_mini.standalone.users import DOMAIN_ID, DOMAIN_NAME
 
 Json = dict[str, object]
 

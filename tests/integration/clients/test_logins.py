@@ -50,6 +50,8 @@ class LoginTest(ServiceTestCase):
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
         login = {f"OS_{name.upper()}": value for name, value in self.auth.items()}
         login |= {"OS_REGION_NAME": "RegionOne", "OS_IDENTITY_API_VERSION": "3", "HOME": str(self.root)}
+        if "OS_CLIENT_CONFIG_FILE" in variables:
+            login = {"HOME": str(self.root)}
         done = subprocess.run(
             [str(word) for word in command],
             env=kept | login | variables,

@@ -42,6 +42,7 @@ from glance_mini.conf import (
     strict,
     task,
     transfers,
+    uploads,
     web_download,
     workers,
 )
@@ -71,6 +72,7 @@ MODULES = (
     registry_service,
     domain,
     transfers,
+    uploads,
     direct_access,
     image_cache,
     cache,

@@ -11,6 +11,7 @@ from glance_mini.db.interface import DataAccess
 from glance_mini.operations.base import DataCall
 from glance_mini.operations.jobs import PurgeJobs
 from glance_mini.operations.links import PurgeLinks
+from glance_mini.operations.upload_sessions import PurgeUploadSessions
 
 LOG = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Cleaner:
 
     def clean(self) -> int:
         """Remove all expired records and return their number; raises Unavailable."""
-        return self._remove(PurgeJobs(BATCH)) + self._remove(PurgeLinks(BATCH))
+        return sum(self._remove(call(BATCH)) for call in (PurgeJobs, PurgeLinks, PurgeUploadSessions))
 
     def _remove(self, call: DataCall[int]) -> int:
         removed = 0

@@ -25,6 +25,7 @@ from glance_mini.operations import (
     outbox,
     records,
     tasks,
+    upload_sessions,
 )
 from glance_mini.operations.base import DataCall, ImageOperation, NamespaceOperation, Operation
 
@@ -35,6 +36,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + locations.OPERATIONS
     + members.OPERATIONS
     + links.OPERATIONS
+    + upload_sessions.OPERATIONS
     + tasks.OPERATIONS
     + info.OPERATIONS
     + metadefs.OPERATIONS

@@ -29,6 +29,7 @@ from glance_mini.db.sqlalchemy import (
     staging,
     transfers,
     trash,
+    upload_sessions,
     usage,
 )
 from glance_mini.db.sqlalchemy.database import Database
@@ -70,6 +71,7 @@ _MODULES = (
     members,
     links,
     transfers,
+    upload_sessions,
     removals,
     staging,
     imports,

@@ -80,6 +80,9 @@ class SessionLimits:
     room: int | None = None
 
 
+NO_SESSION_LIMITS = SessionLimits()
+
+
 def name_of(image_id: str, session_id: str) -> str:
     """Return the name in the staging area of the bytes of a session."""
     return f"{image_id}-{session_id[:8]}"

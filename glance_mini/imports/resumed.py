@@ -42,7 +42,6 @@ REFUSALS = (
 """Errors that another attempt would meet again; they end the session."""
 
 
-
 def may_pass(error: Exception) -> bool:
     """Return whether one of REFUSALS ends by itself: an upload of the image is running, or lost its lease."""
     is_saving = isinstance(error, StatusConflict) and error.values["status"] == "saving"

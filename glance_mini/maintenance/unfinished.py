@@ -1,4 +1,4 @@
-"""Adds jobs for uploads whose bytes are all there and that nobody finishes, because a process died (api-uploads-end)."""
+"""Adds jobs for uploads that have all their bytes and that nobody finishes, after a crash (api-uploads-end)."""
 
 import logging
 from contextlib import suppress
@@ -20,7 +20,7 @@ RETRY = timedelta(minutes=10)
 
 
 def resume_uploads(data: DataAccess) -> int:
-    """Add a job for each upload that waits, unless it has one, and return the number of new jobs; raises Unavailable."""
+    """Add a job for each upload that waits and has none, and return the number of new jobs; raises Unavailable."""
     added = 0
     for session in data.run(TakeUnfinishedUploads(RETRY)):
         with suppress(Duplicate):

@@ -170,9 +170,9 @@ class Ping(DataQuery[None]):
 class BeginTransfer(DataCall[Image]):
     """Move a queued image to ``saving``, record ``transfer`` with its reservation for ``lease``, and return the image.
 
-    ``to_staging``: the image moves to ``uploading`` and the bytes count as staged data. ``session``: the bytes are those
-    of this upload session, which must be complete, so that the limits do not count them twice. Raises StatusConflict,
-    NotFound, Invalid (a format is missing), LimitExceeded; then nothing was written.
+    ``to_staging``: the image moves to ``uploading`` and the bytes count as staged data. ``session``: the complete
+    upload session whose bytes they are, so that the limits do not count them twice. Raises StatusConflict, NotFound,
+    Invalid (a format is missing), LimitExceeded; then nothing was written.
     """
 
     name: ClassVar[str] = "begin_transfer"
@@ -208,9 +208,10 @@ class IsYoungestTransfer(DataQuery[bool]):
 class RecordData(DataCall[Image]):
     """Make the image of a transfer active with ``data``, end the transfer and return the image.
 
-    ``jobs`` are added. ``session``, whose bytes they are, is finished then; the leases of its staged bytes end. If ``data`` has a link, raises what the link forbids: Conflict, ChainConflict, LimitExceeded.
-    Raises Gone and records nothing if the image was deleted; TransferLost if the transfer has ended or belongs to
-    another process.
+    ``jobs`` are added. ``session``, whose bytes they are, is finished then, and the leases of its staged bytes end. If
+    ``data`` has a link, raises what the link forbids: Conflict, ChainConflict, LimitExceeded. Raises Gone and records
+    nothing if the image was deleted; TransferLost if the transfer has ended or belongs to another process;
+    UploadSessionNotFound.
     """
 
     name: ClassVar[str] = "record_data"

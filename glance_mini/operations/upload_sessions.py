@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from glance_mini.domain.quota import NO_LIMITS, Limits
-from glance_mini.domain.upload_session import SessionLimits, UploadSession
+from glance_mini.domain.upload_session import NO_SESSION_LIMITS, SessionLimits, UploadSession
 from glance_mini.operations.base import WORKER, DataCall, DataQuery, ImageOperation, Operation, Role
 
 MAX_LISTED = 1000
@@ -34,7 +34,7 @@ class AddUploadSession(ImageOperation[UploadSession], DataCall[UploadSession]):
     lifetime: timedelta = timedelta(days=1)
     grace: timedelta = timedelta(minutes=1)
     limits: Limits = NO_LIMITS
-    session_limits: SessionLimits = SessionLimits()
+    session_limits: SessionLimits = NO_SESSION_LIMITS
 
 
 @dataclass(frozen=True)

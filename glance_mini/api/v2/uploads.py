@@ -65,13 +65,15 @@ class UploadsController:
     def options(self, request: Request, image_id: str, session_id: str = "") -> Response:
         """Say what of the protocol there is."""
         response = empty_response()
-        response.headers |= {
-            "Tus-Resumable": VERSION,
-            "Tus-Version": VERSION,
-            "Tus-Extension": ",".join(EXTENSIONS),
-            "Tus-Max-Size": str(self._max_size),
-            "Tus-Checksum-Algorithm": ",".join(CHECKSUMS),
-        }
+        response.headers.update(
+            {
+                "Tus-Resumable": VERSION,
+                "Tus-Version": VERSION,
+                "Tus-Extension": ",".join(EXTENSIONS),
+                "Tus-Max-Size": str(self._max_size),
+                "Tus-Checksum-Algorithm": ",".join(CHECKSUMS),
+            }
+        )
         return response
 
     def index(self, request: Request, image_id: str) -> Response:
@@ -102,7 +104,7 @@ class UploadsController:
             self._finish(request, session)
         response = Response(status=201)
         del response.content_type
-        response.headers |= views.state(session)
+        response.headers.update(views.state(session))
         response.headers["Location"] = f"{self._prefix}/v2/images/{session.image_id}/upload/{session.id}"
         return _told(response)
 
@@ -112,7 +114,7 @@ class UploadsController:
         session = self.domain.call(request.context, GetUploadSession(image_id, None, session_id))
         response = Response(status=200)
         del response.content_type
-        response.headers |= views.head(session)
+        response.headers.update(views.head(session))
         response.headers["Cache-Control"] = "no-store"
         return _told(response)
 
@@ -126,7 +128,7 @@ class UploadsController:
             session = self._receive(request, image_id, session_id, offset)
             self._finish(request, session)
         response = empty_response()
-        response.headers |= views.state(session)
+        response.headers.update(views.state(session))
         return _told(response)
 
     def delete(self, request: Request, image_id: str, session_id: str) -> Response:

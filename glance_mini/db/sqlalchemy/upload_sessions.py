@@ -31,9 +31,7 @@ _ROW = upload_sessions.c
 _OF_IMAGE = _ROW.image_id == bindparam("image")
 _VALID = _ROW.expires_at > bindparam("now", type_=_ROW.expires_at.type)
 _OPEN = (_VALID, _ROW.is_finished == false())
-_LIST = (
-    select(*session_rows.COLUMNS).where(_OF_IMAGE, _VALID).order_by(_ROW.created_at, _ROW.id).limit(MAX_LISTED)
-)
+_LIST = select(*session_rows.COLUMNS).where(_OF_IMAGE, _VALID).order_by(_ROW.created_at, _ROW.id).limit(MAX_LISTED)
 _GET = select(*session_rows.COLUMNS).where(_ROW.id == bindparam("session"), _OF_IMAGE, _VALID)
 _COUNT = select(func.count()).where(*_OPEN)
 _LEFT = select(func.coalesce(func.sum(_ROW.size - _ROW.received), 0)).where(*_OPEN, _ROW.kind != JOINED)
@@ -189,9 +187,7 @@ def remove(connection: Connection, call: DeleteUploadSession, now: datetime) -> 
     return session
 
 
-def take_unfinished(
-    connection: Connection, call: TakeUnfinishedUploads, now: datetime
-) -> tuple[UploadSession, ...]:
+def take_unfinished(connection: Connection, call: TakeUnfinishedUploads, now: datetime) -> tuple[UploadSession, ...]:
     """Return complete uploads whose time to be finished has passed, and set the next time."""
     found = tuple(session_rows.session_of(row) for row in connection.execute(_UNFINISHED, {"now": now}))
     if found:

@@ -147,9 +147,7 @@ class LocationLayer(Layer):
         self._rules = rules or ImportRules()
         self._removal = Removal(self.below, stores, self._rules.node_url)
         self._upload_links = UploadLinks(self.below, stores, self._rules, upload_grace)
-        self._sessions = UploadSessions(
-            self.below, stores, metrics, sessions or SessionRules(), self._rules.node_url
-        )
+        self._sessions = UploadSessions(self.below, stores, metrics, sessions or SessionRules(), self._rules.node_url)
         self._direct = DirectUrls(stores, direct_seconds)
         self._cache = CacheCalls(self.below, image_cache, stall_time, wake_caches)
 

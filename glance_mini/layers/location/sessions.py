@@ -114,9 +114,7 @@ class UploadSessions:
         room = None if free is None else max(free - self._rules.keep_free, 0)
         limits = replace(op.session_limits, room=None if op.parts else room)
         lifetime, grace = self._rules.lifetime, self._rules.grace
-        return self._below(
-            context, replace(op, session=session, lifetime=lifetime, grace=grace, session_limits=limits)
-        )
+        return self._below(context, replace(op, session=session, lifetime=lifetime, grace=grace, session_limits=limits))
 
     def extend(self, context: Context, op: ExtendUploadSession) -> UploadSession:
         """Write what arrives behind what was sent before, and record how much of it is durable."""

@@ -22,7 +22,7 @@ from glance_mini.domain.links import Link
 from glance_mini.domain.member import Member
 from glance_mini.domain.metadefs import NO_METADEF_LIMITS, MetadefLimits
 from glance_mini.domain.quota import NO_LIMITS, Limits
-from glance_mini.domain.upload_session import SessionLimits, UploadSession
+from glance_mini.domain.upload_session import NO_SESSION_LIMITS, SessionLimits, UploadSession
 from glance_mini.layers.base import Layer
 from glance_mini.layers.quota.limits import MIB, LimitSource, ProjectLimits, limit_source, metadef_limits
 from glance_mini.layers.quota.reservations import Incoming, Reservations
@@ -68,14 +68,14 @@ class QuotaLayer(Layer):
         sleep: Callable[[float], None] = time.sleep,
         metadefs: MetadefLimits = NO_METADEF_LIMITS,
         links: int | None = None,
-        sessions: SessionLimits | None = None,
+        sessions: SessionLimits = NO_SESSION_LIMITS,
     ) -> None:
         """Store the arguments; ``links``: the valid links of one project, None means any number."""
         self._source = source
         self._per_image = per_image
         self._bounds = {"bounds": metadefs}
         self._links = links
-        self._sessions = sessions or SessionLimits()
+        self._sessions = sessions
         self._metrics = metrics
         self._reservations = Reservations(self.below, step, sleep)
 
@@ -96,9 +96,7 @@ class QuotaLayer(Layer):
             step,
             metadefs=metadef_limits(conf),
             links=_limit(conf.direct_access.links_per_project),
-            sessions=SessionLimits(
-                _limit(conf.uploads.sessions_per_image), _limit(conf.uploads.sessions_per_project)
-            ),
+            sessions=SessionLimits(_limit(conf.uploads.sessions_per_image), _limit(conf.uploads.sessions_per_project)),
         )
 
     def create_image(self, context: Context, op: images.CreateImage) -> Image:

@@ -30,6 +30,7 @@ from glance_mini.testing.data_access.seen import SeenContract
 from glance_mini.testing.data_access.staging import StagingContract
 from glance_mini.testing.data_access.transfers import TransferContract
 from glance_mini.testing.data_access.trash import TrashContract
+from glance_mini.testing.data_access.upload_sessions import UploadSessionContract
 
 __all__ = [
     "CacheContract",
@@ -48,11 +49,12 @@ class RecordContract(
     MemberContract,
     LinkContract,
     TransferContract,
+    UploadSessionContract,
     QuotaContract,
     ConcurrencyContract,
     OnceContract,
 ):
-    """The calls about images, their members, links and transfers."""
+    """The calls about images, their members, links, transfers and upload sessions."""
 
 
 class JobAccessContract(

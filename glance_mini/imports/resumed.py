@@ -4,8 +4,10 @@ A request does it with its last byte. If it cannot, because its process died or 
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import cycle
+from typing import BinaryIO
 
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import (
@@ -28,10 +30,11 @@ from glance_mini.layers.stack import Stack
 from glance_mini.operations.data import UploadData
 from glance_mini.operations.upload_sessions import DeleteUploadSession, GetUploadSession
 from glance_mini_store import errors as store_errors
-from glance_mini_store.buffers import TRANSFER, Buffers
+from glance_mini_store.buffers import Buffers
+from glance_mini_store.lanes import Chunk
 from glance_mini_store.store import Store
 from glance_mini_store.stores import Stores
-from glance_mini_store.streams import close
+from glance_mini_store.streams import FileRange, close
 
 LOG = logging.getLogger(__name__)
 
@@ -48,10 +51,6 @@ def may_pass(error: Exception) -> bool:
     return is_saving or isinstance(error, TransferLost)
 
 
-_AHEAD = 4
-"""How many blocks are read, hashed and written at the same time; together they have the memory of a transfer."""
-
-
 class ResumedUploads:
     """Finishes upload sessions whose bytes are all there."""
 
@@ -66,11 +65,11 @@ class ResumedUploads:
         Raises what ``UploadData`` raises, DraftInUse while another request or job finishes it.
         """
         try:
-            with self._held(context, session) as locations, self._buffers.share(TRANSFER):
+            with self._held(context, session) as locations, self._buffers.blocks(session.size) as blocks:
                 op = UploadData(
                     session.image_id,
-                    chunks=self._read(locations),
-                    blocks=_AHEAD,
+                    chunks=self._read(locations, blocks),
+                    blocks=len(blocks),
                     size=session.size,
                     store=session.store,
                     session=session,
@@ -94,11 +93,16 @@ class ResumedUploads:
                     raise UploadLost() from error
             yield locations
 
-    def _read(self, locations: list[str]) -> Iterator[bytes]:
+    def _read(self, locations: Sequence[str], blocks: Sequence[memoryview]) -> Iterator[Chunk]:
+        """Yield the bytes, read into ``blocks`` in turn where they are in a local file."""
+        turn = cycle(blocks)
         for location in locations:
             chunks = self._staging.read(location)
             try:
-                yield from chunks
+                if isinstance(chunks, FileRange):
+                    yield from _fill(chunks.file, turn)
+                else:
+                    yield from chunks
             finally:
                 close(chunks)
 
@@ -111,3 +115,8 @@ class ResumedUploads:
         for session_id in (*session.parts, session.id):
             with suppress(GlanceMiniError):
                 self._domain.call(context, DeleteUploadSession(session.image_id, session_id=session_id))
+
+
+def _fill(file: BinaryIO, blocks: Iterator[memoryview]) -> Iterator[Chunk]:
+    while count := file.readinto(block := next(blocks)):  # type: ignore[attr-defined]
+        yield block[:count]

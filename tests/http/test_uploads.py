@@ -5,10 +5,12 @@ import os
 from base64 import b64encode
 from datetime import timedelta
 
+from glance_mini.domain.errors import ClientGone
 from glance_mini.domain.quota import IMAGE_COUNT_UPLOADING, IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL
 from glance_mini.layers.location import sessions
 from glance_mini.maintenance.reaper import Reaper
 from glance_mini.operations.records import CountUsage
+from glance_mini.operations.upload_sessions import ExtendUploadSession
 from glance_mini.testing.timed import TimedAccess
 from glance_mini_store import errors as store_errors
 from glance_mini_store.drivers.file.draft import FileDraft
@@ -42,7 +44,7 @@ class UploadsCase(WorkingTest):
 
     def add(self, path, offset, data, status=204, **headers):
         """Return the answer to bytes that are sent."""
-        answer = self.tus("PATCH", path, data, Content_Type=TYPE, Upload_Offset=offset, **headers)
+        answer = self.tus("PATCH", path, data, **{"Content_Type": TYPE, "Upload_Offset": offset, **headers})
         self.assertEqual(status, answer.status_int, answer.text)
         return answer
 
@@ -129,18 +131,18 @@ class TestUploads(UploadsCase):
     def test_long_piece_is_durable_in_steps(self):
         self.addCleanup(setattr, sessions, "STEP", sessions.STEP)
         sessions.STEP = 1000
-        seen, blocks = [], [BODY[start : start + 1000] for start in range(0, 4000, 1000)]
-        path = self.begin(4000)
+        path, seen = self.begin(4000), []
+        chunks = self.seen_at_each_step(path, seen)
+        op = ExtendUploadSession(self.image_id, session_id=path.rpartition("/")[2], chunks=chunks, size=4000)
+        self.assertRaises(ClientGone, self.service.stack.call, self.service.context("member"), op)
+        self.assertEqual(([0, 0, 1200, 1200], 2400), (seen, self.offset(path)))
 
-        class Looking(Stream):
-            def read(stream, size=-1):
-                seen.append(self.offset(path))
-                return super().read(min(size, 1000))
-
-        headers = {"Tus_Resumable": "1.0.0", "Content_Type": TYPE, "Upload_Offset": 0}
-        self.send_stream("PATCH", path, Looking(*blocks, ConnectionResetError()), None, **headers)
-        self.assertEqual(4000, self.offset(path))
-        self.assertGreaterEqual(len(set(seen)), 1)
+    def seen_at_each_step(self, path, seen):
+        """Yield pieces of 600 bytes and note what is durable before each; then the client goes."""
+        for start in range(0, 2400, 600):
+            seen.append(self.offset(path))
+            yield BODY[start : start + 600]
+        raise ClientGone(reason="away")
 
     def test_creation_with_the_data(self):
         answer = self.tus(
@@ -348,7 +350,8 @@ class TestEnds(UploadsCase):
         self.reap(3600)
         self.assert_nothing_left()
         self.assertEqual("queued", self.status())
-        self.add(path, 100, BODY[100:], 404)
+        # For the request no time has passed, and the bytes are lost.
+        self.add(path, 100, BODY[100:], 410)
 
     def test_upload_ends_with_its_image(self):
         path = self.begin()

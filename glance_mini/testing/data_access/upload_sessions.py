@@ -114,7 +114,7 @@ class UploadSessionContract(ContractBase):
         session = self.save_session(self.begin_session(70, image), 0, 70)
         limits = Limits({IMAGE_SIZE_TOTAL: 100}, {IMAGE_SIZE_TOTAL: (IMAGE_STAGE_TOTAL,)})
         transfer = self.upload_of(image, 70)
-        self.data.run(BeginTransfer(transfer, LEASE, limits, session=session), NOW)
+        self.data.run(BeginTransfer(transfer, LEASE, limits, session=session), NOW + A_MOMENT)
         self.assertEqual((70, 70, 2), self.session_usage())
         self.assertEqual("active", self.data.run(RecordData(transfer, data_of(70), session=session), NOW).status)
         self.assertEqual((70, 0, 1), self.session_usage())
@@ -129,9 +129,9 @@ class UploadSessionContract(ContractBase):
         transfer = self.upload_of(image, 70)
         over = Limits({IMAGE_SIZE_TOTAL: 69})
         self.assertRaises(
-            errors.LimitExceeded, self.data.run, BeginTransfer(transfer, LEASE, over, session=session), NOW
+            errors.LimitExceeded, self.data.run, BeginTransfer(transfer, LEASE, over, session=session), NOW + A_MOMENT
         )
-        self.data.run(BeginTransfer(transfer, LEASE, session=session), NOW)
+        self.data.run(BeginTransfer(transfer, LEASE, session=session), NOW + A_MOMENT)
         self.data.run(AbortTransfer(transfer), NOW)
         self.assertEqual((0, 70, 1), self.session_usage())
         self.assertEqual((session, "queued"), (self.session_of(session), self.data.run(LoadImage(image.id)).status))
@@ -140,7 +140,7 @@ class UploadSessionContract(ContractBase):
         image = self.create()
         session = self.save_session(self.begin_session(70, image), 0, 70)
         transfer = self.upload_of(image, 70)
-        self.data.run(BeginTransfer(transfer, LEASE, session=session), NOW)
+        self.data.run(BeginTransfer(transfer, LEASE, session=session), NOW + A_MOMENT)
         self.data.run(DeleteUploadSession(image.id, None, session.id), NOW)
         call = RecordData(transfer, data_of(70), session=session)
         self.assertRaises(errors.UploadSessionNotFound, self.data.run, call, NOW)
@@ -161,7 +161,7 @@ class UploadSessionContract(ContractBase):
         self.assertEqual((70, 70, later + GRACE), (joined.size, joined.received, joined.finish_at))
         self.assertEqual(later + LIFETIME, self.session_of(parts[0], later).expires_at)
         transfer = self.upload_of(image, 70)
-        self.data.run(BeginTransfer(transfer, LEASE, session=joined), NOW)
+        self.data.run(BeginTransfer(transfer, LEASE, session=joined), NOW + A_MOMENT)
         self.data.run(RecordData(transfer, data_of(70), session=joined), NOW)
         self.assertTrue(self.session_of(joined).is_finished)
         self.assertRaises(errors.UploadSessionNotFound, self.session_of, parts[0])
@@ -182,7 +182,7 @@ class UploadSessionContract(ContractBase):
         due = NOW + GRACE + A_MOMENT
         take = TakeUnfinishedUploads(GRACE)
         self.assertEqual((), self.data.run(take, NOW + GRACE))
-        self.data.run(BeginTransfer(transfer := self.upload_of(image, 70), LEASE, session=session), NOW)
+        self.data.run(BeginTransfer(transfer := self.upload_of(image, 70), LEASE, session=session), NOW + A_MOMENT)
         self.assertEqual((), self.data.run(take, due))
         self.data.run(AbortTransfer(transfer), NOW)
         self.assertEqual([session.id], [each.id for each in self.data.run(take, due)])

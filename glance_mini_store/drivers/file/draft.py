@@ -28,7 +28,7 @@ class FileDraft:
         # A new name is durable only after the directory is.
         self._is_named = offset > 0
         try:
-            self._file = os.open(path, _FLAGS | (0 if offset else os.O_CREAT), 0o640)
+            self._file = os.open(path, _FLAGS | (0 if offset else os.O_CREAT), 0o666)
         except FileNotFoundError as error:
             raise errors.NotFound(location=self.location) from error
         try:

@@ -11,7 +11,6 @@ import fixtures
 import requests
 from tusclient.client import TusClient
 
-from tests.functional.service import START_SECONDS
 from tests.http_server.running import eventually
 from tests.integration.base import ServiceTestCase
 from tests.integration.served import Served
@@ -72,7 +71,7 @@ class UploadsTestCase(ServiceTestCase):
         """Kill the service when ``is_time()``, and start it again, in a thread; return the thread."""
 
         def work():
-            eventually(is_time, START_SECONDS)
+            eventually(is_time, "the upload is on its way")
             self.restart()
 
         thread = threading.Thread(target=work)
@@ -85,10 +84,10 @@ class UploadsTestCase(ServiceTestCase):
         return sum(each.stat().st_size for each in self.staging.iterdir()) if self.staging.exists() else 0
 
     def assert_uploaded(self):
-        eventually(lambda: self.show()["status"] == "active", 60)
+        eventually(lambda: self.show()["status"] == "active", "the image is active")
         image = self.show()
         self.assertEqual((SIZE, self.sum.hexdigest()), (image["size"], image["os_hash_value"]))
-        eventually(lambda: self.staged() == 0, 30)
+        eventually(lambda: self.staged() == 0, "nothing is staged")
 
 
 class TestTuspy(UploadsTestCase):

@@ -297,15 +297,15 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (FindLink("a" * 64), LINK),
     (
         AddUploadSession(
-            *(IMAGE_ID, IMAGE, 7, "fast", "name eA==", False, ("a", "b")),
+            *(IMAGE_ID, IMAGE, 7, "fast", "name eA==", True, ("a", "b")),
             *(SESSION, LEASE, LEASE, Limits({IMAGE_SIZE_TOTAL: 9}), SessionLimits(1, 2, 3)),
         ),
         SESSION,
     ),
     (ListUploadSessions(IMAGE_ID, IMAGE), (SESSION, UploadSession("x", IMAGE_ID, 0))),
-    (GetUploadSession(IMAGE_ID, None, "s"), SESSION),
+    (GetUploadSession(IMAGE_ID, IMAGE, "s"), SESSION),
     (DeleteUploadSession(IMAGE_ID, IMAGE, "s"), SESSION),
-    (SaveUpload(IMAGE_ID, "s", 0, 2**40, LEASE, LEASE), SESSION),
+    (SaveUpload(IMAGE_ID, "s", 1, 2**40, LEASE, LEASE), SESSION),
     (TakeUnfinishedUploads(LEASE), (SESSION,)),
     (PurgeUploadSessions(10), 3),
     (PurgeLinks(10), 3),

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import cycle
-from typing import BinaryIO
 
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import (
@@ -96,13 +95,17 @@ class ResumedUploads:
     def _read(self, locations: Sequence[str], blocks: Sequence[memoryview]) -> Iterator[Chunk]:
         """Yield the bytes, read into ``blocks`` in turn where they are in a local file."""
         turn = cycle(blocks)
+        block = next(turn)
         for location in locations:
             chunks = self._staging.read(location)
             try:
-                if isinstance(chunks, FileRange):
-                    yield from _fill(chunks.file, turn)
-                else:
+                if not isinstance(chunks, FileRange):
                     yield from chunks
+                    continue
+                while count := chunks.file.readinto(block):  # type: ignore[attr-defined]
+                    yield block[:count]
+                    # Not before: at the end of a file no block may be left out, or the last ones are used again too soon.
+                    block = next(turn)
             finally:
                 close(chunks)
 
@@ -115,8 +118,3 @@ class ResumedUploads:
         for session_id in (*session.parts, session.id):
             with suppress(GlanceMiniError):
                 self._domain.call(context, DeleteUploadSession(session.image_id, session_id=session_id))
-
-
-def _fill(file: BinaryIO, blocks: Iterator[memoryview]) -> Iterator[Chunk]:
-    while count := file.readinto(block := next(blocks)):  # type: ignore[attr-defined]
-        yield block[:count]

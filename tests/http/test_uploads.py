@@ -341,6 +341,23 @@ class TestBounds(UploadsCase):
         self.assertEqual(BODY, self.data(self.image_id))
 
 
+class TestLongUploads(UploadsCase):
+    options: dict = {}
+
+    def test_parts_that_fill_no_block_are_joined_and_hashed_as_they_are(self):
+        """Blocks of memory are used again, by threads that hash and write."""
+        parts = [os.urandom(5 * 1024 * 1024 + more) for more in (1, 4096, 0, 7)]
+        paths = [self.begin(len(part), Upload_Concat="partial") for part in parts]
+        for path, part in zip(paths, parts, strict=True):
+            self.add(path, 0, part)
+        self.begin(Upload_Concat=f"final;{' '.join(paths)}")
+        data = b"".join(parts)
+        self.assertEqual(digest("md5", data), self.show(self.image_id)["checksum"])
+        self.assertEqual(digest("sha512", data), self.show(self.image_id)["os_hash_value"])
+        self.assertEqual(data, self.data(self.image_id))
+        self.assert_nothing_left(len(data))
+
+
 class TestEnds(UploadsCase):
     def test_upload_ends_with_its_time_and_leaves_nothing(self):
         path = self.begin()

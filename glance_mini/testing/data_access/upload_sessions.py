@@ -112,7 +112,7 @@ class UploadSessionContract(ContractBase):
     def test_finished_session_frees_what_was_staged_and_stays_known(self) -> None:
         image = self.create()
         session = self.save_session(self.begin_session(70, image), 0, 70)
-        limits = Limits({IMAGE_SIZE_TOTAL: 100}, {IMAGE_SIZE_TOTAL: (IMAGE_STAGE_TOTAL,)})
+        limits = Limits({IMAGE_SIZE_TOTAL: 100}, together={IMAGE_SIZE_TOTAL: (IMAGE_STAGE_TOTAL,)})
         transfer = self.upload_of(image, 70)
         self.data.run(BeginTransfer(transfer, LEASE, limits, session=session), NOW + A_MOMENT)
         self.assertEqual((70, 70, 2), self.session_usage())

@@ -3,12 +3,10 @@ const fs = require("fs");
 const tus = require("tus-js-client");
 
 const [endpoint, token, path, parts, chunk] = process.argv.slice(2);
-const size = fs.statSync(path).size;
 
 const upload = new tus.Upload(fs.createReadStream(path), {
   endpoint,
   headers: { "X-Auth-Token": token },
-  uploadSize: size,
   chunkSize: chunk ? Number(chunk) : Infinity,
   parallelUploads: Number(parts),
   retryDelays: Array(60).fill(500),

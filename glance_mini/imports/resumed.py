@@ -104,7 +104,7 @@ class ResumedUploads:
                     continue
                 while count := chunks.file.readinto(block):  # type: ignore[attr-defined]
                     yield block[:count]
-                    # Not before: at the end of a file no block may be left out, or the last ones are used again too soon.
+                    # Not before: a block that is left out at the end of a file would bring others forward.
                     block = next(turn)
             finally:
                 close(chunks)

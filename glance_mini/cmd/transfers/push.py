@@ -42,10 +42,11 @@ def push(arguments: argparse.Namespace) -> int:
         image_id = arguments.image or _create(images, arguments.name or arguments.file.stem, level, base)
         marks = (arguments.file.name, level.source.size, arguments.file.stat().st_mtime_ns, base)
         with progress(f"sending {arguments.file.name}") as report_sent:
-            send(images, image_id, Source(data.size, data.read, marks, report_sent))
+            source = Source(data.size, data.read, marks, report_sent)
+            send(images, image_id, source)
     read = level.source.size
-    saved = max(read - data.size, 0)
-    print(f"read {size_text(read)}, sent {size_text(data.size)}, saved {size_text(saved)}", file=sys.stderr)
+    saved = max(read - source.sent, 0)
+    print(f"read {size_text(read)}, sent {size_text(source.sent)}, saved {size_text(saved)}", file=sys.stderr)
     print(image_id)
     return 0
 

@@ -22,7 +22,7 @@ _SETTLE_SECONDS = 120
 class Source:
     """``size`` bytes, which ``read`` yields from an offset; ``marks`` tell them from others.
 
-    ``report`` is called with the bytes that were sent and with ``size``.
+    ``report`` is called with the bytes that are there and with ``size``; ``sent`` counts those that this run has sent.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class Source:
         report: Callable[[int, int], None],
     ) -> None:
         self.size = size
+        self.sent = 0
         self._read = read
         self._marks = marks
         self._report = report
@@ -49,11 +50,11 @@ class Source:
 
     def chunks(self, offset: int) -> Iterator[bytes]:
         """Yield the bytes from ``offset``."""
-        sent = offset
         for chunk in self._read(offset):
-            sent += len(chunk)
             yield bytes(chunk)
-            self._report(sent, self.size)
+            offset += len(chunk)
+            self.sent += len(chunk)
+            self._report(offset, self.size)
 
 
 class Rest:

@@ -382,6 +382,7 @@ def _descriptions() -> dict[str, _Described]:
         ),
         "describe_by_link": _Described("Describe the data of the image of a link", others=(204, 304)),
         "get_upload_options": _Described("What of the protocol for uploads that go on there is", 204),
+        "get_upload_session_options": _Described("What of the protocol for uploads that go on there is", 204),
         "list_upload_sessions": _Described("The uploads of an image that go on", answer={_JSON: _UPLOADS}),
         "add_upload_session": _Described(
             "Begin an upload that may break off and go on",

@@ -185,7 +185,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         f"{_IMAGE}/upload/{{session_id}}",
         {
-            "OPTIONS": Action("get_upload_options", "uploads.options"),
+            "OPTIONS": Action("get_upload_session_options", "uploads.options"),
             "HEAD": _bodiless("get_upload_session", "uploads.describe"),
             "PATCH": Action("extend_upload_session", "uploads.extend"),
             "DELETE": _bodiless("delete_upload_session", "uploads.delete"),

@@ -358,6 +358,26 @@ class TestLongUploads(UploadsCase):
         self.assert_nothing_left(len(data))
 
 
+class TestPages(UploadsCase):
+    options = {"cors": {"allowed_origin": "https://page.example.org"}}
+
+    def test_pages_of_an_allowed_origin_speak_the_protocol(self):
+        origin = {"Origin": "https://page.example.org"}
+        asked = (
+            "Tus-Resumable, Upload-Offset, Upload-Length, Upload-Metadata, Upload-Concat, Upload-Checksum, X-Auth-Token"
+        )
+        for method in ("POST", "HEAD", "PATCH", "DELETE"):
+            headers = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": asked, **origin}
+            answer = self.send("OPTIONS", f"/v2/images/{self.image_id}/upload", **headers)
+            self.assertEqual(method, answer.headers["Access-Control-Allow-Methods"])
+            allowed = answer.headers["Access-Control-Allow-Headers"].lower()
+            self.assertEqual([], [name for name in asked.lower().split(", ") if name not in allowed])
+        answer = self.tus("HEAD", self.begin(**origin), **origin)
+        shown = answer.headers["Access-Control-Expose-Headers"]
+        for name in ("Upload-Offset", "Upload-Length", "Location", "Tus-Resumable", "Upload-Expires"):
+            self.assertIn(name, shown)
+
+
 class TestEnds(UploadsCase):
     def test_upload_ends_with_its_time_and_leaves_nothing(self):
         path = self.begin()

@@ -93,8 +93,9 @@ def finish(connection: Connection, session: UploadSession) -> None:
 
 def end_of_image(connection: Connection, image_id: str, now: datetime) -> None:
     """Delete all sessions of an image, and let the leases of their bytes end."""
-    for session_id in connection.execute(_IDS_OF_IMAGE, {"image": image_id}).scalars().all():
-        connection.execute(
-            _CHANGE_TRANSFER, {"session": session_id, "holder": process_of(session_id), "lease_until": now}
-        )
-    connection.execute(_DELETE_OF_IMAGE, {"image": image_id})
+    session_ids = connection.execute(_IDS_OF_IMAGE, {"image": image_id}).scalars().all()
+    for session_id in session_ids:
+        holder = process_of(session_id)
+        connection.execute(_CHANGE_TRANSFER, {"session": session_id, "holder": holder, "lease_until": now})
+    if session_ids:
+        connection.execute(_DELETE_OF_IMAGE, {"image": image_id})

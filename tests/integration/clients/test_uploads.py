@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import textwrap
 import threading
 from pathlib import Path
 
@@ -128,6 +129,31 @@ class TestTuspy(UploadsTestCase):
         except Exception as error:
             self.assertNotIn("Invalid", type(error).__name__)
         thread.join()
+        self.assert_uploaded()
+
+
+class TestNodes(UploadsTestCase):
+    def test_upload_goes_on_on_another_node_that_shares_the_staging_area(self):
+        uploader = self.tuspy(chunk_size=20 * MIB)
+        uploader.upload_chunk()
+        uploader.upload_chunk()
+        own = self.served.root
+        shared = f"""
+            [DEFAULT]
+            staging_is_shared = true
+            [database]
+            connection = sqlite:///{own}/glance-mini.db
+            [images]
+            filesystem_store_datadir = {own}/images
+            [authentication]
+            users_file = {own}/users.json
+        """
+        self.served.kill()
+        configuration = CONFIGURATION.format(root=self.staging.parent)
+        other = self.useFixture(Served(configuration + textwrap.dedent(shared)))
+        url = uploader.url.replace(self.served.url, other.url)
+        self.image = self.image.replace(self.served.url, other.url)
+        self.tuspy(url=url).upload()
         self.assert_uploaded()
 
 

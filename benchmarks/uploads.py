@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -131,11 +130,10 @@ class _Uploader:
             connection.putheader(name, str(value))
         connection.endheaders()
         last = end if until is None else until
-        position = start
         with self._source.open("rb") as file:
-            while position < last:
-                position += os.sendfile(connection.sock.fileno(), file.fileno(), position, last - position)
-        self.sent += position - start
+            sent = connection.sock.sendfile(file, start, last - start)
+        # Not before the end: other threads count too.
+        self.sent += sent
         if last == end:
             _checked(connection.getresponse())
         connection.close()

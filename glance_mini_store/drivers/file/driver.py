@@ -9,6 +9,7 @@ import errno
 import logging
 import os
 import stat
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Self
@@ -163,7 +164,8 @@ class FileDriver(Driver):
         paths = [os.path.join(each.path, name) for each in self._directories]
         path = next((each for each in paths if os.path.lexists(each)), None)
         if path is None:
-            path = os.path.join(self._choose(None).path, name)
+            # Always the same directory, so that the lock of its file excludes another request that begins the draft.
+            path = paths[zlib.crc32(name.encode()) % len(paths)]
         with _translated(os.path.dirname(path)):
             return _TranslatedDraft(FileDraft(path, offset), os.path.dirname(path))
 

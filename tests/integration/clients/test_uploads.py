@@ -7,6 +7,7 @@ import subprocess
 import textwrap
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import fixtures
@@ -73,11 +74,9 @@ class UploadsTestCase(ServiceTestCase):
     def upload_and_kill(self, uploader, is_time):
         """Upload with ``uploader``, kill the service as soon as ``is_time()``, and start it again."""
         self.start_to_kill(is_time)
-        try:
+        # The client may give up before the service is back.
+        with suppress(TusCommunicationError, requests.RequestException):
             uploader.upload()
-        except (TusCommunicationError, requests.RequestException):
-            # The client may give up before the service is back.
-            pass
         self.assert_killed()
 
     def start_to_kill(self, is_time):

@@ -1,4 +1,4 @@
-"""Removes the records of jobs that ended long ago, links that have expired, and other leftovers, in its own thread.
+"""Removes the records of jobs that ended long ago, links and uploads that have expired, and other leftovers.
 
 This work is not a job: any number of workers may do it at once, and one continues where another stopped.
 """
@@ -38,7 +38,8 @@ class Cleaner:
 
     def clean(self) -> int:
         """Remove all expired records and return their number; raises Unavailable."""
-        return sum(self._remove(call(BATCH)) for call in (PurgeJobs, PurgeLinks, PurgeUploadSessions))
+        expired = (PurgeJobs(BATCH), PurgeLinks(BATCH), PurgeUploadSessions(BATCH))
+        return sum(self._remove(call) for call in expired)
 
     def _remove(self, call: DataCall[int]) -> int:
         removed = 0

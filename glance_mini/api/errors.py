@@ -118,6 +118,17 @@ class ConditionFailed(HttpError):
     template = "The image has other data than the request expects."
 
 
+class UnsupportedTusVersion(HttpError):
+    """The request names no version of the protocol for uploads that is known here."""
+
+    code = "http.tus_version"
+    template = "The header Tus-Resumable must be {version}."
+
+    def headers(self) -> dict[str, str]:
+        """Return the version that is known."""
+        return {"Tus-Version": str(self.values["version"]), "Tus-Resumable": str(self.values["version"])}
+
+
 class TooBusy(HttpError):
     """All transfer slots are in use, or all that one project may have."""
 
@@ -146,12 +157,16 @@ class NodeUnreachable(NodeFailed):
     template = "The node that holds the staged data of image {id} cannot be reached."
 
 
+_OWN_REASONS = {460: "Checksum Mismatch"}
+"""The texts of statuses that only the protocol for uploads knows."""
+
 STATUS: dict[type[Exception], int] = {
     domain.NotFound: 404,
     domain.Forbidden: 403,
     domain.Invalid: 400,
     domain.UnsafeContent: 415,
     domain.Conflict: 409,
+    domain.ChecksumMismatch: 460,
     domain.LimitExceeded: 413,
     domain.Gone: 410,
     domain.TooManyAttempts: 429,
@@ -170,6 +185,7 @@ STATUS: dict[type[Exception], int] = {
     RequestIdTooLong: 431,
     MalformedRange: 416,
     ConditionFailed: 412,
+    UnsupportedTusVersion: 412,
     TooBusy: 503,
     NodeFailed: 502,
     NodeUnreachable: 504,
@@ -185,6 +201,7 @@ STATUS: dict[type[Exception], int] = {
     store.UnknownScheme: 400,
     store.InUseByStore: 409,
     store.DataChanged: 409,
+    store.DraftInUse: 423,
     store.StoreGetNotSupported: 400,
     store.StoreAddDisabled: 410,
     store.StoreDeleteNotSupported: 403,
@@ -232,7 +249,7 @@ def describe_error(error: Exception) -> tuple[int, str, dict[str, str]]:
 
 def text_response(status: int, text: str, accept: str | None) -> Response:
     """Return an error response with that status and text, in the media type that ``accept`` asks for."""
-    title = status_reasons[status]
+    title = _OWN_REASONS.get(status) or status_reasons[status]
     line = f"{status} {title}"
     match _media_type(accept):
         case "text/html":

@@ -43,6 +43,7 @@ from glance_mini.conf import (
     strict,
     task,
     transfers,
+    uploads,
     web_download,
     workers,
 )
@@ -73,6 +74,7 @@ MODULES = (
     registry_service,
     domain,
     transfers,
+    uploads,
     direct_access,
     image_cache,
     cache,

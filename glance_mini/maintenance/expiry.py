@@ -1,4 +1,4 @@
-"""Removes the records of old jobs, links and tokens that have expired, and other leftovers, in its own thread.
+"""Removes the records of old jobs, expired links, tokens and uploads, and other leftovers, in its own thread.
 
 This work is not a job: any number of workers may do it at once, and one continues where another stopped.
 """
@@ -12,6 +12,7 @@ from glance_mini.operations.base import DataCall
 from glance_mini.operations.identity import PurgeTokens
 from glance_mini.operations.jobs import PurgeJobs
 from glance_mini.operations.links import PurgeLinks
+from glance_mini.operations.upload_sessions import PurgeUploadSessions
 
 LOG = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ class Cleaner:
 
     def clean(self) -> int:
         """Remove all expired records and return their number; raises Unavailable."""
-        return sum(self._remove(call(BATCH)) for call in (PurgeJobs, PurgeLinks, PurgeTokens))
+        expired = (PurgeJobs(BATCH), PurgeLinks(BATCH), PurgeTokens(BATCH), PurgeUploadSessions(BATCH))
+        return sum(self._remove(call) for call in expired)
 
     def _remove(self, call: DataCall[int]) -> int:
         removed = 0

@@ -26,6 +26,7 @@ from glance_mini.operations import (
     outbox,
     records,
     tasks,
+    upload_sessions,
 )
 from glance_mini.operations.base import DataCall, ImageOperation, NamespaceOperation, Operation
 
@@ -37,6 +38,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + members.OPERATIONS
     + links.OPERATIONS
     + identity.OPERATIONS
+    + upload_sessions.OPERATIONS
     + tasks.OPERATIONS
     + info.OPERATIONS
     + metadefs.OPERATIONS

@@ -30,6 +30,7 @@ from glance_mini.db.sqlalchemy import (
     staging,
     transfers,
     trash,
+    upload_sessions,
     usage,
 )
 from glance_mini.db.sqlalchemy.database import Database
@@ -72,6 +73,7 @@ _MODULES = (
     links,
     issued_tokens,
     transfers,
+    upload_sessions,
     removals,
     staging,
     imports,

@@ -31,6 +31,7 @@ from glance_mini.testing.data_access.seen import SeenContract
 from glance_mini.testing.data_access.staging import StagingContract
 from glance_mini.testing.data_access.transfers import TransferContract
 from glance_mini.testing.data_access.trash import TrashContract
+from glance_mini.testing.data_access.upload_sessions import UploadSessionContract
 
 __all__ = [
     "CacheContract",
@@ -50,11 +51,12 @@ class RecordContract(
     LinkContract,
     IssuedTokenContract,
     TransferContract,
+    UploadSessionContract,
     QuotaContract,
     ConcurrencyContract,
     OnceContract,
 ):
-    """The calls about images, their members, links, issued tokens and transfers."""
+    """The calls about images, their members, links, issued tokens, transfers and upload sessions."""
 
 
 class JobAccessContract(

@@ -1,4 +1,4 @@
-"""Removes the records of jobs that ended long ago, links and uploads that have expired, and other leftovers.
+"""Removes the records of old jobs, expired links, tokens and uploads, and other leftovers, in its own thread.
 
 This work is not a job: any number of workers may do it at once, and one continues where another stopped.
 """
@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from glance_mini.background import Background
 from glance_mini.db.interface import DataAccess
 from glance_mini.operations.base import DataCall
+from glance_mini.operations.identity import PurgeTokens
 from glance_mini.operations.jobs import PurgeJobs
 from glance_mini.operations.links import PurgeLinks
 from glance_mini.operations.upload_sessions import PurgeUploadSessions
@@ -38,7 +39,7 @@ class Cleaner:
 
     def clean(self) -> int:
         """Remove all expired records and return their number; raises Unavailable."""
-        expired = (PurgeJobs(BATCH), PurgeLinks(BATCH), PurgeUploadSessions(BATCH))
+        expired = (PurgeJobs(BATCH), PurgeLinks(BATCH), PurgeTokens(BATCH), PurgeUploadSessions(BATCH))
         return sum(self._remove(call) for call in expired)
 
     def _remove(self, call: DataCall[int]) -> int:

@@ -10,6 +10,7 @@ from glance_mini.operations import (
     cache,
     data,
     disks,
+    identity,
     images,
     imports,
     info,
@@ -36,6 +37,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + locations.OPERATIONS
     + members.OPERATIONS
     + links.OPERATIONS
+    + identity.OPERATIONS
     + upload_sessions.OPERATIONS
     + tasks.OPERATIONS
     + info.OPERATIONS

@@ -32,7 +32,7 @@ DISABLING_FILE = "/etc/glance-mini/healthcheck_disable"
 CORS_DEFAULTS = {
     "allow_headers": [
         *("Content-MD5", "X-Auth-Token", "X-Openstack-Request-ID", "X-Image-Meta-Store", "X-Project-Id"),
-        *("Range", "If-Match", "If-None-Match", "If-Range"),
+        *("Range", "If-Match", "If-None-Match", "If-Range", "Last-Event-ID"),
     ],
     "expose_headers": [
         *("Content-MD5", "Location", "X-Openstack-Request-ID", "OpenStack-image-import-methods"),
@@ -46,7 +46,8 @@ CORS_DEFAULTS = {
 def app_factory(global_conf: GlobalConf, **_local: str) -> Application:
     """Return the application itself, for PasteDeploy."""
     conf, services = global_conf["conf"], global_conf["services"]
-    return Application(conf, global_conf["stack"], services, all_schemas(_image_schema(conf)))
+    schemas = all_schemas(_image_schema(conf))
+    return Application(conf, global_conf["stack"], services, schemas, global_conf["events"])
 
 
 def versions_factory(global_conf: GlobalConf, **_local: str) -> Filter:

@@ -1,29 +1,42 @@
-"""Removes the records of jobs that ended long ago, links that have expired, and other leftovers, in its own thread.
+"""Removes the records of jobs that ended long ago, expired links, old events, and other leftovers, in its own thread.
 
 This work is not a job: any number of workers may do it at once, and one continues where another stopped.
 """
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from glance_mini.background import Background
 from glance_mini.db.interface import DataAccess
 from glance_mini.operations.base import DataCall
+from glance_mini.operations.event_log import RemoveEvents
 from glance_mini.operations.jobs import PurgeJobs
 from glance_mini.operations.links import PurgeLinks
 
 LOG = logging.getLogger(__name__)
 
 INTERVAL = 600.0
+KEEP_EVENTS = timedelta(minutes=15)
 BATCH = 1000
 """Number of rows that one transaction removes."""
 
 
 class Cleaner:
-    """Calls ``clean`` and ``sweeps`` every ``interval`` seconds; ``clean`` removes expired records."""
+    """Calls ``clean`` and ``sweeps`` every ``interval`` seconds.
 
-    def __init__(self, data: DataAccess, interval: float = INTERVAL, sweeps: Sequence[Callable[[], int]] = ()) -> None:
+    ``clean`` removes expired records, and events of the log that are older than ``keep_events``.
+    """
+
+    def __init__(
+        self,
+        data: DataAccess,
+        interval: float = INTERVAL,
+        sweeps: Sequence[Callable[[], int]] = (),
+        keep_events: timedelta = KEEP_EVENTS,
+    ) -> None:
         self._data = data
+        self._keep_events = keep_events
         self._works = (self.clean, *sweeps)
         self._background = Background("job-cleaner", self._work, lambda: interval, "The cleaning failed")
 
@@ -37,7 +50,8 @@ class Cleaner:
 
     def clean(self) -> int:
         """Remove all expired records and return their number; raises Unavailable."""
-        return self._remove(PurgeJobs(BATCH)) + self._remove(PurgeLinks(BATCH))
+        calls = (PurgeJobs(BATCH), PurgeLinks(BATCH), RemoveEvents(self._keep_events, BATCH))
+        return sum(map(self._remove, calls))
 
     def _remove(self, call: DataCall[int]) -> int:
         removed = 0

@@ -82,6 +82,7 @@ ROWS = {
         f" VALUES ('{IMAGE_ID}', 'b', 1, 2, 65536, '')",
         f"INSERT INTO block_hashes (image_id, part, hashes) VALUES ('{IMAGE_ID}', 0, '')",
     ),
+    "0015": ("INSERT INTO event_log (created_at, type, body) VALUES ('2026-01-02 03:04:05', 'image.create', '{}')",),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

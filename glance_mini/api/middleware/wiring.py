@@ -9,6 +9,7 @@ from oslo_config import cfg
 
 from glance_mini.api.middleware.links import Finder
 from glance_mini.background import Part
+from glance_mini.event_stream.hub import EventHub
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.policies.enforcer import Enforcer
@@ -21,6 +22,7 @@ class GlobalConf(TypedDict):
     services: Services
     stack: Stack
     parts: list[Part]
+    events: EventHub
 
 
 def conf_and_enforcer(global_conf: GlobalConf) -> tuple[cfg.ConfigOpts, Enforcer]:

@@ -31,7 +31,7 @@ OPTS = [
         default=1000,
         min=0,
         help="Clients that may follow the events of one process. A further one is refused with 503. Each takes an open "
-        "file and up to ``max_pending_bytes``, and no thread.",
+        "file, some KiB of memory and no thread.",
     ),
     cfg.IntOpt(
         "max_listeners_per_caller",
@@ -42,10 +42,10 @@ OPTS = [
     ),
     cfg.IntOpt(
         "max_pending_bytes",
-        default=64 * 1024,
+        default=256 * 1024,
         min=4096,
         advanced=True,
-        help="Bytes that wait for one client which does not read. A client with more is dropped, as is one that takes "
+        help="Bytes that wait for one client that does not read; clients share the texts that wait for several. A client with more is dropped, as is one that takes "
         "nothing for 30 seconds; it may come back and go on where it was.",
     ),
     cfg.IntOpt(

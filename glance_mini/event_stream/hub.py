@@ -34,6 +34,7 @@ _STALE = 50.0
 """Seconds without a look at the log after which events may have been removed that were not read."""
 
 _LONGEST_PAUSE = 10.0
+_AT_ONCE = 50
 _ENDED = select.EPOLLHUP | select.EPOLLERR | select.EPOLLRDHUP
 
 MaySee = Callable[[Context, str], bool]
@@ -137,7 +138,7 @@ class EventHub:
         """Wait for clients or for the next look at the log, and do what is due."""
         self._serve(self._epoll.poll(self._pause()))
         now = time.monotonic()
-        if (self._listeners or self._arrived) and now >= self._look_at:
+        if (self._listeners and now >= self._look_at) or (self._arrived and not self._failures):
             self._look(now)
         self._welcome()
         if now >= self._beat_at:
@@ -172,8 +173,10 @@ class EventHub:
             if now - self._looked_at > _STALE:
                 self._tail.restart()
                 self._send_all(greeting(self._tail.position, reset=True), now)
-            for event in self._tail.read():
+            for number, event in enumerate(self._tail.read(), 1):
                 self._publish(event, now)
+                if not number % _AT_ONCE:
+                    self._serve(self._epoll.poll(0))
         except Exception as error:
             self._failures += 1
             self._look_at = now + min(_LONGEST_PAUSE, self.settings.interval * 2**self._failures)
@@ -217,9 +220,6 @@ class EventHub:
     def _welcome(self) -> None:
         """Take the listeners that have arrived, and send them what they have missed."""
         now = time.monotonic()
-        if not self._failures and any(self._tail.is_behind(listener.last_id or 0) for listener, _ in self._arrived):
-            # Another process, which gave the position out, has read further.
-            self._look(now)
         while self._arrived:
             listener, head = self._arrived[0]
             if self._failures:

@@ -3,7 +3,9 @@
 import contextlib
 import socket
 import ssl
+from collections import deque
 from collections.abc import Mapping
+from itertools import islice
 
 from glance_mini.domain.context import Context
 from glance_mini.event_stream.selection import Told
@@ -15,6 +17,7 @@ STALLED = 30.0
 _SEND_BUFFER = 32 * 1024
 _WAITS = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _PIECE = 4096
+_AT_ONCE = 64
 _REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 Caller = tuple[str | None, str | None]
@@ -24,12 +27,13 @@ Caller = tuple[str | None, str | None]
 class Listener:
     """A caller with what it may follow, and the last event that it knows (None: it wants only what comes now).
 
-    ``who`` is the caller for the limits. ``environ`` is the request that the client sent; with it the credentials are
-    checked again. No method blocks.
+    ``who`` is the caller for the limits, ``room`` how many bytes may still wait for the client; the texts that wait are
+    shared with other listeners. ``environ`` is the request that the client sent; with it the credentials are checked
+    again. No method blocks.
     """
 
     __slots__ = (
-        *("_limit", "_pending", "_sock", "_stalled_since"),
+        *("_pending", "_sent", "_sock", "_stalled_since", "room"),
         *("caller", "check_at", "environ", "is_refused", "last_id", "told", "who"),
     )
 
@@ -45,8 +49,9 @@ class Listener:
         self.told = Told()
         context, _ = caller
         self.who: Caller = (context.user_id, context.project_id)
-        self._limit = limit
-        self._pending = bytearray()
+        self.room = limit
+        self._pending: deque[bytes] = deque()
+        self._sent = 0
         self._stalled_since: float | None = None
         self._sock: socket.socket | None = None
 
@@ -67,16 +72,12 @@ class Listener:
         """Whether something waits for the client."""
         return bool(self._pending)
 
-    @property
-    def room(self) -> int:
-        """The bytes that may still wait for the client."""
-        return self._limit - len(self._pending)
-
     def send(self, data: bytes, now: float) -> bool:
         """Send ``data`` behind what waits; return False if the client is gone, or does not read."""
         if len(data) > self.room:
             return False
-        self._pending += data
+        self._pending.append(data)
+        self.room -= len(data)
         return self.flush(now)
 
     def flush(self, now: float) -> bool:
@@ -84,14 +85,20 @@ class Listener:
         assert self._sock is not None
         try:
             while self._pending:
-                count = self._sock.send(bytes(self._pending))
-                del self._pending[:count]
+                first = self._pending[0] if len(self._pending) == 1 else b"".join(islice(self._pending, _AT_ONCE))
+                self._note_sent(self._sock.send(memoryview(first)[self._sent :]))
                 self._stalled_since = None
         except _WAITS:
             self._stalled_since = now if self._stalled_since is None else self._stalled_since
         except OSError:
             return False
         return True
+
+    def _note_sent(self, count: int) -> None:
+        self.room += count
+        self._sent += count
+        while self._pending and self._sent >= len(self._pending[0]):
+            self._sent -= len(self._pending.popleft())
 
     def drain(self) -> bool:
         """Drop what the client has sent, and return False if it has closed its side."""

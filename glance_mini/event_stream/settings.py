@@ -12,7 +12,7 @@ class StreamSettings:
 
     max_listeners: int = 1000
     max_listeners_per_caller: int = 20
-    max_pending_bytes: int = 64 * 1024
+    max_pending_bytes: int = 256 * 1024
     interval: float = 1.0
     heartbeat: float = 15.0
     check_interval: float = 30.0

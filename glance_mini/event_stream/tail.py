@@ -75,10 +75,6 @@ class LogTail:
             return None
         return [event for number, event in self._recent if number > position]
 
-    def is_behind(self, position: int) -> bool:
-        """Return whether ``position`` is that of an event that was not read yet."""
-        return position > self._last
-
     def _note(self, event: LoggedEvent) -> None:
         number = _number(event)
         if number > self._last:

@@ -45,8 +45,9 @@ OPTS = [
         default=256 * 1024,
         min=4096,
         advanced=True,
-        help="Bytes that wait for one client that does not read; clients share the texts that wait for several. A client with more is dropped, as is one that takes "
-        "nothing for 30 seconds; it may come back and go on where it was.",
+        help="Bytes that wait for one client that does not read; clients share the texts that wait for several. A "
+        "client with more is dropped, as is one that takes nothing for 30 seconds; it may come back and go on where it "
+        "was.",
     ),
     cfg.IntOpt(
         "heartbeat",

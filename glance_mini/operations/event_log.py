@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from glance_mini.domain.event_log import LoggedEvent
 from glance_mini.domain.query import Scope
-from glance_mini.operations.base import API, WORKER, DataCall, DataQuery, Operation, Role
+from glance_mini.operations.base import WORKER, DataCall, DataQuery, Operation, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,6 @@ class ReadEvents(DataQuery[tuple[LoggedEvent, ...]]):
     """Return up to ``max_rows`` events with ids above ``after`` or among ``missing``, in the order of their ids."""
 
     name: ClassVar[str] = "read_events"
-    callers: ClassVar[frozenset[Role]] = API
     after: int
     missing: tuple[int, ...]
     max_rows: int
@@ -48,7 +47,6 @@ class ReadLastEvents(DataQuery[tuple[LoggedEvent, ...]]):
     """Return the last ``max_rows`` events in the order of their ids."""
 
     name: ClassVar[str] = "read_last_events"
-    callers: ClassVar[frozenset[Role]] = API
     max_rows: int
 
 

@@ -102,6 +102,7 @@ class _Bounded(socket.socket):
     def hand_over(self) -> None:
         """Drop what is kept, and give the connection to its successor, who sends the answer and closes it."""
         assert self.successor is not None
+        self._is_keeping = False
         self._kept.clear()
         self.kept_bytes = 0
         self.successor(self)

@@ -24,7 +24,8 @@ OPTS = [
         "interval",
         default=1.0,
         min=0.1,
-        help="Seconds between two looks of a process at the log, while it has listeners. One look is one statement.",
+        help="Seconds between two looks of a process at the log, while it has listeners. One look is one or two "
+        "statements.",
     ),
     cfg.IntOpt(
         "max_listeners",

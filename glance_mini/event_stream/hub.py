@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 from wsgiref.types import WSGIApplication
 
@@ -173,10 +173,7 @@ class EventHub:
             if now - self._looked_at > _STALE:
                 self._tail.restart()
                 self._send_all(greeting(self._tail.position, reset=True), now)
-            for number, event in enumerate(self._tail.read(), 1):
-                self._publish(event, now)
-                if not number % _AT_ONCE:
-                    self._serve(self._epoll.poll(0))
+            self._forward(now)
         except Exception as error:
             self._failures += 1
             self._look_at = now + min(_LONGEST_PAUSE, self.settings.interval * 2**self._failures)
@@ -186,11 +183,24 @@ class EventHub:
         self._failures = 0
         self._looked_at = now
 
-    def _publish(self, event: LoggedEvent, now: float) -> None:
-        """Send an event to all listeners that may see it; after an error all will be told to begin anew."""
-        selection = self._selection(event, self._tail.position)
+    def _forward(self, now: float) -> None:
+        """Send what is new in the log, some events at once, so that few calls of the system are needed."""
+        batch: list[Selection] = []
         try:
-            self._each(lambda listener: self._offer(listener, selection, now))
+            for event in self._tail.read():
+                batch.append(self._selection(event, self._tail.position))
+                if len(batch) == _AT_ONCE:
+                    full, batch = batch, []
+                    self._publish(full, now)
+                    # Clients that read make room meanwhile.
+                    self._serve(self._epoll.poll(0))
+        finally:
+            self._publish(batch, now)
+
+    def _publish(self, batch: Sequence[Selection], now: float) -> None:
+        """Send events to all listeners that may see them; after an error all will be told to begin anew."""
+        try:
+            self._each(lambda listener: self._offer(listener, batch, now))
         except Exception:
             self._looked_at = -_STALE
             raise
@@ -199,12 +209,12 @@ class EventHub:
         return Selection(Messages(event, position), self._may_see)
 
     @staticmethod
-    def _offer(listener: Listener, selection: Selection, now: float) -> bool:
-        text = selection.choose(*listener.caller, listener.told)
-        return text is None or listener.send(text, now)
+    def _offer(listener: Listener, batch: Sequence[Selection], now: float) -> bool:
+        texts = [text for selection in batch if (text := selection.choose(*listener.caller, listener.told)) is not None]
+        return not texts or listener.send(texts, now)
 
     def _send_all(self, text: bytes, now: float) -> None:
-        self._each(lambda listener: listener.send(text, now))
+        self._each(lambda listener: listener.send([text], now))
 
     def _each(self, act: Callable[[Listener], bool]) -> None:
         """Call ``act`` for each listener, and drop those for which it returns False."""
@@ -240,14 +250,14 @@ class EventHub:
         position = listener.last_id
         missed = [] if position is None else self._tail.since(position)
         if position is None or missed is None:
-            return listener.send(head + greeting(self._tail.position, reset=missed is None), now)
+            return listener.send([head + greeting(self._tail.position, reset=missed is None)], now)
         # A client that is cut off among them comes back for all of them.
         selections = (self._selection(event, position) for event in missed)
         texts = [selection.choose(*listener.caller, listener.told) for selection in selections]
         whole = b"".join([head, *filter(None, texts), greeting(self._tail.position, reset=False)])
         if len(whole) > listener.room:
             whole = head + greeting(self._tail.position, reset=True)
-        return listener.send(whole, now)
+        return listener.send([whole], now)
 
     def _sweep(self, now: float) -> None:
         """Drop listeners that do not read, and those whose credentials are not valid any more."""

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import ssl
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from glance_mini.domain.context import Context
@@ -72,13 +72,11 @@ class Listener:
         """Whether something waits for the client."""
         return bool(self._pending)
 
-    def send(self, data: bytes, now: float) -> bool:
-        """Send ``data`` behind what waits; return False if the client is gone, or does not read."""
-        if len(data) > self.room:
-            return False
-        self._pending.append(data)
-        self.room -= len(data)
-        return self.flush(now)
+    def send(self, texts: Sequence[bytes], now: float) -> bool:
+        """Send ``texts`` behind what waits; return False if the client is gone, or does not read."""
+        self._pending.extend(texts)
+        self.room -= sum(map(len, texts))
+        return self.flush(now) and self.room >= 0
 
     def flush(self, now: float) -> bool:
         """Send what waits, as far as the client takes it; return False if the client is gone."""
@@ -112,7 +110,7 @@ class Listener:
 
     def refuse(self) -> None:
         """Answer that there is no stream now, and end the connection."""
-        self.send(_REFUSAL, 0.0)
+        self.send([_REFUSAL], 0.0)
         self.close()
 
     def is_stalled(self, now: float) -> bool:

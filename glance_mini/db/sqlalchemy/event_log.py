@@ -21,11 +21,13 @@ _NOTED = "noted_events"
 
 _INSERT = insert(event_log)
 _COLUMNS = (event_log.c.id, event_log.c.type, event_log.c.body)
-_READ = (
-    select(*_COLUMNS)
-    .where(or_(event_log.c.id > bindparam("after"), event_log.c.id.in_(bindparam("missing", expanding=True))))
-    .order_by(event_log.c.id)
-    .limit(bindparam("rows"))
+_BEHIND = event_log.c.id > bindparam("after")
+_IN_ORDER = select(*_COLUMNS).order_by(event_log.c.id).limit(bindparam("rows"))
+_READ = _IN_ORDER.where(_BEHIND)
+_READ_MISSING = _IN_ORDER.where(
+    # SQLite would read the table for the second condition alone.
+    event_log.c.id >= bindparam("first"),
+    or_(_BEHIND, event_log.c.id.in_(bindparam("missing", expanding=True))),
 )
 _READ_LAST = select(*_COLUMNS).order_by(event_log.c.id.desc()).limit(bindparam("rows"))
 _MEMBERS = select(image_members.c.image_id, image_members.c.member).where(
@@ -73,8 +75,11 @@ def forget(connection: Connection) -> None:
 
 def read(connection: Connection, call: ReadEvents) -> tuple[LoggedEvent, ...]:
     """Return the events above an id or among some ids, in the order of their ids."""
-    values = {"after": call.after, "missing": list(call.missing), "rows": call.max_rows}
-    return _events(connection, connection.execute(_READ, values).all())
+    values: dict[str, object] = {"after": call.after, "rows": call.max_rows}
+    if not call.missing:
+        return _events(connection, connection.execute(_READ, values).all())
+    values |= {"missing": list(call.missing), "first": min(*call.missing, call.after)}
+    return _events(connection, connection.execute(_READ_MISSING, values).all())
 
 
 def read_last(connection: Connection, call: ReadLastEvents) -> tuple[LoggedEvent, ...]:

@@ -1,13 +1,18 @@
 """Who gets which events, and what ends a stream; the real application, layers and database."""
 
+import json
 import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
 
+from fixtures import TempDir
 from testtools import TestCase
 from testtools.matchers import LessThan, StartsWith
 
 from glance_mini.event_stream import hub, listener
 from glance_mini.operations.event_log import ReadLastEvents
 from glance_mini.standalone.users import User, change_users
+from tests.http_server.running import certificate
 from tests.unit.event_stream.streaming import SECONDS, Stream, StreamingCase, eventually, request
 
 CONCEALED = """
@@ -192,6 +197,43 @@ class TestSlowClients(StreamingCase, TestCase):
     def listeners(self):
         """Return how many clients follow the events."""
         return self.application.services.metrics.listeners._value.get()
+
+
+class TestFaults(StreamingCase, TestCase):
+    def test_stream_goes_on_when_the_log_can_be_read_again(self):
+        stream = self.ready_stream()
+        self.rename("event_log", "away")
+        late = self.stream()
+        self.assertThat(late.socket.recv(1000), StartsWith(b"HTTP/1.1 503 "))
+        self.rename("away", "event_log")
+        image = self.create()
+        kind, _, data = stream.next()
+        self.assertEqual(("image.create", image), (kind, data["id"]))
+
+    def rename(self, name, other):
+        """Give a table another name."""
+        with self.application.backend.engine.connect() as connection:
+            connection.exec_driver_sql(f"ALTER TABLE {name} RENAME TO {other}")
+
+
+class TestTLS(StreamingCase, TestCase):
+    def test_client_gets_all_that_had_to_wait_for_it(self):
+        certificate_file, key_file, trusting = certificate(self.useFixture(TempDir()).path)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate_file, key_file)
+        here, there = socket.socketpair()
+        with ThreadPoolExecutor(1) as pool:
+            shaken = pool.submit(context.wrap_socket, there, server_side=True)
+            client = trusting.wrap_socket(here, server_hostname="127.0.0.1")
+            self.addCleanup(client.close)
+        client.settimeout(SECONDS)
+        request("member").get_response(self.app).app_iter.take(shaken.result(), b"")
+        images = [self.create(name="n" * 250) for _ in range(200)]
+        text = b""
+        while text.count(b"image.create") < len(images) or not text.endswith(b"\n\n"):
+            text += client.recv(1000)
+        found = [json.loads(line[6:])["id"] for line in text.splitlines() if line.startswith(b'data: {"id"')]
+        self.assertEqual(images, found)
 
 
 class TestEnd(StreamingCase, TestCase):

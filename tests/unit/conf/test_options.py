@@ -157,6 +157,7 @@ OWN = {
     ("transfers", "lease_seconds"): 60,
     ("transfers", "reaper_interval"): 20,
     ("events", "log"): True,
+    ("server", "page"): True,
     ("events", "keep"): 900,
     ("events", "interval"): 1.0,
     ("events", "max_listeners"): 1000,

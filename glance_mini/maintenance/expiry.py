@@ -1,4 +1,4 @@
-"""Removes the records of jobs that ended long ago, expired links, old events, and other leftovers, in its own thread.
+"""Removes the records of old jobs, expired links, tokens, uploads and events, and other leftovers, in its own thread.
 
 This work is not a job: any number of workers may do it at once, and one continues where another stopped.
 """
@@ -11,8 +11,10 @@ from glance_mini.background import Background
 from glance_mini.db.interface import DataAccess
 from glance_mini.operations.base import DataCall
 from glance_mini.operations.event_log import RemoveEvents
+from glance_mini.operations.identity import PurgeTokens
 from glance_mini.operations.jobs import PurgeJobs
 from glance_mini.operations.links import PurgeLinks
+from glance_mini.operations.upload_sessions import PurgeUploadSessions
 
 LOG = logging.getLogger(__name__)
 
@@ -50,8 +52,8 @@ class Cleaner:
 
     def clean(self) -> int:
         """Remove all expired records and return their number; raises Unavailable."""
-        calls = (PurgeJobs(BATCH), PurgeLinks(BATCH), RemoveEvents(self._keep_events, BATCH))
-        return sum(map(self._remove, calls))
+        expired = (PurgeJobs(BATCH), PurgeLinks(BATCH), PurgeTokens(BATCH), PurgeUploadSessions(BATCH))
+        return sum(self._remove(call) for call in (*expired, RemoveEvents(self._keep_events, BATCH)))
 
     def _remove(self, call: DataCall[int]) -> int:
         removed = 0

@@ -11,6 +11,7 @@ from glance_mini.operations import (
     data,
     disks,
     event_log,
+    identity,
     images,
     imports,
     info,
@@ -26,6 +27,7 @@ from glance_mini.operations import (
     outbox,
     records,
     tasks,
+    upload_sessions,
 )
 from glance_mini.operations.base import DataCall, ImageOperation, NamespaceOperation, Operation
 
@@ -36,6 +38,8 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + locations.OPERATIONS
     + members.OPERATIONS
     + links.OPERATIONS
+    + identity.OPERATIONS
+    + upload_sessions.OPERATIONS
     + tasks.OPERATIONS
     + info.OPERATIONS
     + metadefs.OPERATIONS

@@ -14,6 +14,7 @@ from glance_mini.testing.data_access.concurrency import ConcurrencyContract
 from glance_mini.testing.data_access.event_log import EventLogContract
 from glance_mini.testing.data_access.images import ImageContract
 from glance_mini.testing.data_access.imports import ImportContract, ImportLockContract
+from glance_mini.testing.data_access.issued_tokens import IssuedTokenContract
 from glance_mini.testing.data_access.jobs import JobContract, JobListContract
 from glance_mini.testing.data_access.links import LinkContract
 from glance_mini.testing.data_access.lists import ListContract
@@ -31,6 +32,7 @@ from glance_mini.testing.data_access.seen import SeenContract
 from glance_mini.testing.data_access.staging import StagingContract
 from glance_mini.testing.data_access.transfers import TransferContract
 from glance_mini.testing.data_access.trash import TrashContract
+from glance_mini.testing.data_access.upload_sessions import UploadSessionContract
 
 __all__ = [
     "CacheContract",
@@ -48,12 +50,14 @@ class RecordContract(
     ListContract,
     MemberContract,
     LinkContract,
+    IssuedTokenContract,
     TransferContract,
+    UploadSessionContract,
     QuotaContract,
     ConcurrencyContract,
     OnceContract,
 ):
-    """The calls about images, their members, links and transfers."""
+    """The calls about images, their members, links, issued tokens, transfers and upload sessions."""
 
 
 class JobAccessContract(

@@ -22,6 +22,7 @@ from glance_mini.operations import (
     blocks,
     cache,
     event_log,
+    identity,
     images,
     jobs,
     links,
@@ -31,6 +32,7 @@ from glance_mini.operations import (
     once,
     outbox,
     records,
+    upload_sessions,
 )
 from glance_mini.operations.base import DataCall
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
@@ -124,6 +126,14 @@ SILENT = {
     links.AddLink,
     links.DeleteLink,
     links.PurgeLinks,
+    identity.IssueToken,
+    identity.RevokeToken,
+    identity.PurgeTokens,
+    upload_sessions.AddUploadSession,
+    upload_sessions.DeleteUploadSession,
+    upload_sessions.SaveUpload,
+    upload_sessions.TakeUnfinishedUploads,
+    upload_sessions.PurgeUploadSessions,
     jobs.RenewJobs,
     jobs.SaveCheckpoint,
     jobs.ReleaseJob,

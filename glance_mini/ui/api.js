@@ -41,6 +41,43 @@ export async function call(method, path, body, type = "application/json") {
   return answer.status === 204 ? null : answer.json();
 }
 
+const IDENTITY = new URL("../v3/", document.baseURI);
+const ISSUED = "glance-mini-issued";
+
+// Whether users can log in with a password at the origin of this page.
+export async function hasPasswords() {
+  try {
+    const answer = await fetch(IDENTITY, { headers: { Accept: "application/json" } });
+    return answer.ok && (await answer.json()).version?.id?.startsWith("v3") === true;
+  } catch {
+    return false;
+  }
+}
+
+// Get a token for a user and keep it; without a project the service chooses.
+export async function logIn(name, password, project) {
+  const domain = { id: "default" };
+  const auth = { identity: { methods: ["password"], password: { user: { name, password, domain } } } };
+  if (project) auth.scope = { project: { name: project, domain } };
+  const answer = await fetch(new URL("auth/tokens", IDENTITY), {
+    method: "POST", headers: { "Content-Type": "application/json", Accept: "application/json" }, body: JSON.stringify({ auth }), cache: "no-store",
+  });
+  if (!answer.ok) throw new ApiError(answer.status, (await answer.json().catch(() => ({}))).error?.message ?? answer.statusText);
+  token.set(answer.headers.get("X-Subject-Token"));
+  sessionStorage.setItem(ISSUED, "yes");
+}
+
+// Forget the token, and end it if it was made for this page.
+export function logOut() {
+  const value = token.get();
+  if (value && sessionStorage.getItem(ISSUED)) {
+    const headers = { "X-Auth-Token": value, "X-Subject-Token": value };
+    fetch(new URL("auth/tokens", IDENTITY), { method: "DELETE", headers, keepalive: true }).catch(() => {});
+  }
+  sessionStorage.removeItem(ISSUED);
+  token.drop();
+}
+
 // Send a file as the data of an image; `onProgress` gets the bytes that were sent.
 export function upload(id, file, onProgress) {
   return new Promise((resolve, reject) => {

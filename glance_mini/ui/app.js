@@ -1,6 +1,6 @@
 // The page: who is logged in, what is shown, and the events that keep it up to date.
 
-import { call, follow, token } from "./api.js";
+import { call, follow, hasPasswords, logIn, logOut, token } from "./api.js";
 import { make, say } from "./elements.js";
 import "./image-list.js";
 import "./image-detail.js";
@@ -9,24 +9,33 @@ const main = document.getElementById("main");
 const leave = document.getElementById("leave");
 let stop = null;
 
-function logIn() {
-  const field = make("input", { name: "token", type: "password", required: true, autocomplete: "current-password" });
-  const form = make("form", {}, make("label", {}, "Token", field), make("button", {}, "Log in"));
-  form.onsubmit = async (event) => {
+function form(label, fields, enter) {
+  const inputs = fields.map(([name, title, type, required]) =>
+    make("label", {}, title, make("input", { name, type, required, autocomplete: type === "password" ? "current-password" : "on" })));
+  const made = make("form", { "aria-label": label }, ...inputs, make("button", {}, "Log in"));
+  made.onsubmit = async (event) => {
     event.preventDefault();
-    token.set(field.value.trim());
     try {
+      await enter(Object.fromEntries(new FormData(made)));
       await call("GET", "images?limit=1");
       say("");
       begin();
     } catch (error) {
-      token.drop();
-      say(error.status === 401 ? "The service does not know this token." : error.message, true);
+      logOut();
+      say(error.status === 401 ? "The service does not know these credentials." : error.message, true);
     }
   };
+  return made;
+}
+
+async function ask() {
   leave.hidden = true;
-  main.replaceChildren(form);
-  field.focus();
+  const byToken = form("Log in by token", [["token", "Token", "password", true]], (values) => token.set(values.token.trim()));
+  main.replaceChildren(byToken);
+  byToken.elements.token.focus();
+  if (!(await hasPasswords()) || !byToken.isConnected) return;
+  const fields = [["user", "User", "text", true], ["password", "Password", "password", true], ["project", "Project, if there are several", "text", false]];
+  byToken.before(form("Log in by password", fields, (values) => logIn(values.user, values.password, values.project)));
 }
 
 function begin() {
@@ -48,13 +57,13 @@ async function check() {
 function end(text = "") {
   stop?.abort();
   stop = null;
-  token.drop();
+  logOut();
   say(text);
-  logIn();
+  ask();
 }
 
 function route() {
-  if (!token.get()) return logIn();
+  if (!token.get()) return ask();
   const image = /^#\/image\/([^/]+)$/.exec(location.hash);
   main.replaceChildren(image ? make("image-detail", { "image": decodeURIComponent(image[1]) }) : make("image-list"));
   main.focus();
@@ -63,4 +72,4 @@ function route() {
 leave.onclick = () => end();
 window.addEventListener("hashchange", route);
 if (token.get()) begin();
-else logIn();
+else ask();

@@ -1,6 +1,8 @@
 """The web page in headless Chromium, against the running service (page)."""
 
 import json
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -71,6 +73,31 @@ class PageTest(ServiceTestCase):
         self.wait(lambda: self.find("input[name=token]"))
         self.browser.refresh()
         self.wait(lambda: self.find("input[name=token]"))
+
+    def test_user_logs_in_with_a_password_and_the_token_ends_with_the_page(self):
+        manage = [sys.executable, "-m", "glance_mini.cmd.manage", "user", "add", "ann", "--project", "lab"]
+        words = ["--role", "member", "--password-stdin", "--state", str(self.state.path)]
+        subprocess.run(
+            [*manage, *words], input="long pass word", text=True, check=True, timeout=60, capture_output=True
+        )
+        self.browser.get(f"http://127.0.0.1:{self.served.port}/ui/")
+        self.wait(lambda: self.find("input[name=user]"))
+        self.assert_accessible("log in")
+        for password in ("wrong", "long pass word"):
+            for name, text in (("user", "ann"), ("password", password)):
+                field = self.find(f"input[name={name}]")[0]
+                field.clear()
+                field.send_keys(text)
+            self.find("input[name=password]")[0].send_keys(Keys.ENTER)
+            if password == "wrong":
+                self.wait(lambda: "does not know" in self.text("#state"))
+        self.wait(lambda: self.find("image-list"))
+        token = self.browser.execute_script("return sessionStorage.getItem('glance-mini-token')")
+        self.assertEqual(200, self.served.request("GET", "/v2/images", headers={"X-Auth-Token": token}).status_code)
+        self.browser.find_element(By.ID, "leave").click()
+        self.wait(lambda: self.find("input[name=user]"))
+        lost = {"X-Auth-Token": token}
+        self.wait(lambda: self.served.request("GET", "/v2/images", headers=lost).status_code == 401)
 
     def test_files_are_uploaded(self):
         self.begin()

@@ -143,6 +143,20 @@ class TooManyLocations(TooBusy):
     template = "The service is looking at {limit} other locations on web servers; try again later."
 
 
+class TooManyListeners(TooBusy):
+    """Too many clients follow the events, of everybody or of the caller."""
+
+    code = "http.busy_events"
+    template = "No more than {limit} clients can follow the events; try again later."
+
+
+class NoStreams(HttpError):
+    """The server that runs the application cannot keep streams open."""
+
+    code = "http.no_streams"
+    template = "This server has no streams of events; run the service by glance-mini serve."
+
+
 class NodeFailed(HttpError):
     """The request was forwarded to the node that holds the staged data, and that node failed."""
 
@@ -187,6 +201,7 @@ STATUS: dict[type[Exception], int] = {
     ConditionFailed: 412,
     UnsupportedTusVersion: 412,
     TooBusy: 503,
+    NoStreams: 501,
     NodeFailed: 502,
     NodeUnreachable: 504,
     store.NotFound: 404,

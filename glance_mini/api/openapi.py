@@ -445,6 +445,11 @@ def _descriptions() -> dict[str, _Described]:
         "get_import_info": _Described("The import methods", answer=anything),
         "list_stores": _Described("The stores", answer=anything),
         "list_stores_detail": _Described("The stores in detail", answer=anything),
+        "watch_events": _Described(
+            "The changes of what the caller may see",
+            answer={"text/event-stream": {"type": "string"}},
+            parameters=(_header("Last-Event-ID", {"type": "string"}),),
+        ),
         "get_usage": _Described("What the caller's project uses", answer=anything),
         "get_schema": _Described("A schema", answer=anything),
         **{name: _of_metadefs(call) for name, call in openapi_metadefs.CALLS.items()},

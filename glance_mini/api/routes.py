@@ -243,6 +243,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/v2/stores/{store_id}/{image_id}", {"DELETE": _bodiless("delete_from_store", "stores.delete")}),
     Route("/v2/tasks", {"GET": Action("list_tasks", "tasks.index"), "POST": Action("create_task", "tasks.create")}),
     Route("/v2/tasks/{task_id}", {"GET": Action("get_task", "tasks.show")}),
+    Route("/v2/events", {"GET": _bodiless("watch_events", "events.watch")}),
     Route("/v2/info/import", {"GET": _bodiless("get_import_info", "info.import_methods")}),
     Route("/v2/info/stores", {"GET": _bodiless("list_stores", "info.stores")}),
     Route("/v2/info/stores/detail", {"GET": _bodiless("list_stores_detail", "info.stores_detail")}),

@@ -36,6 +36,7 @@ from glance_mini.operations import (
 )
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
 from glance_mini.operations.bases import LoadChain
+from glance_mini.operations.event_log import Watcher, WatchEvents
 from glance_mini.operations.records import LoadImage
 
 R = TypeVar("R")
@@ -76,6 +77,9 @@ class AuthLayer(Layer):
 
     def list_images(self, context: Context, op: images.ListImages) -> Page:
         return self.below(context, replace(op, scope=Scope(context.project_id, context.is_admin)))
+
+    def watch_events(self, context: Context, op: WatchEvents) -> Watcher:
+        return self.below(context, replace(op, scope=_scope(context)))
 
     def create_image(self, context: Context, op: images.CreateImage) -> Image:
         owner = op.base.get("owner", context.project_id)

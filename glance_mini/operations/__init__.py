@@ -10,6 +10,7 @@ from glance_mini.operations import (
     cache,
     data,
     disks,
+    event_log,
     identity,
     images,
     imports,
@@ -52,6 +53,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + bases.OPERATIONS
     + disks.OPERATIONS
     + blocks.OPERATIONS
+    + event_log.OPERATIONS
     + once.OPERATIONS
 )
 

@@ -92,6 +92,7 @@ ROWS = {
         f" VALUES ('u', '{IMAGE_ID}', 2, 'whole', 1, '', '[]', '2026-01-02 03:04:05', '2026-01-02 03:04:05',"
         " false, '[]', '[]', false)",
     ),
+    "0017": ("INSERT INTO event_log (created_at, type, body) VALUES ('2026-01-02 03:04:05', 'image.create', '{}')",),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

@@ -452,6 +452,18 @@ outbox = Table(
 )
 """Events that wait for their publication; ids are never reused, so they define the order."""
 
+event_log = Table(
+    "event_log",
+    metadata,
+    Column("id", counter(), primary_key=True),
+    Column("created_at", moment(), nullable=False),
+    Column("type", exact(64), nullable=False),
+    Column("body", long_text(), nullable=False),
+    sqlite_autoincrement=True,
+    **MYSQL,
+)
+"""What has changed lately, for clients that follow changes; ``body`` is JSON. Old rows are removed, never the last."""
+
 cached_images = Table(
     "cached_images",
     metadata,

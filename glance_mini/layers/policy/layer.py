@@ -39,6 +39,7 @@ from glance_mini.operations import (
     upload_sessions,
 )
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
+from glance_mini.operations.event_log import Watcher, WatchEvents
 from glance_mini.operations.metadef_parts import GetObjects
 from glance_mini.operations.metadefs import AddNamespace, GetNamespaces, ListAssociations
 from glance_mini.policies.enforcer import Enforcer
@@ -191,6 +192,12 @@ class PolicyLayer(Layer):
             allowed += self._allowed(context, page)
         is_more, kept = len(allowed) > wanted or page.next_marker is not None, allowed[:wanted]
         return Page(tuple(kept), kept[-1].id if is_more and kept else None)
+
+    def watch_events(self, context: Context, op: WatchEvents) -> Watcher:
+        """Let the caller follow the tasks that it may list; with a changed ``get_image``, each image is asked for."""
+        sees_tasks = self._enforcer.would_allow("tasks_api_access", {"project_id": context.project_id}, context)
+        asks_rules = op.asks_rules or not self._enforcer.is_default("get_image")
+        return self.around(context, replace(op, sees_tasks=sees_tasks, asks_rules=asks_rules))
 
     def upload_data(self, context: Context, op: data.UploadData) -> Image:
         """Forget the base if the caller may not download it: the new image would let them read it."""

@@ -11,6 +11,7 @@ from glance_mini.testing.data_access.bases import BaseContract
 from glance_mini.testing.data_access.cache import CacheContract
 from glance_mini.testing.data_access.claims import ClaimContract
 from glance_mini.testing.data_access.concurrency import ConcurrencyContract
+from glance_mini.testing.data_access.event_log import EventLogContract
 from glance_mini.testing.data_access.images import ImageContract
 from glance_mini.testing.data_access.imports import ImportContract, ImportLockContract
 from glance_mini.testing.data_access.issued_tokens import IssuedTokenContract
@@ -69,8 +70,9 @@ class JobAccessContract(
     TrashContract,
     BaseContract,
     OutboxContract,
+    EventLogContract,
 ):
-    """The calls about jobs, staging, imports, the trash, incremental images and stored events."""
+    """The calls about jobs, staging, imports, the trash, incremental images, stored events and the log of events."""
 
 
 class MetadefContract(

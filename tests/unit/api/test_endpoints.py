@@ -34,6 +34,9 @@ DELETE              /v2/images/{image}/links/{link}
 POST                /v2/images/{image}/links/{link}/complete
 GET                 /v2/links/{token}
 """
+EVENTS = """
+GET                 /v2/events
+"""
 UPLOADS = """
 OPTIONS,GET,POST    /v2/images/{image}/upload
 OPTIONS,PATCH       /v2/images/{image}/upload/{session}
@@ -110,6 +113,7 @@ NUMBERS = {
     IMAGES: 26,
     LINKS: 5,
     UPLOADS: 8,
+    EVENTS: 1,
     INFO: 4,
     TASKS: 4,
     CACHE: 7,
@@ -129,7 +133,7 @@ class TestEndpoints(ApplicationTest):
 
     def test_the_tables_have_all_calls(self):
         self.assertEqual(list(NUMBERS.values()), [len(calls(table)) for table in NUMBERS])
-        self.assertEqual(87 + 5 + 8 + 7, len(set(ALL)))
+        self.assertEqual(87 + 5 + 8 + 1 + 7, len(set(ALL)))
 
     def test_every_call_has_a_route(self):
         wanted = set(ALL) - set(calls(VERSIONS)) - REFUSED

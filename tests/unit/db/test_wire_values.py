@@ -17,6 +17,7 @@ from glance_mini.domain.cause import Cause
 from glance_mini.domain.changes import LocationChange, PropertyChange, TagChange
 from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.domain.event import Event
+from glance_mini.domain.event_log import Audience, LoggedEvent
 from glance_mini.domain.identity import IssuedToken
 from glance_mini.domain.image import Location
 from glance_mini.domain.imports import ImportBegun
@@ -62,6 +63,7 @@ from glance_mini.operations.cache import (
     RecordCacheHits,
     UnqueueCaching,
 )
+from glance_mini.operations.event_log import ReadEvents, ReadLastEvents, RemoveEvents
 from glance_mini.operations.identity import FindToken, IssueToken, PurgeTokens, RevokeToken
 from glance_mini.operations.images import CreateImage, ListImages, RestoreImage, UpdateImage
 from glance_mini.operations.jobs import (
@@ -242,6 +244,8 @@ DATA = StoredData(LOCATION, 700, 1400, "c" * 32, "sha512", "d" * 128, "raw", "ba
 STAGED = StagedData(IMAGE_ID, "os_glance_staging_store", "file:///staging/x", 700, "http://node1", TIME)
 DELETION = DataRemoval(3, IMAGE_ID, "file:///x", {"store": "fast"}, "http://node1", LATER)
 CALLER = Cause("upload_data", "u1", "p1", ("member", "reader"), "req-1", "fast")
+SOME = Audience(projects=("a", "b"), members_of=IMAGE_ID)
+LOGGED = LoggedEvent("image.update", {"id": IMAGE_ID, "size": None}, SOME, Audience(everyone=True), id=9)
 EVENT = Event("image.send", {"bytes_sent": 2**40, "tags": ["a"]}, "error", CALLER.caller(), IMAGE_ID, LATER, 9)
 SCOPE = Scope("p1", is_admin=True)
 QUERY = ImageQuery(
@@ -381,6 +385,9 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (FinishEvents((1, 2)), None),
     (ReleaseEvents("dispatcher", (1, 2)), None),
     (CountEvents(), 12),
+    (ReadEvents(7, (3, 5), 100), (LOGGED,)),
+    (ReadLastEvents(100), (LOGGED,)),
+    (RemoveEvents(LEASE, 100), 3),
     (LoadNamespace("n", SCOPE), NAMESPACE),
     (
         GetNamespaces(NamespaceQuery("public", ("OS::Glance::Image",), "namespace", "asc", "m", 3), SCOPE),

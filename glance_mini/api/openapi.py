@@ -328,6 +328,7 @@ def _descriptions() -> dict[str, _Described]:
     store = _header("x-image-meta-store", {"type": "string"})
     new_member = {_JSON: _text_member("member", minLength=1, maxLength=255)}
     task = {_JSON: _ref("Task")}
+    flatten = (_query("flatten", {"type": "boolean"}),)
     new_base = {_JSON: _text_member("base")}
     new_format = {_JSON: _text_member("disk_format", enum=list(DISK_FORMATS))}
     new_status = {_JSON: _text_member("status", enum=list(MEMBER_STATUSES))}
@@ -335,7 +336,13 @@ def _descriptions() -> dict[str, _Described]:
         "list_images": _Described("Images", answer={_JSON: _ref("Images")}, parameters=_list_parameters()),
         "create_image": _Described("Create an image", 201, answer=image, body={_JSON: _ref("NewImage")}),
         "get_image": _Described("An image", answer=image),
-        "update_image": _Described("Change an image", answer=image, body={NEW_TYPE: _NEW_PATCH, OLD_TYPE: _OLD_PATCH}),
+        "update_image": _Described(
+            "Change an image",
+            answer=image,
+            body={NEW_TYPE: _NEW_PATCH, OLD_TYPE: _OLD_PATCH},
+            parameters=flatten,
+            others=(202,),
+        ),
         "upload_data": _Described("Upload the data of an image", 204, body=binary, parameters=(size, store)),
         "download_data": _Described(
             "The data of an image, or a range of it",
@@ -377,7 +384,9 @@ def _descriptions() -> dict[str, _Described]:
             others=(202,),
         ),
         "list_members": _Described("The members of an image", answer={_JSON: _ref("Members")}),
-        "add_member": _Described("Share an image with a project", answer=member, body=new_member),
+        "add_member": _Described(
+            "Share an image with a project", answer=member, body=new_member, parameters=flatten, others=(202,)
+        ),
         "get_member": _Described("A member of an image", answer=member),
         "update_member": _Described("Accept or reject a shared image", answer=member, body=new_status),
         "stage_data": _Described("Stage data for an import", 204, body=binary, parameters=(size,)),

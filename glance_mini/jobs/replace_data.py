@@ -16,8 +16,19 @@ from glance_mini.content.disks import Disk, Disks, DiskSource, OpenedDisk, compl
 from glance_mini.content.qcow2.complete import CompleteDisk
 from glance_mini.content.qcow2.extents import Chain
 from glance_mini.content.qcow2.rebasing import Comparison, RebasedDelta
-from glance_mini.domain.bases import DISK_KEY
-from glance_mini.domain.errors import Conflict, Gone, Invalid, LimitExceeded, NotFound, UnsafeContent
+from glance_mini.domain.bases import DISK_KEY, Sharing
+from glance_mini.domain.changes import PropertyChange
+from glance_mini.domain.errors import (
+    Conflict,
+    Duplicate,
+    GlanceMiniError,
+    Gone,
+    Invalid,
+    LimitExceeded,
+    NotFound,
+    Unavailable,
+    UnsafeContent,
+)
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.imports import TASK_PROPERTY, ImportRequest
 from glance_mini.domain.job import COALESCE, CONVERT, REBASE, Job
@@ -30,6 +41,8 @@ from glance_mini.layers.location.deltas import IncrementalRules, hashes_job, lin
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.bases import GetDiskIndex, LoadChain, ReplaceData
+from glance_mini.operations.images import UpdateImage
+from glance_mini.operations.members import AddMember
 from glance_mini.operations.records import EndImport, LoadImage
 from glance_mini.workers.base import Control, JobFailed, JobType, context_of
 
@@ -73,6 +86,9 @@ class ReplacementJob(JobType):
         """Return the new data of the first image of ``chain``; raises JobFailed and what a store raises."""
         raise NotImplementedError
 
+    def finish(self, job: Job, image: Image) -> None:
+        """Do what comes after the new data is recorded; may be repeated. Raises JobFailed."""
+
     def run(self, job: Job, control: Control) -> Mapping[str, object]:
         try:
             return self._run(job, control)
@@ -106,13 +122,14 @@ class ReplacementJob(JobType):
             if not self._has_own_data(job, image):
                 raise JobFailed(reason="The image was changed by something else.")
             # An earlier attempt died between its record and its end.
+            self.finish(job, image)
             return {"image_id": image.id}
         chain = self._stack.call(context_of(job), LoadChain(image.id))
         new = self.prepare(job, chain, control)
         data = self._store(job, image, new, control)
         control.check()
         jobs = (hashes_job(context_of(job), image.id),) if new.bases else ()
-        self._stack.call(context_of(job), ReplaceData(job, data, new.keeps_clusters, jobs))
+        self.finish(job, self._stack.call(context_of(job), ReplaceData(job, data, new.keeps_clusters, jobs)))
         return {"image_id": image.id}
 
     def _store(self, job: Job, image: Image, new: NewData, control: Control) -> StoredData:
@@ -176,6 +193,30 @@ class CoalesceJob(ReplacementJob):
         opened = complete_disk(self._disks, chain, index)
         clusters = 1 << self._disks.chain(chain).cluster_bits
         return NewData(opened, "qcow2", keeps_clusters=clusters, disk_id=image.locations[0].metadata.get(DISK_KEY))
+
+    def finish(self, job: Job, image: Image) -> None:
+        """Share the image if the job was begun for that, as its user may by now."""
+        if (wanted := job.input.get("sharing")) is None:
+            return
+        assert isinstance(wanted, Mapping)
+        try:
+            self._share(job, image, Sharing(wanted["visibility"], wanted["member"]), wanted["before"])
+        except Duplicate:
+            LOG.info("Image %s is shared already.", image.id)
+        except GlanceMiniError as error:
+            if isinstance(error, Unavailable):
+                raise
+            raise JobFailed(reason=f"The image is whole now, but it could not be shared: {error}") from error
+
+    def _share(self, job: Job, image: Image, wanted: Sharing, before: object) -> None:
+        context = context_of(job)
+        if wanted.member is not None:
+            self._stack.call(context, AddMember(image.id, member_id=wanted.member))
+        elif image.visibility == before:
+            change = PropertyChange("replace", "visibility", wanted.visibility)
+            self._stack.call(context, UpdateImage(image.id, changes=(change,)))
+        elif image.visibility != wanted.visibility:
+            raise Conflict(reason=f"Its visibility was changed to {image.visibility} meanwhile.")
 
 
 class RebaseJob(ReplacementJob):

@@ -75,6 +75,12 @@ class AuthLayer(Layer):
             raise Forbidden(reason="Only an administrator may change the owner of an image.")
         return self.around(context, op)
 
+    def flatten_image(self, context: Context, op: disks.FlattenImage) -> Job | None:
+        """Refuse at once what ``add_member`` will refuse after the job."""
+        if op.sharing.member is not None:
+            _require_shared(op.target)
+        return self.around(context, op)
+
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
         """Read an incremental image only for callers who may see all of its bases."""
         return self.below(context, replace(op, chain=self._readable(context, op.target)))

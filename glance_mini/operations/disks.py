@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from glance_mini.domain.bases import Sharing
 from glance_mini.domain.image import Image
 from glance_mini.domain.job import Job
 from glance_mini.domain.quota import NO_LIMITS, Limits
@@ -18,6 +19,20 @@ class CoalesceImage(ImageOperation[Job]):
 
     name: ClassVar[str] = "coalesce_image"
     for_owner: ClassVar[bool] = True
+    limits: Limits = NO_LIMITS
+
+
+@dataclass(frozen=True)
+class FlattenImage(ImageOperation[Job | None]):
+    """Begin to coalesce an incremental image and then to share it, if its new audience may not see its base.
+
+    Returns the job; None if nothing has to be flattened: then nothing was begun and nothing was shared. Raises Conflict
+    if the image is not active, or if another job works on it; LimitExceeded.
+    """
+
+    name: ClassVar[str] = "flatten_image"
+    for_owner: ClassVar[bool] = True
+    sharing: Sharing = Sharing()
     limits: Limits = NO_LIMITS
 
 
@@ -49,4 +64,4 @@ class ConvertImage(ImageOperation[Job]):
     limits: Limits = NO_LIMITS
 
 
-OPERATIONS: tuple[type[Operation[object]], ...] = (CoalesceImage, RebaseImage, ConvertImage)
+OPERATIONS: tuple[type[Operation[object]], ...] = (CoalesceImage, FlattenImage, RebaseImage, ConvertImage)

@@ -1,11 +1,16 @@
 """Jobs that give an image other data with the same disk: coalesce, rebase, convert (api-incremental-jobs)."""
 
 from collections.abc import Mapping
+from copy import copy
 from datetime import timedelta
 from typing import Any
 
+from webob import Response
+
 from glance_mini.domain.clock import utcnow
+from glance_mini.domain.image import Image
 from glance_mini.domain.job import COALESCE, CONVERT, REBASE, Job
+from glance_mini.jobs.replace_data import CoalesceJob
 from glance_mini.maintenance.removal import remove_data
 from glance_mini.operations.data import DownloadData
 from glance_mini.operations.jobs import CancelJob
@@ -33,6 +38,25 @@ class Dying(JobType):
 
     def give_up(self, job: Job, reason: str) -> None:
         self._job_type.give_up(job, reason)
+
+
+class DyingAtSharing(JobType):
+    """Runs a job that shares an image, and dies before it does so or after."""
+
+    def __init__(self, job_type: JobType, moment: str) -> None:
+        assert isinstance(job_type, CoalesceJob)
+        self._moment = moment
+        self._dying = copy(job_type)
+        self._finish = job_type.finish
+        vars(self._dying)["finish"] = self._finish_and_die
+
+    def run(self, job: Job, control: Control) -> Mapping[str, object]:
+        return self._dying.run(job, control)
+
+    def _finish_and_die(self, job: Job, image: Image) -> None:
+        if self._moment == "after":
+            self._finish(job, image)
+        raise SystemExit("killed")
 
 
 class JobsTest(IncrementalTest):
@@ -174,6 +198,89 @@ class TestCoalescing(JobsTest):
         self.request(top, "coalesce")
         self.assertEqual(409, self.act(top, "coalesce").status_int)
         self.assertEqual(409, self.act(self.create(), "coalesce").status_int)
+
+
+class TestSharing(JobsTest):
+    def publish(self, image_id: str, visibility: str = "community", caller: str = "member") -> Response:
+        """Return the answer to a change of the visibility that may flatten the image."""
+        return self.patch(image_id, "visibility", visibility, caller, "?flatten=true")
+
+    def share(self, image_id: str, member: str = "p2", caller: str = "member") -> Response:
+        """Return the answer to a new member for whom the image may be flattened."""
+        return self.send("POST", f"/v2/images/{image_id}/members?flatten=true", {"member": member}, caller=caller)
+
+    def test_image_is_made_whole_and_then_published(self) -> None:
+        base, top = self.chain()
+        whole = self.file(top).body
+        answer = self.publish(top)
+        self.assertEqual((202, COALESCE, "pending"), (answer.status_int, answer.json["type"], answer.json["status"]))
+        # Until the job has ended, nobody else can read it, and nothing else can begin.
+        self.assertEqual(("shared", base), (self.show(top)["visibility"], self.show(top)["os_base_image"]))
+        self.assertEqual(404, self.file(top, caller="other").status_int)
+        self.assertEqual([409, 409], [each(top).status_int for each in (self.publish, self.share)])
+        self.work()
+        shown = self.show(top)
+        self.assertEqual(("community", None), (shown["visibility"], shown.get("os_base_image")))
+        self.assertEqual("success", self.last_task(top)["status"])
+        self.assertEqual(whole, self.file(top, caller="other").body)
+        self.assertEqual(404, self.file(base, caller="other").status_int)
+
+    def test_image_is_made_whole_and_then_has_the_member(self) -> None:
+        _, top = self.chain()
+        self.assertEqual(202, self.share(top).status_int)
+        self.assertEqual([], self.send("GET", f"/v2/images/{top}/members").json["members"])
+        self.work()
+        members = self.send("GET", f"/v2/images/{top}/members").json["members"]
+        self.assertEqual([("p2", "pending")], [(each["member_id"], each["status"]) for each in members])
+        self.assertEqual(200, self.file(top, caller="other").status_int)
+
+    def test_nothing_is_flattened_where_the_base_may_be_seen(self) -> None:
+        base, top = self.chain()
+        self.send("POST", f"/v2/images/{base}/members", {"member": "p2"})
+        self.assertEqual([200, 200], [self.share(top).status_int, self.publish(top, "private").status_int])
+        self.assertEqual([200, 200], [self.publish(each).status_int for each in (base, top)])
+        self.assertEqual(base, self.show(top)["os_base_image"])
+
+    def test_members_of_an_image_that_was_private_count(self) -> None:
+        base, top = self.chain()
+        for image in (base, top):
+            self.send("POST", f"/v2/images/{image}/members", {"member": "p2"})
+        self.patch(top, "visibility", "private")
+        self.assertEqual(204, self.send("DELETE", f"/v2/images/{base}/members/p2").status_int)
+        self.assertEqual(202, self.publish(top, "shared").status_int)
+        self.work()
+        self.assertEqual(("shared", 200), (self.show(top)["visibility"], self.file(top, caller="other").status_int))
+
+    def test_what_sharing_needs_is_needed_with_a_job_too(self) -> None:
+        _, top = self.chain()
+        self.assertEqual(403, self.publish(top, "public").status_int)
+        self.assertEqual([403, 404], [self.publish(top, caller=each).status_int for each in ("reader", "other")])
+        self.assertEqual(400, self.patch(top, "name", "x", query="?flatten=true").status_int)
+        self.assertEqual(400, self.patch(top, "visibility", "shared", query="?flatten=perhaps").status_int)
+        self.patch(top, "visibility", "private")
+        self.assertEqual(403, self.share(top).status_int)
+        self.assertEqual([], self.tasks(top))
+
+    def test_change_meanwhile_wins(self) -> None:
+        _, top = self.chain()
+        self.publish(top)
+        self.patch(top, "visibility", "private")
+        self.work()
+        task = self.last_task(top)
+        self.assertEqual(("private", "failure"), (self.show(top)["visibility"], task["status"]))
+        self.reread(task["message"], "whole now", "private")
+
+    def test_killed_between_both_it_is_shared_by_the_next_worker(self) -> None:
+        for ask, shared in ((self.publish, "community"), (self.share, "shared")):
+            _, top = self.chain()
+            ask(top)
+            for moment in ("before", "after"):
+                dying = DyingAtSharing(self.job_types[COALESCE], moment)
+                self.assertRaises(SystemExit, self.worker(**{COALESCE: dying}).run_one)
+                self.passed += timedelta(minutes=5)
+            self.work()
+            self.assertEqual((shared, "success"), (self.show(top)["visibility"], self.last_task(top)["status"]))
+            self.assertEqual(200, self.file(top, caller="other").status_int)
 
 
 class TestAutomaticCoalescing(JobsTest):

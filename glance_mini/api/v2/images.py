@@ -1,7 +1,7 @@
 """Images: create, show, list, change and delete (api-images)."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from oslo_config import cfg
@@ -16,13 +16,14 @@ from glance_mini.api.v2.image_rules import ImageRules
 from glance_mini.api.v2.schemas.shapes import ObjectSchema
 from glance_mini.api.v2.views import tasks as task_views
 from glance_mini.api.v2.views.images import ImageViews
-from glance_mini.domain.changes import Change, LocationChange
+from glance_mini.domain.bases import Sharing
+from glance_mini.domain.changes import Change, LocationChange, PropertyChange
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.image_values import split_values
 from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
-from glance_mini.operations.disks import CoalesceImage, ConvertImage, RebaseImage
+from glance_mini.operations.disks import CoalesceImage, ConvertImage, FlattenImage, RebaseImage
 from glance_mini.operations.images import (
     CreateImage,
     DeactivateImage,
@@ -99,10 +100,14 @@ class ImagesController:
             return json_response(self._views.page(self._page(request, query, BIG_PAGE), parameters))
 
     def update(self, request: Request, image_id: str) -> Response:
-        """Change an image by a JSON patch."""
+        """Change an image by a JSON patch; with ``?flatten=true``, an incremental one is made whole first if needed."""
         media_type = request.content_type.lower()
         check_patch_type(media_type)
         changes = self._patch.changes(media_type, request.json_array())
+        if parse_flag(request, "flatten"):
+            op = FlattenImage(image_id, sharing=_sharing(changes))
+            if (job := self.domain.call(request.context, op)) is not None:
+                return json_response(task_views.show(job), 202)
         if has_moves(changes):
             self._patch.check_moves(changes, self.domain.call(request.context, GetImage(image_id)).properties)
         with self._slots.look(request.context.project_id, _added_urls(changes)):
@@ -119,6 +124,15 @@ class ImagesController:
 
     def _page(self, request: Request, query: ImageQuery, max_bytes: int) -> Page:
         return self.domain.call(request.context, ListImages(replace(query, max_bytes=max_bytes)))
+
+
+def _sharing(changes: Sequence[Change]) -> Sharing:
+    """Return what a patch with ``flatten=true`` asks for; raises Invalid."""
+    if len(changes) == 1 and isinstance(changes[0], PropertyChange):
+        change = changes[0]
+        if change.name == "visibility" and change.action in ("add", "replace"):
+            return Sharing(visibility=str(change.value))
+    raise Invalid(reason="With flatten=true, the visibility is changed and nothing else.")
 
 
 def _added_urls(changes: Iterable[Change]) -> Iterator[str]:

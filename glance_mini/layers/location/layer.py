@@ -51,7 +51,12 @@ from glance_mini.layers.location.locations import (
     resolve_changes,
 )
 from glance_mini.layers.location.removal import Removal
-from glance_mini.layers.location.replacements import begin_coalescing, begin_converting, begin_rebasing
+from glance_mini.layers.location.replacements import (
+    begin_coalescing,
+    begin_converting,
+    begin_flattening,
+    begin_rebasing,
+)
 from glance_mini.layers.location.uploads import Uploads
 from glance_mini.layers.services import Services
 from glance_mini.maintenance.leases import LeaseKeeper
@@ -87,6 +92,7 @@ class LocationLayer(Layer):
             "add_location",
             "delete_from_store",
             "coalesce_image",
+            "flatten_image",
             "rebase_image",
             "convert_image",
             "add_upload_link",
@@ -230,6 +236,10 @@ class LocationLayer(Layer):
 
     def coalesce_image(self, context: Context, op: disks.CoalesceImage) -> Job:
         return self._begin(context, begin_coalescing(context, op.target, self._stores, self._rules, op.limits))
+
+    def flatten_image(self, context: Context, op: disks.FlattenImage) -> Job | None:
+        begin = begin_flattening(context, op, partial(self.below, context), self._stores, self._rules)
+        return None if begin is None else self._begin(context, begin)
 
     def rebase_image(self, context: Context, op: disks.RebaseImage) -> Job:
         above = self._dependents(context, op.image_id)

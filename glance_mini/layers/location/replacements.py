@@ -1,15 +1,21 @@
 """Begins the jobs that give an active image other data with the same disk (api-incremental-jobs)."""
 
+from collections.abc import Callable
+
 from glance_mini.content.disks import DISK_FORMATS
+from glance_mini.domain.bases import Sharing
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import ChainConflict, Conflict, Invalid, StatusConflict
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import TASK_PROPERTY
 from glance_mini.domain.job import COALESCE, CONVERT, REBASE, new_job
+from glance_mini.domain.query import EVERYONES
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.layers.location.imports import ImportRules
-from glance_mini.operations.disks import ConvertImage, RebaseImage
-from glance_mini.operations.records import BeginImport
+from glance_mini.operations.base import DataCall
+from glance_mini.operations.disks import ConvertImage, FlattenImage, RebaseImage
+from glance_mini.operations.members import ListMembers
+from glance_mini.operations.records import BeginImport, LoadImage
 from glance_mini_store.errors import StoreError
 from glance_mini_store.stores import Stores
 
@@ -21,6 +27,45 @@ def begin_coalescing(
     if image.base is None:
         raise Conflict(reason=f"Image {image.id} is whole; there is nothing to coalesce.")
     return _begin(context, image, COALESCE, {}, stores, rules, limits)
+
+
+def begin_flattening(
+    context: Context,
+    op: FlattenImage,
+    below: Callable[[DataCall[object]], object],
+    stores: Stores,
+    rules: ImportRules,
+) -> BeginImport | None:
+    """Return the call that begins to coalesce the image and then to share it; None if everybody may see its base.
+
+    Raises Conflict.
+    """
+    image, sharing = op.target, op.sharing
+    if image.base is None or not _hides_base(image, sharing, below):
+        return None
+    values = {"visibility": sharing.visibility, "member": sharing.member, "before": image.visibility}
+    return _begin(context, image, COALESCE, {"sharing": values}, stores, rules, op.limits)
+
+
+def _hides_base(image: Image, sharing: Sharing, below: Callable[[DataCall[object]], object]) -> bool:
+    """Return whether somebody could read the image after ``sharing`` who may not see its base (api-incremental-rules)."""
+
+    def members_of(image_id: str) -> set[str]:
+        found = below(ListMembers(image_id))
+        assert isinstance(found, tuple)
+        return {member.member_id for member in found}
+
+    base = below(LoadImage(str(image.base)))
+    assert isinstance(base, Image)
+    if base.owner is None or base.visibility in EVERYONES:
+        return False
+    if sharing.visibility in EVERYONES:
+        return True
+    if sharing.member is not None:
+        readers = {sharing.member}
+    else:
+        readers = members_of(image.id) if sharing.visibility == "shared" else set()
+    return not readers <= {base.owner} | (members_of(base.id) if base.visibility == "shared" else set())
 
 
 def begin_rebasing(

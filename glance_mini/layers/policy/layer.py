@@ -64,6 +64,16 @@ def _of_changes(op: Operation[object]) -> Iterator[str]:
             yield from filter(None, [_OF_VISIBILITY.get(str(change.value))])
 
 
+def _of_flattening(op: Operation[object]) -> Iterator[str]:
+    assert isinstance(op, disks.FlattenImage)
+    yield "coalesce_image"
+    if op.sharing.member is not None:
+        yield "add_member"
+    else:
+        yield "modify_image"
+        yield from filter(None, [_OF_VISIBILITY.get(str(op.sharing.visibility))])
+
+
 def _of_download(op: Operation[object]) -> Iterator[str]:
     assert isinstance(op, data.DownloadData)
     yield "download_image"
@@ -95,6 +105,7 @@ RULES: Mapping[type[Operation[object]], Rules] = {
     images.UpdateImage: _of_changes,
     images.DeactivateImage: _only("deactivate"),
     images.ReactivateImage: _only("reactivate"),
+    disks.FlattenImage: _of_flattening,
     blocks.ListBlocks: _only("download_image"),
     data.UploadData: _only("upload_image"),
     data.DownloadData: _of_download,

@@ -1,6 +1,6 @@
 """Operations that give an active image other data with the same disk. Jobs do the work (api-incremental-jobs)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from glance_mini.domain.bases import Sharing
@@ -32,7 +32,7 @@ class FlattenImage(ImageOperation[Job | None]):
 
     name: ClassVar[str] = "flatten_image"
     for_owner: ClassVar[bool] = True
-    sharing: Sharing = Sharing()
+    sharing: Sharing = field(default_factory=Sharing)
     limits: Limits = NO_LIMITS
 
 

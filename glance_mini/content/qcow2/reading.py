@@ -1,9 +1,10 @@
 """Reads pieces: those that lie near each other in one file by one read."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
+from typing import BinaryIO
 
 from glance_mini.content.qcow2.errors import Damaged
 from glance_mini.content.qcow2.extents import Chain
@@ -12,6 +13,7 @@ from glance_mini.content.qcow2.pieces import Literal, Packed, Piece, Stored, Zer
 from glance_mini.content.qcow2.source import LONGEST_READ
 from glance_mini.content.qcow2.unpacking import Unpacked, unpack
 from glance_mini_store.lanes import Chunk
+from glance_mini_store.streams import FilePart
 
 LARGEST_PIECE = 1024 * 1024
 """The most bytes that come out at once."""
@@ -27,6 +29,9 @@ _GAP = 64 * 1024
 
 _SMALL = 16 * 1024
 """Smaller pieces are put together before they come out."""
+
+_LONGEST_PART = 16 * 1024 * 1024
+"""The most bytes of a file that are sent at once."""
 
 _ZEROS = memoryview(bytes(LARGEST_PIECE))
 
@@ -74,6 +79,23 @@ def read_pieces(chain: Chain, pieces: Iterable[Piece]) -> Iterator[Chunk]:
                 yield from batch.take()
                 yield from _exactly(stream(piece.offset, piece.length), piece.length)
                 continue
+        for part in _cut(piece):
+            if not batch.has_room(part):
+                yield from batch.take()
+            batch.add(part)
+    yield from batch.take()
+
+
+def sendable_parts(chain: Chain, pieces: Iterable[Piece], files: Sequence[BinaryIO]) -> Iterator[Chunk | FilePart]:
+    """As ``read_pieces``, but what lies together in one of ``files``, those of the levels, is not read."""
+    batch = _Batch(chain)
+    for piece in pieces:
+        if isinstance(piece, Stored) and piece.length >= _SMALL:
+            yield from batch.take()
+            for begin in range(0, piece.length, _LONGEST_PART):
+                length = min(_LONGEST_PART, piece.length - begin)
+                yield FilePart(files[piece.level], piece.offset + begin, length)
+            continue
         for part in _cut(piece):
             if not batch.has_room(part):
                 yield from batch.take()

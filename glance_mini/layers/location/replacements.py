@@ -48,7 +48,7 @@ def begin_flattening(
 
 
 def _hides_base(image: Image, sharing: Sharing, below: Callable[[DataCall[object]], object]) -> bool:
-    """Return whether somebody could read the image after ``sharing`` who may not see its base (api-incremental-rules)."""
+    """Return whether somebody could read the image after ``sharing`` who may not see its base."""
 
     def members_of(image_id: str) -> set[str]:
         found = below(ListMembers(image_id))

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import BinaryIO, Literal, Protocol, cast
 
@@ -16,6 +17,7 @@ from glance_mini.content.failover import FailoverChunks, store_of
 from glance_mini.content.qcow2.complete import CompleteDisk, RawDisk
 from glance_mini.content.qcow2.errors import StaleIndex, Unsupported
 from glance_mini.content.qcow2.extents import Chain, Level
+from glance_mini.content.qcow2.source import LONGEST_READ
 from glance_mini.domain.bases import DISK_KEY
 from glance_mini.domain.errors import Conflict, UnsafeContent
 from glance_mini.domain.image import Image, Location
@@ -25,7 +27,7 @@ from glance_mini_store.buffers import COPY, Buffers
 from glance_mini_store.caller import Caller
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.stores import Stores
-from glance_mini_store.streams import FilePart, close
+from glance_mini_store.streams import FILE_BLOCK, FilePart, close
 
 LOG = logging.getLogger(__name__)
 
@@ -71,13 +73,26 @@ class StoredFile:
         finally:
             chunks.close()
 
+    @cached_property
+    def _is_local(self) -> bool:
+        try:
+            location = self._locations[0]
+            store = store_of(self._stores, location, self._caller)
+            return location.version is None and store.local_path(location.url) is not None
+        except store_errors.StoreError:
+            return False
+
+    @property
+    def usual_read(self) -> int:
+        """The bytes that are best read at once."""
+        return FILE_BLOCK if self._is_local else LONGEST_READ
+
     def local(self) -> BinaryIO | None:
         """Return the file, opened, if the first location is a local file; raises StoreError."""
-        location = self._locations[0]
-        store = store_of(self._stores, location, self._caller)
-        if location.version is not None or store.local_path(location.url) is None:
+        if not self._is_local:
             return None
-        chunks = store.read(location.url)
+        location = self._locations[0]
+        chunks = store_of(self._stores, location, self._caller).read(location.url)
         file: BinaryIO | None = getattr(chunks, "file", None)
         if file is None:
             close(chunks)

@@ -19,7 +19,8 @@ LARGEST_PIECE = 1024 * 1024
 """The most bytes that come out at once."""
 
 _BATCH = 2 * 1024 * 1024
-"""Bytes that are looked ahead for pieces that can be read together, in the output and in the files."""
+"""Bytes that are looked ahead for pieces that can be read together, in the output and in the files; a source may want
+fewer."""
 
 _LONG = 8 * 1024 * 1024
 """A piece of this length is read as one stream, if the source has streams."""
@@ -79,7 +80,7 @@ def read_pieces(chain: Chain, pieces: Iterable[Piece]) -> Iterator[Chunk]:
                 yield from batch.take()
                 yield from _exactly(stream(piece.offset, piece.length), piece.length)
                 continue
-        for part in _cut(piece):
+        for part in _cut(piece, batch.longest):
             if not batch.has_room(part):
                 yield from batch.take()
             batch.add(part)
@@ -96,7 +97,7 @@ def sendable_parts(chain: Chain, pieces: Iterable[Piece], files: Sequence[Binary
                 length = min(_LONGEST_PART, piece.length - begin)
                 yield FilePart(files[piece.level], piece.offset + begin, length)
             continue
-        for part in _cut(piece):
+        for part in _cut(piece, batch.longest):
             if not batch.has_room(part):
                 yield from batch.take()
             batch.add(part)
@@ -119,7 +120,13 @@ class _Batch:
         self._kept = Unpacked()
         self._pieces: list[Piece] = []
         self._packed: set[tuple[int, int]] = set()
-        self._room = _BATCH
+        self._size = min(getattr(level.source, "usual_read", _BATCH) for level in chain.levels)
+        self._room = self._size
+
+    @property
+    def longest(self) -> int:
+        """The most bytes of a piece."""
+        return min(LARGEST_PIECE, self._size)
 
     def has_room(self, piece: Piece) -> bool:
         """Return whether ``piece`` may be added; the first one always may."""
@@ -134,7 +141,7 @@ class _Batch:
 
     def take(self) -> Iterator[Chunk]:
         """Yield the bytes of all pieces; then there are none."""
-        pieces, self._pieces, self._room = self._pieces, [], _BATCH
+        pieces, self._pieces, self._room = self._pieces, [], self._size
         self._packed.clear()
         return _gathered(_read(self._chain, pieces, self._kept))
 
@@ -145,13 +152,13 @@ class _Batch:
         return piece.length
 
 
-def _cut(piece: Piece) -> Iterator[Piece]:
-    """Yield ``piece``, in parts if it is long."""
-    if piece.length <= LARGEST_PIECE:
+def _cut(piece: Piece, longest: int) -> Iterator[Piece]:
+    """Yield ``piece``, in parts of at most ``longest`` bytes."""
+    if piece.length <= longest:
         yield piece
         return
-    for begin in range(0, piece.length, LARGEST_PIECE):
-        length = min(LARGEST_PIECE, piece.length - begin)
+    for begin in range(0, piece.length, longest):
+        length = min(longest, piece.length - begin)
         if isinstance(piece, Stored):
             yield Stored(length, piece.level, piece.offset + begin)
         elif isinstance(piece, Packed):

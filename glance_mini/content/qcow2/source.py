@@ -18,7 +18,7 @@ class Source(Protocol):
     data; all else reads as zeros. It only saves reads and never changes what is produced. It may have
     ``stream(offset, length)``, which returns an iterator of chunks that is closed at the end: runs of 8 MiB or more are
     read so. It may have ``local()``, which returns the file, opened, for the caller to close, or None if it is not a
-    local file. A chunk must stay valid only until the next is asked for.
+    local file, and ``usual_read``, the bytes that are best read at once. A chunk must stay valid only until the next is asked for.
     """
 
     @property

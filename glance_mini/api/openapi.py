@@ -13,6 +13,7 @@ from glance_mini.api.v2.data import MEDIA_TYPE
 from glance_mini.api.v2.image_patch import NEW_TYPE, OLD_TYPE
 from glance_mini.api.v2.image_query import BOUNDS, DIRECTIONS
 from glance_mini.api.v2.locations import DIGEST_LENGTHS
+from glance_mini.api.v2.schemas.images import MAX_TEXT
 from glance_mini.api.v2.schemas.members import member_schema, members_schema
 from glance_mini.api.v2.schemas.shapes import ObjectSchema, Schema
 from glance_mini.api.v2.tasks import SORT_KEYS as TASK_SORT_KEYS
@@ -330,7 +331,14 @@ def _descriptions() -> dict[str, _Described]:
     task = {_JSON: _ref("Task")}
     flatten = (_query("flatten", {"type": "boolean"}),)
     new_base = {_JSON: _text_member("base")}
-    new_format = {_JSON: _text_member("disk_format", enum=list(DISK_FORMATS))}
+    new_format = {
+        "type": "object",
+        "properties": {
+            "disk_format": {"type": "string", "enum": list(DISK_FORMATS)},
+            "new_image": _text_member("name", minLength=1, maxLength=MAX_TEXT),
+        },
+        "required": ["disk_format"],
+    }
     new_status = {_JSON: _text_member("status", enum=list(MEMBER_STATUSES))}
     return {
         "list_images": _Described("Images", answer={_JSON: _ref("Images")}, parameters=_list_parameters()),
@@ -373,7 +381,7 @@ def _descriptions() -> dict[str, _Described]:
         ),
         "coalesce_image": _Described("Store the complete disk of an incremental image", 202, answer=task),
         "rebase_image": _Described("Store what differs from another image", 202, answer=task, body=new_base),
-        "convert_image": _Described("Store an image in another format", 202, answer=task, body=new_format),
+        "convert_image": _Described("Store an image in another format", 202, answer=task, body={_JSON: new_format}),
         "list_blocks": _Described(
             "The blocks of a disk with their hashes",
             answer={_JSON: _BLOCKS},

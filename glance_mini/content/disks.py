@@ -17,7 +17,7 @@ from glance_mini.content.failover import FailoverChunks, store_of
 from glance_mini.content.qcow2.complete import CompleteDisk, RawDisk
 from glance_mini.content.qcow2.errors import StaleIndex, Unsupported
 from glance_mini.content.qcow2.extents import Chain, Level
-from glance_mini.content.qcow2.source import LONGEST_READ
+from glance_mini.content.qcow2.source import USUAL_READ
 from glance_mini.domain.bases import DISK_KEY
 from glance_mini.domain.errors import Conflict, UnsafeContent
 from glance_mini.domain.image import Image, Location
@@ -85,7 +85,7 @@ class StoredFile:
     @property
     def usual_read(self) -> int:
         """The bytes that are best read at once."""
-        return FILE_BLOCK if self._is_local else LONGEST_READ
+        return FILE_BLOCK if self._is_local else USUAL_READ
 
     def local(self) -> BinaryIO | None:
         """Return the file, opened, if the first location is a local file; raises StoreError."""

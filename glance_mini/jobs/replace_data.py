@@ -1,4 +1,4 @@
-"""Jobs that give an active image other data with the same disk: coalesce, rebase, convert (api-incremental-jobs).
+"""Jobs that give an active image other data with the same disk: coalesce and rebase; ``convert`` has the third.
 
 The new data is written beside the old and takes its place in one transaction, so the image can be read at any moment.
 Each attempt writes under a name of its own, and removes what earlier ones have left.
@@ -12,8 +12,7 @@ from typing import Self
 
 from oslo_config import cfg
 
-from glance_mini.content.disks import Disk, Disks, DiskSource, OpenedDisk, complete_disk, files_of, raw_disk
-from glance_mini.content.qcow2.complete import CompleteDisk
+from glance_mini.content.disks import Disk, Disks, DiskSource, OpenedDisk, complete_disk, files_of
 from glance_mini.content.qcow2.extents import Chain
 from glance_mini.content.qcow2.rebasing import Comparison, RebasedDelta
 from glance_mini.domain.bases import DISK_KEY, Sharing
@@ -31,7 +30,7 @@ from glance_mini.domain.errors import (
 )
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.imports import TASK_PROPERTY, ImportRequest
-from glance_mini.domain.job import COALESCE, CONVERT, REBASE, Job
+from glance_mini.domain.job import COALESCE, REBASE, Job
 from glance_mini.domain.transfer import StoredData
 from glance_mini.imports.copying import Copied, Copier
 from glance_mini.imports.methods import Source
@@ -249,18 +248,3 @@ class RebaseJob(ReplacementJob):
             percent = done * 100 // max(old.size, 1)
             control.checkpoint({"files": files, "comparison": state}, f"Compared {percent} %")
         return comparison
-
-
-class ConvertJob(ReplacementJob):
-    """Stores the disk of an image in another format."""
-
-    kind = CONVERT
-
-    def prepare(self, job: Job, chain: tuple[Image, ...], control: Control) -> NewData:
-        image, wanted = chain[0], str(job.input["disk_format"])
-        if image.base is not None:
-            raise JobFailed(reason="The image is based on another one.")
-        if wanted == "raw":
-            return NewData(raw_disk(self._disks, chain), wanted)
-        disk: Disk = CompleteDisk(self._disks.chain(chain))
-        return NewData(OpenedDisk(disk, None, None), wanted)

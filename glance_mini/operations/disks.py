@@ -1,4 +1,7 @@
-"""Operations that give an active image other data with the same disk. Jobs do the work (api-incremental-jobs)."""
+"""Operations that give an active image other data with the same disk. Jobs do the work (api-incremental-jobs).
+
+``chain`` is set by the layers, as for ``DownloadData``: what becomes whole holds the blocks of all bases.
+"""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -19,6 +22,7 @@ class CoalesceImage(ImageOperation[Job]):
 
     name: ClassVar[str] = "coalesce_image"
     for_owner: ClassVar[bool] = True
+    chain: tuple[Image, ...] = ()
     limits: Limits = NO_LIMITS
 
 
@@ -33,6 +37,7 @@ class FlattenImage(ImageOperation[Job | None]):
     name: ClassVar[str] = "flatten_image"
     for_owner: ClassVar[bool] = True
     sharing: Sharing = field(default_factory=Sharing)
+    chain: tuple[Image, ...] = ()
     limits: Limits = NO_LIMITS
 
 
@@ -55,12 +60,16 @@ class RebaseImage(ImageOperation[Job]):
 class ConvertImage(ImageOperation[Job]):
     """Begin to store the disk of an image in another format, qcow2 or raw, and return the job.
 
-    Raises Invalid, Conflict if the image is incremental, ChainConflict if other images are based on it, LimitExceeded.
+    ``new_image`` is the name of a new image that gets the disk, for the same project; None: it takes the place of the
+    data of the image. Raises Invalid, Conflict if the format of the image cannot be read, LimitExceeded; without a new
+    image also Conflict if the image is incremental, ChainConflict if other images are based on it.
     """
 
     name: ClassVar[str] = "convert_image"
     for_owner: ClassVar[bool] = True
     disk_format: str = ""
+    new_image: str | None = None
+    chain: tuple[Image, ...] = ()
     limits: Limits = NO_LIMITS
 
 

@@ -1,8 +1,10 @@
 """Jobs that give an image other data with the same disk: coalesce, rebase, convert (api-incremental-jobs)."""
 
+import hashlib
 from collections.abc import Mapping
 from copy import copy
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from webob import Response
@@ -16,7 +18,7 @@ from glance_mini.operations.data import DownloadData
 from glance_mini.operations.jobs import CancelJob
 from glance_mini.operations.records import TakeDueRemovals
 from glance_mini.workers.base import Control, JobType
-from tests.http.incremental import MIB, IncrementalTest
+from tests.http.incremental import MIB, IncrementalTest, run
 from tests.http.working import Watched
 
 
@@ -324,6 +326,110 @@ class TestConverting(JobsTest):
         self.assertEqual(guest, self.disks.guest_of(self.file(image).body))
         self.remove_replaced()
         self.assertEqual([1], self.kept("fast"))
+
+    def convert_to_new(self, image: str, disk_format: str, **values: Any) -> str:
+        """Return the id of the new image that a conversion is to fill."""
+        body = {"disk_format": disk_format, "new_image": {"name": "copy"}}
+        return str(self.request(image, "convert", body, **values)["image_id"])
+
+    def test_incremental_image_is_converted_to_a_new_one_and_stays(self) -> None:
+        base, top = self.chain()
+        guest = self.disks.guest(self.top_file)
+        for wanted in ("raw", "qcow2"):
+            new = self.convert_to_new(top, wanted)
+            self.assertEqual(("importing", "copy"), (self.status_of(new), self.show(new)["name"]))
+            self.work()
+            shown = self.show(new)
+            found = tuple(shown[name] for name in ("status", "disk_format", "virtual_size"))
+            self.assertEqual(("active", wanted, 8 * MIB), found)
+            self.assertEqual((self.show(top)["owner"], None), (shown["owner"], shown.get("os_base_image")))
+            data = self.file(new).body
+            self.assertEqual(guest, data if wanted == "raw" else self.disks.guest_of(data))
+            self.assertEqual(hashlib.md5(data).hexdigest(), shown["checksum"])
+        self.assertEqual((base, [4]), (self.show(top)["os_base_image"], self.kept("fast")))
+
+    def test_new_image_of_a_source_that_is_gone_is_queued_again(self) -> None:
+        source = self.upload(self.base_file)
+        new = self.convert_to_new(source, "raw")
+        self.send("DELETE", f"/v2/images/{source}")
+        self.work()
+        self.assertEqual(("queued", "failure"), (self.status_of(new), self.last_task(new)["status"]))
+        self.assertNotIn("os_glance_import_task", self.show(new))
+        self.assertEqual([0], self.kept("fast"))
+
+    def test_killed_at_any_moment_a_new_image_gets_its_data(self) -> None:
+        source = self.upload(self.base_file)
+        guest = self.disks.guest(self.base_file)
+        for moment in range(1, 8):
+            new = self.convert_to_new(source, "raw")
+            try:
+                self.worker(**{CONVERT: Dying(self.job_types[CONVERT], moment)}).run_one()
+            except SystemExit:
+                self.passed += timedelta(minutes=5)
+            self.work()
+            self.assertEqual(guest, self.file(new).body)
+            self.send("DELETE", f"/v2/images/{new}")
+            self.assertEqual([1], self.kept("fast"))
+
+    def test_refused_new_images_leave_nothing(self) -> None:
+        image = self.upload(self.base_file)
+        bodies: tuple[Any, ...] = (
+            None,
+            "x",
+            {},
+            {"name": ""},
+            {"name": 7},
+            {"name": "x" * 256},
+            {"name": "x", "id": "y"},
+        )
+        for new in bodies:
+            body = {"disk_format": "raw", "new_image": new}
+            self.assertEqual(400, self.act(image, "convert", body).status_int, new)
+        body = {"disk_format": "raw", "new_image": {"name": "x"}}
+        self.assertEqual(409, self.act(self.create(), "convert", body).status_int)
+        self.assertEqual(
+            [403, 404], [self.act(image, "convert", body, each).status_int for each in ("reader", "other")]
+        )
+        names = [each["name"] for each in self.send("GET", "/v2/images").json["images"]]
+        self.assertNotIn("x", names)
+
+    def test_other_formats_are_read_by_a_program_that_is_watched(self) -> None:
+        guest = self.disks.guest(self.base_file)
+        for kind, program in (("vmdk", "vmdk"), ("vdi", "vdi"), ("vhdx", "vhdx"), ("vhd", "vpc")):
+            path = self.disks.directory / kind
+            run("qemu-img", "convert", "-O", program, self.base_file, path)
+            image = self.upload(path, disk_format=kind)
+            new = self.convert_to_new(image, "qcow2")
+            self.request(image, "convert", {"disk_format": "raw"})
+            self.work()
+            self.assertEqual(("raw", "success"), (self.show(image)["disk_format"], self.last_task(image)["status"]))
+            # A vhd has whole cylinders.
+            self.assertEqual(guest, self.file(image).body[: len(guest)], kind)
+            self.assertEqual(guest, self.disks.guest_of(self.file(new).body)[: len(guest)], kind)
+        self.assertEqual([], list(Path(self.service.conf.task.work_dir).iterdir()))
+
+    def test_disk_that_names_another_file_is_not_converted(self) -> None:
+        secret = self.disks.directory / "secret"
+        secret.write_bytes(b"secret" * 100_000)
+        descriptor = (
+            '# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType="monolithicFlat"\n'
+            f'RW 1024 FLAT "{secret}" 0\n'
+        )
+        image = self.create(disk_format="vmdk")
+        answer = self.put(image, descriptor.encode())
+        self.assertEqual(415, answer.status_int, answer.text)
+        # What came in otherwise is inspected again before the program sees it.
+        path = self.disks.directory / "vmdk"
+        run("qemu-img", "convert", "-O", "vmdk", self.base_file, path)
+        image = self.upload(path, disk_format="vmdk")
+        (location,) = self.driver("fast").locations()
+        self.driver("fast")._data[location] = descriptor.encode().ljust(path.stat().st_size, b"\n")
+        self.request(image, "convert", {"disk_format": "raw"})
+        self.work()
+        task = self.last_task(image)
+        self.assertEqual(("failure", "vmdk"), (task["status"], self.show(image)["disk_format"]))
+        self.assertNotIn("qemu-img", task["message"])
+        self.assertEqual([], list(Path(self.service.conf.task.work_dir).iterdir()))
 
     def test_refusals(self) -> None:
         base, top = self.chain()

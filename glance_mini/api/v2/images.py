@@ -1,7 +1,7 @@
 """Images: create, show, list, change and delete (api-images)."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from oslo_config import cfg
@@ -13,6 +13,7 @@ from glance_mini.api.transfer_slots import LocationSlots
 from glance_mini.api.v2.image_patch import ImagePatch, check_patch_type, has_moves
 from glance_mini.api.v2.image_query import parse_image_query, parse_parameters
 from glance_mini.api.v2.image_rules import ImageRules
+from glance_mini.api.v2.schemas.images import MAX_TEXT
 from glance_mini.api.v2.schemas.shapes import ObjectSchema
 from glance_mini.api.v2.views import tasks as task_views
 from glance_mini.api.v2.views.images import ImageViews
@@ -174,12 +175,16 @@ class ImageActionsController:
 
     def rebase(self, request: Request, image_id: str) -> Response:
         """Begin to move an image onto another base; the body names it: ``{"base": id}``."""
-        op = RebaseImage(image_id, base_id=_text_member(request, "base"))
+        op = RebaseImage(image_id, base_id=_text_member(request.json_object(), "base"))
         return json_response(task_views.show(self.domain.call(request.context, op)), 202)
 
     def convert(self, request: Request, image_id: str) -> Response:
-        """Begin to store an image in another format; the body names it: ``{"disk_format": "raw"}``."""
-        op = ConvertImage(image_id, disk_format=_text_member(request, "disk_format"))
+        """Begin to store an image in another format; the body names it: ``{"disk_format": "raw"}``.
+
+        With ``"new_image": {"name": "…"}`` a new image gets the disk.
+        """
+        body = request.json_object()
+        op = ConvertImage(image_id, disk_format=_text_member(body, "disk_format"), new_image=_new_name(body))
         return json_response(task_views.show(self.domain.call(request.context, op)), 202)
 
     def restore(self, request: Request, image_id: str) -> Response:
@@ -193,8 +198,18 @@ class ImageActionsController:
         return empty_response()
 
 
-def _text_member(request: Request, name: str) -> str:
-    value = request.json_object().get(name)
+def _text_member(body: Mapping[str, object], name: str) -> str:
+    value = body.get(name)
     if not isinstance(value, str) or not value:
         raise Invalid(reason=f"The body must have the member '{name}', a string that is not empty.")
     return value
+
+
+def _new_name(body: Mapping[str, object]) -> str | None:
+    """Return the name of the new image that a conversion is to make, None if it is to make none; raises Invalid."""
+    if "new_image" not in body:
+        return None
+    match body["new_image"]:
+        case {"name": str(name), **others} if name and len(name) <= MAX_TEXT and not others:
+            return name
+    raise Invalid(reason=f"'new_image' must be an object with a 'name' of 1 to {MAX_TEXT} characters.")

@@ -10,17 +10,13 @@ from glance_mini.content.qcow2.errors import Damaged
 from glance_mini.content.qcow2.extents import Chain
 from glance_mini.content.qcow2.level_runs import Qcow2Runs
 from glance_mini.content.qcow2.pieces import Literal, Packed, Piece, Stored, Zeros
-from glance_mini.content.qcow2.source import LONGEST_READ
+from glance_mini.content.qcow2.source import LONGEST_READ, USUAL_READ
 from glance_mini.content.qcow2.unpacking import Unpacked, unpack
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.streams import FilePart
 
 LARGEST_PIECE = 1024 * 1024
 """The most bytes that come out at once."""
-
-_BATCH = 2 * 1024 * 1024
-"""Bytes that are looked ahead for pieces that can be read together, in the output and in the files; a source may want
-fewer."""
 
 _LONG = 8 * 1024 * 1024
 """A piece of this length is read as one stream, if the source has streams."""
@@ -120,7 +116,8 @@ class _Batch:
         self._kept = Unpacked()
         self._pieces: list[Piece] = []
         self._packed: set[tuple[int, int]] = set()
-        self._size = min(getattr(level.source, "usual_read", _BATCH) for level in chain.levels)
+        # Bytes that are looked ahead for pieces that can be read together, in the output and in the files.
+        self._size = min(getattr(level.source, "usual_read", USUAL_READ) for level in chain.levels)
         self._room = self._size
 
     @property

@@ -64,7 +64,7 @@ from glance_mini.metrics import Metrics
 from glance_mini.operations import blocks, cache, data, disks, images, imports, info, links, locations, members, tasks
 from glance_mini.operations.bases import ListDependents, ReplaceData
 from glance_mini.operations.jobs import CancelJob, GetJob
-from glance_mini.operations.records import BeginImport, RecordImport, UndoDeletion
+from glance_mini.operations.records import BeginImport, LoadImage, MarkDeleted, RecordImport, UndoDeletion
 from glance_mini_store import capabilities
 from glance_mini_store import errors as store_errors
 from glance_mini_store.buffers import COPY, Buffers
@@ -246,8 +246,20 @@ class LocationLayer(Layer):
         return self._begin(context, begin_rebasing(context, op, above, self._stores, self._rules))
 
     def convert_image(self, context: Context, op: disks.ConvertImage) -> Job:
-        above = self._dependents(context, op.image_id)
-        return self._begin(context, begin_converting(context, op, above, self._stores, self._rules))
+        begin = begin_converting(context, op, partial(self.below, context), self._stores, self._rules)
+        try:
+            return self._begin(context, begin)
+        except GlanceMiniError:
+            if op.new_image is not None:
+                # The new image is one that nobody knows of yet.
+                self._forget_new(context, str(begin.job.image_id))
+            raise
+
+    def _forget_new(self, context: Context, image_id: str) -> None:
+        try:
+            self.below(context, MarkDeleted(image_id, self.below(context, LoadImage(image_id))))
+        except GlanceMiniError as error:
+            LOG.warning("Image %s, which was to be new, could not be removed: %s", image_id, error)
 
     def replace_data(self, context: Context, op: ReplaceData) -> Image:
         """Keep the access lists; the reaper removes the old data when no reader can be at its beginning any more."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from glance_mini.content.disk_formats import QEMU_NAMES
 from glance_mini.content.disks import DISK_FORMATS
-from glance_mini.domain.bases import Sharing
+from glance_mini.domain.bases import MOST_NAMED, Sharing
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import ChainConflict, Conflict, Invalid, StatusConflict
 from glance_mini.domain.image import Image
@@ -13,7 +14,9 @@ from glance_mini.domain.query import EVERYONES
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.layers.location.imports import ImportRules
 from glance_mini.operations.base import DataCall
+from glance_mini.operations.bases import ListDependents
 from glance_mini.operations.disks import ConvertImage, FlattenImage, RebaseImage
+from glance_mini.operations.images import CreateImage
 from glance_mini.operations.members import ListMembers
 from glance_mini.operations.records import BeginImport, LoadImage
 from glance_mini_store.errors import StoreError
@@ -86,19 +89,52 @@ def begin_rebasing(
 
 
 def begin_converting(
-    context: Context, op: ConvertImage, dependents: tuple[str, ...], stores: Stores, rules: ImportRules
+    context: Context,
+    op: ConvertImage,
+    below: Callable[[DataCall[object]], object],
+    stores: Stores,
+    rules: ImportRules,
 ) -> BeginImport:
-    """Return the call that begins to convert the image, on which no image may be based; raises Conflict, Invalid."""
+    """Return the call that begins to convert the image, or to fill a new one, which is created now.
+
+    No image may be based on one that is converted in place. Raises Conflict, Invalid.
+    """
     image = op.target
     if op.disk_format not in DISK_FORMATS:
         raise Invalid(reason=f"An image can be converted to {' and '.join(DISK_FORMATS)} only.")
+    if image.status != "active":
+        raise StatusConflict(id=image.id, status=image.status, wanted="active")
+    if image.disk_format not in QEMU_NAMES or image.container_format != "bare":
+        raise Conflict(reason=f"Image {image.id} is not a disk in a format of {', '.join(sorted(QEMU_NAMES))}.")
+    if op.new_image is not None:
+        return _begin_new(context, op, below, stores, rules)
     if image.base is not None:
-        raise Conflict(reason=f"Image {image.id} is based on another image; coalesce it first.")
-    _check_disk(image)
+        raise Conflict(reason=f"Image {image.id} is based on another image; coalesce it first, or make a new image.")
     if image.disk_format == op.disk_format:
         raise Conflict(reason=f"Image {image.id} is {op.disk_format} already.")
-    _check_free(image, dependents)
+    found = below(ListDependents(image.id, MOST_NAMED))
+    assert isinstance(found, tuple)
+    _check_free(image, found)
     return _begin(context, image, CONVERT, {"disk_format": op.disk_format}, stores, rules, op.limits)
+
+
+def _begin_new(
+    context: Context,
+    op: ConvertImage,
+    below: Callable[[DataCall[object]], object],
+    stores: Stores,
+    rules: ImportRules,
+) -> BeginImport:
+    source, store = op.target, _store_of(op.target, stores)
+    formats = {"disk_format": op.disk_format, "container_format": "bare"}
+    needs = {"min_disk": source.min_disk, "min_ram": source.min_ram}
+    base = {"name": op.new_image, "owner": source.owner, **formats, **needs}
+    image = below(CreateImage(base=base, limits=op.limits))
+    assert isinstance(image, Image)
+    values = {"image_id": image.id, "source": source.id, "disk_format": op.disk_format}
+    priority = rules.priority(CONVERT)
+    job = new_job(context, CONVERT, values, image_id=image.id, stores=(store,), priority=priority)
+    return BeginImport(job, "queued", "importing", {TASK_PROPERTY: job.id}, op.limits, rules.keep_jobs)
 
 
 def _check_disk(image: Image) -> None:

@@ -12,6 +12,7 @@ from glance_mini.api.routes import ROUTES, Action
 from glance_mini.api.v2.data import MEDIA_TYPE
 from glance_mini.api.v2.image_patch import NEW_TYPE, OLD_TYPE
 from glance_mini.api.v2.image_query import BOUNDS, DIRECTIONS
+from glance_mini.api.v2.images import DEEPEST
 from glance_mini.api.v2.locations import DIGEST_LENGTHS
 from glance_mini.api.v2.schemas.images import MAX_TEXT
 from glance_mini.api.v2.schemas.members import member_schema, members_schema
@@ -339,6 +340,8 @@ def _descriptions() -> dict[str, _Described]:
         },
         "required": ["disk_format"],
     }
+    depth = {"type": "integer", "minimum": 0, "maximum": DEEPEST}
+    new_depth = {"type": "object", "properties": {"depth": depth}}
     new_status = {_JSON: _text_member("status", enum=list(MEMBER_STATUSES))}
     return {
         "list_images": _Described("Images", answer={_JSON: _ref("Images")}, parameters=_list_parameters()),
@@ -379,7 +382,12 @@ def _descriptions() -> dict[str, _Described]:
         "deactivate_image": _Described(
             "Forbid the download of an image", 204, parameters=(_query("force", {"type": "boolean"}),)
         ),
-        "coalesce_image": _Described("Store the complete disk of an incremental image", 202, answer=task),
+        "coalesce_image": _Described(
+            "Store the complete disk of an incremental image, or the changes to one of its lower bases",
+            202,
+            answer=task,
+            body={_JSON: new_depth},
+        ),
         "rebase_image": _Described("Store what differs from another image", 202, answer=task, body=new_base),
         "convert_image": _Described("Store an image in another format", 202, answer=task, body={_JSON: new_format}),
         "list_blocks": _Described(

@@ -7,12 +7,13 @@ Each attempt writes under a name of its own, and removes what earlier ones have 
 import base64
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from oslo_config import cfg
 
 from glance_mini.content.disks import Disk, Disks, DiskSource, OpenedDisk, complete_disk, files_of
+from glance_mini.content.qcow2.changed import merged_delta
 from glance_mini.content.qcow2.extents import Chain
 from glance_mini.content.qcow2.rebasing import Comparison, RebasedDelta
 from glance_mini.domain.bases import DISK_KEY, Sharing
@@ -127,12 +128,17 @@ class ReplacementJob(JobType):
         new = self.prepare(job, chain, control)
         data = self._store(job, image, new, control)
         control.check()
-        jobs = (hashes_job(context_of(job), image.id),) if new.bases else ()
+        jobs = (hashes_job(context_of(job), image.id),) if new.bases and data.os_hash_value is None else ()
         self.finish(job, self._stack.call(context_of(job), ReplaceData(job, data, new.keeps_clusters, jobs)))
         return {"image_id": image.id}
 
     def _store(self, job: Job, image: Image, new: NewData, control: Control) -> StoredData:
         """Write the new data under the name of this attempt, and return it with its link."""
+        if job.attempts > 1:
+            # Stores cannot go on with data that is incomplete, and a hash cannot be continued elsewhere.
+            control.report_progress(
+                f"Writing begins again: attempt {job.attempts - 1} was ended before its data was whole"
+            )
         size = new.disk.disk.size
         chunks = DiskSource(self._disks.stores, lambda: new.disk).open(0, size, False)
         source = Source(chunks, size, attributes=Formats(disk_format=new.disk_format))
@@ -140,16 +146,27 @@ class ReplacementJob(JobType):
         copied = copier.copy(source, image, plan.name, job.stores, {}, 0, control)
         try:
             data = self._stored_data(job, image, new, copied)
-            return linked(data, new.bases, self._disks, self._rules) if new.bases else data
+            return self._linked(data, image, new) if new.bases else data
         except BaseException:
             copier.discard([plan.name], job.stores)
             raise
+
+    def _linked(self, data: StoredData, image: Image, new: NewData) -> StoredData:
+        """Return ``data`` with its link, and what is known of the complete disk if that stays the same."""
+        found = linked(data, new.bases, self._disks, self._rules)
+        if new.disk_id is None:
+            return found
+        if found.size != image.size:
+            raise JobFailed(reason=f"The complete disk would have {found.size} bytes and not {image.size}.")
+        metadata = {**found.location.metadata, DISK_KEY: new.disk_id}
+        known = {name: getattr(image, name) for name in ("checksum", "os_hash_algo", "os_hash_value")}
+        return replace(found, location=replace(found.location, metadata=metadata), **known)
 
     def _stored_data(self, job: Job, image: Image, new: NewData, copied: Copied) -> StoredData:
         (store,) = job.stores
         stored = copied.stored[store]
         values = self._copier.hashes.values(copied.digests)
-        is_comparable = new.disk_id is not None and image.os_hash_algo == values["os_hash_algo"]
+        is_comparable = new.disk_id is not None and not new.bases and image.os_hash_algo == values["os_hash_algo"]
         if is_comparable and image.os_hash_value != values["os_hash_value"]:
             raise JobFailed(reason="What was read is not the complete disk that the image had before.")
         named = {"store": store} if self._disks.stores.multi else {}
@@ -180,7 +197,7 @@ class ReplacementJob(JobType):
 
 
 class CoalesceJob(ReplacementJob):
-    """Stores the complete disk of an incremental image in place of its delta."""
+    """Stores the complete disk of an incremental image in place of its delta; or a delta to one of its lower bases."""
 
     kind = COALESCE
 
@@ -188,10 +205,16 @@ class CoalesceJob(ReplacementJob):
         image = chain[0]
         if image.base is None:
             raise JobFailed(reason="The image is whole already.")
-        index = self._stack.call(context_of(job), GetDiskIndex(image.id))
-        opened = complete_disk(self._disks, chain, index)
-        clusters = 1 << self._disks.chain(chain).cluster_bits
-        return NewData(opened, "qcow2", keeps_clusters=clusters, disk_id=image.locations[0].metadata.get(DISK_KEY))
+        files, depth = self._disks.chain(chain), int(str(job.input.get("depth", 0)))
+        disk_id = image.locations[0].metadata.get(DISK_KEY)
+        if depth:
+            if depth >= len(chain) - 1:
+                raise JobFailed(reason=f"The image has no more than {depth} bases.")
+            opened = OpenedDisk(merged_delta(files, len(chain) - depth), None, None)
+        else:
+            opened = complete_disk(self._disks, chain, self._stack.call(context_of(job), GetDiskIndex(image.id)))
+        bases = chain[len(chain) - depth :]
+        return NewData(opened, "qcow2", bases, keeps_clusters=1 << files.cluster_bits, disk_id=disk_id)
 
     def finish(self, job: Job, image: Image) -> None:
         """Share the image if the job was begun for that, as its user may by now."""

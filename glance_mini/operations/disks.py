@@ -17,11 +17,14 @@ from glance_mini.operations.base import ImageOperation, Operation
 class CoalesceImage(ImageOperation[Job]):
     """Begin to store the complete disk of an incremental image in place of its delta, and return the job.
 
-    Raises Conflict if the image is whole, is not active, or if another job works on it; LimitExceeded.
+    With a ``depth`` it keeps so many of its lowest bases, and what is stored is a delta to the uppermost of them.
+    Raises Conflict if the image is whole or has no more than ``depth`` bases, is not active, or if another job works on
+    it; LimitExceeded.
     """
 
     name: ClassVar[str] = "coalesce_image"
     for_owner: ClassVar[bool] = True
+    depth: int = 0
     chain: tuple[Image, ...] = ()
     limits: Limits = NO_LIMITS
 

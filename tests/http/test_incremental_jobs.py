@@ -202,6 +202,67 @@ class TestCoalescing(JobsTest):
         self.assertEqual(409, self.act(self.create(), "coalesce").status_int)
 
 
+class TestCoalescingToADepth(JobsTest):
+    def deep(self) -> list[str]:
+        """Return a chain of five, the base first; clusters have several sizes, and some read zeros over nothing."""
+        ids = list(self.chain())
+        disks = self.disks
+        disks.make("third", (0x44, 6 * MIB, 4096), (0, 0, 8192), base="top", cluster_size="4k")
+        run("qemu-io", "-f", "qcow2", "-c", "write -z 7M 64k", "-c", "write -z 1M 4k", disks.directory / "third")
+        disks.make("fourth", (0x55, 2 * MIB, 100_000), base="third", cluster_size="512k")
+        disks.make("fifth", (0x66, 5 * MIB + 512, 512), base="fourth", cluster_size="64k", size=9 * MIB)
+        for name in ("third", "fourth", "fifth"):
+            ids.append(self.upload(disks.directory / name, ids[-1]))
+        self.work()
+        return ids
+
+    def test_some_bases_stay_and_the_complete_disk_is_the_same(self) -> None:
+        ids = self.deep()
+        before, whole, stored = self.show(ids[4]), self.file(ids[4]).body, self.file(ids[4], "?delta=true").body
+        for depth in (3, 2, 1):
+            self.assertEqual(202, self.act(ids[4], "coalesce", {"depth": depth}).status_int)
+            self.work()
+            self.assertEqual("success", self.last_task(ids[4])["status"], self.last_task(ids[4])["message"])
+            after = self.show(ids[4])
+            self.assertEqual(ids[depth - 1], after["os_base_image"])
+            for name in ("size", "checksum", "os_hash_value", "virtual_size"):
+                self.assertEqual(before[name], after[name])
+            self.assertEqual(whole, self.file(ids[4]).body)
+            delta = self.file(ids[4], "?delta=true").body
+            self.assertGreater(len(delta), len(stored))
+        self.assertEqual(self.disks.guest(self.disks.directory / "fifth"), self.disks.guest_of(whole))
+        self.assertLess(len(delta), len(whole))
+        self.remove_replaced()
+        self.assertEqual(204, self.send("DELETE", f"/v2/images/{ids[3]}").status_int)
+        self.assertEqual(whole, self.file(ids[4]).body)
+
+    def test_images_above_a_level_that_is_coalesced_stay_the_same(self) -> None:
+        ids = self.deep()
+        wholes = [self.file(each).body for each in ids]
+        self.act(ids[2], "coalesce", {"depth": 1})
+        self.work()
+        self.assertEqual(ids[0], self.show(ids[2])["os_base_image"])
+        self.assertEqual(wholes, [self.file(each).body for each in ids])
+
+    def test_refusals(self) -> None:
+        _, top = self.chain()
+        for depth, status in ((1, 409), (7, 409), (-1, 400), (65, 400), ("1", 400), (True, 400), (None, 400)):
+            self.assertEqual(status, self.act(top, "coalesce", {"depth": depth}).status_int, depth)
+        self.assertEqual(400, self.act(top, "coalesce", [1]).status_int)
+        self.assertEqual([], self.tasks(top))
+
+    def test_attempt_that_begins_again_says_why(self) -> None:
+        _, top = self.chain()
+        self.request(top, "coalesce")
+        messages: list[str] = []
+        self.assertRaises(SystemExit, self.worker(**{COALESCE: Dying(self.job_types[COALESCE], 3)}).run_one)
+        self.passed += timedelta(minutes=5)
+        watched = Watched(self.job_types[COALESCE], lambda: messages.append(self.last_task(top)["message"]))
+        self.worker(**{COALESCE: watched}).run_one()
+        self.assertIn("attempt 1 was ended", "".join(messages))
+        self.assertNotIn("os_base_image", self.show(top))
+
+
 class TestSharing(JobsTest):
     def publish(self, image_id: str, visibility: str = "community", caller: str = "member") -> Response:
         """Return the answer to a change of the visibility that may flatten the image."""
@@ -293,8 +354,7 @@ class TestAutomaticCoalescing(JobsTest):
         third = self.upload(self.disks.make("third", (0x55, 0, 4096), base="top"), top)
         whole = self.file(third).body
         self.work()
-        self.assertEqual(base, self.show(top)["os_base_image"])
-        self.assertNotIn("os_base_image", self.show(third))
+        self.assertEqual([base, base], [self.show(each)["os_base_image"] for each in (top, third)])
         self.assertEqual(whole, self.file(third).body)
 
 

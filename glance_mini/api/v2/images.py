@@ -47,6 +47,9 @@ SMALL_PAGE = 256 * 1024
 BIG_PAGE = 4 * 1024**2
 """No page has more of these bytes: it then has fewer images than its limit, and a link to the next page."""
 
+DEEPEST = 64
+"""The largest value of ``[incremental] max_depth``."""
+
 
 class ImagesController:
     """Answers ``/v2/images`` and ``/v2/images/{image_id}``."""
@@ -170,8 +173,12 @@ class ImageActionsController:
         return empty_response()
 
     def coalesce(self, request: Request, image_id: str) -> Response:
-        """Begin to store the complete disk of an incremental image in place of its delta."""
-        return json_response(task_views.show(self.domain.call(request.context, CoalesceImage(image_id))), 202)
+        """Begin to store the complete disk of an incremental image; with ``{"depth": n}``, n of its bases stay."""
+        depth = request.json_object().get("depth", 0) if request.has_body else 0
+        if type(depth) is not int or not 0 <= depth <= DEEPEST:
+            raise Invalid(reason=f"'depth' must be a number of bases, 0 to {DEEPEST}.")
+        op = CoalesceImage(image_id, depth=depth)
+        return json_response(task_views.show(self.domain.call(request.context, op)), 202)
 
     def rebase(self, request: Request, image_id: str) -> Response:
         """Begin to move an image onto another base; the body names it: ``{"base": id}``."""

@@ -235,7 +235,8 @@ class LocationLayer(Layer):
     # other data with the same disk
 
     def coalesce_image(self, context: Context, op: disks.CoalesceImage) -> Job:
-        return self._begin(context, begin_coalescing(context, op.target, self._stores, self._rules, op.limits))
+        chain = op.chain or (op.target,)
+        return self._begin(context, begin_coalescing(context, chain, self._stores, self._rules, op.limits, op.depth))
 
     def flatten_image(self, context: Context, op: disks.FlattenImage) -> Job | None:
         begin = begin_flattening(context, op, partial(self.below, context), self._stores, self._rules)

@@ -24,12 +24,23 @@ from glance_mini_store.stores import Stores
 
 
 def begin_coalescing(
-    context: Context, image: Image, stores: Stores, rules: ImportRules, limits: Limits = NO_LIMITS
+    context: Context,
+    chain: tuple[Image, ...],
+    stores: Stores,
+    rules: ImportRules,
+    limits: Limits = NO_LIMITS,
+    depth: int = 0,
 ) -> BeginImport:
-    """Return the call that begins to coalesce ``image``; raises Conflict."""
+    """Return the call that begins to coalesce the first image of ``chain`` so that ``depth`` bases stay.
+
+    Raises Conflict.
+    """
+    image = chain[0]
     if image.base is None:
         raise Conflict(reason=f"Image {image.id} is whole; there is nothing to coalesce.")
-    return _begin(context, image, COALESCE, {}, stores, rules, limits)
+    if depth >= len(chain) - 1:
+        raise Conflict(reason=f"Image {image.id} has {len(chain) - 1} bases; there is nothing to coalesce.")
+    return _begin(context, image, COALESCE, {"depth": depth}, stores, rules, limits)
 
 
 def begin_flattening(

@@ -12,7 +12,7 @@ from typing import Self
 
 from oslo_config import cfg
 
-from glance_mini.content.disks import Disk, Disks, DiskSource, OpenedDisk, complete_disk, files_of
+from glance_mini.content.disks import Disk, Disks, DiskSource, OpenedDisk, complete_disk, files_of, unreadable
 from glance_mini.content.qcow2.changed import merged_delta
 from glance_mini.content.qcow2.extents import Chain
 from glance_mini.content.qcow2.rebasing import Comparison, RebasedDelta
@@ -45,6 +45,7 @@ from glance_mini.operations.images import UpdateImage
 from glance_mini.operations.members import AddMember
 from glance_mini.operations.records import EndImport, LoadImage
 from glance_mini.workers.base import Control, JobFailed, JobType, context_of
+from glance_mini_store import errors as store_errors
 
 LOG = logging.getLogger(__name__)
 
@@ -94,6 +95,8 @@ class ReplacementJob(JobType):
             return self._run(job, control)
         except FINAL as error:
             raise JobFailed(reason=str(error)) from error
+        except store_errors.NotFound as error:
+            raise unreadable(error) from error
 
     def give_up(self, job: Job, reason: str) -> None:
         """Remove what was written and unlock the image, which keeps its data."""

@@ -174,6 +174,28 @@ class TestCoalescing(JobsTest):
                 return
         self.assertGreater(moment, 3)
 
+    def test_job_of_an_administrator_is_one_of_the_project_of_the_image(self) -> None:
+        _, top = self.chain()
+        task = self.request(top, "coalesce", caller="admin")
+        self.assertEqual(self.show(top)["owner"], task["owner"])
+        self.work()
+        self.assertEqual("success", self.send("GET", f"/v2/images/{top}/tasks").json["tasks"][-1]["status"])
+
+    def test_base_that_is_gone_ends_the_job_with_a_clear_message_and_leaves_the_delta(self) -> None:
+        base, top = self.chain()
+        other = self.upload(self.base_file)
+        for location in list(self.driver("fast").locations()):
+            if base in location:
+                self.driver("fast").delete(location)
+        for action, body in (("coalesce", None), ("rebase", {"base": other})):
+            self.request(top, action, body)
+            for _ in range(4):
+                self.work()
+            task = self.last_task(top)
+            self.assertEqual(("failure", base), (task["status"], self.show(top)["os_base_image"]))
+            self.assertIn("based on", task["message"])
+            self.assertEqual([2], self.kept("fast"))
+
     def test_cancelled_it_leaves_the_delta(self) -> None:
         base, top = self.chain()
         self.work()

@@ -1,6 +1,7 @@
 """Begins the jobs that give an active image other data with the same disk (api-incremental-jobs)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from glance_mini.content.disk_formats import QEMU_NAMES
 from glance_mini.content.disks import DISK_FORMATS
@@ -9,7 +10,7 @@ from glance_mini.domain.context import Context
 from glance_mini.domain.errors import ChainConflict, Conflict, Invalid, StatusConflict
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import TASK_PROPERTY
-from glance_mini.domain.job import COALESCE, CONVERT, REBASE, new_job
+from glance_mini.domain.job import COALESCE, CONVERT, REBASE, Job, new_job
 from glance_mini.domain.query import EVERYONES
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.layers.location.imports import ImportRules
@@ -145,6 +146,7 @@ def _begin_new(
     values = {"image_id": image.id, "source": source.id, "disk_format": op.disk_format}
     priority = rules.priority(CONVERT)
     job = new_job(context, CONVERT, values, image_id=image.id, stores=(store,), priority=priority)
+    job = _of_owner(job, source)
     return BeginImport(job, "queued", "importing", {TASK_PROPERTY: job.id}, op.limits, rules.keep_jobs)
 
 
@@ -173,15 +175,17 @@ def _begin(
     if image.status != "active":
         raise StatusConflict(id=image.id, status=image.status, wanted="active")
     store = _store_of(image, stores)
+    priority = rules.priority(kind)
     job = new_job(
-        context,
-        kind,
-        {"image_id": image.id, **values},
-        image_id=image.id,
-        stores=(store,),
-        priority=rules.priority(kind),
+        context, kind, {"image_id": image.id, **values}, image_id=image.id, stores=(store,), priority=priority
     )
+    job = _of_owner(job, image)
     return BeginImport(job, "active", "active", {TASK_PROPERTY: job.id}, limits, rules.keep_jobs)
+
+
+def _of_owner(job: Job, image: Image) -> Job:
+    """Return ``job`` as one of the project of ``image``, which sees it although an administrator has begun it."""
+    return job if image.owner is None else replace(job, project_id=image.owner)
 
 
 def _store_of(image: Image, stores: Stores) -> str:

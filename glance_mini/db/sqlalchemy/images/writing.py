@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
-from sqlalchemy import Connection, Insert, Update, bindparam, exists, insert, literal_column, select, update
+from sqlalchemy import Connection, Insert, Update, bindparam, delete, exists, insert, literal_column, select, update
 
 from glance_mini.db.sqlalchemy.images import children, postgresql
 from glance_mini.db.sqlalchemy.images.rows import base_values
-from glance_mini.db.sqlalchemy.models import image_tombstones, images
+from glance_mini.db.sqlalchemy.models import block_hashes, image_tombstones, images
 from glance_mini.domain.image import NO_PROPERTIES, PLAIN_FIELDS, Image
 
 _WRITTEN = (*PLAIN_FIELDS, "child_bytes")
@@ -27,6 +27,8 @@ _INSERT = (
     .execution_options(preserve_rowcount=True)
 )
 """Inserts nothing if the id was in use."""
+
+_FORGET_BLOCKS = delete(block_hashes).where(block_hashes.c.image_id == bindparam("image"))
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -62,7 +64,7 @@ def update_image(
     """Write the difference between ``before`` and ``after``, and the columns ``more``; return whether it was written.
 
     ``before`` is locked, or with ``if_current`` the image must still be as it was when ``before`` was read. A removed
-    location becomes a pending deletion.
+    location becomes a pending deletion; with the last one, the hashes of the blocks go.
     """
     old = base_values(before)
     changed = {name: value for name, value in base_values(after).items() if value != old[name]}
@@ -72,6 +74,8 @@ def update_image(
     if not _execute(connection, _UPDATE_SEEN if if_current else _UPDATE, values, before, after):
         return False
     children.store_locations(connection, before, after, now)
+    if before.locations and not after.locations:
+        connection.execute(_FORGET_BLOCKS, {"image": after.id})
     return True
 
 

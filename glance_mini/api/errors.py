@@ -52,6 +52,13 @@ class MethodNotAllowed(HttpError):
         return {"Allow": str(self.values["allowed"])}
 
 
+class LoginRefused(HttpError):
+    """The credentials are wrong, or missing, or do not reach what was asked for; the text does not say which."""
+
+    code = "http.login"
+    template = "The request you have made requires authentication."
+
+
 class UnsupportedMediaType(HttpError):
     """The body is not of a type that this call accepts."""
 
@@ -154,6 +161,7 @@ STATUS: dict[type[Exception], int] = {
     domain.RangeNotSatisfiable: 416,
     UnknownPath: 404,
     UnknownMethod: 501,
+    LoginRefused: 401,
     MethodNotAllowed: 405,
     UnsupportedMediaType: 415,
     BodyTooLarge: 413,
@@ -200,6 +208,17 @@ def error_response(error: Exception, accept: str | None) -> Response:
 
     ``accept`` is the Accept header, None if there is none. The text of an error that is not in STATUS is not sent.
     """
+    status, text, headers = describe_error(error)
+    response = text_response(status, text, accept)
+    response.headers.update(headers)
+    return response
+
+
+def describe_error(error: Exception) -> tuple[int, str, dict[str, str]]:
+    """Return status, text and headers of ``error``, and log what an operator must know; call it as ``error_response``.
+
+    The text of an error that is not in STATUS is not among them.
+    """
     status = status_of(error)
     if status == 500:
         LOG.exception("Unexpected error")
@@ -208,9 +227,7 @@ def error_response(error: Exception, accept: str | None) -> Response:
     ):
         # A caller can provoke these two at any rate; the metrics count them.
         LOG.warning("Answering %d: %s", status, error)
-    response = text_response(status, INTERNAL_TEXT if status == 500 else _text(error), accept)
-    response.headers.update(_headers(error, status))
-    return response
+    return status, INTERNAL_TEXT if status == 500 else _text(error), _headers(error, status)
 
 
 def text_response(status: int, text: str, accept: str | None) -> Response:

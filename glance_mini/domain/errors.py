@@ -32,6 +32,13 @@ class LinkNotFound(NotFound):
     template = "The link is unknown or has expired."
 
 
+class TokenNotFound(NotFound):
+    """There is no such token, or it has expired."""
+
+    code = "not_found.token"
+    template = "The token is unknown or has expired."
+
+
 class Forbidden(GlanceMiniError):
     """The caller can see the target but may not do this to it."""
 

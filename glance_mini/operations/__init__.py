@@ -10,6 +10,7 @@ from glance_mini.operations import (
     cache,
     data,
     disks,
+    identity,
     images,
     imports,
     info,
@@ -35,6 +36,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + locations.OPERATIONS
     + members.OPERATIONS
     + links.OPERATIONS
+    + identity.OPERATIONS
     + tasks.OPERATIONS
     + info.OPERATIONS
     + metadefs.OPERATIONS

@@ -252,6 +252,25 @@ image_links = Table(
 )
 """Links that work until ``expires_at``; ``digest`` is the hash of the secret in the address of a link."""
 
+issued_tokens = Table(
+    "issued_tokens",
+    metadata,
+    Column("id", exact(36), primary_key=True),
+    Column("digest", exact(64), nullable=False),
+    Column("user_id", exact(255), nullable=False),
+    Column("project_id", exact(255)),
+    Column("domain_id", exact(255)),
+    Column("credential", exact(64), nullable=False),
+    Column("methods", exact(255), nullable=False),
+    Column("issued_at", moment(), nullable=False),
+    Column("expires_at", moment(), nullable=False),
+    UniqueConstraint("digest"),
+    Index("ix_issued_tokens_user_id", "user_id", "issued_at"),
+    Index("ix_issued_tokens_expires_at", "expires_at"),
+    **MYSQL,
+)
+"""Tokens of log-ins, valid until ``expires_at``; ``digest`` is the hash of the token itself."""
+
 image_tombstones = Table(
     "image_tombstones",
     metadata,

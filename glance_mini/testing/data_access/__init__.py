@@ -13,6 +13,7 @@ from glance_mini.testing.data_access.claims import ClaimContract
 from glance_mini.testing.data_access.concurrency import ConcurrencyContract
 from glance_mini.testing.data_access.images import ImageContract
 from glance_mini.testing.data_access.imports import ImportContract, ImportLockContract
+from glance_mini.testing.data_access.issued_tokens import IssuedTokenContract
 from glance_mini.testing.data_access.jobs import JobContract, JobListContract
 from glance_mini.testing.data_access.links import LinkContract
 from glance_mini.testing.data_access.lists import ListContract
@@ -47,12 +48,13 @@ class RecordContract(
     ListContract,
     MemberContract,
     LinkContract,
+    IssuedTokenContract,
     TransferContract,
     QuotaContract,
     ConcurrencyContract,
     OnceContract,
 ):
-    """The calls about images, their members, links and transfers."""
+    """The calls about images, their members, links, issued tokens and transfers."""
 
 
 class JobAccessContract(

@@ -20,6 +20,7 @@ from glance_mini_store.drivers.file.options import DEFAULT_DIRECTORY, OPTIONS
 from glance_mini_store.drivers.file.partial import (
     PartialFile,
     data_runs,
+    locked,
     names_in,
     publish_link,
     remove_all,
@@ -130,7 +131,7 @@ class FileDriver(Driver):
         try:
             received = self._fill(draft, chunks, directory)
             with _translated(directory.path):
-                path = draft.publish(received, self._permissions)
+                path = draft.publish(received, self._permissions, self._naming(name))
         finally:
             draft.drop()
         return Written(f"file://{path}", received, directory.metadata)
@@ -146,7 +147,7 @@ class FileDriver(Driver):
                 return None
             target = os.path.join(directory.path, name)
             try:
-                size = publish_link(path, target, self._permissions)
+                size = publish_link(path, target, self._permissions, self._naming(name))
             except OSError as error:
                 if error.errno in _NOT_LINKED:
                     return None
@@ -226,6 +227,19 @@ class FileDriver(Driver):
         for directory in self._directories:
             if os.path.lexists(path := os.path.join(directory.path, name)):
                 raise errors.Duplicate(location=f"file://{path}")
+
+    @contextlib.contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        """Within this, no other writer takes the name in any directory; raises Duplicate if one has it.
+
+        The file system sees to that where there is one directory.
+        """
+        if len(self._directories) == 1:
+            yield
+            return
+        with locked(min(each.path for each in self._directories)):
+            self._refuse_duplicate(name)
+            yield
 
     def _fill(self, draft: PartialFile, chunks: Iterable[Chunk], directory: Directory) -> int:
         """Write the chunks, leaving holes, and return the size of the file in bytes."""

@@ -17,6 +17,7 @@ from glance_mini.domain.cause import Cause
 from glance_mini.domain.changes import LocationChange, PropertyChange, TagChange
 from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.domain.event import Event
+from glance_mini.domain.identity import IssuedToken
 from glance_mini.domain.image import Location
 from glance_mini.domain.imports import ImportBegun
 from glance_mini.domain.job import JobLimits, JobPage, JobQuery
@@ -60,6 +61,7 @@ from glance_mini.operations.cache import (
     RecordCacheHits,
     UnqueueCaching,
 )
+from glance_mini.operations.identity import FindToken, IssueToken, PurgeTokens, RevokeToken
 from glance_mini.operations.images import CreateImage, ListImages, RestoreImage, UpdateImage
 from glance_mini.operations.jobs import (
     AddJob,
@@ -219,6 +221,7 @@ JOB = make_job(
     token="a token",
 )
 LINK = Link("l", IMAGE_ID, TIME, LATER, 2**40, "fast", "u1", "p1", ("member",), ("service",), "d0", "d0", "d1", "all")
+TOKEN = IssuedToken("t", "u1", "c" * 64, ("token", "password"), "p1", "default", TIME, LATER)
 NEW_JOB = make_job(created_at=None, updated_at=None, due_at=None)
 TRANSFER = Transfer("t1", IMAGE_ID, "p1", "host:1:ab", "fast", f"{IMAGE_ID}-t1", 2**40, TIME, LATER, "http://node1")
 DATA = StoredData(LOCATION, 700, 1400, "c" * 32, "sha512", "d" * 128, "raw", "bare")
@@ -282,6 +285,10 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (GetLink(IMAGE_ID, "l"), LINK),
     (FindLink("a" * 64), LINK),
     (PurgeLinks(10), 3),
+    (IssueToken(TOKEN, "a" * 64, LEASE, 5, LATER), TOKEN),
+    (FindToken("a" * 64), TOKEN),
+    (RevokeToken("a" * 64), None),
+    (PurgeTokens(10), 3),
     (
         ListTasks(JobQuery(("import",), "failure", IMAGE_ID, "p1", "due_at", "asc", JOB.id, 3, 99)),
         JobPage((JOB, NEW_JOB), JOB.id),

@@ -30,7 +30,7 @@ from glance_mini.db.sqlalchemy.dynamic import AnyCTE
 from glance_mini.db.sqlalchemy.images.children import Difference
 from glance_mini.db.sqlalchemy.models import digest, image_properties, image_tags, images, moment
 
-SERVER_TIME = datetime.max
+SERVER_TIME = datetime(9999, 12, 31)
 """The value of a column that the statement sets to the parameter ``now`` or, if that is None, to the server's time."""
 
 NOW = func.coalesce(
@@ -46,8 +46,8 @@ def execute(
 ) -> datetime | None:
     """Execute ``statement``, which writes one row of ``images`` or none, with ``values`` and ``difference``.
 
-    If ``values`` name a row of ``quota_usage`` and an amount ``freed``, the row is reduced too. Return ``updated_at`` of
-    the row of the image, None if none was written; then nothing else is changed either.
+    If ``values`` name a row of ``quota_usage`` and an amount ``freed``, that row is reduced too. Return ``updated_at``
+    of the image, None if its row was not written; then nothing else is changed either.
     """
     parameters: dict[str, object] = {}
     if difference.properties:

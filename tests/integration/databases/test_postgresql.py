@@ -170,3 +170,35 @@ class StatementsTest(ServiceTestCase):
             end.join()
         self.assertEqual({"s", "t", "u"}, set(changed.tags))
         self.assertEqual(changed, self.data.run(LoadImage(image.id)))
+
+    def test_connection_that_the_server_has_ended_is_made_anew_before_the_statement(self):
+        image = self.data.run(creation(self.image))
+        self.end_connections()
+        changed = self.data.run(UpdateImage(image.id, image, (TagChange("add", "u"),)))
+        self.end_connections()
+        self.data.run(creation(sample()))
+        self.end_connections()
+        self.data.run(MarkDeleted(image.id, changed))
+        self.assertRaises(errors.NotFound, self.data.run, LoadImage(image.id))
+
+    def test_connection_that_is_lost_during_the_statement_is_unavailable(self):
+        image = self.data.run(creation(self.image))
+        with self.engine.connect() as other:
+            other.exec_driver_sql("BEGIN")
+            other.exec_driver_sql("SELECT id FROM images FOR UPDATE")
+            end = Timer(0.3, self.end_connections, ("active",))
+            end.start()
+            change = UpdateImage(image.id, image, (TagChange("add", "u"),))
+            self.assertRaises(errors.Unavailable, self.data.run, change)
+            end.join()
+            other.exec_driver_sql("COMMIT")
+        self.assertEqual(image, self.data.run(LoadImage(image.id)))
+
+    def end_connections(self, state="idle"):
+        administrator = make_engine(self.engine.url.render_as_string(hide_password=False))
+        with administrator.connect() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                f" WHERE datname = current_database() AND state = '{state}' AND pid <> pg_backend_pid()"
+            )
+        administrator.dispose()

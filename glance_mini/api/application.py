@@ -32,6 +32,7 @@ from glance_mini.api.v2.schemas.shapes import ObjectSchema
 from glance_mini.api.v2.stores import StoresController
 from glance_mini.api.v2.tags import ImageTagsController
 from glance_mini.api.v2.tasks import ImageTasksController, TasksController
+from glance_mini.api.v2.uploads import UploadsController
 from glance_mini.conf.server import max_transfers, transfers_per_project
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
@@ -68,6 +69,7 @@ class Application:
                 "links": LinksController(conf, domain, image_data),
                 "image_stage": ImageStageController(conf, domain, services, slots),
                 "image_import": ImageImportController(conf, domain, services),
+                "uploads": UploadsController(conf, domain, services, slots),
                 "locations": LocationsController(domain, looks),
                 "image_blocks": ImageBlocksController(conf, domain, slots),
                 "image_tasks": ImageTasksController(conf, domain),

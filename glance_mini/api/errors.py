@@ -52,6 +52,13 @@ class MethodNotAllowed(HttpError):
         return {"Allow": str(self.values["allowed"])}
 
 
+class LoginRefused(HttpError):
+    """The credentials are wrong, or missing, or do not reach what was asked for; the text does not say which."""
+
+    code = "http.login"
+    template = "The request you have made requires authentication."
+
+
 class UnsupportedMediaType(HttpError):
     """The body is not of a type that this call accepts."""
 
@@ -111,6 +118,17 @@ class ConditionFailed(HttpError):
     template = "The image has other data than the request expects."
 
 
+class UnsupportedTusVersion(HttpError):
+    """The request names no version of the protocol for uploads that is known here."""
+
+    code = "http.tus_version"
+    template = "The header Tus-Resumable must be {version}."
+
+    def headers(self) -> dict[str, str]:
+        """Return the version that is known."""
+        return {"Tus-Version": str(self.values["version"]), "Tus-Resumable": str(self.values["version"])}
+
+
 class TooBusy(HttpError):
     """All transfer slots are in use, or all that one project may have."""
 
@@ -139,12 +157,16 @@ class NodeUnreachable(NodeFailed):
     template = "The node that holds the staged data of image {id} cannot be reached."
 
 
+_OWN_REASONS = {460: "Checksum Mismatch"}
+"""The texts of statuses that only the protocol for uploads knows."""
+
 STATUS: dict[type[Exception], int] = {
     domain.NotFound: 404,
     domain.Forbidden: 403,
     domain.Invalid: 400,
     domain.UnsafeContent: 415,
     domain.Conflict: 409,
+    domain.ChecksumMismatch: 460,
     domain.LimitExceeded: 413,
     domain.Gone: 410,
     domain.TooManyAttempts: 429,
@@ -154,6 +176,7 @@ STATUS: dict[type[Exception], int] = {
     domain.RangeNotSatisfiable: 416,
     UnknownPath: 404,
     UnknownMethod: 501,
+    LoginRefused: 401,
     MethodNotAllowed: 405,
     UnsupportedMediaType: 415,
     BodyTooLarge: 413,
@@ -162,6 +185,7 @@ STATUS: dict[type[Exception], int] = {
     RequestIdTooLong: 431,
     MalformedRange: 416,
     ConditionFailed: 412,
+    UnsupportedTusVersion: 412,
     TooBusy: 503,
     NodeFailed: 502,
     NodeUnreachable: 504,
@@ -177,6 +201,7 @@ STATUS: dict[type[Exception], int] = {
     store.UnknownScheme: 400,
     store.InUseByStore: 409,
     store.DataChanged: 409,
+    store.DraftInUse: 423,
     store.StoreGetNotSupported: 400,
     store.StoreAddDisabled: 410,
     store.StoreDeleteNotSupported: 403,
@@ -200,6 +225,17 @@ def error_response(error: Exception, accept: str | None) -> Response:
 
     ``accept`` is the Accept header, None if there is none. The text of an error that is not in STATUS is not sent.
     """
+    status, text, headers = describe_error(error)
+    response = text_response(status, text, accept)
+    response.headers.update(headers)
+    return response
+
+
+def describe_error(error: Exception) -> tuple[int, str, dict[str, str]]:
+    """Return status, text and headers of ``error``, and log what an operator must know; call it as ``error_response``.
+
+    The text of an error that is not in STATUS is not among them.
+    """
     status = status_of(error)
     if status == 500:
         LOG.exception("Unexpected error")
@@ -208,14 +244,12 @@ def error_response(error: Exception, accept: str | None) -> Response:
     ):
         # A caller can provoke these two at any rate; the metrics count them.
         LOG.warning("Answering %d: %s", status, error)
-    response = text_response(status, INTERNAL_TEXT if status == 500 else _text(error), accept)
-    response.headers.update(_headers(error, status))
-    return response
+    return status, INTERNAL_TEXT if status == 500 else _text(error), _headers(error, status)
 
 
 def text_response(status: int, text: str, accept: str | None) -> Response:
     """Return an error response with that status and text, in the media type that ``accept`` asks for."""
-    title = status_reasons[status]
+    title = _OWN_REASONS.get(status) or status_reasons[status]
     line = f"{status} {title}"
     match _media_type(accept):
         case "text/html":

@@ -21,6 +21,9 @@ from glance_mini.api.v2.schema import all_schemas
 from glance_mini.api.v2.schemas.custom_properties import read_custom_properties
 from glance_mini.api.v2.schemas.images import image_schema
 from glance_mini.api.v2.schemas.shapes import ObjectSchema
+from glance_mini.api.v2.uploads import REQUEST_HEADERS as UPLOAD_REQUEST_HEADERS
+from glance_mini.api.v2.uploads import RESPONSE_HEADERS as UPLOAD_RESPONSE_HEADERS
+from glance_mini.conf.identity import serves_identity
 from glance_mini.conf.paste_deploy import NO_AUTHENTICATION, authentication
 from glance_mini.operations.records import CountUsage
 
@@ -32,11 +35,13 @@ DISABLING_FILE = "/etc/glance-mini/healthcheck_disable"
 CORS_DEFAULTS = {
     "allow_headers": [
         *("Content-MD5", "X-Auth-Token", "X-Openstack-Request-ID", "X-Image-Meta-Store", "X-Project-Id"),
-        *("Range", "If-Match", "If-None-Match", "If-Range"),
+        *("Range", "If-Match", "If-None-Match", "If-Range", "X-Subject-Token"),
+        *UPLOAD_REQUEST_HEADERS,
     ],
     "expose_headers": [
         *("Content-MD5", "Location", "X-Openstack-Request-ID", "OpenStack-image-import-methods"),
-        *("ETag", "Content-Range"),
+        *("ETag", "Content-Range", "X-Subject-Token"),
+        *UPLOAD_RESPONSE_HEADERS,
     ],
     "allow_methods": ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH"],
 }
@@ -58,6 +63,7 @@ def versions_factory(global_conf: GlobalConf, **_local: str) -> Filter:
         has_cache=services.cache is not None,
         public_endpoint=conf.public_endpoint,
         has_identity=authentication(conf).startswith("keystone"),
+        serves_identity=serves_identity(conf),
     )
 
 

@@ -174,6 +174,24 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(f"{_IMAGE}/blocks", {"GET": _bodiless("list_blocks", "image_blocks.index")}),
     Route(f"{_IMAGE}/stage", {"PUT": Action("stage_data", "image_stage.update")}),
+    Route(
+        f"{_IMAGE}/upload",
+        {
+            "OPTIONS": Action("get_upload_options", "uploads.options"),
+            "GET": _bodiless("list_upload_sessions", "uploads.index"),
+            "POST": Action("add_upload_session", "uploads.create"),
+        },
+    ),
+    Route(
+        f"{_IMAGE}/upload/{{session_id}}",
+        {
+            "OPTIONS": Action("get_upload_session_options", "uploads.options"),
+            "HEAD": _bodiless("get_upload_session", "uploads.describe"),
+            "PATCH": Action("extend_upload_session", "uploads.extend"),
+            "DELETE": _bodiless("delete_upload_session", "uploads.delete"),
+            "POST": Action("override_upload_method", "uploads.override"),
+        },
+    ),
     Route(f"{_IMAGE}/import", {"POST": Action("import_image", "image_import.create")}),
     Route(f"{_IMAGE}/tasks", {"GET": _bodiless("list_image_tasks", "image_tasks.index")}, hides_methods=True),
     Route(

@@ -11,6 +11,7 @@ from pathlib import Path
 from oslo_config import cfg
 
 from glance_mini.cmd.console import MANAGE, Subparsers, add_command, load_configuration, positive
+from glance_mini.cmd.login_lines import login_lines
 from glance_mini.cmd.output import Record, Rows
 from glance_mini.domain import property_rules
 from glance_mini.domain.clock import utcnow
@@ -114,6 +115,8 @@ def _add(arguments: argparse.Namespace) -> Record:
     _warn_of_unknown(roles, conf)
     change_users(_users_file(conf), add)
     print(f"User {arguments.name} has these roles in project {project}: {', '.join(roles)}.", file=sys.stderr)
+    for line in login_lines(conf, arguments.name, project):
+        print(line, file=sys.stderr)
     return Record({"token": token} if is_token_wanted else {})
 
 

@@ -28,10 +28,11 @@ from glance_mini.cmd.reloading import StoreReader
 from glance_mini.cmd.serve.server import ServerSettings, run
 from glance_mini.cmd.serve_arguments import apply_arguments
 from glance_mini.conf.database import has_database, sqlite_file
+from glance_mini.conf.identity import serves_identity
 from glance_mini.conf.paste_deploy import authentication
-from glance_mini.conf.server import host_and_port
+from glance_mini.conf.server import local_endpoint
 from glance_mini.plugins import read_entry_points
-from glance_mini.standalone.clouds import CLOUD
+from glance_mini.standalone.clouds import CLOUD, LOGIN_CLOUD
 from glance_mini.standalone.state import Source, StateDirectory, lock_database
 
 PROGRAM = "glance-mini"
@@ -57,7 +58,6 @@ _MODULES = (
 _DATA_MODULES = {True: "glance_mini.db.sqlalchemy.access", False: "glance_mini.db.remote"}
 """The same for the data access: whether the node has a database, and the module."""
 
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _FLAVORS_OF_CLOUD = ("token", "none")
 
 
@@ -73,7 +73,7 @@ def start(arguments: argparse.Namespace) -> int:
     log_early()
     read_entry_points()
     run_in_child(lambda: _validate(conf))
-    endpoint = endpoint_of(conf.server.bind, conf.server.tls_certificate is not None)
+    endpoint = local_endpoint(conf.server.bind, conf.server.tls_certificate is not None)
     master = os.getpid()
     reading, writing = _wakeup_pipe()
     work = (lambda: _run_worker(configured, reading, master)) if conf.server.worker else None
@@ -116,13 +116,6 @@ class _Configured:
         return True
 
 
-def endpoint_of(bind: str, is_tls: bool) -> str:
-    """Return the URL at which programs on this machine reach a service that listens on ``bind``."""
-    host, port = host_and_port(bind)
-    host = _WILDCARDS.get(host, host)
-    return f"{'https' if is_tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
-
-
 @contextlib.contextmanager
 def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[Path]:
     """Prepare the tables and the state directory of the service; yield the directory for metrics."""
@@ -135,7 +128,8 @@ def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[P
         return
     state = source.state
     with state.lock(), _database_locked(database):
-        state.prepare_clients(endpoint, conf.server.tls_certificate)
+        region = conf.identity.region if serves_identity(conf) else None
+        state.prepare_clients(endpoint, conf.server.tls_certificate, region)
         with _imported(str(state.metrics), conf):
             run_in_child(lambda: _rehearse(conf, state))
             state.note_path()
@@ -220,12 +214,17 @@ def _settings(conf: cfg.ConfigOpts) -> ServerSettings:
 
 
 def _next_lines(state: StateDirectory | None, conf: cfg.ConfigOpts, endpoint: str) -> list[str]:
+    """Return what a user may do next; the last line names the address."""
     address = f"The service answers at {endpoint}"
-    if state is None or authentication(conf) not in _FLAVORS_OF_CLOUD:
+    has_token = authentication(conf) in _FLAVORS_OF_CLOUD
+    has_login = serves_identity(conf)
+    if state is None or not (has_token or has_login):
         return [address]
+    login = f"To log in as with Keystone: . {shlex.quote(str(state.openrc_file))}"
     return [
         f"To let clients find it: export OS_CLIENT_CONFIG_FILE={shlex.quote(str(state.clouds_file))}",
-        f"To try it: openstack --os-cloud {CLOUD} image list",
+        f"To try it: openstack --os-cloud {CLOUD if has_token else LOGIN_CLOUD} image list",
+        *([login] if has_login else []),
         address,
     ]
 

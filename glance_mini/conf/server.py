@@ -157,6 +157,9 @@ OPTS = [
 ]
 
 
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
 def register(conf: cfg.ConfigOpts) -> None:
     """Make these options known to ``conf``; may be repeated."""
     conf.register_opts(OPTS, group=deepcopy(GROUP))  # a group keeps the values of its configuration
@@ -172,6 +175,13 @@ def transfers_per_project(conf: cfg.ConfigOpts) -> int:
     """Return the number of transfers that one process serves at once for one project, at least 1."""
     configured: int = conf.server.transfers_per_project
     return configured or max(1, min(max_transfers(conf), conf.transfers.memory_mib * MIB // TRANSFER) // 2)
+
+
+def local_endpoint(bind: str, is_tls: bool) -> str:
+    """Return the URL at which programs on this machine reach a service that listens on ``bind``."""
+    host, port = host_and_port(bind)
+    host = _WILDCARDS.get(host, host)
+    return f"{'https' if is_tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def host_and_port(address: str) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Removes the records of jobs that ended long ago, links that have expired, and other leftovers, in its own thread.
+"""Removes the records of old jobs, expired links, tokens and uploads, and other leftovers, in its own thread.
 
 This work is not a job: any number of workers may do it at once, and one continues where another stopped.
 """
@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from glance_mini.background import Background
 from glance_mini.db.interface import DataAccess
 from glance_mini.operations.base import DataCall
+from glance_mini.operations.identity import PurgeTokens
 from glance_mini.operations.jobs import PurgeJobs
 from glance_mini.operations.links import PurgeLinks
+from glance_mini.operations.upload_sessions import PurgeUploadSessions
 
 LOG = logging.getLogger(__name__)
 
@@ -37,7 +39,8 @@ class Cleaner:
 
     def clean(self) -> int:
         """Remove all expired records and return their number; raises Unavailable."""
-        return self._remove(PurgeJobs(BATCH)) + self._remove(PurgeLinks(BATCH))
+        expired = (PurgeJobs(BATCH), PurgeLinks(BATCH), PurgeTokens(BATCH), PurgeUploadSessions(BATCH))
+        return sum(self._remove(call) for call in expired)
 
     def _remove(self, call: DataCall[int]) -> int:
         removed = 0

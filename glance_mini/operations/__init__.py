@@ -10,6 +10,7 @@ from glance_mini.operations import (
     cache,
     data,
     disks,
+    identity,
     images,
     imports,
     info,
@@ -25,6 +26,7 @@ from glance_mini.operations import (
     outbox,
     records,
     tasks,
+    upload_sessions,
 )
 from glance_mini.operations.base import DataCall, ImageOperation, NamespaceOperation, Operation
 
@@ -35,6 +37,8 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + locations.OPERATIONS
     + members.OPERATIONS
     + links.OPERATIONS
+    + identity.OPERATIONS
+    + upload_sessions.OPERATIONS
     + tasks.OPERATIONS
     + info.OPERATIONS
     + metadefs.OPERATIONS

@@ -2,12 +2,15 @@
 
 import hashlib
 import hmac
+import os
 import secrets
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from oslo_config import cfg
 
 from glance_mini.domain.errors import TooManyAttempts
 from glance_mini.standalone.attempts import FailedAttempts, network_of
@@ -96,3 +99,14 @@ class PasswordCheck:
 
     def _digest(self, hashed: str, password: str) -> bytes:
         return hmac.digest(self._key, f"{hashed}\0{password}".encode("utf-8", "surrogateescape"), hashlib.sha256)
+
+
+def open_password_check(conf: cfg.ConfigOpts) -> PasswordCheck:
+    """Return the check that ``[authentication]`` describes."""
+    options = conf.authentication
+    # The directory in which the processes of one server keep their metrics is also there for what they count together.
+    shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    path = os.path.join(shared, "failures.sqlite") if shared else ":memory:"
+    failures = FailedAttempts(options.password_failures, options.password_failure_seconds, path)
+    waiters = min(options.password_waiters, max(1, conf.server.threads // 4))
+    return PasswordCheck(options.password_cache_seconds, waiters=waiters, failures=failures)

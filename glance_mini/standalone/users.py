@@ -29,6 +29,11 @@ PASSWORD_BYTES = (8, 72)
 IMPLIED_ROLES = {"admin": ("manager", "member", "reader"), "manager": ("member", "reader"), "member": ("reader",)}
 """The roles that a role implies, as in Keystone by default; the default policy rules rely on them."""
 
+DOMAIN_ID = "default"
+"""The id of the one domain, which holds all users and projects."""
+
+DOMAIN_NAME = "Default"
+
 _TOKEN_BYTES = 32
 _DIGITS_OF_A_NAME = 8
 _NAME = re.compile(r"[^\s:/\x00-\x1f\x7f]{1,64}")
@@ -138,7 +143,11 @@ class Users:
 
         The time of the lookup does not help to guess a token, because a token cannot be chosen by its hash.
         """
-        grant = self._grants.get(hash_token(token))
+        return self.find_digest(hash_token(token))
+
+    def find_digest(self, digest: str) -> Grant | None:
+        """Return what the token with the hash ``digest`` grants; None for one that is unknown or has expired."""
+        grant = self._grants.get(digest)
         if grant is None or (grant.expires is not None and grant.expires <= utcnow()):
             return None
         return grant

@@ -40,7 +40,7 @@ class Service(fixtures.Fixture):
     address. ``code`` is its exit code where it did not start.
     """
 
-    def __init__(self, state, *words, port=None, lines=3):
+    def __init__(self, state, *words, port=None, lines=4):
         super().__init__()
         self._expected = lines
         self.state = Path(state)

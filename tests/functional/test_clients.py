@@ -42,7 +42,7 @@ class ClientTestCase(testtools.TestCase):
         config.write_text(config.read_text().replace("flavor = token", "flavor = basic"))
         user = User("ann").with_role("lab", ("member",)).with_password("correct horse")
         change_users(self.state.users_file, lambda users: users.add(user))
-        service = self.useFixture(Service(self.state.path, "--no-worker", *arguments, lines=1))
+        service = self.useFixture(Service(self.state.path, "--no-worker", *arguments))
         auth = {"endpoint": service.lines[-1], "username": "ann", "password": "correct horse"}
         cloud = {"auth_type": "http_basic", "auth": auth, "image_endpoint_override": service.lines[-1]}
         clouds = self.root / "clouds.yaml"
@@ -86,7 +86,7 @@ class GlanceClientTest(ClientTestCase):
     def test_image_is_made_changed_shared_downloaded_and_deleted(self):
         service = self.start()
         client = self.useFixture(Client())
-        access = ("--os-auth-token", service.token, "--os-image-url", service.lines[2], "--os-image-api-version", "2")
+        access = ("--os-auth-token", service.token, "--os-image-url", service.lines[-1], "--os-image-api-version", "2")
 
         def glance(*words):
             return client.call("glance", *access, *words)
@@ -168,7 +168,7 @@ class NoChecksumTest(ClientTestCase):
         self.assertEqual(CONTENT, self.saved.read_bytes())
 
     def test_glance_downloads_it_and_finds_what_was_changed(self):
-        glance = glanceclient.Client("2", endpoint=self.service.lines[2], token=self.service.token)
+        glance = glanceclient.Client("2", endpoint=self.service.lines[-1], token=self.service.token)
         (image,) = glance.images.list()
         self.assertEqual((None, hashlib.sha256(CONTENT).hexdigest()), (image.checksum, image.os_hash_value))
         self.assertEqual(CONTENT, b"".join(glance.images.data(image.id)))
@@ -201,7 +201,7 @@ class TypedPropertiesTest(ClientTestCase):
         self.client = self.useFixture(Client(self.state.clouds_file))
 
     def test_glance_updates_an_image_with_null_and_renames_a_property(self):
-        access = ("--os-auth-token", self.service.token, "--os-image-url", self.service.lines[2])
+        access = ("--os-auth-token", self.service.token, "--os-image-url", self.service.lines[-1])
         self.client.call("glance", *access, "image-update", "--property", "size_class=big", self.image)
         self.client.call(
             "glance", *access, "image-update", "--remove-property", "color", "--property", "colour=red", self.image

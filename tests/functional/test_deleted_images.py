@@ -33,7 +33,7 @@ class DeletedImagesTest(testtools.TestCase):
         self.assertEqual("", client.openstack("image", "list", "-f", "value"))
         words = ("image", "list", "--status", "pending_delete", "-f", "value", "-c", "ID", "-c", "Status")
         self.assertEqual(f"{image} pending_delete", client.openstack(*words))
-        access = ("--os-auth-token", service.token, "--os-image-url", service.lines[2])
+        access = ("--os-auth-token", service.token, "--os-image-url", service.lines[-1])
         found = client.call("glance", *access, "image-list", "--property-filter", "status=pending_delete")
         self.assertIn(image, found)
         (deleted,) = cloud.image.images(status="pending_delete")

@@ -56,7 +56,7 @@ class LinksTest(ClientTestCase):
         self.state.create()
         config = self.state.config_file
         config.write_text(config.read_text().replace("flavor = token", "flavor = none"))
-        self.assert_serves(self.made(self.start().lines[2]))
+        self.assert_serves(self.made(self.start().lines[-1]))
 
     def test_curl_continues_a_broken_download(self):
         if shutil.which("curl") is None:

@@ -100,7 +100,7 @@ class OpenStackTest(MetadefClientTest):
 class GlanceTest(MetadefClientTest):
     def glance(self, *words):
         """Return what the command ``glance`` prints; it runs in this process, which is quicker."""
-        access = ["--os-auth-token", self.service.token, "--os-image-url", self.service.lines[2]]
+        access = ["--os-auth-token", self.service.token, "--os-image-url", self.service.lines[-1]]
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
             OpenStackImagesShell().main([*access, *words])
@@ -155,7 +155,7 @@ class GlanceTest(MetadefClientTest):
         self.assertEqual([], self.namespaces())
 
     def test_the_library_shows_the_objects_of_a_namespace_as_objects(self):
-        access = {"token": self.service.token, "endpoint": self.service.lines[2]}
+        access = {"token": self.service.token, "endpoint": self.service.lines[-1]}
         client = glanceclient.Client("2", **access)
         client.metadefs_namespace.create(**IMPORTED)
         (within,) = client.metadefs_namespace.get("Imported")["objects"]
@@ -183,7 +183,7 @@ class LibraryTest(MetadefClientTest):
             self.assertEqual(204, self.service.request("DELETE", path).status_code)
 
     def test_pages_are_read_to_the_end(self):
-        glance = glanceclient.Client("2", endpoint=self.service.lines[2], token=self.service.token)
+        glance = glanceclient.Client("2", endpoint=self.service.lines[-1], token=self.service.token)
         config = openstack.config.OpenStackConfig(config_files=[str(self.state.clouds_file)], load_envvars=False)
         cloud = openstack.connection.Connection(config=config.get_one(cloud="glance-mini"))
         self.addCleanup(cloud.close)

@@ -33,19 +33,20 @@ class StartTest(testtools.TestCase):
     def _start(self, *words, port=None):
         return self.useFixture(Service(self.state, *words, port=port))
 
-    def test_first_start_says_in_three_lines_what_to_do_next_and_it_works(self):
+    def test_first_start_says_in_four_lines_what_to_do_next_and_it_works(self):
         service = self._start()
         self.assertEqual(
             [
                 f"To let clients find it: export OS_CLIENT_CONFIG_FILE={self.state}/clouds.yaml",
                 "To try it: openstack --os-cloud glance-mini image list",
+                f"To log in as with Keystone: . {self.state}/openrc",
                 f"The service answers at http://127.0.0.1:{service.port}",
             ],
             service.output,
         )
         client = self.useFixture(Client(service.lines[0].partition("=")[2]))
         self.assertEqual("", client.openstack("image", "list", "-f", "value"))
-        self.assertEqual(300, requests.get(service.lines[2], timeout=10).status_code)
+        self.assertEqual(300, requests.get(service.lines[-1], timeout=10).status_code)
 
     def test_nothing_in_the_state_directory_is_open_to_others_and_no_token_is_in_the_log(self):
         service = self._start("--workers", "2")
@@ -53,7 +54,7 @@ class StartTest(testtools.TestCase):
         service.upload(image, b"x")
         folders, files = entries_below(self.state)
         self.assertEqual([], [path for path in (self.state, *folders, *files) if _is_open(path)])
-        requests.get(f"{service.lines[2]}/v2/images", headers={"X-Auth-Token": "wrong-token-sent"}, timeout=10)
+        requests.get(f"{service.lines[-1]}/v2/images", headers={"X-Auth-Token": "wrong-token-sent"}, timeout=10)
         self.assertEqual(0, service.stop())
         log = service.log.read_text()
         self.assertNotIn(service.token, log)
@@ -84,7 +85,7 @@ class StartTest(testtools.TestCase):
         for number in (signal.SIGINT, signal.SIGTERM):
             service = self._start()
             self.assertEqual(0, service.stop(number))
-            self.assertRaises(requests.ConnectionError, requests.get, service.lines[2], timeout=5)
+            self.assertRaises(requests.ConnectionError, requests.get, service.lines[-1], timeout=5)
 
     def test_none_works_on_loopback_and_is_refused_beyond(self):
         StateDirectory(self.state).create()
@@ -94,7 +95,7 @@ class StartTest(testtools.TestCase):
         self.assertEqual((1, []), (refused.code, refused.lines))
         service = self._start("--no-worker")
         clouds = self.root / "clouds.yaml"
-        address = service.lines[2]
+        address = service.lines[-1]
         cloud = {"auth_type": "none", "auth": {"endpoint": address}, "image_endpoint_override": address}
         clouds.write_text(yaml.safe_dump({"clouds": {"glance-mini": cloud}}))
         client = self.useFixture(Client(clouds))
@@ -111,18 +112,18 @@ class StartTest(testtools.TestCase):
     def test_tls_is_spoken_and_the_clients_know_the_certificate(self):
         certificate = _make_certificate(self.root / "server.pem")
         service = self._start("--no-worker", "--tls-cert", str(certificate))
-        self.assertEqual(f"https://127.0.0.1:{service.port}", service.lines[2])
+        self.assertEqual(f"https://127.0.0.1:{service.port}", service.lines[-1])
         self.assertEqual(str(certificate), service.cloud["cacert"])
         client = self.useFixture(Client(self.state / "clouds.yaml"))
         client.openstack("image", "list")
         with self.assertRaisesRegex(requests.exceptions.SSLError, "CERTIFICATE_VERIFY_FAILED"):
-            requests.get(service.lines[2], timeout=10)
+            requests.get(service.lines[-1], timeout=10)
         ssl.get_server_certificate(("127.0.0.1", service.port), ca_certs=str(certificate))
 
 
 class TokenTest(SharedService, testtools.TestCase):
     def test_nobody_gets_in_without_the_token(self):
-        url = f"{self.service.lines[2]}/v2/images"
+        url = f"{self.service.lines[-1]}/v2/images"
         answers = [requests.get(url, headers=headers, timeout=10) for headers in ({}, {"X-Auth-Token": "guess"})]
         self.assertEqual([401, 401], [answer.status_code for answer in answers])
 

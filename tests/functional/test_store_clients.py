@@ -69,7 +69,7 @@ class LibrariesTest(StoresTestCase):
         self.assertEqual({"image_id": image.id}, cloud.image.get_task(tasks[-1].id).result)
 
     def test_glance_library_does_the_same(self):
-        glance = glanceclient.Client("2", endpoint=self.service.lines[2], token=self.service.token)
+        glance = glanceclient.Client("2", endpoint=self.service.lines[-1], token=self.service.token)
         staged = glance.images.create(name="staged", **RAW)
         with open(self.file, "rb") as data:
             glance.images.stage(staged.id, data)

@@ -82,6 +82,16 @@ ROWS = {
         f" VALUES ('{IMAGE_ID}', 'b', 1, 2, 65536, '')",
         f"INSERT INTO block_hashes (image_id, part, hashes) VALUES ('{IMAGE_ID}', 0, '')",
     ),
+    "0015": (
+        "INSERT INTO issued_tokens (id, digest, user_id, credential, methods, issued_at, expires_at)"
+        " VALUES ('t', 'd', 'u', 'c', '[]', '2026-01-02 03:04:05', '2026-01-02 03:04:05')",
+    ),
+    "0016": (
+        "INSERT INTO upload_sessions (id, image_id, size, kind, received, metadata, parts, created_at, expires_at,"
+        " is_finished, roles, service_roles, is_admin)"
+        f" VALUES ('u', '{IMAGE_ID}', 2, 'whole', 1, '', '[]', '2026-01-02 03:04:05', '2026-01-02 03:04:05',"
+        " false, '[]', '[]', false)",
+    ),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

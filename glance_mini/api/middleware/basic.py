@@ -5,28 +5,30 @@ It serves keystoneauth's ``http_basic`` and browsers. Source: RFC 7617.
 
 import base64
 import binascii
-import os
 from collections.abc import Callable
+from pathlib import Path
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from oslo_config import cfg
 
 from glance_mini.api.middleware.context_filter import ContextFilter, context_of_grant, maker_among
+from glance_mini.api.middleware.issued import MakeIdentity, no_identity
 from glance_mini.api.middleware.links import Finder, no_links
 from glance_mini.api.middleware.pages import Pages
-from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer, link_finder
+from glance_mini.api.middleware.wiring import GlobalConf, conf_and_enforcer, link_finder, make_identity
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden
 from glance_mini.domain.links import Link
 from glance_mini.policies.enforcer import Enforcer
-from glance_mini.standalone.attempts import FailedAttempts
 from glance_mini.standalone.live_users import watch_users
-from glance_mini.standalone.passwords import PasswordCheck
+from glance_mini.standalone.logins import Logins
+from glance_mini.standalone.passwords import open_password_check
+from glance_mini.standalone.token_uses import TokenUses, uses_file
 from glance_mini.standalone.users import User
 
 
 class BasicFilter(ContextFilter):
-    """Lets in callers who send the name and password of a user.
+    """Lets in callers who send the name and password of a user. Whoever builds it starts ``uses``.
 
     The caller acts in the project that ``X-Project-Id`` names, or without that header in the user's first project.
     """
@@ -34,13 +36,20 @@ class BasicFilter(ContextFilter):
     scheme = "Basic"
 
     def __init__(
-        self, app: WSGIApplication, conf: cfg.ConfigOpts, enforcer: Enforcer, find_link: Finder = no_links
+        self,
+        app: WSGIApplication,
+        conf: cfg.ConfigOpts,
+        enforcer: Enforcer,
+        find_link: Finder = no_links,
+        make_identity: MakeIdentity = no_identity,
     ) -> None:
         """Read the users; raises ConfigurationError."""
         super().__init__(app, conf, enforcer, find_link)
         self._users = watch_users(conf)
         self._pages = Pages.from_config(conf)
-        self._passwords = _password_check(conf)
+        self._passwords = open_password_check(conf)
+        self.uses = TokenUses(Path(conf.authentication.users_file), uses_file(conf))
+        self.identity = make_identity(Logins(self._users, self._passwords, self.uses.note))
 
     def identify(self, environ: WSGIEnvironment) -> Context | None:
         """Return the user whose name and password were sent.
@@ -68,16 +77,6 @@ class BasicFilter(ContextFilter):
         return credentials and credentials[0]
 
 
-def _password_check(conf: cfg.ConfigOpts) -> PasswordCheck:
-    options = conf.authentication
-    # The directory in which the processes of one server keep their metrics is also there for what they count together.
-    shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    path = os.path.join(shared, "failures.sqlite") if shared else ":memory:"
-    failures = FailedAttempts(options.password_failures, options.password_failure_seconds, path)
-    waiters = min(options.password_waiters, max(1, conf.server.threads // 4))
-    return PasswordCheck(options.password_cache_seconds, waiters=waiters, failures=failures)
-
-
 def _credentials(header: str) -> tuple[str, str] | None:
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
@@ -99,4 +98,10 @@ def _project(user: User, wanted: str | None) -> str:
 def filter_factory(global_conf: GlobalConf, **_local: str) -> Callable[[WSGIApplication], BasicFilter]:
     """Return the filter for PasteDeploy."""
     conf, enforcer = conf_and_enforcer(global_conf)
-    return lambda app: BasicFilter(app, conf, enforcer, link_finder(global_conf))
+
+    def make(app: WSGIApplication) -> BasicFilter:
+        made = BasicFilter(app, conf, enforcer, link_finder(global_conf), make_identity(global_conf))
+        global_conf["parts"].append(made.uses)
+        return made
+
+    return make

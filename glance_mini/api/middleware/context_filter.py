@@ -3,7 +3,6 @@
 A flavour is a subclass that identifies the caller. The layers decide what the caller may do.
 """
 
-import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import ClassVar
@@ -13,8 +12,11 @@ from oslo_config import cfg
 from webob import exc
 
 from glance_mini.api.errors import HttpError, error_response
+from glance_mini.api.identity.paths import path_of
+from glance_mini.api.middleware.issued import Identity
 from glance_mini.api.middleware.links import Finder, no_links, used_link
 from glance_mini.api.middleware.request_id import answering_with, remember, take_request_id
+from glance_mini.api.refused_logins import log_refused_login
 from glance_mini.api.request import CONTEXT_KEY
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import Forbidden, LinkNotFound, TooManyAttempts, Unavailable
@@ -22,10 +24,7 @@ from glance_mini.domain.links import Link, context_of_link
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.standalone.users import Users
 
-LOG = logging.getLogger(__name__)
-
 _CREDENTIALS = {"HTTP_X_AUTH_TOKEN", "HTTP_AUTHORIZATION"}
-_LONGEST_NAME = 255
 
 _ANONYMOUS = Context(read_only=True)
 
@@ -38,6 +37,9 @@ class ContextFilter:
 
     scheme: ClassVar[str | None] = None
     """The authentication scheme named in a 401; None if another filter names it."""
+
+    identity: Identity | None = None
+    """The log-in that the service itself offers; None without one."""
 
     def __init__(
         self, app: WSGIApplication, conf: cfg.ConfigOpts, enforcer: Enforcer, find_link: Finder = no_links
@@ -67,13 +69,15 @@ class ContextFilter:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         remember(None)
+        if self.identity is not None and path_of(environ) is not None:
+            return self.identity.application.respond(environ, start_response, self._known)
         try:
             context = self._context(environ)
         except (LinkNotFound, Unavailable) as refusal:
             return error_response(refusal, environ.get("HTTP_ACCEPT"))(environ, start_response)
         except (HttpError, Forbidden, TooManyAttempts, exc.HTTPUnauthorized) as refusal:
             if environ.keys() & _CREDENTIALS and not isinstance(refusal, HttpError):
-                self._log_refusal(environ, refusal)
+                log_refused_login(environ, self.claimed_name(environ), refusal)
             return error_response(refusal, environ.get("HTTP_ACCEPT"))(environ, start_response)
         remember(context)
         environ[CONTEXT_KEY] = context
@@ -88,16 +92,16 @@ class ContextFilter:
     def _caller(self, environ: WSGIEnvironment) -> Context:
         link = used_link(environ, self._find_link)
         if link is None:
-            return self.identify(environ) or self._unauthenticated()
+            return self._known(environ) or self._unauthenticated()
         maker = self.maker_of(link)
         if maker is None:
             raise LinkNotFound()
         return maker
 
-    def _log_refusal(self, environ: WSGIEnvironment, refusal: Exception) -> None:
-        name, address = self.claimed_name(environ), environ.get("REMOTE_ADDR") or "a local socket"
-        user = f" as user {name[:_LONGEST_NAME]!r}" if name else ""
-        LOG.warning("A login%s from %s was refused: %s", user, address, refusal)
+    def _known(self, environ: WSGIEnvironment) -> Context | None:
+        """Return the caller by the token of a log-in, or as the flavour knows callers."""
+        session = self.identity.session(environ) if self.identity else None
+        return session.context if session else self.identify(environ)
 
     def _unauthenticated(self) -> Context:
         if self._is_anonymous_allowed:

@@ -1,7 +1,7 @@
 """Chooses the version of the API from path or Accept header and lists the versions (api-versions).
 
-It comes before authentication: its own answers need no token. After it the path begins with ``/v2/``, and path and
-query string are valid UTF-8 without NUL.
+It comes before authentication: its own answers need no token. After it the path begins with ``/v2/`` or is one of the
+Identity API, and path and query string are valid UTF-8 without NUL.
 """
 
 import re
@@ -12,6 +12,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import webob
 
 from glance_mini.api.errors import error_response, text_response
+from glance_mini.api.identity.paths import split_path
 from glance_mini.api.response import Response, json_response
 from glance_mini.domain.errors import Invalid
 
@@ -35,7 +36,10 @@ def minor_versions(multi_store: bool, has_cache: bool) -> list[int]:
 
 
 class VersionNegotiation:
-    """WSGI middleware. ``has_identity``: Keystone is used, so clients do not look for it here."""
+    """WSGI middleware. ``has_identity``: Keystone is used, so clients do not look for it here.
+
+    ``serves_identity``: the filter behind it answers the Identity API.
+    """
 
     def __init__(
         self,
@@ -45,12 +49,14 @@ class VersionNegotiation:
         has_cache: bool,
         public_endpoint: str | None,
         has_identity: bool,
+        serves_identity: bool = False,
     ) -> None:
         self._app = app
         self._minors = minor_versions(multi_store, has_cache)
         self._prefixes = {"v2", *(f"v2.{minor}" for minor in self._minors)}
         self._public_endpoint = public_endpoint
         self._has_identity = has_identity
+        self._serves_identity = serves_identity
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer, or pass the request on with a path below ``/v2/``."""
@@ -66,6 +72,8 @@ class VersionNegotiation:
             return self._list(environ, 300)
         if path == "/versions":
             return self._list(environ, 200)
+        if self._serves_identity and split_path(path):
+            return None
         if not self._has_identity and _IDENTITY_PATHS.fullmatch(path):
             return text_response(403, "There is no identity service here.", accept)
         first, _, rest = path[1:].partition("/")

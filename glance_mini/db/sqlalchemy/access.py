@@ -18,6 +18,7 @@ from glance_mini.db.sqlalchemy import (
     blocks,
     cache,
     imports,
+    issued_tokens,
     keys,
     links,
     members,
@@ -30,6 +31,7 @@ from glance_mini.db.sqlalchemy import (
     staging,
     transfers,
     trash,
+    upload_sessions,
     usage,
 )
 from glance_mini.db.sqlalchemy.database import Database
@@ -77,7 +79,9 @@ _MODULES = (
     trash,
     members,
     links,
+    issued_tokens,
     transfers,
+    upload_sessions,
     removals,
     staging,
     imports,

@@ -252,6 +252,58 @@ image_links = Table(
 )
 """Links that work until ``expires_at``; ``digest`` is the hash of the secret in the address of a link."""
 
+issued_tokens = Table(
+    "issued_tokens",
+    metadata,
+    Column("id", exact(36), primary_key=True),
+    Column("digest", exact(64), nullable=False),
+    Column("user_id", exact(255), nullable=False),
+    Column("project_id", exact(255)),
+    Column("domain_id", exact(255)),
+    Column("credential", exact(64), nullable=False),
+    Column("methods", exact(255), nullable=False),
+    Column("issued_at", moment(), nullable=False),
+    Column("expires_at", moment(), nullable=False),
+    UniqueConstraint("digest"),
+    Index("ix_issued_tokens_user_id", "user_id", "issued_at"),
+    Index("ix_issued_tokens_expires_at", "expires_at"),
+    **MYSQL,
+)
+"""Tokens of log-ins, valid until ``expires_at``; ``digest`` is the hash of the token itself."""
+
+upload_sessions = Table(
+    "upload_sessions",
+    metadata,
+    Column("id", exact(36), primary_key=True),
+    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("kind", exact(16), nullable=False),
+    Column("received", BigInteger, nullable=False),
+    Column("store", exact(255)),
+    Column("metadata", long_text(), nullable=False),
+    Column("parts", long_text(), nullable=False),
+    Column("host", exact(255), key="node_url"),
+    Column("created_at", moment(), nullable=False),
+    Column("expires_at", moment(), nullable=False),
+    Column("finish_at", moment()),
+    Column("is_finished", Boolean, nullable=False),
+    Column("user_id", exact(255)),
+    Column("project_id", exact(255)),
+    Column("roles", long_text(), nullable=False),
+    Column("service_roles", long_text(), nullable=False),
+    Column("is_admin", Boolean, nullable=False),
+    Column("user_domain_id", exact(255)),
+    Column("project_domain_id", exact(255)),
+    Column("domain_id", exact(255)),
+    Column("system_scope", exact(255)),
+    Index("ix_upload_sessions_image_id", "image_id", "expires_at"),
+    Index("ix_upload_sessions_project_id", "project_id", "expires_at"),
+    Index("ix_upload_sessions_expires_at", "expires_at"),
+    Index("ix_upload_sessions_finish_at", "finish_at"),
+    **MYSQL,
+)
+"""Uploads that may break off and go on until ``expires_at``; the transfer with the same id has their bytes."""
+
 image_tombstones = Table(
     "image_tombstones",
     metadata,

@@ -24,7 +24,20 @@ from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.base import Layer
 from glance_mini.layers.policy import metadefs
 from glance_mini.layers.services import Services
-from glance_mini.operations import blocks, cache, data, disks, images, imports, info, links, locations, members, tasks
+from glance_mini.operations import (
+    blocks,
+    cache,
+    data,
+    disks,
+    images,
+    imports,
+    info,
+    links,
+    locations,
+    members,
+    tasks,
+    upload_sessions,
+)
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
 from glance_mini.operations.metadef_parts import GetObjects
 from glance_mini.operations.metadefs import AddNamespace, GetNamespaces, ListAssociations
@@ -108,6 +121,11 @@ RULES: Mapping[type[Operation[object]], Rules] = {
     links.ListLinks: _only("get_links"),
     links.AddUploadLink: _only("add_link", "upload_image"),
     links.CompleteUpload: _only("upload_image"),
+    upload_sessions.AddUploadSession: _only("upload_image"),
+    upload_sessions.ListUploadSessions: _only("upload_image"),
+    upload_sessions.GetUploadSession: _only("upload_image"),
+    upload_sessions.ExtendUploadSession: _only("upload_image"),
+    upload_sessions.DeleteUploadSession: _only("upload_image"),
     members.ListMembers: _only("get_members"),
     members.UpdateMember: _only("get_member", "modify_member"),
     members.DeleteMember: _only("get_member", "delete_member"),

@@ -13,6 +13,7 @@ from glance_mini.testing.data_access.claims import ClaimContract
 from glance_mini.testing.data_access.concurrency import ConcurrencyContract
 from glance_mini.testing.data_access.images import ImageContract
 from glance_mini.testing.data_access.imports import ImportContract, ImportLockContract
+from glance_mini.testing.data_access.issued_tokens import IssuedTokenContract
 from glance_mini.testing.data_access.jobs import JobContract, JobListContract
 from glance_mini.testing.data_access.links import LinkContract
 from glance_mini.testing.data_access.lists import ListContract
@@ -30,6 +31,7 @@ from glance_mini.testing.data_access.seen import SeenContract
 from glance_mini.testing.data_access.staging import StagingContract
 from glance_mini.testing.data_access.transfers import TransferContract
 from glance_mini.testing.data_access.trash import TrashContract
+from glance_mini.testing.data_access.upload_sessions import UploadSessionContract
 
 __all__ = [
     "CacheContract",
@@ -47,12 +49,14 @@ class RecordContract(
     ListContract,
     MemberContract,
     LinkContract,
+    IssuedTokenContract,
     TransferContract,
+    UploadSessionContract,
     QuotaContract,
     ConcurrencyContract,
     OnceContract,
 ):
-    """The calls about images, their members, links and transfers."""
+    """The calls about images, their members, links, issued tokens, transfers and upload sessions."""
 
 
 class JobAccessContract(

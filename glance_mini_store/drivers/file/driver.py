@@ -9,6 +9,7 @@ import errno
 import logging
 import os
 import stat
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Self
@@ -16,10 +17,12 @@ from typing import Self
 from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.file import placement
+from glance_mini_store.drivers.file.draft import FileDraft
 from glance_mini_store.drivers.file.options import DEFAULT_DIRECTORY, OPTIONS
 from glance_mini_store.drivers.file.partial import (
     PartialFile,
     data_runs,
+    locked,
     names_in,
     publish_link,
     remove_all,
@@ -51,7 +54,9 @@ class FileDriver(Driver):
     type = "file"
     schemes = ("file", "filesystem")
     options = OPTIONS
-    capabilities = frozenset({capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE})
+    capabilities = frozenset(
+        {capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE, capabilities.DRAFT}
+    )
 
     def __init__(
         self,
@@ -130,7 +135,7 @@ class FileDriver(Driver):
         try:
             received = self._fill(draft, chunks, directory)
             with _translated(directory.path):
-                path = draft.publish(received, self._permissions)
+                path = draft.publish(received, self._permissions, self._naming(name))
         finally:
             draft.drop()
         return Written(f"file://{path}", received, directory.metadata)
@@ -146,12 +151,23 @@ class FileDriver(Driver):
                 return None
             target = os.path.join(directory.path, name)
             try:
-                size = publish_link(path, target, self._permissions)
+                size = publish_link(path, target, self._permissions, self._naming(name))
             except OSError as error:
                 if error.errno in _NOT_LINKED:
                     return None
                 raise
         return Written(f"file://{target}", size, directory.metadata)
+
+    def draft(self, name: str, offset: int) -> "_TranslatedDraft":
+        """Open the file of a draft, in the directory that has it."""
+        _check_name(name)
+        paths = [os.path.join(each.path, name) for each in self._directories]
+        path = next((each for each in paths if os.path.lexists(each)), None)
+        if path is None:
+            # Always the same directory, so that the lock of its file excludes another request that begins the draft.
+            path = paths[zlib.crc32(name.encode()) % len(paths)]
+        with _translated(os.path.dirname(path)):
+            return _TranslatedDraft(FileDraft(path, offset), os.path.dirname(path))
 
     def devices(self) -> frozenset[int]:
         """Return the file systems of the directories."""
@@ -227,6 +243,19 @@ class FileDriver(Driver):
             if os.path.lexists(path := os.path.join(directory.path, name)):
                 raise errors.Duplicate(location=f"file://{path}")
 
+    @contextlib.contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        """Within this, no other writer takes the name in any directory; raises Duplicate if one has it.
+
+        The file system sees to that where there is one directory.
+        """
+        if len(self._directories) == 1:
+            yield
+            return
+        with locked(min(each.path for each in self._directories)):
+            self._refuse_duplicate(name)
+            yield
+
     def _fill(self, draft: PartialFile, chunks: Iterable[Chunk], directory: Directory) -> int:
         """Write the chunks, leaving holes, and return the size of the file in bytes."""
         position = 0
@@ -249,6 +278,26 @@ class FileDriver(Driver):
         if not inside or name.startswith(".") or not name:
             raise errors.BadStoreUri(location=location, reason="it is not a file of this store")
         return os.path.join(real, name)
+
+
+class _TranslatedDraft:
+    """A draft whose errors of the system are those of a store."""
+
+    def __init__(self, draft: FileDraft, directory: str) -> None:
+        self.location = draft.location
+        self._draft = draft
+        self._directory = directory
+
+    def write(self, chunk: Chunk) -> None:
+        with _translated(self._directory):
+            self._draft.write(chunk)
+
+    def sync(self) -> None:
+        with _translated(self._directory):
+            self._draft.sync()
+
+    def close(self) -> None:
+        self._draft.close()
 
 
 def _contains(directory: str, real_path: str) -> bool:

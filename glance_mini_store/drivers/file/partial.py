@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 from glance_mini_store.drivers.file.writeback import Writeback
 
@@ -61,8 +62,8 @@ class PartialFile:
             return False
         return is_direct and bool(direct)
 
-    def publish(self, size: int, permissions: int) -> str:
-        """Make the file durable, ``size`` bytes long and visible under its name; return its path.
+    def publish(self, size: int, permissions: int, naming: AbstractContextManager[None]) -> str:
+        """Make the file durable, ``size`` bytes long and, within ``naming``, visible under its name; return its path.
 
         ``permissions`` 0: those of the process's umask. Raises FileExistsError and changes nothing if
         the name is taken.
@@ -71,7 +72,8 @@ class PartialFile:
         if permissions:
             os.fchmod(self._file, permissions)
         os.fsync(self._file)
-        os.link(self._path, self._target)
+        with naming:
+            os.link(self._path, self._target)
         os.unlink(self._path)
         sync_directory(self._directory)
         return self._target
@@ -112,6 +114,17 @@ def remove(path: str) -> None:
         os.unlink(path)
 
 
+@contextlib.contextmanager
+def locked(directory: str) -> Iterator[None]:
+    """Keep other threads, processes and nodes out of the same lock; it is a hidden file that stays."""
+    handle = os.open(os.path.join(directory, ".names.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def sync_directory(directory: str) -> None:
     """Make added and removed names in ``directory`` durable."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -121,8 +134,8 @@ def sync_directory(directory: str) -> None:
         os.close(handle)
 
 
-def publish_link(path: str, target: str, permissions: int) -> int:
-    """Make the finished file ``path`` durable and also visible as ``target``; return its size in bytes.
+def publish_link(path: str, target: str, permissions: int, naming: AbstractContextManager[None]) -> int:
+    """Make the finished file ``path`` durable and, within ``naming``, visible as ``target``; return its size in bytes.
 
     Raises FileExistsError and changes nothing if the name is taken.
     """
@@ -131,7 +144,8 @@ def publish_link(path: str, target: str, permissions: int) -> int:
         if permissions:
             os.fchmod(handle, permissions)
         os.fsync(handle)
-        os.link(path, target)
+        with naming:
+            os.link(path, target)
         sync_directory(os.path.dirname(target))
         return os.fstat(handle).st_size
     finally:

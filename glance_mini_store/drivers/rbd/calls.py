@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from glance_mini_store import errors
+from glance_mini_store.drivers.rbd.outcome import Outcome
 
 LOG = logging.getLogger(__name__)
 
@@ -70,27 +71,21 @@ class _Call(Generic[T]):
 
     def __init__(self, work: Callable[[], T]) -> None:
         self.is_left = False
-        self._work = work
-        self._results: list[T] = []
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="rbd-call", daemon=True)
-        self._thread.start()
+        self._outcome: Outcome[T] = Outcome()
+        threading.Thread(target=self._run, args=(work,), name="rbd-call", daemon=True).start()
 
     def is_ended(self, seconds: float) -> bool:
         """Wait that long, and return whether it has ended."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        return self._outcome.wait(seconds)
 
     def result(self) -> T:
-        """Return what an ended call returned, or raise what it raised."""
-        if self._failure is not None:
-            raise self._failure
-        return self._results[0]
+        """Return what the call returned, or raise what it raised; once."""
+        return self._outcome.take()
 
-    def _run(self) -> None:
-        try:
-            self._results.append(self._work())
-        except BaseException as failure:
-            self._failure = failure
-            if self.is_left:
+    def _run(self, work: Callable[[], T]) -> None:
+        self._outcome.run(work)
+        if self.is_left:
+            try:
+                self._outcome.take()
+            except BaseException as failure:
                 LOG.warning("rbd store: a call that nobody waited for failed: %s", failure)

@@ -5,16 +5,18 @@ value tells it from a clone, which inherits the metadata.
 """
 
 import errno
-import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from glance_mini_store import errors
 from glance_mini_store.buffers import Buffers
 from glance_mini_store.drivers.file.partial import data_runs
 from glance_mini_store.drivers.rbd.answers import answer
-from glance_mini_store.drivers.rbd.library import Completion, Image, Library, Pool
+from glance_mini_store.drivers.rbd.library import Image, Library, Pool
+from glance_mini_store.drivers.rbd.outcome import Outcome
+from glance_mini_store.drivers.rbd.requests import Requests
 from glance_mini_store.lanes import Chunk
 
 SNAPSHOT = "snap"
@@ -32,7 +34,10 @@ IN_FLIGHT = 8 * MIB
 """Bytes of a write that are copied and not yet written, as far as the budget lends them."""
 
 _REQUESTS = 64
-"""Requests in flight at most; those around holes are small."""
+"""Requests that wait or are in flight at most; those around holes are small."""
+
+_AT_ONCE = 8
+"""Requests in flight at most."""
 
 _GRAIN = bytes(64 * 1024)
 """The smallest block of zeros that is left out."""
@@ -54,20 +59,11 @@ class Form:
 
 
 class _Request:
-    """A write in flight; ``result`` is negative for an errno, and known when it has ``ended``."""
+    """A write in flight."""
 
-    def __init__(self, length: int, lender: Buffers | None) -> None:
+    def __init__(self, length: int, written: Outcome[int]) -> None:
         self.length = length
-        self.ended = threading.Event()
-        self.result = 0
-        self._lender = lender
-
-    def end(self, completion: Completion) -> None:
-        """Take the result; called by a thread of Ceph."""
-        self.result = completion.get_return_value()
-        if self._lender is not None:
-            self._lender.give_back(self.length)
-        self.ended.set()
+        self.written = written
 
 
 class Draft:
@@ -88,6 +84,7 @@ class Draft:
         self._seconds = seconds
         self._budget = budget
         self._requests: deque[_Request] = deque()
+        self._calls = Requests[int](_AT_ONCE)
         self._in_flight = 0
 
     def create(self) -> None:
@@ -128,7 +125,7 @@ class Draft:
     def close(self) -> None:
         """Wait for what is in flight, and close the image; further calls do nothing."""
         for request in self._requests:
-            request.ended.wait()
+            request.written.wait()
         self._requests.clear()
         if self._image is not None:
             self._image.close()
@@ -155,19 +152,25 @@ class Draft:
                 lender = self._budget
             else:
                 self._wait_for_one()
-        request = _Request(len(data), lender)
-        self._opened.aio_write(data, position, request.end)
-        self._requests.append(request)
+        written = self._calls.begin(partial(_write, self._opened, data, position, lender))
+        self._requests.append(_Request(len(data), written))
         self._in_flight += len(data)
 
     def _wait_for_one(self) -> None:
         request = self._requests[0]
-        if not request.ended.wait(self._seconds):
+        if not request.written.wait(self._seconds):
             raise answer(errno.ETIMEDOUT, self._location, writing=True)
         self._requests.popleft()
         self._in_flight -= request.length
-        if request.result < 0:
-            raise answer(-request.result, self._location, writing=True)
+        request.written.take()
+
+
+def _write(image: Image, data: bytes, position: int, lender: Buffers | None) -> int:
+    try:
+        return image.write(data, position)
+    finally:
+        if lender is not None:
+            lender.give_back(len(data))
 
 
 def is_written_here(image: Image, name: str) -> bool:

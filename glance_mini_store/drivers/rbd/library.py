@@ -25,13 +25,6 @@ class TrashEntry(TypedDict):
     name: str
 
 
-class Completion(Protocol):
-    """A request in flight."""
-
-    def get_return_value(self) -> int:
-        """Return the result; a negative one is an errno."""
-
-
 class Image(Protocol):
     """An open image, perhaps at a snapshot."""
 
@@ -53,11 +46,11 @@ class Image(Protocol):
     def flush(self) -> None:
         """Return when all ended writes are durable."""
 
-    def aio_write(self, data: bytes, offset: int, oncomplete: Callable[[Completion], None]) -> Completion:
-        """Begin to write."""
+    def write(self, data: bytes, offset: int) -> int:
+        """Write all of ``data``; return its length."""
 
-    def aio_read(self, offset: int, length: int, oncomplete: Callable[[Completion, bytes | None], None]) -> Completion:
-        """Begin to read."""
+    def read(self, offset: int, length: int) -> bytes:
+        """Return what is there, all of it."""
 
     def diff_iterate(
         self,

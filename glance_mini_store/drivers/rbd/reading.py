@@ -1,14 +1,16 @@
 """Reads a published image with several requests in flight, and notices when it is deleted meanwhile."""
 
-import threading
 from collections import deque
 from collections.abc import Generator, Iterator
+from functools import partial
 
 from glance_mini_store import errors
 from glance_mini_store.buffers import Buffers
-from glance_mini_store.drivers.rbd.answers import answer, translated
+from glance_mini_store.drivers.rbd.answers import translated
 from glance_mini_store.drivers.rbd.draft import MIB, REQUEST
-from glance_mini_store.drivers.rbd.library import Completion, Image, Library, Pool
+from glance_mini_store.drivers.rbd.library import Image, Library, Pool
+from glance_mini_store.drivers.rbd.outcome import Outcome
+from glance_mini_store.drivers.rbd.requests import Requests
 
 IN_FLIGHT = 4
 """Blocks that are asked for at once, as far as the budget lends their memory."""
@@ -46,28 +48,12 @@ class Identity:
 
 
 class _Request:
-    """A block that was asked for; ``data`` comes with its end.
+    """A block that was asked for."""
 
-    It does not hold the completion, which holds the block: a circle would keep both until Python looks for circles.
-    """
-
-    def __init__(self, image: Image, offset: int, length: int, *, is_borrowed: bool) -> None:
+    def __init__(self, length: int, data: Outcome[bytes], *, is_borrowed: bool) -> None:
         self.length = length
-        self.is_borrowed = is_borrowed
-        self.data: bytes | None = None
-        self._result = 0
-        self._ended = threading.Event()
-        image.aio_read(offset, length, self._take)
-
-    def _take(self, completion: Completion, data: bytes | None) -> None:
         self.data = data
-        self._result = completion.get_return_value()
-        self._ended.set()
-
-    def wait(self) -> int:
-        """Return the result, negative for an errno."""
-        self._ended.wait()
-        return self._result
+        self.is_borrowed = is_borrowed
 
 
 class _Hole:
@@ -98,7 +84,8 @@ class Blocks(Iterator[bytes]):
         self._identity = identity
         self._location = location
         self._budget = budget
-        self._parts: Generator[_Part, None, None] = self._divide(offset, end)
+        self._requests = Requests[bytes](IN_FLIGHT)
+        self._parts = _divide(image, identity, location, offset, end)
         self._next: _Part | None = None
         self._is_begun = False
         self._blocks: deque[_Request | _Hole] = deque()
@@ -122,7 +109,7 @@ class Blocks(Iterator[bytes]):
         self._next = None
         for block in self._blocks:
             if isinstance(block, _Request):
-                block.wait()
+                block.data.wait()
                 self._forget(block)
         self._blocks.clear()
         self._image.close()
@@ -146,50 +133,58 @@ class Blocks(Iterator[bytes]):
             is_borrowed = self._asked < IN_FLIGHT and self._budget.borrow(length)
             if not is_borrowed:
                 return False
-        self._blocks.append(_Request(self._image, offset, length, is_borrowed=is_borrowed))
+        data = self._requests.begin(partial(self._image.read, offset, length))
+        self._blocks.append(_Request(length, data, is_borrowed=is_borrowed))
         self._asked += 1
         return True
 
     def _receive(self, request: _Request) -> bytes:
-        result = request.wait()
-        self._forget(request)
-        if result < 0:
-            raise answer(-result, self._location, writing=False)
-        if request.data is None or len(request.data) != request.length:
+        try:
+            data = request.data.take()
+        finally:
+            self._forget(request)
+        if len(data) != request.length:
             raise errors.RemoteServiceUnavailable(reason="Ceph returned less data than the image has")
-        self._require_identity()
-        return request.data
+        _require(self._identity, self._location)
+        return data
 
     def _forget(self, request: _Request) -> None:
         self._asked -= 1
         if request.is_borrowed:
             self._budget.give_back(request.length)
 
-    def _divide(self, offset: int, end: int) -> Generator[_Part, None, None]:
-        for start in range(offset, end, _WINDOW):
-            stop = min(start + _WINDOW, end)
-            written = self._written(start, stop)
-            self._require_identity()
-            position = start
-            for first, last in [*written, (stop, stop)]:
-                yield from _cut(position, first, has_data=False)
-                yield from _cut(first, last, has_data=True)
-                position = last
 
-    def _written(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """Return the parts from ``start`` to ``stop`` that may have data, in order; an object is there or not."""
-        found: list[tuple[int, int]] = []
+def _divide(image: Image, identity: Identity, location: str, offset: int, end: int) -> Generator[_Part, None, None]:
+    """Yield the parts from ``offset`` to ``end``.
 
-        def take(offset: int, length: int, is_there: bool) -> None:
-            if is_there:
-                found.append((offset, offset + length))
+    It is no method of ``Blocks``, so that one that nobody uses any more is freed, and its image closed, at once.
+    """
+    for start in range(offset, end, _WINDOW):
+        stop = min(start + _WINDOW, end)
+        written = _written(image, start, stop)
+        _require(identity, location)
+        position = start
+        for first, last in [*written, (stop, stop)]:
+            yield from _cut(position, first, has_data=False)
+            yield from _cut(first, last, has_data=True)
+            position = last
 
-        self._image.diff_iterate(start, stop - start, None, take, whole_object=True)
-        return sorted(found)
 
-    def _require_identity(self) -> None:
-        if not self._identity.holds():
-            raise errors.NotFound(location=self._location)
+def _written(image: Image, start: int, stop: int) -> list[tuple[int, int]]:
+    """Return the parts from ``start`` to ``stop`` that may have data, in order; an object is there or not."""
+    found: list[tuple[int, int]] = []
+
+    def take(offset: int, length: int, is_there: bool) -> None:
+        if is_there:
+            found.append((offset, offset + length))
+
+    image.diff_iterate(start, stop - start, None, take, whole_object=True)
+    return sorted(found)
+
+
+def _require(identity: Identity, location: str) -> None:
+    if not identity.holds():
+        raise errors.NotFound(location=location)
 
 
 def _cut(start: int, stop: int, *, has_data: bool) -> Iterator[_Part]:

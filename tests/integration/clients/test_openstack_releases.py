@@ -7,6 +7,7 @@ import fixtures
 import testtools
 
 from glance_mini.standalone.state import StateDirectory
+from glance_mini.standalone.users import User, change_users
 from tests.functional.service import Client, Service
 from tests.integration.old_clients import ClientRelease
 
@@ -24,9 +25,9 @@ class ReleaseCase(testtools.TestCase):
         self.service = self.useFixture(Service(self.state.path, "--no-worker"))
         self.client = self.useFixture(Client(self.state.clouds_file))
 
-    def openstack(self, *words):
+    def openstack(self, *words, cloud="glance-mini"):
         """Return exit code, and what the command printed."""
-        done = self.client._run(self.program, "--os-cloud", "glance-mini", *words)
+        done = self.client._run(self.program, "--os-cloud", cloud, *words)
         return done.returncode, done.stdout + done.stderr
 
     def test_image_is_made_shared_saved_and_deleted(self):
@@ -46,6 +47,27 @@ class ReleaseCase(testtools.TestCase):
         self.assertEqual(CONTENT, saved.read_bytes())
         code, output = self.openstack("image", "delete", "disk")
         self.assertEqual((0, []), (code, self.service.request("GET", "/v2/images").json()["images"]), output)
+
+    def test_user_logs_in_and_names_are_known(self):
+        file, saved = self.root / "disk.raw", self.root / "saved.raw"
+        file.write_bytes(CONTENT)
+        ann = User("ann").with_role("lab", ("member",)).with_password("correct horse")
+        change_users(self.state.users_file, lambda users: users.add(ann))
+        names = ("--project", "lab", "--project-domain", "Default")
+        for words, expected in (
+            (("image", "create", "disk", "--disk-format", "raw", "--file", str(file), *names, "--shared"), "lab"),
+            (("image", "list"), "disk"),
+            (("image", "add", "project", "disk", "admin", "--project-domain", "Default"), "admin"),
+            (("image", "save", "disk", "--file", str(saved)), ""),
+            (("project", "list"), "lab"),
+            (("user", "show", "ann"), "ann"),
+            (("role", "assignment", "list", "--names", "--user", "ann"), "lab"),
+            (("image", "delete", "disk"), ""),
+        ):
+            code, output = self.openstack(*words, cloud="glance-mini-login")
+            self.assertEqual((0, True), (code, expected in output), f"{words}: {output}")
+        self.assertEqual(CONTENT, saved.read_bytes())
+        self.assertEqual([], self.service.request("GET", "/v2/images").json()["images"])
 
     def test_reason_of_a_refused_upload_is_shown(self):
         file = self.root / "not.qcow2"

@@ -1,8 +1,10 @@
 """The rbd driver against a real Ceph: the contract, what other clients see, and what goes wrong."""
 
+import gc
 import hashlib
 import time
 import uuid
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -156,9 +158,9 @@ class TestImages(DriverTestCase):
 
         def open_image(*arguments: Any, **options: Any) -> library.Image:
             image = found.open_image(*arguments, **options)
-            read = image.aio_read
+            read = image.read
             counted = Counted(image)
-            counted.aio_read = lambda offset, length, then: asked.append(length) or read(offset, length, then)
+            counted.read = lambda offset, length: asked.append(length) or read(offset, length)
             return counted
 
         cluster = Cluster(replace(found, open_image=open_image), Access(self.ceph.user_conf, self.ceph.name, None, 60))
@@ -261,6 +263,17 @@ class TestImages(DriverTestCase):
         self.ceph.rbd.RBD().trash_move(self.ceph.pool, "name", 0)
         self.driver.discard("name")
         self.assertEqual([], self.ceph.images())
+
+    def test_image_whose_reading_is_given_up_is_closed_at_once(self) -> None:
+        """Python must not find it later: it could do so in a thread of Ceph, and that ends the process."""
+        location = self.driver.write("name", [pattern(9 * MIB)]).location
+        gc.disable()
+        self.addCleanup(gc.enable)
+        blocks = self.driver.read(location)
+        next(blocks)
+        gone = weakref.ref(blocks)
+        del blocks
+        self.assertIsNone(gone())
 
     def test_transfers_at_once_share_one_connection(self) -> None:
         found = library.load()

@@ -5,6 +5,7 @@ from typing import ClassVar
 from glance_mini_store.driver import Driver
 from glance_mini_store.testing.contract import pattern, pieces
 from tests.functional.faults import use_for_class
+from tests.http_server.running import eventually
 from tests.integration.base import ServiceTestCase
 from tests.integration.storage.ceph import OwnCluster, Pools, require_modules
 from tests.integration.storage.rbd_case import MIB
@@ -70,4 +71,6 @@ class TestErasureCodedPool(ServiceTestCase):
         self.assertEqual(1, len(self.data_objects(POOL)))
 
     def test_free_space_is_that_of_the_pool(self) -> None:
-        self.assertGreater(self.make_driver().probe() or 0, 1024 * MIB)
+        """Ceph's manager counts a new pool after some seconds, and until then it has none."""
+        driver = self.make_driver()
+        self.assertGreater(eventually(driver.probe, "the pool has free space"), 1024 * MIB)

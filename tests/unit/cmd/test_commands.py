@@ -55,6 +55,21 @@ class UserCommandsTest(CommandTestCase):
         self.assertEqual(("member", "reader"), self.users().find_token(out.strip()).roles)
         self.assertNotIn(out.strip(), err)
 
+    def test_new_user_is_told_how_clients_log_in_without_a_secret(self):
+        self.state.prepare_clients("https://images.example:9292", None)
+        _, out, err = self.manage("user", "add", "ann", "--project", "my-lab")
+        for text in (
+            "OS_AUTH_URL=https://images.example:9292/identity/v3",
+            "OS_USERNAME=ann",
+            "OS_PROJECT_NAME=my-lab",
+        ):
+            self.assertIn(text, err)
+        for client in ("openstack image list", "Python", "Ansible", "Terraform", "read -r OS_PASSWORD"):
+            self.assertIn(client, err)
+        self.assertNotIn(out.strip(), err)
+        self.state.clouds_file.write_text("[")
+        self.assertIn("OS_AUTH_URL=http://127.0.0.1:9292/identity/v3", self.manage("user", "add", "bob")[2])
+
     def test_user_with_a_password_gets_no_token_unless_one_is_wanted(self):
         words = ("user", "add", "ann", "--password-stdin")
         self.assertEqual((0, ""), self.manage(*words, stdin="correct horse\n")[:2])

@@ -5,7 +5,8 @@ import re
 import testtools
 
 from glance_mini.api.routes import ROUTES
-from glance_mini.cmd.start import TRANSFERS, endpoint_of
+from glance_mini.cmd.start import TRANSFERS
+from glance_mini.conf.server import local_endpoint
 
 UPLOADS = {"upload_data", "stage_data"}
 
@@ -20,7 +21,7 @@ class EndpointTest(testtools.TestCase):
             ("[fd00::7]:9292", True): "https://[fd00::7]:9292",
             ("images.example.org:443", True): "https://images.example.org:443",
         }
-        self.assertEqual(list(addresses.values()), [endpoint_of(*key) for key in addresses])
+        self.assertEqual(list(addresses.values()), [local_endpoint(*key) for key in addresses])
 
 
 class TransfersTest(testtools.TestCase):

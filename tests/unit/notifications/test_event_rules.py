@@ -21,6 +21,7 @@ from glance_mini.operations import (
     bases,
     blocks,
     cache,
+    identity,
     images,
     jobs,
     links,
@@ -30,6 +31,7 @@ from glance_mini.operations import (
     once,
     outbox,
     records,
+    upload_sessions,
 )
 from glance_mini.operations.base import DataCall
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
@@ -123,6 +125,14 @@ SILENT = {
     links.AddLink,
     links.DeleteLink,
     links.PurgeLinks,
+    identity.IssueToken,
+    identity.RevokeToken,
+    identity.PurgeTokens,
+    upload_sessions.AddUploadSession,
+    upload_sessions.DeleteUploadSession,
+    upload_sessions.SaveUpload,
+    upload_sessions.TakeUnfinishedUploads,
+    upload_sessions.PurgeUploadSessions,
     jobs.RenewJobs,
     jobs.SaveCheckpoint,
     jobs.ReleaseJob,

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 from unittest import mock
 
@@ -55,6 +56,29 @@ class StateDirectoryTest(testtools.TestCase):
         self._prepare()
         grant = read_users(self.state.users_file).find_token(self._cloud()["auth"]["token"])
         self.assertIn("admin", grant.roles)
+
+    def test_clients_log_in_as_the_administrator_of_the_token(self):
+        self.state.create()
+        self.state.prepare_clients(ENDPOINT, "/tls.pem", "north")
+        token = self._cloud()["auth"]["token"]
+        cloud = yaml.safe_load(self.state.clouds_file.read_text())["clouds"]["glance-mini-login"]
+        auth = cloud["auth"]
+        self.assertEqual(f"{ENDPOINT}/identity/v3", auth["auth_url"])
+        self.assertEqual(("admin", token, "admin"), (auth["username"], auth["password"], auth["project_name"]))
+        self.assertEqual(("password", "north", "/tls.pem"), (cloud["auth_type"], cloud["region_name"], cloud["cacert"]))
+        words = ["sh", "-c", f'OS_TOKEN=old; . {self.state.openrc_file}; env; test -z "$OS_TOKEN"']
+        variables = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+        for name in ("auth_url", "username", "password", "project_name", "user_domain_name"):
+            self.assertIn(f"OS_{name.upper()}={auth[name]}", variables)
+        self.assertIn("OS_CACERT=/tls.pem", variables)
+        self.assertEqual(0o600, stat.S_IMODE(self.state.openrc_file.stat().st_mode))
+
+    def test_without_a_log_in_nothing_says_how_to_log_in(self):
+        self.state.create()
+        self.state.prepare_clients(ENDPOINT, None, "north")
+        self.state.prepare_clients(ENDPOINT, None)
+        self.assertEqual(["glance-mini"], list(yaml.safe_load(self.state.clouds_file.read_text())["clouds"]))
+        self.assertFalse(self.state.openrc_file.exists())
 
     def test_second_start_changes_no_file(self):
         self._prepare()

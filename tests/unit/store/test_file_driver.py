@@ -339,6 +339,18 @@ class TestDirectories(FileTestCase):
         Path(places[0].path, "name").write_bytes(b"first")
         self.assertRaises(errors.Duplicate, FileDriver(directories=places).write, "name", [b"second"])
 
+    def test_a_name_that_another_directory_takes_meanwhile_is_a_duplicate(self) -> None:
+        """Two nodes look at the directories in another order, and may write at once."""
+        first, second = (self.directory("a", 1), self.directory("b")), (self.directory("a"), self.directory("b", 1))
+
+        def chunks() -> Iterator[bytes]:
+            yield b"first"
+            FileDriver(directories=second).write("name", [b"second"], 6)
+
+        self.assertRaises(errors.Duplicate, FileDriver(directories=first).write, "name", chunks(), 5)
+        found = {path.name: path.read_bytes() for place in first for path in Path(place.path).iterdir()}
+        self.assertEqual({"name": b"second", ".names.lock": b""}, found)
+
     def test_options_give_directories_with_priorities(self) -> None:
         found = directories_from(None, ["/a:1", "/b:20", "/c:d:3", "/e"], None)
         self.assertEqual(

@@ -1,9 +1,11 @@
 """The rbd driver without Ceph: where its modules come from, its options, and its errors."""
 
 import errno
+import gc
+import queue
 import sys
 import threading
-from collections.abc import Callable
+import weakref
 from typing import Any
 from unittest import mock
 
@@ -17,7 +19,9 @@ from glance_mini_store.drivers.rbd.answers import NoAnswer, answer, number_of
 from glance_mini_store.drivers.rbd.calls import MOST_LEFT, Calls
 from glance_mini_store.drivers.rbd.cluster import Access
 from glance_mini_store.drivers.rbd.draft import MIB, Draft, Form
+from glance_mini_store.drivers.rbd.requests import Requests
 from glance_mini_store.settings import resolve
+from tests.http_server.running import eventually
 
 
 class TestConfiguration(TestCase):
@@ -102,10 +106,17 @@ class PendingWrites:
 
     def __init__(self) -> None:
         self.size = 0
-        self.ends: list[Callable[[], None]] = []
+        self.begun: queue.SimpleQueue[threading.Event] = queue.SimpleQueue()
 
-    def aio_write(self, data: bytes, offset: int, then: Callable[[Any], None]) -> None:
-        self.ends.append(lambda: then(mock.Mock(get_return_value=lambda: 0)))
+    def write(self, data: bytes, offset: int) -> int:
+        end = threading.Event()
+        self.begun.put(end)
+        end.wait(30)
+        return len(data)
+
+    def ends(self, count: int) -> list[threading.Event]:
+        """Wait until so many writes have begun; return what ends them."""
+        return [self.begun.get(timeout=30) for _ in range(count)]
 
     def features(self) -> int:
         return 1
@@ -115,6 +126,46 @@ class PendingWrites:
 
     def resize(self, size: int) -> None:
         self.size = size
+
+    def close(self) -> None:
+        pass
+
+
+class TestRequests(TestCase):
+    """The calls of a transfer, which make as many threads as they need and no more."""
+
+    def test_calls_run_at_once_up_to_the_limit_and_errors_come_back(self) -> None:
+        requests = Requests[int](2)
+        barrier = threading.Barrier(2)
+        both = [requests.begin(lambda: barrier.wait(30)) for _ in range(2)]
+        self.assertEqual({0, 1}, {each.take() for each in both})
+        gate, running = threading.Event(), threading.Semaphore(0)
+
+        def call() -> int:
+            running.release()
+            gate.wait(30)
+            return 1
+
+        several = [requests.begin(call) for _ in range(5)]
+        self.assertTrue(all(running.acquire(timeout=30) for _ in range(2)))
+        self.assertFalse(running.acquire(timeout=0.1))
+        gate.set()
+        self.assertEqual(5, sum(each.take() for each in several))
+        self.assertRaises(ZeroDivisionError, requests.begin(lambda: 1 // 0).take)
+
+    def test_what_a_call_held_is_free_at_once_also_after_an_error(self) -> None:
+        class Held:
+            def fail(self) -> int:
+                raise ValueError
+
+        gc.disable()
+        self.addCleanup(gc.enable)
+        held = Held()
+        gone = weakref.ref(held)
+        outcome = Requests[int](1).begin(held.fail)
+        self.assertRaises(ValueError, outcome.take)
+        del held
+        self.assertTrue(eventually(lambda: gone() is None, "the call is forgotten"))
 
 
 class TestBudget(TestCase):
@@ -129,21 +180,25 @@ class TestBudget(TestCase):
         budget = Buffers(4 * MIB)
         (first, its), (second, others) = self.draft(budget), self.draft(budget)
         first.append(bytes(3 * MIB))
-        self.assertEqual((3, False), (len(its.ends), budget.borrow(1)))
+        begun = its.ends(3)
+        self.assertFalse(budget.borrow(1))
         second.append(bytes(MIB))
-        self.assertEqual(1, len(others.ends))
-        others.ends[0]()
+        others.ends(1)[0].set()
         second.append(bytes(MIB))
-        self.assertEqual((2, False), (len(others.ends), budget.borrow(1)))
-        for end in its.ends:
-            end()
+        begun += others.ends(1)
+        self.assertFalse(budget.borrow(1))
+        for end in begun:
+            end.set()
+        first.close()
+        second.close()
         self.assertTrue(budget.borrow(2 * MIB))
 
     def test_write_that_ceph_never_ends_fails_in_time(self) -> None:
-        draft, _ = self.draft(Buffers(0))
+        draft, image = self.draft(Buffers(0))
         draft.append(bytes(MIB))
         error = self.assertRaises(NoAnswer, draft.append, bytes(MIB))
         self.assertIn("timed out", str(error))
+        image.ends(1)[0].set()
 
 
 class TestAnswers(TestCase):

@@ -188,15 +188,18 @@ def _read_again(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
     return conf
 
 
-def rehearse(conf: cfg.ConfigOpts) -> None:
+def rehearse(conf: cfg.ConfigOpts, fill: Callable[[DataAccess], None] | None = None) -> None:
     """Make all parts of a service and of its worker, without starting them, and close them.
 
-    Raises ConfigurationError and what a store that is not optional raises.
+    ``fill`` gets the data access, to write what a new database needs. Raises ConfigurationError and what a store that
+    is not optional raises.
     """
     from glance_mini.workers.base import load_job_types
 
     with ExitStack() as undo:
         services = open_services(conf, undo)
+        if fill is not None:
+            fill(services.data)
         stack = open_stack(conf, services, undo)
         compose(conf, services, stack, [])
         load_job_types(conf, services, stack)

@@ -5,12 +5,11 @@ import importlib.resources
 from collections import Counter
 from pathlib import Path
 
-from oslo_config import cfg
-
 from glance_mini.bootstrap import open_data
 from glance_mini.cmd.console import Subparsers, add_command, load_configuration
 from glance_mini.cmd.metadef_files import find_files, read_file, write_file
 from glance_mini.cmd.output import Record
+from glance_mini.db.interface import DataAccess
 from glance_mini.domain.metadefs import NamespaceQuery
 from glance_mini.operations.metadef_loading import (
     ADDED,
@@ -71,14 +70,13 @@ def add_commands(group: Subparsers) -> None:
     _add_path(export, "the directory for the files; it is made if it is missing (the present directory)")
 
 
-def load_default_set(conf: cfg.ConfigOpts) -> None:
+def load_default_set(data: DataAccess) -> None:
     """Load the definitions that come with the program, all or none, unless there have been definitions before.
 
     Resource types stay when definitions are removed, so that what an operator removes does not come back.
     """
-    with open_data(conf) as data:
-        if not data.run(ListResourceTypes()):
-            data.run(WriteNamespaces(tuple(map(read_file, find_files(DEFAULT_FILES)))))
+    if not data.run(ListResourceTypes()):
+        data.run(WriteNamespaces(tuple(map(read_file, find_files(DEFAULT_FILES)))))
 
 
 def _add_path(parser: argparse.ArgumentParser, text: str) -> None:

@@ -169,15 +169,15 @@ def _imported(metrics: str, conf: cfg.ConfigOpts) -> Iterator[None]:
 def _rehearse(conf: cfg.ConfigOpts, state: StateDirectory | None) -> None:
     """Prepare the tables and make all parts of the service once, so that each error is reported once."""
     from glance_mini.bootstrap import rehearse
+    from glance_mini.cmd.manage_metadefs import load_default_set
 
     if has_database(conf):
         _prepare_tables(conf, state)
-    rehearse(conf)
+    rehearse(conf, load_default_set if state is not None and has_database(conf) else None)
 
 
 def _prepare_tables(conf: cfg.ConfigOpts, state: StateDirectory | None) -> None:
     from glance_mini.cmd.manage_database import migrate, relocate, require_tables
-    from glance_mini.cmd.manage_metadefs import load_default_set
 
     if state is None:
         require_tables(conf)
@@ -185,7 +185,6 @@ def _prepare_tables(conf: cfg.ConfigOpts, state: StateDirectory | None) -> None:
         migrate(conf)
         if state.former_path not in (None, str(state.path)):
             relocate(conf, state.former_path, str(state.path))
-        load_default_set(conf)
 
 
 def _rehearse_stores(conf: cfg.ConfigOpts) -> None:

@@ -1,7 +1,8 @@
 """The data access backend for SQL databases: finds the function of a call and runs it in a read or a transaction.
 
 Each module of this package has a table ``QUERIES`` {call: function of a connection} for reads, and a table
-``WRITES`` {call: function of a connection and the time} for writes.
+``WRITES`` {call: function of a connection and the time} for writes. ``SINGLE_WRITES`` {call: function of a connection
+and the time or None} are for writes that one statement of PostgreSQL may do without a transaction.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,7 +38,7 @@ from glance_mini.db.sqlalchemy import (
 from glance_mini.db.sqlalchemy.database import Database
 from glance_mini.db.sqlalchemy.engine import open_engine
 from glance_mini.db.sqlalchemy.images import listing as image_listing
-from glance_mini.db.sqlalchemy.images import records
+from glance_mini.db.sqlalchemy.images import records, single
 from glance_mini.db.sqlalchemy.jobs import claims, ends, rows
 from glance_mini.db.sqlalchemy.jobs import listing as job_listing
 from glance_mini.db.sqlalchemy.metadefs import associations, loading, namespaces, objects, properties, tags, types
@@ -63,9 +64,16 @@ class Write(Protocol):
     def __call__(self, connection: Connection, call: DataCall[R], now: datetime, /) -> R: ...
 
 
+class SingleWrite(Protocol):
+    """A function that answers a call by one statement that sets the time, ``now`` or the server's, or returns None."""
+
+    def __call__(self, connection: Connection, call: DataCall[R], now: datetime | None, /) -> R | None: ...
+
+
 _MODULES = (
     ping,
     records,
+    single,
     image_listing,
     bases,
     blocks,
@@ -106,6 +114,10 @@ QUERIES: Mapping[type[DataCall[object]], Query] = {
 
 WRITES: Mapping[type[DataCall[object]], Write] = {
     call: write for module in _MODULES for call, write in getattr(module, "WRITES", {}).items()
+}
+
+SINGLE_WRITES: Mapping[type[DataCall[object]], SingleWrite] = {
+    call: write for module in _MODULES for call, write in getattr(module, "SINGLE_WRITES", {}).items()
 }
 
 TIMED_QUERIES: Mapping[type[DataCall[object]], Write] = {
@@ -155,6 +167,9 @@ class SqlDataAccess(Backend):
             return cast(R, look[1])
         if timed := TIMED_QUERIES.get(type(call)):
             return self._database.read_now(timed, call, now)
+        single = SINGLE_WRITES.get(type(call)) if key is None and self._event_rules is no_events else None
+        if single and (result := self._database.write_single(single, call, now)) is not None:
+            return result
         write = WRITES[type(call)]
 
         def work(connection: Connection, time: datetime) -> R:

@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
+from select import POLLIN, poll
 from threading import RLock
-from typing import TypeVar
+from typing import Protocol, TypeVar, cast
 
+from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
@@ -21,6 +23,16 @@ from glance_mini.domain.clock import utcnow
 
 T = TypeVar("T")
 C = TypeVar("C")
+
+
+class PostgresConnection(Protocol):
+    """What is used of the driver's own connection."""
+
+    closed: bool
+
+    def fileno(self) -> int:
+        """Return the file descriptor of its socket."""
+
 
 _CLOCKS = {
     "postgresql": "SELECT clock_timestamp() AT TIME ZONE 'UTC'",
@@ -92,6 +104,39 @@ class Database:
                     return self._transact(connection, work, now)
             except (SQLAlchemyError, faults.DBError) as error:
                 tries = self._check_retry(error, tries)
+
+    def write_single(
+        self, work: Callable[[Connection, C, datetime | None], T | None], call: C, now: datetime | None = None
+    ) -> T | None:
+        """Return the result of ``work``, which executes one statement outside a transaction, on PostgreSQL.
+
+        None means that nothing was written and that ``write`` has to do the work: also after a conflict, and if the
+        statement takes longer than a read may. Raises Unavailable; if the connection was lost, the statement may have
+        been committed.
+        """
+        if self.engine.dialect.name != "postgresql":
+            return None
+        try:
+            connection = self.engine.connect()
+        except (SQLAlchemyError, faults.DBError) as error:
+            self._check_retry(error, 0)
+            return None
+        try:
+            with connection:
+                if _is_stale(connection):
+                    return None
+                if self._keeps_log:
+                    event_log.begin(connection)
+                try:
+                    return work(connection, call, now)
+                finally:
+                    event_log.forget(connection)
+        except (SQLAlchemyError, faults.DBError) as error:
+            if isinstance(error, DBDuplicateEntry) or faults.is_timeout(error) or faults.is_conflict(error):
+                return None
+            if faults.is_lost_connection(error) or faults.is_out_of_order(error):
+                raise faults.unavailable(error) from error
+            raise
 
     def close(self) -> None:
         """Close all connections; reads that still run keep theirs, and that of a database in memory is waited for."""
@@ -175,6 +220,16 @@ def _begin(connection: Connection) -> datetime:
     except BaseException:
         _roll_back(connection)
         raise
+
+
+def _is_stale(connection: Connection) -> bool:
+    """Return whether the server has closed the connection to PostgreSQL, or sent something that nobody asked for."""
+    driver = cast(PostgresConnection, connection.connection.driver_connection)
+    if driver.closed:
+        return True
+    poller = poll()
+    poller.register(driver.fileno(), POLLIN)
+    return bool(poller.poll(0))
 
 
 def _read_clock(connection: Connection) -> datetime:

@@ -69,8 +69,9 @@ def commit(connection: Connection, now: datetime) -> None:
 
 
 def forget(connection: Connection) -> None:
-    """Drop the events of a transaction that is rolled back."""
-    connection.info.pop(_NOTED, None)
+    """Drop the events of a transaction that is rolled back, or of a single statement."""
+    if not connection.invalidated:
+        connection.info.pop(_NOTED, None)
 
 
 def read(connection: Connection, call: ReadEvents) -> tuple[LoggedEvent, ...]:
@@ -127,11 +128,16 @@ def _audience(value: dict[str, object] | None, members: dict[str, list[str]]) ->
     return Audience(bool(value.get("everyone")), (*projects, *members.get(str(value.get("members_of")), ())))
 
 
-def _row(event: LoggedEvent, now: datetime) -> dict[str, object]:
+def columns_of(event: LoggedEvent) -> dict[str, str]:
+    """Return the columns of the row of an event but its id and its time."""
     body: dict[str, object] = {"data": dict(event.data), "after": _body(event.after)}
     if event.before != NOBODY:
         body["before"] = _body(event.before)
-    return {"created_at": now, "type": event.type, "body": orjson.dumps(body, option=_TIMES).decode()}
+    return {"type": event.type, "body": orjson.dumps(body, option=_TIMES).decode()}
+
+
+def _row(event: LoggedEvent, now: datetime) -> dict[str, object]:
+    return {"created_at": now, **columns_of(event)}
 
 
 _TIMES = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS

@@ -7,7 +7,7 @@ from the real sums, so that counting can begin at any time. Images without an ow
 from collections import Counter
 from collections.abc import Iterable
 
-from sqlalchemy import BigInteger, Connection, bindparam, case, cast, false, func, not_, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, case, cast, false, func, literal_column, not_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import ScalarSelect
 
@@ -86,14 +86,19 @@ def change(connection: Connection, before: Usage, after: Usage, limits: Limits =
     """
     difference = Counter(after)
     difference.subtract(before)
-    # Always in the same order, so that two transactions do not deadlock.
-    counted = sorted((key, amount) for key, amount in difference.items() if key[0] is not None and amount)
-    for (project, resource), amount in counted:
+    for (project, resource), amount in counted(difference):
         limit = limits.project.get(resource) if amount > 0 else None
         if limit is not None and (others := limits.together.get(resource)):
-            _check_together(connection, str(project), (resource, *others), difference, limit)
+            _check_together(connection, project, (resource, *others), difference, limit)
             limit = None
-        _add(connection, str(project), resource, amount, limit)
+        _add(connection, project, resource, amount, limit)
+
+
+def counted(difference: Usage) -> list[tuple[tuple[str, str], int]]:
+    """Return what is counted of ``difference``, always in the same order, so that two transactions do not deadlock."""
+    return sorted(
+        ((str(key[0]), key[1]), amount) for key, amount in difference.items() if key[0] is not None and amount
+    )
 
 
 def _check_together(connection: Connection, project: str, pool: tuple[str, ...], difference: Usage, limit: int) -> None:
@@ -150,7 +155,7 @@ def _read_total(connection: Connection) -> dict[str, int]:
 def _add(connection: Connection, project: str, resource: str, amount: int, limit: int | None) -> None:
     key = {"project": project, "of": resource}
     values = key | {"amount": amount} | ({} if limit is None else {"limit": limit})
-    statement = _ADD if limit is None else _ADD_WITHIN
+    statement = ADD if limit is None else ADD_WITHIN
     while not connection.execute(statement, values).rowcount:
         used = connection.execute(_USED, key).scalar()
         if used is None:
@@ -162,20 +167,27 @@ def _add(connection: Connection, project: str, resource: str, amount: int, limit
         # Otherwise another transaction has inserted the row or freed room between the two statements.
 
 
-_KEY = (quota_usage.c.project_id == bindparam("project"), quota_usage.c.resource == bindparam("of"))
-_ROWS = select(quota_usage.c.resource, quota_usage.c.used).where(_KEY[0])
+KEY = (quota_usage.c.project_id == bindparam("project"), quota_usage.c.resource == bindparam("of"))
+_ROWS = select(quota_usage.c.resource, quota_usage.c.used).where(KEY[0])
 _LOCK_BYTES = (
     select(quota_usage.c.resource, quota_usage.c.used)
-    .where(_KEY[0], quota_usage.c.resource.in_(sorted(IN_BYTES)))
+    .where(KEY[0], quota_usage.c.resource.in_(sorted(IN_BYTES)))
     .order_by(quota_usage.c.resource)
     .with_for_update()
 )
 _TOTALS = select(quota_usage.c.resource, func.sum(quota_usage.c.used)).group_by(quota_usage.c.resource)
-_USED = select(quota_usage.c.used).where(*_KEY)
+_USED = select(quota_usage.c.used).where(*KEY)
 
+_ZERO = literal_column("0", BigInteger)
 _THEN = quota_usage.c.used + bindparam("amount", type_=BigInteger)
-_ADD = update(quota_usage).where(*_KEY).values(used=case((_THEN < 0, 0), else_=_THEN))
-_ADD_WITHIN = _ADD.where(bindparam("limit", type_=BigInteger) >= _THEN)
+ADD = update(quota_usage).where(*KEY).values(used=case((_THEN < _ZERO, _ZERO), else_=_THEN))
+ADD_WITHIN = ADD.where(bindparam("limit", type_=BigInteger) >= _THEN)
+FREE = (
+    update(quota_usage)
+    .where(*KEY)
+    .values(used=func.greatest(quota_usage.c.used - bindparam("freed", type_=BigInteger), _ZERO))
+)
+"""The statements that change a row: by ``amount``, within ``limit``, and on PostgreSQL down by ``freed``."""
 
 _PROJECT_IMAGES = (
     images.c.owner == bindparam("project"),

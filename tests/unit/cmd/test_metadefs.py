@@ -198,7 +198,8 @@ class BadFilesTest(MetadefCommandTest):
 class DefaultSetTest(MetadefCommandTest):
     def start(self):
         """Do what a start with a state directory does."""
-        load_default_set(load(files=[self.state.config_file]))
+        with open_data(load(files=[self.state.config_file])) as data:
+            load_default_set(data)
 
     def test_first_start_loads_it_and_later_ones_change_nothing(self):
         self.start()

@@ -125,7 +125,7 @@ OWN = {
     ("metadefs", "max_tags"): 1000,
     ("metadefs", "max_definition_bytes"): 65_536,
     ("metadefs", "max_total_bytes"): 4 * 1024**2,
-    ("metadefs", "max_body_bytes"): 512 * 1024,
+    ("metadefs", "max_body_bytes"): 128 * 1024,
     ("web_download", "max_size"): 0,
     ("web_download", "total_timeout"): 86400,
     ("web_download", "idle_timeout"): 60,

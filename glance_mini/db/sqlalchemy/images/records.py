@@ -82,11 +82,15 @@ def get_deleted(connection: Connection, image_id: str) -> Image:
 
 def create(connection: Connection, call: CreateImage, now: datetime) -> Image:
     """Insert an image, count it and return it; raises Duplicate if the id is or was in use, LimitExceeded."""
+    return insert_image(connection, created(call, now), call.limits)
+
+
+def created(call: CreateImage, now: datetime) -> Image:
+    """Return the image that ``call`` creates at ``now``."""
     base: dict[str, Any] = {**call.base, "tags": tuple(cast(Iterable[str], call.base.get("tags", ())))}
-    image = Image(
+    return Image(
         id=call.id, created_at=now, updated_at=now, properties=call.properties, locations=call.locations, **base
     )
-    return insert_image(connection, image, call.limits)
 
 
 def insert_image(connection: Connection, image: Image, limits: Limits) -> Image:
@@ -106,14 +110,16 @@ def insert_image(connection: Connection, image: Image, limits: Limits) -> Image:
 def change(connection: Connection, call: UpdateImage, now: datetime) -> Image:
     """Apply the changes to the current image and return it; raises NotFound and the errors of ``changes.apply``."""
 
-    def apply(before: Image) -> Image:
-        after = _settled(before, changes.apply(before, call.changes, now, call.limits))
-        changes.check_sizes(before.properties, after.properties)
-        return after
-
-    before, after = _replace(connection, call.image_id, call.image, apply, now)
+    before, after = _replace(connection, call.image_id, call.image, lambda image: changed(image, call, now), now)
     _check_audience(connection, before, after)
     return _count(connection, before, after, call.limits)
+
+
+def changed(image: Image, call: UpdateImage, now: datetime) -> Image:
+    """Return ``image`` after the changes of ``call`` at ``now``; raises the errors of ``changes.apply``."""
+    after = _settled(image, changes.apply(image, call.changes, now, call.limits))
+    changes.check_sizes(image.properties, after.properties)
+    return after
 
 
 def set_status(connection: Connection, call: SetStatus, now: datetime) -> Image:
@@ -198,14 +204,8 @@ def delete(connection: Connection, call: MarkDeleted, now: datetime) -> Image:
     Its properties and tags are removed, so that lists by them do not read deleted images. Its transfers keep their
     rows: the process that holds one removes its bytes. Raises Forbidden, NotFound.
     """
-
-    def bury(before: Image) -> Image:
-        check_unprotected(before)
-        check_transition(before, "deleted")
-        after = replace(before, status="deleted", updated_at=now, deleted_at=now)
-        return replace(after, properties=NO_PROPERTIES, tags=(), locations=())
-
-    before, after = _replace(connection, call.image_id, call.seen, bury, now, {"deleted": True, "deleted_at": now})
+    more = {"deleted": True, "deleted_at": now}
+    before, after = _replace(connection, call.image_id, call.seen, lambda image: buried(image, now), now, more)
     if before.locations:
         base_rows.check_unused(connection, before.id)
     session_rows.end_of_image(connection, call.image_id, now)
@@ -214,6 +214,14 @@ def delete(connection: Connection, call: MarkDeleted, now: datetime) -> Image:
         used += staged_rows.discard(connection, call.image_id, now)
     usage.change(connection, used, Counter())
     return replace(after, properties=before.properties, tags=before.tags)
+
+
+def buried(image: Image, now: datetime) -> Image:
+    """Return ``image`` as it is kept when it is deleted at ``now``; raises Forbidden."""
+    check_unprotected(image)
+    check_transition(image, "deleted")
+    after = replace(image, status="deleted", updated_at=now, deleted_at=now)
+    return replace(after, properties=NO_PROPERTIES, tags=(), locations=())
 
 
 def check_unprotected(image: Image) -> None:

@@ -17,15 +17,11 @@ from glance_mini.db.sqlalchemy.models import block_hashes, image_tombstones, ima
 from glance_mini.domain import event_log as events
 from glance_mini.domain.image import NO_PROPERTIES, PLAIN_FIELDS, Image
 
-_WRITTEN = (*PLAIN_FIELDS, "child_bytes")
+WRITTEN = (*PLAIN_FIELDS, "child_bytes")
+IS_NEW = ~exists().where(image_tombstones.c.id == bindparam("id"))
 _INSERT = (
     insert(images)
-    .from_select(
-        _WRITTEN,
-        select(*(bindparam(name, type_=images.c[name].type) for name in _WRITTEN)).where(
-            ~exists().where(image_tombstones.c.id == bindparam("id"))
-        ),
-    )
+    .from_select(WRITTEN, select(*(bindparam(name, type_=images.c[name].type) for name in WRITTEN)).where(IS_NEW))
     .execution_options(preserve_rowcount=True)
 )
 """Inserts nothing if the id was in use."""
@@ -42,7 +38,7 @@ _UPDATE = (
 )
 
 # A node of a release that does not know the number changes the time alone.
-_UPDATE_SEEN = _UPDATE.where(images.c.version == bindparam("seen_version"), images.c.updated_at == bindparam("seen_at"))
+UPDATE_SEEN = _UPDATE.where(images.c.version == bindparam("seen_version"), images.c.updated_at == bindparam("seen_at"))
 
 
 def insert_image(connection: Connection, image: Image) -> bool:
@@ -70,12 +66,10 @@ def update_image(
     ``before`` is locked, or with ``if_current`` the image must still be as it was when ``before`` was read. A removed
     location becomes a pending deletion; with the last one, the hashes of the blocks go.
     """
-    old = base_values(before)
-    changed = {name: value for name, value in base_values(after).items() if value != old[name]}
-    values = {"image": after.id, **changed, **more}
+    values = {"image": after.id, **changed_values(before, after), **more}
     if if_current:
-        values |= {"seen_version": before.version, "seen_at": before.updated_at}
-    if not _execute(connection, _UPDATE_SEEN if if_current else _UPDATE, values, before, after):
+        values |= seen_values(before)
+    if not _execute(connection, UPDATE_SEEN if if_current else _UPDATE, values, before, after):
         return False
     children.store_locations(connection, before, after, now)
     if event_log.is_kept(connection):
@@ -85,13 +79,24 @@ def update_image(
     return True
 
 
+def changed_values(before: Image, after: Image) -> dict[str, object]:
+    """Return the values of ``after`` that differ from ``before``, by column."""
+    old = base_values(before)
+    return {name: value for name, value in base_values(after).items() if value != old[name]}
+
+
+def seen_values(seen: Image) -> dict[str, object]:
+    """Return the values of ``UPDATE_SEEN`` by which a row is still that of ``seen``."""
+    return {"seen_version": seen.version, "seen_at": seen.updated_at}
+
+
 def _execute(
     connection: Connection, statement: Insert | Update, values: dict[str, object], before: Image, after: Image
 ) -> bool:
     """Execute ``statement`` with ``values``; if it writes the row, store the difference; return whether it does."""
     difference = children.Difference.between(before, after)
     if connection.dialect.name == "postgresql":
-        return postgresql.execute(connection, statement, values, after, difference)
+        return postgresql.execute(connection, statement, values, difference) is not None
     if not connection.execute(statement, values).rowcount:
         return False
     children.store_difference(connection, after, difference)

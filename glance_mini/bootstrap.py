@@ -177,7 +177,15 @@ def load_registry(conf: cfg.ConfigOpts, *, starts: bool = True) -> "RegistryAppl
             cleaner.start()
         max_call = service.max_call_mib * MIB
         on_close = undo.pop_all().close
-        return RegistryApplication(data, nodes, RegistryMetrics(), events, max_call, on_close=on_close)
+        application = RegistryApplication(data, nodes, RegistryMetrics(), events, max_call, on_close=on_close)
+        application.roles_from(lambda: read_roles(_read_again(conf).registry_service.node_roles))
+        return application
+
+
+def _read_again(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
+    """Return ``conf`` after its options that may change were read from its files again; raises cfg.Error."""
+    conf.mutate_config_files()
+    return conf
 
 
 def rehearse(conf: cfg.ConfigOpts) -> None:

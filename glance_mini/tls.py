@@ -70,12 +70,20 @@ def client_context(ca: str, certificate: str, key: str) -> ssl.SSLContext:
     return context
 
 
-def server_context(certificate: str, key: str | None, client_ca: str | None = None) -> ssl.SSLContext:
-    """Return the context of a server; with ``client_ca`` each client must show a certificate of it. Raises OSError."""
+def server_context(
+    certificate: str, key: str | None, client_ca: str | None = None, client_crl: str | None = None
+) -> ssl.SSLContext:
+    """Return the context of a server; with ``client_ca`` each client must show a certificate of it. Raises OSError.
+
+    With ``client_crl``, a list of that authority, one that it has revoked does not do.
+    """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
     if client_ca is not None:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(client_ca)
+        if client_crl is not None:
+            context.load_verify_locations(client_crl)
+            context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
     return context

@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from glance_mini_store import errors
 from glance_mini_store.holes import Holes
@@ -24,6 +24,14 @@ more than to read them: 0.5 s of processor time for a GiB (see ``buffers.give_fr
 """
 
 _ZEROS = bytes(BLOCK)
+
+
+class FilePart(NamedTuple):
+    """``length`` bytes from ``offset`` of an open local ``file``, to be sent without being read."""
+
+    file: BinaryIO
+    offset: int
+    length: int
 
 
 class FileRange(Iterator[bytes]):

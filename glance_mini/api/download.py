@@ -8,6 +8,11 @@ from wsgiref.types import FileWrapper, WSGIEnvironment
 
 from glance_mini.api.body import BLOCK
 from glance_mini_store.errors import FetchCancelled
+from glance_mini_store.lanes import Chunk
+from glance_mini_store.streams import FilePart
+
+PARTS = "glance_mini.parts"
+"""The key of a class in the environment of some servers: what ``wsgi.file_wrapper`` is for a file, for SentParts."""
 
 
 def download_body(
@@ -21,6 +26,9 @@ def download_body(
     wrapper: FileWrapper | None = environ.get("wsgi.file_wrapper")
     if file is not None and whole and wrapper is not None:
         return wrapper(SentFile(file, chunks, on_close), BLOCK)
+    sender: Callable[[SentParts], Iterable[bytes]] | None = environ.get(PARTS)
+    if sender is not None and file is None and (parts := getattr(chunks, "parts", None)) is not None:
+        return sender(SentParts(parts, chunks, on_close))
     return SentChunks(chunks, on_close)
 
 
@@ -46,6 +54,16 @@ class SentChunks(Iterator[bytes]):
                 close()
         finally:
             self._on_close()
+
+
+class SentParts(SentChunks):
+    """Bytes, some of which are ``parts`` of files; a server sends all ``parts``, or what the iteration yields."""
+
+    def __init__(
+        self, parts: Iterator[Chunk | FilePart], chunks: Iterator[bytes], on_close: Callable[[], None]
+    ) -> None:
+        super().__init__(chunks, on_close)
+        self.parts = parts
 
 
 class SentFile(SentChunks):

@@ -12,7 +12,9 @@ from glance_mini.api.routes import ROUTES, Action
 from glance_mini.api.v2.data import MEDIA_TYPE
 from glance_mini.api.v2.image_patch import NEW_TYPE, OLD_TYPE
 from glance_mini.api.v2.image_query import BOUNDS, DIRECTIONS
+from glance_mini.api.v2.images import DEEPEST
 from glance_mini.api.v2.locations import DIGEST_LENGTHS
+from glance_mini.api.v2.schemas.images import MAX_TEXT
 from glance_mini.api.v2.schemas.members import member_schema, members_schema
 from glance_mini.api.v2.schemas.shapes import ObjectSchema, Schema
 from glance_mini.api.v2.tasks import SORT_KEYS as TASK_SORT_KEYS
@@ -348,14 +350,30 @@ def _descriptions() -> dict[str, _Described]:
     tus = _header("Tus-Resumable", {"type": "string", "enum": [VERSION]})
     new_member = {_JSON: _text_member("member", minLength=1, maxLength=255)}
     task = {_JSON: _ref("Task")}
+    flatten = (_query("flatten", {"type": "boolean"}),)
     new_base = {_JSON: _text_member("base")}
-    new_format = {_JSON: _text_member("disk_format", enum=list(DISK_FORMATS))}
+    new_format = {
+        "type": "object",
+        "properties": {
+            "disk_format": {"type": "string", "enum": list(DISK_FORMATS)},
+            "new_image": _text_member("name", minLength=1, maxLength=MAX_TEXT),
+        },
+        "required": ["disk_format"],
+    }
+    depth = {"type": "integer", "minimum": 0, "maximum": DEEPEST}
+    new_depth = {"type": "object", "properties": {"depth": depth}}
     new_status = {_JSON: _text_member("status", enum=list(MEMBER_STATUSES))}
     return {
         "list_images": _Described("Images", answer={_JSON: _ref("Images")}, parameters=_list_parameters()),
         "create_image": _Described("Create an image", 201, answer=image, body={_JSON: _ref("NewImage")}),
         "get_image": _Described("An image", answer=image),
-        "update_image": _Described("Change an image", answer=image, body={NEW_TYPE: _NEW_PATCH, OLD_TYPE: _OLD_PATCH}),
+        "update_image": _Described(
+            "Change an image",
+            answer=image,
+            body={NEW_TYPE: _NEW_PATCH, OLD_TYPE: _OLD_PATCH},
+            parameters=flatten,
+            others=(202,),
+        ),
         "upload_data": _Described("Upload the data of an image", 204, body=binary, parameters=(size, store)),
         "download_data": _Described(
             "The data of an image, or a range of it",
@@ -416,9 +434,14 @@ def _descriptions() -> dict[str, _Described]:
         "deactivate_image": _Described(
             "Forbid the download of an image", 204, parameters=(_query("force", {"type": "boolean"}),)
         ),
-        "coalesce_image": _Described("Store the complete disk of an incremental image", 202, answer=task),
+        "coalesce_image": _Described(
+            "Store the complete disk of an incremental image, or the changes to one of its lower bases",
+            202,
+            answer=task,
+            body={_JSON: new_depth},
+        ),
         "rebase_image": _Described("Store what differs from another image", 202, answer=task, body=new_base),
-        "convert_image": _Described("Store an image in another format", 202, answer=task, body=new_format),
+        "convert_image": _Described("Store an image in another format", 202, answer=task, body={_JSON: new_format}),
         "list_blocks": _Described(
             "The blocks of a disk with their hashes",
             answer={_JSON: _BLOCKS},
@@ -429,7 +452,9 @@ def _descriptions() -> dict[str, _Described]:
             others=(202,),
         ),
         "list_members": _Described("The members of an image", answer={_JSON: _ref("Members")}),
-        "add_member": _Described("Share an image with a project", answer=member, body=new_member),
+        "add_member": _Described(
+            "Share an image with a project", answer=member, body=new_member, parameters=flatten, others=(202,)
+        ),
         "get_member": _Described("A member of an image", answer=member),
         "update_member": _Described("Accept or reject a shared image", answer=member, body=new_status),
         "stage_data": _Described("Stage data for an import", 204, body=binary, parameters=(size,)),

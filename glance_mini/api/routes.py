@@ -213,7 +213,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(f"{_IMAGE}/actions/deactivate", {"POST": _bodiless("deactivate_image", "image_actions.deactivate")}),
     Route(f"{_IMAGE}/actions/reactivate", {"POST": _bodiless("reactivate_image", "image_actions.reactivate")}),
-    Route(f"{_IMAGE}/actions/coalesce", {"POST": _bodiless("coalesce_image", "image_actions.coalesce")}),
+    Route(f"{_IMAGE}/actions/coalesce", {"POST": Action("coalesce_image", "image_actions.coalesce")}),
     Route(f"{_IMAGE}/actions/rebase", {"POST": Action("rebase_image", "image_actions.rebase")}),
     Route(f"{_IMAGE}/actions/convert", {"POST": Action("convert_image", "image_actions.convert")}),
     Route(f"{_IMAGE}/actions/restore", {"POST": _bodiless("restore_image", "image_actions.restore")}),

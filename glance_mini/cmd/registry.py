@@ -105,6 +105,7 @@ def _settings(conf: cfg.ConfigOpts) -> ServerSettings:
         tls_certificate=service.certificate,
         tls_key=service.key,
         tls_client_ca=service.client_ca,
+        tls_client_crl=service.client_crl,
     )
 
 

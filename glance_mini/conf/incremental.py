@@ -20,8 +20,9 @@ OPTS = [
         default=0,
         min=0,
         max=64,
-        help="An image with more bases than this is coalesced by a job soon after its upload: its whole disk is stored "
-        "in place of the delta, and counts for its owner. 0: no image is coalesced unless somebody asks for it.",
+        help="An image with more bases than this is coalesced by a job soon after its upload, so that its lowest bases "
+        "stay, as many as this: what the others changed is stored with it, and counts for its owner. 0: no image is "
+        "coalesced unless somebody asks for it.",
     ),
     cfg.IntOpt(
         "max_index_kib",

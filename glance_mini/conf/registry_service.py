@@ -41,12 +41,19 @@ OPTS = [
         "client_ca",
         help="File of the authority in PEM that has signed the certificates of the nodes. Others cannot connect.",
     ),
+    cfg.StrOpt(
+        "client_crl",
+        help="File in PEM of the certificates that the authority has revoked (a revocation list, RFC 5280). "
+        "Nodes with one of them cannot connect. The file is read again when it changes, and must not be older than the "
+        "list itself allows: an expired list refuses all nodes.",
+    ),
     cfg.MultiStrOpt(
         "node_roles",
         default=[],
+        mutable=True,
         help="Roles of single nodes, in place of those in their certificates: the common name of the subject, a colon, "
         "and roles out of ``api``, ``worker``, ``readonly`` and ``migrate``. A node without roles is refused. May be "
-        "repeated."
+        "repeated. SIGHUP lets a running registry read it again."
         "\n\nExamples: ``api1.example.org: api worker``, ``stolen.example.org:``",
     ),
     cfg.IntOpt(

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from glance_mini_store.lanes import Chunk
+from glance_mini_store.streams import FilePart
+
 
 class CountedStream(Iterator[bytes]):
     """Passes ``chunks`` on and calls ``on_end(sent)`` with the number of bytes sent, once, when it is closed.
@@ -26,6 +29,18 @@ class CountedStream(Iterator[bytes]):
         chunk = next(self._chunks)
         self._sent += len(chunk)
         return chunk
+
+    @property
+    def parts(self) -> Iterator[Chunk | FilePart] | None:
+        """Those of the chunks, counted; None: there are none."""
+        parts = getattr(self._chunks, "parts", None)
+        return None if parts is None else self._counted(parts)
+
+    def _counted(self, parts: Iterator[Chunk | FilePart]) -> Iterator[Chunk | FilePart]:
+        for part in parts:
+            yield part
+            # It comes back for the next one when this one was sent.
+            self._sent += part.length if isinstance(part, FilePart) else len(part)
 
     def close(self) -> None:
         """Close the chunks and report the count; further calls do nothing."""

@@ -15,6 +15,17 @@ from oslo_utils.imageutils.format_inspector import (
     SafetyViolation,
 )
 
+QEMU_NAMES = {
+    "raw": "raw",
+    "gpt": "raw",
+    "qcow2": "qcow2",
+    "vmdk": "vmdk",
+    "vhd": "vpc",
+    "vhdx": "vhdx",
+    "vdi": "vdi",
+}
+"""The names in qemu-img of the disk formats that it converts; other formats, such as iso, are not converted."""
+
 _FIXED, _DIFFERENCING = 2, 4
 """Disk types in the footer of a vhd (Virtual Hard Disk Image Format Specification, "Hard Disk Footer Format")."""
 

@@ -8,13 +8,16 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import BinaryIO, Literal, Protocol, cast
 
 from glance_mini.content.ahead import ReadAhead
-from glance_mini.content.failover import FailoverChunks
+from glance_mini.content.failover import FailoverChunks, store_of
 from glance_mini.content.qcow2.complete import CompleteDisk, RawDisk
 from glance_mini.content.qcow2.errors import StaleIndex, Unsupported
 from glance_mini.content.qcow2.extents import Chain, Level
+from glance_mini.content.qcow2.source import USUAL_READ
 from glance_mini.domain.bases import DISK_KEY
 from glance_mini.domain.errors import Conflict, UnsafeContent
 from glance_mini.domain.image import Image, Location
@@ -24,7 +27,7 @@ from glance_mini_store.buffers import COPY, Buffers
 from glance_mini_store.caller import Caller
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.stores import Stores
-from glance_mini_store.streams import close
+from glance_mini_store.streams import FILE_BLOCK, FilePart, close
 
 LOG = logging.getLogger(__name__)
 
@@ -70,6 +73,31 @@ class StoredFile:
         finally:
             chunks.close()
 
+    @cached_property
+    def _is_local(self) -> bool:
+        try:
+            location = self._locations[0]
+            store = store_of(self._stores, location, self._caller)
+            return location.version is None and store.local_path(location.url) is not None
+        except store_errors.StoreError:
+            return False
+
+    @property
+    def usual_read(self) -> int:
+        """The bytes that are best read at once."""
+        return FILE_BLOCK if self._is_local else USUAL_READ
+
+    def local(self) -> BinaryIO | None:
+        """Return the file, opened, if the first location is a local file; raises StoreError."""
+        if not self._is_local:
+            return None
+        location = self._locations[0]
+        chunks = store_of(self._stores, location, self._caller).read(location.url)
+        file: BinaryIO | None = getattr(chunks, "file", None)
+        if file is None:
+            close(chunks)
+        return file
+
     def _open(self, offset: int, length: int) -> FailoverChunks:
         chunks = FailoverChunks(self._stores, self._locations, offset, length, True, self._metrics, None, self._caller)
         chunks.open()
@@ -91,7 +119,7 @@ def _read_file(file: BinaryIO, offset: int, length: int) -> bytes:
 
 
 class Disk(Protocol):
-    """A file that is made while it is read."""
+    """A file that is made while it is read. It may have ``parts``, as CompleteDisk has."""
 
     @property
     def size(self) -> int:
@@ -203,6 +231,8 @@ class DiskChunks(Iterator[bytes]):
         self._source: Iterator[Chunk] | None = None
         self._first: bytes | None = None
         self._rest = ReadAhead(self._read, self._end)
+        self._parts: Iterator[Chunk | FilePart] | None = None
+        self._opened_parts: Iterator[Chunk | FilePart] | None = None
         self._done = 0
         self._reloads = 0
 
@@ -223,8 +253,28 @@ class DiskChunks(Iterator[bytes]):
         piece, self._first = self._first, None
         return next(self._rest) if piece is None else piece
 
+    @property
+    def parts(self) -> Iterator[Chunk | FilePart] | None:
+        """All bytes, long pieces as parts of local files, instead of the iteration; None: there are no such files.
+
+        The files stay open until ``close``, so data that is replaced meanwhile does no harm.
+        """
+        if self._parts is None and self._first is not None and self._opened is not None:
+            make, done = getattr(self._opened.disk, "parts", None), len(self._first)
+            if make is None:
+                return None
+            try:
+                rest = make(self.offset + done, self.length - done)
+            except (store_errors.StoreError, UnsafeContent) as error:
+                LOG.info("A disk is read in blocks: %s", error)
+                return None
+            self._parts = None if rest is None else chain([self._first], rest)
+            self._opened_parts = rest
+        return self._parts
+
     def close(self) -> None:
         """End the reading, and give the memory back when nothing is being read any more; may be repeated."""
+        close(self._opened_parts)
         self._rest.close()
 
     def _end(self) -> None:

@@ -5,6 +5,7 @@ them.
 """
 
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from glance_mini_store.streams import Hashes
 LOG = logging.getLogger(__name__)
 
 _WAITING_BLOCKS = 4
+_WAITING_HASHES = 2
 
 Outcome = Stored | Exception
 
@@ -88,7 +90,7 @@ def _feed(
     may_fail: int,
 ) -> tuple[int, dict[str, str]]:
     count = 0
-    with closing(Hashes(algorithms)) as hashes:
+    with closing(Hashes(algorithms, _hash_depth(len(algorithms)))) as hashes:
         for chunk in chunks:
             count += len(chunk)
             if size is not None and count > size:
@@ -105,6 +107,11 @@ def _feed(
             if (finish := getattr(observer, "finish", None)) is not None:
                 finish()
         return count, hashes.finish()
+
+
+def _hash_depth(algorithms: int) -> int | None:
+    """Return how many chunks wait for the thread of each algorithm; None: no threads, which could not run at once."""
+    return _WAITING_HASHES if algorithms > 1 and (os.cpu_count() or 1) > 1 else None
 
 
 def _check_failures(lanes: Sequence["_Lane"], may_fail: int) -> None:

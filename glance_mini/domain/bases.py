@@ -24,6 +24,14 @@ MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Sharing:
+    """A larger audience for an image: a new ``visibility``, or a new ``member``; one of them is not None."""
+
+    visibility: str | None = None
+    member: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """What a location of an incremental image holds: a delta to the image ``base``, its bytes and its hashes."""
 

@@ -175,6 +175,12 @@ class Unavailable(GlanceMiniError):
     template = "{reason}"
 
 
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer; a registry with another database server may."""
+
+    code = "unavailable.database"
+
+
 class TooManyAttempts(GlanceMiniError):
     """The caller has failed too often, or too many wait for their turn; it may come back after ``seconds``."""
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from glance_mini.domain.context import Context
+from glance_mini.domain.fields import SECRET
 
 PENDING, PROCESSING, SUCCESS, FAILURE = JOB_STATES = ("pending", "processing", "success", "failure")
 
@@ -77,7 +78,7 @@ class Job:
     lease_until: datetime | None = None
     is_cancelled: bool = False
     expires_at: datetime | None = None
-    token: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False, metadata={SECRET: True})
     service_roles: tuple[str, ...] = ()
     user_domain_id: str | None = None
     project_domain_id: str | None = None

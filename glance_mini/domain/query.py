@@ -13,6 +13,8 @@ from glance_mini.domain.status import PENDING_DELETE
 SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
 
 VISIBILITIES = ("public", "community", "shared", "private")
+EVERYONES = ("public", "community")
+"""The visibilities with which every project may read an image."""
 
 
 @dataclass(frozen=True, slots=True)

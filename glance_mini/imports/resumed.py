@@ -22,7 +22,6 @@ from glance_mini.domain.errors import (
     UnsafeContent,
     UploadLost,
 )
-from glance_mini.domain.image import Image
 from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.domain.upload_session import UploadSession
 from glance_mini.layers.stack import Stack
@@ -58,8 +57,8 @@ class ResumedUploads:
         self._stores = stores
         self._buffers = buffers
 
-    def finish(self, context: Context, session: UploadSession) -> Image:
-        """Upload the staged bytes and return the active image; one of REFUSALS ends the session.
+    def finish(self, context: Context, session: UploadSession) -> None:
+        """Upload the staged bytes, unless somebody else has done it; one of REFUSALS ends the session.
 
         Raises what ``UploadData`` raises, DraftInUse while another request or job finishes it.
         """
@@ -73,8 +72,10 @@ class ResumedUploads:
                     store=session.store,
                     session=session,
                 )
-                return self._domain.call(context, op)
+                self._domain.call(context, op)
         except REFUSALS as error:
+            if self._is_finished(context, session):
+                return
             if not may_pass(error):
                 self._end(context, session, error)
             raise
@@ -108,6 +109,13 @@ class ResumedUploads:
                     block = next(turn)
             finally:
                 close(chunks)
+
+    def _is_finished(self, context: Context, session: UploadSession) -> bool:
+        """Return whether another request or a job was faster."""
+        try:
+            return self._domain.call(context, GetUploadSession(session.image_id, None, session.id)).is_finished
+        except NotFound:
+            return False
 
     @property
     def _staging(self) -> Store:

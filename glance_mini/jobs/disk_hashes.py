@@ -79,7 +79,7 @@ class DiskHashesJob(JobType):
         call = RecordDiskHashes(image.id, image.locations[0].url, image.size, **self._hashes.values(digests))
         is_recorded = self._data.run(call)
         if is_recorded and self._coalesce_depth and len(chain) - 1 > self._coalesce_depth:
-            self._coalesce(job, image)
+            self._coalesce(job, chain)
         return {"image_id": image.id}
 
     def _read(self, chain: tuple[Image, ...], size: int, control: Control) -> dict[str, str]:
@@ -100,11 +100,14 @@ class DiskHashesJob(JobType):
                     each.update(block)
         return {name: each.hexdigest() for name, each in found.items()}
 
-    def _coalesce(self, job: Job, image: Image) -> None:
+    def _coalesce(self, job: Job, chain: tuple[Image, ...]) -> None:
         """Begin to coalesce the image; what forbids it now is only logged, and users may still ask for it."""
         try:
-            self._data.run(begin_coalescing(context_of(job), image, self._disks.stores, self._rules))
+            begin = begin_coalescing(
+                context_of(job), chain, self._disks.stores, self._rules, depth=self._coalesce_depth
+            )
+            self._data.run(begin)
         except GlanceMiniError as error:
-            LOG.warning("Image %s has more bases than coalesce_depth and is not coalesced: %s", image.id, error)
+            LOG.warning("Image %s has more bases than coalesce_depth and is not coalesced: %s", chain[0].id, error)
         else:
             self._rules.wake_workers()

@@ -1,4 +1,4 @@
-"""Jobs that give an active image other data with the same disk: coalesce, rebase, convert (api-incremental-jobs).
+"""Jobs that give an active image other data with the same disk: coalesce and rebase; ``convert`` has the third.
 
 The new data is written beside the old and takes its place in one transaction, so the image can be read at any moment.
 Each attempt writes under a name of its own, and removes what earlier ones have left.
@@ -7,20 +7,31 @@ Each attempt writes under a name of its own, and removes what earlier ones have 
 import base64
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from oslo_config import cfg
 
-from glance_mini.content.disks import Disk, Disks, DiskSource, OpenedDisk, complete_disk, files_of, raw_disk
-from glance_mini.content.qcow2.complete import CompleteDisk
+from glance_mini.content.disks import Disk, Disks, DiskSource, OpenedDisk, complete_disk, files_of, unreadable
+from glance_mini.content.qcow2.changed import merged_delta
 from glance_mini.content.qcow2.extents import Chain
 from glance_mini.content.qcow2.rebasing import Comparison, RebasedDelta
-from glance_mini.domain.bases import DISK_KEY
-from glance_mini.domain.errors import Conflict, Gone, Invalid, LimitExceeded, NotFound, UnsafeContent
+from glance_mini.domain.bases import DISK_KEY, Sharing
+from glance_mini.domain.changes import PropertyChange
+from glance_mini.domain.errors import (
+    Conflict,
+    Duplicate,
+    GlanceMiniError,
+    Gone,
+    Invalid,
+    LimitExceeded,
+    NotFound,
+    Unavailable,
+    UnsafeContent,
+)
 from glance_mini.domain.image import Image, Location
 from glance_mini.domain.imports import TASK_PROPERTY, ImportRequest
-from glance_mini.domain.job import COALESCE, CONVERT, REBASE, Job
+from glance_mini.domain.job import COALESCE, REBASE, Job
 from glance_mini.domain.transfer import StoredData
 from glance_mini.imports.copying import Copied, Copier
 from glance_mini.imports.methods import Source
@@ -30,8 +41,11 @@ from glance_mini.layers.location.deltas import IncrementalRules, hashes_job, lin
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.bases import GetDiskIndex, LoadChain, ReplaceData
+from glance_mini.operations.images import UpdateImage
+from glance_mini.operations.members import AddMember
 from glance_mini.operations.records import EndImport, LoadImage
 from glance_mini.workers.base import Control, JobFailed, JobType, context_of
+from glance_mini_store import errors as store_errors
 
 LOG = logging.getLogger(__name__)
 
@@ -73,11 +87,16 @@ class ReplacementJob(JobType):
         """Return the new data of the first image of ``chain``; raises JobFailed and what a store raises."""
         raise NotImplementedError
 
+    def finish(self, job: Job, image: Image) -> None:
+        """Do what comes after the new data is recorded; may be repeated. Raises JobFailed."""
+
     def run(self, job: Job, control: Control) -> Mapping[str, object]:
         try:
             return self._run(job, control)
         except FINAL as error:
             raise JobFailed(reason=str(error)) from error
+        except store_errors.NotFound as error:
+            raise unreadable(error) from error
 
     def give_up(self, job: Job, reason: str) -> None:
         """Remove what was written and unlock the image, which keeps its data."""
@@ -106,17 +125,23 @@ class ReplacementJob(JobType):
             if not self._has_own_data(job, image):
                 raise JobFailed(reason="The image was changed by something else.")
             # An earlier attempt died between its record and its end.
+            self.finish(job, image)
             return {"image_id": image.id}
         chain = self._stack.call(context_of(job), LoadChain(image.id))
         new = self.prepare(job, chain, control)
         data = self._store(job, image, new, control)
         control.check()
-        jobs = (hashes_job(context_of(job), image.id),) if new.bases else ()
-        self._stack.call(context_of(job), ReplaceData(job, data, new.keeps_clusters, jobs))
+        jobs = (hashes_job(context_of(job), image.id),) if new.bases and data.os_hash_value is None else ()
+        self.finish(job, self._stack.call(context_of(job), ReplaceData(job, data, new.keeps_clusters, jobs)))
         return {"image_id": image.id}
 
     def _store(self, job: Job, image: Image, new: NewData, control: Control) -> StoredData:
         """Write the new data under the name of this attempt, and return it with its link."""
+        if job.attempts > 1:
+            # Stores cannot go on with data that is incomplete, and a hash cannot be continued elsewhere.
+            control.report_progress(
+                f"Writing begins again: attempt {job.attempts - 1} was ended before its data was whole"
+            )
         size = new.disk.disk.size
         chunks = DiskSource(self._disks.stores, lambda: new.disk).open(0, size, False)
         source = Source(chunks, size, attributes=Formats(disk_format=new.disk_format))
@@ -124,16 +149,27 @@ class ReplacementJob(JobType):
         copied = copier.copy(source, image, plan.name, job.stores, {}, 0, control)
         try:
             data = self._stored_data(job, image, new, copied)
-            return linked(data, new.bases, self._disks, self._rules) if new.bases else data
+            return self._linked(data, image, new) if new.bases else data
         except BaseException:
             copier.discard([plan.name], job.stores)
             raise
+
+    def _linked(self, data: StoredData, image: Image, new: NewData) -> StoredData:
+        """Return ``data`` with its link, and what is known of the complete disk if that stays the same."""
+        found = linked(data, new.bases, self._disks, self._rules)
+        if new.disk_id is None:
+            return found
+        if found.size != image.size:
+            raise JobFailed(reason=f"The complete disk would have {found.size} bytes and not {image.size}.")
+        metadata = {**found.location.metadata, DISK_KEY: new.disk_id}
+        known = {name: getattr(image, name) for name in ("checksum", "os_hash_algo", "os_hash_value")}
+        return replace(found, location=replace(found.location, metadata=metadata), **known)
 
     def _stored_data(self, job: Job, image: Image, new: NewData, copied: Copied) -> StoredData:
         (store,) = job.stores
         stored = copied.stored[store]
         values = self._copier.hashes.values(copied.digests)
-        is_comparable = new.disk_id is not None and image.os_hash_algo == values["os_hash_algo"]
+        is_comparable = new.disk_id is not None and not new.bases and image.os_hash_algo == values["os_hash_algo"]
         if is_comparable and image.os_hash_value != values["os_hash_value"]:
             raise JobFailed(reason="What was read is not the complete disk that the image had before.")
         named = {"store": store} if self._disks.stores.multi else {}
@@ -164,7 +200,7 @@ class ReplacementJob(JobType):
 
 
 class CoalesceJob(ReplacementJob):
-    """Stores the complete disk of an incremental image in place of its delta."""
+    """Stores the complete disk of an incremental image in place of its delta; or a delta to one of its lower bases."""
 
     kind = COALESCE
 
@@ -172,10 +208,40 @@ class CoalesceJob(ReplacementJob):
         image = chain[0]
         if image.base is None:
             raise JobFailed(reason="The image is whole already.")
-        index = self._stack.call(context_of(job), GetDiskIndex(image.id))
-        opened = complete_disk(self._disks, chain, index)
-        clusters = 1 << self._disks.chain(chain).cluster_bits
-        return NewData(opened, "qcow2", keeps_clusters=clusters, disk_id=image.locations[0].metadata.get(DISK_KEY))
+        files, depth = self._disks.chain(chain), int(str(job.input.get("depth", 0)))
+        disk_id = image.locations[0].metadata.get(DISK_KEY)
+        if depth:
+            if depth >= len(chain) - 1:
+                raise JobFailed(reason=f"The image has no more than {depth} bases.")
+            opened = OpenedDisk(merged_delta(files, len(chain) - depth), None, None)
+        else:
+            opened = complete_disk(self._disks, chain, self._stack.call(context_of(job), GetDiskIndex(image.id)))
+        bases = chain[len(chain) - depth :]
+        return NewData(opened, "qcow2", bases, keeps_clusters=1 << files.cluster_bits, disk_id=disk_id)
+
+    def finish(self, job: Job, image: Image) -> None:
+        """Share the image if the job was begun for that, as its user may by now."""
+        if (wanted := job.input.get("sharing")) is None:
+            return
+        assert isinstance(wanted, Mapping)
+        try:
+            self._share(job, image, Sharing(wanted["visibility"], wanted["member"]), wanted["before"])
+        except Duplicate:
+            LOG.info("Image %s is shared already.", image.id)
+        except GlanceMiniError as error:
+            if isinstance(error, Unavailable):
+                raise
+            raise JobFailed(reason=f"The image is whole now, but it could not be shared: {error}") from error
+
+    def _share(self, job: Job, image: Image, wanted: Sharing, before: object) -> None:
+        context = context_of(job)
+        if wanted.member is not None:
+            self._stack.call(context, AddMember(image.id, member_id=wanted.member))
+        elif image.visibility == before:
+            change = PropertyChange("replace", "visibility", wanted.visibility)
+            self._stack.call(context, UpdateImage(image.id, changes=(change,)))
+        elif image.visibility != wanted.visibility:
+            raise Conflict(reason=f"Its visibility was changed to {image.visibility} meanwhile.")
 
 
 class RebaseJob(ReplacementJob):
@@ -208,18 +274,3 @@ class RebaseJob(ReplacementJob):
             percent = done * 100 // max(old.size, 1)
             control.checkpoint({"files": files, "comparison": state}, f"Compared {percent} %")
         return comparison
-
-
-class ConvertJob(ReplacementJob):
-    """Stores the disk of an image in another format."""
-
-    kind = CONVERT
-
-    def prepare(self, job: Job, chain: tuple[Image, ...], control: Control) -> NewData:
-        image, wanted = chain[0], str(job.input["disk_format"])
-        if image.base is not None:
-            raise JobFailed(reason="The image is based on another one.")
-        if wanted == "raw":
-            return NewData(raw_disk(self._disks, chain), wanted)
-        disk: Disk = CompleteDisk(self._disks.chain(chain))
-        return NewData(OpenedDisk(disk, None, None), wanted)

@@ -92,6 +92,26 @@ class AuthLayer(Layer):
             raise Forbidden(reason="Only an administrator may change the owner of an image.")
         return self.around(context, op)
 
+    def flatten_image(self, context: Context, op: disks.FlattenImage) -> Job | None:
+        """Refuse at once what ``add_member`` will refuse after the job."""
+        self.permit(context, op)
+        if op.sharing.member is not None:
+            _require_shared(op.target)
+        return self.around(context, replace(op, chain=self._bases_too(context, op.target)))
+
+    def coalesce_image(self, context: Context, op: disks.CoalesceImage) -> Job:
+        """Make whole only what the caller may read with all of its bases."""
+        self.permit(context, op)
+        return self.around(context, replace(op, chain=self._bases_too(context, op.target)))
+
+    def convert_image(self, context: Context, op: disks.ConvertImage) -> Job:
+        """Convert only what the caller may read with all of its bases."""
+        self.permit(context, op)
+        return self.around(context, replace(op, chain=self._bases_too(context, op.target)))
+
+    def _bases_too(self, context: Context, image: Image) -> tuple[Image, ...]:
+        return () if image.base is None else self.below(context, LoadChain(image.id, _scope(context)))
+
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
         """Read an incremental image only for callers who may see all of its bases."""
         return self.below(context, replace(op, chain=self._readable(context, op.target)))
@@ -103,7 +123,7 @@ class AuthLayer(Layer):
     def _readable(self, context: Context, image: Image) -> tuple[Image, ...]:
         """Return the chain of an incremental image; raises Forbidden, NotFound if the caller may not see all of it."""
         _require_downloadable(context, image)
-        return () if image.base is None else self.below(context, LoadChain(image.id, _scope(context)))
+        return self._bases_too(context, image)
 
     def _with_base(self, context: Context, op: Operation[R]) -> Operation[R]:
         """Return ``op`` with the image that it names as a base, if the caller may see that (api-incremental-rules)."""

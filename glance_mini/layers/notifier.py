@@ -14,6 +14,7 @@ from glance_mini.content.counted import CountedStream
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import GlanceMiniError, NotFound, Unavailable
 from glance_mini.domain.event import Event, Payload
+from glance_mini.domain.image import Image
 from glance_mini.layers.base import Layer
 from glance_mini.layers.services import Services
 from glance_mini.notifications import payloads
@@ -68,6 +69,8 @@ class NotifierLayer(Layer):
 
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:
         found = self.around(context, op)
+        if found is not None and found.url is not None:
+            return replace(found, on_redirect=lambda: self._report_redirect(context, op.target))
         if found is None or op.head:
             return found
 
@@ -76,6 +79,11 @@ class NotifierLayer(Layer):
             self._publish(context, "image.send", payload, "info" if sent == found.length else "error", op.image_id)
 
         return replace(found, chunks=CountedStream(found.chunks, report))
+
+    def _report_redirect(self, context: Context, image: Image) -> None:
+        """Tell that a client was sent to the store, which alone knows what it reads there."""
+        payload = payloads.send_payload(image, 0, context.user_id, context.project_id)
+        self._publish(context, "image.send", {**payload, "redirected": True}, "info", image.id)
 
     def _report_failure(self, context: Context, op: Operation[object], error: Exception) -> None:
         refused = isinstance(error, GlanceMiniError) and not isinstance(error, Unavailable)

@@ -17,7 +17,7 @@ from glance_mini.notifications.payloads import image_payload, member_payload, ta
 from glance_mini.operations import bases, disks, images, jobs, locations, members, records
 from glance_mini.operations.base import DataCall
 
-_JOB_REQUESTS = frozenset({disks.CoalesceImage.name, disks.RebaseImage.name, disks.ConvertImage.name})
+_JOB_REQUESTS = frozenset(operation.name for operation in disks.OPERATIONS)
 """Operations whose job does not change the image before its end."""
 
 Rule = Callable[[object, object, Cause | None], Iterable[Event]]

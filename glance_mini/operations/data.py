@@ -1,6 +1,6 @@
 """Operations on the data of an image."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -47,7 +47,7 @@ class ImageData:
     that can send a file; its position is the progress of the sending. ``close()`` must always be called.
 
     ``url`` is an address by which anybody reads the whole data from its store for a while; None unless it was asked for
-    and there is one.
+    and there is one. Who sends a client there calls ``on_redirect``.
     """
 
     image: Image
@@ -55,6 +55,7 @@ class ImageData:
     offset: int
     length: int
     url: str | None = field(default=None, repr=False)
+    on_redirect: Callable[[], object] = field(default=lambda: None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,11 @@ RULES = (
     rule(
         "coalesce_image",
         MEMBER,
-        "Store the complete disk of an incremental image in place of its delta.",
+        "Store the complete disk of an incremental image in place of its delta. With flatten=true, sharing an image "
+        "needs it too.",
         ("POST", f"{IMAGE}/actions/coalesce"),
+        ("PATCH", IMAGE),
+        ("POST", f"{IMAGE}/members"),
     ),
     rule(
         "rebase_image",

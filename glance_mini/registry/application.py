@@ -6,6 +6,7 @@ call raised (``wire.Failure``); 400, 403, 404, 409, 411 and 413 with a text that
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
@@ -13,17 +14,20 @@ from hashlib import blake2b
 from typing import TypeVar
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from oslo_config import cfg
+
 from glance_mini.db import wire
 from glance_mini.db.interface import DataAccess, EventRules, no_events
 from glance_mini.db.remote import PATH, RAISED
 from glance_mini.domain.cause import Cause
-from glance_mini.domain.errors import GlanceMiniError, Invalid, Unavailable
+from glance_mini.domain.errors import ConfigurationError, DatabaseUnavailable, GlanceMiniError, Invalid, Unavailable
 from glance_mini.domain.event import Event
 from glance_mini.operations.base import DataCall
 from glance_mini.operations.once import MAX_KEY, RunOnce
 from glance_mini.operations.records import Ping
 from glance_mini.registry.metrics import RegistryMetrics
-from glance_mini.registry.roles import NOBODY, Node, Nodes
+from glance_mini.registry.roles import NOBODY, Node, Nodes, Roles
+from glance_mini.registry.secrets import without_secrets
 
 LOG = logging.getLogger(__name__)
 
@@ -88,6 +92,11 @@ class RegistryApplication:
         self._max_call = max_call
         self._accepts_times = accepts_times
         self._on_close = on_close
+        self._read_roles: Callable[[], Roles] | None = None
+
+    def roles_from(self, read: Callable[[], Roles]) -> None:
+        """Let ``read_again`` take the roles of single nodes from ``read``."""
+        self._read_roles = read
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -106,6 +115,20 @@ class RegistryApplication:
         headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
         start_response(f"{status} {_PHRASES[status]}", headers)
         return [body]
+
+    def read_again(self) -> None:
+        """Read the roles of single nodes again, in a thread: the server calls this in the handler of a signal."""
+        threading.Thread(target=self._replace_roles, name="roles", daemon=True).start()
+
+    def _replace_roles(self) -> None:
+        if self._read_roles is None:
+            return
+        try:
+            self._nodes.replace(self._read_roles())
+        except (ConfigurationError, cfg.Error) as error:
+            LOG.error("The roles of nodes stay as they were: %s", error)
+        else:
+            LOG.info("The roles of nodes were read again.")
 
     def close(self) -> None:
         """Release what the application uses; call it once, at shutdown."""
@@ -152,7 +175,11 @@ class RegistryApplication:
             call = RunOnce(_own_key(node, name, call.key), call.call)
         self._events.set(request.stores_events)
         try:
-            return 200, wire.encode(self._data.run(call, request.now, request.cause)), "done"
+            result = self._data.run(call, request.now, request.cause)
+            return 200, wire.encode(result if node.sees_secrets else without_secrets(result)), "done"
+        except DatabaseUnavailable as error:
+            # The node goes to another registry, or repeats the call: nothing is done twice.
+            return 503, f"{error}\n".encode(), "unavailable"
         except GlanceMiniError as error:
             outcome = "unavailable" if isinstance(error, Unavailable) else "raised"
             return RAISED, wire.encode_error(error), outcome

@@ -15,10 +15,18 @@ class Node:
     name: str
     roles: frozenset[Role]
 
+    @property
+    def sees_secrets(self) -> bool:
+        """Whether answers hold the tokens of users: a node that only reads has no use for them."""
+        return self.roles != {Role.READONLY}
+
     def may_send(self, call: type[DataCall[object]]) -> bool:
         """Return whether one of the node's roles is among the callers of ``call``."""
         return not self.roles.isdisjoint(call.callers)
 
+
+Roles = Mapping[str, frozenset[Role]]
+"""The roles of nodes by name."""
 
 NOBODY = Node("", frozenset())
 """The sender of a request without a certificate."""
@@ -27,7 +35,11 @@ NOBODY = Node("", frozenset())
 class Nodes:
     """Finds the node of a certificate; ``roles`` replaces the roles in the certificates of the nodes that it names."""
 
-    def __init__(self, roles: Mapping[str, frozenset[Role]]) -> None:
+    def __init__(self, roles: Roles) -> None:
+        self._roles = roles
+
+    def replace(self, roles: Roles) -> None:
+        """Use other roles from the next call on, of nodes that are connected too."""
         self._roles = roles
 
     def node(self, certificate: Mapping[str, object]) -> Node:

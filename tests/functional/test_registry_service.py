@@ -1,5 +1,6 @@
 """``glance-mini-registry serve`` and its nodes: who is let in, what is refused, and errors at start."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from glance_mini.operations.records import CountUsage, Ping, SetProjectLimits
 from glance_mini.testing.tables import make_tables
 from tests.functional.faults import make_state, start_service, use_for_class
 from tests.functional.registry import (
+    EVERY,
     MIGRATOR,
     NODE,
     READER,
@@ -60,6 +62,20 @@ class RegistryServiceTest(testtools.TestCase):
             error = self.assertRaises(errors.Unavailable, self.access(node).run, call)
             self.assertEqual(f"The registry refuses the call {call.name} of this service.", str(error))
             self.assertIn(f"The call {call.name} of node '{node}' was refused", self.registry.log.read_text())
+
+    def test_a_node_that_is_connected_is_shut_out_by_a_signal(self):
+        data, call = self.access(EVERY), CountUsage()
+        data.run(call)
+        path = self.registry.folder / "registry.conf"
+        before = path.read_text()
+        self.addCleanup(self.registry.process.send_signal, signal.SIGHUP)
+        self.addCleanup(path.write_text, before)
+        path.write_text(before + f"[registry_service]\nnode_roles = {EVERY}:\n")
+        self.registry.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "roles of nodes were read again" in self.registry.log.read_text(), "the roles were read")
+        error = self.assertRaises(errors.Unavailable, data.run, call)
+        self.assertIn("refuses the call", str(error))
+        self.access(NODE).run(call)
 
     def test_nobody_is_let_in_without_a_certificate(self):
         url, ca = f"https://localhost:{self.registry.port}/healthcheck", str(certificates() / "ca.pem")

@@ -89,11 +89,11 @@ class IncrementalTest(WorkingTest):
         base = self.upload(self.base_file)
         return base, self.upload(self.top_file, base)
 
-    def patch(self, image_id: str, name: str, value: str, caller: str = "member") -> Response:
+    def patch(self, image_id: str, name: str, value: str, caller: str = "member", query: str = "") -> Response:
         """Return the answer to the change of one property."""
         return self.send(
             "PATCH",
-            f"/v2/images/{image_id}",
+            f"/v2/images/{image_id}{query}",
             [{"op": "replace", "path": f"/{name}", "value": value}],
             caller=caller,
             Content_Type="application/openstack-images-v2.1-json-patch",

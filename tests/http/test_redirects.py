@@ -81,12 +81,14 @@ class TestRedirects(RedirectCase):
         answer = self.send("GET", f"{link}?redirect=true", caller="nobody")
         self.assertEqual(307, answer.status_int)
 
-    def test_redirection_takes_no_transfer_and_sends_no_event(self):
+    def test_redirection_takes_no_transfer_and_its_event_says_so(self):
         running = self.download(status=200)
-        self.download("?redirect=true")
+        tag = self.download("?redirect=true").headers.get("ETag") or running.headers["ETag"]
+        self.download("?redirect=true", 304, If_None_Match=tag)
         running.app_iter.close()
-        sent = [event.type for event in self.service.events() if event.type == "image.send"]
-        self.assertEqual(1, len(sent))
+        sent = [event.payload for event in self.service.events() if event.type == "image.send"]
+        self.assertEqual([(True, 0), (None, 0)], [(each.get("redirected"), each["bytes_sent"]) for each in sent])
+        self.assertEqual({self.image}, {each["image_id"] for each in sent})
 
 
 class TestWithoutRedirects(RedirectCase):

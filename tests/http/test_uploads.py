@@ -3,14 +3,16 @@
 import hashlib
 import os
 from base64 import b64encode
+from dataclasses import replace
 from datetime import timedelta
 
 from glance_mini.domain.errors import ClientGone
 from glance_mini.domain.quota import IMAGE_COUNT_UPLOADING, IMAGE_SIZE_TOTAL, IMAGE_STAGE_TOTAL
+from glance_mini.imports.resumed import ResumedUploads
 from glance_mini.layers.location import sessions
 from glance_mini.maintenance.reaper import Reaper
 from glance_mini.operations.records import CountUsage
-from glance_mini.operations.upload_sessions import ExtendUploadSession
+from glance_mini.operations.upload_sessions import ExtendUploadSession, GetUploadSession
 from glance_mini.testing.timed import TimedAccess
 from glance_mini_store import errors as store_errors
 from glance_mini_store.drivers.file.draft import FileDraft
@@ -454,6 +456,17 @@ class TestEnds(UploadsCase):
         self.assert_active()
         (task,) = self.tasks(self.image_id)
         self.assertEqual(("finish_upload", "success"), (task["type"], task["status"]))
+
+    def test_upload_that_another_was_faster_to_finish_is_no_error(self):
+        path = self.begin()
+        services = self.service.services
+        late = ResumedUploads(self.service.stack, services.stores, services.buffers)
+        wanted = GetUploadSession(self.image_id, None, path.rpartition("/")[2])
+        self.add(path, 0, BODY)
+        session = self.service.stack.call(self.service.context("member"), wanted)
+        late.finish(self.service.context("member"), replace(session, is_finished=False))
+        self.assert_active()
+        self.assertEqual(len(BODY), self.offset(path))
 
     def test_client_may_finish_it_too(self):
         path = self.begin()

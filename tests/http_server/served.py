@@ -15,9 +15,20 @@ import time
 from pathlib import Path
 from urllib.parse import parse_qs
 
+from glance_mini.api.download import PARTS, SentParts
 from glance_mini.cmd.serve.server import ServerSettings, run
+from glance_mini_store.errors import SizeMismatch
+from glance_mini_store.streams import FilePart
 
 MIB = 1 << 20
+
+
+def read_part(part):
+    """Return the bytes of a part of a file."""
+    data = os.pread(part.file.fileno(), part.length, part.offset)
+    if len(data) < part.length:
+        raise SizeMismatch(expected=part.length, received=len(data))
+    return data
 
 
 class Application:
@@ -94,6 +105,17 @@ class Application:
 
     def do_lines(self, environ, start_response, arguments):
         return self.answer(start_response, "200 OK", [line.decode() for line in environ["wsgi.input"]])
+
+    def do_parts(self, environ, start_response, arguments):
+        """Answer with bytes, a part of a file, and bytes again; `lost`: the file is shorter than that by so many."""
+        path, lost = self._directory / "file", int(arguments.get("lost", 0))
+        size, file = path.stat().st_size, path.open("rb")
+        pieces = [b"before", FilePart(file, 1000, 2000), FilePart(file, 0, size + lost), b"behind"]
+        length = sum(each.length if isinstance(each, FilePart) else len(each) for each in pieces)
+        start_response("200 OK", [("Content-Length", str(length))])
+        chunks = (each if isinstance(each, bytes) else read_part(each) for each in pieces)
+        ended = (self._directory / "parts-ended").touch
+        return environ[PARTS](SentParts(iter(pieces), chunks, ended))
 
     def do_errors(self, environ, start_response, arguments):
         """Tell which error reading the body raised, and whether it is raised again."""

@@ -57,9 +57,26 @@ class FileCases:
         client.send("GET /file?name=file&offset=10&length=3000000 HTTP/1.1\r\nHost: test\r\n\r\n" + SECOND)
         self.assertTrue(client.rest().endswith(DATA[-1000:]))
 
+    def test_parts_of_files_are_sent_between_bytes_and_the_connection_goes_on(self):
+        client = self.client(tls=self.tls)
+        for _ in range(2):
+            answer = client.request("/parts")
+            self.assertTrue(answer.body == b"before" + DATA[1000:3000] + DATA + b"behind")
+        self.assertTrue((self.server.directory / "parts-ended").exists())
+        size = str(len(DATA) + 2012)
+        sent = [line.split()[3] for line in self.requests() if line.startswith("/parts 200 0 ")]
+        self.assertEqual([size, size], sent[-2:])
+
+    def requests(self):
+        """The lines that the application has written of requests."""
+        return (self.server.directory / "requests").read_text().splitlines()
+
 
 class TestFiles(FileCases, Shared, testtools.TestCase):
-    pass
+    def test_part_of_a_file_that_is_shorter_than_promised_ends_the_connection(self):
+        client = self.client(tls=self.tls)
+        client.send("GET /parts?lost=10 HTTP/1.1\r\nHost: test\r\n\r\n" + SECOND)
+        self.assertTrue(client.rest().endswith(DATA[-1000:]))
 
 
 class TestFilesWithTLS(FileCases, SharedWithTLS, testtools.TestCase):

@@ -52,6 +52,7 @@ class ImageDataController:
                 if is_unchanged(request.headers, entity_tag(described.image)):
                     return _not_modified(described.image)
                 if described.url is not None:
+                    described.on_redirect()
                     return _redirection(described.url)
                 if not is_range_valid(request.headers, entity_tag(described.image)):
                     wanted = WHOLE

@@ -1,7 +1,7 @@
 """Images: create, show, list, change and delete (api-images)."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from oslo_config import cfg
@@ -13,16 +13,18 @@ from glance_mini.api.transfer_slots import LocationSlots
 from glance_mini.api.v2.image_patch import ImagePatch, check_patch_type, has_moves
 from glance_mini.api.v2.image_query import parse_image_query, parse_parameters
 from glance_mini.api.v2.image_rules import ImageRules
+from glance_mini.api.v2.schemas.images import MAX_TEXT
 from glance_mini.api.v2.schemas.shapes import ObjectSchema
 from glance_mini.api.v2.views import tasks as task_views
 from glance_mini.api.v2.views.images import ImageViews
-from glance_mini.domain.changes import Change, LocationChange
+from glance_mini.domain.bases import Sharing
+from glance_mini.domain.changes import Change, LocationChange, PropertyChange
 from glance_mini.domain.errors import Invalid
 from glance_mini.domain.image_values import split_values
 from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
-from glance_mini.operations.disks import CoalesceImage, ConvertImage, RebaseImage
+from glance_mini.operations.disks import CoalesceImage, ConvertImage, FlattenImage, RebaseImage
 from glance_mini.operations.images import (
     CreateImage,
     DeactivateImage,
@@ -44,6 +46,9 @@ SMALL_PAGE = 256 * 1024
 
 BIG_PAGE = 4 * 1024**2
 """No page has more of these bytes: it then has fewer images than its limit, and a link to the next page."""
+
+DEEPEST = 64
+"""The largest value of ``[incremental] max_depth``."""
 
 
 class ImagesController:
@@ -99,10 +104,14 @@ class ImagesController:
             return json_response(self._views.page(self._page(request, query, BIG_PAGE), parameters))
 
     def update(self, request: Request, image_id: str) -> Response:
-        """Change an image by a JSON patch."""
+        """Change an image by a JSON patch; with ``?flatten=true``, an incremental one is made whole first if needed."""
         media_type = request.content_type.lower()
         check_patch_type(media_type)
         changes = self._patch.changes(media_type, request.json_array())
+        if parse_flag(request, "flatten"):
+            op = FlattenImage(image_id, sharing=_sharing(changes))
+            if (job := self.domain.call(request.context, op)) is not None:
+                return json_response(task_views.show(job), 202)
         if has_moves(changes):
             self._patch.check_moves(changes, self.domain.call(request.context, GetImage(image_id)).properties)
         with self._slots.look(request.context.project_id, _added_urls(changes)):
@@ -119,6 +128,15 @@ class ImagesController:
 
     def _page(self, request: Request, query: ImageQuery, max_bytes: int) -> Page:
         return self.domain.call(request.context, ListImages(replace(query, max_bytes=max_bytes)))
+
+
+def _sharing(changes: Sequence[Change]) -> Sharing:
+    """Return what a patch with ``flatten=true`` asks for; raises Invalid."""
+    if len(changes) == 1 and isinstance(changes[0], PropertyChange):
+        change = changes[0]
+        if change.name == "visibility" and change.action in ("add", "replace"):
+            return Sharing(visibility=str(change.value))
+    raise Invalid(reason="With flatten=true, the visibility is changed and nothing else.")
 
 
 def _added_urls(changes: Iterable[Change]) -> Iterator[str]:
@@ -155,17 +173,25 @@ class ImageActionsController:
         return empty_response()
 
     def coalesce(self, request: Request, image_id: str) -> Response:
-        """Begin to store the complete disk of an incremental image in place of its delta."""
-        return json_response(task_views.show(self.domain.call(request.context, CoalesceImage(image_id))), 202)
+        """Begin to store the complete disk of an incremental image; with ``{"depth": n}``, n of its bases stay."""
+        depth = request.json_object().get("depth", 0) if request.has_body else 0
+        if type(depth) is not int or not 0 <= depth <= DEEPEST:
+            raise Invalid(reason=f"'depth' must be a number of bases, 0 to {DEEPEST}.")
+        op = CoalesceImage(image_id, depth=depth)
+        return json_response(task_views.show(self.domain.call(request.context, op)), 202)
 
     def rebase(self, request: Request, image_id: str) -> Response:
         """Begin to move an image onto another base; the body names it: ``{"base": id}``."""
-        op = RebaseImage(image_id, base_id=_text_member(request, "base"))
+        op = RebaseImage(image_id, base_id=_text_member(request.json_object(), "base"))
         return json_response(task_views.show(self.domain.call(request.context, op)), 202)
 
     def convert(self, request: Request, image_id: str) -> Response:
-        """Begin to store an image in another format; the body names it: ``{"disk_format": "raw"}``."""
-        op = ConvertImage(image_id, disk_format=_text_member(request, "disk_format"))
+        """Begin to store an image in another format; the body names it: ``{"disk_format": "raw"}``.
+
+        With ``"new_image": {"name": "…"}`` a new image gets the disk.
+        """
+        body = request.json_object()
+        op = ConvertImage(image_id, disk_format=_text_member(body, "disk_format"), new_image=_new_name(body))
         return json_response(task_views.show(self.domain.call(request.context, op)), 202)
 
     def restore(self, request: Request, image_id: str) -> Response:
@@ -179,8 +205,18 @@ class ImageActionsController:
         return empty_response()
 
 
-def _text_member(request: Request, name: str) -> str:
-    value = request.json_object().get(name)
+def _text_member(body: Mapping[str, object], name: str) -> str:
+    value = body.get(name)
     if not isinstance(value, str) or not value:
         raise Invalid(reason=f"The body must have the member '{name}', a string that is not empty.")
     return value
+
+
+def _new_name(body: Mapping[str, object]) -> str | None:
+    """Return the name of the new image that a conversion is to make, None if it is to make none; raises Invalid."""
+    if "new_image" not in body:
+        return None
+    match body["new_image"]:
+        case {"name": str(name), **others} if name and len(name) <= MAX_TEXT and not others:
+            return name
+    raise Invalid(reason=f"'new_image' must be an object with a 'name' of 1 to {MAX_TEXT} characters.")

@@ -8,11 +8,12 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from email.utils import formatdate
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from gunicorn.http.wsgi import FileWrapper
 
+from glance_mini.api.download import PARTS, SentParts
 from glance_mini.cmd.serve.body import BrokenBody, RequestBody, StalledBody
 from glance_mini.cmd.serve.sockets import TLSClientSocket
 
@@ -76,6 +77,38 @@ class FileAnswer(FileWrapper):
         return data
 
 
+class PartsAnswer(FileAnswer):
+    """What `FileAnswer` is for a file, for bytes of which some are parts of files (`glance_mini.api.download.PARTS`).
+
+    The socket sends the parts. A connection that cannot send files gets what the iteration yields.
+    """
+
+    def __init__(self, sent: SentParts) -> None:
+        super().__init__(cast(BinaryIO, _Parts(sent)))
+        self._sent = sent
+
+    def prepare(self, length: int | None) -> None:
+        """There is nothing to prepare: the parts are those of the answer."""
+
+    def __next__(self) -> bytes:
+        return next(self._sent)
+
+
+class _Parts:
+    """What gunicorn and the socket want of a file; before it lets one be sent, gunicorn looks at its position."""
+
+    def __init__(self, sent: SentParts) -> None:
+        self.parts = sent.parts
+        self._sent = sent
+        self._empty = open(os.devnull, "rb")  # noqa: SIM115
+        self.fileno = self._empty.fileno
+
+    def close(self) -> None:
+        """End what is sent."""
+        self._empty.close()
+        self._sent.close()
+
+
 class Adapter:
     """Wraps the WSGI application `application`; `is_stopping` returns whether the process stops."""
 
@@ -87,6 +120,7 @@ class Adapter:
         """Answer one request. A body error that the application does not catch becomes 400 or 408."""
         environ["wsgi.file_wrapper"] = FileAnswer
         environ[LEAVING] = LeavingAnswer
+        environ[PARTS] = PartsAnswer
         sock = environ["gunicorn.socket"]
         if isinstance(sock, TLSClientSocket):
             environ[PEER] = sock.peer

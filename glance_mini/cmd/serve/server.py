@@ -266,14 +266,15 @@ def _followed_tls(settings: ServerSettings) -> FollowedContext | None:
     """Return the context for all connections; made before the fork, so that any worker can resume sessions."""
     if settings.tls_certificate is None:
         return None
-    files = (settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+    files = (settings.tls_certificate, settings.tls_key, settings.tls_client_ca, settings.tls_client_crl)
     return FollowedContext(lambda: _tls_context(settings), [file for file in files if file])
 
 
 def _tls_context(settings: ServerSettings) -> ssl.SSLContext:
     certificate = str(settings.tls_certificate)
     try:
-        context = server_context(certificate, settings.tls_key, settings.tls_client_ca)
+        files = (settings.tls_key, settings.tls_client_ca, settings.tls_client_crl)
+        context = server_context(certificate, *files)
     except OSError as error:
         # OpenSSL does not always give a reason.
         reason = error.reason if isinstance(error, ssl.SSLError) else None

@@ -37,9 +37,10 @@ class ServerSettings(Limits):
     parent process). `threads` is per worker process; each runs one request at a time. `keepalive` and
     `graceful_timeout` are seconds. The server uses TLS if `tls_certificate` names a PEM file; `tls_key` may be
     None if that file holds the key too. With `tls_client_ca`, a PEM file of authorities, a client must show a
-    certificate of one of them. `waiting_bytes` is how much a worker process keeps of bodies that have not
-    ended and of answers that are not taken; above it the largest one ends. `open_files` is the number of files
-    that a process can open, if the system lets it.
+    certificate of one of them, which is not in the list of revoked ones in the PEM file `tls_client_crl`.
+    `waiting_bytes` is how much a worker process keeps of bodies that have not ended and of answers that are not
+    taken; above it the largest one ends. `open_files` is the number of files that a process can open, if the
+    system lets it.
     """
 
     bind: tuple[str, ...]
@@ -52,3 +53,4 @@ class ServerSettings(Limits):
     tls_certificate: str | None = None
     tls_key: str | None = None
     tls_client_ca: str | None = None
+    tls_client_crl: str | None = None

@@ -17,11 +17,12 @@ import struct
 import termios
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from glance_mini.cmd.serve.settings import Limits
 from glance_mini_store.holes import Holes
+from glance_mini_store.streams import FilePart
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -157,8 +158,10 @@ class _Bounded(socket.socket):
         """Send `count` bytes (None: the rest) of `file` from `offset` without reading them, return the count.
 
         The position in the file is then where sending stopped, also after an error. Raises OSError if the file ends
-        earlier, because the head of the response has announced `count` bytes.
+        earlier, because the head of the response has announced `count` bytes. A file with `parts` has those sent.
         """
+        if (parts := getattr(file, "parts", None)) is not None:
+            return self._send_parts(parts)
         source = file.fileno()
         left = total = os.fstat(source).st_size - offset if count is None else count
         holes = Holes(source)
@@ -184,6 +187,33 @@ class _Bounded(socket.socket):
             if left < total:
                 file.seek(offset)
         return total
+
+    def _send_parts(self, parts: Iterable["ReadableBuffer | FilePart"]) -> int:
+        """Send bytes and parts of files, and return their number."""
+        total = 0
+        try:
+            for part in parts:
+                if isinstance(part, FilePart):
+                    total += self._send_part(part)
+                else:
+                    self.sendall(part)
+                    total += memoryview(part).nbytes
+        finally:
+            self.file_bytes = total
+        return total
+
+    def _send_part(self, part: FilePart) -> int:
+        """Send a part of a file; to look for holes in a short one would cost more than it saves."""
+        if part.length > len(_ZEROS):
+            return self.sendfile(part.file, part.offset, part.length)
+        source, offset, left = part.file.fileno(), part.offset, part.length
+        while left:
+            sent = self._step(left, self._sendfile_some, source, offset, left)
+            if not sent:
+                raise OSError(f"a file ended {left} bytes before the end of what was to be sent of it")
+            offset += sent
+            left -= sent
+        return part.length
 
     def _keep(self, data: memoryview) -> None:
         if not data:

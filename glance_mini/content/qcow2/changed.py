@@ -149,3 +149,16 @@ class DeltaDisk:
         window = min(max(window_bits(self._chain), self._bits), table_bits(self._bits))
         index = count_clusters(self, self._chain.size, self._bits, window, table_bits(self._bits))
         return Layout(self, index, self._chain.size, self._bits, self._name, self._name_format)
+
+
+def merged_delta(chain: Chain, depth: int) -> DeltaDisk:
+    """Return the delta that holds what the uppermost ``depth`` levels of ``chain`` hold, each cluster whole.
+
+    Above the levels below, its complete disk is that of ``chain``, byte for byte. Reads the tables of those levels.
+    Raises Damaged, Unsupported.
+    """
+    bits, changed = chain.cluster_bits, ChangedClusters()
+    for run in chain.runs(depth=depth):
+        for cluster in range(run.start >> bits, -(-run.end >> bits)):
+            changed.add(cluster)
+    return DeltaDisk(chain, changed, bits)

@@ -1,7 +1,9 @@
 """A chain as one stand-alone file: qcow2 of a layout that is always the same, or raw (format-incremental-complete)."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import cached_property
+from typing import BinaryIO
 
 from glance_mini.content.qcow2.extents import Chain
 from glance_mini.content.qcow2.guest import guest_pieces, read_guest
@@ -9,12 +11,13 @@ from glance_mini.content.qcow2.index import MOST_WINDOWS, Index, count_clusters
 from glance_mini.content.qcow2.layout import Layout, table_bits
 from glance_mini.content.qcow2.level_runs import Qcow2Runs
 from glance_mini.content.qcow2.pieces import Piece
-from glance_mini.content.qcow2.reading import read_pieces
+from glance_mini.content.qcow2.reading import read_pieces, sendable_parts
 from glance_mini.content.qcow2.room import within_files
 from glance_mini.content.qcow2.spans import Span, spans
 from glance_mini.content.qcow2.stored_index import decode_index, encode_index
 from glance_mini.content.qcow2.tables import PAGE_BITS
 from glance_mini_store.lanes import Chunk
+from glance_mini_store.streams import FilePart
 
 LAYOUT = 1
 """The version of the layout. Whoever makes an ETag of a complete disk puts this number and what identifies the data of
@@ -43,8 +46,15 @@ class CompleteDisk:
         return read_pieces(self._chain, self.pieces(offset, length))
 
     def pieces(self, offset: int = 0, length: int | None = None) -> Iterator[Piece]:
-        """Yield what these bytes consist of, in order, without reading data: for read-ahead, sendfile and copies."""
+        """Yield what these bytes consist of, in order, without reading data."""
         return self._layout.pieces(offset, length)
+
+    def parts(self, offset: int, length: int) -> Iterator[Chunk | FilePart] | None:
+        """Yield the bytes from ``offset``, long pieces as parts of files; None unless all files are local.
+
+        The iterator keeps the files open until it is closed. Raises what the stores raise.
+        """
+        return _local_parts(self._chain, self.pieces(offset, length))
 
     @cached_property
     def _layout(self) -> Layout:
@@ -71,6 +81,27 @@ class RawDisk:
     def pieces(self, offset: int = 0, length: int | None = None) -> Iterator[Piece]:
         """As that of CompleteDisk."""
         return guest_pieces(self._chain, offset, length)
+
+    def parts(self, offset: int, length: int) -> Iterator[Chunk | FilePart] | None:
+        """As that of CompleteDisk."""
+        return _local_parts(self._chain, self.pieces(offset, length))
+
+
+def _local_parts(chain: Chain, pieces: Iterator[Piece]) -> Iterator[Chunk | FilePart] | None:
+    with ExitStack() as opened:
+        files: list[BinaryIO] = []
+        for level in chain.levels:
+            local = getattr(level.source, "local", None)
+            file = None if local is None else local()
+            if file is None:
+                return None
+            files.append(opened.enter_context(file))
+        return _until_closed(sendable_parts(chain, pieces, files), opened.pop_all())
+
+
+def _until_closed(parts: Iterator[Chunk | FilePart], files: ExitStack) -> Iterator[Chunk | FilePart]:
+    with files:
+        yield from parts
 
 
 def make_index(chain: Chain) -> bytes:

@@ -1,23 +1,22 @@
 """Reads pieces: those that lie near each other in one file by one read."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
+from typing import BinaryIO
 
 from glance_mini.content.qcow2.errors import Damaged
 from glance_mini.content.qcow2.extents import Chain
 from glance_mini.content.qcow2.level_runs import Qcow2Runs
 from glance_mini.content.qcow2.pieces import Literal, Packed, Piece, Stored, Zeros
-from glance_mini.content.qcow2.source import LONGEST_READ
+from glance_mini.content.qcow2.source import LONGEST_READ, USUAL_READ
 from glance_mini.content.qcow2.unpacking import Unpacked, unpack
 from glance_mini_store.lanes import Chunk
+from glance_mini_store.streams import FilePart
 
 LARGEST_PIECE = 1024 * 1024
 """The most bytes that come out at once."""
-
-_BATCH = 2 * 1024 * 1024
-"""Bytes that are looked ahead for pieces that can be read together, in the output and in the files."""
 
 _LONG = 8 * 1024 * 1024
 """A piece of this length is read as one stream, if the source has streams."""
@@ -27,6 +26,9 @@ _GAP = 64 * 1024
 
 _SMALL = 16 * 1024
 """Smaller pieces are put together before they come out."""
+
+_LONGEST_PART = 16 * 1024 * 1024
+"""The most bytes of a file that are sent at once."""
 
 _ZEROS = memoryview(bytes(LARGEST_PIECE))
 
@@ -74,7 +76,24 @@ def read_pieces(chain: Chain, pieces: Iterable[Piece]) -> Iterator[Chunk]:
                 yield from batch.take()
                 yield from _exactly(stream(piece.offset, piece.length), piece.length)
                 continue
-        for part in _cut(piece):
+        for part in _cut(piece, batch.longest):
+            if not batch.has_room(part):
+                yield from batch.take()
+            batch.add(part)
+    yield from batch.take()
+
+
+def sendable_parts(chain: Chain, pieces: Iterable[Piece], files: Sequence[BinaryIO]) -> Iterator[Chunk | FilePart]:
+    """As ``read_pieces``, but what lies together in one of ``files``, those of the levels, is not read."""
+    batch = _Batch(chain)
+    for piece in pieces:
+        if isinstance(piece, Stored) and piece.length >= _SMALL:
+            yield from batch.take()
+            for begin in range(0, piece.length, _LONGEST_PART):
+                length = min(_LONGEST_PART, piece.length - begin)
+                yield FilePart(files[piece.level], piece.offset + begin, length)
+            continue
+        for part in _cut(piece, batch.longest):
             if not batch.has_room(part):
                 yield from batch.take()
             batch.add(part)
@@ -97,7 +116,14 @@ class _Batch:
         self._kept = Unpacked()
         self._pieces: list[Piece] = []
         self._packed: set[tuple[int, int]] = set()
-        self._room = _BATCH
+        # Bytes that are looked ahead for pieces that can be read together, in the output and in the files.
+        self._size = min(getattr(level.source, "usual_read", USUAL_READ) for level in chain.levels)
+        self._room = self._size
+
+    @property
+    def longest(self) -> int:
+        """The most bytes of a piece."""
+        return min(LARGEST_PIECE, self._size)
 
     def has_room(self, piece: Piece) -> bool:
         """Return whether ``piece`` may be added; the first one always may."""
@@ -112,7 +138,7 @@ class _Batch:
 
     def take(self) -> Iterator[Chunk]:
         """Yield the bytes of all pieces; then there are none."""
-        pieces, self._pieces, self._room = self._pieces, [], _BATCH
+        pieces, self._pieces, self._room = self._pieces, [], self._size
         self._packed.clear()
         return _gathered(_read(self._chain, pieces, self._kept))
 
@@ -123,13 +149,13 @@ class _Batch:
         return piece.length
 
 
-def _cut(piece: Piece) -> Iterator[Piece]:
-    """Yield ``piece``, in parts if it is long."""
-    if piece.length <= LARGEST_PIECE:
+def _cut(piece: Piece, longest: int) -> Iterator[Piece]:
+    """Yield ``piece``, in parts of at most ``longest`` bytes."""
+    if piece.length <= longest:
         yield piece
         return
-    for begin in range(0, piece.length, LARGEST_PIECE):
-        length = min(LARGEST_PIECE, piece.length - begin)
+    for begin in range(0, piece.length, longest):
+        length = min(longest, piece.length - begin)
         if isinstance(piece, Stored):
             yield Stored(length, piece.level, piece.offset + begin)
         elif isinstance(piece, Packed):

@@ -10,6 +10,9 @@ from glance_mini.content.qcow2.errors import Damaged
 LONGEST_READ = 4 * 1024 * 1024
 """The most bytes that one ``read`` is asked for."""
 
+USUAL_READ = 2 * 1024 * 1024
+"""Bytes that are best read at once, unless a source says otherwise."""
+
 
 class Source(Protocol):
     """A file that is read by ranges; used by several threads at once.
@@ -17,7 +20,9 @@ class Source(Protocol):
     A source may also have ``extents(offset, length)``, which yields the ranges (offset, length) in order that hold
     data; all else reads as zeros. It only saves reads and never changes what is produced. It may have
     ``stream(offset, length)``, which returns an iterator of chunks that is closed at the end: runs of 8 MiB or more are
-    read so. A chunk must stay valid only until the next is asked for.
+    read so. It may have ``local()``, which returns the file, opened, for the caller to close, or None if it is not a
+    local file, and ``usual_read``, the bytes that are best read at once. A chunk must stay valid only until the next is
+    asked for.
     """
 
     @property

@@ -9,11 +9,11 @@ from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert
 from sqlalchemy.sql.elements import ColumnElement
 
 from glance_mini.db.sqlalchemy.dynamic import AnyColumn
-from glance_mini.db.sqlalchemy.images.visibility import EVERYONES
 from glance_mini.db.sqlalchemy.models import image_bases, image_members, images
 from glance_mini.domain import errors
 from glance_mini.domain.bases import MOST_NAMED, Delta, NewLink
 from glance_mini.domain.image import Image
+from glance_mini.domain.query import EVERYONES
 
 _INSERT = insert(image_bases)
 _DELETE = delete(image_bases).where(image_bases.c.image_id == bindparam("image"))
@@ -175,7 +175,7 @@ def check_own_audience(connection: Connection, image_id: str, base_id: str) -> N
     if connection.execute(_UNREADABLE_ITSELF, {"image": image_id}).first() is not None:
         reason = (
             f"Image {image_id} holds only what differs from image {base_id}, which not everyone could read who would "
-            "be able to read it. Coalesce it first, or share its base as well."
+            "be able to read it. Repeat the request with flatten=true, or share its base as well."
         )
         raise conflict(reason, ())
 

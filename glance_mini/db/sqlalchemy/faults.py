@@ -93,10 +93,10 @@ def text_of(error: BaseException) -> str:
     return line.rpartition("FATAL: ")[2].strip()
 
 
-def unavailable(error: BaseException) -> errors.Unavailable:
-    """Return Unavailable for ``error`` and log the error without its statement and parameters."""
+def unavailable(error: BaseException) -> errors.DatabaseUnavailable:
+    """Return DatabaseUnavailable for ``error`` and log the error without its statement and parameters."""
     LOG.error("The database does not answer: %s", _original(error))
-    return errors.Unavailable(reason="The database does not answer now; the request may be repeated later.")
+    return errors.DatabaseUnavailable(reason="The database does not answer now; the request may be repeated later.")
 
 
 def too_slow(error: BaseException) -> errors.Unavailable:

@@ -18,21 +18,11 @@ from typing import IO, Self
 from oslo_config import cfg
 from oslo_utils.imageutils import format_inspector
 
+from glance_mini.content.disk_formats import QEMU_NAMES
 from glance_mini.content.inspection import Inspection, InspectionRules
 from glance_mini.domain.errors import ConfigurationError, Invalid, LimitExceeded
 from glance_mini.imports.plugins.base import Attributes, Check, ImportPlugin, PluginResult, StagedFile
 from glance_mini_store.buffers import TRANSFER
-
-_DRIVERS = {
-    "raw": "raw",
-    "gpt": "raw",
-    "qcow2": "qcow2",
-    "vmdk": "vmdk",
-    "vhd": "vpc",
-    "vhdx": "vhdx",
-    "vdi": "vdi",
-}
-"""The names in qemu-img of the disk formats that it converts; other formats, such as iso, are not converted."""
 
 _ARCHIVES = frozenset({"ova", "ovf", "docker", "compressed"})
 """Container formats whose data is not a disk image."""
@@ -88,19 +78,22 @@ class ImageConversion(ImportPlugin):
         self._program = program
 
     @classmethod
-    def from_config(cls, conf: cfg.ConfigOpts) -> Self:
+    def from_config(cls, conf: cfg.ConfigOpts, output_format: str | None = None) -> Self:
+        """Return the plugin as configured, for another format than the configured one if that is named."""
         for program in (*_GUARDS, "qemu-img"):
             if shutil.which(program) is None:
                 raise ConfigurationError(reason=f"The import plugin {cls.name} needs the program {program}.")
         group, rules = conf.image_conversion, InspectionRules.from_config(conf)
         return cls(
-            group.output_format, rules, ConversionLimits(group.timeout, group.cpu_seconds, group.memory_mib * _MIB)
+            output_format or group.output_format,
+            rules,
+            ConversionLimits(group.timeout, group.cpu_seconds, group.memory_mib * _MIB),
         )
 
     def apply(self, staged: StagedFile, roles: Collection[str], check: Check) -> PluginResult:
         image = staged.image
         source = image.disk_format or ""
-        if source == self._output_format or source not in _DRIVERS or image.container_format in _ARCHIVES:
+        if source == self._output_format or source not in QEMU_NAMES or image.container_format in _ARCHIVES:
             return PluginResult(staged.path)
         self._inspect(staged, check)
         output = staged.output(self)
@@ -132,7 +125,7 @@ class ImageConversion(ImportPlugin):
             *("prlimit", f"--as={limits.memory}", f"--cpu={limits.cpu_seconds}:{limits.cpu_seconds + 1}"),
             *(f"--fsize={staged.limit}", "--core=0", "--"),
         ]
-        command = [self._program, "convert", "-f", _DRIVERS[source], "-O", self._output_format]
+        command = [self._program, "convert", "-f", QEMU_NAMES[source], "-O", self._output_format]
         with tempfile.TemporaryFile() as errors:
             status = self._run([*guards, *command, str(staged.path), str(output)], errors, check)
             if status:

@@ -52,7 +52,12 @@ from glance_mini.layers.location.locations import (
     resolve_changes,
 )
 from glance_mini.layers.location.removal import Removal
-from glance_mini.layers.location.replacements import begin_coalescing, begin_converting, begin_rebasing
+from glance_mini.layers.location.replacements import (
+    begin_coalescing,
+    begin_converting,
+    begin_flattening,
+    begin_rebasing,
+)
 from glance_mini.layers.location.sessions import SessionRules, UploadSessions
 from glance_mini.layers.location.uploads import Uploads
 from glance_mini.layers.services import Services
@@ -74,7 +79,7 @@ from glance_mini.operations import (
 )
 from glance_mini.operations.bases import ListDependents, ReplaceData
 from glance_mini.operations.jobs import CancelJob, GetJob
-from glance_mini.operations.records import BeginImport, RecordImport, UndoDeletion
+from glance_mini.operations.records import BeginImport, LoadImage, MarkDeleted, RecordImport, UndoDeletion
 from glance_mini_store import capabilities
 from glance_mini_store import errors as store_errors
 from glance_mini_store.buffers import COPY, Buffers
@@ -102,6 +107,7 @@ class LocationLayer(Layer):
             "add_location",
             "delete_from_store",
             "coalesce_image",
+            "flatten_image",
             "rebase_image",
             "convert_image",
             "add_upload_link",
@@ -261,15 +267,32 @@ class LocationLayer(Layer):
     # other data with the same disk
 
     def coalesce_image(self, context: Context, op: disks.CoalesceImage) -> Job:
-        return self._begin(context, begin_coalescing(context, op.target, self._stores, self._rules, op.limits))
+        chain = op.chain or (op.target,)
+        return self._begin(context, begin_coalescing(context, chain, self._stores, self._rules, op.limits, op.depth))
+
+    def flatten_image(self, context: Context, op: disks.FlattenImage) -> Job | None:
+        begin = begin_flattening(context, op, partial(self.below, context), self._stores, self._rules)
+        return None if begin is None else self._begin(context, begin)
 
     def rebase_image(self, context: Context, op: disks.RebaseImage) -> Job:
         above = self._dependents(context, op.image_id)
         return self._begin(context, begin_rebasing(context, op, above, self._stores, self._rules))
 
     def convert_image(self, context: Context, op: disks.ConvertImage) -> Job:
-        above = self._dependents(context, op.image_id)
-        return self._begin(context, begin_converting(context, op, above, self._stores, self._rules))
+        begin = begin_converting(context, op, partial(self.below, context), self._stores, self._rules)
+        try:
+            return self._begin(context, begin)
+        except GlanceMiniError:
+            if op.new_image is not None:
+                # The new image is one that nobody knows of yet.
+                self._forget_new(context, str(begin.job.image_id))
+            raise
+
+    def _forget_new(self, context: Context, image_id: str) -> None:
+        try:
+            self.below(context, MarkDeleted(image_id, self.below(context, LoadImage(image_id))))
+        except GlanceMiniError as error:
+            LOG.warning("Image %s, which was to be new, could not be removed: %s", image_id, error)
 
     def replace_data(self, context: Context, op: ReplaceData) -> Image:
         """Keep the access lists; the reaper removes the old data when no reader can be at its beginning any more."""

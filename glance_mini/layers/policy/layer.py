@@ -78,6 +78,23 @@ def _of_changes(op: Operation[object]) -> Iterator[str]:
             yield from filter(None, [_OF_VISIBILITY.get(str(change.value))])
 
 
+def _of_flattening(op: Operation[object]) -> Iterator[str]:
+    assert isinstance(op, disks.FlattenImage)
+    yield "coalesce_image"
+    if op.sharing.member is not None:
+        yield "add_member"
+    else:
+        yield "modify_image"
+        yield from filter(None, [_OF_VISIBILITY.get(str(op.sharing.visibility))])
+
+
+def _of_conversion(op: Operation[object]) -> Iterator[str]:
+    assert isinstance(op, disks.ConvertImage)
+    yield "convert_image"
+    if op.new_image is not None:
+        yield "download_image"
+
+
 def _of_download(op: Operation[object]) -> Iterator[str]:
     assert isinstance(op, data.DownloadData)
     yield "download_image"
@@ -109,6 +126,8 @@ RULES: Mapping[type[Operation[object]], Rules] = {
     images.UpdateImage: _of_changes,
     images.DeactivateImage: _only("deactivate"),
     images.ReactivateImage: _only("reactivate"),
+    disks.FlattenImage: _of_flattening,
+    disks.ConvertImage: _of_conversion,
     blocks.ListBlocks: _only("download_image"),
     data.UploadData: _only("upload_image"),
     data.DownloadData: _of_download,
@@ -209,6 +228,23 @@ class PolicyLayer(Layer):
         """Forget the new base if the caller may not download it."""
         if op.base_image is not None and not self._may_download(context, op.base_image):
             op = replace(op, base_image=None)
+        return self.around(context, op)
+
+    def coalesce_image(self, context: Context, op: disks.CoalesceImage) -> Job:
+        """Refuse what a download refuses of the bases."""
+        self._check_bases(context, op, op.chain)
+        return self.around(context, op)
+
+    def flatten_image(self, context: Context, op: disks.FlattenImage) -> Job | None:
+        """Refuse what a download refuses of the bases."""
+        self._check_bases(context, op, op.chain)
+        return self.around(context, op)
+
+    def convert_image(self, context: Context, op: disks.ConvertImage) -> Job:
+        """Refuse a new image that the caller may not create, and what a download refuses of the bases."""
+        if op.new_image is not None:
+            self.permit(context, images.CreateImage(base={"owner": op.target.owner}))
+        self._check_bases(context, op, op.chain)
         return self.around(context, op)
 
     def download_data(self, context: Context, op: data.DownloadData) -> data.ImageData | None:

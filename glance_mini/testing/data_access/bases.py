@@ -1,6 +1,7 @@
 """The contract for incremental images: their links, and what links forbid."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from glance_mini.domain import errors
 from glance_mini.domain.bases import BASE_PROPERTY, Delta, NewLink, described
@@ -296,6 +297,17 @@ class BaseContract(JobContractBase):
         self.assertFalse(self.data.run(SaveBlockHashes(sample().id, 0, b""), SOON))
         self.data.run(ReplaceData(self.locked_by_job(image), self.whole_data("flat")), SOON)
         self.assertEqual(KnownHashes(0), self.data.run(GetBlockHashes(image.id)))
+
+    def test_hashes_of_blocks_go_with_the_data_and_stay_in_the_trash(self) -> None:
+        deleted, trashed = self.whole(), self.whole()
+        for image in (deleted, trashed):
+            self.assertTrue(self.data.run(SaveBlockHashes(image.id, 0, b"0"), SOON))
+        self.data.run(MarkDeleted(deleted.id), SOON)
+        self.data.run(MoveToTrash(trashed.id, timedelta(hours=1), job(kind="scrub", image_id=trashed.id)), SOON)
+        counts = [self.data.run(GetBlockHashes(image.id)).count for image in (deleted, trashed)]
+        self.assertEqual([0, 1], counts)
+        self.data.run(DeleteFromTrash(trashed.id), SOON)
+        self.assertEqual(0, self.data.run(GetBlockHashes(trashed.id)).count)
 
     def test_one_job_computes_the_hashes_of_blocks(self) -> None:
         image = self.whole()

@@ -197,6 +197,7 @@ OWN = {
     ("registry_service", "certificate"): None,
     ("registry_service", "key"): None,
     ("registry_service", "client_ca"): None,
+    ("registry_service", "client_crl"): None,
     ("registry_service", "node_roles"): [],
     ("registry_service", "max_call_mib"): 32,
     ("registry_service", "keep_keys"): 3600,

@@ -1,6 +1,7 @@
 """The answers of the registry to a single request, right or wrong."""
 
 import io
+import threading
 from datetime import datetime, timedelta
 
 import msgspec
@@ -13,14 +14,16 @@ from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.domain import errors
 from glance_mini.domain.cause import Cause
 from glance_mini.domain.event import Event
+from glance_mini.domain.job import Job, JobQuery
 from glance_mini.operations.images import CreateImage
-from glance_mini.operations.jobs import ClaimJob
+from glance_mini.operations.jobs import AddJob, ClaimJob, GetJob
 from glance_mini.operations.once import RunOnce
 from glance_mini.operations.outbox import CountEvents
 from glance_mini.operations.records import CountUsage, LoadImage, Ping
+from glance_mini.operations.tasks import ListTasks
 from glance_mini.registry.application import CERTIFICATE, EventSwitch, RegistryApplication
 from glance_mini.registry.metrics import RegistryMetrics
-from glance_mini.registry.roles import Nodes
+from glance_mini.registry.roles import Nodes, read_roles
 from glance_mini.testing.tables import make_tables
 
 LIMIT = 4096
@@ -190,3 +193,45 @@ class Gone:
     def run(self, call, now=None, cause=None):
         """Be unavailable."""
         raise errors.Unavailable(reason="gone")
+
+    def test_a_node_that_only_reads_gets_no_tokens_of_users(self):
+        wanted = Job("one", "import", project_id="mine", token="secret", input={"a": (1, 2)})
+        self.data.run(AddJob(wanted))
+        for roles, token in ((("readonly",), None), (("readonly", "worker"), "secret"), (("worker",), "secret")):
+            for call in (GetJob("one"), ListTasks(JobQuery())):
+                status, body = self.call(call, certificate("node", *roles))
+                found = wire.decode(body, wire.result_type(call))
+                job = found if isinstance(call, GetJob) else found.jobs[0]
+                self.assertEqual((200, token, "mine"), (status, job.token, job.project_id))
+
+    def test_a_registry_without_its_database_lets_nodes_go_to_another_one(self):
+        self.application = RegistryApplication(Lost(), Nodes({}), self.metrics, self.events, LIMIT)
+        status, text = self.call(IMAGE)
+        self.assertEqual((503, b"lost\n"), (status, text))
+
+    def test_roles_of_nodes_are_read_again(self):
+        self.assertEqual(200, self.call(IMAGE)[0])
+        roles = [{"api1": frozenset()}]
+        self.application.roles_from(lambda: read_roles(["nonsense"]) if roles[0] is None else roles[0])
+        self._read_again()
+        self.assertEqual(403, self.call(IMAGE)[0])
+        roles[0] = None
+        self._read_again()
+        self.assertEqual(403, self.call(IMAGE)[0])
+        roles[0] = {}
+        self._read_again()
+        self.assertEqual(200, self.call(IMAGE)[0])
+
+    def _read_again(self):
+        """Let the application read the roles, and wait for it."""
+        self.application.read_again()
+        for thread in threading.enumerate():
+            if thread.name == "roles":
+                thread.join()
+
+
+class Lost:
+    """A database that does not answer."""
+
+    def run(self, call, now=None, cause=None):
+        raise errors.DatabaseUnavailable(reason="lost")

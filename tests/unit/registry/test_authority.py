@@ -1,5 +1,6 @@
 """The small authority: what it makes is what TLS accepts, and nothing is replaced unasked."""
 
+import datetime
 import socket
 import ssl
 import threading
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import fixtures
 import testtools
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 from glance_mini.domain import errors
 from glance_mini.operations.base import Role
@@ -21,10 +24,10 @@ class AuthorityTest(testtools.TestCase):
         self.folder = Path(self.useFixture(fixtures.TempDir()).path) / "tls"
         self.authority = Authority(self.folder)
 
-    def meet(self, server, client, name="localhost", ca=None):
+    def meet(self, server, client, name="localhost", ca=None, crl=None):
         """Return the client's certificate as the server sees it; raises what the handshake raises."""
         ca = ca or str(self.authority.files.certificate)
-        serving = server_context(str(server.certificate), str(server.key), ca)
+        serving = server_context(str(server.certificate), str(server.key), ca, crl)
         asking = client_context(ca, str(client.certificate), str(client.key))
         seen = []
 
@@ -55,6 +58,30 @@ class AuthorityTest(testtools.TestCase):
         for name in ("localhost", "192.0.2.7"):
             found = Nodes({}).node(self.meet(registry, node, name))
             self.assertEqual(Node("api1.example.org", frozenset({Role.API, Role.WORKER})), found)
+
+    def revoke(self, *nodes):
+        """Return the file of a list of the authority that has the certificates of the nodes."""
+        load, now = x509.load_pem_x509_certificate, datetime.datetime.now(datetime.UTC)
+        own = self.authority.files
+        builder = x509.CertificateRevocationListBuilder().issuer_name(load(own.certificate.read_bytes()).subject)
+        builder = builder.last_update(now).next_update(now + datetime.timedelta(days=1))
+        for node in nodes:
+            number = load(node.certificate.read_bytes()).serial_number
+            revoked = x509.RevokedCertificateBuilder().serial_number(number).revocation_date(now).build()
+            builder = builder.add_revoked_certificate(revoked)
+        signed = builder.sign(serialization.load_pem_private_key(own.key.read_bytes(), None), hashes.SHA256())
+        path = self.folder / "revoked.pem"
+        path.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+        return str(path)
+
+    def test_a_revoked_certificate_is_refused_and_others_are_not(self):
+        registry = self.authority.issue("registry1", (), ("localhost",))
+        good, stolen = (self.authority.issue(name, (Role.API,)) for name in ("good", "stolen"))
+        crl = self.revoke(stolen)
+        self.assertTrue(self.meet(registry, good, crl=crl))
+        self.assertTrue(self.meet(registry, stolen))
+        error = self.assertRaises(ssl.SSLError, self.meet, registry, stolen, crl=crl)
+        self.assertIn("REVOKED", str(error).upper())
 
     def test_a_registry_at_another_name_is_refused(self):
         registry = self.authority.issue("registry1", (), ("localhost",))

@@ -7,12 +7,11 @@ from sqlalchemy import bindparam, exists, false, or_, true
 from sqlalchemy.sql.elements import ColumnElement
 
 from glance_mini.db.sqlalchemy.models import image_members, images
-from glance_mini.domain.query import ImageQuery, Scope
+from glance_mini.domain.query import EVERYONES, ImageQuery, Scope
 
 Condition = ColumnElement[bool]
 
 PROJECT = bindparam("project", type_=images.c.owner.type)
-EVERYONES = ("public", "community")
 
 
 def may_see(is_admin: bool, has_project: bool) -> Condition:

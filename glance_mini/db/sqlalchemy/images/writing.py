@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
-from sqlalchemy import Connection, Insert, Update, bindparam, exists, insert, literal_column, select, update
+from sqlalchemy import Connection, Insert, Update, bindparam, delete, exists, insert, literal_column, select, update
 
 from glance_mini.db.sqlalchemy import event_log
 from glance_mini.db.sqlalchemy.images import children, postgresql
 from glance_mini.db.sqlalchemy.images.rows import base_values
-from glance_mini.db.sqlalchemy.models import image_tombstones, images
+from glance_mini.db.sqlalchemy.models import block_hashes, image_tombstones, images
 from glance_mini.domain import event_log as events
 from glance_mini.domain.image import NO_PROPERTIES, PLAIN_FIELDS, Image
 
@@ -29,6 +29,8 @@ _INSERT = (
     .execution_options(preserve_rowcount=True)
 )
 """Inserts nothing if the id was in use."""
+
+_FORGET_BLOCKS = delete(block_hashes).where(block_hashes.c.image_id == bindparam("image"))
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -66,7 +68,7 @@ def update_image(
     """Write the difference between ``before`` and ``after``, and the columns ``more``; return whether it was written.
 
     ``before`` is locked, or with ``if_current`` the image must still be as it was when ``before`` was read. A removed
-    location becomes a pending deletion.
+    location becomes a pending deletion; with the last one, the hashes of the blocks go.
     """
     old = base_values(before)
     changed = {name: value for name, value in base_values(after).items() if value != old[name]}
@@ -78,6 +80,8 @@ def update_image(
     children.store_locations(connection, before, after, now)
     if event_log.is_kept(connection):
         event_log.note(connection, events.change_of(before, after))
+    if before.locations and not after.locations:
+        connection.execute(_FORGET_BLOCKS, {"image": after.id})
     return True
 
 

@@ -1,7 +1,9 @@
 """The complete disk of a chain: a file that qemu-img finds faultless and equal, the same bytes each time."""
 
+import os
 import random
 import tracemalloc
+from typing import BinaryIO
 
 import testtools
 
@@ -10,6 +12,9 @@ from glance_mini.content.qcow2.errors import Damaged
 from glance_mini.content.qcow2.extents import Chain, Level
 from glance_mini.content.qcow2.guest import read_guest
 from glance_mini.content.qcow2.header import read_header
+from glance_mini.content.qcow2.source import FileSource
+from glance_mini_store.lanes import Chunk
+from glance_mini_store.streams import FilePart
 from tests.unit.content.qcow2.disks import KIB, MIB, WITH_QEMU, CountedSource, DiskCase, Scattered, joined
 
 SIZE = 3 * MIB
@@ -24,6 +29,19 @@ COMPRESSED = (
     *("", "compat=0.10", "cluster_size=512", "cluster_size=4k", "cluster_size=2M", "compression_type=zstd"),
     *("compression_type=zstd,cluster_size=2M", "extended_l2=on,cluster_size=64k"),
 )
+
+
+class LocalSource(FileSource):
+    """A file that can be opened again."""
+
+    def local(self) -> BinaryIO:
+        return open(self._file.name, "rb")
+
+
+def _read(part: Chunk | FilePart) -> bytes:
+    if isinstance(part, FilePart):
+        return os.pread(part.file.fileno(), part.length, part.offset)
+    return bytes(part)
 
 
 @WITH_QEMU
@@ -55,6 +73,25 @@ class TestCompleteDisk(DiskCase):
         for options in COMPRESSED:
             self.convert("disk.raw", "disk", options, "-c")
             self.check("disk")
+
+    def test_parts_of_local_files_are_the_same_bytes(self) -> None:
+        self.raw("disk.raw", SIZE)
+        self.convert("disk.raw", "base", "", "-c")
+        self.create("middle", "base")
+        self.write("middle", "write -P 7 70k 300k", "write -z 1M 128k")
+        self.create("top", "middle")
+        self.write("top", "write -P 9 2M 64k", "write -P 8 300k 1k")
+        levels = [Level(LocalSource((self.home / name).open("rb")), "qcow2") for name in ("top", "middle", "base")]
+        for disk in (CompleteDisk(Chain(levels)), RawDisk(Chain(levels))):
+            whole = joined(disk.read())
+            for offset, length in ((0, disk.size), (70_001, disk.size - 140_000), (disk.size - 5, 5)):
+                parts = disk.parts(offset, length)
+                assert parts is not None
+                self.same_bytes(whole[offset : offset + length], b"".join(map(_read, parts)))
+            kept = [each for each in disk.parts(0, disk.size) or () if isinstance(each, FilePart)]
+            self.assertGreater(sum(each.length for each in kept), 300 * KIB)
+            self.assertTrue(all(each.file.closed for each in kept))
+        self.assertIsNone(CompleteDisk(self.chain("top", "middle", "base")).parts(0, 1))
 
     def test_a_chain_of_three_with_all_cluster_sizes(self) -> None:
         self.raw("disk.raw", SIZE)

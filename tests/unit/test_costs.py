@@ -172,7 +172,7 @@ class RequestCostTest(CostCase):
 
     def test_delete(self):
         self.send(self._create(), method="DELETE", status=204)
-        self.assertLessEqual(self.statements_of_the_next(self._create(), method="DELETE", status=204), 6)
+        self.assertLessEqual(self.statements_of_the_next(self._create(), method="DELETE", status=204), 7)
 
     def _body(self):
         return {"name": "one", "disk_format": "raw", "container_format": "bare", "key": "a", "tags": ["b"]}

@@ -77,6 +77,6 @@ class RunTest(testtools.TestCase):
 
     def test_without_a_part_names_choose_among_all(self):
         self.assertEqual(
-            [r"^(?!tests\.integration\.(storage|databases|messaging|clients|registry)\.)", "test_killed"],
+            [r"^(?!tests\.integration\.(storage|databases|messaging|clients|registry|page)\.)", "test_killed"],
             self.handed_on("test_killed")[-2:],
         )

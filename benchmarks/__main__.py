@@ -1,6 +1,7 @@
 """``python -m benchmarks COMMAND``: each command starts a service of its own, measures, and cleans up."""
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from benchmarks import (
     scenarios,
     sparse,
     three_stores,
+    uploads,
 )
 from benchmarks.glance import started
 from benchmarks.seed import seed
@@ -54,6 +56,10 @@ def main() -> None:
     data.add_argument("--sha256", action="store_true", help="hash with sha256 alone, without md5")
     data.add_argument("--page-cache", action="store_true", help="without direct I/O")
     data.add_argument("--peer", help=_PEER)
+    resumed = commands.add_parser("uploads", help="uploads that go on: in one piece, broken, and in parts at once")
+    resumed.add_argument("--mib", type=int, default=1024)
+    resumed.add_argument("--rounds", type=int, default=3)
+    resumed.add_argument("--memory", help="a folder in memory for the source, such as /dev/shm")
     imports = commands.add_parser("imports", help="time of imports against hashing alone and curl")
     imports.add_argument("--mib", type=int, default=1024)
     imports.add_argument("--rounds", type=int, default=5)
@@ -178,6 +184,19 @@ def run_data(arguments: argparse.Namespace) -> None:
         together = scenarios.uploads_at_once(running, 8, size // 4)
         print(f"8 uploads at once: {together.cpu:.2f} s of CPU for each GiB")
         print(f"memory (PSS): {together.before:.0f} MiB before, {together.peak:.0f} during, {together.after:.0f} after")
+
+
+def run_uploads(arguments: argparse.Namespace) -> None:
+    """Print the cost of uploads that go on."""
+    with (
+        tempfile.TemporaryDirectory(dir=arguments.memory) as folder,
+        database(arguments.server) as connection,
+        service(connection, arguments.workers) as running,
+    ):
+        source = Path(folder) / "disk"
+        source.write_bytes(os.urandom(scenarios.MIB) * arguments.mib)
+        for line in uploads.run(running, source, arguments.rounds):
+            print(line, flush=True)
 
 
 def run_imports(arguments: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ Nothing runs before it is started, so that a process may fork first.
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -27,8 +28,10 @@ from glance_mini.conf.staging import staging_directory
 from glance_mini.content.signatures import KeyManager
 from glance_mini.db.factory import open_cache_file, open_data_access
 from glance_mini.db.interface import DataAccess
-from glance_mini.domain.errors import ConfigurationError
+from glance_mini.domain.context import Context
+from glance_mini.domain.errors import ConfigurationError, Forbidden, NotFound
 from glance_mini.domain.staging import STAGING_STORE
+from glance_mini.event_stream.hub import EventHub
 from glance_mini.fetching.uri_filter import UriFilter
 from glance_mini.imports.method_rules import load_method_rules
 from glance_mini.layers.services import Services
@@ -48,6 +51,7 @@ from glance_mini.metrics import Metrics
 from glance_mini.notifications.outbox import OutboxPublisher, stored_events
 from glance_mini.notifications.publisher import EventPublisher, Publisher, Send, configured_drivers
 from glance_mini.notifications.publishing import PublishingAccess
+from glance_mini.operations.images import GetImage
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.workers.wakeup import Silence, open_cache_listener, open_cache_waker, open_waker, transport_url
 from glance_mini_store.buffers import MIB, Buffers, give_freed_blocks_back
@@ -137,7 +141,7 @@ def start_worker(
     worker = Worker(services.data, types, wakeup, settings, services.metrics, node_url=services.node_url)
     parts: list[Part] = [
         open_reaper(conf, services),
-        Cleaner(services.data, sweeps=open_sweeps(conf, services)),
+        Cleaner(services.data, sweeps=open_sweeps(conf, services), keep_events=timedelta(seconds=conf.events.keep)),
         open_listener(conf, wakeup.wake, pipe),
     ]
     if isinstance(services.publisher, OutboxPublisher):
@@ -403,9 +407,21 @@ def compose(conf: cfg.ConfigOpts, services: Services, stack: Stack, parts: list[
     """
     path = conf.paste_deploy.config_file or str(resources.files("glance_mini") / "etc" / PASTE_FILE)
     flavor = authentication(conf)
-    objects = {"conf": conf, "services": services, "stack": stack, "parts": parts}
+    hub = EventHub.from_config(conf, services.data, services.metrics, partial(_may_see, stack))
+    objects = {"conf": conf, "services": services, "stack": stack, "parts": parts, "events": hub}
     try:
         app: WSGIApplication = ConfigLoader(path).get_app(flavor, global_conf=objects)
     except (OSError, LookupError) as error:
         raise ConfigurationError(reason=f"The flavour '{flavor}' cannot be loaded from {path}: {error}") from error
+    hub.check_by(app)
+    parts.append(hub)
     return app
+
+
+def _may_see(stack: Stack, context: Context, image_id: str) -> bool:
+    """Return whether a call of that caller may show an image."""
+    try:
+        stack.call(context, GetImage(image_id))
+    except (NotFound, Forbidden):
+        return False
+    return True

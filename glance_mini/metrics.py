@@ -53,6 +53,12 @@ class Metrics:
             multiprocess_mode="livemostrecent",
         )
         self.events = Counter("glance_mini_events", "Notifications by outcome.", ["outcome"], registry=registry)
+        self.listeners = Gauge(
+            "glance_mini_event_listeners",
+            "Clients that follow the events.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
         self.jobs = Counter("glance_mini_jobs", "Jobs by outcome.", ["kind", "outcome"], registry=registry)
         self.jobs_running = Gauge(
             "glance_mini_jobs_running", "Jobs running.", ["kind"], registry=registry, multiprocess_mode="livesum"

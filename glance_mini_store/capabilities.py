@@ -21,5 +21,8 @@ PRESIGN = "presign"
 UPLOAD = "upload"
 """``presigned_upload``, ``uploaded`` and ``adopt`` work."""
 
-ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL, PRESIGN, UPLOAD})
+DRAFT = "draft"
+"""``draft`` works."""
+
+ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL, PRESIGN, UPLOAD, DRAFT})
 """All capabilities."""

@@ -8,7 +8,7 @@ import abc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import ClassVar, Self
+from typing import ClassVar, Protocol, Self
 
 from oslo_config import cfg
 
@@ -40,6 +40,27 @@ class Written:
     location: str
     size: int
     metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+class Draft(Protocol):
+    """Data that grows over several calls, open for one writer; methods raise StorageFull, RemoteServiceUnavailable.
+
+    ``location`` is where it is read from.
+    """
+
+    location: str
+
+    def write(self, chunk: Chunk) -> None:
+        """Add all of ``chunk``."""
+        ...
+
+    def sync(self) -> None:
+        """Make durable what was written so far; returns when it is."""
+        ...
+
+    def close(self) -> None:
+        """End the use of the draft; what was written since the last ``sync`` may be lost."""
+        ...
 
 
 class Driver(abc.ABC):
@@ -234,6 +255,15 @@ class Driver(abc.ABC):
 
         The copy has ``size`` bytes and does not change when the URL is used again. Raises NotFound, SizeMismatch,
         Duplicate, and what ``write`` raises.
+        """
+        raise errors.StoreAddDisabled()
+
+    def draft(self, name: str, offset: int) -> Draft:
+        """Open the draft ``name`` to go on at ``offset``; what it had after that is dropped, and 0 makes a new one.
+
+        Only one process may have it open, and a process that dies gives it back. ``discard`` removes it. Raises
+        NotFound if the draft has fewer bytes, DraftInUse at once if it is open, Invalid (the name), StorageFull,
+        StorageWriteDenied.
         """
         raise errors.StoreAddDisabled()
 

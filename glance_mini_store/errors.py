@@ -163,6 +163,13 @@ class HasSnapshot(InUseByStore):
     template = "the data at {location} has snapshots"
 
 
+class DraftInUse(StoreError):
+    """Somebody else writes or reads this draft now."""
+
+    code = "store.draft_in_use"
+    template = "another request uses what was sent so far"
+
+
 class StoreGetNotSupported(StoreError):
     """The store cannot be read."""
 

@@ -16,7 +16,7 @@ from typing import Self
 from glance_mini_store import capabilities, errors
 from glance_mini_store.caller import Caller
 from glance_mini_store.checked_stream import CheckedStream, Observer
-from glance_mini_store.driver import Driver, UserData, Written
+from glance_mini_store.driver import Draft, Driver, UserData, Written
 from glance_mini_store.lanes import Chunk, Lane
 from glance_mini_store.streams import FileRange, Hashes, close, cut
 
@@ -263,6 +263,14 @@ class Store:
         """Copy what was sent under ``source`` to ``name`` inside the backend; see ``Driver.adopt``."""
         with self._named():
             return self.driver.adopt(source, name, size)
+
+    @contextlib.contextmanager
+    def draft(self, name: str, offset: int) -> Iterator[Draft]:
+        """Hold the draft ``name`` open at ``offset``; see ``Driver.draft``."""
+        with self._named():
+            draft = self.driver.draft(name, offset)
+            with contextlib.closing(draft):
+                yield draft
 
     def check(
         self,

@@ -16,6 +16,7 @@ from glance_mini.api.transfer_slots import LocationSlots, TransferSlots
 from glance_mini.api.v2.blocks import ImageBlocksController
 from glance_mini.api.v2.cache import CacheController
 from glance_mini.api.v2.data import ImageDataController
+from glance_mini.api.v2.events import EventsController
 from glance_mini.api.v2.images import ImageActionsController, ImagesController
 from glance_mini.api.v2.imports import ImageImportController, ImageStageController
 from glance_mini.api.v2.info import InfoController
@@ -32,7 +33,9 @@ from glance_mini.api.v2.schemas.shapes import ObjectSchema
 from glance_mini.api.v2.stores import StoresController
 from glance_mini.api.v2.tags import ImageTagsController
 from glance_mini.api.v2.tasks import ImageTasksController, TasksController
+from glance_mini.api.v2.uploads import UploadsController
 from glance_mini.conf.server import max_transfers, transfers_per_project
+from glance_mini.event_stream.hub import EventHub
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 
@@ -52,7 +55,12 @@ class Application:
     """
 
     def __init__(
-        self, conf: cfg.ConfigOpts, domain: Stack, services: Services, schemas: dict[str, ObjectSchema]
+        self,
+        conf: cfg.ConfigOpts,
+        domain: Stack,
+        services: Services,
+        schemas: dict[str, ObjectSchema],
+        hub: EventHub,
     ) -> None:
         self._max_json_body = conf.server.max_json_body
         self._requests = services.metrics.requests
@@ -68,6 +76,7 @@ class Application:
                 "links": LinksController(conf, domain, image_data),
                 "image_stage": ImageStageController(conf, domain, services, slots),
                 "image_import": ImageImportController(conf, domain, services),
+                "uploads": UploadsController(conf, domain, services, slots),
                 "locations": LocationsController(domain, looks),
                 "image_blocks": ImageBlocksController(conf, domain, slots),
                 "image_tasks": ImageTasksController(conf, domain),
@@ -77,6 +86,7 @@ class Application:
                 "image_members": ImageMembersController(domain),
                 "image_tags": ImageTagsController(domain),
                 "cache": CacheController(domain),
+                "events": EventsController(conf, domain, hub),
                 "info": InfoController(conf, domain),
                 "schema": SchemaController(schemas),
                 "metadef_namespaces": NamespacesController(conf, domain),

@@ -53,7 +53,8 @@ def read_chunks(environ: WSGIEnvironment, blocks: Sequence[memoryview]) -> Itera
     """Return an iterator over the body, which it reads into ``blocks`` in turn when it is advanced.
 
     Each chunk is a full block but the last. Its memory is used again after as many further chunks as there are blocks.
-    Raises LengthRequired at once if the end of the body cannot be known. Advancing raises ClientGone or BodyTimeout.
+    Raises LengthRequired at once if the end of the body cannot be known. Advancing raises ClientGone or BodyTimeout,
+    after all that has arrived.
     """
     chunked = is_chunked(environ)
     length = content_length(environ)
@@ -66,22 +67,30 @@ def _read_into(stream: InputStream, length: int | None, blocks: Sequence[memoryv
     received = 0
     for block in cycle(blocks):
         wanted = block if length is None else block[: length - received]
-        chunk = _fill(stream, wanted)
+        chunk, failure = _fill(stream, wanted)
         received += len(chunk)
         if chunk:
             yield chunk
+        if failure is not None:
+            raise failure
         if len(chunk) < len(wanted) or received == length:
             break
     if length is not None and received < length:
         raise _broken_off(length, received)
 
 
-def _fill(stream: InputStream, block: memoryview) -> memoryview:
-    """Return the beginning of ``block`` with the next bytes of ``stream``; it is shorter only at the end."""
+def _fill(stream: InputStream, block: memoryview) -> tuple[memoryview, ClientGone | None]:
+    """Return the beginning of ``block`` with the next bytes of ``stream``, and the error that ended them, if any.
+
+    It is shorter only at the end.
+    """
     count = 0
-    while count < len(block) and (more := _read_some(stream, block[count:])):
-        count += more
-    return block[:count]
+    try:
+        while count < len(block) and (more := _read_some(stream, block[count:])):
+            count += more
+    except ClientGone as failure:
+        return block[:count], failure
+    return block[:count], None
 
 
 def _read_some(stream: InputStream, view: memoryview) -> int:

@@ -118,6 +118,17 @@ class ConditionFailed(HttpError):
     template = "The image has other data than the request expects."
 
 
+class UnsupportedTusVersion(HttpError):
+    """The request names no version of the protocol for uploads that is known here."""
+
+    code = "http.tus_version"
+    template = "The header Tus-Resumable must be {version}."
+
+    def headers(self) -> dict[str, str]:
+        """Return the version that is known."""
+        return {"Tus-Version": str(self.values["version"]), "Tus-Resumable": str(self.values["version"])}
+
+
 class TooBusy(HttpError):
     """All transfer slots are in use, or all that one project may have."""
 
@@ -130,6 +141,20 @@ class TooManyLocations(TooBusy):
 
     code = "http.busy_locations"
     template = "The service is looking at {limit} other locations on web servers; try again later."
+
+
+class TooManyListeners(TooBusy):
+    """Too many clients follow the events, of everybody or of the caller."""
+
+    code = "http.busy_events"
+    template = "No more than {limit} clients can follow the events; try again later."
+
+
+class NoStreams(HttpError):
+    """The server that runs the application cannot keep streams open."""
+
+    code = "http.no_streams"
+    template = "This server has no streams of events; run the service by glance-mini serve."
 
 
 class NodeFailed(HttpError):
@@ -146,12 +171,16 @@ class NodeUnreachable(NodeFailed):
     template = "The node that holds the staged data of image {id} cannot be reached."
 
 
+_OWN_REASONS = {460: "Checksum Mismatch"}
+"""The texts of statuses that only the protocol for uploads knows."""
+
 STATUS: dict[type[Exception], int] = {
     domain.NotFound: 404,
     domain.Forbidden: 403,
     domain.Invalid: 400,
     domain.UnsafeContent: 415,
     domain.Conflict: 409,
+    domain.ChecksumMismatch: 460,
     domain.LimitExceeded: 413,
     domain.Gone: 410,
     domain.TooManyAttempts: 429,
@@ -170,7 +199,9 @@ STATUS: dict[type[Exception], int] = {
     RequestIdTooLong: 431,
     MalformedRange: 416,
     ConditionFailed: 412,
+    UnsupportedTusVersion: 412,
     TooBusy: 503,
+    NoStreams: 501,
     NodeFailed: 502,
     NodeUnreachable: 504,
     store.NotFound: 404,
@@ -185,6 +216,7 @@ STATUS: dict[type[Exception], int] = {
     store.UnknownScheme: 400,
     store.InUseByStore: 409,
     store.DataChanged: 409,
+    store.DraftInUse: 423,
     store.StoreGetNotSupported: 400,
     store.StoreAddDisabled: 410,
     store.StoreDeleteNotSupported: 403,
@@ -232,7 +264,7 @@ def describe_error(error: Exception) -> tuple[int, str, dict[str, str]]:
 
 def text_response(status: int, text: str, accept: str | None) -> Response:
     """Return an error response with that status and text, in the media type that ``accept`` asks for."""
-    title = status_reasons[status]
+    title = _OWN_REASONS.get(status) or status_reasons[status]
     line = f"{status} {title}"
     match _media_type(accept):
         case "text/html":

@@ -19,11 +19,14 @@ from glance_mini.api.v2.schemas.members import member_schema, members_schema
 from glance_mini.api.v2.schemas.shapes import ObjectSchema, Schema
 from glance_mini.api.v2.tasks import SORT_KEYS as TASK_SORT_KEYS
 from glance_mini.api.v2.tasks import TYPES as TASK_TYPES
+from glance_mini.api.v2.uploads import MEDIA_TYPE as OFFSET_TYPE
+from glance_mini.api.v2.uploads import VERSION
 from glance_mini.content.disks import DISK_FORMATS
 from glance_mini.domain.imports import METHOD_RULES
 from glance_mini.domain.job import JOB_STATES
 from glance_mini.domain.member import MEMBER_STATUSES
 from glance_mini.domain.query import SORT_KEYS, VISIBILITIES
+from glance_mini.domain.upload_session import KINDS
 from glance_mini.operations.data import RAW
 
 Document = Mapping[str, object]
@@ -316,6 +319,21 @@ _LINK = {
 _LINKS = {"type": "object", "properties": {"links": {"type": "array", "items": _LINK}}, "required": ["links"]}
 
 
+_TEXT = {"type": "string"}
+_UPLOAD = {
+    "type": "object",
+    "properties": {
+        **{name: {"type": "string"} for name in ("id", "image_id", "metadata", "created_at", "expires_at")},
+        **{name: {"type": ["string", "null"]} for name in ("user_id", "store")},
+        **{name: {"type": "integer", "minimum": 0} for name in ("size", "received")},
+        "kind": {"type": "string", "enum": list(KINDS)},
+        "is_finished": {"type": "boolean"},
+    },
+    "required": ["id", "image_id", "kind", "size", "received", "is_finished", "expires_at"],
+}
+_UPLOADS = {"type": "object", "properties": {"uploads": {"type": "array", "items": _UPLOAD}}, "required": ["uploads"]}
+
+
 def _text_member(name: str, **schema: object) -> Schema:
     return {"type": "object", "properties": {name: {"type": "string", **schema}}, "required": [name]}
 
@@ -328,6 +346,8 @@ def _descriptions() -> dict[str, _Described]:
     redirecting = (_header("Prefer", {"type": "string"}), _query("redirect", {"type": "boolean"}))
     size = _header("x-openstack-image-size", {"type": "integer", "minimum": 0})
     store = _header("x-image-meta-store", {"type": "string"})
+    sent = {OFFSET_TYPE: {"type": "string", "format": "binary"}}
+    tus = _header("Tus-Resumable", {"type": "string", "enum": [VERSION]})
     new_member = {_JSON: _text_member("member", minLength=1, maxLength=255)}
     task = {_JSON: _ref("Task")}
     flatten = (_query("flatten", {"type": "boolean"}),)
@@ -379,6 +399,38 @@ def _descriptions() -> dict[str, _Described]:
             others=(*unsent, 307),
         ),
         "describe_by_link": _Described("Describe the data of the image of a link", others=(204, 304)),
+        "get_upload_options": _Described("What of the protocol for uploads that go on there is", 204),
+        "get_upload_session_options": _Described("What of the protocol for uploads that go on there is", 204),
+        "list_upload_sessions": _Described("The uploads of an image that go on", answer={_JSON: _UPLOADS}),
+        "add_upload_session": _Described(
+            "Begin an upload that may break off and go on",
+            201,
+            body=sent,
+            parameters=(
+                *(
+                    tus,
+                    store,
+                    *(_header(name, _TEXT) for name in ("Upload-Metadata", "Upload-Concat", "Upload-Checksum")),
+                ),
+                _header("Upload-Length", {"type": "integer", "minimum": 0}),
+            ),
+        ),
+        "get_upload_session": _Described("How much of an upload has arrived", parameters=(tus,)),
+        "extend_upload_session": _Described(
+            "Go on with an upload",
+            204,
+            body=sent,
+            parameters=(
+                *(tus, _header("Upload-Checksum", _TEXT)),
+                _header("Upload-Offset", {"type": "integer", "minimum": 0}),
+            ),
+        ),
+        "delete_upload_session": _Described("End an upload that goes on", 204, parameters=(tus,)),
+        "override_upload_method": _Described(
+            "Another method of an upload, for clients that cannot send it",
+            204,
+            parameters=(tus, _header("X-HTTP-Method-Override", _TEXT)),
+        ),
         "deactivate_image": _Described(
             "Forbid the download of an image", 204, parameters=(_query("force", {"type": "boolean"}),)
         ),
@@ -418,6 +470,11 @@ def _descriptions() -> dict[str, _Described]:
         "get_import_info": _Described("The import methods", answer=anything),
         "list_stores": _Described("The stores", answer=anything),
         "list_stores_detail": _Described("The stores in detail", answer=anything),
+        "watch_events": _Described(
+            "The changes of what the caller may see",
+            answer={"text/event-stream": {"type": "string"}},
+            parameters=(_header("Last-Event-ID", {"type": "string"}),),
+        ),
         "get_usage": _Described("What the caller's project uses", answer=anything),
         "get_schema": _Described("A schema", answer=anything),
         **{name: _of_metadefs(call) for name, call in openapi_metadefs.CALLS.items()},

@@ -17,10 +17,13 @@ from glance_mini.api.middleware.compression import Compression
 from glance_mini.api.middleware.versions import VersionNegotiation
 from glance_mini.api.middleware.wiring import GlobalConf
 from glance_mini.api.openapi import OpenApiPage
+from glance_mini.api.page import Page, with_page
 from glance_mini.api.v2.schema import all_schemas
 from glance_mini.api.v2.schemas.custom_properties import read_custom_properties
 from glance_mini.api.v2.schemas.images import image_schema
 from glance_mini.api.v2.schemas.shapes import ObjectSchema
+from glance_mini.api.v2.uploads import REQUEST_HEADERS as UPLOAD_REQUEST_HEADERS
+from glance_mini.api.v2.uploads import RESPONSE_HEADERS as UPLOAD_RESPONSE_HEADERS
 from glance_mini.conf.identity import serves_identity
 from glance_mini.conf.paste_deploy import NO_AUTHENTICATION, authentication
 from glance_mini.operations.records import CountUsage
@@ -33,11 +36,13 @@ DISABLING_FILE = "/etc/glance-mini/healthcheck_disable"
 CORS_DEFAULTS = {
     "allow_headers": [
         *("Content-MD5", "X-Auth-Token", "X-Openstack-Request-ID", "X-Image-Meta-Store", "X-Project-Id"),
-        *("Range", "If-Match", "If-None-Match", "If-Range", "X-Subject-Token"),
+        *("Range", "If-Match", "If-None-Match", "If-Range", "X-Subject-Token", "Last-Event-ID"),
+        *UPLOAD_REQUEST_HEADERS,
     ],
     "expose_headers": [
         *("Content-MD5", "Location", "X-Openstack-Request-ID", "OpenStack-image-import-methods"),
         *("ETag", "Content-Range", "X-Subject-Token"),
+        *UPLOAD_RESPONSE_HEADERS,
     ],
     "allow_methods": ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH"],
 }
@@ -47,7 +52,8 @@ CORS_DEFAULTS = {
 def app_factory(global_conf: GlobalConf, **_local: str) -> Application:
     """Return the application itself, for PasteDeploy."""
     conf, services = global_conf["conf"], global_conf["services"]
-    return Application(conf, global_conf["stack"], services, all_schemas(_image_schema(conf)))
+    schemas = all_schemas(_image_schema(conf))
+    return Application(conf, global_conf["stack"], services, schemas, global_conf["events"])
 
 
 def versions_factory(global_conf: GlobalConf, **_local: str) -> Filter:
@@ -79,6 +85,14 @@ def cors_factory(global_conf: GlobalConf, **_local: str) -> Filter:
 def compression_factory(global_conf: GlobalConf, **_local: str) -> Filter:
     """Return the compression of answers, for PasteDeploy; one without effect if it is switched off."""
     return Compression if global_conf["conf"].server.compression else lambda app: app
+
+
+def page_factory(global_conf: GlobalConf, **_local: str) -> Filter:
+    """Return the web page beside the API, for PasteDeploy; a filter without effect if it is switched off."""
+    if not global_conf["conf"].server.page:
+        return lambda app: app
+    page = Page()
+    return lambda app: with_page(page, app)
 
 
 def proxy_headers_factory(global_conf: GlobalConf, **_local: str) -> Filter:

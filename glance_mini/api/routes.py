@@ -174,6 +174,24 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(f"{_IMAGE}/blocks", {"GET": _bodiless("list_blocks", "image_blocks.index")}),
     Route(f"{_IMAGE}/stage", {"PUT": Action("stage_data", "image_stage.update")}),
+    Route(
+        f"{_IMAGE}/upload",
+        {
+            "OPTIONS": Action("get_upload_options", "uploads.options"),
+            "GET": _bodiless("list_upload_sessions", "uploads.index"),
+            "POST": Action("add_upload_session", "uploads.create"),
+        },
+    ),
+    Route(
+        f"{_IMAGE}/upload/{{session_id}}",
+        {
+            "OPTIONS": Action("get_upload_session_options", "uploads.options"),
+            "HEAD": _bodiless("get_upload_session", "uploads.describe"),
+            "PATCH": Action("extend_upload_session", "uploads.extend"),
+            "DELETE": _bodiless("delete_upload_session", "uploads.delete"),
+            "POST": Action("override_upload_method", "uploads.override"),
+        },
+    ),
     Route(f"{_IMAGE}/import", {"POST": Action("import_image", "image_import.create")}),
     Route(f"{_IMAGE}/tasks", {"GET": _bodiless("list_image_tasks", "image_tasks.index")}, hides_methods=True),
     Route(
@@ -225,6 +243,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/v2/stores/{store_id}/{image_id}", {"DELETE": _bodiless("delete_from_store", "stores.delete")}),
     Route("/v2/tasks", {"GET": Action("list_tasks", "tasks.index"), "POST": Action("create_task", "tasks.create")}),
     Route("/v2/tasks/{task_id}", {"GET": Action("get_task", "tasks.show")}),
+    Route("/v2/events", {"GET": _bodiless("watch_events", "events.watch")}),
     Route("/v2/info/import", {"GET": _bodiless("get_import_info", "info.import_methods")}),
     Route("/v2/info/stores", {"GET": _bodiless("list_stores", "info.stores")}),
     Route("/v2/info/stores/detail", {"GET": _bodiless("list_stores_detail", "info.stores_detail")}),

@@ -58,6 +58,8 @@ _MODULES = (
 _DATA_MODULES = {True: "glance_mini.db.sqlalchemy.access", False: "glance_mini.db.remote"}
 """The same for the data access: whether the node has a database, and the module."""
 
+_FILES = 1024
+"""Open files of a process beside those of its requests and of clients that follow events."""
 _FLAVORS_OF_CLOUD = ("token", "none")
 
 
@@ -209,6 +211,7 @@ def _settings(conf: cfg.ConfigOpts) -> ServerSettings:
         answer_timeout=server.answer_timeout,
         waiting_bytes=server.max_waiting_bytes,
         graceful_timeout=server.graceful_timeout,
+        open_files=_FILES + 4 * server.threads + conf.events.max_listeners,
         tls_certificate=server.tls_certificate,
         tls_key=server.tls_key,
     )

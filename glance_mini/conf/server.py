@@ -108,6 +108,12 @@ OPTS = [
         default=True,
         help="Compress large JSON answers for clients that ask for it by ``Accept-Encoding: zstd`` or ``gzip``.",
     ),
+    cfg.BoolOpt(
+        "page",
+        default=True,
+        help="Answer ``/ui/``, and ``/`` for browsers, with a web page on which users see and change their images. The "
+        "page needs no credentials; what it shows does.",
+    ),
     cfg.IntOpt(
         "graceful_timeout",
         default=60,

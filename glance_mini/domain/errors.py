@@ -39,6 +39,13 @@ class TokenNotFound(NotFound):
     template = "The token is unknown or has expired."
 
 
+class UploadSessionNotFound(NotFound):
+    """There is no such upload session of the image, or it has expired or ended."""
+
+    code = "not_found.upload_session"
+    template = "The upload is unknown, or it has expired or ended."
+
+
 class Forbidden(GlanceMiniError):
     """The caller can see the target but may not do this to it."""
 
@@ -119,6 +126,20 @@ class Duplicate(Conflict):
     template = "{kind} {id} exists already."
 
 
+class OffsetConflict(Conflict):
+    """Data was sent for another place than the end of what was sent before."""
+
+    code = "conflict.offset"
+    template = "The upload goes on at byte {expected}, not at byte {offset}."
+
+
+class ChecksumMismatch(GlanceMiniError):
+    """What was sent does not have the checksum that was announced."""
+
+    code = "content.checksum"
+    template = "What arrived does not have the announced {algorithm} checksum, and was dropped."
+
+
 class LimitExceeded(GlanceMiniError):
     """The request would exceed a limit of the service, the project or the image."""
 
@@ -138,6 +159,13 @@ class TransferLost(Gone):
 
     code = "gone.transfer"
     template = "The transfer {id} was aborted before its end."
+
+
+class UploadLost(Gone):
+    """What was sent for an upload before is no longer there."""
+
+    code = "gone.upload"
+    template = "What was sent for this upload before is lost; begin a new upload."
 
 
 class Unavailable(GlanceMiniError):

@@ -25,6 +25,9 @@ LOCAL_IMPORT = "local_image_import"
 LINK_UPLOAD = "link_upload"
 """The kind of job that makes data that was sent to a store by a link the data of an image."""
 
+FINISH_UPLOAD = "finish_upload"
+"""The kind of job that finishes an upload whose bytes are all there, because its request did not."""
+
 SCRUB = "scrub"
 """The kind of job that deletes an image permanently when it can no longer be restored."""
 
@@ -35,7 +38,7 @@ DISK_HASHES = "disk_hashes"
 COALESCE, REBASE, CONVERT = DATA_KINDS = ("image_coalesce", "image_rebase", "image_convert")
 """The kinds of job that give an active image other data with the same disk."""
 
-TASK_KINDS = ("import", IMPORT, LOCAL_IMPORT, "location_import", LINK_UPLOAD, *DATA_KINDS)
+TASK_KINDS = ("import", IMPORT, LOCAL_IMPORT, "location_import", LINK_UPLOAD, FINISH_UPLOAD, *DATA_KINDS)
 """The kinds of job that the tasks API shows (api-tasks)."""
 
 

@@ -19,10 +19,24 @@ from glance_mini.domain.links import Link, Maker, new_link
 from glance_mini.domain.member import Member
 from glance_mini.domain.metadefs import Namespace, NamespaceContent, NamespacePage
 from glance_mini.domain.query import EVERYTHING, Page, Scope
+from glance_mini.domain.upload_session import UploadSession
 from glance_mini.layers.base import Layer
-from glance_mini.operations import blocks, data, disks, images, imports, links, locations, members, metadefs, tasks
+from glance_mini.operations import (
+    blocks,
+    data,
+    disks,
+    images,
+    imports,
+    links,
+    locations,
+    members,
+    metadefs,
+    tasks,
+    upload_sessions,
+)
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
 from glance_mini.operations.bases import LoadChain
+from glance_mini.operations.event_log import Watcher, WatchEvents
 from glance_mini.operations.records import LoadImage
 
 R = TypeVar("R")
@@ -63,6 +77,9 @@ class AuthLayer(Layer):
 
     def list_images(self, context: Context, op: images.ListImages) -> Page:
         return self.below(context, replace(op, scope=Scope(context.project_id, context.is_admin)))
+
+    def watch_events(self, context: Context, op: WatchEvents) -> Watcher:
+        return self.below(context, replace(op, scope=_scope(context)))
 
     def create_image(self, context: Context, op: images.CreateImage) -> Image:
         owner = op.base.get("owner", context.project_id)
@@ -136,6 +153,14 @@ class AuthLayer(Layer):
 
     def delete_link(self, context: Context, op: links.DeleteLink) -> None:
         return self.around(context, replace(op, maker=_own_links(context, op.target)))
+
+    def list_upload_sessions(
+        self, context: Context, op: upload_sessions.ListUploadSessions
+    ) -> tuple[UploadSession, ...]:
+        return self.around(context, op)
+
+    def get_upload_session(self, context: Context, op: upload_sessions.GetUploadSession) -> UploadSession:
+        return self.around(context, op)
 
     def import_image(self, context: Context, op: imports.ImportImage) -> Job | None:
         """Begin an import; only the policy rules limit ``copy-image`` of other projects' images."""

@@ -15,6 +15,7 @@ from glance_mini.layers.base import Handler, Layer
 from glance_mini.layers.services import Services
 from glance_mini.operations import DATA_CALLS, images, locations, tasks
 from glance_mini.operations.base import DataCall, Operation
+from glance_mini.operations.event_log import Watcher, WatchEvents
 from glance_mini.operations.jobs import AddJob, GetJob
 from glance_mini.operations.records import DeleteFromTrash, MarkDeleted, MoveToTrash, SetStatus
 
@@ -31,7 +32,7 @@ class DatabaseLayer(Layer):
 
     name = "database"
     answers = frozenset(
-        {locations.GetLocations.name}.union(
+        {locations.GetLocations.name, WatchEvents.name}.union(
             operation.name for operation in (*images.OPERATIONS, *tasks.OPERATIONS, *DATA_CALLS)
         )
     )
@@ -57,6 +58,9 @@ class DatabaseLayer(Layer):
     def get_image(self, context: Context, op: images.GetImage) -> Image:
         assert op.image is not None
         return op.image
+
+    def watch_events(self, context: Context, op: WatchEvents) -> Watcher:
+        return Watcher(op.scope, op.sees_tasks, op.asks_rules)
 
     def get_locations(self, context: Context, op: locations.GetLocations) -> tuple[Location, ...]:
         if op.target.base is not None:

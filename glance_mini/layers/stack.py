@@ -24,6 +24,7 @@ R = TypeVar("R")
 
 LAYERS = PluginKind("Layer", "glance_mini.layers", Layer)
 REQUIRED = ("auth", "policy", "database")
+BUILT_IN = frozenset({"auth", "property_protection", "metadefs", "notifier", "policy", "quota", "location", "database"})
 
 _BY_NAME = {operation.name: operation for operation in OPERATIONS}
 _OWN_METHODS = frozenset(name for name in dir(Layer) if not name.startswith("_")) | {"around"}
@@ -133,6 +134,11 @@ def layer_names(conf: cfg.ConfigOpts) -> list[str]:
     if conf.property_protection_file and "property_protection" not in names and "auth" in names:
         names.insert(names.index("auth") + 1, "property_protection")
     return names
+
+
+def has_further_layers(conf: cfg.ConfigOpts) -> bool:
+    """Return whether there are layers of other packages, which may hide images by rules of their own."""
+    return not set(layer_names(conf)) <= BUILT_IN
 
 
 def _check_layer(layer: Layer) -> None:

@@ -1,4 +1,4 @@
-"""Cleans up after a dead process: transfers whose lease has expired, and deletions that were not finished.
+"""Cleans up after a dead process: transfers whose lease has expired, deletions and uploads that were not finished.
 
 Each process has one such thread; the database gives each row to only one of them.
 """
@@ -12,6 +12,7 @@ from glance_mini.db.interface import DataAccess
 from glance_mini.domain.transfer import DataRemoval, Transfer
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.maintenance.removal import remove_data
+from glance_mini.maintenance.unfinished import resume_uploads
 from glance_mini.metrics import Metrics
 from glance_mini.operations.records import (
     AbortTransfer,
@@ -71,7 +72,7 @@ class Reaper:
             # Earlier deletions may have taken long: this one may now belong to another process or be undone.
             if self._data.run(HoldRemoval(deletion, RETRY_REMOVAL)):
                 self._delete(deletion)
-        return len(transfers) + len(deletions)
+        return len(transfers) + len(deletions) + resume_uploads(self._data)
 
     def _undo(self, transfer: Transfer) -> None:
         """Remove the data of a dead transfer before the transfer, so that its image is released without leftovers.

@@ -10,6 +10,7 @@ from glance_mini.operations import (
     cache,
     data,
     disks,
+    event_log,
     identity,
     images,
     imports,
@@ -26,6 +27,7 @@ from glance_mini.operations import (
     outbox,
     records,
     tasks,
+    upload_sessions,
 )
 from glance_mini.operations.base import DataCall, ImageOperation, NamespaceOperation, Operation
 
@@ -37,6 +39,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + members.OPERATIONS
     + links.OPERATIONS
     + identity.OPERATIONS
+    + upload_sessions.OPERATIONS
     + tasks.OPERATIONS
     + info.OPERATIONS
     + metadefs.OPERATIONS
@@ -50,6 +53,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + bases.OPERATIONS
     + disks.OPERATIONS
     + blocks.OPERATIONS
+    + event_log.OPERATIONS
     + once.OPERATIONS
 )
 

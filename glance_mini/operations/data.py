@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from glance_mini.domain.image import Image
 from glance_mini.domain.quota import NO_LIMITS, Limits
+from glance_mini.domain.upload_session import UploadSession
 from glance_mini.operations.base import ImageOperation, Operation
 
 
@@ -17,7 +18,8 @@ class UploadData(ImageOperation[Image]):
     ``chunks`` is read only after every check that needs no data, and raises ClientGone if the body ends too early.
     A chunk may change when ``blocks`` further ones have been asked for.
     If ``transfer_id`` is None, the layers choose one. ``base_image`` is set by the layers: what the property
-    ``os_base_image`` names, None if it does not exist or if the caller may not read it.
+    ``os_base_image`` names, None if it does not exist or if the caller may not read it. ``session`` is the complete
+    upload session whose bytes ``chunks`` are, None for the body of a request.
     """
 
     name: ClassVar[str] = "upload_data"
@@ -29,6 +31,7 @@ class UploadData(ImageOperation[Image]):
     limits: Limits = NO_LIMITS
     transfer_id: str | None = None
     base_image: Image | None = None
+    session: UploadSession | None = None
 
 
 COMPLETE, RAW, DELTA = SHAPES = ("complete", "raw", "delta")

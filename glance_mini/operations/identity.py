@@ -30,7 +30,6 @@ class FindToken(DataQuery[IssuedToken]):
     """Return the token with the hash ``digest``. Raises TokenNotFound, also for one that has expired."""
 
     name: ClassVar[str] = "find_token"
-    callers: ClassVar[frozenset[Role]] = API
     digest: str = field(repr=False)
 
 

@@ -15,6 +15,7 @@ from glance_mini.domain.query import EVERYTHING, Scope
 from glance_mini.domain.quota import NO_LIMITS, Limits
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer
+from glance_mini.domain.upload_session import UploadSession
 from glance_mini.operations.base import API, MIGRATE, WORKER, DataCall, DataQuery, Operation, Role
 
 
@@ -169,8 +170,9 @@ class Ping(DataQuery[None]):
 class BeginTransfer(DataCall[Image]):
     """Move a queued image to ``saving``, record ``transfer`` with its reservation for ``lease``, and return the image.
 
-    ``to_staging``: the image moves to ``uploading`` and the bytes count as staged data. Raises StatusConflict,
-    NotFound, Invalid (a format is missing), LimitExceeded; then nothing was written.
+    ``to_staging``: the image moves to ``uploading`` and the bytes count as staged data. ``session``: the complete
+    upload session whose bytes they are, so that the limits do not count them twice. Raises StatusConflict, NotFound,
+    Invalid (a format is missing), LimitExceeded; then nothing was written.
     """
 
     name: ClassVar[str] = "begin_transfer"
@@ -178,6 +180,7 @@ class BeginTransfer(DataCall[Image]):
     lease: timedelta
     limits: Limits = NO_LIMITS
     to_staging: bool = False
+    session: UploadSession | None = None
 
 
 @dataclass(frozen=True)
@@ -205,15 +208,17 @@ class IsYoungestTransfer(DataQuery[bool]):
 class RecordData(DataCall[Image]):
     """Make the image of a transfer active with ``data``, end the transfer and return the image.
 
-    ``jobs`` are added. If ``data`` has a link, raises what the link forbids: Conflict, ChainConflict, LimitExceeded.
-    Raises Gone and records nothing if the image was deleted; TransferLost if the transfer has ended or belongs to
-    another process.
+    ``jobs`` are added. ``session``, whose bytes they are, is finished then, and the leases of its staged bytes end. If
+    ``data`` has a link, raises what the link forbids: Conflict, ChainConflict, LimitExceeded. Raises Gone and records
+    nothing if the image was deleted; TransferLost if the transfer has ended or belongs to another process;
+    UploadSessionNotFound.
     """
 
     name: ClassVar[str] = "record_data"
     transfer: Transfer
     data: StoredData
     jobs: tuple[Job, ...] = ()
+    session: UploadSession | None = None
 
 
 @dataclass(frozen=True)

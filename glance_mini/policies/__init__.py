@@ -5,7 +5,7 @@
 
 from oslo_policy import policy
 
-from glance_mini.policies import base, cache, data, images, links, locations, members, metadefs, stores, tasks
+from glance_mini.policies import base, cache, data, events, images, links, locations, members, metadefs, stores, tasks
 
 
 def list_rules() -> list[policy.RuleDefault]:
@@ -13,5 +13,5 @@ def list_rules() -> list[policy.RuleDefault]:
 
     Entry point of the group ``oslo.policy.policies``, for the tools of oslo.policy.
     """
-    modules = (base, images, data, links, locations, members, stores, tasks, cache, metadefs)
+    modules = (base, images, data, links, locations, members, stores, tasks, events, cache, metadefs)
     return [rule for module in modules for rule in module.RULES]

@@ -8,6 +8,7 @@ DOWNLOAD = (
 )
 
 FILE = "/v2/images/{image_id}/file"
+UPLOAD = "/v2/images/{image_id}/upload"
 
 RULES = (
     rule(
@@ -23,5 +24,15 @@ RULES = (
         "Choose the stores to download the data of an image from.",
         ("GET", f"{FILE}?prefer={{store_ids}}"),
     ),
-    rule("upload_image", MEMBER, "Upload the data of an image.", ("PUT", FILE)),
+    rule(
+        "upload_image",
+        MEMBER,
+        "Upload the data of an image, at once or so that it may break off and go on.",
+        ("PUT", FILE),
+        ("POST", UPLOAD),
+        ("GET", UPLOAD),
+        ("HEAD", f"{UPLOAD}/{{session_id}}"),
+        ("PATCH", f"{UPLOAD}/{{session_id}}"),
+        ("DELETE", f"{UPLOAD}/{{session_id}}"),
+    ),
 )

@@ -9,11 +9,13 @@ import fixtures
 from oslo_config import cfg
 
 from glance_mini import conf as configuration
+from glance_mini.background import Part
 from glance_mini.bootstrap import compose, open_services, open_stack
 from glance_mini.conf.validation import validate
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.domain.context import Context
 from glance_mini.domain.event import Event
+from glance_mini.event_stream.hub import EventHub
 from glance_mini.notifications.publishing import PublishingAccess
 from glance_mini.operations.outbox import FinishEvents, TakeEvents
 from glance_mini.standalone.users import User, Users, change_users
@@ -46,7 +48,7 @@ class ApplicationFixture(fixtures.Fixture):
     ``options`` are values by group and name over the defaults, which are two stores in memory, one of web locations,
     and SQLite in memory; None takes an option away. ``policy`` is the text of a policy file. ``listens`` False: nothing
     takes events, as in the default configuration. The fixture offers ``app`` (WSGI), ``conf``, ``services``, ``stack``,
-    and ``folder``, a directory of its own. Reaper and leases do not run by themselves.
+    ``hub`` (the streams of events), and ``folder``, a directory of its own. Reaper and leases do not run by themselves.
     """
 
     def __init__(self, options: Options | None = None, policy: str = "", *, listens: bool = True) -> None:
@@ -65,7 +67,11 @@ class ApplicationFixture(fixtures.Fixture):
         self._make_tables()
         self.services.publisher.start()
         self.stack = open_stack(self.conf, self.services, undo)
-        self.app = compose(self.conf, self.services, self.stack, [])
+        parts: list[Part] = []
+        self.app = compose(self.conf, self.services, self.stack, parts)
+        # The threads of the streams start by themselves.
+        self.hub = next(part for part in parts if isinstance(part, EventHub))
+        undo.callback(self.hub.close)
 
     def _make_tables(self) -> None:
         make_tables(self.backend.engine)

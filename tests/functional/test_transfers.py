@@ -11,6 +11,7 @@ from pathlib import Path
 import fixtures
 import testtools
 
+from glance_mini.cmd.transfers.uploading import Source
 from tests.functional.service import Service
 
 MIB = 1024 * 1024
@@ -92,6 +93,21 @@ class TransfersTest(testtools.TestCase):
         self.assertIn("glance-mini: The file names a backing file; give its image by --base.\n", text)
         _, text = self.push("over", "--base", "base")
         self.assertRegex(text, "sent 19[0-9].[0-9] KiB, saved 0 bytes")
+
+    def test_a_push_goes_on_where_it_was(self):
+        values = {"disk_format": "raw", "container_format": "bare"}
+        image = self.service.request("POST", "/v2/images", json=values).json()["id"]
+        path = self.disks / "base.raw"
+        marks = ("base.raw", len(self.base), path.stat().st_mtime_ns, None)
+        metadata = Source(len(self.base), iter, marks, print).metadata
+        tus = {"Tus-Resumable": "1.0.0", "Upload-Length": str(len(self.base)), "Upload-Metadata": metadata}
+        upload = self.service.request("POST", f"/v2/images/{image}/upload", headers=tus).headers["Location"]
+        piece = {**tus, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        half = bytes(self.base[: 20 * MIB])
+        self.assertEqual(204, self.service.request("PATCH", upload, headers=piece, data=half).status_code)
+        pushed, text = self.push("base.raw", "--image", image)
+        self.assertIn("sent 12.0 MiB, saved 20.0 MiB", text)
+        self.assertTrue(self.service.request("GET", f"/v2/images/{pushed}/file").content == self.base)
 
     def test_a_pull_goes_on_where_it_was(self):
         image, _ = self.push("base.raw")

@@ -12,6 +12,7 @@ from webob import Response
 
 from glance_mini.operations.identity import PurgeTokens
 from glance_mini.standalone.users import User, change_users, hash_token
+from glance_mini.testing.application import ApplicationFixture
 from tests.http.client import ApplicationTest
 
 PASSWORD = "correct: horse"
@@ -304,6 +305,23 @@ class EndTest(IdentityTest):
         self.assertEqual(200, self.get("/v2/images", token).status_int)
         path.write_text(content)
         self.assertEqual(200, self.get("/v2/images", token).status_int)
+
+
+class NodesTest(IdentityTest):
+    def settings(self) -> dict[str, dict[str, object]]:
+        folder = self.useFixture(fixtures.TempDir()).path
+        self.database = {"database": {"connection": f"sqlite:///{folder}/shared.db"}}
+        return self.database
+
+    def test_token_of_one_node_is_accepted_and_revoked_at_another(self):
+        users = {"authentication": {"users_file": str(self.service.folder / "users.json")}}
+        other = self.useFixture(ApplicationFixture(self.database | users))
+        token, first = self.token(), self.service
+        self.service = other
+        self.assertEqual(200, self.get("/v2/images", token).status_int)
+        self.assertEqual(204, self.send("DELETE", "/v3/auth/tokens", caller=token, X_Subject_Token=token).status_int)
+        self.service = first
+        self.assertEqual(401, self.get("/v2/images", token).status_int)
 
 
 class LimitTest(IdentityTest):

@@ -66,6 +66,24 @@ class Application:
         figures = {"pid": os.getpid(), "ticks": self._ticks, "started": self._has_started}
         return self.answer(start_response, "200 OK", figures)
 
+    def do_leave(self, environ, start_response, arguments):
+        """Take the connection away and send its client a few lines from a thread of its own."""
+
+        def take(client, head):
+            threading.Thread(target=self._send_lines, args=(client, head), daemon=True).start()
+
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return environ["glance_mini.leaving"](take)
+
+    def _send_lines(self, client, head):
+        client.settimeout(60)
+        client.sendall(head)
+        for line in (b"one\n", b"two\n"):
+            # Only a thread of the server could answer the other clients meanwhile.
+            client.recv(1)
+            client.sendall(line)
+        client.close()
+
     def do_refuse(self, environ, start_response, arguments):
         return self.answer(start_response, "403 Forbidden", {"refused": True})
 

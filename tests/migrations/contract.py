@@ -86,6 +86,13 @@ ROWS = {
         "INSERT INTO issued_tokens (id, digest, user_id, credential, methods, issued_at, expires_at)"
         " VALUES ('t', 'd', 'u', 'c', '[]', '2026-01-02 03:04:05', '2026-01-02 03:04:05')",
     ),
+    "0016": (
+        "INSERT INTO upload_sessions (id, image_id, size, kind, received, metadata, parts, created_at, expires_at,"
+        " is_finished, roles, service_roles, is_admin)"
+        f" VALUES ('u', '{IMAGE_ID}', 2, 'whole', 1, '', '[]', '2026-01-02 03:04:05', '2026-01-02 03:04:05',"
+        " false, '[]', '[]', false)",
+    ),
+    "0017": ("INSERT INTO event_log (created_at, type, body) VALUES ('2026-01-02 03:04:05', 'image.create', '{}')",),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

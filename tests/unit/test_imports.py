@@ -51,15 +51,38 @@ FLOORS: dict[str, dict[str, set[str]]] = {
         },
     },
     "the way in": {
+        "event_stream": {"domain", "operations", "db", "metrics"},
         "api": {
-            *("background", "domain", "operations", "policies", "conf", "standalone", "content", "metrics"),
+            *(
+                "event_stream",
+                "background",
+                "domain",
+                "operations",
+                "policies",
+                "conf",
+                "standalone",
+                "content",
+                "metrics",
+            ),
             *("layers", "imports", STORE),
         },
     },
     "the one place that composes": {
         "bootstrap": {
             *("background", "domain", "conf", "content", "fetching", "metrics", "policies"),
-            *("db", "registry", "notifications", "maintenance", "cache", "layers", "workers", "imports", STORE),
+            *(
+                "operations",
+                "event_stream",
+                "db",
+                "registry",
+                "notifications",
+                "maintenance",
+                "cache",
+                "layers",
+                "workers",
+                "imports",
+                STORE,
+            ),
         },
     },
 }

@@ -14,7 +14,7 @@ from tests.integration.base import ServiceTestCase
 ROOT = Path(__file__).parents[2]
 INTEGRATION = ROOT / "tests" / "integration"
 SERVICES = INTEGRATION / "services"
-PARTS = ["storage", "databases", "messaging", "clients", "registry"]
+PARTS = ["storage", "databases", "messaging", "clients", "registry", "page"]
 NAMED_SERVICE = re.compile(r'\.(?:service|fresh_database)\("(\w+)"\)')
 
 

@@ -15,6 +15,7 @@ from glance_mini.api.middleware.pages import Pages
 from glance_mini.background import Part
 from glance_mini.conf.identity import serves_identity
 from glance_mini.conf.paste_deploy import NO_AUTHENTICATION, authentication
+from glance_mini.event_stream.hub import EventHub
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
 from glance_mini.policies.enforcer import Enforcer
@@ -28,6 +29,7 @@ class GlobalConf(TypedDict):
     services: Services
     stack: Stack
     parts: list[Part]
+    events: EventHub
 
 
 def conf_and_enforcer(global_conf: GlobalConf) -> tuple[cfg.ConfigOpts, Enforcer]:

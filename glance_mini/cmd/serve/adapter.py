@@ -4,7 +4,10 @@ It handles broken request bodies, files as responses, and connections that canno
 """
 
 import os
-from collections.abc import Callable, Iterable
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from email.utils import formatdate
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -21,6 +24,26 @@ _FILE_BLOCK = 256 * 1024
 
 PEER = "glance_mini.peer_certificate"
 """The key of a function in the environment: with TLS it returns the client's verified certificate, {} without one."""
+
+
+LEAVING = "glance_mini.leaving"
+"""The key in the environment of `LeavingAnswer`, with which the application takes the connection from the server."""
+
+Take = Callable[[socket.socket, bytes], None]
+
+
+class LeavingAnswer:
+    """An answer whose connection leaves the server, and with it the pool of threads.
+
+    `take` gets the socket and the head of the answer, which is not sent yet. It does not block; it owns the socket.
+    """
+
+    def __init__(self, take: Take) -> None:
+        self.take = take
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Return no body: a server that does not know this class would send an empty answer."""
+        return iter(())
 
 
 class FileAnswer(FileWrapper):
@@ -96,6 +119,7 @@ class Adapter:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request. A body error that the application does not catch becomes 400 or 408."""
         environ["wsgi.file_wrapper"] = FileAnswer
+        environ[LEAVING] = LeavingAnswer
         environ[PARTS] = PartsAnswer
         sock = environ["gunicorn.socket"]
         if isinstance(sock, TLSClientSocket):
@@ -112,6 +136,9 @@ class Adapter:
             raise RuntimeError(f"the application failed: {error}") from error
         if isinstance(result, FileAnswer):
             result = _file(result, environ["REQUEST_METHOD"], answer.length)
+        if isinstance(result, LeavingAnswer):
+            sock.successor = partial(_leave, result.take, answer.head())
+            return []
         if not isinstance(result, list):
             # Its end is not known yet: it leaves while it is made, and its thread waits for the client.
             environ["gunicorn.socket"].stop_keeping()
@@ -126,11 +153,17 @@ def _file(result: FileAnswer, method: str, length: int | None) -> Iterable[bytes
     return []
 
 
+def _leave(take: Take, head: bytes, sock: socket.socket) -> None:
+    take(sock, head)
+
+
 class _Answer:
     """The head of one response."""
 
     def __init__(self, body: RequestBody, start_response: StartResponse, is_stopping: Callable[[], bool]) -> None:
         self.length: int | None = None
+        self._status = ""
+        self._headers: list[tuple[str, str]] = []
         self._is_started = False
         self._body = body
         self._start_response = start_response
@@ -141,10 +174,17 @@ class _Answer:
     ) -> Callable[[bytes], object]:
         self._is_started = True
         self._body.begin_answer(is_last=self._is_stopping())
+        self._status, self._headers = status, headers
         for name, value in headers:
             if name.lower() == "content-length":
                 self.length = int(value)
         return self._start_response(status, headers, exc_info)
+
+    def head(self) -> bytes:
+        """Return the head of an answer that ends with the connection."""
+        headers = [*self._headers, ("Date", formatdate(usegmt=True)), ("Connection", "close")]
+        lines = [f"HTTP/1.1 {self._status}", *(f"{name}: {value}" for name, value in headers), "", ""]
+        return "\r\n".join(lines).encode("latin-1")
 
     def refuse(self, status: str, error: OSError) -> Iterable[bytes]:
         if self._is_started:

@@ -51,6 +51,7 @@ class Next(enum.Enum):
     WRITABLE = selectors.EVENT_WRITE
     THREAD = "a thread for its request"
     CLOSE = "to be closed"
+    LEAVE = "to be given to its successor"
 
 
 class Connection(TConn):

@@ -7,6 +7,7 @@ import contextlib
 import glob
 import os
 import queue
+import resource
 import signal
 import ssl
 import sys
@@ -73,6 +74,7 @@ def run(
     except (CannotListen, OSError) as error:
         print(f"glance-mini: {error}", file=sys.stderr)
         return 1
+    _allow_files(settings.open_files)
     if multiproc_dir is not None:
         _empty(multiproc_dir)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = multiproc_dir
@@ -282,6 +284,14 @@ def _tls_context(settings: ServerSettings) -> ssl.SSLContext:
         raise OSError(f"cannot use the certificate {certificate} with the key {key}{clients}: {reason}") from error
     context.sslsocket_class = TLSClientSocket
     return context
+
+
+def _allow_files(count: int) -> None:
+    """Let this process and its children open `count` files, or as many as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _empty(directory: str) -> None:

@@ -38,8 +38,9 @@ class ServerSettings(Limits):
     `graceful_timeout` are seconds. The server uses TLS if `tls_certificate` names a PEM file; `tls_key` may be
     None if that file holds the key too. With `tls_client_ca`, a PEM file of authorities, a client must show a
     certificate of one of them, which is not in the list of revoked ones in the PEM file `tls_client_crl`.
-    `waiting_bytes` is how much a worker process keeps of bodies that have not
-    ended and of answers that are not taken; above it the largest one ends.
+    `waiting_bytes` is how much a worker process keeps of bodies that have not ended and of answers that are not
+    taken; above it the largest one ends. `open_files` is the number of files that a process can open, if the
+    system lets it.
     """
 
     bind: tuple[str, ...]
@@ -48,6 +49,7 @@ class ServerSettings(Limits):
     keepalive: int = 5
     waiting_bytes: int = 32 * 1024**2
     graceful_timeout: int = 60
+    open_files: int = 1024
     tls_certificate: str | None = None
     tls_key: str | None = None
     tls_client_ca: str | None = None

@@ -36,6 +36,10 @@ _KEPT_BLOCK = 256 * 1024
 _SENDFILE_UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
+Successor = Callable[[socket.socket], None]
+"""What goes on with a connection in place of the server. It does not block."""
+
+
 class MinimumRate:
     """The rate of one direction of a connection, counting only the time spent waiting for the client."""
 
@@ -71,6 +75,7 @@ class _Bounded(socket.socket):
     _kept: deque[memoryview]
     kept_bytes: int
     file_bytes: int
+    successor: "Successor | None"
 
     def admit(self, limits: Limits) -> None:
         """Set the limits of the client and start to count from zero."""
@@ -81,6 +86,7 @@ class _Bounded(socket.socket):
         self._kept = deque()
         self.kept_bytes = 0
         self.file_bytes = 0
+        self.successor = None
 
     def keep(self) -> None:
         """Keep from now on what `sendall` is given, instead of sending it; `file_bytes` counts from zero."""
@@ -93,6 +99,14 @@ class _Bounded(socket.socket):
         while self._kept:
             self.sendall(self._kept.popleft())
         self.kept_bytes = 0
+
+    def hand_over(self) -> None:
+        """Drop what is kept, and give the connection to its successor, who sends the answer and closes it."""
+        assert self.successor is not None
+        self._is_keeping = False
+        self._kept.clear()
+        self.kept_bytes = 0
+        self.successor(self)
 
     def send_kept(self) -> bool:
         """Send what is kept, as far as the non-blocking socket takes it; return whether nothing is left.

@@ -183,6 +183,8 @@ class Worker(ThreadWorker):
             self.enqueue_req(conn)
         elif needs is Next.CLOSE:
             self._close(conn)
+        elif needs is Next.LEAVE:
+            self._leave(conn)
         else:
             if not self.alive and conn.is_between_requests:
                 conn.deadline = min(conn.deadline, time.monotonic() + IDLE_SECONDS)
@@ -214,6 +216,12 @@ class Worker(ThreadWorker):
         conn.is_waiting = False
         conn.close()
 
+    def _leave(self, conn: Connection) -> None:
+        self._count_connections(-1)
+        self._waiting.forget(conn)
+        conn.is_waiting = False
+        conn.sock.hand_over()
+
     def _count_connections(self, change: int) -> None:
         self.nr_conns += change
         self.app.balance.count(self.place, self.nr_conns)
@@ -227,6 +235,8 @@ class Worker(ThreadWorker):
         while True:
             conn.sock.keep()
             is_reused = bool(super().handle(conn))
+            if conn.sock.successor is not None:
+                return Next.LEAVE
             conn.send_answer(is_reused)
             needs = self._needs(conn)
             if needs is Next.READABLE and is_reused and self._has_idle_threads() and conn.is_readable(_MOMENT):

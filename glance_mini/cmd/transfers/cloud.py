@@ -28,6 +28,13 @@ _TIMEOUT = (30, 300)
 _TYPE = {"Content-Type": "application/octet-stream"}
 _BROKEN = (keystone.ConnectionError, requests.RequestException, HTTPError)
 
+_TUS = {"Tus-Resumable": "1.0.0"}
+_UNKNOWN = (404, 405, 501)
+"""Statuses of a service that does not have uploads that go on; of an image that is not there, too."""
+
+_LATER = (408, 409, 423, 502, 503, 504)
+"""Statuses of an upload that another request still works on, or that broke behind a proxy."""
+
 Values = Mapping[str, object]
 """An object of JSON."""
 
@@ -104,6 +111,42 @@ class Images:
             return False
         return True
 
+    def open_upload(self, image_id: str, size: int, metadata: str) -> str | None:
+        """Return the path of an upload that goes on, with this size and metadata: one that is open, or a new one.
+
+        None if the service does not have such uploads.
+        """
+        path = f"/v2/images/{image_id}/upload"
+        answer = self._request("GET", path)
+        if answer.status_code in _UNKNOWN:
+            return None
+        uploads = _checked(answer).json()["uploads"]
+        for upload in uploads:
+            if (upload["kind"], upload["size"], upload["metadata"]) == ("whole", size, metadata):
+                return f"{path}/{upload['id']}"
+        headers = {**_TUS, "Upload-Length": str(size), "Upload-Metadata": metadata}
+        answer = self._request("POST", path, headers=headers)
+        if answer.status_code in _UNKNOWN:
+            return None
+        return f"{path}/{_checked(answer).headers['Location'].rpartition('/')[2]}"
+
+    def received(self, path: str) -> int:
+        """Return how many bytes of an upload the service has."""
+        return int(_checked(self._request("HEAD", path, headers=_TUS)).headers["Upload-Offset"])
+
+    def extend(self, path: str, offset: int, body: Body) -> bool:
+        """Send the rest of an upload; return False if it broke, so that it may be tried again."""
+        headers = {**_TUS, "Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
+        try:
+            answer = self._once("PATCH", path, data=body, headers=headers)
+        except _BROKEN:
+            return False
+        if answer.status_code in _LATER:
+            answer.close()
+            return False
+        _checked(answer)
+        return True
+
     def blocks(self, image_id: str, query: Mapping[str, str]) -> Values:
         """Return a page of the blocks of an image; waits while the service computes their hashes."""
         while True:
@@ -145,7 +188,7 @@ class Images:
             try:
                 return self._once(method, path, **options)
             except _BROKEN as error:
-                if method != "GET":
+                if method not in ("GET", "HEAD"):
                     raise Unavailable(reason=f"The image service does not answer: {error}") from error
                 _pause(tries, error)
 

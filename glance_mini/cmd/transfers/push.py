@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -12,16 +11,13 @@ from glance_mini.cmd.transfers.cloud import Images, add_arguments, connect
 from glance_mini.cmd.transfers.local import local_level
 from glance_mini.cmd.transfers.remote import RemoteHashes
 from glance_mini.cmd.transfers.sizes import size_text
+from glance_mini.cmd.transfers.uploading import Source, send
 from glance_mini.content.qcow2.extents import Chain, Level
 from glance_mini.content.qcow2.header import read_header
 from glance_mini.content.qcow2.overlay import Overlay
 from glance_mini.content.qcow2.source import FileSource
-from glance_mini.domain.errors import Invalid, Unavailable
+from glance_mini.domain.errors import Invalid
 from glance_mini_store.lanes import Chunk
-
-_TRIES = 3
-_SAVING_SECONDS = 120
-"""How long the service may take to see that an upload has ended."""
 
 
 def add_push(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
@@ -44,11 +40,13 @@ def push(arguments: argparse.Namespace) -> int:
         level = local_level(file)
         data = _data(images, level, file, base, report)
         image_id = arguments.image or _create(images, arguments.name or arguments.file.stem, level, base)
+        marks = (arguments.file.name, level.source.size, arguments.file.stat().st_mtime_ns, base)
         with progress(f"sending {arguments.file.name}") as report_sent:
-            _send(images, image_id, _Body(data, report_sent))
+            source = Source(data.size, data.read, marks, report_sent)
+            send(images, image_id, source)
     read = level.source.size
-    saved = max(read - data.size, 0)
-    print(f"read {size_text(read)}, sent {size_text(data.size)}, saved {size_text(saved)}", file=sys.stderr)
+    saved = max(read - source.sent, 0)
+    print(f"read {size_text(read)}, sent {size_text(source.sent)}, saved {size_text(saved)}", file=sys.stderr)
     print(image_id)
     return 0
 
@@ -60,8 +58,8 @@ class _Data(Protocol):
     def size(self) -> int:
         """Its bytes."""
 
-    def read(self) -> Iterator[Chunk]:
-        """Yield them."""
+    def read(self, offset: int = 0) -> Iterator[Chunk]:
+        """Yield them from ``offset``."""
 
 
 class _WholeFile:
@@ -71,29 +69,11 @@ class _WholeFile:
         self._file = file
         self.size = size
 
-    def read(self) -> Iterator[Chunk]:
-        """Yield the bytes of the file."""
-        self._file.seek(0)
+    def read(self, offset: int = 0) -> Iterator[Chunk]:
+        """Yield the bytes of the file from ``offset``."""
+        self._file.seek(offset)
         while chunk := self._file.read(1024 * 1024):
             yield chunk
-
-
-class _Body:
-    """Data for a request, and a report of what was taken of it."""
-
-    def __init__(self, data: _Data, report: Report) -> None:
-        self._data = data
-        self._report = report
-
-    def __len__(self) -> int:
-        return self._data.size
-
-    def __iter__(self) -> Iterator[bytes]:
-        sent = 0
-        for chunk in self._data.read():
-            sent += len(chunk)
-            yield bytes(chunk)
-            self._report(sent, self._data.size)
 
 
 def _data(images: Images, level: Level, file: BinaryIO, base: str | None, report: Report) -> _Data:
@@ -126,19 +106,3 @@ class _Overlay(Overlay):
 def _create(images: Images, name: str, level: Level, base: str | None) -> str:
     values = {"name": name, "container_format": "bare", "disk_format": "qcow2" if base else level.disk_format}
     return images.create(values | ({"os_base_image": base} if base else {}))
-
-
-def _send(images: Images, image_id: str, body: _Body) -> None:
-    """Send the data, again if a connection breaks; raises Unavailable with the way to go on."""
-    for _ in range(_TRIES):
-        if images.upload(image_id, body) or _settled(images, image_id) == "active":
-            return
-    raise Unavailable(reason=f"The upload broke off {_TRIES} times; push again with --image {image_id}.")
-
-
-def _settled(images: Images, image_id: str) -> object:
-    """Return the status of an image once the service knows that its upload has ended."""
-    deadline = time.monotonic() + _SAVING_SECONDS
-    while (status := images.show(image_id)["status"]) == "saving" and time.monotonic() < deadline:
-        time.sleep(1)
-    return status

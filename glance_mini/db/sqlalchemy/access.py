@@ -16,6 +16,7 @@ from glance_mini.db.sqlalchemy import (
     bases,
     blocks,
     cache,
+    event_log,
     imports,
     issued_tokens,
     keys,
@@ -30,6 +31,7 @@ from glance_mini.db.sqlalchemy import (
     staging,
     transfers,
     trash,
+    upload_sessions,
     usage,
 )
 from glance_mini.db.sqlalchemy.database import Database
@@ -72,6 +74,7 @@ _MODULES = (
     links,
     issued_tokens,
     transfers,
+    upload_sessions,
     removals,
     staging,
     imports,
@@ -80,6 +83,7 @@ _MODULES = (
     ends,
     job_listing,
     outbox,
+    event_log,
     migration,
     usage,
     project_limits,
@@ -119,16 +123,26 @@ class SqlDataAccess(Backend):
 
     name = "sqlalchemy"
 
-    def __init__(self, engine: Engine, conflict_retries: int = 20, event_rules: EventRules = no_events) -> None:
-        """Store the arguments; ``conflict_retries`` is how often a transaction is repeated after a conflict."""
+    def __init__(
+        self,
+        engine: Engine,
+        conflict_retries: int = 20,
+        event_rules: EventRules = no_events,
+        *,
+        keeps_log: bool = True,
+    ) -> None:
+        """Store the arguments; ``conflict_retries`` is how often a transaction is repeated after a conflict.
+
+        ``keeps_log``: whether changes are stored in the log of events.
+        """
         self.engine = engine
-        self._database = Database(engine, conflict_retries)
+        self._database = Database(engine, conflict_retries, keeps_log=keeps_log)
         self._event_rules = event_rules
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, event_rules: EventRules = no_events) -> Self:
         """Return the access to ``[database] connection``; raises ConfigurationError if that database is unusable."""
-        return cls(open_engine(conf), conf.database.db_max_retries, event_rules)
+        return cls(open_engine(conf), conf.database.db_max_retries, event_rules, keeps_log=conf.events.log)
 
     def run(self, call: DataCall[R], now: datetime | None = None, cause: Cause | None = None) -> R:
         key = None

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
-from glance_mini.db.sqlalchemy import faults
+from glance_mini.db.sqlalchemy import event_log, faults
 from glance_mini.db.sqlalchemy.engine import DEADLINE, READ_TIMEOUT, is_memory
 from glance_mini.domain.clock import utcnow
 
@@ -42,10 +42,14 @@ LONGEST_PAUSE = 0.5
 
 
 class Database:
-    """An engine, and how often a transaction is repeated after a conflict (``conflict_retries``)."""
+    """An engine, and how often a transaction is repeated after a conflict (``conflict_retries``).
 
-    def __init__(self, engine: Engine, conflict_retries: int = 20) -> None:
+    ``keeps_log``: whether transactions store their events in the log of events.
+    """
+
+    def __init__(self, engine: Engine, conflict_retries: int = 20, *, keeps_log: bool = True) -> None:
         self.engine = engine
+        self._keeps_log = keeps_log
         self._conflict_retries = conflict_retries
         lock: AbstractContextManager[object] = RLock() if engine.dialect.name == "sqlite" else nullcontext()
         # SQLite has one writer: threads wait for this lock, because SQLite itself waits by polling. A database in
@@ -96,13 +100,15 @@ class Database:
 
     def _transact(self, connection: Connection, work: Callable[[Connection, datetime], T], now: datetime | None) -> T:
         time_of_server = _begin(connection)
+        if self._keeps_log:
+            event_log.begin(connection)
         try:
             result = work(connection, now or time_of_server)
         except BaseException:
             _roll_back(connection)
             raise
         try:
-            connection.exec_driver_sql("COMMIT")
+            event_log.commit(connection, now or time_of_server)
         except BaseException as error:
             _roll_back(connection)
             if faults.is_lost_connection(error):
@@ -180,6 +186,7 @@ def _read_clock(connection: Connection) -> datetime:
 
 
 def _roll_back(connection: Connection) -> None:
+    event_log.forget(connection)
     try:
         connection.exec_driver_sql("ROLLBACK")
     except Exception:

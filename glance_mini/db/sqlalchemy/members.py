@@ -5,10 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from glance_mini.db.sqlalchemy import base_rows
+from glance_mini.db.sqlalchemy import base_rows, event_log
 from glance_mini.db.sqlalchemy.images import records
-from glance_mini.db.sqlalchemy.models import image_members
+from glance_mini.db.sqlalchemy.models import image_members, images
 from glance_mini.domain import errors
+from glance_mini.domain.event_log import event_of_member
 from glance_mini.domain.member import Member
 from glance_mini.operations.members import AddMember, DeleteMember, GetMember, ListMembers, UpdateMember
 
@@ -18,6 +19,7 @@ _KEY = (_OF_IMAGE, image_members.c.member == bindparam("project"))
 _LIST = select(*_COLUMNS).where(_OF_IMAGE).order_by(image_members.c.created_at, image_members.c.member)
 _ONE = select(*_COLUMNS).where(*_KEY)
 _NAMES = select(image_members.c.member).where(_OF_IMAGE)
+_IMAGE = select(images.c.owner, images.c.visibility).where(images.c.id == bindparam("image"))
 _INSERT = insert(image_members)
 _UPDATE = update(image_members).where(*_KEY)
 _DELETE = delete(image_members).where(*_KEY)
@@ -50,6 +52,7 @@ def add(connection: Connection, call: AddMember, now: datetime) -> Member:
     connection.execute(_INSERT, _row(member) | {"image_created_at": image.created_at})
     if image.base is not None:
         base_rows.check_own_audience(connection, image_id, image.base)
+    event_log.note(connection, event_of_member("create", member, image.owner, image.visibility))
     return member
 
 
@@ -57,7 +60,9 @@ def update_status(connection: Connection, call: UpdateMember, now: datetime) -> 
     """Set the status of a membership and return the member; raises NotFound."""
     key = {"image": call.image_id, "project": call.member_id}
     connection.execute(_UPDATE, key | {"status": call.status, "updated_at": now})
-    return _get(connection, key)
+    member = _get(connection, key)
+    _note(connection, "update", member)
+    return member
 
 
 def remove(connection: Connection, call: DeleteMember, now: datetime) -> Member:
@@ -68,7 +73,14 @@ def remove(connection: Connection, call: DeleteMember, now: datetime) -> Member:
     if not connection.execute(_DELETE, key).rowcount:
         raise errors.NotFound(kind="member", id=call.member_id)
     base_rows.check_audience_of_dependents(connection, call.image_id)
+    _note(connection, "delete", member)
     return replace(member, updated_at=now, deleted_at=now)
+
+
+def _note(connection: Connection, kind: str, member: Member) -> None:
+    if event_log.is_kept(connection):
+        owner, visibility = connection.execute(_IMAGE, {"image": member.image_id}).one()
+        event_log.note(connection, event_of_member(kind, member, owner, visibility))
 
 
 def _get(connection: Connection, key: dict[str, str]) -> Member:

@@ -271,6 +271,39 @@ issued_tokens = Table(
 )
 """Tokens of log-ins, valid until ``expires_at``; ``digest`` is the hash of the token itself."""
 
+upload_sessions = Table(
+    "upload_sessions",
+    metadata,
+    Column("id", exact(36), primary_key=True),
+    Column("image_id", exact(36), ForeignKey("images.id", ondelete="CASCADE"), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("kind", exact(16), nullable=False),
+    Column("received", BigInteger, nullable=False),
+    Column("store", exact(255)),
+    Column("metadata", long_text(), nullable=False),
+    Column("parts", long_text(), nullable=False),
+    Column("host", exact(255), key="node_url"),
+    Column("created_at", moment(), nullable=False),
+    Column("expires_at", moment(), nullable=False),
+    Column("finish_at", moment()),
+    Column("is_finished", Boolean, nullable=False),
+    Column("user_id", exact(255)),
+    Column("project_id", exact(255)),
+    Column("roles", long_text(), nullable=False),
+    Column("service_roles", long_text(), nullable=False),
+    Column("is_admin", Boolean, nullable=False),
+    Column("user_domain_id", exact(255)),
+    Column("project_domain_id", exact(255)),
+    Column("domain_id", exact(255)),
+    Column("system_scope", exact(255)),
+    Index("ix_upload_sessions_image_id", "image_id", "expires_at"),
+    Index("ix_upload_sessions_project_id", "project_id", "expires_at"),
+    Index("ix_upload_sessions_expires_at", "expires_at"),
+    Index("ix_upload_sessions_finish_at", "finish_at"),
+    **MYSQL,
+)
+"""Uploads that may break off and go on until ``expires_at``; the transfer with the same id has their bytes."""
+
 image_tombstones = Table(
     "image_tombstones",
     metadata,
@@ -418,6 +451,18 @@ outbox = Table(
     **MYSQL,
 )
 """Events that wait for their publication; ids are never reused, so they define the order."""
+
+event_log = Table(
+    "event_log",
+    metadata,
+    Column("id", counter(), primary_key=True),
+    Column("created_at", moment(), nullable=False),
+    Column("type", exact(64), nullable=False),
+    Column("body", long_text(), nullable=False),
+    sqlite_autoincrement=True,
+    **MYSQL,
+)
+"""What has changed lately, for clients that follow changes; ``body`` is JSON. Old rows are removed, never the last."""
 
 cached_images = Table(
     "cached_images",

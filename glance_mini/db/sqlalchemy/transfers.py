@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, not_, or_, select, tuple_, update
 
-from glance_mini.db.sqlalchemy import base_rows, staged_rows, usage
+from glance_mini.db.sqlalchemy import base_rows, session_rows, staged_rows, usage
 from glance_mini.db.sqlalchemy.images import records, writing
 from glance_mini.db.sqlalchemy.jobs import rows as job_rows
 from glance_mini.db.sqlalchemy.models import transfers
@@ -99,7 +99,13 @@ def begin(connection: Connection, call: BeginTransfer, now: datetime) -> Image:
     after = replace(before, status=status, updated_at=now)
     writing.update_image(connection, before, after, now)
     connection.execute(_INSERT, {name: getattr(transfer, name) for name in _FIELDS})
-    usage.change(connection, usage.Usage(), usage.of_transfer(transfer), call.limits)
+    staged = session_rows.lock_bytes(connection, call.session) if call.session is not None else ()
+    if staged:
+        # The limits see what is staged and what will be stored as one; both count until the end of the upload.
+        usage.change(connection, usage.of_transfers(staged), usage.of_transfer(transfer), call.limits)
+        usage.change(connection, usage.Usage(), usage.of_transfers(staged))
+    else:
+        usage.change(connection, usage.Usage(), usage.of_transfer(transfer), call.limits)
     return after
 
 
@@ -137,7 +143,12 @@ def record_data(connection: Connection, call: RecordData, now: datetime) -> Imag
     if before.status not in IN_TRANSFER:
         raise errors.Gone(kind="transfer", id=transfer.id)
     connection.execute(_DELETE, {"transfer": transfer.id})
-    usage.change(connection, usage.of_transfer(held), usage.Usage())
+    freed, kept = usage.of_transfer(held), usage.Usage()
+    if call.session is not None:
+        ended, remains = session_rows.end_transfers(connection, call.session.pieces, now)
+        session_rows.finish(connection, call.session)
+        freed, kept = freed + usage.of_transfers(ended), usage.of_transfers(remains)
+    usage.change(connection, freed, kept)
     after = replace(
         before,
         status="active",

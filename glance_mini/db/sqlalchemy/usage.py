@@ -5,6 +5,7 @@ from the real sums, so that counting can begin at any time. Images without an ow
 """
 
 from collections import Counter
+from collections.abc import Iterable
 
 from sqlalchemy import BigInteger, Connection, bindparam, case, cast, false, func, not_, select, update
 from sqlalchemy.sql.elements import ColumnElement
@@ -63,6 +64,14 @@ def of_transfer(transfer: Transfer) -> Usage:
         return Counter()
     project = transfer.project_id
     return Counter({(project, resource_of(transfer)): transfer.reserved, (project, IMAGE_COUNT_UPLOADING): 1})
+
+
+def of_transfers(transfers: Iterable[Transfer]) -> Usage:
+    """Return the usage of several transfers together."""
+    total = Usage()
+    for transfer in transfers:
+        total.update(of_transfer(transfer))
+    return total
 
 
 def resource_of(transfer: Transfer) -> str:

@@ -33,6 +33,7 @@ from glance_mini.domain.member import Member
 from glance_mini.domain.quota import NO_LIMITS
 from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.domain.status import PENDING_DELETE, check_transition
+from glance_mini.domain.upload_session import UploadSession
 from glance_mini.layers.base import Layer
 from glance_mini.layers.location.blocks import list_blocks
 from glance_mini.layers.location.cache import CACHE_CALLS, CacheCalls
@@ -57,11 +58,25 @@ from glance_mini.layers.location.replacements import (
     begin_flattening,
     begin_rebasing,
 )
+from glance_mini.layers.location.sessions import SessionRules, UploadSessions
 from glance_mini.layers.location.uploads import Uploads
 from glance_mini.layers.services import Services
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.metrics import Metrics
-from glance_mini.operations import blocks, cache, data, disks, images, imports, info, links, locations, members, tasks
+from glance_mini.operations import (
+    blocks,
+    cache,
+    data,
+    disks,
+    images,
+    imports,
+    info,
+    links,
+    locations,
+    members,
+    tasks,
+    upload_sessions,
+)
 from glance_mini.operations.bases import ListDependents, ReplaceData
 from glance_mini.operations.jobs import CancelJob, GetJob
 from glance_mini.operations.records import BeginImport, LoadImage, MarkDeleted, RecordImport, UndoDeletion
@@ -97,6 +112,7 @@ class LocationLayer(Layer):
             "convert_image",
             "add_upload_link",
             "complete_upload",
+            "extend_upload_session",
             *CACHE_CALLS,
         }
     )
@@ -118,6 +134,7 @@ class LocationLayer(Layer):
         incremental: IncrementalRules | None = None,
         direct_seconds: int | None = None,
         upload_grace: timedelta | None = None,
+        sessions: SessionRules | None = None,
     ) -> None:
         """Store the arguments; ``changeable``: whether users may change locations themselves.
 
@@ -136,6 +153,7 @@ class LocationLayer(Layer):
         self._rules = rules or ImportRules()
         self._removal = Removal(self.below, stores, self._rules.node_url)
         self._upload_links = UploadLinks(self.below, stores, self._rules, upload_grace)
+        self._sessions = UploadSessions(self.below, stores, metrics, sessions or SessionRules(), self._rules.node_url)
         self._direct = DirectUrls(stores, direct_seconds)
         self._cache = CacheCalls(self.below, image_cache, stall_time, wake_caches)
 
@@ -167,6 +185,7 @@ class LocationLayer(Layer):
             IncrementalRules.from_config(conf),
             conf.direct_access.download_seconds if conf.direct_access.downloads else None,
             timedelta(seconds=conf.direct_access.upload_grace) if conf.direct_access.uploads else None,
+            SessionRules.from_config(conf),
         )
 
     def list_stores(self, context: Context, op: info.ListStores) -> tuple[Store, ...]:
@@ -185,6 +204,8 @@ class LocationLayer(Layer):
         check_transition(op.target, "saving")
         store = store.for_caller(caller_for(context, op.target.owner))
         image = self._uploads.upload(context, op, store, store.id if self._stores.multi else None)
+        if op.session is not None:
+            self._sessions.clear(context, op.session, op.target.owner)
         self._keep_acls(context, image)
         if image.base is not None:
             self._rules.wake_workers()
@@ -197,6 +218,17 @@ class LocationLayer(Layer):
     def stage_data(self, context: Context, op: imports.StageData) -> Image:
         check_transition(op.target, "uploading")
         return self._uploads.stage(context, op, self._stores.get(STAGING_STORE), self._rules.node_url)
+
+    # uploads that go on
+
+    def add_upload_session(self, context: Context, op: upload_sessions.AddUploadSession) -> UploadSession:
+        return self._sessions.add(context, op, self._store_for)
+
+    def extend_upload_session(self, context: Context, op: upload_sessions.ExtendUploadSession) -> UploadSession:
+        return self._sessions.extend(context, op)
+
+    def delete_upload_session(self, context: Context, op: upload_sessions.DeleteUploadSession) -> UploadSession:
+        return self._sessions.delete(context, op)
 
     # links for uploads
 

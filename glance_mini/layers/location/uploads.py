@@ -78,10 +78,10 @@ class Uploads:
                 **self._hashes.values(stored.digests),
             )
             if delta is None or not delta.is_delta:
-                return RecordData(transfer, written)
-            return RecordData(transfer, delta.linked(written), delta.jobs())
+                return RecordData(transfer, written, session=op.session)
+            return RecordData(transfer, delta.linked(written), delta.jobs(), op.session)
 
-        begin = BeginTransfer(transfer, self._leases.lease, op.limits)
+        begin = BeginTransfer(transfer, self._leases.lease, op.limits, session=op.session)
         observers = [observer for observer in (inspection, signature) if observer is not None]
         return self._carry(context, op, store, begin, record, self._hashes.algorithms, observers)
 
@@ -145,7 +145,9 @@ class Uploads:
         except store_errors.StoreError:
             self._metrics.store_failures.labels(store.id).inc()
             raise
-        self._metrics.bytes_received.inc(stored.size)
+        if not isinstance(op, UploadData) or op.session is None:
+            # The bytes of a session were counted when they arrived.
+            self._metrics.bytes_received.inc(stored.size)
         return stored
 
     def _record(self, context: Context, store: Store, transfer: Transfer, stored: Stored, record: Record) -> Image:

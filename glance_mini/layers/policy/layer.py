@@ -24,8 +24,22 @@ from glance_mini.domain.query import ImageQuery, Page
 from glance_mini.layers.base import Layer
 from glance_mini.layers.policy import metadefs
 from glance_mini.layers.services import Services
-from glance_mini.operations import blocks, cache, data, disks, images, imports, info, links, locations, members, tasks
+from glance_mini.operations import (
+    blocks,
+    cache,
+    data,
+    disks,
+    images,
+    imports,
+    info,
+    links,
+    locations,
+    members,
+    tasks,
+    upload_sessions,
+)
 from glance_mini.operations.base import ImageOperation, NamespaceOperation, Operation
+from glance_mini.operations.event_log import Watcher, WatchEvents
 from glance_mini.operations.metadef_parts import GetObjects
 from glance_mini.operations.metadefs import AddNamespace, GetNamespaces, ListAssociations
 from glance_mini.policies.enforcer import Enforcer
@@ -127,6 +141,11 @@ RULES: Mapping[type[Operation[object]], Rules] = {
     links.ListLinks: _only("get_links"),
     links.AddUploadLink: _only("add_link", "upload_image"),
     links.CompleteUpload: _only("upload_image"),
+    upload_sessions.AddUploadSession: _only("upload_image"),
+    upload_sessions.ListUploadSessions: _only("upload_image"),
+    upload_sessions.GetUploadSession: _only("upload_image"),
+    upload_sessions.ExtendUploadSession: _only("upload_image"),
+    upload_sessions.DeleteUploadSession: _only("upload_image"),
     members.ListMembers: _only("get_members"),
     members.UpdateMember: _only("get_member", "modify_member"),
     members.DeleteMember: _only("get_member", "delete_member"),
@@ -192,6 +211,12 @@ class PolicyLayer(Layer):
             allowed += self._allowed(context, page)
         is_more, kept = len(allowed) > wanted or page.next_marker is not None, allowed[:wanted]
         return Page(tuple(kept), kept[-1].id if is_more and kept else None)
+
+    def watch_events(self, context: Context, op: WatchEvents) -> Watcher:
+        """Let the caller follow the tasks that it may list; with a changed ``get_image``, each image is asked for."""
+        sees_tasks = self._enforcer.would_allow("tasks_api_access", {"project_id": context.project_id}, context)
+        asks_rules = op.asks_rules or not self._enforcer.is_default("get_image")
+        return self.around(context, replace(op, sees_tasks=sees_tasks, asks_rules=asks_rules))
 
     def upload_data(self, context: Context, op: data.UploadData) -> Image:
         """Forget the base if the caller may not download it: the new image would let them read it."""

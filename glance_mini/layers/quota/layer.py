@@ -22,6 +22,7 @@ from glance_mini.domain.links import Link
 from glance_mini.domain.member import Member
 from glance_mini.domain.metadefs import NO_METADEF_LIMITS, MetadefLimits
 from glance_mini.domain.quota import NO_LIMITS, Limits
+from glance_mini.domain.upload_session import NO_SESSION_LIMITS, SessionLimits, UploadSession
 from glance_mini.layers.base import Layer
 from glance_mini.layers.quota.limits import MIB, LimitSource, ProjectLimits, limit_source, metadef_limits
 from glance_mini.layers.quota.reservations import Incoming, Reservations
@@ -31,6 +32,7 @@ from glance_mini.operations import data, images, imports, info, links, members
 from glance_mini.operations.base import ImageOperation, Operation
 from glance_mini.operations.bases import ReplaceData
 from glance_mini.operations.records import CountUsage, LoadImage, RecordImport
+from glance_mini.operations.upload_sessions import AddUploadSession
 from glance_mini_store.lanes import Chunk
 
 R = TypeVar("R")
@@ -66,12 +68,14 @@ class QuotaLayer(Layer):
         sleep: Callable[[float], None] = time.sleep,
         metadefs: MetadefLimits = NO_METADEF_LIMITS,
         links: int | None = None,
+        sessions: SessionLimits = NO_SESSION_LIMITS,
     ) -> None:
         """Store the arguments; ``links``: the valid links of one project, None means any number."""
         self._source = source
         self._per_image = per_image
         self._bounds = {"bounds": metadefs}
         self._links = links
+        self._sessions = sessions
         self._metrics = metrics
         self._reservations = Reservations(self.below, step, sleep)
 
@@ -92,6 +96,7 @@ class QuotaLayer(Layer):
             step,
             metadefs=metadef_limits(conf),
             links=_limit(conf.direct_access.links_per_project),
+            sessions=SessionLimits(_limit(conf.uploads.sessions_per_image), _limit(conf.uploads.sessions_per_project)),
         )
 
     def create_image(self, context: Context, op: images.CreateImage) -> Image:
@@ -120,6 +125,10 @@ class QuotaLayer(Layer):
     def add_upload_link(self, context: Context, op: links.AddUploadLink) -> links.UploadAddress:
         self._require("image_size_cap", self._per_image.size, op.size)
         return self._below_counting(context, replace(op, limits=self._limits_of(op), limit=self._links))
+
+    def add_upload_session(self, context: Context, op: AddUploadSession) -> UploadSession:
+        self._require("image_size_cap", self._per_image.size, op.size)
+        return self._below_counting(context, replace(op, limits=self._limits_of(op), session_limits=self._sessions))
 
     def upload_data(self, context: Context, op: data.UploadData) -> Image:
         return self._take_data(context, op, quota.IMAGE_SIZE_TOTAL)

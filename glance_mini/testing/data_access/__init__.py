@@ -11,6 +11,7 @@ from glance_mini.testing.data_access.bases import BaseContract
 from glance_mini.testing.data_access.cache import CacheContract
 from glance_mini.testing.data_access.claims import ClaimContract
 from glance_mini.testing.data_access.concurrency import ConcurrencyContract
+from glance_mini.testing.data_access.event_log import EventLogContract
 from glance_mini.testing.data_access.images import ImageContract
 from glance_mini.testing.data_access.imports import ImportContract, ImportLockContract
 from glance_mini.testing.data_access.issued_tokens import IssuedTokenContract
@@ -31,6 +32,7 @@ from glance_mini.testing.data_access.seen import SeenContract
 from glance_mini.testing.data_access.staging import StagingContract
 from glance_mini.testing.data_access.transfers import TransferContract
 from glance_mini.testing.data_access.trash import TrashContract
+from glance_mini.testing.data_access.upload_sessions import UploadSessionContract
 
 __all__ = [
     "CacheContract",
@@ -50,11 +52,12 @@ class RecordContract(
     LinkContract,
     IssuedTokenContract,
     TransferContract,
+    UploadSessionContract,
     QuotaContract,
     ConcurrencyContract,
     OnceContract,
 ):
-    """The calls about images, their members, links, issued tokens and transfers."""
+    """The calls about images, their members, links, issued tokens, transfers and upload sessions."""
 
 
 class JobAccessContract(
@@ -67,8 +70,9 @@ class JobAccessContract(
     TrashContract,
     BaseContract,
     OutboxContract,
+    EventLogContract,
 ):
-    """The calls about jobs, staging, imports, the trash, incremental images and stored events."""
+    """The calls about jobs, staging, imports, the trash, incremental images, stored events and the log of events."""
 
 
 class MetadefContract(

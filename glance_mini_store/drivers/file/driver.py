@@ -9,6 +9,7 @@ import errno
 import logging
 import os
 import stat
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Self
@@ -16,6 +17,7 @@ from typing import Self
 from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver, Written
 from glance_mini_store.drivers.file import placement
+from glance_mini_store.drivers.file.draft import FileDraft
 from glance_mini_store.drivers.file.options import DEFAULT_DIRECTORY, OPTIONS
 from glance_mini_store.drivers.file.partial import (
     PartialFile,
@@ -52,7 +54,9 @@ class FileDriver(Driver):
     type = "file"
     schemes = ("file", "filesystem")
     options = OPTIONS
-    capabilities = frozenset({capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE})
+    capabilities = frozenset(
+        {capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE, capabilities.DRAFT}
+    )
 
     def __init__(
         self,
@@ -153,6 +157,17 @@ class FileDriver(Driver):
                     return None
                 raise
         return Written(f"file://{target}", size, directory.metadata)
+
+    def draft(self, name: str, offset: int) -> "_TranslatedDraft":
+        """Open the file of a draft, in the directory that has it."""
+        _check_name(name)
+        paths = [os.path.join(each.path, name) for each in self._directories]
+        path = next((each for each in paths if os.path.lexists(each)), None)
+        if path is None:
+            # Always the same directory, so that the lock of its file excludes another request that begins the draft.
+            path = paths[zlib.crc32(name.encode()) % len(paths)]
+        with _translated(os.path.dirname(path)):
+            return _TranslatedDraft(FileDraft(path, offset), os.path.dirname(path))
 
     def devices(self) -> frozenset[int]:
         """Return the file systems of the directories."""
@@ -263,6 +278,26 @@ class FileDriver(Driver):
         if not inside or name.startswith(".") or not name:
             raise errors.BadStoreUri(location=location, reason="it is not a file of this store")
         return os.path.join(real, name)
+
+
+class _TranslatedDraft:
+    """A draft whose errors of the system are those of a store."""
+
+    def __init__(self, draft: FileDraft, directory: str) -> None:
+        self.location = draft.location
+        self._draft = draft
+        self._directory = directory
+
+    def write(self, chunk: Chunk) -> None:
+        with _translated(self._directory):
+            self._draft.write(chunk)
+
+    def sync(self) -> None:
+        with _translated(self._directory):
+            self._draft.sync()
+
+    def close(self) -> None:
+        self._draft.close()
 
 
 def _contains(directory: str, real_path: str) -> bool:

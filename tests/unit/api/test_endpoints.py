@@ -34,6 +34,14 @@ DELETE              /v2/images/{image}/links/{link}
 POST                /v2/images/{image}/links/{link}/complete
 GET                 /v2/links/{token}
 """
+EVENTS = """
+GET                 /v2/events
+"""
+UPLOADS = """
+OPTIONS,GET,POST    /v2/images/{image}/upload
+OPTIONS,PATCH       /v2/images/{image}/upload/{session}
+HEAD,POST,DELETE    /v2/images/{image}/upload/{session}
+"""
 INFO = """
 GET                 /v2/info/import
 GET                 /v2/info/stores
@@ -100,7 +108,19 @@ def _nameless(path):
     return re.sub(r"{\w+}", "{}", path)
 
 
-NUMBERS = {VERSIONS: 2, IMAGES: 26, LINKS: 5, INFO: 4, TASKS: 4, CACHE: 7, SCHEMAS: 16, METADEFS: 28, OLDER_CACHE: 7}
+NUMBERS = {
+    VERSIONS: 2,
+    IMAGES: 26,
+    LINKS: 5,
+    UPLOADS: 8,
+    EVENTS: 1,
+    INFO: 4,
+    TASKS: 4,
+    CACHE: 7,
+    SCHEMAS: 16,
+    METADEFS: 28,
+    OLDER_CACHE: 7,
+}
 ALL = [call for table in NUMBERS for call in calls(table)]
 
 REFUSED = {("DELETE", "/v2/tasks/{}")}
@@ -113,7 +133,7 @@ class TestEndpoints(ApplicationTest):
 
     def test_the_tables_have_all_calls(self):
         self.assertEqual(list(NUMBERS.values()), [len(calls(table)) for table in NUMBERS])
-        self.assertEqual(87 + 5 + 7, len(set(ALL)))
+        self.assertEqual(87 + 5 + 8 + 1 + 7, len(set(ALL)))
 
     def test_every_call_has_a_route(self):
         wanted = set(ALL) - set(calls(VERSIONS)) - REFUSED

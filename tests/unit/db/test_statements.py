@@ -8,6 +8,7 @@ from testtools.matchers import Contains, HasLength
 
 from glance_mini.db.sqlalchemy.images.shape import SINGLE
 from glance_mini.domain.query import EVERYTHING, SORT_KEYS, ImageQuery
+from glance_mini.operations.event_log import ReadEvents
 from glance_mini.operations.images import ListImages
 from glance_mini.operations.records import LoadImage, MoveToTrash
 from glance_mini.testing.data_access.job_samples import job
@@ -95,6 +96,16 @@ class TestStatements(TestCase):
         ):
             for scope in (MINE, EVERYTHING):
                 self.assertThat(self.plan(query, scope), Contains(index))
+
+    def test_look_at_the_log_of_events_is_two_statements_and_reads_no_other_rows(self):
+        for call in (ReadEvents(90, (), 10), ReadEvents(90, (3, 5), 10)):
+            found = []
+            with count_statements(self.data.engine, found.append):
+                self.data.run(call)
+            self.assertThat(found, HasLength(2))
+            with self.data.engine.connect() as connection:
+                plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {found[0][0]}", found[0][1])]
+            self.assertEqual(["SEARCH event_log USING INTEGER PRIMARY KEY (rowid>?)"], plan)
 
     def insert(self, image):
         """Create an image as it is and return it."""

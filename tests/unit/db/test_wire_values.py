@@ -17,6 +17,7 @@ from glance_mini.domain.cause import Cause
 from glance_mini.domain.changes import LocationChange, PropertyChange, TagChange
 from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.domain.event import Event
+from glance_mini.domain.event_log import Audience, LoggedEvent
 from glance_mini.domain.identity import IssuedToken
 from glance_mini.domain.image import Location
 from glance_mini.domain.imports import ImportBegun
@@ -45,6 +46,7 @@ from glance_mini.domain.query import ImageQuery, Page, RangeFilter, Scope, TimeF
 from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_SIZE_TOTAL, Limits
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer, remains_of
+from glance_mini.domain.upload_session import SessionLimits, UploadSession
 from glance_mini.operations import DATA_CALLS
 from glance_mini.operations.base import DataCall
 from glance_mini.operations.bases import GetDiskIndex, ListDependents, LoadChain, RecordDiskHashes, ReplaceData
@@ -61,6 +63,7 @@ from glance_mini.operations.cache import (
     RecordCacheHits,
     UnqueueCaching,
 )
+from glance_mini.operations.event_log import ReadEvents, ReadLastEvents, RemoveEvents
 from glance_mini.operations.identity import FindToken, IssueToken, PurgeTokens, RevokeToken
 from glance_mini.operations.images import CreateImage, ListImages, RestoreImage, UpdateImage
 from glance_mini.operations.jobs import (
@@ -158,6 +161,15 @@ from glance_mini.operations.records import (
     UndoDeletion,
 )
 from glance_mini.operations.tasks import ListTasks
+from glance_mini.operations.upload_sessions import (
+    AddUploadSession,
+    DeleteUploadSession,
+    GetUploadSession,
+    ListUploadSessions,
+    PurgeUploadSessions,
+    SaveUpload,
+    TakeUnfinishedUploads,
+)
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
 from tests.unit.db.wire import send, send_error
 
@@ -220,6 +232,10 @@ JOB = make_job(
     expires_at=LATER,
     token="a token",
 )
+SESSION = UploadSession(
+    *("s", IMAGE_ID, 2**40, "joined", 2**40, "fast", "name eA==", ("a", "b"), "http://node", TIME, LATER, LATER),
+    *(True, "u1", "p1", ("member",), ("service",), True, "d0", "d0", "d1", "all"),
+)
 LINK = Link("l", IMAGE_ID, TIME, LATER, 2**40, "fast", "u1", "p1", ("member",), ("service",), "d0", "d0", "d1", "all")
 TOKEN = IssuedToken("t", "u1", "c" * 64, ("token", "password"), "p1", "default", TIME, LATER)
 NEW_JOB = make_job(created_at=None, updated_at=None, due_at=None)
@@ -228,6 +244,8 @@ DATA = StoredData(LOCATION, 700, 1400, "c" * 32, "sha512", "d" * 128, "raw", "ba
 STAGED = StagedData(IMAGE_ID, "os_glance_staging_store", "file:///staging/x", 700, "http://node1", TIME)
 DELETION = DataRemoval(3, IMAGE_ID, "file:///x", {"store": "fast"}, "http://node1", LATER)
 CALLER = Cause("upload_data", "u1", "p1", ("member", "reader"), "req-1", "fast")
+SOME = Audience(projects=("a", "b"), members_of=IMAGE_ID)
+LOGGED = LoggedEvent("image.update", {"id": IMAGE_ID, "size": None}, SOME, Audience(everyone=True), id=9)
 EVENT = Event("image.send", {"bytes_sent": 2**40, "tags": ["a"]}, "error", CALLER.caller(), IMAGE_ID, LATER, 9)
 SCOPE = Scope("p1", is_admin=True)
 QUERY = ImageQuery(
@@ -284,6 +302,19 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (DeleteLink(IMAGE_ID, IMAGE, "l", (None, "p1")), None),
     (GetLink(IMAGE_ID, "l"), LINK),
     (FindLink("a" * 64), LINK),
+    (
+        AddUploadSession(
+            *(IMAGE_ID, IMAGE, 7, "fast", "name eA==", True, ("a", "b")),
+            *(SESSION, LEASE, LEASE, Limits({IMAGE_SIZE_TOTAL: 9}), SessionLimits(1, 2, 3)),
+        ),
+        SESSION,
+    ),
+    (ListUploadSessions(IMAGE_ID, IMAGE), (SESSION, UploadSession("x", IMAGE_ID, 0))),
+    (GetUploadSession(IMAGE_ID, IMAGE, "s"), SESSION),
+    (DeleteUploadSession(IMAGE_ID, IMAGE, "s"), SESSION),
+    (SaveUpload(IMAGE_ID, "s", 1, 2**40, LEASE, LEASE), SESSION),
+    (TakeUnfinishedUploads(LEASE), (SESSION,)),
+    (PurgeUploadSessions(10), 3),
     (PurgeLinks(10), 3),
     (IssueToken(TOKEN, "a" * 64, LEASE, 5, LATER), TOKEN),
     (FindToken("a" * 64), TOKEN),
@@ -307,10 +338,10 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (SetProjectLimits("p1", {IMAGE_SIZE_TOTAL: 2**45, "image_count_total": None}), None),
     (ListProjects(10), ("p1", "p2")),
     (Ping(), None),
-    (BeginTransfer(TRANSFER, LEASE, LIMITS, True), QUEUED),
+    (BeginTransfer(TRANSFER, LEASE, LIMITS, True, SESSION), QUEUED),
     (ReserveSpace("t1", -(2**40), LIMITS), None),
     (IsYoungestTransfer("t1"), True),
-    (RecordData(TRANSFER, replace(DATA, link=NewLink(10, 65536, b"\x00\xff")), (NEW_JOB,)), IMAGE),
+    (RecordData(TRANSFER, replace(DATA, link=NewLink(10, 65536, b"\x00\xff")), (NEW_JOB,), SESSION), IMAGE),
     (LoadChain(IMAGE_ID, SCOPE), (IMAGE, QUEUED)),
     (GetBlockHashes(IMAGE_ID, 3, 16), KnownHashes(5, (b"\x00\xff", b""))),
     (SaveBlockHashes(IMAGE_ID, 3, b"\x00\xff"), True),
@@ -354,6 +385,9 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (FinishEvents((1, 2)), None),
     (ReleaseEvents("dispatcher", (1, 2)), None),
     (CountEvents(), 12),
+    (ReadEvents(7, (3, 5), 100), (LOGGED,)),
+    (ReadLastEvents(100), (LOGGED,)),
+    (RemoveEvents(LEASE, 100), 3),
     (LoadNamespace("n", SCOPE), NAMESPACE),
     (
         GetNamespaces(NamespaceQuery("public", ("OS::Glance::Image",), "namespace", "asc", "m", 3), SCOPE),

@@ -48,7 +48,7 @@ class TestStoreDriverGuide(TestCase):
     def test_suite_passes_as_printed(self):
         done = self.run_there("-m", "unittest", "test_acme_shelf")
         self.assertEqual(0, done.returncode, done.stderr)
-        self.assertRegex(done.stderr, r"Ran 4\d tests in")
+        self.assertRegex(done.stderr, r"Ran 5\d tests in")
 
     def test_driver_is_found_by_its_entry_point_and_configured_as_printed(self):
         setup, configuration = printed(PAGE, "ini")

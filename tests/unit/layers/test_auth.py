@@ -28,6 +28,7 @@ from glance_mini.operations import (
     metadefs,
     records,
     tasks,
+    upload_sessions,
 )
 from glance_mini.operations.base import ImageOperation, Operation
 from glance_mini.operations.records import LoadImage
@@ -52,6 +53,11 @@ CHANGES = (
     locations.DeleteFromStore(IMAGE_ID, IMAGE),
     links.AddUploadLink(IMAGE_ID, IMAGE, 1),
     links.CompleteUpload(IMAGE_ID, IMAGE, "l"),
+    upload_sessions.AddUploadSession(IMAGE_ID, IMAGE),
+    upload_sessions.ListUploadSessions(IMAGE_ID, IMAGE),
+    upload_sessions.GetUploadSession(IMAGE_ID, IMAGE),
+    upload_sessions.ExtendUploadSession(IMAGE_ID, IMAGE),
+    upload_sessions.DeleteUploadSession(IMAGE_ID, IMAGE),
     members.AddMember(IMAGE_ID, IMAGE, "p3"),
     members.DeleteMember(IMAGE_ID, IMAGE, "p2"),
 )

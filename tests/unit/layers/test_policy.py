@@ -35,6 +35,7 @@ from glance_mini.operations import (
     metadef_parts,
     metadefs,
     tasks,
+    upload_sessions,
 )
 from glance_mini.operations.base import Operation
 from glance_mini.policies import list_rules
@@ -228,6 +229,11 @@ class TestTable(PolicyCase):
             (links.AddUploadLink(IMAGE_ID, IMAGE), ["add_link", "upload_image"]),
             (links.CompleteUpload(IMAGE_ID, IMAGE, "l"), ["upload_image"]),
             (links.DeleteLink(IMAGE_ID, IMAGE, "l"), ["delete_link"]),
+            (upload_sessions.AddUploadSession(IMAGE_ID, IMAGE), ["upload_image"]),
+            (upload_sessions.ListUploadSessions(IMAGE_ID, IMAGE), ["upload_image"]),
+            (upload_sessions.GetUploadSession(IMAGE_ID, IMAGE), ["upload_image"]),
+            (upload_sessions.ExtendUploadSession(IMAGE_ID, IMAGE), ["upload_image"]),
+            (upload_sessions.DeleteUploadSession(IMAGE_ID, IMAGE), ["upload_image"]),
             (members.ListMembers(IMAGE_ID, IMAGE), ["get_members"]),
             (members.GetMember(IMAGE_ID, IMAGE, "p2"), ["get_member"]),
             (members.AddMember(IMAGE_ID, IMAGE, "p2"), ["add_member"]),

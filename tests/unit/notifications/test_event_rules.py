@@ -21,6 +21,7 @@ from glance_mini.operations import (
     bases,
     blocks,
     cache,
+    event_log,
     identity,
     images,
     jobs,
@@ -31,6 +32,7 @@ from glance_mini.operations import (
     once,
     outbox,
     records,
+    upload_sessions,
 )
 from glance_mini.operations.base import DataCall
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
@@ -127,11 +129,17 @@ SILENT = {
     identity.IssueToken,
     identity.RevokeToken,
     identity.PurgeTokens,
+    upload_sessions.AddUploadSession,
+    upload_sessions.DeleteUploadSession,
+    upload_sessions.SaveUpload,
+    upload_sessions.TakeUnfinishedUploads,
+    upload_sessions.PurgeUploadSessions,
     jobs.RenewJobs,
     jobs.SaveCheckpoint,
     jobs.ReleaseJob,
     jobs.RetryJob,
     jobs.PurgeJobs,
+    event_log.RemoveEvents,
     outbox.AddEvents,
     outbox.TakeEvents,
     outbox.FinishEvents,

@@ -39,6 +39,7 @@ TABLE = {
     "purge_image": OWNERS_MEMBER,
     "get_image": SEEN_BY_READERS,
     "get_images": OWNERS_READER,
+    "watch_events": OWNERS_READER,
     "modify_image": OWNERS_MEMBER,
     "publicize_image": ADMIN,
     "communitize_image": OWNERS_MEMBER,

@@ -3,7 +3,7 @@
 from glance_mini.api.v2.schemas.shapes import ObjectSchema, Schema, collection, minimal
 from glance_mini.domain.job import DATA_KINDS
 
-TYPES = ("import", "api_image_import", "location_import", "link_upload", *DATA_KINDS)
+TYPES = ("import", "api_image_import", "location_import", "link_upload", "finish_upload", *DATA_KINDS)
 STATUSES = ("pending", "processing", "success", "failure")
 
 _TEXT: dict[str, object] = {"type": "string"}

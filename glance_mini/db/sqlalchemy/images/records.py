@@ -14,7 +14,7 @@ from typing import Any, cast
 from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import Connection, bindparam, false, select
 
-from glance_mini.db.sqlalchemy import base_rows, removals, staged_rows, usage
+from glance_mini.db.sqlalchemy import base_rows, removals, session_rows, staged_rows, usage
 from glance_mini.db.sqlalchemy.dynamic import AnySelect
 from glance_mini.db.sqlalchemy.images import children, visibility, writing
 from glance_mini.db.sqlalchemy.images.rows import image_columns, to_image
@@ -208,6 +208,7 @@ def delete(connection: Connection, call: MarkDeleted, now: datetime) -> Image:
     before, after = _replace(connection, call.image_id, call.seen, bury, now, {"deleted": True, "deleted_at": now})
     if before.locations:
         base_rows.check_unused(connection, before.id)
+    session_rows.end_of_image(connection, call.image_id, now)
     used = usage.of_image(before)
     if before.status in IN_TRANSFER:
         used += staged_rows.discard(connection, call.image_id, now)

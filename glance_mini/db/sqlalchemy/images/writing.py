@@ -10,9 +10,11 @@ from types import MappingProxyType
 
 from sqlalchemy import Connection, Insert, Update, bindparam, delete, exists, insert, literal_column, select, update
 
+from glance_mini.db.sqlalchemy import event_log
 from glance_mini.db.sqlalchemy.images import children, postgresql
 from glance_mini.db.sqlalchemy.images.rows import base_values
 from glance_mini.db.sqlalchemy.models import block_hashes, image_tombstones, images
+from glance_mini.domain import event_log as events
 from glance_mini.domain.image import NO_PROPERTIES, PLAIN_FIELDS, Image
 
 _WRITTEN = (*PLAIN_FIELDS, "child_bytes")
@@ -49,6 +51,8 @@ def insert_image(connection: Connection, image: Image) -> bool:
     if not _execute(connection, _INSERT, base_values(image), nothing, image):
         return False
     children.store_locations(connection, nothing, image, image.created_at)
+    if event_log.is_kept(connection):
+        event_log.note(connection, events.creation_of(image))
     return True
 
 
@@ -74,6 +78,8 @@ def update_image(
     if not _execute(connection, _UPDATE_SEEN if if_current else _UPDATE, values, before, after):
         return False
     children.store_locations(connection, before, after, now)
+    if event_log.is_kept(connection):
+        event_log.note(connection, events.change_of(before, after))
     if before.locations and not after.locations:
         connection.execute(_FORGET_BLOCKS, {"image": after.id})
     return True

@@ -12,9 +12,11 @@ import orjson
 from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import Connection, bindparam, delete, false, insert, select, update
 
+from glance_mini.db.sqlalchemy import event_log
 from glance_mini.db.sqlalchemy.dynamic import RowValues
 from glance_mini.db.sqlalchemy.models import jobs
 from glance_mini.domain import errors
+from glance_mini.domain.event_log import event_of_task
 from glance_mini.domain.fields import with_fields
 from glance_mini.domain.job import FAILURE, FINISHED, PENDING, PROCESSING, Job
 from glance_mini.operations.jobs import AddJob, GetJob, PurgeJobs, ReleaseJob, RenewJobs, RetryJob, SaveCheckpoint
@@ -62,6 +64,7 @@ def add(connection: Connection, call: AddJob, now: datetime, counted_for: str | 
         connection.execute(_INSERT, row_of(job) | {"counted_for": counted_for})
     except DBDuplicateEntry as error:
         raise errors.Duplicate(kind="Job", id=job.id) from error
+    event_log.note(connection, event_of_task("create", job))
     return job
 
 
@@ -100,6 +103,8 @@ def change(connection: Connection, job: Job, **values: object) -> Job:
     """Write ``values`` to the row of ``job``, which is locked, and return the changed job."""
     changed = with_fields(job, **values)
     connection.execute(_UPDATE, {"job": job.id, "rank": _rank(changed)} | _values(values))
+    if changed.state != job.state:
+        event_log.note(connection, event_of_task(changed.state, changed))
     return changed
 
 
@@ -111,7 +116,9 @@ def end(connection: Connection, job: Job, **values: object) -> tuple[Job, str | 
     counted_for = connection.execute(_COUNTED_FOR, {"job": job.id}).scalar()
     values |= {"process": None, "lease_until": None, "token": None}
     connection.execute(_UPDATE, {"job": job.id, "counted_for": None} | _values(values))
-    return with_fields(job, **values), counted_for
+    ended = with_fields(job, **values)
+    event_log.note(connection, event_of_task(ended.state, ended))
+    return ended, counted_for
 
 
 def renew(connection: Connection, call: RenewJobs, now: datetime) -> frozenset[str]:
@@ -126,7 +133,10 @@ def save_checkpoint(connection: Connection, call: SaveCheckpoint, now: datetime)
     values = {"checkpoint": call.checkpoint, "message": call.message, "updated_at": now}
     if not connection.execute(_UPDATE_GOING_ON, _holder(call.job) | _values(values)).rowcount:
         raise gone(call.job)
-    return replace(call.job, checkpoint=call.checkpoint, message=call.message, updated_at=now)
+    saved = replace(call.job, checkpoint=call.checkpoint, message=call.message, updated_at=now)
+    if saved.message != call.job.message:
+        event_log.note(connection, event_of_task("progress", saved))
+    return saved
 
 
 def set_image(connection: Connection, job: Job, counted_for: str | None) -> str | None:

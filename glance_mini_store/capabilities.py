@@ -21,5 +21,8 @@ PRESIGN = "presign"
 UPLOAD = "upload"
 """``presigned_upload``, ``uploaded`` and ``adopt`` work."""
 
-ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL, PRESIGN, UPLOAD})
+LIST = "list"
+"""``list_objects`` finds the data of the store."""
+
+ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL, PRESIGN, UPLOAD, LIST})
 """All capabilities."""

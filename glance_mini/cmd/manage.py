@@ -17,6 +17,7 @@ from glance_mini.cmd import (
     manage_migration,
     manage_quota,
     manage_registry,
+    manage_store,
     manage_users,
 )
 
@@ -28,6 +29,7 @@ _GROUPS = (
     manage_layers,
     manage_jobs,
     manage_images,
+    manage_store,
     manage_cache,
     manage_backup,
     manage_migration,

@@ -42,6 +42,7 @@ from glance_mini.conf import (
     strict,
     task,
     transfers,
+    verify,
     web_download,
     workers,
 )
@@ -86,6 +87,7 @@ MODULES = (
     image_decompression,
     image_conversion,
     incremental,
+    verify,
 )
 """The modules with options, in the order of the sample file."""
 

@@ -25,6 +25,7 @@ from glance_mini.operations import (
     outbox,
     records,
     tasks,
+    verification,
 )
 from glance_mini.operations.base import DataCall, ImageOperation, NamespaceOperation, Operation
 
@@ -49,6 +50,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + disks.OPERATIONS
     + blocks.OPERATIONS
     + once.OPERATIONS
+    + verification.OPERATIONS
 )
 
 DATA_CALLS = tuple(operation for operation in OPERATIONS if issubclass(operation, DataCall))

@@ -82,6 +82,11 @@ ROWS = {
         f" VALUES ('{IMAGE_ID}', 'b', 1, 2, 65536, '')",
         f"INSERT INTO block_hashes (image_id, part, hashes) VALUES ('{IMAGE_ID}', 0, '')",
     ),
+    "0015": (
+        "INSERT INTO verifications (job_id, began_at, counts) VALUES ('v', '2026-01-02 03:04:05', '{}')",
+        "INSERT INTO findings (store, subject, kind, state, reason, found_at)"
+        " VALUES ('s', 'x', 'missing', 'found', '', '2026-01-02 03:04:05')",
+    ),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

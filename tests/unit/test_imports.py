@@ -45,8 +45,9 @@ FLOORS: dict[str, dict[str, set[str]]] = {
             *("domain", "operations", "plugins", "content", "fetching", "metrics"),
             *("db", "layers", "workers", STORE),
         },
+        "verification": {"domain", "operations", "content", "db", STORE},
         "jobs": {
-            *("domain", "operations", "content", "db", "maintenance"),
+            *("domain", "operations", "content", "db", "maintenance", "verification"),
             *("layers", "workers", "imports", STORE),
         },
     },
@@ -60,6 +61,7 @@ FLOORS: dict[str, dict[str, set[str]]] = {
         "bootstrap": {
             *("background", "domain", "conf", "content", "fetching", "metrics", "policies"),
             *("db", "registry", "notifications", "maintenance", "cache", "layers", "workers", "imports", STORE),
+            "verification",
         },
     },
 }

@@ -30,6 +30,7 @@ from glance_mini.db.sqlalchemy import (
     transfers,
     trash,
     usage,
+    verification,
 )
 from glance_mini.db.sqlalchemy.database import Database
 from glance_mini.db.sqlalchemy.engine import open_engine
@@ -92,6 +93,7 @@ _MODULES = (
     cache,
     metadef_migration,
     keys,
+    verification,
 )
 
 QUERIES: Mapping[type[DataCall[object]], Query] = {

@@ -12,6 +12,7 @@ CLAIM_JOB = "claim_job"
 TAKE_EVENTS = "take_events"
 CHANGE_METADEFS = "change_metadefs"
 ADD_LINK = "add_link"
+VERIFY = "verify"
 
 _WAIT = select(turns.c.name).where(turns.c.name == bindparam("lock")).with_for_update()
 

@@ -30,6 +30,7 @@ from glance_mini.testing.data_access.seen import SeenContract
 from glance_mini.testing.data_access.staging import StagingContract
 from glance_mini.testing.data_access.transfers import TransferContract
 from glance_mini.testing.data_access.trash import TrashContract
+from glance_mini.testing.data_access.verification import VerificationContract
 
 __all__ = [
     "CacheContract",
@@ -65,8 +66,9 @@ class JobAccessContract(
     TrashContract,
     BaseContract,
     OutboxContract,
+    VerificationContract,
 ):
-    """The calls about jobs, staging, imports, the trash, incremental images and stored events."""
+    """The calls about jobs, staging, imports, the trash, incremental images, stored events and verification."""
 
 
 class MetadefContract(

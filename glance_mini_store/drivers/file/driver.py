@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Self
 
 from glance_mini_store import capabilities, errors
-from glance_mini_store.driver import Driver, Written
+from glance_mini_store.driver import Driver, StoredObject, Written
 from glance_mini_store.drivers.file import placement
 from glance_mini_store.drivers.file.options import DEFAULT_DIRECTORY, OPTIONS
 from glance_mini_store.drivers.file.partial import (
@@ -22,6 +22,7 @@ from glance_mini_store.drivers.file.partial import (
     data_runs,
     names_in,
     publish_link,
+    published_in,
     remove_all,
     sync_directory,
 )
@@ -51,7 +52,9 @@ class FileDriver(Driver):
     type = "file"
     schemes = ("file", "filesystem")
     options = OPTIONS
-    capabilities = frozenset({capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE})
+    capabilities = frozenset(
+        {capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE, capabilities.LIST}
+    )
 
     def __init__(
         self,
@@ -205,6 +208,14 @@ class FileDriver(Driver):
             with _translated(directory.path):
                 found |= names_in(directory.path)
         return found
+
+    def list_objects(self) -> Iterator[StoredObject]:
+        """Yield the published files of all directories; the age is that of the last change of the content."""
+        for directory in self._directories:
+            with _translated(directory.path):
+                for name, state in published_in(directory.path):
+                    location = f"file://{os.path.join(directory.path, name)}"
+                    yield StoredObject(name, location, state.st_size, state.st_mtime)
 
     def properties(self) -> Mapping[str, object]:
         """Return the directory (a list if there are several), the size of a hole, and whether holes are made."""

@@ -58,6 +58,7 @@ WORDS = {
     "migrate-from-glance": "--config {root}/glance-api.conf",
     "export": "--to-glance --config {root}/glance-api.conf",
     "restore": "{root}/saved.tar {root}/restored-{form}",
+    "store verify": "--store images",
     "cache queue": f"{ACTIVE_ID}",
     "cache delete": f"{ACTIVE_ID}",
     "cache clear": "--yes",

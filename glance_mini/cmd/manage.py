@@ -17,6 +17,7 @@ from glance_mini.cmd import (
     manage_migration,
     manage_quota,
     manage_registry,
+    manage_samples,
     manage_store,
     manage_users,
 )
@@ -34,6 +35,7 @@ _GROUPS = (
     manage_backup,
     manage_migration,
     manage_registry,
+    manage_samples,
 )
 
 

@@ -1,6 +1,7 @@
 """Units, containers, manifests, rules and boards are what the programs that read them expect."""
 
 import json
+import os
 import re
 
 import yaml
@@ -22,6 +23,7 @@ class TestUnits(PackagingCase):
 
     def test_user_is_made_by_sysusers(self):
         root = self.useFixture(TempDir()).path
+        os.mkdir(f"{root}/etc")
         self.run_program("systemd-sysusers", f"--root={root}", PACKAGING / "systemd" / "sysusers.conf")
         with open(f"{root}/etc/passwd") as file:
             self.assertRegex(file.read(), r"(?m)^glance-mini:.*:/var/lib/glance-mini:/usr/sbin/nologin$")

@@ -53,6 +53,6 @@ def _contents() -> dict[str, str]:
 
 
 def _completion(shell: str) -> str:
-    import argcomplete
+    from argcomplete.shell_integration import shellcode
 
-    return str(argcomplete.shellcode([MANAGE], shell=shell))
+    return str(shellcode([MANAGE], shell=shell))

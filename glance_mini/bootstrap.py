@@ -7,6 +7,7 @@ Nothing runs before it is started, so that a process may fork first.
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from importlib import resources
@@ -30,6 +31,7 @@ from glance_mini.db.factory import open_cache_file, open_data_access
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import ConfigurationError, Forbidden, NotFound
+from glance_mini.domain.job import VERIFY
 from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.event_stream.hub import EventHub
 from glance_mini.fetching.uri_filter import UriFilter
@@ -53,6 +55,7 @@ from glance_mini.notifications.publisher import EventPublisher, Publisher, Send,
 from glance_mini.notifications.publishing import PublishingAccess
 from glance_mini.operations.images import GetImage
 from glance_mini.policies.enforcer import Enforcer
+from glance_mini.verification.settings import VerifySettings
 from glance_mini.workers.wakeup import Silence, open_cache_listener, open_cache_waker, open_waker, transport_url
 from glance_mini_store.buffers import MIB, Buffers, give_freed_blocks_back
 from glance_mini_store.drivers.file.options import OPTIONS as FILE_OPTIONS
@@ -68,6 +71,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 PASTE_FILE = "glance-mini-paste.ini"
+
+VERIFIER_POLL = 0.2
+"""Seconds between two looks of a command for the job that it has made itself."""
 
 
 class LoadedApplication:
@@ -153,6 +159,27 @@ def start_worker(
         part.start()
     worker.start()
     return worker, services.stores
+
+
+def open_verifier(conf: cfg.ConfigOpts, undo: ExitStack) -> Services:
+    """Return the services of a process that runs jobs which verify stores, and nothing else; ``undo`` ends them.
+
+    Raises ConfigurationError, and what a store that is not optional raises.
+    """
+    from glance_mini.workers.base import load_job_types
+    from glance_mini.workers.loop import Worker
+    from glance_mini.workers.settings import WorkerSettings
+    from glance_mini.workers.wakeup import Wakeup
+
+    services = open_services(conf, undo)
+    services.publisher.start()
+    settings = replace(WorkerSettings.from_config(conf), threads=1, poll_interval=VERIFIER_POLL)
+    types = {VERIFY: load_job_types(conf, services, open_stack(conf, services, undo))[VERIFY]}
+    worker = Worker(services.data, types, Wakeup(), settings, services.metrics, node_url=services.node_url)
+    undo.callback(worker.join, conf.workers.graceful_timeout)
+    undo.callback(worker.stop)
+    worker.start()
+    return services
 
 
 def load_registry(conf: cfg.ConfigOpts, *, starts: bool = True) -> "RegistryApplication":
@@ -358,12 +385,14 @@ def open_reaper(conf: cfg.ConfigOpts, services: Services) -> Reaper:
 
 
 def open_sweeps(conf: cfg.ConfigOpts, services: Services) -> list[Callable[[], int]]:
-    """Return the functions that sweep the directories of this node."""
+    """Return the functions that sweep the directories of this node, and begin what is due."""
     from glance_mini.maintenance.sweeper import sweep_staging, sweep_work
+    from glance_mini.verification.schedule import begin_when_due
 
     sweeps: list[Callable[[], int]] = [partial(sweep_work, Path(conf.task.work_dir), services.data)]
     with suppress(UnknownStore):
         sweeps.append(partial(sweep_staging, services.stores.get(STAGING_STORE), services.data))
+    sweeps.append(partial(begin_when_due, services.data, VerifySettings.from_config(conf)))
     return sweeps
 
 

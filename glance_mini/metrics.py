@@ -88,6 +88,27 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemostrecent",
         )
+        self.verify_copies = Counter(
+            "glance_mini_verify_copies",
+            "Copies that were read again: good, gone (deleted meanwhile), or a kind of finding.",
+            ["store", "result"],
+            registry=registry,
+        )
+        self.verify_bytes = Counter(
+            "glance_mini_verify_bytes", "Bytes that were read again.", ["store"], registry=registry
+        )
+        self.verify_findings = Counter(
+            "glance_mini_verify_findings", "Findings of verifications.", ["store", "kind"], registry=registry
+        )
+        self.verify_repairs = Counter(
+            "glance_mini_verify_repairs", "Repairs of copies: done or failed.", ["store", "outcome"], registry=registry
+        )
+        self.verify_ended = Gauge(
+            "glance_mini_verify_ended_timestamp_seconds",
+            "When the last verification of this node ended, in seconds since 1970.",
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
         self.store_failures = Counter(
             "glance_mini_store_failures", "Failures of a store.", ["store"], registry=registry
         )

@@ -24,5 +24,8 @@ UPLOAD = "upload"
 DRAFT = "draft"
 """``draft`` works."""
 
-ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL, PRESIGN, UPLOAD, DRAFT})
+LIST = "list"
+"""``list_objects`` finds the data of the store."""
+
+ALL = frozenset({READ, WRITE, DELETE, RANGE, ACL, PRESIGN, UPLOAD, DRAFT, LIST})
 """All capabilities."""

@@ -31,6 +31,19 @@ class UserData:
 
 
 @dataclass(frozen=True)
+class StoredObject:
+    """Published data that a driver finds in its backend, under ``name``, as ``location`` names it.
+
+    ``size`` is in bytes, ``changed_at`` in seconds since 1970 by the clock of the backend; None: not known.
+    """
+
+    name: str
+    location: str
+    size: int | None = None
+    changed_at: float | None = None
+
+
+@dataclass(frozen=True)
 class Written:
     """The result of a write by a driver: where the data is and its size in bytes.
 
@@ -220,6 +233,14 @@ class Driver(abc.ABC):
         The result may include names that the driver did not write. Raises RemoteServiceUnavailable.
         """
         return None
+
+    def list_objects(self) -> Iterator[StoredObject]:
+        """Yield the published data that is in the place where the store writes, that of others too, in any order.
+
+        Only with the capability ``list``. A location is as ``write`` has returned it. Data that is published or deleted
+        meanwhile may be missing. Reads the backend page by page, and raises RemoteServiceUnavailable, perhaps late.
+        """
+        raise errors.StoreListNotSupported()
 
     def delete(self, location: str) -> None:
         """Delete the data. Raises NotFound, InUseByStore, HasSnapshot, Forbidden, BadStoreUri."""

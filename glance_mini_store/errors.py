@@ -191,6 +191,13 @@ class StoreDeleteNotSupported(StoreError):
     template = "this store cannot delete data"
 
 
+class StoreListNotSupported(StoreError):
+    """The store cannot tell what it holds."""
+
+    code = "store.list_not_supported"
+    template = "this store cannot list its data"
+
+
 class StoreAclNotSupported(StoreError):
     """The store has no access lists."""
 

@@ -16,7 +16,7 @@ from typing import Self
 from glance_mini_store import capabilities, errors
 from glance_mini_store.caller import Caller
 from glance_mini_store.checked_stream import CheckedStream, Observer
-from glance_mini_store.driver import Draft, Driver, UserData, Written
+from glance_mini_store.driver import Draft, Driver, StoredObject, UserData, Written
 from glance_mini_store.lanes import Chunk, Lane
 from glance_mini_store.streams import FileRange, Hashes, close, cut
 
@@ -237,6 +237,11 @@ class Store:
         with self._named():
             found = self.driver.names()
             return None if found is None else frozenset(found)
+
+    def list_objects(self) -> Iterator[StoredObject]:
+        """Yield the published data in the backend; see ``Driver.list_objects``."""
+        with self._named():
+            yield from self.driver.list_objects()
 
     def set_acl(self, location: str, public: bool, readers: Sequence[str]) -> None:
         """Let all projects (``public``) or ``readers`` read; does nothing in a store without access lists."""

@@ -17,6 +17,8 @@ from glance_mini.cmd import (
     manage_migration,
     manage_quota,
     manage_registry,
+    manage_samples,
+    manage_store,
     manage_users,
 )
 
@@ -28,10 +30,12 @@ _GROUPS = (
     manage_layers,
     manage_jobs,
     manage_images,
+    manage_store,
     manage_cache,
     manage_backup,
     manage_migration,
     manage_registry,
+    manage_samples,
 )
 
 

@@ -45,6 +45,7 @@ from glance_mini.conf import (
     task,
     transfers,
     uploads,
+    verify,
     web_download,
     workers,
 )
@@ -92,6 +93,7 @@ MODULES = (
     image_decompression,
     image_conversion,
     incremental,
+    verify,
 )
 """The modules with options, in the order of the sample file."""
 

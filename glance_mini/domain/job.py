@@ -31,6 +31,8 @@ FINISH_UPLOAD = "finish_upload"
 SCRUB = "scrub"
 """The kind of job that deletes an image permanently when it can no longer be restored."""
 
+VERIFY = "verify"
+"""The kind of job that verifies what the stores hold."""
 
 DISK_HASHES = "disk_hashes"
 """The kind of job that computes the hashes of the complete disk of an incremental image."""

@@ -13,8 +13,14 @@ from glance_mini.domain.imports import FAILED_PROPERTY, IMPORTING_PROPERTY, Impo
 from glance_mini.domain.job import FINISHED, TASK_KINDS, Job
 from glance_mini.domain.member import Member
 from glance_mini.notifications import metadef_rules
-from glance_mini.notifications.payloads import image_payload, member_payload, task_payload, transfer_payload
-from glance_mini.operations import bases, disks, images, jobs, locations, members, records
+from glance_mini.notifications.payloads import (
+    finding_payload,
+    image_payload,
+    member_payload,
+    task_payload,
+    transfer_payload,
+)
+from glance_mini.operations import bases, disks, images, jobs, locations, members, records, verification
 from glance_mini.operations.base import DataCall
 
 _JOB_REQUESTS = frozenset(operation.name for operation in disks.OPERATIONS)
@@ -130,6 +136,14 @@ def _of_task(job: Job, *kinds: str) -> Iterable[Event]:
             yield Event(kind, task_payload(job), caller=caller, image_id=job.image_id)
 
 
+def _findings(call: object, recorded: object, cause: Cause | None) -> Iterable[Event]:
+    assert isinstance(call, verification.RecordFindings)
+    caller = (cause or Cause("verify")).caller()
+    for each in call.findings:
+        priority = "warn" if each.is_open else "info"
+        yield Event(f"store.{each.kind}", finding_payload(each), priority, caller, each.image_id)
+
+
 RULES: Mapping[type[DataCall[object]], Rule] = {
     images.CreateImage: _image("image.create"),
     images.UpdateImage: _update,
@@ -148,6 +162,7 @@ RULES: Mapping[type[DataCall[object]], Rule] = {
     members.AddMember: _member("image.member.create"),
     members.UpdateMember: _member("image.member.update"),
     members.DeleteMember: _member("image.member.delete"),
+    verification.RecordFindings: _findings,
     jobs.AddJob: _add_job,
     jobs.ClaimJob: _begin_of_task,
     jobs.FinishJob: _end_of_task,

@@ -5,6 +5,7 @@ from datetime import datetime
 from glance_mini.domain.image import PLAIN_FIELDS, Image, plain_values
 from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
+from glance_mini.domain.verification import Finding
 
 Payload = dict[str, object]
 """A new dict for each call; the caller may add to it."""
@@ -71,6 +72,19 @@ def task_payload(job: Job) -> Payload:
         "updated_at": shown_time(job.updated_at),
         "deleted": False,
         "deleted_at": None,
+    }
+
+
+def finding_payload(finding: Finding) -> Payload:
+    """Return the payload of a ``store.*`` event: what a verification has found, and what it did."""
+    return {
+        "store": finding.store,
+        "kind": finding.kind,
+        "state": finding.state,
+        "reason": finding.reason,
+        "image_id": finding.image_id,
+        "name": finding.name,
+        "size": finding.size,
     }
 
 

@@ -28,6 +28,7 @@ from glance_mini.operations import (
     records,
     tasks,
     upload_sessions,
+    verification,
 )
 from glance_mini.operations.base import DataCall, ImageOperation, NamespaceOperation, Operation
 
@@ -55,6 +56,7 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     + blocks.OPERATIONS
     + event_log.OPERATIONS
     + once.OPERATIONS
+    + verification.OPERATIONS
 )
 
 DATA_CALLS = tuple(operation for operation in OPERATIONS if issubclass(operation, DataCall))

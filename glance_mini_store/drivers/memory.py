@@ -1,12 +1,13 @@
 """The ``memory`` driver: data in the memory of this process, for tests and trials."""
 
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Self
 
 from glance_mini_store import capabilities, errors
-from glance_mini_store.driver import Driver, Written
+from glance_mini_store.driver import Driver, StoredObject, Written
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.streams import BLOCK
 
@@ -16,12 +17,15 @@ class MemoryDriver(Driver):
 
     type = "memory"
     schemes = ("memory",)
-    capabilities = frozenset({capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE})
+    capabilities = frozenset(
+        {capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE, capabilities.LIST}
+    )
 
     def __init__(self, store_id: str = "default") -> None:
         self._prefix = f"memory://{store_id}/"
         self._lock = threading.Lock()
         self._data: dict[str, bytes] = {}
+        self._written_at: dict[str, float] = {}
 
     @classmethod
     def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
@@ -43,6 +47,7 @@ class MemoryDriver(Driver):
             if location in self._data:
                 raise errors.Duplicate(location=location)
             self._data[location] = data
+            self._written_at[location] = time.time()
         return Written(location, len(data))
 
     def read(self, location: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -66,6 +71,13 @@ class MemoryDriver(Driver):
     def names(self) -> list[str]:
         """Return the names of all data."""
         return [location.removeprefix(self._prefix) for location in self.locations()]
+
+    def list_objects(self) -> Iterator[StoredObject]:
+        """Yield all data."""
+        with self._lock:
+            found = [(location, len(data), self._written_at[location]) for location, data in self._data.items()]
+        for location, size, written_at in found:
+            yield StoredObject(location.removeprefix(self._prefix), location, size, written_at)
 
     def discard(self, name: str) -> None:
         """Delete the data under ``name``."""

@@ -546,6 +546,26 @@ class DriverContract(_Mixin):
             self.driver.discard(name)
         self.assertEqual((set(), before), (set(self.driver.names() or ()), self.leftovers()))
 
+    def test_list_of_objects_has_all_published_data_with_its_location_and_age(self) -> None:
+        self.needs(capabilities.LIST, capabilities.WRITE, capabilities.DELETE)
+        before = {each.location for each in self.driver.list_objects()}
+        names = [new_name(), new_name(), new_name()]
+        gone, *kept = [self.put(name, b"data") for name in names]
+        killed = new_name()
+        in_killed_process(lambda source: self.driver.write(killed, source, None))
+        self.driver.delete(gone)
+        found = {each.location: each for each in self.store.list_objects() if each.location not in before}
+        self.assertEqual(set(kept), set(found))
+        for name, location in zip(names[1:], kept, strict=True):
+            self.assertEqual(name, found[location].name)
+            self.assertIn(found[location].size, (4, None))
+            self.assertLess(abs((found[location].changed_at or 0) - time.time()), 300)
+        self.driver.discard(killed)
+
+    def test_driver_without_a_list_says_so(self) -> None:
+        if capabilities.LIST not in self.driver.capabilities:
+            self.assertRaises(errors.StoreListNotSupported, lambda: list(self.driver.list_objects()))
+
     def used_name(self) -> tuple[str, str]:
         """Return a name and the location of its data, which was deleted."""
         name = new_name()

@@ -93,6 +93,11 @@ ROWS = {
         " false, '[]', '[]', false)",
     ),
     "0017": ("INSERT INTO event_log (created_at, type, body) VALUES ('2026-01-02 03:04:05', 'image.create', '{}')",),
+    "0018": (
+        "INSERT INTO verifications (job_id, began_at, counts) VALUES ('v', '2026-01-02 03:04:05', '{}')",
+        "INSERT INTO findings (store, subject, kind, state, reason, found_at)"
+        " VALUES ('s', 'x', 'missing', 'found', '', '2026-01-02 03:04:05')",
+    ),
 }
 """What stands in the tables after a revision, before the next one comes."""
 

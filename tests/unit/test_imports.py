@@ -45,8 +45,9 @@ FLOORS: dict[str, dict[str, set[str]]] = {
             *("domain", "operations", "plugins", "content", "fetching", "metrics"),
             *("db", "layers", "workers", STORE),
         },
+        "verification": {"domain", "operations", "content", "db", STORE},
         "jobs": {
-            *("domain", "operations", "content", "db", "maintenance"),
+            *("domain", "operations", "content", "db", "maintenance", "verification"),
             *("layers", "workers", "imports", STORE),
         },
     },
@@ -81,6 +82,7 @@ FLOORS: dict[str, dict[str, set[str]]] = {
                 "layers",
                 "workers",
                 "imports",
+                "verification",
                 STORE,
             ),
         },

@@ -14,7 +14,7 @@ from tests.integration.base import ServiceTestCase
 ROOT = Path(__file__).parents[2]
 INTEGRATION = ROOT / "tests" / "integration"
 SERVICES = INTEGRATION / "services"
-PARTS = ["storage", "databases", "messaging", "clients", "registry", "page"]
+PARTS = ["storage", "databases", "messaging", "clients", "registry", "page", "packages"]
 NAMED_SERVICE = re.compile(r'\.(?:service|fresh_database)\("(\w+)"\)')
 
 
@@ -77,6 +77,6 @@ class RunTest(testtools.TestCase):
 
     def test_without_a_part_names_choose_among_all(self):
         self.assertEqual(
-            [r"^(?!tests\.integration\.(storage|databases|messaging|clients|registry|page)\.)", "test_killed"],
+            [r"^(?!tests\.integration\.(storage|databases|messaging|clients|registry|page|packages)\.)", "test_killed"],
             self.handed_on("test_killed")[-2:],
         )

@@ -34,6 +34,7 @@ from glance_mini.db.sqlalchemy import (
     trash,
     upload_sessions,
     usage,
+    verification,
 )
 from glance_mini.db.sqlalchemy.database import Database
 from glance_mini.db.sqlalchemy.engine import open_engine
@@ -106,6 +107,7 @@ _MODULES = (
     cache,
     metadef_migration,
     keys,
+    verification,
 )
 
 QUERIES: Mapping[type[DataCall[object]], Query] = {

@@ -13,6 +13,7 @@ TAKE_EVENTS = "take_events"
 CHANGE_METADEFS = "change_metadefs"
 ADD_LINK = "add_link"
 ADD_UPLOAD_SESSION = "add_upload_session"
+VERIFY = "verify"
 
 _WAIT = select(turns.c.name).where(turns.c.name == bindparam("lock")).with_for_update()
 

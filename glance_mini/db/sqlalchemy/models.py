@@ -508,6 +508,36 @@ call_keys = Table(
 )
 """Calls from nodes behind a registry that must not be done twice; ``result`` is JSON. Old ones are removed."""
 
+verifications = Table(
+    "verifications",
+    metadata,
+    Column("job_id", exact(36), primary_key=True),
+    Column("began_at", moment(), nullable=False),
+    Column("ended_at", moment()),
+    Column("counts", long_text(), nullable=False),
+    Index("ix_verifications_began_at", "began_at"),
+    **MYSQL,
+)
+"""Runs of the verification of stored data; ``counts`` is JSON. The latest are kept."""
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("id", counter(), primary_key=True),
+    Column("store", exact(255), nullable=False),
+    Column("subject", exact(255), nullable=False),
+    Column("kind", exact(16), nullable=False),
+    Column("state", exact(16), nullable=False),
+    Column("reason", long_text(), nullable=False),
+    Column("image_id", exact(36)),
+    Column("name", exact(255)),
+    Column("size", BigInteger),
+    Column("found_at", moment(), nullable=False),
+    UniqueConstraint("store", "subject"),
+    **MYSQL,
+)
+"""What verifications have found, one row for each copy or object."""
+
 metadef_namespaces = Table(
     "metadef_namespaces",
     metadata,

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-HEAD = "0017"
+HEAD = "0018"
 """The revision that this program works with."""
 
 MIGRATIONS = "glance_mini.db.sqlalchemy:migrations"

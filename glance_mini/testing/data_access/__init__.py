@@ -33,6 +33,7 @@ from glance_mini.testing.data_access.staging import StagingContract
 from glance_mini.testing.data_access.transfers import TransferContract
 from glance_mini.testing.data_access.trash import TrashContract
 from glance_mini.testing.data_access.upload_sessions import UploadSessionContract
+from glance_mini.testing.data_access.verification import VerificationContract
 
 __all__ = [
     "CacheContract",
@@ -71,8 +72,9 @@ class JobAccessContract(
     BaseContract,
     OutboxContract,
     EventLogContract,
+    VerificationContract,
 ):
-    """The calls about jobs, staging, imports, the trash, incremental images, stored events and the log of events."""
+    """The calls about jobs, staging, imports, the trash, incremental images, both logs of events, and verification."""
 
 
 class MetadefContract(

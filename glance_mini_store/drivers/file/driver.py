@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Self
 
 from glance_mini_store import capabilities, errors
-from glance_mini_store.driver import Driver, Written
+from glance_mini_store.driver import Driver, StoredObject, Written
 from glance_mini_store.drivers.file import placement
 from glance_mini_store.drivers.file.draft import FileDraft
 from glance_mini_store.drivers.file.options import DEFAULT_DIRECTORY, OPTIONS
@@ -25,6 +25,7 @@ from glance_mini_store.drivers.file.partial import (
     locked,
     names_in,
     publish_link,
+    published_in,
     remove_all,
     sync_directory,
 )
@@ -55,7 +56,10 @@ class FileDriver(Driver):
     schemes = ("file", "filesystem")
     options = OPTIONS
     capabilities = frozenset(
-        {capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE, capabilities.DRAFT}
+        {
+            *(capabilities.READ, capabilities.WRITE, capabilities.DELETE),
+            *(capabilities.RANGE, capabilities.DRAFT, capabilities.LIST),
+        }
     )
 
     def __init__(
@@ -221,6 +225,14 @@ class FileDriver(Driver):
             with _translated(directory.path):
                 found |= names_in(directory.path)
         return found
+
+    def list_objects(self) -> Iterator[StoredObject]:
+        """Yield the published files of all directories; the age is that of the last change of the content."""
+        for directory in self._directories:
+            with _translated(directory.path):
+                for name, state in published_in(directory.path):
+                    location = f"file://{os.path.join(directory.path, name)}"
+                    yield StoredObject(name, location, state.st_size, state.st_mtime)
 
     def properties(self) -> Mapping[str, object]:
         """Return the directory (a list if there are several), the size of a hole, and whether holes are made."""

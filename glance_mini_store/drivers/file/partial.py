@@ -108,6 +108,15 @@ def names_in(directory: str) -> set[str]:
     return {name for entry in files if (name := name_of(entry)) is not None}
 
 
+def published_in(directory: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield name and state of each visible regular file in ``directory``."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+                    yield entry.name, entry.stat(follow_symlinks=False)
+
+
 def remove(path: str) -> None:
     """Unlink ``path``; no error if it does not exist."""
     with contextlib.suppress(FileNotFoundError):

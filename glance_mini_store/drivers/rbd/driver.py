@@ -8,13 +8,14 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC
 from types import SimpleNamespace
 from typing import Self
 from urllib.parse import quote
 
 from glance_mini_store import capabilities, errors
 from glance_mini_store.buffers import Buffers
-from glance_mini_store.driver import Driver, Written
+from glance_mini_store.driver import Driver, StoredObject, Written
 from glance_mini_store.drivers.rbd import library as ceph
 from glance_mini_store.drivers.rbd.answers import NoAnswer, number_of, translated
 from glance_mini_store.drivers.rbd.cluster import Access, Cluster
@@ -36,7 +37,9 @@ class RbdDriver(Driver):
     type = "rbd"
     schemes = ("rbd",)
     options = OPTIONS
-    capabilities = frozenset({capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE})
+    capabilities = frozenset(
+        {capabilities.READ, capabilities.WRITE, capabilities.DELETE, capabilities.RANGE, capabilities.LIST}
+    )
 
     def __init__(self, cluster: Cluster, pool: str, form: Form) -> None:
         self._cluster = cluster
@@ -162,6 +165,23 @@ class RbdDriver(Driver):
         with self._asking(f"rbd pool {self._pool}", writing=False):
             found = {*images.list(pool), *(entry["name"] for entry in images.trash_list(pool))}
         return {name for name in found if is_name(name)}
+
+    def list_objects(self) -> Iterator[StoredObject]:
+        """Yield the published images of the pool; the age is that of the image itself, which never changes."""
+        pool, place = self._cluster.pool(self._pool), f"rbd pool {self._pool}"
+        with self._asking(place, writing=False):
+            names = self._library.images.list(pool)
+        for name in names:
+            try:
+                yield self._described(pool, name)
+            except errors.NotFound:
+                continue  # it is a draft, of others, or deleted meanwhile
+
+    def _described(self, pool: Pool, name: str) -> StoredObject:
+        location = self._locate(name)
+        with self._finding(location), closing(self._open(pool, location, name, SNAPSHOT)) as image:
+            made_at = image.create_timestamp().replace(tzinfo=UTC).timestamp()
+            return StoredObject(name, location, image.size(), made_at)
 
     def properties(self) -> Mapping[str, object]:
         """Return the bytes of an object, the pool, whether holes are made, and the cluster's id once known."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypedDict
 
 from glance_mini_store.extras import import_library
@@ -36,6 +37,9 @@ class Image(Protocol):
 
     def id(self) -> str:
         """Return its id in the pool."""
+
+    def create_timestamp(self) -> datetime:
+        """Return when it was made, in UTC without a zone."""
 
     def features(self) -> int:
         """Return the bits of its features."""

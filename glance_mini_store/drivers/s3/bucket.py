@@ -107,10 +107,14 @@ class Bucket:
 
     def keys(self) -> Iterator[str]:
         """Yield the keys of all objects."""
+        return (entry["Key"] for entry in self.entries())
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield what the service tells of all objects, page by page."""
         parameters: dict[str, str] = {}
         while True:
             page = self.client.list_objects_v2(Bucket=self.name, **parameters)
-            yield from (entry["Key"] for entry in page.get("Contents", []))
+            yield from page.get("Contents", [])
             if not page.get("IsTruncated"):
                 return
             parameters = {"ContinuationToken": page["NextContinuationToken"]}

@@ -12,7 +12,7 @@ from typing import Self
 from glance_mini_store import capabilities, errors
 from glance_mini_store.buffers import Buffers
 from glance_mini_store.caller import Caller
-from glance_mini_store.driver import Driver, UserData, Written
+from glance_mini_store.driver import Driver, StoredObject, UserData, Written
 from glance_mini_store.drivers.s3.bucket import Bucket
 from glance_mini_store.drivers.s3.clients import Clients, Credentials, Settings
 from glance_mini_store.drivers.s3.endpoint import Endpoint
@@ -53,6 +53,7 @@ class S3Driver(Driver):
             capabilities.DELETE,
             capabilities.RANGE,
             capabilities.PRESIGN,
+            capabilities.LIST,
             capabilities.UPLOAD,
         }
     )
@@ -237,6 +238,17 @@ class S3Driver(Driver):
                 return set()
             raise errors.RemoteServiceUnavailable(reason=failure.reason) from error
         return {name for name in found if is_name(name)}
+
+    def list_objects(self) -> Iterator[StoredObject]:
+        """Yield the objects of the store's own bucket."""
+        try:
+            for entry in self._own_bucket().entries():
+                location = self._endpoint.location(self._bucket_name, entry["Key"])
+                yield StoredObject(entry["Key"], location, entry["Size"], entry["LastModified"].timestamp())
+        except self._failures.types as error:
+            failure = self._failures.of(error)
+            if not failure.is_missing_bucket:
+                raise errors.RemoteServiceUnavailable(reason=failure.reason) from error
 
     def presigned_url(self, location: str, seconds: int) -> str | None:
         """Return a URL for an object of the store's own bucket, signed with the keys of the store; None for others."""

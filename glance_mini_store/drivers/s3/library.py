@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Protocol, TypedDict
 
 from glance_mini_store.extras import import_library
@@ -21,6 +22,8 @@ class Entry(TypedDict, total=False):
     """An object or an unfinished upload in a list."""
 
     Key: str
+    LastModified: datetime
+    Size: int
     UploadId: str
 
 

@@ -14,7 +14,7 @@ from typing import Self, cast
 from glance_mini_store import capabilities, errors
 from glance_mini_store.buffers import Buffers
 from glance_mini_store.caller import Caller
-from glance_mini_store.driver import Driver, UserData, Written
+from glance_mini_store.driver import Driver, StoredObject, UserData, Written
 from glance_mini_store.drivers.swift.accounts import AuthenticatedAccount, AuthSettings, origin
 from glance_mini_store.drivers.swift.answers import failed
 from glance_mini_store.drivers.swift.client import Client, Request
@@ -79,7 +79,8 @@ class SwiftDriver(Driver):
         self._caller = Caller()
         self._version = ""
         acl = {capabilities.ACL} if isinstance(tenancy, MultiTenant) else set()
-        self.capabilities = frozenset({*_CAN, *acl, *({capabilities.PRESIGN} if temp_urls else ())})
+        lists = {capabilities.LIST} if isinstance(tenancy, SingleTenant) else set()
+        self.capabilities = frozenset({*_CAN, *acl, *lists, *({capabilities.PRESIGN} if temp_urls else ())})
 
     @classmethod
     def from_config(cls, settings: SimpleNamespace, store_id: str) -> Self:
@@ -240,6 +241,12 @@ class SwiftDriver(Driver):
     def names(self) -> Iterable[str] | None:
         """Return the names of all objects in the containers of the store; None if the store is multi-tenant."""
         return self._tenancy.names()
+
+    def list_objects(self) -> Iterator[StoredObject]:
+        """Yield the objects in the containers of the store, segments left out, if the store is single-tenant."""
+        if not isinstance(self._tenancy, SingleTenant):
+            raise errors.StoreListNotSupported()
+        return self._tenancy.objects()
 
     def set_acl(self, location: str, public: bool, readers: Sequence[str]) -> None:
         """Replace the access list of the image's container, if the store is multi-tenant."""

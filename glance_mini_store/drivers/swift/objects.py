@@ -112,7 +112,15 @@ class Place:
 def list_names(
     client: Client, account: Account, container: str | None, *, prefix: str = "", delimiter: str = ""
 ) -> Iterator[str]:
-    """Yield the names in a container, or of the containers of the account; none if the container does not exist.
+    """Yield the names of ``list_entries``."""
+    for entry in list_entries(client, account, container, prefix=prefix, delimiter=delimiter):
+        yield entry.get("name") or entry["subdir"]
+
+
+def list_entries(
+    client: Client, account: Account, container: str | None, *, prefix: str = "", delimiter: str = ""
+) -> Iterator[dict[str, str]]:
+    """Yield what Swift tells of what is in a container, or of the containers; none if the container does not exist.
 
     With ``delimiter``, names are cut at the first one after the prefix. Raises RemoteServiceUnavailable.
     """
@@ -126,12 +134,11 @@ def list_names(
             return
         if not answer.is_success:
             raise failed(answer.status)
-        entries = json.loads(answer.body) if answer.body else []
+        entries: list[dict[str, str]] = json.loads(answer.body) if answer.body else []
         if not entries:
             return
-        for entry in entries:
-            marker = entry.get("name") or entry["subdir"]
-            yield marker
+        yield from entries
+        marker = entries[-1].get("name") or entries[-1]["subdir"]
 
 
 def make_container(client: Client, account: Account, container: str, headers: dict[str, str]) -> bool:

@@ -3,16 +3,18 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Self
 
 from glance_mini_store import errors
 from glance_mini_store.caller import Caller
+from glance_mini_store.driver import StoredObject
 from glance_mini_store.drivers.swift.accounts import Account, AuthenticatedAccount, AuthSettings
 from glance_mini_store.drivers.swift.answers import refuse_use
 from glance_mini_store.drivers.swift.client import Client, Request
 from glance_mini_store.drivers.swift.credentials import Credentials, from_uri
 from glance_mini_store.drivers.swift.library import Libraries
-from glance_mini_store.drivers.swift.objects import Place, list_names, make_container
+from glance_mini_store.drivers.swift.objects import Place, list_entries, list_names, make_container
 from glance_mini_store.drivers.swift.tenancy import Tenancy, parse
 from glance_mini_store.locations.base import bad_uri
 
@@ -108,6 +110,16 @@ class SingleTenant(Tenancy):
             for name in list_names(self._client, account, container, delimiter="/"):
                 found.add(name.rstrip("/"))
         return found
+
+    def objects(self) -> Iterator[StoredObject]:
+        """Yield the objects of ``names``; the size of one with segments is not in the list."""
+        account = self._accounts[self._default]
+        for container in self._existing(account):
+            for entry in list_entries(self._client, account, container, delimiter="/"):
+                if (name := entry.get("name")) is not None:
+                    location = f"swift+config://{self._default}/{container}/{name}"
+                    changed = datetime.fromisoformat(str(entry["last_modified"])).replace(tzinfo=UTC)
+                    yield StoredObject(name, location, None, changed.timestamp())
 
     def check(self) -> None:
         """Verify that the container is there, if there is one and it is not to be created."""

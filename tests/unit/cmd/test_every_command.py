@@ -58,6 +58,8 @@ WORDS = {
     "migrate-from-glance": "--config {root}/glance-api.conf",
     "export": "--to-glance --config {root}/glance-api.conf",
     "restore": "{root}/saved.tar {root}/restored-{form}",
+    "store verify": "--store images",
+    "samples": "{root}/samples-{form}",
     "cache queue": f"{ACTIVE_ID}",
     "cache delete": f"{ACTIVE_ID}",
     "cache clear": "--yes",

@@ -47,6 +47,7 @@ from glance_mini.domain.quota import IMAGE_COUNT_TOTAL, IMAGE_SIZE_TOTAL, Limits
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import DataRemoval, DeletedImage, StoredData, Transfer, remains_of
 from glance_mini.domain.upload_session import SessionLimits, UploadSession
+from glance_mini.domain.verification import Finding, StoredCopy, Verification
 from glance_mini.operations import DATA_CALLS
 from glance_mini.operations.base import DataCall
 from glance_mini.operations.bases import GetDiskIndex, ListDependents, LoadChain, RecordDiskHashes, ReplaceData
@@ -170,6 +171,17 @@ from glance_mini.operations.upload_sessions import (
     SaveUpload,
     TakeUnfinishedUploads,
 )
+from glance_mini.operations.verification import (
+    BeginVerification,
+    CountCopies,
+    EndVerification,
+    FindData,
+    ListCopies,
+    ListFindings,
+    ListVerifications,
+    RecordFindings,
+    ReplaceLocation,
+)
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
 from tests.unit.db.wire import send, send_error
 
@@ -262,6 +274,7 @@ QUERY = ImageQuery(
     limit=7,
     max_bytes=2**20,
 )
+FINDING = Finding("s", "x", "missing", "repaired", "ü", IMAGE_ID, "x", 2**40, TIME, 7)
 CHANGES = (
     PropertyChange("replace", "tags", ["a", "b"]),
     PropertyChange("add", "protected", True),
@@ -320,6 +333,16 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (FindToken("a" * 64), TOKEN),
     (RevokeToken("a" * 64), None),
     (PurgeTokens(10), 3),
+    (BeginVerification(NEW_JOB, KEEP), JOB),
+    (BeginVerification(NEW_JOB), None),
+    (EndVerification(JOB, {"copies": 2**40}, ("file", "s3")), None),
+    (ListVerifications(10), (Verification(JOB.id, TIME, LATER, {"copies": 2}), Verification("x", TIME))),
+    (ListCopies(2**40, 10), (StoredCopy(IMAGE_ID, LOCATION, 7, "c", "sha512", "d"),)),
+    (CountCopies(), 2**40),
+    (FindData(frozenset({IMAGE_ID}), frozenset({"file:///x"})), {"": frozenset({"file:///x"}), IMAGE_ID: frozenset()}),
+    (RecordFindings((FINDING, Finding("s", "x", "unknown")), 10), 2),
+    (ListFindings(2**40, 10), (FINDING,)),
+    (ReplaceLocation(JOB, IMAGE_ID, LOCATION, LOCATION), IMAGE),
     (
         ListTasks(JobQuery(("import",), "failure", IMAGE_ID, "p1", "due_at", "asc", JOB.id, 3, 99)),
         JobPage((JOB, NEW_JOB), JOB.id),

@@ -15,6 +15,7 @@ from glance_mini.domain.job import Job
 from glance_mini.domain.member import Member
 from glance_mini.domain.staging import StagedData
 from glance_mini.domain.transfer import StoredData, Transfer
+from glance_mini.domain.verification import Finding
 from glance_mini.notifications.event_rules import RULES, events_for
 from glance_mini.operations import (
     DATA_CALLS,
@@ -33,6 +34,7 @@ from glance_mini.operations import (
     outbox,
     records,
     upload_sessions,
+    verification,
 )
 from glance_mini.operations.base import DataCall
 from glance_mini.testing.samples import IMAGE_ID, TIME, make_image, make_job
@@ -144,6 +146,9 @@ SILENT = {
     outbox.TakeEvents,
     outbox.FinishEvents,
     outbox.ReleaseEvents,
+    verification.BeginVerification,
+    verification.EndVerification,
+    verification.ReplaceLocation,
 }
 """Calls that write and cause no event: those who listen have heard of it, or it is none of their business."""
 
@@ -163,6 +168,16 @@ class RulesCase(testtools.TestCase):
 
     def types(self, operation: str, call: DataCall[Any], result: Any) -> list[str]:
         return [event.type for event in self.events(operation, call, result)]
+
+
+class TestFindings(testtools.TestCase):
+    def test_each_finding_causes_an_event_that_warns_while_it_is_open(self) -> None:
+        hole = Finding("s", f"{IMAGE_ID}/1", "missing", reason="There is no data.", image_id=IMAGE_ID, size=7)
+        stray = Finding("s", "stray", "unknown", "removed", name="stray")
+        first, second = events_for(verification.RecordFindings((hole, stray), 10), 2, None)
+        self.assertEqual(("store.missing", "warn", IMAGE_ID), (first.type, first.priority, first.image_id))
+        self.assertEqual({"store", "kind", "state", "reason", "image_id", "name", "size"}, set(first.payload))
+        self.assertEqual(("store.unknown", "info", None), (second.type, second.priority, second.image_id))
 
 
 class TestChanges(RulesCase):

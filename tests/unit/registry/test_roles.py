@@ -28,6 +28,7 @@ SENDERS = {
     "workers": WORKER,
     "jobs": WORKER,
     "imports": WORKER,
+    "verification": WORKER,
     "cmd": MIGRATE,
     "migration": MIGRATE,
     "registry": MIGRATE,

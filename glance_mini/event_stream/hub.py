@@ -138,9 +138,10 @@ class EventHub:
         """Wait for clients or for the next look at the log, and do what is due."""
         self._serve(self._epoll.poll(self._pause()))
         now = time.monotonic()
-        if (self._listeners and now >= self._look_at) or (self._arrived and not self._failures):
+        arrived = len(self._arrived)
+        if (self._listeners and now >= self._look_at) or (arrived and not self._failures):
             self._look(now)
-        self._welcome()
+        self._welcome(arrived)
         if now >= self._beat_at:
             self._beat_at = now + self.settings.heartbeat
             self._send_all(HEARTBEAT, now)
@@ -227,10 +228,10 @@ class EventHub:
                 self._watch(listener)
         self._drop(gone)
 
-    def _welcome(self) -> None:
-        """Take the listeners that have arrived, and send them what they have missed."""
+    def _welcome(self, arrived: int) -> None:
+        """Take so many listeners, which arrived before the last look, and send them what they have missed."""
         now = time.monotonic()
-        while self._arrived:
+        for _ in range(arrived):
             listener, head = self._arrived[0]
             if self._failures:
                 listener.refuse()

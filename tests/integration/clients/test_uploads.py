@@ -171,8 +171,7 @@ class TestNodes(UploadsTestCase):
 class TestTusJsClient(UploadsTestCase):
     def setUp(self):
         super().setUp()
-        if not (shutil.which("node") and shutil.which("npm")):
-            self.lacks("node and npm are missing: apt-get install nodejs npm")
+        self.service("nodejs")
         self.js = Path(self.useFixture(fixtures.TempDir()).path)
         for name in ("package.json", "upload.js"):
             shutil.copy(HERE / name, self.js)

@@ -26,7 +26,7 @@ with start._imported(sys.argv[2], conf):
     load_application(conf).close()
     with ExitStack() as undo:
         start_worker(conf, undo)[0].stop()
-unwanted = ("sqlalchemy", "alembic", "oslo_db", "psycopg", "psycopg2", "pymysql", "MySQLdb", "asyncpg", "sqlite3")
+unwanted = ("sqlalchemy", "alembic", "oslo_db", "psycopg", "psycopg2", "pymysql", "MySQLdb", "asyncpg")
 print(sorted({name.partition(".")[0] for name in sys.modules} & set(unwanted)))
 """
 

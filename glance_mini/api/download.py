@@ -11,7 +11,7 @@ from glance_mini_store.errors import FetchCancelled
 from glance_mini_store.lanes import Chunk
 from glance_mini_store.streams import FilePart
 
-PARTS = "glance_mini.parts"
+_PARTS = "glance_mini.parts"
 """The key of a class in the environment of some servers: what ``wsgi.file_wrapper`` is for a file, for SentParts."""
 
 
@@ -26,7 +26,7 @@ def download_body(
     wrapper: FileWrapper | None = environ.get("wsgi.file_wrapper")
     if file is not None and whole and wrapper is not None:
         return wrapper(SentFile(file, chunks, on_close), BLOCK)
-    sender: Callable[[SentParts], Iterable[bytes]] | None = environ.get(PARTS)
+    sender: Callable[[SentParts], Iterable[bytes]] | None = environ.get(_PARTS)
     if sender is not None and file is None and (parts := getattr(chunks, "parts", None)) is not None:
         return sender(SentParts(parts, chunks, on_close))
     return SentChunks(chunks, on_close)

@@ -52,7 +52,7 @@ class AccessLogTest(testtools.TestCase):
             ],
             [line[2 : 2 + length] for line, length in zip(lines, (6, 8, 8, 6), strict=True)],
         )
-        self.assertEqual(answer.headers["X-Openstack-Request-Id"], lines[-1][-1])
+        self.assertEqual(answer.headers["X-Openstack-Request-Id"], lines[2][-1])
         text = (service.state / "access.log").read_text()
         for secret in (service.token, "query-secret", "wrong-secret"):
             self.assertNotIn(secret, text)

@@ -13,12 +13,13 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from gunicorn.http.wsgi import FileWrapper
 
-from glance_mini.api.download import PARTS, SentParts
 from glance_mini.cmd.serve.body import BrokenBody, RequestBody, StalledBody
 from glance_mini.cmd.serve.sockets import TLSClientSocket
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
+
+    from glance_mini.api.download import SentParts
 
 _FILE_BLOCK = 256 * 1024
 
@@ -28,6 +29,9 @@ PEER = "glance_mini.peer_certificate"
 
 LEAVING = "glance_mini.leaving"
 """The key in the environment of `LeavingAnswer`, with which the application takes the connection from the server."""
+
+PARTS = "glance_mini.parts"
+"""The key in the environment of `PartsAnswer`, with which the application lets parts of files be sent."""
 
 Take = Callable[[socket.socket, bytes], None]
 
@@ -78,12 +82,12 @@ class FileAnswer(FileWrapper):
 
 
 class PartsAnswer(FileAnswer):
-    """What `FileAnswer` is for a file, for bytes of which some are parts of files (`glance_mini.api.download.PARTS`).
+    """What `FileAnswer` is for a file, for bytes of which some are parts of files (`glance_mini.api.download.SentParts`).
 
     The socket sends the parts. A connection that cannot send files gets what the iteration yields.
     """
 
-    def __init__(self, sent: SentParts) -> None:
+    def __init__(self, sent: "SentParts") -> None:
         super().__init__(cast(BinaryIO, _Parts(sent)))
         self._sent = sent
 
@@ -97,7 +101,7 @@ class PartsAnswer(FileAnswer):
 class _Parts:
     """What gunicorn and the socket want of a file; before it lets one be sent, gunicorn looks at its position."""
 
-    def __init__(self, sent: SentParts) -> None:
+    def __init__(self, sent: "SentParts") -> None:
         self.parts = sent.parts
         self._sent = sent
         self._empty = open(os.devnull, "rb")  # noqa: SIM115

@@ -82,7 +82,7 @@ class FileAnswer(FileWrapper):
 
 
 class PartsAnswer(FileAnswer):
-    """What `FileAnswer` is for a file, for bytes of which some are parts of files (`glance_mini.api.download.SentParts`).
+    """What `FileAnswer` is for a file, for parts of files and bytes (`glance_mini.api.download.SentParts`).
 
     The socket sends the parts. A connection that cannot send files gets what the iteration yields.
     """

@@ -152,6 +152,8 @@ class ServiceTest(ServiceTestCase):
 
     def test_missing_bucket_is_an_error_of_the_service_and_tells_no_secret(self):
         image = self.create()
+        # A worker that starts without the bucket ends the service, as one does that starts with a wrong key.
+        self.wait_for(lambda: "has started" in self.served.log.read_text(), "the worker has not started")
         self.client.delete_bucket(Bucket=self.bucket)
         answer = self.upload(image, b"data", 503)
         self.assertEqual("queued", self.ask("GET", image, 200).json()["status"])

@@ -8,3 +8,5 @@ JSON_PATCH = [
 ]
 
 schemathesis.serializer.alias(JSON_PATCH, "application/json")
+
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")

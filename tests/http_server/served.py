@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from glance_mini.api.download import PARTS, SentParts
+from glance_mini.api.download import SentParts
+from glance_mini.cmd.serve.adapter import PARTS
 from glance_mini.cmd.serve.server import ServerSettings, run
 from glance_mini_store.errors import SizeMismatch
 from glance_mini_store.streams import FilePart

@@ -7,6 +7,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from glance_mini.db.sqlalchemy.dynamic import RowValues
+from glance_mini.db.sqlalchemy.expired_rows import removal_from
 from glance_mini.db.sqlalchemy.models import issued_tokens
 from glance_mini.domain import errors
 from glance_mini.domain.identity import IssuedToken
@@ -32,13 +33,7 @@ _SURPLUS = (
     .limit(_SURPLUS_AT_ONCE)
     .offset(bindparam("kept"))
 )
-_EXPIRED = (
-    select(_ROW.id)
-    .where(_ROW.expires_at <= bindparam("now", type_=_ROW.expires_at.type))
-    .order_by(_ROW.expires_at)
-    .limit(bindparam("rows"))
-    .with_for_update(skip_locked=True)
-)
+_remove_expired = removal_from(issued_tokens)
 _DELETE_CHOSEN = delete(issued_tokens).where(_ROW.id.in_(bindparam("ids", expanding=True)))
 
 
@@ -70,10 +65,7 @@ def revoke(connection: Connection, call: RevokeToken, now: datetime) -> None:
 
 def purge(connection: Connection, call: PurgeTokens, now: datetime) -> int:
     """Delete tokens that have expired; return their number."""
-    ids = connection.execute(_EXPIRED, {"now": now, "rows": call.max_rows}).scalars().all()
-    if ids:
-        connection.execute(_DELETE_CHOSEN, {"ids": ids})
-    return len(ids)
+    return _remove_expired(connection, now, call.max_rows)
 
 
 def _token(row: RowValues) -> IssuedToken:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, inser
 
 from glance_mini.db.sqlalchemy import locks
 from glance_mini.db.sqlalchemy.dynamic import RowValues
+from glance_mini.db.sqlalchemy.expired_rows import removal_from
 from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.models import image_links
 from glance_mini.domain import errors
@@ -28,14 +29,7 @@ _COUNT = select(func.count()).where(_VALID)
 _INSERT = insert(image_links)
 _DELETE = delete(image_links).where(_ROW.id == bindparam("link"), _OF_IMAGE)
 _DELETE_OF_IMAGE = delete(image_links).where(_OF_IMAGE)
-_EXPIRED = (
-    select(_ROW.id)
-    .where(_ROW.expires_at <= bindparam("now", type_=_ROW.expires_at.type))
-    .order_by(_ROW.expires_at)
-    .limit(bindparam("rows"))
-    .with_for_update(skip_locked=True)
-)
-_DELETE_CHOSEN = delete(image_links).where(_ROW.id.in_(bindparam("ids", expanding=True)))
+_remove_expired = removal_from(image_links)
 
 
 def add(connection: Connection, call: AddLink, now: datetime) -> Link:
@@ -88,10 +82,7 @@ def find(connection: Connection, call: FindLink, now: datetime) -> Link:
 
 def purge(connection: Connection, call: PurgeLinks, now: datetime) -> int:
     """Delete links that have expired; return their number."""
-    ids = connection.execute(_EXPIRED, {"now": now, "rows": call.max_rows}).scalars().all()
-    if ids:
-        connection.execute(_DELETE_CHOSEN, {"ids": ids})
-    return len(ids)
+    return _remove_expired(connection, now, call.max_rows)
 
 
 def remove_of_image(connection: Connection, image_id: str) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, false, func, insert, select, update
 
 from glance_mini.db.sqlalchemy import locks, session_rows, usage
+from glance_mini.db.sqlalchemy.expired_rows import removal_from
 from glance_mini.db.sqlalchemy.images import records
 from glance_mini.db.sqlalchemy.models import images, transfers, upload_sessions
 from glance_mini.domain import errors
@@ -54,14 +55,7 @@ _UNFINISHED = (
     .with_for_update(skip_locked=True, of=upload_sessions)
 )
 _RETRY = update(upload_sessions).where(_ROW.id.in_(bindparam("ids", expanding=True)))
-_EXPIRED = (
-    select(_ROW.id)
-    .where(_ROW.expires_at <= bindparam("now", type_=_ROW.expires_at.type))
-    .order_by(_ROW.expires_at)
-    .limit(bindparam("rows"))
-    .with_for_update(skip_locked=True)
-)
-_DELETE_CHOSEN = delete(upload_sessions).where(_ROW.id.in_(bindparam("ids", expanding=True)))
+_remove_expired = removal_from(upload_sessions)
 
 
 def add(connection: Connection, call: AddUploadSession, now: datetime) -> UploadSession:
@@ -204,10 +198,7 @@ _LOOK = select(_ROW.id).where(_ROW.finish_at < bindparam("now", type_=_ROW.finis
 
 def purge(connection: Connection, call: PurgeUploadSessions, now: datetime) -> int:
     """Delete sessions that have expired; return their number."""
-    ids = connection.execute(_EXPIRED, {"now": now, "rows": call.max_rows}).scalars().all()
-    if ids:
-        connection.execute(_DELETE_CHOSEN, {"ids": ids})
-    return len(ids)
+    return _remove_expired(connection, now, call.max_rows)
 
 
 TIMED_QUERIES = {ListUploadSessions: list_sessions, GetUploadSession: get}

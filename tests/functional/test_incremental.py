@@ -11,15 +11,19 @@ from pathlib import Path
 import fixtures
 import testtools
 from testtools.content import text_content
+from testtools.matchers import LessThan
 
 from tests.functional.faults import SHORT_LEASES, start_service
 from tests.functional.service import Client
+from tests.functional.test_memory import Gauge
 from tests.functional.test_worker import WorkerProcess
 from tests.http.incremental import MIB, QCOW2, Disks, run
 from tests.http_server.running import eventually
 
 KILLS = 4
 READERS = 1000
+PEAK = 1
+"""MiB that the largest process may take: what it takes idle, and 64."""
 
 
 class IncrementalServiceTest(testtools.TestCase):
@@ -83,8 +87,9 @@ class ClientTest(IncrementalServiceTest):
         self.assertNotIn("backing", run("qemu-img", "info", saved))
         run("qemu-img", "compare", saved, self.top_file)
 
-    def test_many_readers_of_one_chain_get_the_same_bytes(self):
+    def test_many_readers_of_one_chain_get_the_same_bytes_in_little_memory(self):
         whole = self.file(self.top)
+        gauge = self.useFixture(Gauge(self.service))
 
         def read(number):
             answer, first = None, number * 65_521 % (len(whole) - MIB)
@@ -95,6 +100,7 @@ class ClientTest(IncrementalServiceTest):
 
         with ThreadPoolExecutor(50) as pool:
             self.assertEqual({True}, set(pool.map(read, range(READERS))))
+        self.assertThat(gauge.peak, LessThan(PEAK))
 
     def test_coalescing_and_deleting_at_once_end_well(self):
         for pause in (0, 0.05, 0.2, 0.5):

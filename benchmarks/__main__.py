@@ -80,7 +80,7 @@ def main() -> None:
     listening.add_argument("--count", type=int, default=1000)
     listening.add_argument("--requests", type=int, default=400)
     spaces = commands.add_parser("metadefs", help="CPU of lists of metadata definitions with their resource types")
-    spaces.add_argument("--count", type=int, default=200)
+    spaces.add_argument("--count", type=int, default=50)
     spaces.add_argument("--peer", help=_PEER)
     attacked = commands.add_parser("attack", help="small requests while one project does its worst")
     attacked.add_argument("--tls", action="store_true", help="over TLS")

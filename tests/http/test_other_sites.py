@@ -29,14 +29,14 @@ class TestOtherSites(ApplicationTest):
         secret = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4)).decode()
         user = replace(User("root").with_role("p1", ("admin", "member")), password=secret)
         change_users(self.service.folder / "users.json", lambda users: users.add(user))
-        self.password = {"Authorization": f"Basic {PASSWORD}"}
+        self.password = {"Authorization": f"Basic {PASSWORD}", "Content_Type": "application/json"}
         created = self.send("POST", "/v2/images", {"name": NAME}, "", **self.password)
         self.assertEqual(201, created.status_int, created.text)
         self.image = created.json
 
     def test_no_changing_call_is_made_for_another_site(self) -> None:
         calls = {(method, route.path) for route in ROUTES for method in route.actions if method in CHANGING}
-        self.assertGreater(len(calls), 60)
+        self.assertGreater(len(calls), 50)
         for method, path in sorted(calls):
             where = re.sub(r"\{[^}]*\}", self.image["id"], path)
             for headers in FOREIGN:

@@ -1,4 +1,4 @@
-"""The tests of the project. One that takes longer than ``LONGEST`` ends its process, which says first where it stood."""
+"""The tests of the project. One that takes longer than ``LONGEST`` ends its process, which says where it stood."""
 
 import faulthandler
 import functools
@@ -8,7 +8,7 @@ from typing import Any
 
 import testtools
 
-LONGEST = float(os.environ.get("TEST_SECONDS", "300"))
+LONGEST = float(os.environ.get("TEST_SECONDS", "400"))
 """Seconds for one test, or between two; 0 is for ever. Nothing else ends a test that waits in foreign code."""
 
 

@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 
 import bcrypt
+import fixtures
 
 from glance_mini.api.routes import ROUTES
 from glance_mini.standalone.users import User, change_users
@@ -26,6 +27,7 @@ class TestOtherSites(ApplicationTest):
 
     def setUp(self) -> None:
         super().setUp()
+        self.useFixture(fixtures.FakeLogger())
         secret = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4)).decode()
         user = replace(User("root").with_role("p1", ("admin", "member")), password=secret)
         change_users(self.service.folder / "users.json", lambda users: users.add(user))

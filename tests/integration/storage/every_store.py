@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import fixtures
 import requests
 
-from glance_mini_store.testing.contract import pattern, pieces
+from glance_mini_store.testing.content import pattern, pieces
 from tests.integration.base import ServiceTestCase
 from tests.integration.served import Served
 from tests.integration.storage import s3_buckets
@@ -19,7 +19,7 @@ from tests.integration.storage.ceph import Pools, require_modules
 from tests.integration.storage.relay import Relay
 from tests.integration.storage.sheepdog.stand_in import install
 from tests.integration.storage.swift_account import new_container, tempauth_account
-from tests.integration.storage.test_vmware import VcenterTestCase
+from tests.integration.storage.vcenter import VcenterTestCase
 
 MIB = 1024 * 1024
 DATA = pattern(16 * MIB + 17)

@@ -16,7 +16,7 @@ import requests
 from glance_mini_store import errors
 from glance_mini_store.caller import Caller
 from glance_mini_store.drivers.cinder.draft import Draft
-from glance_mini_store.testing.contract import MIB, new_name, pattern, pieces
+from glance_mini_store.testing.content import MIB, new_name, pattern, pieces
 from tests.integration.storage.cinder_volumes import CinderTestCase, Project, VolumeType
 from tests.integration.storage.tcp_proxy import TcpProxy
 from tests.ports import free_port

@@ -8,7 +8,7 @@ import time
 import uuid
 
 from glance_mini_store import errors
-from glance_mini_store.testing.contract import SourceError, pattern, pieces
+from glance_mini_store.testing.content import SourceError, pattern, pieces
 from tests.integration.storage import s3_buckets
 from tests.integration.storage.s3_buckets import MIB, S3TestCase
 from tests.integration.storage.tcp_proxy import TcpProxy

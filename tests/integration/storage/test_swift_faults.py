@@ -9,7 +9,7 @@ import fixtures
 from glance_mini_store import errors
 from glance_mini_store.drivers.swift.segments import MIB
 from glance_mini_store.store import Store
-from glance_mini_store.testing.contract import new_name, pattern, pieces
+from glance_mini_store.testing.content import new_name, pattern, pieces
 from tests.integration.storage.memory import growth_of_transfers
 from tests.integration.storage.relay import Relay, make_certificate
 from tests.integration.storage.swift_account import keystone_account, make_driver, tempauth_account

@@ -15,7 +15,7 @@ class TestDatastores(VcenterTestCase):
         """Return the name of a second datastore of the simulator, which the test needs."""
         self.unchecked()
         if not self.has("LocalDS_1"):
-            self.skipTest("this simulator has one datastore")
+            self.lacks("this simulator has one datastore")
         return "LocalDS_1"
 
     def has(self, name):

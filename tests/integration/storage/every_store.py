@@ -169,7 +169,7 @@ class Backends(fixtures.Fixture):
         )
 
     def wrong_credentials(self, case):
-        """Return, by driver, the option that is at fault and a section with a wrong secret."""
+        """Return, by driver, what the reason names and a section with a wrong secret."""
         swift, cinder = self.root / "wrong-swift.conf", case.service("cinder")
         swift.write_text(self.references(WRONG_SECRET))
         keyring = f"[client.{self.pools.name}]\nkey = {WRONG_KEY}\n".encode()
@@ -178,7 +178,7 @@ class Backends(fixtures.Fixture):
         return {
             "s3": ("s3_store_access_key", f"[s3]\ns3_store_secret_key = {WRONG_SECRET}\n"),
             "swift": ("swift_store_config_file", f"[swift]\nswift_store_config_file = {swift}\n"),
-            "rbd": ("rbd_store_user", f"[rbd]\nrbd_store_ceph_conf = {ceph_conf}\n"),
+            "rbd": ("Ceph refuses the user", f"[rbd]\nrbd_store_ceph_conf = {ceph_conf}\n"),
             "vmware": ("vmware_server_password", f"[vmware]\nvmware_server_password = {WRONG_SECRET}\n"),
             "cinder": (
                 "cinder_store_password",

@@ -13,7 +13,7 @@ import urllib3
 
 from glance_mini.bootstrap import open_stores
 from glance_mini.conf import load
-from glance_mini_store.errors import BadStoreConfiguration
+from glance_mini_store.errors import StoreError
 from tests.integration.served import Served
 from tests.integration.storage.every_store import (
     DATA,
@@ -287,11 +287,11 @@ class TestBackends(EveryStoreCase):
         wrong = self.backends.wrong_credentials(self)
         before = self.served.config_file.read_text()
         file = self.backends.root / "wrong.conf"
-        for store, (option, sections) in wrong.items():
+        for store, (named, sections) in wrong.items():
             chosen = f"[DEFAULT]\nenabled_backends = {store}:{store}\n[glance_store]\ndefault_backend = {store}\n"
             file.write_text(before + sections + chosen)
-            error = self.assertRaises(BadStoreConfiguration, open_stores, load(files=[file]))
-            self.assertIn(option, str(error))
+            error = self.assertRaises(StoreError, open_stores, load(files=[file]))
+            self.assertIn(named, str(error))
             self.not_told(str(error))
         stores = ",".join(f"{store}:{store}" for store in wrong)
         sections = "".join(f"{each}optional = true\n" for _, each in wrong.values())

@@ -20,18 +20,6 @@ class InTheAccount:
         return self.account_of_the_store().everything(self.container)
 
 
-class InKeystone:
-    """An account of a project of Keystone; its tokens are those of the class, because Keystone takes its time."""
-
-    user, project = "glance", "service"
-    account = None
-
-    def account_of_the_store(self):
-        kind = type(self)
-        kind.account = kind.account or keystone_account(self.swift, self.user, self.project)
-        return kind.account
-
-
 class InKeptContainers(InTheAccount):
     """A single-tenant store keeps its containers."""
 
@@ -55,7 +43,10 @@ class TestTempAuthInSegments(InKeptContainers, DriverContract, SwiftTestCase):
         )
 
 
-class TestKeystone(InKeystone, InKeptContainers, DriverContract, SwiftTestCase):
+class TestKeystone(InKeptContainers, DriverContract, SwiftTestCase):
+    def account_of_the_store(self):
+        return keystone_account(self.swift, "glance", "service")
+
     def new_driver(self):
         return make_driver(
             swift_store_config_file=self.references(mine=self.keystone_reference()),
@@ -76,11 +67,9 @@ class TestKey(SwiftTestCase):
         self.assertNotIn("a wrong one", str(error))
 
 
-class TestMultiTenant(InKeystone, InTheAccount, DriverContract, SwiftTestCase):
-    user, project = "alice", "demo"
-    known = None
+class TestMultiTenant(InTheAccount, DriverContract, SwiftTestCase):
+    def account_of_the_store(self):
+        return keystone_account(self.swift, "alice", "demo")
 
     def new_driver(self):
-        kind = type(self)
-        kind.known = kind.known or self.caller()
-        return self.multi_tenant().for_caller(kind.known)
+        return self.multi_tenant().for_caller(self.caller())

@@ -1,8 +1,8 @@
 """Uploads, downloads or deletes by glance_store, in an environment of its own that has nothing of this project.
 
 ``python peer.py DRIVER upload|download|delete FILE NAME,NAME... OPTION=VALUE...`` prints seconds, those of the
-processor, memory and locations as JSON. Names are locations for downloads and deletions. It uses public functions of that
-package only.
+processor, memory and locations as JSON. Names are locations for downloads and deletions. It uses public functions of
+that package only.
 """
 
 import importlib

@@ -179,7 +179,7 @@ class Backends(fixtures.Fixture):
             "s3": ("s3_store_access_key", f"[s3]\ns3_store_secret_key = {WRONG_SECRET}\n"),
             "swift": ("swift_store_config_file", f"[swift]\nswift_store_config_file = {swift}\n"),
             "rbd": ("Ceph refuses the user", f"[rbd]\nrbd_store_ceph_conf = {ceph_conf}\n"),
-            "vmware": ("vmware_server_password", f"[vmware]\nvmware_server_password = {WRONG_SECRET}\n"),
+            "vmware": ("vmware_server_username", f"[vmware]\nvmware_server_password = {WRONG_SECRET}\n"),
             "cinder": (
                 "cinder_store_password",
                 f"[cinder]\n{account}cinder_store_project_name = service\ncinder_store_password = {WRONG_SECRET}\n",

@@ -14,14 +14,15 @@ import fixtures
 from tests.manual.pages import Step
 from tests.ports import free_port
 
-DEADLINE = 90.0
-"""Seconds for one command."""
+DEADLINE = 300.0
+"""Seconds after which a command has failed."""
 
 SERVICES = ("glance-mini serve", "glance-mini-worker", "glance-mini-registry serve", "haproxy")
 """Commands that run until they are stopped; they are started in the background."""
 
+_ROOT = Path(__file__).resolve().parents[2]
 _ANSWERING = (SERVICES[0], SERVICES[2])
-_OUTSIDE = re.compile(r"(?<![\w.$~/-])/(?:etc|backup|srv|mnt|var)(?=/)")
+_OUTSIDE = re.compile(r"(?:(?<=file://)|(?<![\w.$~/-]))/(?:etc|backup|srv|mnt|var)(?=/)")
 _PORT = re.compile(r"\b9[23][0-9]{2}\b")
 _OWN_ADDRESS = "--bind 127.0.0.1:9292 --workers 1"
 
@@ -62,10 +63,12 @@ class Shell(fixtures.Fixture):
         text = _CONFIGURATION.format(root=self.root, port=self._port("9292"))
         (self.root / "etc/glance-mini/glance-mini.conf").write_text(text)
         (self.root / "home/.venv").symlink_to(sys.prefix)
+        for folder in ("etc", "packaging"):
+            (self.root / "home" / folder).symlink_to(_ROOT / folder)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "XDG_"))}
         paths = (str(Path(sys.prefix) / "bin"), inherited["PATH"], "/usr/sbin", "/sbin")
         own = {"HOME": str(self.root / "home"), "PATH": ":".join(paths), "LC_ALL": "C.UTF-8", "COLUMNS": "120"}
-        own["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
+        own["PYTHONPATH"] = str(_ROOT)
         self._reading, writing = os.pipe()
         self._bash = subprocess.Popen(
             ["bash", "--norc", "--noprofile"],

@@ -124,9 +124,7 @@ def identity_paths() -> dict[str, Document]:
 
 def _operation(path: str, name: str) -> Document:
     call = _CALLS[name]
-    variables = [
-        {"name": each, "in": "path", "required": True, "schema": _TEXT} for each in _VARIABLE.findall(path)
-    ]
+    variables = [{"name": each, "in": "path", "required": True, "schema": _TEXT} for each in _VARIABLE.findall(path)]
     success: dict[str, object] = {"description": call.summary}
     if call.answer is not None:
         success["content"] = _content({"type": "object", "required": [call.answer]})

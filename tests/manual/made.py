@@ -1,7 +1,7 @@
 """Makes what a page takes for granted: ``python -m tests.manual.made WHAT PATH``, from its hidden commands.
 
-``failed-job FILE`` adds a failed job to the database of the configuration FILE and prints its id. ``glance DIR`` makes the
-database of a Glance with one image, and its configuration ``DIR/glance-api.conf``.
+``failed-job FILE`` adds a failed job to the database of the configuration FILE and prints its id. ``glance DIR`` makes
+the database of a Glance with one image, and its configuration ``DIR/glance-api.conf``.
 """
 
 import sys

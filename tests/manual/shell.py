@@ -46,8 +46,8 @@ users_file = {root}/etc/glance-mini/users.json
 class Shell(fixtures.Fixture):
     """A bash whose home and working directory are new and empty.
 
-    Paths such as ``/etc/x`` are below that directory, and ports 9200 to 9399 are free ones of this machine: what goes in
-    and what comes out is translated. ``/etc/glance-mini/glance-mini.conf`` is a small configuration.
+    Paths such as ``/etc/x`` are below that directory, and ports 9200 to 9399 are free ones of this machine: what goes
+    in and what comes out is translated. ``/etc/glance-mini/glance-mini.conf`` is a small configuration.
     """
 
     def __init__(self, **variables: str) -> None:

@@ -25,7 +25,9 @@ class TestReadme(PackagingCase):
     def test_first_command_starts_the_service_on_an_externally_managed_python(self):
         if not list(Path("/usr/lib").glob("python3*/EXTERNALLY-MANAGED")):
             self.lacks("this Debian's Python is not externally managed")
-        [line] = re.findall(r"^    (.* glance-mini serve|.*/glance-mini serve)$", (ROOT / "README.md").read_text(), re.M)
+        [line] = re.findall(
+            r"^    (.* glance-mini serve|.*/glance-mini serve)$", (ROOT / "README.md").read_text(), re.M
+        )
         tutorial = (ROOT / "doc" / "source" / "tutorial.rst").read_text()
         self.assertIn(f"   $ {line}\n", tutorial)
         folder = Path(self.useFixture(TempDir()).path)

@@ -1,7 +1,7 @@
 """Runs in a clean Debian with the package installed: starts each unit as systemd would, uses it and ends it.
 
-It has only the standard library. Of the hardening it applies what needs no systemd: the user, the umask, no privileges, and a
-file system that is read-only but for the paths of the unit. Its arguments are the units in their order.
+It has only the standard library. Of the hardening it applies what needs no systemd: the user, the umask, no privileges,
+and a file system that is read-only but for the paths of the unit. Its arguments are the units in their order.
 """
 
 import configparser

@@ -37,7 +37,9 @@ class StateDirectoryTest(testtools.TestCase):
     def test_everything_is_readable_to_its_owner_only(self):
         self._prepare()
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in self.state.path.iterdir()}
-        self.assertEqual({"glance-mini.conf": 0o600, "users.json": 0o600, "clouds.yaml": 0o600, "openrc-token": 0o600}, modes)
+        self.assertEqual(
+            {"glance-mini.conf": 0o600, "users.json": 0o600, "clouds.yaml": 0o600, "openrc-token": 0o600}, modes
+        )
         self.assertEqual(0o700, stat.S_IMODE(self.state.path.stat().st_mode))
 
     def test_its_configuration_is_valid_and_points_into_it(self):

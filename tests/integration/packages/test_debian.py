@@ -27,8 +27,9 @@ END
 glance-mini-manage registry certificates /etc/glance-mini/tls node1 --address 127.0.0.1 \
     --config-file /etc/glance-mini/registry.conf
 chown -R glance-mini /etc/glance-mini/tls
+python3 /tmp/units.py glance-mini.service glance-mini-worker.service
 $as glance-mini-manage db sync --config-file /etc/glance-mini/registry.conf
-python3 /tmp/units.py glance-mini.service glance-mini-worker.service glance-mini-registry.service
+python3 /tmp/units.py glance-mini-registry.service
 $as glance-mini-manage store verify --state /var/lib/glance-mini
 dpkg --remove glance-mini
 test ! -e /usr/lib/glance-mini

@@ -1,4 +1,4 @@
-"""Runs in a clean Debian with the package installed: starts each unit as systemd would, uses it and ends it.
+"""Runs in a clean Debian with the package installed: starts units as systemd would, uses them and ends them.
 
 It has only the standard library. Of the hardening it applies what needs no systemd: the user, the umask, no privileges,
 and a file system that is read-only but for the paths of the unit. Its arguments are the units in their order.
@@ -36,7 +36,8 @@ def main(names):
             wait_for("the API", lambda: web.urlopen(BASE + "/healthcheck", timeout=5))
         elif name == "glance-mini-registry.service":
             wait_for("the registry", lambda: ssl.get_server_certificate(("127.0.0.1", 9191), timeout=5))
-    use()
+    if "glance-mini.service" in units:
+        use()
     for name, unit in units.items():
         if "ExecReload" in unit:
             words = [word.replace("$MAINPID", str(running[name].pid)) for word in shlex.split(unit["ExecReload"])]

@@ -40,7 +40,7 @@ def main(names):
         use()
     for name, unit in units.items():
         if "ExecReload" in unit:
-            words = [word.replace("$MAINPID", str(running[name].pid)) for word in shlex.split(unit["ExecReload"])]
+            words = [word.replace("${MAINPID}", str(running[name].pid)) for word in shlex.split(unit["ExecReload"])]
             subprocess.run(words, check=True)
     time.sleep(2)
     for name, process in running.items():

@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (None: that of the process) and return the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        arguments = _parser(words).parse_args(words)
+        arguments = make_parser(words).parse_args(words)
     except ConfigurationError as error:
         print_error(PROGRAM, error)
         return console.FAILED
@@ -30,7 +30,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     return start(arguments)
 
 
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of all commands; ``push`` and ``pull`` have their arguments if ``words`` begins with them."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description="An image service that speaks the OpenStack Images API.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('glance_mini')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

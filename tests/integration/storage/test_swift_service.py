@@ -82,6 +82,22 @@ class TestService(SwiftTestCase, KeystoneTestCase):
             self.assertEqual(204, self.status("alice", "DELETE", f"/v2/images/{image}"))
             self.assertEqual([], self.object_paths(account), store)
 
+    def test_full_account_is_413_and_leaves_nothing(self):
+        account = keystone_account(self.swift, "admin", "admin")
+        self.addCleanup(account.remove, self.container)
+        # Only a reseller sets the quota of an account; no other test writes to this one.
+        reseller = Account(account.url, self.service_account.token)
+        self.addCleanup(reseller.request, "POST", headers={"X-Remove-Account-Meta-Quota-Bytes": "x"})
+        quota = {"X-Account-Meta-Quota-Bytes": str(len(CONTENT) // 4)}
+        reseller.request("POST", headers=quota).raise_for_status()
+        image = self.create("admin")
+        headers = {"Content-Type": "application/octet-stream", "X-Image-Meta-Store": "projects"}
+        answer = self.request("admin", "PUT", f"/v2/images/{image}/file", data=CONTENT, headers=headers)
+        self.assertEqual(413, answer.status_code, answer.text)
+        show = f"/v2/images/{image}"
+        eventually(lambda: self.request("admin", "GET", show).json()["status"] == "queued", "the image was freed")
+        self.assertEqual([], account.everything(self.container))
+
     def test_what_a_killed_service_left_in_the_account_of_a_user_is_removed(self):
         image = self.create("alice")
         headers = {"Content-Type": "application/octet-stream", "X-Image-Meta-Store": "projects"}

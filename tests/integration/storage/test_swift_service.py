@@ -169,6 +169,36 @@ class TestService(SwiftTestCase, KeystoneTestCase):
         self.assertEqual(204, self.status("admin", "DELETE", f"/v2/images/{image}"))
         self.assertEqual([], self.alice.everything(self.container))
 
+    def test_copy_that_was_repaired_is_in_the_account_of_the_project_and_its_readers_read_it(self):
+        image = self.stored("projects", visibility="shared")
+        member = {"member": self.cloud.project_id("bob")}
+        path = f"/v2/images/{image}"
+        self.assertEqual(200, self.status("alice", "POST", f"{path}/members", json=member))
+        copying = {"method": {"name": "copy-image"}, "stores": ["single"]}
+        self.assertEqual(202, self.status("admin", "POST", f"{path}/import", json=copying))
+        eventually(lambda: "single" in self.request("alice", "GET", path).json()["stores"], "it was copied")
+        (broken,) = self.own_objects()
+        self.assertEqual(204, self.alice.request("DELETE", broken).status_code)
+        self.running.served.manage("store", "verify", "--repair")
+        eventually(lambda: self.own_objects() not in ([], [broken]), "it was repaired")
+        (repaired,) = self.own_objects()
+        eventually(lambda: repaired in self.locations_of(path), "the image has the new copy")
+        for account in (self.alice, Account(self.alice.url, self.bob.token)):
+            there = account.request("GET", repaired)
+            self.assertEqual((200, CONTENT), (there.status_code, there.content))
+        self.assertEqual(401, requests.get(f"{self.alice.url}/{repaired}", timeout=30).status_code)
+        self.assertEqual([], self.service_account.everything(self.container))
+        self.assertEqual((200, CONTENT), self.get("bob", image))
+        self.assertEqual(204, self.status("alice", "DELETE", f"{path}/members/{member['member']}"))
+        self.assertEqual(403, Account(self.alice.url, self.bob.token).request("GET", repaired).status_code)
+
+    def own_objects(self):
+        """Return the paths of whole images in the account of alice."""
+        return [path for path in self.object_paths(self.alice) if path.count("/") == 1]
+
+    def locations_of(self, path):
+        return str(self.request("alice", "GET", path).json()["locations"])
+
     def test_locations_hold_no_secret_and_the_list_of_stores_tells_the_sizes(self):
         image = self.stored("single")
         (location,) = self.request("alice", "GET", f"/v2/images/{image}").json()["locations"]

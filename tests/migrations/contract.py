@@ -14,12 +14,14 @@ from glance_mini.db.sqlalchemy.database import Database
 from glance_mini.db.sqlalchemy.engine import make_engine
 from glance_mini.db.sqlalchemy.images.sizes import BATCH, recount
 from glance_mini.db.sqlalchemy.models import metadata
+from glance_mini.domain import errors
 from glance_mini.domain.image import Location
 from glance_mini.domain.job import JobQuery
 from glance_mini.domain.query import ImageQuery, Scope
+from glance_mini.domain.quota import Limits
 from glance_mini.operations.images import CreateImage, ListImages
 from glance_mini.operations.jobs import GetJob
-from glance_mini.operations.records import ListTrash
+from glance_mini.operations.records import CountUsage, ListTrash
 from glance_mini.operations.tasks import ListTasks
 from glance_mini.testing.statements import count_statements
 
@@ -97,6 +99,9 @@ ROWS = {
         "INSERT INTO verifications (job_id, began_at, counts) VALUES ('v', '2026-01-02 03:04:05', '{}')",
         "INSERT INTO findings (store, subject, kind, state, reason, found_at)"
         " VALUES ('s', 'x', 'missing', 'found', '', '2026-01-02 03:04:05')",
+    ),
+    "0019": (
+        "INSERT INTO quota_spares (project_id, resource, shard, spare) VALUES ('mine', 'image_count_total', 0, 1)",
     ),
 }
 """What stands in the tables after a revision, before the next one comes."""
@@ -210,6 +215,31 @@ class MigrationContract:
         self.assertEqual(before, {image_id: after[image_id] for image_id in before})
         self.assertEqual(len('pönullfile:///ä{"store":"fast"}'.encode()), after[right])
 
+    def test_what_is_counted_in_advance_is_not_used_and_is_free_at_the_limit(self):
+        schema.sync(self.engine)
+        data = SqlDataAccess(self.engine)
+        with self.engine.connect() as connection:
+            connection.execute(
+                text("INSERT INTO quota_usage (project_id, resource, used) VALUES ('p', 'image_count_total', 40)")
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO quota_spares (project_id, resource, shard, spare)"
+                    " VALUES ('p', 'image_count_total', 0, 30), ('p', 'image_count_total', 7, 8),"
+                    " ('other', 'image_count_total', 0, 32), ('p', 'image_size_total', 0, 9)"
+                )
+            )
+        self.assertEqual((2, 2), (self.count_of(data, "p"), self.count_of(data, None)))
+        creates = [CreateImage(base={"owner": "p"}, limits=Limits({"image_count_total": 4})) for _ in range(3)]
+        for create in creates[:2]:
+            data.run(create)
+        error = self.assertRaises(errors.LimitExceeded, data.run, creates[2])
+        self.assertEqual({"resource": "image_count_total", "limit": 4, "wanted": 5}, error.values)
+        self.assertEqual((4, 4), (self.count_of(data, "p"), self.count_of(data, None)))
+        with self.engine.connect() as connection:
+            rows = connection.execute(text("SELECT project_id, spare FROM quota_spares ORDER BY spare")).all()
+        self.assertEqual([("p", 9), ("other", 32)], [tuple(row) for row in rows])
+
     def test_second_sync_does_nothing(self):
         self.assertEqual(schema.HEAD, schema.sync(self.engine))
         with count_statements(self.engine) as statements:
@@ -235,6 +265,10 @@ class MigrationContract:
         with self.engine.connect() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         self.assertEqual("9999", schema.sync(self.engine))
+
+    def count_of(self, data, project):
+        """Return how many images a project has, or all projects if it is None."""
+        return data.run(CountUsage(project))["image_count_total"]
 
     def audiences(self, make):
         make()

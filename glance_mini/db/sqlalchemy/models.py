@@ -354,6 +354,17 @@ quota_usage = Table(
     **MYSQL,
 )
 
+quota_spares = Table(
+    "quota_spares",
+    metadata,
+    Column("project_id", exact(255), primary_key=True),
+    Column("resource", exact(64), primary_key=True),
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("spare", BigInteger, nullable=False),
+    **MYSQL,
+)
+"""What ``quota_usage`` counts as used and is not used yet, in several rows of a project."""
+
 quota_limits = Table(
     "quota_limits",
     metadata,

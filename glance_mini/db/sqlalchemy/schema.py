@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-HEAD = "0018"
+HEAD = "0019"
 """The revision that this program works with."""
 
 MIGRATIONS = "glance_mini.db.sqlalchemy:migrations"

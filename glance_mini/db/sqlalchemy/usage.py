@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, case, cast, false, fun
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import ScalarSelect
 
+from glance_mini.db.sqlalchemy import spares
 from glance_mini.db.sqlalchemy.dynamic import AnyColumn
 from glance_mini.db.sqlalchemy.missing import insert_missing
 from glance_mini.db.sqlalchemy.models import (
@@ -140,7 +141,7 @@ def read(connection: Connection, call: CountUsage) -> dict[str, int]:
 
 def _read_project(connection: Connection, project_id: str) -> dict[str, int]:
     rows = connection.execute(_ROWS, {"project": project_id})
-    used: dict[str, int] = {row.resource: row.used for row in rows}
+    used: dict[str, int] = {row.resource: max(row.used, 0) for row in rows}
     for resource, statement in _SUMS.items():
         if resource not in used:
             used[resource] = connection.execute(statement, {"project": project_id}).scalar_one()
@@ -155,39 +156,34 @@ def _read_total(connection: Connection) -> dict[str, int]:
 def _add(connection: Connection, project: str, resource: str, amount: int, limit: int | None) -> None:
     key = {"project": project, "of": resource}
     values = key | {"amount": amount} | ({} if limit is None else {"limit": limit})
-    statement = ADD if limit is None else ADD_WITHIN
+    statement = _ADD if limit is None else _ADD_WITHIN
     while not connection.execute(statement, values).rowcount:
         used = connection.execute(_USED, key).scalar()
         if used is None:
+            spares.drop(connection, project, resource)
             before = connection.execute(_SUMS[resource], {"project": project}).scalar_one() - amount
             row = {"project_id": project, "resource": resource, "used": max(before, 0)}
             insert_missing(connection, quota_usage, row)
-        elif limit is not None and used + amount > limit:
+        elif limit is not None and used + amount > limit and not spares.collect(connection, project, resource):
             raise errors.LimitExceeded(resource=resource, limit=limit, wanted=used + amount)
-        # Otherwise another transaction has inserted the row or freed room between the two statements.
+        # Otherwise there is room now, or another transaction has inserted the row.
 
 
 KEY = (quota_usage.c.project_id == bindparam("project"), quota_usage.c.resource == bindparam("of"))
-_ROWS = select(quota_usage.c.resource, quota_usage.c.used).where(KEY[0])
+_ROWS = select(quota_usage.c.resource, (quota_usage.c.used - spares.SPARE).label("used")).where(KEY[0])
 _LOCK_BYTES = (
     select(quota_usage.c.resource, quota_usage.c.used)
     .where(KEY[0], quota_usage.c.resource.in_(sorted(IN_BYTES)))
     .order_by(quota_usage.c.resource)
     .with_for_update()
 )
-_TOTALS = select(quota_usage.c.resource, func.sum(quota_usage.c.used)).group_by(quota_usage.c.resource)
+_TOTALS = select(quota_usage.c.resource, func.sum(quota_usage.c.used - spares.SPARE)).group_by(quota_usage.c.resource)
 _USED = select(quota_usage.c.used).where(*KEY)
 
 _ZERO = literal_column("0", BigInteger)
 _THEN = quota_usage.c.used + bindparam("amount", type_=BigInteger)
-ADD = update(quota_usage).where(*KEY).values(used=case((_THEN < _ZERO, _ZERO), else_=_THEN))
-ADD_WITHIN = ADD.where(bindparam("limit", type_=BigInteger) >= _THEN)
-FREE = (
-    update(quota_usage)
-    .where(*KEY)
-    .values(used=func.greatest(quota_usage.c.used - bindparam("freed", type_=BigInteger), _ZERO))
-)
-"""The statements that change a row: by ``amount``, within ``limit``, and on PostgreSQL down by ``freed``."""
+_ADD = update(quota_usage).where(*KEY).values(used=case((_THEN < _ZERO, _ZERO), else_=_THEN))
+_ADD_WITHIN = _ADD.where(bindparam("limit", type_=BigInteger) >= _THEN)
 
 _PROJECT_IMAGES = (
     images.c.owner == bindparam("project"),

@@ -1,15 +1,20 @@
 """What is special to PostgreSQL: the driver, and the statements that it prepares."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from queue import Queue
+from random import randrange
 from threading import Timer
 
+from fixtures import MonkeyPatch
 from sqlalchemy import event, literal, select, text
 
 from glance_mini.db.sqlalchemy import schema
 from glance_mini.db.sqlalchemy.access import SqlDataAccess
 from glance_mini.db.sqlalchemy.engine import make_engine
+from glance_mini.db.sqlalchemy.spares import BLOCK, MAX_GIVEN_BACK
 from glance_mini.domain import errors
 from glance_mini.domain.changes import PropertyChange, TagChange
 from glance_mini.domain.event import Event
@@ -20,6 +25,9 @@ from glance_mini.operations.outbox import CountEvents
 from glance_mini.operations.records import CountUsage, LoadImage, MarkDeleted, PurgeImages
 from glance_mini.testing.data_access.samples import creation, sample
 from tests.integration.base import ServiceTestCase
+
+PARSED_ONCE = 4096
+"""The driver parses the parameters of a longer statement each time."""
 
 OFTEN = 10
 """The driver prepares a statement after it has come five times."""
@@ -72,7 +80,8 @@ class StatementsTest(ServiceTestCase):
         """Return the result of ``call`` and the first words of its statements."""
         self.found.clear()
         result = self.data.run(call)
-        words = r"BEGIN|COMMIT|INSERT INTO \w+|UPDATE \w+|SELECT \w+"
+        self.assertLess(max(map(len, self.found)), PARSED_ONCE)
+        words = r"BEGIN|COMMIT|DELETE FROM \w+|INSERT INTO \w+|UPDATE \w+|SELECT \w+"
         return result, [re.search(words, each)[0] for each in self.found]
 
     def used(self, project="mine"):
@@ -83,8 +92,8 @@ class StatementsTest(ServiceTestCase):
         limits = Limits({"image_count_total": 2})
         for limit in (NO_LIMITS, limits):
             image, found = self.statements_of(replace(creation(replace(self.image, owner="mine")), limits=limit))
-            # The row of the project is changed first, so that the limit holds.
-            self.assertEqual(["UPDATE quota_usage"], found)
+            # The project is counted first, so that the limit holds.
+            self.assertEqual(["UPDATE quota_spares"], found)
             self.assertEqual(image, self.data.run(LoadImage(image.id)))
             self.assertEqual(2, self.used())
             changes = (
@@ -219,3 +228,134 @@ class StatementsTest(ServiceTestCase):
                 f" WHERE datname = current_database() AND state = '{state}' AND pid <> pg_backend_pid()"
             )
         administrator.dispose()
+
+
+class SparesTest(ServiceTestCase):
+    """What a project counts in advance, so that its creates do not wait for each other."""
+
+    def setUp(self):
+        super().setUp()
+        self.engine = make_engine(self.fresh_database("postgresql"))
+        self.addCleanup(self.engine.dispose)
+        schema.sync(self.engine)
+        self.data = SqlDataAccess(self.engine)
+        self.is_filling = False
+        self.useFixture(MonkeyPatch("glance_mini.db.sqlalchemy.images.single.randrange", self.pick))
+
+    def pick(self, number):
+        """Return the number by which a create fills a row or does not, as this test wants, or a random one."""
+        return randrange(number) if self.is_filling is None else 0 if self.is_filling else number - 1
+
+    def create(self, limit=None):
+        limits = NO_LIMITS if limit is None else Limits({"image_count_total": limit})
+        return self.data.run(creation(sample(owner="mine"), limits))
+
+    def used(self):
+        return self.data.run(CountUsage("mine"))["image_count_total"]
+
+    def counted(self):
+        """Return what the row of the project counts, and its spares."""
+        with self.engine.connect() as connection:
+            used = connection.scalar(text("SELECT used FROM quota_usage WHERE resource = 'image_count_total'"))
+            return used, list(connection.scalars(text("SELECT spare FROM quota_spares")))
+
+    def lock(self, table):
+        """Lock all rows of ``table`` until the test ends the transaction of the returned connection."""
+        connection = self.enterContext(self.engine.connect())
+        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql(f"SELECT 1 FROM {table} FOR UPDATE")
+        return connection
+
+    def fill(self):
+        """Create images until a row of spares is filled, and return them."""
+        images = [self.create() for _ in range(BLOCK)]
+        self.is_filling = True
+        images.append(self.create())
+        self.is_filling = False
+        self.assertEqual((2 * BLOCK + 1, [BLOCK]), self.counted())
+        return images
+
+    def test_small_project_counts_nothing_in_advance(self):
+        for number in range(1, BLOCK + 1):
+            self.create()
+            self.assertEqual((number, []), self.counted())
+
+    def test_creates_and_deletes_of_a_large_project_do_not_wait_for_its_row(self):
+        images = self.fill()
+        other = self.lock("quota_usage")
+        images += [self.create(1000) for _ in range(2)]
+        self.data.run(MarkDeleted(images[-1].id, images[-1]))
+        self.assertEqual(BLOCK + 2, self.used())
+        other.exec_driver_sql("COMMIT")
+        self.assertEqual((2 * BLOCK + 1, [BLOCK - 1]), self.counted())
+
+    def test_spares_that_are_locked_are_passed_over(self):
+        self.fill()
+        other = self.lock("quota_spares")
+        # A row that is not empty is not filled, so that this does not wait for it either.
+        for self.is_filling in (False, True):
+            image = self.create()
+        self.assertEqual((2 * BLOCK + 3, [BLOCK]), self.counted())
+        self.data.run(MarkDeleted(image.id, image))
+        self.assertEqual((2 * BLOCK + 2, [BLOCK]), self.counted())
+        other.exec_driver_sql("COMMIT")
+
+    def test_room_is_not_counted_in_advance_beyond_the_limit(self):
+        self.fill()
+        for _ in range(BLOCK):
+            self.create()
+        self.is_filling = True
+        self.create(3 * BLOCK + 1)
+        self.assertEqual((2 * BLOCK + 2, [0]), self.counted())
+        self.create(3 * BLOCK + 3)
+        self.assertEqual((3 * BLOCK + 3, [BLOCK]), self.counted())
+
+    def test_what_is_given_back_is_kept_up_to_a_bound(self):
+        images = self.fill() + [self.create() for _ in range(2 * BLOCK)]
+        for image in images:
+            self.data.run(MarkDeleted(image.id, image))
+        self.assertEqual((MAX_GIVEN_BACK, [MAX_GIVEN_BACK]), self.counted())
+        self.assertEqual(0, self.used())
+
+    def test_creates_and_deletes_at_once_are_counted_exactly_and_never_pass_the_limit(self):
+        limit = 4 * BLOCK + 5
+        kept = Queue()
+        self.is_filling = None
+
+        def work(number):
+            refused = 0
+            for turn in range(30):
+                try:
+                    kept.put(self.create(limit))
+                except errors.LimitExceeded:
+                    refused += 1
+                if turn % 10 == number:
+                    image = kept.get()
+                    self.data.run(MarkDeleted(image.id, image))
+            return refused
+
+        with ThreadPoolExecutor(8) as pool:
+            refused = sum(pool.map(work, range(8)))
+        self.assertGreater(refused, 0)
+        while True:
+            with self.engine.connect() as connection:
+                count = connection.scalar(text("SELECT count(*) FROM images WHERE NOT deleted"))
+            self.assertEqual(count, self.used())
+            self.assertLessEqual(count, limit)
+            if count == limit:
+                break
+            self.create(limit)
+        self.assertRaises(errors.LimitExceeded, self.create, limit)
+
+    def test_limit_that_was_lowered_holds(self):
+        self.fill()
+        self.assertRaises(errors.LimitExceeded, self.create, BLOCK + 1)
+        self.create(BLOCK + 2)
+        self.assertEqual((BLOCK + 2, []), self.counted())
+
+    def test_spares_of_a_project_that_is_counted_anew_are_dropped(self):
+        self.fill()
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("DELETE FROM quota_usage")
+        self.create()
+        self.assertEqual(BLOCK + 2, self.used())

@@ -3,9 +3,11 @@
 import itertools
 from datetime import timedelta
 
+from fixtures import MonkeyPatch
 from testtools import TestCase
 from testtools.matchers import Contains, HasLength
 
+from glance_mini.db.sqlalchemy.images import listing
 from glance_mini.db.sqlalchemy.images.shape import SINGLE
 from glance_mini.domain.query import EVERYTHING, SORT_KEYS, ImageQuery
 from glance_mini.operations.event_log import ReadEvents
@@ -96,6 +98,27 @@ class TestStatements(TestCase):
         ):
             for scope in (MINE, EVERYTHING):
                 self.assertThat(self.plan(query, scope), Contains(index))
+
+    def test_of_two_very_common_conditions_the_one_whose_images_are_further_apart_is_read(self):
+        for name, number in (("COMMON", 2), ("VERY_COMMON", 4)):
+            self.useFixture(MonkeyPatch(f"glance_mini.db.sqlalchemy.images.listing.{name}", number))
+        for cached in (listing._count_children, listing._count_audiences):
+            cached.cache_clear()
+            self.addCleanup(cached.cache_clear)
+        for number in range(-40, 40):
+            tags = {"fifth"} if number % 5 == 0 else set()
+            time = NOW + timedelta(seconds=200 + number)
+            self.insert(sample(created_at=time, tags=(*tags, "mine")))
+            self.insert(sample(created_at=time, owner="theirs", visibility="private", tags=("theirs",)))
+        for tag, direction, index in (
+            ("fifth", "asc", "ix_image_tags_list"),
+            ("fifth", "desc", "ix_image_tags_list"),
+            ("t", "asc", "ix_images_list_owner"),
+            ("mine", "desc", "ix_images_list_owner"),
+            ("theirs", "desc", "ix_images_list_owner"),
+        ):
+            query = ImageQuery(tags=(tag,), sort=(("created_at", direction), ("id", direction)))
+            self.assertThat(self.plan(query, MINE), Contains(f"{index} "), query)
 
     def test_look_at_the_log_of_events_is_two_statements_and_reads_no_other_rows(self):
         for call in (ReadEvents(90, (), 10), ReadEvents(90, (3, 5), 10)):

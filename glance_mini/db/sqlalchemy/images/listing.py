@@ -8,13 +8,14 @@ of bytes, the values of images that take more than their share of it are read by
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 
-from sqlalchemy import Connection, and_, bindparam, exists, false, func, select, true, union
+from sqlalchemy import Connection, and_, asc, bindparam, desc, exists, false, func, select, true, union
 from sqlalchemy.sql.selectable import ScalarSelect
 
-from glance_mini.db.sqlalchemy.dynamic import AnyColumns, AnyFrom, AnyRow, AnySelect, AnyTable
+from glance_mini.db.sqlalchemy.dynamic import AnyColumn, AnyColumns, AnyFrom, AnyRow, AnySelect, AnyTable
 from glance_mini.db.sqlalchemy.images import deleted_rows, visibility
 from glance_mini.db.sqlalchemy.images.filters import CHILDREN, Condition, filters
 from glance_mini.db.sqlalchemy.images.order import SORT_COLUMNS, after, ordering
@@ -102,7 +103,7 @@ def _with_lead(
     """Return ``shape`` with the rarest property or tag of ``query`` as its lead, and the values with it.
 
     Sets that are not larger than the number of images with it are read from their own index. Nothing is counted beyond
-    a limit, so that counting costs little.
+    a limit, so that counting costs little; of what reaches it, the one whose images are further apart is the rarer.
     """
     wanted = [(kind, value) for kind, each in children_of(query).items() for value in each]
     kinds = tuple(kind for kind, _ in wanted)
@@ -112,8 +113,13 @@ def _with_lead(
     values |= {f"first_of_{kind}": value}
     led = shape.audiences
     if counts[rarest] >= COMMON and not led[0].startswith("all"):
-        with_lead, *sizes = connection.execute(_count_audiences(kind, shape), values).one()
-        led = tuple(each for each, size in zip(led, sizes, strict=True) if with_lead < size)
+        row = connection.execute(_count_audiences(kind, shape), values).one()
+        (lead_size, lead_end), *sets = zip(row[::2], row[1::2], strict=True)
+        led = tuple(
+            audience
+            for audience, (size, end) in zip(led, sets, strict=True)
+            if lead_size < size or (lead_size == size == VERY_COMMON and _is_sparser(lead_end, end, shape))
+        )
     return shape._replace(lead=kind, led=led), values
 
 
@@ -128,22 +134,46 @@ def _count_children(kinds: tuple[str, ...]) -> AnySelect:
 
 @lru_cache(maxsize=64)
 def _count_audiences(kind: str, shape: QueryShape) -> AnySelect:
-    """Return the statement that counts the images with the lead, and those of each set of ``shape``."""
+    """Return the statement that counts the images with the lead, and those of each set of ``shape``.
+
+    After each number comes the creation of the last image counted in the order of the list, if that is an order by it.
+    """
     table, column = CHILDREN[kind]
-    counts = [_count(select(table.c.image_id).where(column == bindparam(f"first_of_{kind}")), VERY_COMMON)]
+    lead = select(table.c.image_created_at).where(column == bindparam(f"first_of_{kind}"))
+    counts = [_count_in_order(lead, table.c.image_created_at, shape)]
     for audience in shape.audiences:
         if audience.startswith("shared:"):
-            some = select(image_members.c.image_id).where(*_is_shared(audience))
+            created_at: AnyColumn = image_members.c.image_created_at
+            some = select(created_at).where(*_is_shared(audience))
         else:
             # Only what the index has, so that no row is read.
+            created_at = images.c.created_at
             where = [images.c.deleted == false(), _LISTED[0], visibility.condition(audience)]
             if shape.visibility:
                 where.append(images.c.visibility == bindparam("visibility"))
             names = _INDEXES_BY_VISIBILITY if shape.visibility else _INDEXES
             hint = f"FORCE INDEX (ix_images_list_{names[audience]})"
-            some = select(images.c.id).where(*where).with_hint(images, hint, "mysql")
-        counts.append(_count(some, VERY_COMMON))
-    return select(*counts)
+            some = select(created_at).where(*where).with_hint(images, hint, "mysql")
+        counts.append(_count_in_order(some, created_at, shape))
+    source: AnyFrom = counts[0]
+    for each in counts[1:]:
+        source = source.join(each, true())
+    return select(*(column for each in counts for column in each.c)).select_from(source)
+
+
+def _count_in_order(some: AnySelect, created_at: AnyColumn, shape: QueryShape) -> AnyFrom:
+    key, direction = shape.order[0]
+    if key == "created_at":
+        some = some.order_by(asc(created_at) if direction == "asc" else desc(created_at))
+    rows = some.limit(VERY_COMMON).subquery()
+    last = func.max if direction == "asc" else func.min
+    return select(func.count().label("number"), last(*rows.c).label("end")).subquery()
+
+
+def _is_sparser(end: datetime, other: datetime, shape: QueryShape) -> bool:
+    """Return whether so many images reach to ``end`` that are more common if they reach to ``other``."""
+    key, direction = shape.order[0]
+    return key == "created_at" and (end > other if direction == "asc" else end < other)
 
 
 def _count(some: AnySelect, limit: int) -> ScalarSelect[int]:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from glance_mini.db.sqlalchemy import event_log, models, usage
+from glance_mini.db.sqlalchemy import event_log, models, spares
 from glance_mini.db.sqlalchemy.dynamic import AnyCTE
 from glance_mini.db.sqlalchemy.images.children import Difference
 from glance_mini.db.sqlalchemy.models import digest, image_properties, image_tags, images, moment
@@ -122,7 +122,7 @@ def _remove_tags(image: AnyCTE) -> AnyCTE:
 
 
 def _free(image: AnyCTE) -> AnyCTE:
-    return usage.FREE.where(exists(select(image.c.id))).cte("freed")
+    return spares.free(exists(select(image.c.id)))
 
 
 def _log(image: AnyCTE) -> AnyCTE:

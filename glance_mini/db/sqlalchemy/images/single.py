@@ -7,10 +7,11 @@ if one statement is not enough or does not find what it expects. Then the functi
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
+from random import randrange
 
 from sqlalchemy import Connection, Insert, bindparam, exists, insert, select
 
-from glance_mini.db.sqlalchemy import usage
+from glance_mini.db.sqlalchemy import spares, usage
 from glance_mini.db.sqlalchemy.images import children, postgresql, records, writing
 from glance_mini.db.sqlalchemy.images.postgresql import NOW, SERVER_TIME
 from glance_mini.db.sqlalchemy.images.rows import base_values
@@ -34,15 +35,18 @@ def create(connection: Connection, call: CreateImage, now: datetime | None) -> I
         return None
     values: dict[str, object] = {"now": now, **base_values(image)}
     limit = None
-    for (project, resource), amount in counted:
+    for (project, resource), _ in counted:
         limit = call.limits.project.get(resource)
         if resource in call.limits.together:
             return None
-        values |= {"project": project, "of": resource, "amount": amount}
+        values |= {"project": project, "of": resource}
     if limit is not None:
         values["limit"] = limit
     nothing = replace(image, properties=NO_PROPERTIES, tags=())
-    statement = _insert(is_counted=bool(counted), is_limited=limit is not None)
+    is_filling = bool(counted) and not randrange(spares.FILLS)
+    if is_filling:
+        values["shard"] = randrange(spares.SHARDS)
+    statement = _insert(is_counted=bool(counted), is_filling=is_filling, is_limited=limit is not None)
     difference = children.Difference.between(nothing, image)
     time = postgresql.execute(connection, statement, values, difference, creation_of(image))
     return None if time is None else replace(image, created_at=time, updated_at=time)
@@ -92,17 +96,19 @@ def delete(connection: Connection, call: MarkDeleted, now: datetime | None) -> I
 
 
 @lru_cache
-def _insert(*, is_counted: bool, is_limited: bool) -> Insert:
+def _insert(*, is_counted: bool, is_filling: bool, is_limited: bool) -> Insert:
     """Return the statement that inserts an image, and before it counts the image, within the limit or not at all."""
     times = ("created_at", "updated_at")
     row = select(
         *(NOW if name in times else bindparam(name, type_=images.c[name].type) for name in writing.WRITTEN)
     ).where(writing.IS_NEW)
-    if is_counted:
-        count = usage.ADD_WITHIN if is_limited else usage.ADD
-        counted = count.where(writing.IS_NEW).returning(quota_usage.c.used).cte("counted")
-        row = row.where(exists(select(counted.c.used)))
-    return insert(images).from_select(writing.WRITTEN, row)
+    if not is_counted:
+        return insert(images).from_select(writing.WRITTEN, row)
+    if not is_filling:
+        counted = spares.count_one(writing.IS_NEW, is_limited=is_limited)
+        return insert(images).from_select(writing.WRITTEN, row.where(counted))
+    counted, filled = spares.count_in_advance(writing.IS_NEW, is_limited=is_limited)
+    return insert(images).from_select(writing.WRITTEN, row.where(counted)).add_cte(filled)
 
 
 SINGLE_WRITES = {CreateImage: create, UpdateImage: change, MarkDeleted: delete}

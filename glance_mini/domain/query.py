@@ -91,7 +91,8 @@ class ImageQuery:
 class Page:
     """Images in order, and the marker of the next page.
 
-    ``next_marker`` is the id of the last of ``images``, or of the last image that was searched; None if no page follows.
+    ``next_marker`` is the id of the last of ``images``, or of the last one that a search looked at; None if no page
+    follows.
     """
 
     images: tuple[Image, ...]

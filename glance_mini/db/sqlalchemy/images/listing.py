@@ -13,7 +13,7 @@ from functools import lru_cache
 from operator import attrgetter
 
 from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, false, func, select, true, union
-from sqlalchemy.sql.selectable import ScalarSelect, Subquery
+from sqlalchemy.sql.selectable import ScalarSelect
 
 from glance_mini.db.sqlalchemy.dynamic import AnyColumns, AnyFrom, AnyRow, AnySelect, AnyTable
 from glance_mini.db.sqlalchemy.images import deleted_rows, visibility
@@ -191,13 +191,13 @@ def _statement(shape: QueryShape) -> AnySelect:
     return _selected(source, shape.deleted, shape.is_bounded).order_by(*order)
 
 
-def _matching(shape: QueryShape) -> Subquery:
+def _matching(shape: QueryShape) -> AnyFrom:
     """Return the keys of the page, or of all images that a search looks at."""
     branches = [_branch(audience, shape).subquery() for audience in shape.audiences]
     return branches[0] if len(branches) == 1 else _merged(branches, shape).subquery("page")
 
 
-def _found(shape: QueryShape) -> Subquery:
+def _found(shape: QueryShape) -> AnyFrom:
     searched = _matching(shape)
     has_part = images.c.name.ilike(bindparam("name_part"), escape=ESCAPE)
     found = select(*searched.c).select_from(searched.join(images, images.c.id == searched.c.id)).where(has_part)

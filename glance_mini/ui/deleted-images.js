@@ -33,7 +33,7 @@ class DeletedImages extends Live {
       await this.load();
     };
     const purge = async () => (confirm(`Remove ${name} for good?`) ? act("purge")() : false);
-    return [action("Restore", act("restore"), `Restore ${name}`), " ", action("Remove for good", purge, `Remove ${name} for good`)];
+    return [action("Restore", act("restore"), `Restore ${name}`), " ", action("Remove", purge, `Remove ${name} for good`)];
   }
 
   hear(kind) {

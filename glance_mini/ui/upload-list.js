@@ -62,9 +62,7 @@ class Upload {
 
   // Send what is missing. Throws ApiError; a passing one may be tried again.
   async send(onProgress) {
-    if (!this.entry.session) await this.create();
-    else this.sent = await this.offset();
-    const begin = this.sent;
+    const begin = this.sent = await this.offset();
     if (begin === this.entry.size && (await this.isStored())) return;
     // A file that has changed or gone cannot be read, and says so here.
     await this.file.slice(begin, begin + 1).arrayBuffer();
@@ -141,6 +139,7 @@ class UploadList extends HTMLElement {
     while (upload.state === "sending") {
       try {
         const before = upload.sent;
+        if (!upload.entry.session) await upload.create().finally(() => this.show());
         await upload.send(() => this.tick(upload)).finally(() => { if (upload.sent > before) pause = 1; });
         upload.state = "done";
         upload.forget();

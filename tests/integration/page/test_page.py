@@ -396,11 +396,13 @@ class TestPage(PageCase):
         self.picture("upload")
         self.press("Pause long.raw")
         self.wait(lambda: "paused" in self.text("upload-list"))
+        self.wait(lambda: self.offset() > 0)
         self.press("Resume long.raw")
         self.wait(lambda: "left" in self.text("upload-list"))
         self.browser.refresh()
         self.wait(lambda: "stopped at" in self.text("upload-list"))
-        kept = self.browser.execute_script("return localStorage.getItem('glance-mini-uploads')")
+        kept = self.kept_uploads()
+        self.assertLess(0, self.offset())
         self.assertNotIn(self.served.token, kept)
         self.assert_accessible_everywhere("stopped")
         self.fast()
@@ -408,8 +410,19 @@ class TestPage(PageCase):
         self.wait(lambda: self.find("upload-list .done"))
         image = self.image(json.loads(kept)[0]["image"])
         self.assertEqual((len(data), hashlib.sha512(data).hexdigest()), (image["size"], image["os_hash_value"]))
-        self.assertEqual("[]", self.browser.execute_script("return localStorage.getItem('glance-mini-uploads')"))
+        self.assertEqual("[]", self.kept_uploads())
         self.assert_nothing_leaked()
+
+    def kept_uploads(self):
+        """Return the JSON that the browser keeps of the uploads."""
+        return self.browser.execute_script("return localStorage.getItem('glance-mini-uploads')")
+
+    def offset(self):
+        """Return how many bytes the service has of the only upload."""
+        (entry,) = json.loads(self.kept_uploads())
+        path = f"/v2/images/{entry['image']}/upload/{entry['session']}"
+        answer = self.served.request("HEAD", path, headers={"Tus-Resumable": "1.0.0"})
+        return int(answer.headers["Upload-Offset"])
 
     def fast(self):
         """Let the network be as fast as it is."""

@@ -23,9 +23,11 @@ from glance_mini.cache.catalog import Catalog
 from glance_mini.cache.directory import CacheDirectory
 from glance_mini.cache.node import ImageCache
 from glance_mini.conf.database import has_database, sqlite_file
+from glance_mini.conf.deprecated import find_deprecated
 from glance_mini.conf.image_cache import is_central
 from glance_mini.conf.paste_deploy import authentication
 from glance_mini.conf.staging import staging_directory
+from glance_mini.conf.validation import examine
 from glance_mini.content.signatures import KeyManager
 from glance_mini.db.factory import open_cache_file, open_data_access
 from glance_mini.db.interface import DataAccess
@@ -55,6 +57,7 @@ from glance_mini.notifications.publisher import EventPublisher, Publisher, Send,
 from glance_mini.notifications.publishing import PublishingAccess
 from glance_mini.operations.images import GetImage
 from glance_mini.policies.enforcer import Enforcer
+from glance_mini.policies.findings import find_superfluous
 from glance_mini.verification.settings import VerifySettings
 from glance_mini.workers.wakeup import Silence, open_cache_listener, open_cache_waker, open_waker, transport_url
 from glance_mini_store.buffers import MIB, Buffers, give_freed_blocks_back
@@ -286,7 +289,23 @@ def open_services(
         buffers=buffers,
         cache=open_cache(conf, data, metrics, undo),
         wake_caches=cache_waker.wake,
+        find_warnings=partial(find_warnings, conf),
     )
+
+
+def find_warnings(conf: cfg.ConfigOpts) -> tuple[str, ...]:
+    """Return a sentence for each option without effect, deprecated option and superfluous policy rule.
+
+    The files are read anew; one that cannot be used any more is a warning too. Values of options are not named.
+    """
+    findings = examine(conf)
+    warnings = [*findings.problems, *findings.warnings]
+    for find in (find_deprecated, find_superfluous):
+        try:
+            warnings += find(conf)
+        except (ConfigurationError, OSError, ValueError) as error:
+            warnings.append(str(error))
+    return tuple(warnings)
 
 
 def open_cache(conf: cfg.ConfigOpts, data: DataAccess, metrics: Metrics, undo: ExitStack) -> ImageCache | None:

@@ -95,8 +95,9 @@ def _fill(stream: InputStream, block: memoryview) -> tuple[memoryview, ClientGon
 
 def _read_some(stream: InputStream, view: memoryview) -> int:
     with _translated():
-        if hasattr(stream, "readinto"):
-            return int(stream.readinto(view))
+        # Not readinto, which fills all of the view: what arrived before an error would be lost.
+        if hasattr(stream, "readinto1"):
+            return int(stream.readinto1(view))
         # PEP 3333 does not ask for more than read.
         data = stream.read(len(view))
         view[: len(data)] = data

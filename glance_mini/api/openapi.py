@@ -473,6 +473,8 @@ def _descriptions() -> dict[str, _Described]:
             "Create a task of the old kind", 201, answer={_JSON: _ref("Task")}, body={_JSON: _NEW_TASK}
         ),
         "get_task": _Described("A task", answer={_JSON: _ref("Task")}),
+        "cancel_task": _Described("Cancel a task", answer={_JSON: _ref("Task")}),
+        "retry_task": _Described("Begin a failed task again", answer={_JSON: _ref("Task")}),
         "get_import_info": _Described("The import methods", answer=anything),
         "list_stores": _Described("The stores", answer=anything),
         "list_stores_detail": _Described("The stores in detail", answer=anything),
@@ -482,6 +484,12 @@ def _descriptions() -> dict[str, _Described]:
             parameters=(_header("Last-Event-ID", {"type": "string"}),),
         ),
         "get_usage": _Described("What the caller's project uses", answer=anything),
+        "list_usage": _Described(
+            "What all projects use",
+            answer=anything,
+            parameters=(_query("marker", {"type": "string"}), _query("limit", {"type": "integer", "minimum": 0})),
+        ),
+        "check_configuration": _Described("What the options of this process are warned about", answer=anything),
         "get_schema": _Described("A schema", answer=anything),
         **{name: _of_metadefs(call) for name, call in openapi_metadefs.CALLS.items()},
     }

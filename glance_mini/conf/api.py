@@ -17,6 +17,13 @@ OPTS = [
         min=1,
         help="The largest number of images of a page. A larger ``limit`` is not an error and gives this many.",
     ),
+    cfg.IntOpt(
+        "max_searched_images",
+        default=10_000,
+        min=1,
+        help="The number of images at which one request looks for a part of a name (``name=contains:``). A page "
+        "ends there, with a link to the next one.",
+    ),
     cfg.StrOpt(
         "public_endpoint",
         help="The URL at which clients reach the service, for the links in the list of versions. "

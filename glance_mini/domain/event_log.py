@@ -124,6 +124,7 @@ def _shown(image: Image) -> dict[str, object]:
         "visibility": image.visibility,
         "owner": image.owner,
         "size": image.size,
+        "disk_format": image.disk_format,
         "os_hidden": image.os_hidden,
         "updated_at": image.updated_at,
     }

@@ -61,7 +61,9 @@ class ImageQuery:
     ``visibility`` None means the default set, ``all`` every visible image. ``member_status`` limits images
     shared with the caller. ``sort`` holds (key, direction) pairs that end in a unique key. ``marker`` is the id of
     the last image of the previous page. ``max_bytes``: the page ends before an image with which its properties, tags
-    and locations would have more bytes; it always has one image. None means no limit.
+    and locations would have more bytes; it always has one image. None means no limit. ``name_part`` keeps images with
+    this text in their name. It looks at ``max_searched`` images that match all else: the page ends with them, even if
+    it has fewer images than ``limit``, or none.
     """
 
     one_of: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
@@ -76,6 +78,8 @@ class ImageQuery:
     marker: str | None = None
     limit: int = 25
     max_bytes: int | None = None
+    name_part: str | None = None
+    max_searched: int = 10_000
 
     @property
     def wants_deleted(self) -> bool:
@@ -87,7 +91,8 @@ class ImageQuery:
 class Page:
     """Images in order, and the marker of the next page.
 
-    ``next_marker`` is the id of the last of ``images``; None if no page follows.
+    ``next_marker`` is the id of the last of ``images``, or of the last one that a search looked at; None if no page
+    follows.
     """
 
     images: tuple[Image, ...]

@@ -179,6 +179,16 @@ class AuthLayer(Layer):
             raise NotFound(kind="task", id=op.task_id)
         return job
 
+    def cancel_task(self, context: Context, op: tasks.CancelTask) -> Job:
+        self.permit(context, op)
+        self.get_task(context, tasks.GetTask(op.task_id))
+        return self.around(context, op)
+
+    def retry_task(self, context: Context, op: tasks.RetryTask) -> Job:
+        self.permit(context, op)
+        self.get_task(context, tasks.GetTask(op.task_id))
+        return self.around(context, op)
+
     def list_members(self, context: Context, op: members.ListMembers) -> tuple[Member, ...]:
         _require_shared(op.target)
         if not _owns(context, op.target):

@@ -16,7 +16,7 @@ from glance_mini.layers.services import Services
 from glance_mini.operations import DATA_CALLS, images, locations, tasks
 from glance_mini.operations.base import DataCall, Operation
 from glance_mini.operations.event_log import Watcher, WatchEvents
-from glance_mini.operations.jobs import AddJob, GetJob
+from glance_mini.operations.jobs import AddJob, CancelJob, GetJob, RetryJob
 from glance_mini.operations.records import DeleteFromTrash, MarkDeleted, MoveToTrash, SetStatus
 
 R = TypeVar("R")
@@ -38,17 +38,26 @@ class DatabaseLayer(Layer):
     )
 
     def __init__(
-        self, data: DataAccess, scrub_after: timedelta | None = None, scrub_priority: int = SCRUB_PRIORITY
+        self,
+        data: DataAccess,
+        scrub_after: timedelta | None = None,
+        scrub_priority: int = SCRUB_PRIORITY,
+        keep_jobs: timedelta = timedelta(hours=48),
     ) -> None:
-        """Store the arguments; ``scrub_after`` is how long a deleted image can be restored, None if it cannot."""
+        """Store the arguments; ``scrub_after`` is how long a deleted image can be restored, None if it cannot.
+
+        ``keep_jobs`` is how long the record of a cancelled job stays.
+        """
         self._data = data
         self._scrub_after = scrub_after
         self._scrub_priority = scrub_priority
+        self._keep_jobs = keep_jobs
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts, services: Services) -> Self:
         scrub_after = timedelta(seconds=conf.scrub_time) if conf.delayed_delete else None
-        return cls(services.data, scrub_after, int(conf.workers.priorities.get(SCRUB, SCRUB_PRIORITY)))
+        priority = int(conf.workers.priorities.get(SCRUB, SCRUB_PRIORITY))
+        return cls(services.data, scrub_after, priority, timedelta(hours=conf.task.task_time_to_live))
 
     def handler(self, operation: type[Operation[object]]) -> Handler | None:
         own = super().handler(operation)
@@ -96,6 +105,14 @@ class DatabaseLayer(Layer):
         if job.kind not in TASK_KINDS:
             raise NotFound(kind="task", id=op.task_id)
         return job
+
+    def cancel_task(self, context: Context, op: tasks.CancelTask) -> Job:
+        self.get_task(context, tasks.GetTask(op.task_id))
+        return self._run(context, CancelJob(op.task_id, self._keep_jobs))
+
+    def retry_task(self, context: Context, op: tasks.RetryTask) -> Job:
+        self.get_task(context, tasks.GetTask(op.task_id))
+        return self._run(context, RetryJob(op.task_id))
 
     def create_task(self, context: Context, op: tasks.CreateTask) -> Job:
         job = new_job(context, op.type, op.input, stores=op.stores, priority=op.priority, token=op.token)

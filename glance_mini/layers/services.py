@@ -1,6 +1,6 @@
 """The services that layers are built from, in addition to the configuration."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from glance_mini.cache.node import ImageCache
@@ -25,6 +25,7 @@ class Services:
     of this node for other nodes, None for the only node. ``import_methods`` are the methods that can be enabled.
     ``buffers`` is the memory of transfers. ``cache`` is the cache of this node, None without one; ``wake_caches`` is
     called after an image was deleted or deactivated, never blocks and never raises.
+    ``find_warnings`` returns what operators are warned about in the configuration.
     ``health`` checks what the service depends on; only a process that answers requests starts it.
     """
 
@@ -43,3 +44,4 @@ class Services:
     buffers: Buffers = field(default_factory=Buffers)
     cache: ImageCache | None = None
     wake_caches: Callable[[], None] = lambda: None
+    find_warnings: Callable[[], Sequence[str]] = tuple

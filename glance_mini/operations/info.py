@@ -47,4 +47,26 @@ class GetUsage(Operation[dict[str, tuple[int, int]]]):
     writes: ClassVar[bool] = False
 
 
-OPERATIONS: tuple[type[Operation[object]], ...] = (ListStores, GetUsage)
+UsageOfProject = dict[str, tuple[int, int]]
+"""What ``GetUsage`` returns."""
+
+
+@dataclass(frozen=True)
+class ListUsage(Operation[Sequence[tuple[str, UsageOfProject]]]):
+    """Return up to ``limit`` projects with what they use and may use, by id, those after the id ``marker``."""
+
+    name: ClassVar[str] = "list_usage"
+    writes: ClassVar[bool] = False
+    marker: str = ""
+    limit: int = 25
+
+
+@dataclass(frozen=True)
+class CheckConfiguration(Operation[Sequence[str]]):
+    """Return a sentence for each thing to be warned about in the options with which the process runs."""
+
+    name: ClassVar[str] = "check_configuration"
+    writes: ClassVar[bool] = False
+
+
+OPERATIONS: tuple[type[Operation[object]], ...] = (ListStores, GetUsage, ListUsage, CheckConfiguration)

@@ -117,7 +117,7 @@ class RetryJob(DataCall[Job]):
     """Make a failed job pending again with no attempts and return it; raises Conflict in other states, NotFound."""
 
     name: ClassVar[str] = "retry_job"
-    callers: ClassVar[frozenset[Role]] = MIGRATE
+    callers: ClassVar[frozenset[Role]] = API | WORKER | MIGRATE
     job_id: str
 
 

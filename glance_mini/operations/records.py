@@ -153,10 +153,11 @@ class SetProjectLimits(DataCall[None]):
 
 @dataclass(frozen=True)
 class ListProjects(DataQuery[tuple[str, ...]]):
-    """Return up to ``max_rows`` projects that have limits or have used anything, in the order of their ids."""
+    """Return up to ``max_rows`` projects that have limits or have used anything, by id, from after the id ``after``."""
 
     name: ClassVar[str] = "list_projects"
     max_rows: int
+    after: str = ""
 
 
 @dataclass(frozen=True)

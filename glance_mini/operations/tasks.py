@@ -51,4 +51,27 @@ class CreateTask(Operation[Job]):
     token: str | None = field(default=None, repr=False)
 
 
-OPERATIONS: tuple[type[Operation[object]], ...] = (ListTasks, ListImageTasks, GetTask, CreateTask)
+@dataclass(frozen=True)
+class CancelTask(Operation[Job]):
+    """Cancel a job and return it; raises NotFound, Conflict if it has ended. One that runs stops at its next step."""
+
+    name: ClassVar[str] = "cancel_task"
+    task_id: str = ""
+
+
+@dataclass(frozen=True)
+class RetryTask(Operation[Job]):
+    """Make a failed job pending again and return it; raises NotFound, Conflict in other states."""
+
+    name: ClassVar[str] = "retry_task"
+    task_id: str = ""
+
+
+OPERATIONS: tuple[type[Operation[object]], ...] = (
+    ListTasks,
+    ListImageTasks,
+    GetTask,
+    CreateTask,
+    CancelTask,
+    RetryTask,
+)

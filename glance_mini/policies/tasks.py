@@ -17,6 +17,8 @@ RULES = (
         ("GET", TASK),
         ("DELETE", TASK),
     ),
+    rule("cancel_task", ADMIN, "Cancel a task.", ("POST", f"{TASK}/actions/cancel")),
+    rule("retry_task", ADMIN, "Begin a failed task again.", ("POST", f"{TASK}/actions/retry")),
     rule("get_task", EVERYBODY, f"Read a task. {_INTERNAL}", ("GET", TASK)),
     rule("get_tasks", EVERYBODY, f"List tasks. {_INTERNAL}", ("GET", TASKS)),
     rule("add_task", EVERYBODY, f"Create a task. {_INTERNAL}", ("POST", TASKS)),

@@ -5,9 +5,10 @@ const ROOT = new URL("../v2/", document.baseURI);
 export const PATCH = "application/openstack-images-v2.1-json-patch";
 
 export class ApiError extends Error {
-  constructor(status, message) {
+  constructor(status, message, body = null) {
     super(message);
     this.status = status;
+    this.body = body;
   }
 }
 
@@ -25,20 +26,47 @@ function headers(more = {}) {
   return { Accept: "application/json", "X-Auth-Token": token.get() ?? "", ...more };
 }
 
-async function message(answer) {
+async function refusal(answer) {
+  const body = await answer.json().catch(() => null);
+  return new ApiError(answer.status, body?.message ?? (answer.statusText || `The service answered ${answer.status}.`), body);
+}
+
+// Send a request and return the answer; throws ApiError for a refusal.
+export async function send(method, path, body, more = {}) {
+  let answer;
   try {
-    return (await answer.json()).message;
+    answer = await fetch(url(path), { method, headers: headers(more), body, cache: "no-store" });
   } catch {
-    return answer.statusText || `The service answered ${answer.status}.`;
+    throw new ApiError(0, "The service cannot be reached.");
   }
+  if (!answer.ok) throw await refusal(answer);
+  return answer;
 }
 
 export async function call(method, path, body, type = "application/json") {
-  const more = body === undefined ? {} : { "Content-Type": type };
-  const text = body === undefined ? undefined : JSON.stringify(body);
-  const answer = await fetch(url(path), { method, headers: headers(more), body: text, cache: "no-store" });
-  if (!answer.ok) throw new ApiError(answer.status, await message(answer));
-  return answer.status === 204 ? null : answer.json();
+  const answer = await send(method, path, body === undefined ? undefined : JSON.stringify(body), body === undefined ? {} : { "Content-Type": type });
+  return answer.status === 204 || answer.headers.get("Content-Length") === "0" ? null : answer.json();
+}
+
+// Change an image by the operations of a JSON patch.
+export function patch(id, ...changes) {
+  return call("PATCH", `images/${id}`, changes, PATCH);
+}
+
+// The name of a property as a path of a JSON patch.
+export function pointer(name) {
+  return `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}
+
+// The next page of a list that may be long, as far as `limit` pages.
+export async function pages(path, key, limit = 10) {
+  const found = [];
+  for (let next = path; next && limit > 0; limit -= 1) {
+    const page = await call("GET", next);
+    found.push(...page[key]);
+    next = page.next;
+  }
+  return found;
 }
 
 const IDENTITY = new URL("../v3/", document.baseURI);
@@ -78,18 +106,46 @@ export function logOut() {
   token.drop();
 }
 
-// Send a file as the data of an image; `onProgress` gets the bytes that were sent.
-export function upload(id, file, onProgress) {
+// Who the token is for, as far as the service says: `project`, which is null if it does not say, and `isAdmin`.
+export const me = { project: null, isAdmin: false };
+
+export async function meet() {
+  me.project = (await identity("auth/tokens?nocatalog"))?.token.project?.id ?? null;
+  me.isAdmin = await call("GET", "tasks?limit=1").then(() => true, () => false);
+}
+
+// What the log-in of this service says about the caller, or null if it has none or refuses.
+export async function identity(path) {
+  const value = token.get();
+  const answer = await fetch(new URL(path, IDENTITY), { headers: { Accept: "application/json", "X-Auth-Token": value, "X-Subject-Token": value } }).catch(() => null);
+  return answer?.ok ? answer.json() : null;
+}
+
+// Send a part of a file to a resumable upload; `onProgress` gets the bytes sent. `signal` ends it.
+export function sendPart(path, offset, part, onProgress, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("PUT", url(`images/${id}/file`));
+    request.open("PATCH", url(path));
     request.setRequestHeader("X-Auth-Token", token.get() ?? "");
-    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.setRequestHeader("Accept", "application/json");
+    request.setRequestHeader("Content-Type", "application/offset+octet-stream");
+    request.setRequestHeader("Tus-Resumable", "1.0.0");
+    request.setRequestHeader("Upload-Offset", offset);
     request.upload.onprogress = (event) => onProgress(event.loaded);
-    request.onload = () => (request.status === 204 ? resolve() : reject(new ApiError(request.status, request.statusText)));
+    request.onload = () => (request.status === 204 ? resolve() : reject(new ApiError(request.status, reason(request))));
     request.onerror = () => reject(new ApiError(0, "The service cannot be reached."));
-    request.send(file);
+    request.onabort = () => reject(new ApiError(0, "Paused."));
+    signal.addEventListener("abort", () => request.abort());
+    request.send(part);
   });
+}
+
+function reason(request) {
+  try {
+    return JSON.parse(request.responseText).message;
+  } catch {
+    return request.statusText || `The service answered ${request.status}.`;
+  }
 }
 
 // Follow the events until `signal` ends it; `onEvent` gets kind and data. A broken stream begins again where it was.

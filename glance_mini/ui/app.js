@@ -1,17 +1,28 @@
 // The page: who is logged in, what is shown, and the events that keep it up to date.
 
-import { call, follow, hasPasswords, logIn, logOut, token } from "./api.js";
-import { make, say } from "./elements.js";
-import "./image-list.js";
+import { call, follow, hasPasswords, logIn, logOut, me, meet, token } from "./api.js";
+import { field, make, say, tell } from "./elements.js";
+import "./admin-page.js";
+import "./deleted-images.js";
 import "./image-detail.js";
+import "./image-import.js";
+import "./image-list.js";
+import "./upload-list.js";
 
-const main = document.getElementById("main");
-const leave = document.getElementById("leave");
+const PAGES = [
+  [/^#\/image\/([^/]+)$/, (id) => make("image-detail", { image: decodeURIComponent(id) })],
+  [/^#\/import$/, () => make("image-import")],
+  [/^#\/deleted$/, () => make("deleted-images")],
+  [/^#\/admin$/, () => make("admin-page")],
+  [/^/, () => make("image-list")],
+];
+
+const [main, nav, uploads, leave] = ["main", "nav", "uploads", "leave"].map((id) => document.getElementById(id));
 let stop = null;
 
 function form(label, fields, enter) {
   const inputs = fields.map(([name, title, type, required]) =>
-    make("label", {}, title, make("input", { name, type, required, autocomplete: type === "password" ? "current-password" : "on" })));
+    field(title, name, { type, required, autocomplete: type === "password" ? "current-password" : "on" }));
   const made = make("form", { "aria-label": label }, ...inputs, make("button", {}, "Log in"));
   made.onsubmit = async (event) => {
     event.preventDefault();
@@ -29,7 +40,7 @@ function form(label, fields, enter) {
 }
 
 async function ask() {
-  leave.hidden = true;
+  leave.hidden = nav.hidden = true;
   const byToken = form("Log in by token", [["token", "Token", "password", true]], (values) => token.set(values.token.trim()));
   main.replaceChildren(byToken);
   byToken.elements.token.focus();
@@ -38,11 +49,16 @@ async function ask() {
   byToken.before(form("Log in by password", fields, (values) => logIn(values.user, values.password, values.project)));
 }
 
-function begin() {
-  leave.hidden = false;
-  stop = new AbortController();
-  follow((kind, data) => main.firstElementChild?.hear?.(kind, data), stop.signal).then(() => { if (!stop?.signal.aborted) check(); });
+async function begin() {
+  leave.hidden = nav.hidden = false;
+  const mine = stop = new AbortController();
+  follow(tell, mine.signal).then(() => { if (!mine.signal.aborted) check(); });
   route();
+  await meet();
+  if (mine.signal.aborted) return;
+  document.getElementById("admin").hidden = !me.isAdmin;
+  tell("met", {});
+  uploads.recall();
 }
 
 // The stream was refused: the token may have ended.
@@ -57,6 +73,7 @@ async function check() {
 function end(text = "") {
   stop?.abort();
   stop = null;
+  uploads.leave();
   logOut();
   say(text);
   ask();
@@ -64,12 +81,16 @@ function end(text = "") {
 
 function route() {
   if (!token.get()) return ask();
-  const image = /^#\/image\/([^/]+)$/.exec(location.hash);
-  main.replaceChildren(image ? make("image-detail", { "image": decodeURIComponent(image[1]) }) : make("image-list"));
+  const [form, page] = PAGES.find(([each]) => each.test(location.hash));
+  main.replaceChildren(page(...form.exec(location.hash).slice(1)));
+  for (const link of nav.children) {
+    if (link.hash === (location.hash || "#/")) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
   main.focus();
 }
 
 leave.onclick = () => end();
-window.addEventListener("hashchange", route);
+window.addEventListener("hashchange", () => { say(""); route(); });
 if (token.get()) begin();
 else ask();

@@ -22,9 +22,15 @@ _NUMBERS = ("size", "min_ram", "min_disk")
 BOUNDS = {f"{field}_{bound[:3]}": (field, bound) for field in _NUMBERS for bound in ("minimum", "maximum")}
 """Filters by a smallest or largest value, as field and bound of a ``RangeFilter``."""
 
+LONGEST_NAME = 255
+"""The largest number of characters of a name, and of a part of it that is searched for."""
+
 _TIMES = ("created_at", "updated_at")
 _PAGE = ("limit", "marker", "sort", "sort_key", "sort_dir", "deleted")
 _TIE_BREAKERS = ("created_at", "id")
+
+CONTAINS = "contains:"
+"""The operator of a search for a part of a name."""
 
 _OPERATOR = re.compile(f"({'|'.join(OPERATORS)}):(.*)", re.DOTALL)
 _LIST_ITEM = re.compile(r'"((?:[^"\\]|\\.)*)"(?=,|\Z)|([^",]*)(?=,|\Z)', re.DOTALL)
@@ -66,6 +72,7 @@ def parse_image_query(parameters: Parameters, default_limit: int, max_limit: int
         sort=_parse_sort(parameters),
         marker=last.get("marker"),
         limit=parse_limit(last.get("limit"), default_limit, max_limit),
+        name_part=filters.name_part,
     )
 
 
@@ -80,6 +87,7 @@ class _Filters:
         self.visibility: str | None = None
         self.member_status = "accepted"
         self.os_hidden = False
+        self.name_part: str | None = None
 
     def add(self, name: str, value: str) -> None:
         """Add one parameter; any other name is that of a custom property."""
@@ -94,6 +102,8 @@ class _Filters:
                 self.os_hidden = choice(name, value.lower(), ("true", "false")) == "true"
             case "protected":
                 self.one_of[name] = (choice(name, value, ("true", "false")) == "true",)
+            case "name" if value.startswith(CONTAINS):
+                self.name_part = _parse_part(value.removeprefix(CONTAINS))
             case "changes-since":
                 raise Invalid(reason="The filter changes-since is gone; use updated_at=gte:<time>.")
             case _:
@@ -140,6 +150,12 @@ def _parse_one_of(name: str, value: str) -> tuple[str, ...]:
         case "in":
             return tuple(dict.fromkeys(_split_list(name, rest)))
     raise Invalid(reason=f"The operator '{operator}' cannot be used for {name}; write eq: before a value with a colon.")
+
+
+def _parse_part(text: str) -> str:
+    if not 1 <= len(text) <= LONGEST_NAME:
+        raise Invalid(reason=f"The text after name={CONTAINS} must have 1 to {LONGEST_NAME} characters.")
+    return text
 
 
 def _split_list(name: str, text: str) -> list[str]:

@@ -71,6 +71,7 @@ class ImagesController:
             multi_store=services.stores.multi,
         )
         self._limits = (conf.limit_param_default, conf.api_limit_max)
+        self._max_searched = conf.max_searched_images
         self._big_lists = threading.BoundedSemaphore(conf.server.max_lists_in_flight)
         self._created_headers = _created_headers(conf, services)
         self._forwarding = Forwarding(services.node_url, domain)
@@ -92,13 +93,13 @@ class ImagesController:
     def index(self, request: Request) -> Response:
         """Show a page of images."""
         parameters = parse_parameters(request.query_string)
-        query = parse_image_query(parameters, *self._limits)
+        query = replace(parse_image_query(parameters, *self._limits), max_searched=self._max_searched)
         if not self._rules.types.names.isdisjoint(query.properties):
             stored = self._rules.types.stored
             query = replace(query, properties={name: stored(name, text) for name, text in query.properties.items()})
         if query.limit <= BIG_LIST:
             page = self._page(request, query, SMALL_PAGE)
-            if page.next_marker is None or len(page.images) == query.limit:
+            if page.next_marker is None or len(page.images) == query.limit or query.name_part is not None:
                 return json_response(self._views.page(page, parameters))
         with self._big_lists:
             return json_response(self._views.page(self._page(request, query, BIG_PAGE), parameters))

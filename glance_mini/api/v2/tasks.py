@@ -15,7 +15,7 @@ from glance_mini.domain.errors import Invalid
 from glance_mini.domain.import_task import KIND, description_of
 from glance_mini.domain.job import JOB_STATES, TASK_KINDS, JobQuery
 from glance_mini.layers.stack import Stack
-from glance_mini.operations.tasks import CreateTask, GetTask, ListImageTasks, ListTasks
+from glance_mini.operations.tasks import CancelTask, CreateTask, GetTask, ListImageTasks, ListTasks, RetryTask
 
 
 class TasksController:
@@ -48,6 +48,14 @@ class TasksController:
     def show(self, request: Request, task_id: str) -> Response:
         """Show a task."""
         return json_response(views.show(self.domain.call(request.context, GetTask(task_id))))
+
+    def cancel(self, request: Request, task_id: str) -> Response:
+        """Cancel a task that has not ended."""
+        return json_response(views.show(self.domain.call(request.context, CancelTask(task_id))))
+
+    def retry(self, request: Request, task_id: str) -> Response:
+        """Begin a failed task again."""
+        return json_response(views.show(self.domain.call(request.context, RetryTask(task_id))))
 
 
 class ImageTasksController:

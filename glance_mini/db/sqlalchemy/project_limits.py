@@ -31,7 +31,8 @@ def set_limits(connection: Connection, call: SetProjectLimits, now: datetime) ->
 
 def list_projects(connection: Connection, call: ListProjects) -> tuple[str, ...]:
     """Return the projects with limits or counted usage, in the order of their ids."""
-    projects = union(select(_COLUMNS.project_id), select(quota_usage.c.project_id))
+    columns = (_COLUMNS.project_id, quota_usage.c.project_id)
+    projects = union(*(select(column).where(column > call.after) for column in columns))
     return tuple(connection.scalars(projects.order_by("project_id").limit(call.max_rows)))
 
 

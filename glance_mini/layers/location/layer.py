@@ -5,7 +5,7 @@
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -102,6 +102,7 @@ class LocationLayer(Layer):
             "download_data",
             "list_blocks",
             "list_stores",
+            "check_configuration",
             "stage_data",
             "import_image",
             "add_location",
@@ -135,11 +136,12 @@ class LocationLayer(Layer):
         direct_seconds: int | None = None,
         upload_grace: timedelta | None = None,
         sessions: SessionRules | None = None,
+        find_warnings: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """Store the arguments; ``changeable``: whether users may change locations themselves.
 
         ``direct_seconds``: how long addresses of data in a store work; None: none are made. ``upload_grace``: as for
-        ``UploadLinks``.
+        ``UploadLinks``. ``find_warnings`` returns what operators are warned about in the configuration.
         """
         self._stores = stores
         self._metrics = metrics
@@ -154,6 +156,7 @@ class LocationLayer(Layer):
         self._removal = Removal(self.below, stores, self._rules.node_url)
         self._upload_links = UploadLinks(self.below, stores, self._rules, upload_grace)
         self._sessions = UploadSessions(self.below, stores, metrics, sessions or SessionRules(), self._rules.node_url)
+        self._find_warnings = find_warnings
         self._direct = DirectUrls(stores, direct_seconds)
         self._cache = CacheCalls(self.below, image_cache, stall_time, wake_caches)
 
@@ -186,12 +189,16 @@ class LocationLayer(Layer):
             conf.direct_access.download_seconds if conf.direct_access.downloads else None,
             timedelta(seconds=conf.direct_access.upload_grace) if conf.direct_access.uploads else None,
             SessionRules.from_config(conf),
+            services.find_warnings,
         )
 
     def list_stores(self, context: Context, op: info.ListStores) -> tuple[Store, ...]:
         if not self._stores.multi:
             raise NotFound(kind="list of stores", id="info/stores")
         return tuple(self._stores)
+
+    def check_configuration(self, context: Context, op: info.CheckConfiguration) -> tuple[str, ...]:
+        return tuple(self._find_warnings())
 
     # uploads
 

@@ -199,11 +199,14 @@ class PolicyLayer(Layer):
     def list_images(self, context: Context, op: images.ListImages) -> Page:
         """Return a page of images that ``get_image`` allows; request further pages until it is full.
 
-        A page that ends because of its bytes is not filled: its memory is taken.
+        A page that ends because of its bytes is not filled: its memory is taken. Nor is that of a search, which ends
+        after some images that need not be in it.
         """
         page = self.around(context, op)
         if self._enforcer.is_default("get_image"):
             return page
+        if op.query.name_part is not None:
+            return replace(page, images=tuple(self._allowed(context, page)))
         query, wanted, allowed = op.query, op.query.limit, self._allowed(context, page)
         while len(allowed) < wanted and page.next_marker is not None and not (allowed and _is_cut(page, query)):
             query = replace(op.query, marker=page.next_marker, limit=max(wanted, _REFILL))

@@ -31,7 +31,7 @@ from glance_mini.metrics import Metrics
 from glance_mini.operations import data, images, imports, info, links, members
 from glance_mini.operations.base import ImageOperation, Operation
 from glance_mini.operations.bases import ReplaceData
-from glance_mini.operations.records import CountUsage, LoadImage, RecordImport
+from glance_mini.operations.records import CountUsage, ListProjects, LoadImage, RecordImport
 from glance_mini.operations.upload_sessions import AddUploadSession
 from glance_mini_store.lanes import Chunk
 
@@ -57,7 +57,7 @@ class QuotaLayer(Layer):
     """Adds the limits to writes and bounds uploads."""
 
     name = "quota"
-    answers = frozenset({"get_usage"})
+    answers = frozenset({"get_usage", "list_usage"})
 
     def __init__(
         self,
@@ -175,10 +175,15 @@ class QuotaLayer(Layer):
         return self._below_counting(context, replace(op, chunks=chunks))
 
     def get_usage(self, context: Context, op: info.GetUsage) -> dict[str, tuple[int, int]]:
-        if context.project_id is None:
-            return {}
-        used = self.below(context, CountUsage(context.project_id))
-        limits = self._source.limits_of(context.project_id).limits
+        return {} if context.project_id is None else self._usage_of(context, context.project_id)
+
+    def list_usage(self, context: Context, op: info.ListUsage) -> tuple[tuple[str, info.UsageOfProject], ...]:
+        projects = self.below(context, ListProjects(op.limit, after=op.marker))
+        return tuple((project, self._usage_of(context, project)) for project in projects)
+
+    def _usage_of(self, context: Context, project: str) -> info.UsageOfProject:
+        used = self.below(context, CountUsage(project))
+        limits = self._source.limits_of(project).limits
         return {resource: (used.get(resource, 0), limits.get(resource, -1)) for resource in quota.COUNTED}
 
     def _limits_of(self, op: ImageOperation[object]) -> Limits:

@@ -39,6 +39,7 @@ class EventLogContract(JobContractBase):
                     "visibility": image.visibility,
                     "owner": image.owner,
                     "size": None,
+                    "disk_format": "raw",
                     "os_hidden": False,
                     "updated_at": "2026-05-04T03:02:01Z",
                 },

@@ -122,6 +122,35 @@ class ListContract(ContractBase):
             page = self.data.run(ListImages(ImageQuery(max_bytes=50), MINE))
             self.assertEqual(listed, len(page.images), change)
 
+    def test_search_finds_a_part_of_a_name_in_any_case_and_no_wildcards(self) -> None:
+        for name in ("Debian 12", "debian/13", "100%", "under_score", "a\\b", None):
+            self.create(name=name)
+        for part, names in (
+            ("DEB", {"Debian 12", "debian/13"}),
+            ("n/1", {"debian/13"}),
+            ("%", {"100%"}),
+            ("_", {"under_score"}),
+            ("\\", {"a\\b"}),
+            ("none", set()),
+        ):
+            for scope in (MINE, EVERYTHING):
+                page = self.data.run(ListImages(ImageQuery(name_part=part), scope))
+                self.assertEqual(names, {image.name for image in page.images}, f"{part} {scope}")
+                self.assertIsNone(page.next_marker)
+
+    def test_search_looks_at_a_bounded_number_of_images_and_goes_on_after_them(self) -> None:
+        for number in range(10):
+            self.create(name=f"{'x' if number in (1, 8) else 'o'}{number}", created_at=NOW - timedelta(seconds=number))
+        for scope, visibility, limit in itertools.product((MINE, EVERYTHING), (None, "all"), (1, 5)):
+            query = ImageQuery(name_part="X", max_searched=3, limit=limit, visibility=visibility)
+            pages = list[list[str | None]]()
+            while query.marker or not pages:
+                page = self.data.run(ListImages(query, scope))
+                pages.append([image.name for image in page.images])
+                query = replace(query, marker=page.next_marker)
+            self.assertEqual(["x1", "x8"], [name for names in pages for name in names])
+            self.assertIn(len(pages), (4, 5))
+
     def test_null_is_found_by_the_empty_text(self) -> None:
         null, empty = self.create(properties={"p": None}), self.create(properties={"p": ""})
         page = self.data.run(ListImages(ImageQuery(properties={"p": ""}), MINE))

@@ -136,6 +136,7 @@ class QuotaContract(ContractBase):
         self.data.run(SetProjectLimits("theirs", {IMAGE_COUNT_TOTAL: 5}))
         self.assertEqual(("mine", "theirs"), self.data.run(ListProjects(10)))
         self.assertEqual(("mine",), self.data.run(ListProjects(1)))
+        self.assertEqual(("theirs",), self.data.run(ListProjects(10, after="mine")))
 
     def move_to_trash(self, image: Image) -> None:
         """Delete an image so that it can be restored for an hour."""

@@ -31,6 +31,23 @@ class Failing:
         raise self._error
 
 
+class BreakingOff(io.RawIOBase):
+    """A connection that breaks after three bytes."""
+
+    def __init__(self) -> None:
+        self._left = [b"012"]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._left:
+            raise ConnectionResetError
+        data = self._left.pop()
+        buffer[: len(data)] = data
+        return len(data)
+
+
 def environ(stream: Any, length: object = "", coding: str = "", **more: Any) -> dict[str, Any]:
     values = {"REQUEST_METHOD": "PUT", "wsgi.input": stream, "CONTENT_LENGTH": str(length), **more}
     return values | ({"HTTP_TRANSFER_ENCODING": coding} if coding else {})
@@ -101,6 +118,11 @@ class TestFailures(testtools.TestCase):
             with self.subTest(error):
                 raised = self.assertRaises(ClientGone, list, read_chunks(environ(Failing(error), 3)))
                 self.assertIs(expected, type(raised))
+
+    def test_what_arrived_before_a_connection_broke_is_a_chunk(self) -> None:
+        chunks = body.read_chunks(environ(io.BufferedReader(BreakingOff(), 2), 8), [memoryview(bytearray(8))])
+        self.assertEqual(b"012", bytes(next(chunks)))
+        self.assertRaises(ClientGone, next, chunks)
 
 
 class TestReadAll(testtools.TestCase):

@@ -64,6 +64,7 @@ REFERENCE = {
 }
 
 OWN = {
+    ("DEFAULT", "max_searched_images"): 10_000,
     ("DEFAULT", "scrub_time"): 7 * 24 * 3600,
     ("DEFAULT", "strict_config"): True,
     ("DEFAULT", "compute_checksum"): True,

@@ -273,6 +273,7 @@ QUERY = ImageQuery(
     marker=IMAGE_ID,
     limit=7,
     max_bytes=2**20,
+    name_part="part",
 )
 FINDING = Finding("s", "x", "missing", "repaired", "ü", IMAGE_ID, "x", 2**40, TIME, 7)
 CHANGES = (
@@ -359,7 +360,7 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (CountUsage(), {}),
     (GetProjectLimits("p1"), {IMAGE_SIZE_TOTAL: -1}),
     (SetProjectLimits("p1", {IMAGE_SIZE_TOTAL: 2**45, "image_count_total": None}), None),
-    (ListProjects(10), ("p1", "p2")),
+    (ListProjects(10, after="a"), ("p1", "p2")),
     (Ping(), None),
     (BeginTransfer(TRANSFER, LEASE, LIMITS, True, SESSION), QUEUED),
     (ReserveSpace("t1", -(2**40), LIMITS), None),

@@ -228,8 +228,11 @@ class TestTLS(StreamingCase, TestCase):
             self.addCleanup(client.close)
         client.settimeout(SECONDS)
         request("member").get_response(self.app).app_iter.take(shaken.result(), b"")
-        images = [self.create(name="n" * 250) for _ in range(200)]
         text = b""
+        # The stream begins in another thread; what is created before that is none of its events.
+        while b"event: ready" not in text:
+            text += client.recv(1000)
+        images = [self.create(name="n" * 250) for _ in range(200)]
         while text.count(b"image.create") < len(images) or not text.endswith(b"\n\n"):
             text += client.recv(1000)
         found = [json.loads(line[6:])["id"] for line in text.splitlines() if line.startswith(b'data: {"id"')]

@@ -5,6 +5,7 @@ rows. The visible images are a union of sets (``visibility.audiences``): each is
 as far as the page needs. Statements are built once for each shape of a query; values are bound. If a query has
 properties or tags, a statement before it finds the rarest of them, whose images are then read. If the page has a limit
 of bytes, the values of images that take more than their share of it are read by a statement after it, as far as needed.
+A search for a part of a name reads a bounded number of images in the order of the list and keeps those with it.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 
-from sqlalchemy import Connection, and_, asc, bindparam, desc, exists, false, func, select, true, union
+from sqlalchemy import BindParameter, Connection, and_, asc, bindparam, desc, exists, false, func, select, true, union
 from sqlalchemy.sql.selectable import ScalarSelect
 
 from glance_mini.db.sqlalchemy.dynamic import AnyColumn, AnyColumns, AnyFrom, AnyRow, AnySelect, AnyTable
@@ -20,7 +21,7 @@ from glance_mini.db.sqlalchemy.images import deleted_rows, visibility
 from glance_mini.db.sqlalchemy.images.filters import CHILDREN, Condition, filters
 from glance_mini.db.sqlalchemy.images.order import SORT_COLUMNS, after, ordering
 from glance_mini.db.sqlalchemy.images.rows import image_columns, to_image
-from glance_mini.db.sqlalchemy.images.shape import QueryShape, children_of, shape_of, values_of
+from glance_mini.db.sqlalchemy.images.shape import ESCAPE, QueryShape, children_of, shape_of, values_of
 from glance_mini.db.sqlalchemy.models import image_members, images, pending_deletes
 from glance_mini.db.sqlalchemy.paging import number_within
 from glance_mini.db.sqlalchemy.sql import StraightJoin
@@ -68,10 +69,16 @@ def list_images(connection: Connection, call: ListImages) -> Page:
     number, big = len(rows), values["big"]
     assert isinstance(big, int)
     if query.max_bytes is None or max(map(_CHILD_BYTES, rows), default=0) <= big:
-        next_marker = rows[-1].id if number == query.limit else None
+        if number < query.limit and shape.is_search:
+            next_marker = connection.execute(
+                _last_searched(shape), values | {"before": query.max_searched - 1}
+            ).scalar()
+        else:
+            next_marker = rows[-1].id if number == query.limit else None
     else:
         rows = rows[: number_within(map(_CHILD_BYTES, rows), query.max_bytes)]
-        next_marker = rows[-1].id if query.limit == number or len(rows) < number else None
+        is_whole = len(rows) == number and number < query.limit and not shape.is_search
+        next_marker = None if is_whole else rows[-1].id
         rows = _completed(connection, rows, scope, shape.deleted, big)
     return Page(tuple(map(deleted_rows.to_image if shape.deleted else to_image, rows)), next_marker)
 
@@ -208,11 +215,34 @@ def _kind(deleted: bool) -> list[Condition]:
 
 @lru_cache(maxsize=512)
 def _statement(shape: QueryShape) -> AnySelect:
-    branches = [_branch(audience, shape).subquery() for audience in shape.audiences]
-    page = branches[0] if len(branches) == 1 else _merged(branches, shape).subquery("page")
+    page = _found(shape) if shape.is_search else _matching(shape)
     source = page.join(images, images.c.id == page.c.id)
     order = ordering({key: page.c[key] for key, _ in shape.order}, shape)
     return _selected(source, shape.deleted, shape.is_bounded).order_by(*order)
+
+
+def _matching(shape: QueryShape) -> AnyFrom:
+    """Return the keys of the page, or of all images that a search looks at."""
+    branches = [_branch(audience, shape).subquery() for audience in shape.audiences]
+    return branches[0] if len(branches) == 1 else _merged(branches, shape).subquery("page")
+
+
+def _found(shape: QueryShape) -> AnyFrom:
+    searched = _matching(shape)
+    has_part = images.c.name.ilike(bindparam("name_part"), escape=ESCAPE)
+    found = select(*searched.c).select_from(searched.join(images, images.c.id == searched.c.id)).where(has_part)
+    return found.order_by(*ordering(searched.c, shape)).limit(bindparam("limit")).subquery("found")
+
+
+@lru_cache(maxsize=64)
+def _last_searched(shape: QueryShape) -> AnySelect:
+    """Return the statement for the last image of a search that has not seen all; nothing if it has."""
+    searched = _matching(shape)
+    return select(searched.c.id).order_by(*ordering(searched.c, shape)).offset(bindparam("before")).limit(1)
+
+
+def _number(shape: QueryShape) -> BindParameter[int]:
+    return bindparam("searched" if shape.is_search else "limit")
 
 
 def _selected(source: AnyFrom, deleted: bool, is_bounded: bool) -> AnySelect:
@@ -227,7 +257,7 @@ def _selected(source: AnyFrom, deleted: bool, is_bounded: bool) -> AnySelect:
 def _merged(branches: Sequence[AnyFrom], shape: QueryShape) -> AnySelect:
     # UNION, not UNION ALL: an image may be in two sets. The first rows of a union are among the first of its members.
     every = union(*(select(*branch.c) for branch in branches)).subquery()
-    return select(*every.c).order_by(*ordering(every.c, shape)).limit(bindparam("limit"))
+    return select(*every.c).order_by(*ordering(every.c, shape)).limit(_number(shape))
 
 
 def _branch(audience: str, shape: QueryShape) -> AnySelect:
@@ -273,7 +303,7 @@ def _page(columns: AnyColumns, conditions: list[Condition], shape: QueryShape) -
     where = [*_kind(shape.deleted), *_LISTED, *conditions]
     if shape.after:
         where.append(after(columns, shape))
-    return select(*keys.values()).where(*where).order_by(*ordering(columns, shape)).limit(bindparam("limit"))
+    return select(*keys.values()).where(*where).order_by(*ordering(columns, shape)).limit(_number(shape))
 
 
 QUERIES = {ListImages: list_images}

@@ -22,7 +22,7 @@ class QueryShape(NamedTuple):
     Each field is paired with whether it has only one allowed value. ``properties`` and ``tags`` are their numbers;
     SINGLE + 1 stands for any larger number. ``lead`` says which of the two has the rarest value; it drives the sets
     ``led``. ``is_bounded``: the page has a limit of bytes. ``row_values``: the order has one direction, and the
-    database can seek in an index by comparing rows.
+    database can seek in an index by comparing rows. ``is_search``: names have a part in common.
     """
 
     audiences: tuple[str, ...]
@@ -39,6 +39,7 @@ class QueryShape(NamedTuple):
     after: bool
     is_bounded: bool
     row_values: bool
+    is_search: bool
 
 
 def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool) -> QueryShape:
@@ -59,6 +60,7 @@ def shape_of(query: ImageQuery, scope: Scope, compares_rows: bool) -> QueryShape
         after=query.marker is not None,
         is_bounded=query.max_bytes is not None,
         row_values=compares_rows and len({direction for _, direction in order}) == 1,
+        is_search=query.name_part is not None,
     )
 
 
@@ -71,6 +73,8 @@ def values_of(query: ImageQuery, scope: Scope) -> dict[str, object]:
         "limit": query.limit,
         "big": LARGEST if query.max_bytes is None else query.max_bytes // max(query.limit, 1),
     }
+    if query.name_part is not None:
+        values |= {"name_part": _pattern(query.name_part), "searched": query.max_searched}
     for name, allowed in query.one_of.items():
         bounded = [_bounded(value) for value in allowed]
         values[f"one_of_{name}"] = bounded[0] if len(bounded) == 1 else bounded
@@ -101,6 +105,16 @@ def _order(sort: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
         if key == "id":
             break
     return tuple(order.items())
+
+
+ESCAPE = "/"
+"""The character before one that LIKE would take for a wildcard."""
+
+
+def _pattern(part: str) -> str:
+    for character in (ESCAPE, "%", "_"):
+        part = part.replace(character, ESCAPE + character)
+    return f"%{part}%"
 
 
 def _bounded(value: object) -> object:

@@ -2,8 +2,8 @@
 
 More than half of the processor time of a short program is the import of its modules. A copy is forked by a nursery,
 which has done nothing but import; from there on it does what ``python -m MODULE`` does. Tests of the start itself, of
-memory, and of what imports do start real processes. So does ``start`` where the environment tells Python something that
-the nursery was not told, such as ``PYTHONPATH``.
+memory, and of what imports do start real processes. A copy finds the packages that its ``PYTHONPATH`` adds; where the
+environment tells Python anything else that the nursery was not told, ``start`` starts a real process.
 """
 
 import fcntl
@@ -23,6 +23,8 @@ import time
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+
+from stevedore import ExtensionManager
 
 ROOT = Path(__file__).parents[1]
 
@@ -103,11 +105,12 @@ def run(module, *words, env=None, cwd=None, timeout=120):
 
 
 def _told_to_python(environ):
-    return {name: value for name, value in environ.items() if name.startswith("PYTHON")}
+    return {name: value for name, value in environ.items() if name.startswith("PYTHON") and name != "PYTHONPATH"}
 
 
 _TOLD = _told_to_python(os.environ)
 """What Python was told before the first test; the nurseries are told the same."""
+_PATH = {name: value for name, value in os.environ.items() if name == "PYTHONPATH"}
 
 
 class Copy:
@@ -201,7 +204,7 @@ class _Nursery:
         self._socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-m", "tests.programs", kind, str(other.fileno())]
         with other, tempfile.TemporaryDirectory() as metrics:
-            environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | _TOLD
+            environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | _PATH
             if kind == SERVING:
                 environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
             self._process = subprocess.Popen(
@@ -266,6 +269,11 @@ def _be(request, descriptors):
     os.environ.update(request["environ"])
     os.chdir(request["cwd"])
     sys.argv[1:] = request["words"]
+    path = os.environ.get("PYTHONPATH")
+    if path != _PATH.get("PYTHONPATH"):
+        sys.path[1:1] = path.split(os.pathsep) if path else ()
+        # It has the entry points of the old path.
+        ExtensionManager.ENTRY_POINT_CACHE.clear()
     runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 

@@ -46,11 +46,19 @@ TRANSFERS = r"PUT (?:/v2(?:\.[0-9]+)?)?/images/[^/]+/(?:file|stage)"
 
 _MODULES = (
     "glance_mini.api.application",
+    "glance_mini.api.health_page",
+    "glance_mini.api.identity.application",
+    "glance_mini.api.openapi",
+    "glance_mini.api.paste",
     "glance_mini.bootstrap",
     "glance_mini.cmd.access_log",
     "glance_mini.cmd.worker",
     "glance_mini.jobs.import_image",
+    "glance_mini.layers.auth",
+    "glance_mini.layers.database",
     "glance_mini.layers.location",
+    "glance_mini.layers.policy.layer",
+    "glance_mini.layers.quota.layer",
 )
 """What takes most of the time to import; each process imports the rest for itself."""
 

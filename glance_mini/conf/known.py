@@ -4,10 +4,12 @@ Plugins and libraries declare theirs by entry points of the group ``oslo.config.
 configuration that needs them, because that imports the libraries.
 """
 
+import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 
 from oslo_config import cfg
 
@@ -139,12 +141,18 @@ def _stores(conf: cfg.ConfigOpts) -> Iterator[tuple[str, str]]:
 
 
 def _declarations() -> Iterator[EntryPoint]:
-    """Yield the entry points that declare options: those of packages with plugins, then those of the libraries."""
-    groups = [group for group in entry_points().groups if group.startswith(_PLUGINS)]
-    packages = {entry.dist.name for group in groups for entry in entry_points(group=group) if entry.dist}
-    declared = entry_points(group=_DECLARATIONS)
-    yield from (entry for entry in declared if entry.dist and entry.dist.name in packages)
+    """Yield the entry points that declare options: those of the libraries, then those of packages with plugins."""
+    installed = _installed(tuple(sys.path))
+    declared = installed.select(group=_DECLARATIONS)
     yield from (entry for name in LIBRARIES for entry in declared.select(name=name))
+    packages = {entry.dist.name for entry in installed if entry.dist and entry.group.startswith(_PLUGINS)}
+    yield from (entry for entry in declared if entry.dist and entry.dist.name in packages)
+
+
+@lru_cache(maxsize=1)
+def _installed(path: tuple[str, ...]) -> EntryPoints:
+    """Return the entry points of all packages on ``path``, which is Python's; reading them takes a while."""
+    return entry_points()
 
 
 def _load(declared: EntryPoint) -> list[tuple[str | cfg.OptGroup | None, list[cfg.Opt]]]:

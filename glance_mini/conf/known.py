@@ -9,7 +9,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from oslo_config import cfg
 
@@ -142,17 +142,20 @@ def _stores(conf: cfg.ConfigOpts) -> Iterator[tuple[str, str]]:
 
 def _declarations() -> Iterator[EntryPoint]:
     """Yield the entry points that declare options: those of the libraries, then those of packages with plugins."""
-    installed = _installed(tuple(sys.path))
-    declared = installed.select(group=_DECLARATIONS)
-    yield from (entry for name in LIBRARIES for entry in declared.select(name=name))
-    packages = {entry.dist.name for entry in installed if entry.dist and entry.group.startswith(_PLUGINS)}
+    groups = _installed(tuple(sys.path))
+    declared = groups.get(_DECLARATIONS, ())
+    yield from (entry for name in LIBRARIES for entry in declared if entry.name == name)
+    plugins = (entry for group, entries in groups.items() if group.startswith(_PLUGINS) for entry in entries)
+    packages = {entry.dist.name for entry in plugins if entry.dist}
     yield from (entry for entry in declared if entry.dist and entry.dist.name in packages)
 
 
 @lru_cache(maxsize=1)
-def _installed(path: tuple[str, ...]) -> EntryPoints:
-    """Return the entry points of all packages on ``path``, which is Python's; reading them takes a while."""
-    return entry_points()
+def _installed(path: tuple[str, ...]) -> dict[str, tuple[EntryPoint, ...]]:
+    """Return what packages on ``path``, which is Python's, declare and offer to us, by group; that takes a while."""
+    found = entry_points()
+    wanted = [group for group in found.groups if group == _DECLARATIONS or group.startswith(_PLUGINS)]
+    return {group: tuple(found.select(group=group)) for group in wanted}
 
 
 def _load(declared: EntryPoint) -> list[tuple[str | cfg.OptGroup | None, list[cfg.Opt]]]:

@@ -6,6 +6,7 @@ memory, and of what imports do start real processes. A copy finds the packages t
 environment tells Python anything else that the nursery was not told, ``start`` starts a real process.
 """
 
+import contextlib
 import fcntl
 import gc
 import json
@@ -56,10 +57,11 @@ _MODULES = {
         "glance_mini.bootstrap",
         "glance_mini.db.sqlalchemy.access",
         "glance_mini.jobs.import_image",
+        "glance_mini.registry.application",
         "alembic.command",
     ),
 }
-_SINGLE = {"glance_mini.cmd.manage", "glance_mini.cmd.worker"}
+_SINGLE = {"glance_mini.cmd.manage", "glance_mini.cmd.worker", "tests.functional.served_registry"}
 _TRANSFERS = {"push", "pull"}
 
 _MESSAGE = 1 << 17
@@ -255,7 +257,10 @@ def _forked(status, *descriptors):
     for each in descriptors:
         os.close(each)
     os.write(status, _NUMBER.pack(pid))
-    os.write(status, _NUMBER.pack(os.waitpid(pid, 0)[1]))
+    _, ended = os.waitpid(pid, 0)
+    # Nobody may ask any more.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(status, _NUMBER.pack(ended))
     os._exit(0)
 
 

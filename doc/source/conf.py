@@ -9,7 +9,10 @@ project = "glance_mini"
 author = "the glance_mini developers"
 copyright = f"2026, {author}"  # noqa: A001 (the name that Sphinx wants)
 
-extensions = ["oslo_config.sphinxext", "oslo_policy.sphinxext", "sphinx_copybutton", "operation_tables"]
+extensions = [
+    *("oslo_config.sphinxext", "oslo_policy.sphinxext", "sphinx_copybutton"),
+    *("command_reference", "operation_tables"),
+]
 exclude_patterns = []
 nitpicky = True
 

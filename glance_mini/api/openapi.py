@@ -7,6 +7,7 @@ from importlib.metadata import version
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from glance_mini.api import openapi_metadefs
+from glance_mini.api.openapi_identity import identity_paths
 from glance_mini.api.response import dump_json
 from glance_mini.api.routes import ROUTES, Action
 from glance_mini.api.v2.data import MEDIA_TYPE
@@ -48,16 +49,21 @@ class _Described:
     others: tuple[int, ...] = ()
 
 
-def openapi_document(schemas: Mapping[str, ObjectSchema]) -> Document:
-    """Return the document; ``schemas`` are all schemas by name (``schema.all_schemas``)."""
+def openapi_document(schemas: Mapping[str, ObjectSchema], *, serves_identity: bool) -> Document:
+    """Return the document; ``schemas`` are all schemas by name (``schema.all_schemas``).
+
+    ``serves_identity`` says whether the service has the calls of a log-in.
+    """
     described = _descriptions()
-    paths = {
+    paths: dict[str, Document] = {
         route.path: {
             method.lower(): _operation(route.path, method, action, described.get(action.name) or _plainly(action))
             for method, action in route.actions.items()
         }
         for route in ROUTES
     }
+    if serves_identity:
+        paths |= identity_paths()
     return {
         "openapi": "3.1.0",
         "info": {"title": "Images API v2", "version": version("glance_mini")},
@@ -71,8 +77,8 @@ def openapi_document(schemas: Mapping[str, ObjectSchema]) -> Document:
 class OpenApiPage:
     """WSGI application that serves the document."""
 
-    def __init__(self, schemas: Mapping[str, ObjectSchema]) -> None:
-        self._body = dump_json(openapi_document(schemas))
+    def __init__(self, schemas: Mapping[str, ObjectSchema], *, serves_identity: bool) -> None:
+        self._body = dump_json(openapi_document(schemas, serves_identity=serves_identity))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""

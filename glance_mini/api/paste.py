@@ -144,7 +144,8 @@ def metrics_factory(global_conf: GlobalConf, **_local: str) -> MetricsPage:
 
 def openapi_factory(global_conf: GlobalConf, **_local: str) -> OpenApiPage:
     """Return the page of the OpenAPI document, for PasteDeploy."""
-    return OpenApiPage(all_schemas(_image_schema(global_conf["conf"])))
+    conf = global_conf["conf"]
+    return OpenApiPage(all_schemas(_image_schema(conf)), serves_identity=serves_identity(conf))
 
 
 def paths_factory(loader: ConfigLoader, global_conf: GlobalConf, **local: str) -> WSGIApplication:

@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     try:
         with without_collector():
-            parser = _parser(words)
+            parser = make_parser(words)
         arguments = parser.parse_args(words)
     except ConfigurationError as error:
         print_error(PROGRAM, error)
@@ -33,7 +33,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     return start(arguments)
 
 
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of all commands; ``push`` and ``pull`` have their arguments if ``words`` begins with them."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description="An image service that speaks the OpenStack Images API.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('glance_mini')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

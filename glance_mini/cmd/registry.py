@@ -26,6 +26,12 @@ _MODULES = ("glance_mini.bootstrap", "glance_mini.registry.application", "glance
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (None: that of the process) and return the exit code."""
+    arguments = make_parser().parse_args(argv)
+    return console.run(arguments.command, arguments, PROGRAM)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="The registry service: it answers the data calls of nodes without a database over HTTPS.",
@@ -39,8 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Start the registry with the options of [registry_service] and the database of [database].",
     )
     serve.set_defaults(command=_serve)
-    arguments = parser.parse_args(argv)
-    return console.run(arguments.command, arguments, PROGRAM)
+    return parser
 
 
 def _serve(arguments: argparse.Namespace) -> int:

@@ -139,7 +139,8 @@ def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[P
     state = source.state
     with state.lock(), _database_locked(database):
         region = conf.identity.region if serves_identity(conf) else None
-        state.prepare_clients(endpoint, conf.server.tls_certificate, region)
+        by_token = authentication(conf) in _FLAVORS_OF_CLOUD
+        state.prepare_clients(endpoint, conf.server.tls_certificate, region, by_token=by_token)
         with imported(modules, str(state.metrics)):
             run_in_child(lambda: _rehearse(conf, state))
             state.note_path()
@@ -217,6 +218,8 @@ def _next_lines(state: StateDirectory | None, conf: cfg.ConfigOpts, endpoint: st
     if state is None or not (has_token or has_login):
         return [address]
     login = f"To log in as with Keystone: . {shlex.quote(str(state.openrc_file))}"
+    if has_token:
+        login += f" (without a log-in: . {shlex.quote(str(state.token_openrc_file))})"
     return [
         f"To let clients find it: export OS_CLIENT_CONFIG_FILE={shlex.quote(str(state.clouds_file))}",
         f"To try it: openstack --os-cloud {CLOUD if has_token else LOGIN_CLOUD} image list",

@@ -27,6 +27,11 @@ LOG = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (None: that of the process) and return the exit code."""
+    return console.run(_work, make_parser().parse_args(argv), PROGRAM)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the program."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         parents=[console.configuration_arguments()],
@@ -35,8 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('glance_mini')}")
     parser.add_argument("--threads", type=console.positive, metavar="N", help="jobs that run at once (4)")
-    arguments = parser.parse_args(argv)
-    return console.run(_work, arguments, PROGRAM)
+    return parser
 
 
 def _work(arguments: argparse.Namespace) -> int:

@@ -21,11 +21,13 @@ _OURS = (
     *("auth_type", "auth", "token", "image_endpoint_override", "image_api_version", "cacert"),
     *("region_name", "identity_api_version"),
 )
-_OTHER_VARIABLES = (
-    "OS_CLOUD OS_TOKEN OS_ENDPOINT OS_USER_ID OS_PROJECT_ID OS_TENANT_ID OS_TENANT_NAME OS_DOMAIN_ID OS_DOMAIN_NAME "
-    "OS_USER_DOMAIN_ID OS_PROJECT_DOMAIN_ID OS_SYSTEM_SCOPE OS_CACERT"
+_VARIABLES = (
+    "OS_CLOUD OS_AUTH_TYPE OS_AUTH_URL OS_TOKEN OS_AUTH_TOKEN OS_ENDPOINT OS_IMAGE_ENDPOINT_OVERRIDE OS_IMAGE_URL "
+    "OS_USERNAME OS_USER_ID OS_PASSWORD OS_PROJECT_NAME OS_PROJECT_ID OS_TENANT_ID OS_TENANT_NAME OS_DOMAIN_ID "
+    "OS_DOMAIN_NAME OS_USER_DOMAIN_NAME OS_USER_DOMAIN_ID OS_PROJECT_DOMAIN_NAME OS_PROJECT_DOMAIN_ID OS_SYSTEM_SCOPE "
+    "OS_CACERT"
 )
-"""Variables of other log-ins, which clients would mix with those of the file."""
+"""Variables that say how clients log in: those of another log-in must not mix with those of a file."""
 
 
 @dataclass(frozen=True)
@@ -83,21 +85,41 @@ def write_cloud(path: Path, endpoint: str, token: str, certificate: str | None, 
         write_private(path, yaml.safe_dump({"clouds": after}, sort_keys=False))
 
 
-def write_openrc(path: Path, login: Login | None, certificate: str | None) -> None:
+def write_login_openrc(path: Path, login: Login | None, certificate: str | None) -> None:
     """Write a file with which a shell tells clients to log in; remove it if ``login`` is None. Raises OSError."""
-    if login is None:
+    variables = None
+    if login is not None:
+        variables = {
+            "OS_AUTH_TYPE": "password",
+            **{f"OS_{name.upper()}": value for name, value in login.auth.items()},
+            "OS_REGION_NAME": login.region,
+            "OS_IDENTITY_API_VERSION": "3",
+            "OS_IMAGE_API_VERSION": "2",
+        }
+    _write_openrc(path, variables, certificate)
+
+
+def write_token_openrc(path: Path, endpoint: str, token: str | None, certificate: str | None) -> None:
+    """Write a file with which a shell tells clients to send ``token``; remove it if it is None. Raises OSError."""
+    variables = None
+    if token is not None:
+        variables = {
+            "OS_AUTH_TYPE": "admin_token",
+            "OS_ENDPOINT": endpoint,
+            "OS_TOKEN": token,
+            "OS_IMAGE_ENDPOINT_OVERRIDE": endpoint,
+            "OS_IMAGE_API_VERSION": "2",
+        }
+    _write_openrc(path, variables, certificate)
+
+
+def _write_openrc(path: Path, variables: Mapping[str, str] | None, certificate: str | None) -> None:
+    if variables is None:
         path.unlink(missing_ok=True)
         return
-    variables = {
-        "OS_AUTH_TYPE": "password",
-        **{f"OS_{name.upper()}": value for name, value in login.auth.items()},
-        "OS_REGION_NAME": login.region,
-        "OS_IDENTITY_API_VERSION": "3",
-        "OS_IMAGE_API_VERSION": "2",
-        **({"OS_CACERT": certificate} if certificate else {}),
-    }
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    text = "\n".join([f"# Use it by: . {shlex.quote(str(path))}", f"unset {_OTHER_VARIABLES}", *lines, ""])
+    cacert = {"OS_CACERT": certificate} if certificate else {}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in {**variables, **cacert}.items()]
+    text = "\n".join([f"# Use it by: . {shlex.quote(str(path))}", f"unset {_VARIABLES}", *lines, ""])
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_private(path, text)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from glance_mini.conf import FILE_NAME, SYSTEM_FILE
 from glance_mini.domain.errors import ConfigurationError
-from glance_mini.standalone.clouds import Login, read_token, write_cloud, write_openrc
+from glance_mini.standalone.clouds import Login, read_token, write_cloud, write_login_openrc, write_token_openrc
 from glance_mini.standalone.files import write_private
 from glance_mini.standalone.users import User, Users, change_users, make_token
 
@@ -80,6 +80,11 @@ class StateDirectory:
         return self.path / "openrc"
 
     @property
+    def token_openrc_file(self) -> Path:
+        """Return the path of the file with which a shell tells clients to send the administrator's token."""
+        return self.path / "openrc-token"
+
+    @property
     def metrics(self) -> Path:
         """Return the directory in which the processes of a running service keep their metrics."""
         return self.path / "metrics"
@@ -107,11 +112,14 @@ class StateDirectory:
         self.path.chmod(0o700)
         write_private(self.config_file, _CONFIGURATION)
 
-    def prepare_clients(self, endpoint: str, certificate: str | None, region: str | None = None) -> None:
+    def prepare_clients(
+        self, endpoint: str, certificate: str | None, region: str | None = None, *, by_token: bool = True
+    ) -> None:
         """Write ``endpoint`` and an administrator's token to ``clouds.yaml``; makes the token if there is none yet.
 
         ``certificate`` is the file with which clients verify the server; None without TLS. ``region`` is that of a
-        service at which clients log in: then ``clouds.yaml`` and ``openrc`` say how; None without a log-in. Raises
+        service at which clients log in: then ``clouds.yaml`` and ``openrc`` say how; None without a log-in.
+        ``by_token`` says whether the service takes the token itself: then ``openrc-token`` says how. Raises
         ConfigurationError if a file cannot be parsed, and OSError.
         """
         token = read_token(self.clouds_file)
@@ -120,7 +128,8 @@ class StateDirectory:
             self._admit_administrator(token)
         login = None if region is None else Login(endpoint, ADMINISTRATOR, ADMINISTRATOR, token, region)
         write_cloud(self.clouds_file, endpoint, token, certificate, login)
-        write_openrc(self.openrc_file, login, certificate)
+        write_login_openrc(self.openrc_file, login, certificate)
+        write_token_openrc(self.token_openrc_file, endpoint, token if by_token else None, certificate)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -146,6 +146,16 @@ class Client(fixtures.Fixture):
         """Return what ``openstack`` printed."""
         return self.call("openstack", "--os-cloud", "glance-mini", *words).strip()
 
+    def shell(self, script):
+        """Return what a shell printed that ran ``script``; raises where it failed."""
+        done = subprocess.run(
+            ["sh", "-euc", script], env=self._environ, cwd=self.home, capture_output=True, text=True, timeout=60,
+            check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        if done.returncode:
+            raise AssertionError(f"{script}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
     def openstack_session(self, *commands):
         """Return the JSON documents that one ``openstack`` printed which read those commands from its input.
 

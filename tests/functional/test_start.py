@@ -39,13 +39,16 @@ class StartTest(testtools.TestCase):
             [
                 f"To let clients find it: export OS_CLIENT_CONFIG_FILE={self.state}/clouds.yaml",
                 "To try it: openstack --os-cloud glance-mini image list",
-                f"To log in as with Keystone: . {self.state}/openrc",
+                f"To log in as with Keystone: . {self.state}/openrc (without a log-in: . {self.state}/openrc-token)",
                 f"The service answers at http://127.0.0.1:{service.port}",
             ],
             service.output,
         )
         client = self.useFixture(Client(service.lines[0].partition("=")[2]))
         self.assertEqual("", client.openstack("image", "list", "-f", "value"))
+        program = Path(sys.executable).parent / "openstack"
+        for file in ("openrc", "openrc-token"):
+            self.assertEqual("", client.shell(f". {self.state}/{file} && {program} image list -f value"), file)
         self.assertEqual(300, requests.get(service.lines[-1], timeout=10).status_code)
 
     def test_nothing_in_the_state_directory_is_open_to_others_and_no_token_is_in_the_log(self):

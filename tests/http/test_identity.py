@@ -10,6 +10,7 @@ import fixtures
 from testtools.matchers import ContainsDict, Equals
 from webob import Response
 
+from glance_mini.api.identity.routes import ROUTES
 from glance_mini.operations.identity import PurgeTokens
 from glance_mini.standalone.users import User, change_users, hash_token
 from glance_mini.testing.application import ApplicationFixture
@@ -507,3 +508,26 @@ class SecretTest(IdentityTest):
         text = self.service.services.metrics.export().decode()
         for status in (201, 401):
             self.assertIn(f'glance_mini_requests_total{{operation="identity_issue_token",status="{status}"}} 1.0', text)
+
+
+class DescriptionTest(IdentityTest):
+    def test_every_call_answers_as_the_openapi_document_says(self) -> None:
+        document = self.send("GET", "/openapi.json", caller="").json
+        ours = {path: calls for path, calls in document["paths"].items() if path.startswith(("/v3", "/identity"))}
+        self.assertEqual({path or "/identity" for path in ROUTES}, set(ours))
+        token = self.token()
+        ids = {"projects": "lab", "users": "ann", "domains": "default"}
+        body = {"auth": {"identity": {"methods": ["token"], "token": {"id": token}}}}
+        for path, calls in ours.items():
+            # The last call of a token ends it.
+            for method, call in sorted(calls.items(), key=lambda item: item[0] == "delete"):
+                place = path.replace("{id}", ids.get(path.split("/")[2] if path.count("/") > 2 else "", ""))
+                is_own = path.startswith("/v3/auth") or "{id}" in path
+                caller = token if is_own and method != "delete" else "admin"
+                sent = body if method == "post" else None
+                subject = self.token() if method == "delete" else token
+                answer = self.send(method.upper(), place, sent, caller, X_Subject_Token=subject)
+                [status] = [int(each) for each in call["responses"] if each != "default"]
+                self.assertEqual(status, answer.status_int, f"{method} {path}: {answer.text}")
+                for content in call["responses"][str(status)].get("content", {}).values():
+                    self.assertEqual([], [name for name in content["schema"]["required"] if name not in answer.json])

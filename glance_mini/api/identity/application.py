@@ -17,6 +17,7 @@ from glance_mini.api.errors import LoginRefused, UnknownPath, describe_error
 from glance_mini.api.identity import views
 from glance_mini.api.identity.paths import path_of
 from glance_mini.api.identity.requests import read_token_request
+from glance_mini.api.identity.routes import OPEN, ROUTES
 from glance_mini.api.identity.tokens import Session, Tokens
 from glance_mini.api.middleware.pages import Pages
 from glance_mini.api.middleware.request_id import answering_with, take_request_id
@@ -38,6 +39,7 @@ MAX_LISTED = 1000
 """The most items that one list holds."""
 
 _FALSE = ("0", "false")
+_VARIABLE = re.compile(r"\{\w+\}")
 
 
 class Call:
@@ -80,33 +82,31 @@ class IdentityApplication:
         self._public_endpoint: str | None = conf.public_endpoint
         self._longest_request_id: int = conf.max_request_id_length
         self._max_body = min(MAX_BODY, conf.server.max_json_body)
+        actions = self._actions()
         self._routes: tuple[tuple[str, re.Pattern[str], str, Action], ...] = tuple(
-            (method, re.compile(path), name, action)
-            for path, actions in self._table().items()
-            for method, name, action in actions
+            (method, re.compile(_VARIABLE.sub("([^/]+)", path)), name, actions[name])
+            for path, names in ROUTES.items()
+            for method, name in names.items()
         )
 
-    def _table(self) -> dict[str, tuple[tuple[str, str, Action], ...]]:
-        one = "/([^/]+)"
+    def _actions(self) -> Mapping[str, Action]:
         return {
-            "": (("GET", "identity_versions", self._versions),),
-            "/v3": (("GET", "identity_version", self._version),),
-            "/v3/auth/tokens": (
-                ("POST", "identity_issue_token", self._issue),
-                ("GET", "identity_show_token", self._show),
-                ("DELETE", "identity_revoke_token", self._revoke),
-            ),
-            "/v3/auth/catalog": (("GET", "identity_catalog", self._catalog),),
-            "/v3/auth/projects": (("GET", "identity_own_projects", self._own_projects),),
-            "/v3/auth/domains": (("GET", "identity_own_domains", self._own_domains),),
-            "/v3/projects": (("GET", "identity_list_projects", self._projects),),
-            f"/v3/projects{one}": (("GET", "identity_get_project", self._project),),
-            "/v3/users": (("GET", "identity_list_users", self._users),),
-            f"/v3/users{one}": (("GET", "identity_get_user", self._user),),
-            f"/v3/users{one}/projects": (("GET", "identity_projects_of_user", self._projects_of_user),),
-            "/v3/domains": (("GET", "identity_list_domains", self._domains),),
-            f"/v3/domains{one}": (("GET", "identity_get_domain", self._domain),),
-            "/v3/role_assignments": (("GET", "identity_role_assignments", self._assignments),),
+            "identity_versions": self._versions,
+            "identity_version": self._version,
+            "identity_issue_token": self._issue,
+            "identity_show_token": self._show,
+            "identity_revoke_token": self._revoke,
+            "identity_catalog": self._catalog,
+            "identity_own_projects": self._own_projects,
+            "identity_own_domains": self._own_domains,
+            "identity_list_projects": self._projects,
+            "identity_get_project": self._project,
+            "identity_list_users": self._users,
+            "identity_get_user": self._user,
+            "identity_projects_of_user": self._projects_of_user,
+            "identity_list_domains": self._domains,
+            "identity_get_domain": self._domain,
+            "identity_role_assignments": self._assignments,
         }
 
     def respond(
@@ -126,7 +126,7 @@ class IdentityApplication:
             prefix, path = path_of(environ) or ("", "")
             call = Call(request, prefix, (self._public_endpoint or request.application_url).rstrip("/"))
             name, action = self._find(call, path)
-            if name not in _OPEN:
+            if name not in OPEN:
                 call.caller = self._caller(environ, identify)
             response = action(call)
         except Exception as error:
@@ -302,7 +302,3 @@ def _is_enabled(call: Call) -> bool:
 def _flag(query: Mapping[str, str], name: str) -> bool:
     """Return whether the query has the flag, also one without a value."""
     return name in query and query[name].lower() not in _FALSE
-
-
-_OPEN = ("identity_versions", "identity_version", "identity_issue_token")
-"""What needs no caller."""

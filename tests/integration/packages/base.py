@@ -21,6 +21,6 @@ class PackagingCase(ServiceTestCase):
     def run_program(self, *words, **arguments):
         """Return what a program printed; the test fails if it did."""
         line = [str(word) for word in words]
-        done = subprocess.run(line, capture_output=True, text=True, timeout=240, check=False, **arguments)
+        done = subprocess.run(line, capture_output=True, text=True, timeout=480, check=False, **arguments)
         self.assertEqual(0, done.returncode, f"{line}: {done.stdout}{done.stderr}")
         return done.stdout + done.stderr

@@ -140,16 +140,24 @@ class TestBigLists(testtools.TestCase):
         self.assertEqual((6, 2), (len(most), max(most)))
 
 
+def document_of_all() -> Any:
+    return openapi_document(all_schemas(image_schema(["bare"], ["raw"], {})), serves_identity=True)
+
+
 class TestOpenApi(testtools.TestCase):
+    def test_a_service_without_a_log_in_describes_none(self) -> None:
+        document = openapi_document(all_schemas(image_schema(["bare"], ["raw"], {})), serves_identity=False)
+        self.assertEqual([], [path for path in document["paths"] if path.startswith(("/v3", "/identity"))])
+
     def test_every_route_and_method_is_described_under_its_own_name(self) -> None:
-        document = openapi_document(all_schemas(image_schema(["bare"], ["raw"], {})))
+        document = document_of_all()
         names = [
             document["paths"][route.path][method.lower()]["operationId"] for route in ROUTES for method in route.actions
         ]
         self.assertEqual(len(names), len(set(names)))
 
     def test_what_the_service_sets_is_no_part_of_a_new_image(self) -> None:
-        document = openapi_document(all_schemas(image_schema(["bare"], ["raw"], {})))
+        document = document_of_all()
         new = document["components"]["schemas"]["NewImage"]["properties"]
         self.assertIn("name", new)
         self.assertNotIn("status", new)

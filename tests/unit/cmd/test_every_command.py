@@ -1,7 +1,7 @@
 """What holds for each command of ``glance-mini-manage``, also for those that come later.
 
-A new command is found by itself. It must be in the table of the manual, and if it needs more than a new state directory
-and the tables, its words stand in ``WORDS``.
+A new command is found by itself. If it needs more than a new state directory and the tables, its words stand in
+``WORDS``.
 """
 
 import argparse
@@ -17,7 +17,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import argcomplete
 import fixtures
@@ -38,7 +37,6 @@ from tests.unit.cmd.test_jobs import HOUR
 from tests.unit.migration.glance_file import GlanceFile
 from tests.unit.workers.support import make_job
 
-MANUAL = Path(__file__).resolve().parents[3] / "doc" / "source" / "operator" / "commands.rst"
 DEADLINE = 60.0
 ACTIVE_ID = "5a8f1e0e-8f4d-4c3a-9b0e-0d5f6a7b8c9d"
 
@@ -100,14 +98,6 @@ class PromisesTest(CommandTestCase):
         for words, parser in commands().items():
             [action] = [each for each in parser._actions if each.dest == "format"]
             self.assertEqual((FORMATS, "table"), (action.choices, action.default), words)
-
-    def test_the_manual_has_each_command_and_says_which_ask(self):
-        rows = re.findall(r"^   ``(.+)`` \| (.+) \| (yes|no)$", MANUAL.read_text(), re.MULTILINE)
-        expected = [
-            (words, parser.get_default("text"), "yes" if parser.get_default("question") else "no")
-            for words, parser in commands().items()
-        ]
-        self.assertEqual(sorted(expected), sorted(rows))
 
     def test_what_cannot_be_undone_is_refused_without_a_terminal(self):
         for words, parser in commands().items():

@@ -37,7 +37,9 @@ class StateDirectoryTest(testtools.TestCase):
     def test_everything_is_readable_to_its_owner_only(self):
         self._prepare()
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in self.state.path.iterdir()}
-        self.assertEqual({"glance-mini.conf": 0o600, "users.json": 0o600, "clouds.yaml": 0o600}, modes)
+        self.assertEqual(
+            {"glance-mini.conf": 0o600, "users.json": 0o600, "clouds.yaml": 0o600, "openrc-token": 0o600}, modes
+        )
         self.assertEqual(0o700, stat.S_IMODE(self.state.path.stat().st_mode))
 
     def test_its_configuration_is_valid_and_points_into_it(self):
@@ -79,6 +81,17 @@ class StateDirectoryTest(testtools.TestCase):
         self.state.prepare_clients(ENDPOINT, None)
         self.assertEqual(["glance-mini"], list(yaml.safe_load(self.state.clouds_file.read_text())["clouds"]))
         self.assertFalse(self.state.openrc_file.exists())
+
+    def test_the_token_itself_has_an_openrc_where_the_service_takes_it(self):
+        self.state.create()
+        self.state.prepare_clients(ENDPOINT, "/tls.pem")
+        words = ["sh", "-c", f'OS_PASSWORD=old; . {self.state.token_openrc_file}; env; test -z "$OS_PASSWORD"']
+        variables = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+        token = self._cloud()["auth"]["token"]
+        expected = (f"OS_TOKEN={token}", f"OS_ENDPOINT={ENDPOINT}", "OS_AUTH_TYPE=admin_token", "OS_CACERT=/tls.pem")
+        self.assertEqual([], [line for line in expected if line not in variables])
+        self.state.prepare_clients(ENDPOINT, None, "north", by_token=False)
+        self.assertFalse(self.state.token_openrc_file.exists())
 
     def test_second_start_changes_no_file(self):
         self._prepare()
@@ -151,7 +164,7 @@ class StateDirectoryTest(testtools.TestCase):
         with mock.patch("os.fsync", side_effect=OSError("disk full")):
             self.assertRaises(OSError, write_cloud, self.state.clouds_file, "http://new:1", "token", None)
         self.assertEqual(before, self.state.clouds_file.read_bytes())
-        self.assertEqual(3, len(list(self.state.path.iterdir())))
+        self.assertEqual(4, len(list(self.state.path.iterdir())))
 
 
 class FindConfigurationTest(testtools.TestCase):

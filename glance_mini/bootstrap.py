@@ -5,8 +5,8 @@ Nothing runs before it is started, so that a process may fork first.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -52,9 +52,9 @@ from glance_mini.maintenance.health import (
 from glance_mini.maintenance.leases import LeaseKeeper
 from glance_mini.maintenance.reaper import Reaper
 from glance_mini.metrics import Metrics
+from glance_mini.notifications.opening import open_data_and_publisher
 from glance_mini.notifications.outbox import OutboxPublisher, stored_events
-from glance_mini.notifications.publisher import EventPublisher, Publisher, Send, configured_drivers
-from glance_mini.notifications.publishing import PublishingAccess
+from glance_mini.notifications.publisher import Send
 from glance_mini.operations.images import GetImage
 from glance_mini.policies.enforcer import Enforcer
 from glance_mini.policies.findings import find_superfluous
@@ -235,15 +235,6 @@ def rehearse(conf: cfg.ConfigOpts, fill: Callable[[DataAccess], None] | None = N
         load_job_types(conf, services, stack)
 
 
-@contextmanager
-def open_data(conf: cfg.ConfigOpts) -> Iterator[DataAccess]:
-    """Yield the data access for a command, which publishes the events of its changes; it is closed at the end."""
-    with ExitStack() as undo:
-        data, publisher = open_data_and_publisher(conf, Metrics(), undo)
-        publisher.start()
-        yield data
-
-
 def open_services(
     conf: cfg.ConfigOpts,
     undo: ExitStack,
@@ -368,26 +359,6 @@ def _store_checks(stores: Stores) -> dict[str, Check]:
     with suppress(UnknownStore):
         checks["staging"] = partial(check_store, stores.get(STAGING_STORE))
     return checks
-
-
-def open_data_and_publisher(
-    conf: cfg.ConfigOpts, metrics: Metrics, undo: ExitStack, send: Send | None = None
-) -> tuple[DataAccess, EventPublisher]:
-    """Return the data access, which publishes the events of changes, and the publisher for all other events.
-
-    ``undo`` closes both; ``send`` as for ``open_services``. Raises ConfigurationError.
-    """
-    disabled = frozenset(conf.disabled_notifications)
-    has_listeners = send is not None or bool(configured_drivers(conf))
-    if conf.notifications.delivery == "outbox" and has_listeners:
-        stored = open_data_access(conf, stored_events(disabled))
-        undo.callback(stored.close)
-        return stored, OutboxPublisher(stored, metrics, disabled)
-    data = open_data_access(conf)
-    undo.callback(data.close)
-    publisher = Publisher.from_config(conf, metrics, send)
-    undo.callback(publisher.close)
-    return PublishingAccess(data, publisher) if has_listeners else data, publisher
 
 
 def open_stack(conf: cfg.ConfigOpts, services: Services, undo: ExitStack) -> Stack:

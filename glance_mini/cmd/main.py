@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from glance_mini.cmd import console
 from glance_mini.cmd.expected import print_error
+from glance_mini.cmd.importing import without_collector
 from glance_mini.cmd.serve_arguments import serve_arguments
 from glance_mini.domain.errors import ConfigurationError
 
@@ -17,7 +18,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (None: that of the process) and return the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        arguments = make_parser(words).parse_args(words)
+        with without_collector():
+            parser = make_parser(words)
+        arguments = parser.parse_args(words)
     except ConfigurationError as error:
         print_error(PROGRAM, error)
         return console.FAILED

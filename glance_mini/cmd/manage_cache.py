@@ -8,18 +8,21 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
-from glance_mini.bootstrap import open_cache, open_data
-from glance_mini.cache.node import ImageCache
 from glance_mini.cmd.console import Subparsers, add_command, load_configuration
 from glance_mini.cmd.output import Record, Rows
 from glance_mini.conf.validation import validate
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.errors import Invalid, NotFound
 from glance_mini.metrics import Metrics
+from glance_mini.notifications.opening import open_data
 from glance_mini.operations.records import LoadImage
+
+if TYPE_CHECKING:
+    from glance_mini.cache.node import ImageCache
 
 _EXAMPLE_ID = "0d1f8a5e-5b1c-4f0b-9c5e-2f4f3c0a7b11"
 _COLUMNS = ("image_id", "state", "size", "cached", "hits", "last_accessed")
@@ -133,7 +136,9 @@ def _prune(arguments: argparse.Namespace) -> Record:
 
 
 @contextmanager
-def _cache(arguments: argparse.Namespace) -> Iterator[tuple[cfg.ConfigOpts, DataAccess, ImageCache]]:
+def _cache(arguments: argparse.Namespace) -> Iterator[tuple[cfg.ConfigOpts, DataAccess, "ImageCache"]]:
+    from glance_mini.bootstrap import open_cache
+
     conf = load_configuration(arguments)
     validate(conf)
     with open_data(conf) as data, ExitStack() as undo:

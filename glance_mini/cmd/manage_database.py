@@ -13,7 +13,6 @@ from oslo_db.exception import DBError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from glance_mini.bootstrap import open_data
 from glance_mini.cmd import manage_metadefs
 from glance_mini.cmd.console import FAILED, Subparsers, add_command, load_configuration
 from glance_mini.cmd.output import Record
@@ -27,6 +26,7 @@ from glance_mini.db.sqlalchemy.images.sizes import recount
 from glance_mini.db.sqlalchemy.images.store_ids import count_by_store
 from glance_mini.db.sqlalchemy.reasons import explain
 from glance_mini.domain.errors import ConfigurationError
+from glance_mini.notifications.opening import open_data
 from glance_mini.operations.records import PurgeImages
 
 LOG = logging.getLogger(__name__)

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
 
-from glance_mini.bootstrap import open_data
 from glance_mini.cmd.console import Subparsers, add_command, load_configuration, positive
 from glance_mini.cmd.output import Record, Rows
 from glance_mini.conf.validation import validate
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.cause import Cause
 from glance_mini.domain.image import Image
+from glance_mini.notifications.opening import open_data
 from glance_mini.operations.bases import ListDependents, LoadChain
 from glance_mini.operations.images import RestoreImage
 from glance_mini.operations.records import DeleteFromTrash, ListTrash, LoadImage

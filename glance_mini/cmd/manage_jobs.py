@@ -11,12 +11,12 @@ from datetime import timedelta
 
 from oslo_config import cfg
 
-from glance_mini.bootstrap import open_data
 from glance_mini.cmd.console import Subparsers, add_command, load_configuration, positive
 from glance_mini.cmd.output import Record, Rows
 from glance_mini.conf.validation import validate
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.job import JOB_STATES, Job, JobQuery
+from glance_mini.notifications.opening import open_data
 from glance_mini.operations.jobs import CancelJob, GetJob, RetryJob
 from glance_mini.operations.tasks import ListTasks
 

@@ -5,12 +5,11 @@ import importlib.resources
 from collections import Counter
 from pathlib import Path
 
-from glance_mini.bootstrap import open_data
 from glance_mini.cmd.console import Subparsers, add_command, load_configuration
-from glance_mini.cmd.metadef_files import find_files, read_file, write_file
 from glance_mini.cmd.output import Record
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.metadefs import NamespaceQuery
+from glance_mini.notifications.opening import open_data
 from glance_mini.operations.metadef_loading import (
     ADDED,
     CHANGED,
@@ -75,6 +74,8 @@ def load_default_set(data: DataAccess) -> None:
 
     Resource types stay when definitions are removed, so that what an operator removes does not come back.
     """
+    from glance_mini.cmd.metadef_files import find_files, read_file
+
     if not data.run(ListResourceTypes()):
         data.run(WriteNamespaces(tuple(map(read_file, find_files(DEFAULT_FILES)))))
 
@@ -85,6 +86,8 @@ def _add_path(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def _load(arguments: argparse.Namespace) -> Record:
+    from glance_mini.cmd.metadef_files import find_files, read_file
+
     mode = _mode(arguments)
     conf = load_configuration(arguments)
     files = find_files(arguments.place or arguments.path or Path(conf.metadata_source_path or DEFAULT_FILES))
@@ -112,6 +115,8 @@ def _unload(arguments: argparse.Namespace) -> Record:
 
 
 def _export(arguments: argparse.Namespace) -> Record:
+    from glance_mini.cmd.metadef_files import write_file
+
     directory = arguments.place or arguments.path or Path()
     directory.mkdir(parents=True, exist_ok=True)
     written, marker = 0, None

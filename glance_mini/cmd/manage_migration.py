@@ -8,7 +8,7 @@ from dataclasses import asdict, astuple
 from datetime import timedelta
 from pathlib import Path
 
-from glance_mini.bootstrap import open_data, open_stores
+from glance_mini.bootstrap import open_stores
 from glance_mini.cmd.console import Subparsers, add_command, load_configuration
 from glance_mini.cmd.manage_database import require_tables
 from glance_mini.cmd.output import Record
@@ -20,6 +20,7 @@ from glance_mini.migration.export import Export
 from glance_mini.migration.glance_config import read_glance_config, write_store_lines
 from glance_mini.migration.remarks import AddRemark, Remarks
 from glance_mini.migration.takeover import take_over
+from glance_mini.notifications.opening import open_data
 
 _EXAMPLE = "migrate-from-glance --config /etc/glance/glance-api.conf --dry-run"
 

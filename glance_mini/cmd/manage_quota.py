@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 from oslo_config import cfg
 
-from glance_mini.bootstrap import open_data
 from glance_mini.cmd.console import Subparsers, add_command, load_configuration, positive
 from glance_mini.cmd.output import Rows
 from glance_mini.conf.validation import validate
@@ -15,6 +14,7 @@ from glance_mini.domain.errors import Invalid
 from glance_mini.domain.quota import COUNTED, IN_BYTES, RESOURCES
 from glance_mini.domain.units import parse_size
 from glance_mini.layers.quota.limits import stored_limits
+from glance_mini.notifications.opening import open_data
 from glance_mini.operations.records import CountUsage, GetProjectLimits, ListProjects, SetProjectLimits
 
 UNLIMITED = "unlimited"

@@ -13,7 +13,6 @@ from dataclasses import asdict
 
 from oslo_config import cfg
 
-from glance_mini.bootstrap import open_data, open_verifier
 from glance_mini.cmd.console import Subparsers, add_command, load_configuration, positive
 from glance_mini.cmd.output import Record, Result
 from glance_mini.conf.database import has_database
@@ -22,6 +21,7 @@ from glance_mini.db.interface import DataAccess
 from glance_mini.domain.errors import Conflict, NotFound
 from glance_mini.domain.job import FINISHED, SUCCESS, Job
 from glance_mini.domain.verification import Finding, Verification
+from glance_mini.notifications.opening import open_data
 from glance_mini.operations.jobs import GetJob
 from glance_mini.operations.verification import BeginVerification, CountCopies, ListFindings, ListVerifications
 from glance_mini.verification.schedule import verify_job
@@ -139,6 +139,8 @@ def _working(conf: cfg.ConfigOpts) -> Iterator[tuple[DataAccess, list[str] | Non
         with open_data(conf) as data:
             yield data, None
         return
+    from glance_mini.bootstrap import open_verifier
+
     with ExitStack() as undo:
         services = open_verifier(conf, undo)
         yield services.data, services.stores.ids()

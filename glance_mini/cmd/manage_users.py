@@ -16,7 +16,6 @@ from glance_mini.cmd.output import Record, Rows
 from glance_mini.domain import property_rules
 from glance_mini.domain.clock import utcnow
 from glance_mini.domain.errors import ConfigurationError, Invalid
-from glance_mini.policies.enforcer import Enforcer
 from glance_mini.standalone.token_uses import read_uses, uses_file
 from glance_mini.standalone.users import IMPLIED_ROLES, User, Users, change_users, make_token, read_users
 
@@ -196,6 +195,8 @@ def _users_file(conf: cfg.ConfigOpts) -> Path:
 
 def _warn_of_unknown(roles: Iterable[str], conf: cfg.ConfigOpts) -> None:
     """Warn of roles that no rule asks for: they are no mistake, but allow nothing."""
+    from glance_mini.policies.enforcer import Enforcer
+
     known = {*IMPLIED_ROLES, *(role for implied in IMPLIED_ROLES.values() for role in implied)}
     known |= Enforcer.from_config(conf).roles()
     if conf.property_protection_file:

@@ -1,13 +1,9 @@
 """``glance-mini-registry``: answers the data calls of API and worker nodes that have no database."""
 
 import argparse
-import contextlib
-import gc
-import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from importlib.metadata import version
 from wsgiref.types import WSGIApplication
 
@@ -16,6 +12,7 @@ from oslo_config import cfg
 from glance_mini.cmd import console
 from glance_mini.cmd.child import run_in_child
 from glance_mini.cmd.expected import EXPECTED, print_error
+from glance_mini.cmd.importing import imported
 from glance_mini.cmd.logs import log_as_configured, log_early
 from glance_mini.cmd.serve.server import ServerSettings, run
 
@@ -55,7 +52,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     conf = console.load_configuration(arguments)
     log_early()
     run_in_child(lambda: _validate(conf))
-    with _imported() as metrics:
+    with tempfile.TemporaryDirectory(prefix="glance-mini-registry-") as metrics, imported(_MODULES, metrics):
         run_in_child(lambda: _rehearse(conf))
         return run(
             _settings(conf),
@@ -78,21 +75,6 @@ def _rehearse(conf: cfg.ConfigOpts) -> None:
 
     load_registry(conf, starts=False).close()
     require_tables(conf)
-
-
-@contextlib.contextmanager
-def _imported() -> Iterator[str]:
-    """Import what the processes need, with a directory for their metrics, which is yielded."""
-    with tempfile.TemporaryDirectory(prefix="glance-mini-registry-") as metrics:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
-        try:
-            for name in _MODULES:
-                import_module(name)
-            # The collector would write to each page that the processes share.
-            gc.freeze()
-            yield metrics
-        finally:
-            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
 def _settings(conf: cfg.ConfigOpts) -> ServerSettings:

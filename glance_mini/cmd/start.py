@@ -6,14 +6,12 @@ builds nothing of it: connections and threads are made in its children.
 
 import argparse
 import contextlib
-import gc
 import logging
 import os
 import shlex
 import signal
 import tempfile
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from wsgiref.types import WSGIApplication
 
@@ -23,6 +21,7 @@ from glance_mini import conf as configuration
 from glance_mini.cmd.child import run_in_child
 from glance_mini.cmd.console import find_source
 from glance_mini.cmd.expected import EXPECTED, describe, print_error
+from glance_mini.cmd.importing import imported
 from glance_mini.cmd.logs import log_as_configured, log_early
 from glance_mini.cmd.reloading import StoreReader
 from glance_mini.cmd.serve.server import ServerSettings, run
@@ -47,11 +46,19 @@ TRANSFERS = r"PUT (?:/v2(?:\.[0-9]+)?)?/images/[^/]+/(?:file|stage)"
 
 _MODULES = (
     "glance_mini.api.application",
+    "glance_mini.api.health_page",
+    "glance_mini.api.identity.application",
+    "glance_mini.api.openapi",
+    "glance_mini.api.paste",
     "glance_mini.bootstrap",
     "glance_mini.cmd.access_log",
     "glance_mini.cmd.worker",
     "glance_mini.jobs.import_image",
+    "glance_mini.layers.auth",
+    "glance_mini.layers.database",
     "glance_mini.layers.location",
+    "glance_mini.layers.policy.layer",
+    "glance_mini.layers.quota.layer",
 )
 """What takes most of the time to import; each process imports the rest for itself."""
 
@@ -122,8 +129,9 @@ class _Configured:
 def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[Path]:
     """Prepare the tables and the state directory of the service; yield the directory for metrics."""
     database = sqlite_file(conf.database.connection) if has_database(conf) else None
+    modules = (*_MODULES, _DATA_MODULES[has_database(conf)])
     if source.state is None:
-        with tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory, _imported(directory, conf):
+        with tempfile.TemporaryDirectory(prefix="glance-mini-metrics-") as directory, imported(modules, directory):
             run_in_child(lambda: _rehearse(conf, None))
             with _database_locked(database):
                 yield Path(directory)
@@ -133,7 +141,7 @@ def _prepared(source: Source, conf: cfg.ConfigOpts, endpoint: str) -> Iterator[P
         region = conf.identity.region if serves_identity(conf) else None
         by_token = authentication(conf) in _FLAVORS_OF_CLOUD
         state.prepare_clients(endpoint, conf.server.tls_certificate, region, by_token=by_token)
-        with _imported(str(state.metrics), conf):
+        with imported(modules, str(state.metrics)):
             run_in_child(lambda: _rehearse(conf, state))
             state.note_path()
             yield state.metrics
@@ -150,21 +158,6 @@ def _validate(conf: cfg.ConfigOpts) -> None:
     from glance_mini.conf.validation import validate_start
 
     validate_start(conf)
-
-
-@contextlib.contextmanager
-def _imported(metrics: str, conf: cfg.ConfigOpts) -> Iterator[None]:
-    """Import what the processes of the service need; their library of metrics is told the directory before."""
-    os.makedirs(metrics, exist_ok=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
-    try:
-        for name in (*_MODULES, _DATA_MODULES[has_database(conf)]):
-            import_module(name)
-        # The collector would write to each page that the processes share.
-        gc.freeze()
-        yield
-    finally:
-        del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
 def _rehearse(conf: cfg.ConfigOpts, state: StateDirectory | None) -> None:

@@ -14,6 +14,7 @@ from oslo_config import cfg
 
 from glance_mini import conf as configuration
 from glance_mini.cmd import console
+from glance_mini.cmd.importing import without_collector
 from glance_mini.cmd.logs import log_as_configured, log_early
 from glance_mini.cmd.reloading import Load, StoreReader
 from glance_mini.conf.database import has_database
@@ -58,7 +59,8 @@ def _work(arguments: argparse.Namespace) -> int:
     log_early()
     validate_start(conf)
     if has_database(conf):
-        from glance_mini.cmd.manage_database import require_tables
+        with without_collector():
+            from glance_mini.cmd.manage_database import require_tables
 
         require_tables(conf)
     return run_worker(conf, load)
@@ -77,7 +79,8 @@ def run_worker(
     Then running jobs are handed back within ``[workers] graceful_timeout``. At SIGHUP the stores are read again by
     ``load``; ``store_conf`` has their sections if that has happened before. Raises what ``start_worker`` raises.
     """
-    from glance_mini.bootstrap import start_worker
+    with without_collector():
+        from glance_mini.bootstrap import start_worker
 
     # A signal handler may use a SimpleQueue, but not an Event.
     arrived: queue.SimpleQueue[int] = queue.SimpleQueue()

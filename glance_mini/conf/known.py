@@ -4,9 +4,11 @@ Plugins and libraries declare theirs by entry points of the group ``oslo.config.
 configuration that needs them, because that imports the libraries.
 """
 
+import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 
 from oslo_config import cfg
@@ -139,12 +141,21 @@ def _stores(conf: cfg.ConfigOpts) -> Iterator[tuple[str, str]]:
 
 
 def _declarations() -> Iterator[EntryPoint]:
-    """Yield the entry points that declare options: those of packages with plugins, then those of the libraries."""
-    groups = [group for group in entry_points().groups if group.startswith(_PLUGINS)]
-    packages = {entry.dist.name for group in groups for entry in entry_points(group=group) if entry.dist}
-    declared = entry_points(group=_DECLARATIONS)
+    """Yield the entry points that declare options: those of the libraries, then those of packages with plugins."""
+    groups = _installed(tuple(sys.path))
+    declared = groups.get(_DECLARATIONS, ())
+    yield from (entry for name in LIBRARIES for entry in declared if entry.name == name)
+    plugins = (entry for group, entries in groups.items() if group.startswith(_PLUGINS) for entry in entries)
+    packages = {entry.dist.name for entry in plugins if entry.dist}
     yield from (entry for entry in declared if entry.dist and entry.dist.name in packages)
-    yield from (entry for name in LIBRARIES for entry in declared.select(name=name))
+
+
+@lru_cache(maxsize=1)
+def _installed(path: tuple[str, ...]) -> dict[str, tuple[EntryPoint, ...]]:
+    """Return what packages on ``path``, which is Python's, declare and offer to us, by group; that takes a while."""
+    found = entry_points()
+    wanted = [group for group in found.groups if group == _DECLARATIONS or group.startswith(_PLUGINS)]
+    return {group: tuple(found.select(group=group)) for group in wanted}
 
 
 def _load(declared: EntryPoint) -> list[tuple[str | cfg.OptGroup | None, list[cfg.Opt]]]:

@@ -4,7 +4,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from glance_mini.operations.base import Role
 from glance_mini.registry.authority import Authority
 from tests.functional.service import START_SECONDS, STOP_SECONDS
 from tests.ports import free_port
+from tests.programs import start
 
 ROOT = Path(__file__).parents[2]
 REGISTRY, NODE, READER, MIGRATOR, EVERY = "registry", "node", "reader", "migrator", "every"
@@ -104,14 +104,7 @@ class RegistryProcess(fixtures.Fixture):
     def start(self):
         """Start the process and wait until it answers."""
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *map(str, self.words())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=ROOT,
-                start_new_session=True,
-            )
+            self.process = start(*self.words(), stdout=subprocess.PIPE, stderr=log, cwd=ROOT, start_new_session=True)
         is_readable = select.select([self.process.stdout], [], [], START_SECONDS)[0]
         # It may write the line in pieces, and the pipe must take all of them.
         if not is_readable or not self.process.stdout.readline():

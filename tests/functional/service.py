@@ -15,6 +15,7 @@ import requests
 import yaml
 
 from tests.ports import free_port
+from tests.programs import start, start_fresh
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -37,12 +38,13 @@ class Service(fixtures.Fixture):
     """``glance-mini serve`` on a state directory; ``words`` are further arguments, ``lines`` how many it prints.
 
     Then ``output`` has what it printed once it answered, and ``lines`` what one can copy from it: commands and the
-    address. ``code`` is its exit code where it did not start.
+    address. ``code`` is its exit code where it did not start. ``fresh``: it imports all modules itself.
     """
 
-    def __init__(self, state, *words, port=None, lines=4):
+    def __init__(self, state, *words, port=None, lines=4, fresh=False):
         super().__init__()
         self._expected = lines
+        self._start = start_fresh if fresh else start
         self.state = Path(state)
         self.port = port or free_port()
         self.words = words
@@ -54,12 +56,8 @@ class Service(fixtures.Fixture):
         self.log = Path(self.useFixture(fixtures.TempDir()).path) / "log"
         words = ["serve", "--state", str(self.state), "--bind", f"127.0.0.1:{self.port}", "--workers", "1", *self.words]
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "glance_mini.cmd.main", *words],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
+            self.process = self._start(
+                "glance_mini.cmd.main", *words, stdout=subprocess.PIPE, stderr=log, start_new_session=True
             )
         self.addCleanup(self._clean_up)
         self._read_lines()

@@ -2,14 +2,13 @@
 
 import hashlib
 import shutil
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import fixtures
 import testtools
 
+from tests import programs
 from tests.functional.faults import make_state
 from tests.functional.service import Service
 
@@ -18,8 +17,7 @@ SIZE = 300_000
 
 def manage(*words):
     """Return the ended process of ``glance-mini-manage``."""
-    command = [sys.executable, "-m", "glance_mini.cmd.manage", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return programs.run("glance_mini.cmd.manage", *words)
 
 
 def data_of(image):

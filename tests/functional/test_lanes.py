@@ -1,11 +1,9 @@
 """Slow downloads of one project behind the real service: what everybody else's jobs have to wait for."""
 
-import subprocess
-import sys
-
 import fixtures
 import testtools
 
+from tests import programs
 from tests.functional.faults import make_state, show_log, use_for_class
 from tests.functional.importing import DIRECT, begin_import, end_of_import, run_import, stage, web
 from tests.functional.service import Service
@@ -31,8 +29,8 @@ class TestLanes(testtools.TestCase):
         folder = use_for_class(cls, fixtures.TempDir())
         state = make_state(folder.join("state"), options)
         cls.service = use_for_class(cls, Service(state))
-        words = [sys.executable, "-m", "glance_mini.cmd.manage", "user", "add", "other", "--token", "--role", "member"]
-        made = subprocess.run([*words, "--state", str(state)], capture_output=True, text=True, check=True)
+        words = ("user", "add", "other", "--token", "--role", "member", "--state", state)
+        made = programs.run("glance_mini.cmd.manage", *words)
         cls.other = {"X-Auth-Token": made.stdout.split()[-1]}
 
     def setUp(self):

@@ -141,7 +141,7 @@ class ForeignWarningsTest(testtools.TestCase):
         state = StateDirectory(make_state(self.useFixture(fixtures.TempDir()).join("state"), options))
         state.config_file.write_text(state.config_file.read_text().replace("flavor = token", f"flavor = {flavor}"))
         lines = 1 if flavor == "keystone" else 4
-        service = self.useFixture(Service(state.path, lines=lines))
+        service = self.useFixture(Service(state.path, lines=lines, fresh=True))
         requests.get(f"{service.lines[-1]}/v2/images", headers={"X-Auth-Token": "wrong"}, timeout=30)
         service.stop()
         return service.log.read_text()

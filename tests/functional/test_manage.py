@@ -1,10 +1,9 @@
 """Commands of an operator take effect on a service that is running."""
 
 import json
-import subprocess
-import sys
 import time
 
+from tests import programs
 from tests.functional.test_clients import CONTENT, ClientTestCase
 
 DEADLINE = 60.0
@@ -13,8 +12,7 @@ DEADLINE = 60.0
 class ManageTest(ClientTestCase):
     def manage(self, *words):
         """Return what ``glance-mini-manage`` printed."""
-        line = [sys.executable, "-m", "glance_mini.cmd.manage", *words, "--state", str(self.state.path)]
-        done = subprocess.run(line, capture_output=True, text=True, timeout=DEADLINE, check=False)
+        done = programs.run("glance_mini.cmd.manage", *words, "--state", self.state.path, timeout=DEADLINE)
         self.assertEqual(0, done.returncode, done.stderr)
         return done.stdout
 

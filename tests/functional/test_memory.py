@@ -2,8 +2,6 @@
 
 import lzma
 import socket
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +9,7 @@ import fixtures
 import testtools
 
 from benchmarks import processes
+from tests import programs
 from tests.functional.faults import begin_upload, make_state, show_log, start_service, status_of, use_for_class
 from tests.functional.importing import DIRECT, begin_import, end_of_import, stage, web
 from tests.functional.service import Service
@@ -62,6 +61,7 @@ class TestBudget(testtools.TestCase):
                 "image_import_opts": {"image_import_plugins": "image_decompression"},
                 "workers": {"threads": JOBS, "jobs_per_project": JOBS},
             },
+            fresh=True,
         )
 
     def test_many_fast_and_slow_transfers_and_jobs_all_end_within_the_budget(self):
@@ -186,8 +186,8 @@ class TestProjects(testtools.TestCase):
 
     @staticmethod
     def add_user(state, name):
-        words = [sys.executable, "-m", "glance_mini.cmd.manage", "user", "add", name, "--token", "--role", "member"]
-        made = subprocess.run([*words, "--state", str(state)], capture_output=True, text=True, check=True)
+        words = ("user", "add", name, "--token", "--role", "member", "--state", state)
+        made = programs.run("glance_mini.cmd.manage", *words)
         return {"X-Auth-Token": made.stdout.split()[-1]}
 
     def setUp(self):

@@ -1,10 +1,17 @@
-"""A registry keeps the data access contract: over HTTPS, on the real server, on SQLite."""
+"""A registry over HTTPS, on the real server, on SQLite: values, refusals, events, and calls at once.
+
+The coding of all calls is tested without a server, and the whole contract through one in the integration part
+``registry``.
+"""
 
 import testtools
 
 from glance_mini.db.interface import no_events
 from glance_mini.domain import errors
-from glance_mini.testing.data_access import DataAccessContract
+from glance_mini.testing.data_access.concurrency import ConcurrencyContract
+from glance_mini.testing.data_access.members import MemberContract
+from glance_mini.testing.data_access.once import OnceContract
+from glance_mini.testing.data_access.outbox import OutboxContract
 from glance_mini.testing.data_access.samples import NOW, creation, sample
 from tests.functional.faults import use_for_class
 from tests.functional.registry import EVERY, EmptiedRegistry, access
@@ -25,7 +32,9 @@ class EventsOfRegistry:
         self.assertIn("ZeroDivisionError", self.registry.log.read_text())
 
 
-class TestContract(EventsOfRegistry, DataAccessContract, testtools.TestCase):
+class OnSqlite(EventsOfRegistry):
+    """One registry for all tests of a class; each gives it a new database."""
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -38,3 +47,7 @@ class TestContract(EventsOfRegistry, DataAccessContract, testtools.TestCase):
     def open_data_access(self, event_rules=no_events):
         """Return an access through the registry as a node with all roles."""
         return access(self.registry.port, node=EVERY, stores_events=event_rules is not no_events)
+
+
+class TestContract(OnSqlite, MemberContract, OutboxContract, OnceContract, ConcurrencyContract, testtools.TestCase):
+    pass

@@ -31,7 +31,7 @@ class StartTest(testtools.TestCase):
         self.state = self.root / "state"
 
     def _start(self, *words, port=None):
-        return self.useFixture(Service(self.state, *words, port=port))
+        return self.useFixture(Service(self.state, *words, port=port, fresh=True))
 
     def test_first_start_says_in_four_lines_what_to_do_next_and_it_works(self):
         service = self._start()

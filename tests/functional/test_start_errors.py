@@ -4,8 +4,6 @@ import os
 import re
 import socket
 import sqlite3
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import testtools
 from glance_mini import conf as configuration
 from glance_mini.cmd.manage_database import migrate
 from glance_mini.standalone.state import StateDirectory
+from tests import programs
 from tests.functional.service import START_SECONDS
 from tests.functional.test_start import _make_certificate
 from tests.ports import free_port
@@ -24,14 +23,8 @@ MODULES = {"glance-mini": "main", "glance-mini-manage": "manage", "glance-mini-w
 
 def run(program, *words, environ=None):
     """Return exit code, output and errors of one of the programs."""
-    return subprocess.run(
-        [sys.executable, "-m", f"glance_mini.cmd.{MODULES[program]}", *map(str, words)],
-        env={**os.environ, **(environ or {})},
-        capture_output=True,
-        text=True,
-        timeout=2 * START_SECONDS,
-        check=False,
-    )
+    environ = {**os.environ, **(environ or {})}
+    return programs.run(f"glance_mini.cmd.{MODULES[program]}", *words, env=environ, timeout=2 * START_SECONDS)
 
 
 class StartErrorCase(testtools.TestCase):

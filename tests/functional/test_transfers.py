@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import unittest
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import fixtures
 import testtools
 
 from glance_mini.cmd.transfers.uploading import Source
+from tests import programs
 from tests.functional.service import Service
 
 MIB = 1024 * 1024
@@ -33,11 +33,7 @@ class TransfersTest(testtools.TestCase):
         own = {"HOME": str(self.home), "OS_CLIENT_CONFIG_FILE": str(self.service.state / "clouds.yaml")}
         foreign = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "XDG_"))}
         cloud = ["--os-cloud", "glance-mini"]
-        command = [sys.executable, "-m", "glance_mini.cmd.main", *words, *cloud]
-        paths = {"PYTHONPATH": os.pathsep.join(["", *sys.path])}
-        done = subprocess.run(
-            command, cwd=self.disks, env=foreign | own | paths, capture_output=True, text=True, timeout=120, check=False
-        )
+        done = programs.run("glance_mini.cmd.main", *words, *cloud, cwd=self.disks, env=foreign | own)
         self.assertEqual(code, done.returncode, done.stderr)
         return done.stdout.strip(), done.stderr
 

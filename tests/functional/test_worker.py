@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import uuid
 from collections import Counter
 from pathlib import Path
@@ -26,6 +24,7 @@ from tests.functional.entry_points import EntryPoints
 from tests.functional.service import STOP_SECONDS, Service
 from tests.http_server.running import eventually
 from tests.ports import free_port
+from tests.programs import start
 
 WAIT_SECONDS = 60
 
@@ -54,10 +53,9 @@ class WorkerProcess(fixtures.Fixture):
         self._words = words
 
     def _setUp(self):
-        command = [sys.executable, "-m", "glance_mini.cmd.worker", *self._source, *self._words]
         self.log = Path(self.useFixture(fixtures.TempDir()).path) / "log"
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log)
+            self.process = start("glance_mini.cmd.worker", *self._source, *self._words, stderr=log)
         self.addDetail("worker", content_from_file(self.log, buffer_now=False))
         self.addCleanup(self.end, signal.SIGKILL)
 

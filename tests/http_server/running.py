@@ -10,7 +10,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,6 +17,8 @@ import fixtures
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.programs import start
 
 TIMEOUTS = 60
 """Seconds after which a test gives up waiting; nothing takes nearly as long unless it is broken."""
@@ -30,9 +31,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def command(settings, directory):
-    """The command line of a server whose application keeps its files in `directory`."""
-    options = json.dumps({**settings, "app": str(directory)})
-    return [sys.executable, "-m", "tests.http_server.served", options]
+    """The module and the argument of a server whose application keeps its files in `directory`."""
+    return "tests.http_server.served", json.dumps({**settings, "app": str(directory)})
 
 
 class Server(fixtures.Fixture):
@@ -67,8 +67,8 @@ class Server(fixtures.Fixture):
     def _start(self):
         self.log_file = self.directory / "log"
         with self.log_file.open("wb") as log:
-            self.process = subprocess.Popen(
-                command(self.settings, self.directory),
+            self.process = start(
+                *command(self.settings, self.directory),
                 stdout=subprocess.PIPE,
                 stderr=log,
                 pass_fds=getattr(self, "_inherited", ()),

@@ -11,6 +11,7 @@ from pathlib import Path
 import fixtures
 import testtools
 
+from tests import programs
 from tests.http_server.running import ROOT, TIMEOUTS, Client, Server, certificate, command, eventually
 
 
@@ -184,7 +185,7 @@ class TestFailedStarts(testtools.TestCase):
         """The server ends by itself with `code`; what it says has `pattern`. Returns what it says."""
         directory = self.useFixture(fixtures.TempDir()).path
         arguments = command({"bind": ["127.0.0.1:0"], **settings}, directory)
-        ended = subprocess.run(arguments, cwd=ROOT, capture_output=True, timeout=TIMEOUTS, text=True, check=False)
+        ended = programs.run(*arguments, cwd=ROOT, timeout=TIMEOUTS)
         self.assertEqual(code, ended.returncode)
         self.assertIn(pattern, ended.stderr)
         return ended.stderr

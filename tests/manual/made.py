@@ -9,8 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from glance_mini import conf as configuration
-from glance_mini.bootstrap import open_data
 from glance_mini.domain.clock import utcnow
+from glance_mini.notifications.opening import open_data
 from glance_mini.operations.jobs import AddJob, ClaimJob, FinishJob
 from tests.unit.migration.glance_file import GlanceFile
 from tests.unit.workers.support import make_job

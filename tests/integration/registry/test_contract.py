@@ -1,10 +1,18 @@
-"""A registry keeps the data access contract with PostgreSQL behind it; each test has a database of its own."""
+"""A registry keeps the data access contract with PostgreSQL and SQLite behind it; each test has its own database."""
+
+import testtools
 
 from glance_mini.db.interface import no_events
-from glance_mini.testing.data_access import JobAccessContract, MetadefContract, RecordContract, TakeOverContract
+from glance_mini.testing.data_access import (
+    DataAccessContract,
+    JobAccessContract,
+    MetadefContract,
+    RecordContract,
+    TakeOverContract,
+)
 from tests.functional.faults import use_for_class
 from tests.functional.registry import EVERY, EmptiedRegistry, access
-from tests.functional.test_registry_contract import EventsOfRegistry
+from tests.functional.test_registry_contract import EventsOfRegistry, OnSqlite
 from tests.integration.base import ServiceTestCase
 
 
@@ -41,4 +49,8 @@ class TestTakeOver(Through, TakeOverContract, ServiceTestCase):
 
 
 class TestMetadefs(Through, MetadefContract, ServiceTestCase):
+    pass
+
+
+class TestAllOnSqlite(OnSqlite, DataAccessContract, testtools.TestCase):
     pass

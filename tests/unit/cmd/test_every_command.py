@@ -125,8 +125,22 @@ class PromisesTest(CommandTestCase):
         for name, value in environment.items():
             self.useFixture(fixtures.EnvironmentVariable(name, value))
         out = io.StringIO()
-        argcomplete.autocomplete(manage.make_parser(), exit_method=lambda code: None, output_stream=out)
+        argcomplete.autocomplete(manage.make_parser(line.split()), exit_method=lambda code: None, output_stream=out)
         return [word.strip() for word in out.getvalue().split(" ")]
+
+    def test_help_is_the_same_without_the_modules_of_the_commands(self):
+        self.assertEqual(manage.make_parser().format_help(), manage.make_parser(["user"]).format_help())
+
+    def test_only_the_named_group_is_imported(self):
+        line = "import sys; from glance_mini.cmd import manage; manage.make_parser(sys.argv[1:]); print(*sys.modules)"
+        for words, expected in (([], []), (["us"], []), (["user", "sh"], ["glance_mini.cmd.manage_users"])):
+            done = subprocess.run(
+                [sys.executable, "-c", line, *words], capture_output=True, text=True, check=True, timeout=DEADLINE
+            )
+            loaded = done.stdout.split()
+            self.assertEqual(expected, [name for name in loaded if name.startswith("glance_mini.cmd.manage_")])
+            for name in ("sqlalchemy", "oslo_policy", "glance_mini.bootstrap", "glance_mini.operations"):
+                self.assertNotIn(name, loaded)
 
     def test_the_program_itself_answers_a_shell(self):
         line = f"{MANAGE} user sh"

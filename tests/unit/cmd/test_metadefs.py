@@ -3,11 +3,11 @@
 import json
 from dataclasses import replace
 
-from glance_mini.bootstrap import open_data
 from glance_mini.cmd.manage_metadefs import DEFAULT_FILES, load_default_set
 from glance_mini.cmd.metadef_files import MAX_FILE_BYTES, find_files, read_file, to_document
 from glance_mini.conf import load
 from glance_mini.domain.metadefs import Namespace, NamespaceContent, NamespaceQuery
+from glance_mini.notifications.opening import open_data
 from glance_mini.operations.metadef_loading import WriteNamespaces
 from glance_mini.operations.metadefs import DeleteNamespace, GetNamespace, GetNamespaces, ModifyNamespace
 from glance_mini.testing.data_access.metadef_samples import ODD_NAMES

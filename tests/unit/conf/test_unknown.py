@@ -1,13 +1,14 @@
 """What is unknown in a configuration, what was meant, and what only upstream knows."""
 
 import re
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import fixtures
 import testtools
 
 from glance_mini import conf
-from glance_mini.conf import upstream
+from glance_mini.conf import known, upstream
 from glance_mini.conf.known import LIBRARIES, own_options
 from glance_mini.conf.lines import Line, read_lines
 from glance_mini.conf.unknown import find_unknown
@@ -168,6 +169,16 @@ class TestUnknown(UnknownCase):
 
 
 class TestLists(UnknownCase):
+    def test_what_packages_offer_is_read_once(self):
+        known._installed.cache_clear()
+        reads = []
+        self.useFixture(
+            fixtures.MonkeyPatch("glance_mini.conf.known.entry_points", lambda: reads.append(1) or entry_points())
+        )
+        for text in ("[oslo_policy]\npolicy_file = x\n", "[cors]\nallowed_origin = y\n", "[nowhere]\n"):
+            find_unknown(self.load(text))
+        self.assertEqual([1], reads)
+
     def test_libraries_are_those_of_the_complete_sample(self):
         text = (ETC / "oslo-config-generator/glance-mini-full.conf").read_text()
         self.assertEqual({"glance-mini", *LIBRARIES}, set(re.findall("namespace = (.*)", text)))

@@ -1,5 +1,6 @@
 """The interface of a type of job: one class, named by an entry point of the group ``glance_mini.jobs``."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Protocol, Self
 
@@ -71,7 +72,7 @@ def context_of(job: Job) -> Context:
     )
 
 
-class JobType:
+class JobType(ABC):
     """Base of all job types. One object serves all jobs of its kind, so the state of a job stays in locals.
 
     ``run`` may be called again for the same job after a crash at any moment: it must check ``job.checkpoint`` and what
@@ -89,9 +90,9 @@ class JobType:
         """Return the job type as configured."""
         raise NotImplementedError
 
+    @abstractmethod
     def run(self, job: Job, control: Control) -> Mapping[str, object]:
         """Do the work and return the result of the task."""
-        raise NotImplementedError
 
     def give_up(self, job: Job, reason: str) -> None:
         """Clean up after a job that failed or was cancelled, before it ends.

@@ -50,7 +50,14 @@ from glance_mini.domain.upload_session import SessionLimits, UploadSession
 from glance_mini.domain.verification import Finding, StoredCopy, Verification
 from glance_mini.operations import DATA_CALLS
 from glance_mini.operations.base import DataCall
-from glance_mini.operations.bases import GetDiskIndex, ListDependents, LoadChain, RecordDiskHashes, ReplaceData
+from glance_mini.operations.bases import (
+    GetDiskIndex,
+    ListDependents,
+    LoadChain,
+    RecordDiskHashes,
+    ReplaceData,
+    SaveDiskIndex,
+)
 from glance_mini.operations.blocks import BeginBlockHashes, GetBlockHashes, SaveBlockHashes
 from glance_mini.operations.cache import (
     FindCachedNodes,
@@ -370,7 +377,8 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (SaveBlockHashes(IMAGE_ID, 3, b"\x00\xff"), True),
     (BeginBlockHashes(NEW_JOB), False),
     (GetDiskIndex(IMAGE_ID), b"\x00\xff"),
-    (ListDependents(IMAGE_ID, 10), (IMAGE_ID, "x")),
+    (ListDependents(IMAGE_ID, 10, "x"), (IMAGE_ID, "y")),
+    (SaveDiskIndex(IMAGE_ID, "file:///x", 2, b"\x00index"), True),
     (RecordDiskHashes(IMAGE_ID, "file:///x", 700, "c" * 32, "sha512", "d" * 128), True),
     (ReplaceData(JOB, DATA, 65536, (NEW_JOB,), LIMITS), IMAGE),
     (AbortTransfer(TRANSFER, has_remains=True, keeps_lease=True), None),

@@ -6,7 +6,7 @@ Each attempt writes under a name of its own, and removes what earlier ones have 
 
 import base64
 import logging
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -71,7 +71,7 @@ class NewData:
     disk_id: object = None
 
 
-class ReplacementJob(JobType):
+class ReplacementJob(JobType, ABC):
     """What the kinds have in common; each has ``prepare``."""
 
     def __init__(self, stack: Stack, disks: Disks, copier: Copier, rules: IncrementalRules) -> None:

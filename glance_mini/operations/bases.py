@@ -84,8 +84,8 @@ class ReplaceData(DataCall[Image]):
 
     The old data becomes pending deletions. The image gets the link of ``data``, or none, and loses its import lock.
     ``keeps_clusters``: the cluster size in bytes with which the complete disks of images that are based on it stay the
-    same; None: there may be no such images. The indexes of those disks go, because they are of other files. ``jobs`` are added. Raises ChainConflict, Conflict, LimitExceeded, and Gone
-    as ``RecordImport``.
+    same; None: there may be no such images. The indexes of those disks go, because they are of other files. ``jobs``
+    are added. Raises ChainConflict, Conflict, LimitExceeded, and Gone as ``RecordImport``.
     """
 
     name: ClassVar[str] = "replace_data"

@@ -1,11 +1,11 @@
 """The interface of a type of job: one class, named by an entry point of the group ``glance_mini.jobs``."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Protocol, Self
 
 from oslo_config import cfg
 
+from glance_mini.domain.acting import context_for
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.domain.job import Job
@@ -58,21 +58,10 @@ class Control(Protocol):
 
 def context_of(job: Job) -> Context:
     """Return the context of the user for whom a job acts."""
-    return Context(
-        user_id=job.user_id,
-        project_id=job.project_id,
-        roles=job.roles,
-        service_roles=job.service_roles,
-        is_admin=job.is_admin,
-        request_id=job.request_id or "",
-        user_domain_id=job.user_domain_id,
-        project_domain_id=job.project_domain_id,
-        domain_id=job.domain_id,
-        system_scope=job.system_scope,
-    )
+    return context_for(job, job.is_admin, job.request_id or "")
 
 
-class JobType(ABC):
+class JobType:
     """Base of all job types. One object serves all jobs of its kind, so the state of a job stays in locals.
 
     ``run`` may be called again for the same job after a crash at any moment: it must check ``job.checkpoint`` and what
@@ -90,9 +79,9 @@ class JobType(ABC):
         """Return the job type as configured."""
         raise NotImplementedError
 
-    @abstractmethod
     def run(self, job: Job, control: Control) -> Mapping[str, object]:
         """Do the work and return the result of the task."""
+        raise NotImplementedError
 
     def give_up(self, job: Job, reason: str) -> None:
         """Clean up after a job that failed or was cancelled, before it ends.

@@ -1,6 +1,5 @@
 """The interface of import plugins: classes named by entry points of ``glance_mini.image_imports.plugins``."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +59,7 @@ class PluginResult:
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
-class ImportPlugin(ABC):
+class ImportPlugin:
     """Base of all import plugins. One object serves all imports, so the state of an import stays in locals."""
 
     name: ClassVar[str]
@@ -72,10 +71,10 @@ class ImportPlugin(ABC):
         """Return the plugin as configured; raises ConfigurationError if that is not possible."""
         return cls()
 
-    @abstractmethod
     def apply(self, staged: StagedFile, roles: Collection[str], check: Check) -> PluginResult:
         """Return the result for ``staged``; ``roles`` are the caller's, in lower case.
 
         May be called again for the same image after a crash. If it or ``check`` raises, it leaves no file of its own.
         Errors that may pass are raised unchanged; Invalid, UnsafeContent and LimitExceeded end the import.
         """
+        raise NotImplementedError

@@ -1,10 +1,7 @@
 """Incremental images with the real service: an unmodified client, many readers, and workers that are killed."""
 
-import multiprocessing
-import os
 import random
 import sqlite3
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,8 +13,8 @@ import fixtures
 import testtools
 from testtools.content import content_from_file, text_content
 
-from glance_mini.cmd.worker import main
 from tests.functional.faults import SHORT_LEASES, start_service
+from tests.functional.forked_worker import start_worker
 from tests.functional.service import Client
 from tests.http.incremental import MIB, QCOW2, Disks, run
 from tests.http_server.running import eventually
@@ -29,9 +26,6 @@ LONGEST = 0.4
 """Seconds after which a job is killed at the latest."""
 
 READERS = 1000
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["glance_mini.bootstrap", "glance_mini.cmd.worker", "glance_mini.jobs.replace_data"])
 
 
 class IncrementalServiceTest(testtools.TestCase):
@@ -123,8 +117,6 @@ class ClientTest(IncrementalServiceTest):
 
 
 class KilledWorkersTest(IncrementalServiceTest):
-    """The workers are forked from a process that has imported their modules, so that a new one is there at once."""
-
     def setUp(self):
         super().setUp()
         self.seed = random.randrange(2**32)
@@ -174,8 +166,7 @@ class KilledWorkersTest(IncrementalServiceTest):
 
     def start_worker(self):
         """Return a worker, as a process."""
-        worker = FORKS.Process(target=work, args=(self.service.state,), daemon=True)
-        worker.start()
+        worker = start_worker(self.service.state)
         self.addCleanup(worker.join)
         self.addCleanup(worker.kill)
         return worker
@@ -204,10 +195,3 @@ class KilledWorkersTest(IncrementalServiceTest):
             wanted = "SELECT 1 FROM jobs WHERE id = ? AND state = 'processing' AND lease_until > updated_at"
             is_held = database.execute(wanted, (self.tasks()[-1]["id"],)).fetchone()
         return bool(is_held) or self.is_over()
-
-
-def work(state):
-    """Be a worker."""
-    log = os.open(state / "worker.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.dup2(log, 2)
-    sys.exit(main(["--state", str(state)]))

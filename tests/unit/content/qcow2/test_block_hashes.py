@@ -1,11 +1,14 @@
 """Hashes of the blocks of a guest's disk, and the blocks that a level has changed."""
 
+import random
+from collections.abc import Iterator
 from hashlib import sha256
 
 import testtools
 
 from glance_mini.content.qcow2.block_hashes import BLOCK, SMALL_BLOCK, allocated_blocks, hash_blocks
 from glance_mini.content.qcow2.extents import Chain, Level
+from glance_mini_store.errors import RemoteServiceUnavailable
 from tests.unit.content.qcow2.disks import KIB, MIB, WITH_QEMU, CountedSource, DiskCase, Scattered, disk_of
 
 SIZE = 5 * MIB + 100 * KIB
@@ -13,6 +16,24 @@ SIZE = 5 * MIB + 100 * KIB
 
 def expected(data: bytes, size: int) -> dict[int, bytes]:
     return {start // size: sha256(data[start : start + size]).digest() for start in range(0, len(data), size)}
+
+
+class Reused:
+    """A source with ``data`` that gives all chunks of a stream in the same memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self.size = len(data)
+        self._data = data
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self._data[offset : offset + length]
+
+    def stream(self, offset: int, length: int) -> Iterator[memoryview]:
+        memory = bytearray(300 * KIB)
+        for start in range(offset, offset + length, len(memory)):
+            piece = self._data[start : min(start + len(memory), offset + length)]
+            memory[: len(piece)] = piece
+            yield memoryview(memory)[: len(piece)]
 
 
 @WITH_QEMU
@@ -32,6 +53,8 @@ class TestHashes(DiskCase):
                 length = len(guest[number * size : (number + 1) * size])
                 self.assertEqual(digest, found.get(number, sha256(bytes(length)).digest()), number)
             self.assertLess(len(found), len(expected(guest, size)) + (size == BLOCK))
+            for threads in (1, 3):
+                self.assertEqual(list(found.items()), list(hash_blocks(chain, size=size, threads=threads)))
 
     def test_hashing_goes_on_where_it_stopped(self) -> None:
         chain, _ = self.make()
@@ -57,6 +80,19 @@ class TestHashes(DiskCase):
         chain = self.chain("base.raw")
         self.assertEqual([32], [number for number, _ in hash_blocks(chain)])
         self.assertEqual([(32 * MIB, MIB)], list(allocated_blocks(chain)))
+
+    def test_memory_that_a_source_uses_again_is_hashed_before(self) -> None:
+        data = random.Random(1).randbytes(12 * MIB)
+        found = dict(hash_blocks(Chain([Level(Reused(data), "raw")]), threads=2))
+        self.assertEqual(expected(data, BLOCK), found)
+
+    def test_what_a_store_raises_comes_after_the_blocks_before_it(self) -> None:
+        class Broken(Reused):
+            def read(self, offset: int, length: int) -> bytes:
+                raise RemoteServiceUnavailable(reason="gone")
+
+        found = hash_blocks(Chain([Level(Broken(bytes(4 * MIB)), "raw")]), threads=2)
+        self.assertRaises(RemoteServiceUnavailable, list, found)
 
     def test_changes_since_each_level_of_a_chain(self) -> None:
         self.raw("base.raw", 8 * MIB)

@@ -148,13 +148,14 @@ class Worker(ThreadWorker):
                 self._forget(conn)
             else:
                 self._expire(conn)
-        for conn in [conn for conn in self._watched if conn.is_between_requests and self._must_connect_again(conn)]:
-            self._forget(conn)
+        if self.app.settings.tls_client_ca:
+            for conn in [conn for conn in self._watched if conn.is_between_requests and self._must_return(conn)]:
+                self._forget(conn)
 
-    def _must_connect_again(self, conn: Connection) -> bool:
-        """Return whether the client must show its certificate again, because the files of TLS have changed.
+    def _must_return(self, conn: Connection) -> bool:
+        """Return whether the client must connect again: the files of TLS have changed, and may revoke its certificate.
 
-        They may revoke it.
+        That is so only where clients need a certificate.
         """
         tls = self.app.tls
         return bool(self.app.settings.tls_client_ca) and tls is not None and conn.tls is not tls.current()
@@ -243,7 +244,7 @@ class Worker(ThreadWorker):
         send their next request at once.
         """
         while True:
-            if self._must_connect_again(conn):
+            if self._must_return(conn):
                 return Next.CLOSE
             conn.sock.keep()
             is_reused = bool(super().handle(conn))

@@ -309,6 +309,8 @@ class TestFaults(DriverTestCase):
         self.addCleanup(driver.close)
         location = driver.write("name", [b"data"]).location
         pools.command("osd pool delete", pool=pools.name, pool2=pools.name, yes_i_really_really_mean_it=True)
+        # The driver's connection has learnt of it when it has the latest map of the cluster.
+        self.assertRaises(errors.RemoteServiceUnavailable, driver._cluster.require_pool, pools.name)
         for call in (driver.read, driver.size, driver.delete):
             self.assertRaises(errors.RemoteServiceUnavailable, call, location)
 

@@ -53,7 +53,10 @@ def _digest(parts: Sequence[memoryview]) -> bytes:
 
 
 def _read_blocks(chain: Chain, first: int, end: int | None, size: int) -> Iterator[tuple[int, list[memoryview]]]:
-    """Yield the number and the bytes of each allocated block; they stay as they are."""
+    """Yield the number and the bytes of each allocated block.
+
+    No block is so long that a source would stream it, so the bytes stay as they are.
+    """
     disk = chain.size
     stop = disk if end is None else min(disk, end * size)
     numbers: list[tuple[int, int]] = []
@@ -61,9 +64,6 @@ def _read_blocks(chain: Chain, first: int, end: int | None, size: int) -> Iterat
     parts, done, at = list[memoryview](), 0, 0
     for chunk in read_pieces(chain, pieces):
         view = memoryview(chunk)
-        if not view.readonly:
-            # A source may use its memory again.
-            view = memoryview(bytes(view))
         while view:
             number, length = numbers[at]
             parts.append(view[: length - done])

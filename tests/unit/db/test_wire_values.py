@@ -10,11 +10,13 @@ import testtools
 
 from glance_mini.db.wire import ERRORS, result_type
 from glance_mini.domain import errors
+from glance_mini.domain.acting import of_caller
 from glance_mini.domain.bases import NewLink
 from glance_mini.domain.blocks import KnownHashes
 from glance_mini.domain.cache import CachedSize, CacheRecord
 from glance_mini.domain.cause import Cause
 from glance_mini.domain.changes import LocationChange, PropertyChange, TagChange
+from glance_mini.domain.context import Context
 from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.domain.event import Event
 from glance_mini.domain.event_log import Audience, LoggedEvent
@@ -251,11 +253,24 @@ JOB = make_job(
     expires_at=LATER,
     token="a token",
 )
+ACTING = of_caller(
+    Context(
+        user_id="u1",
+        project_id="p1",
+        roles=("member",),
+        service_roles=("service",),
+        user_domain_id="d0",
+        project_domain_id="d0",
+        domain_id="d1",
+        system_scope="all",
+    )
+)
 SESSION = UploadSession(
     *("s", IMAGE_ID, 2**40, "joined", 2**40, "fast", "name eA==", ("a", "b"), "http://node", TIME, LATER, LATER),
-    *(True, "u1", "p1", ("member",), ("service",), True, "d0", "d0", "d1", "all"),
+    *(True, True),
+    **ACTING,
 )
-LINK = Link("l", IMAGE_ID, TIME, LATER, 2**40, "fast", "u1", "p1", ("member",), ("service",), "d0", "d0", "d1", "all")
+LINK = Link("l", IMAGE_ID, TIME, LATER, 2**40, "fast", **ACTING)
 TOKEN = IssuedToken("t", "u1", "c" * 64, ("token", "password"), "p1", "default", TIME, LATER)
 NEW_JOB = make_job(created_at=None, updated_at=None, due_at=None)
 TRANSFER = Transfer("t1", IMAGE_ID, "p1", "host:1:ab", "fast", f"{IMAGE_ID}-t1", 2**40, TIME, LATER, "http://node1")

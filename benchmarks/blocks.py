@@ -42,7 +42,7 @@ def run(running: Service, folder: Path, mib: int, rounds: int) -> Iterator[str]:
         reads.append(_read(stored))
         _forget(stored)
         begin = time.perf_counter()
-        while "blocks" not in (page := client.call("GET", f"/v2/images/{image}/blocks")):
+        while (page := client.call("GET", f"/v2/images/{image}/blocks")) is None:
             time.sleep(0.02)
         jobs.append(time.perf_counter() - begin)
         for _ in range(5):

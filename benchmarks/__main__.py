@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,8 @@ from benchmarks import (
     claims,
     crowd,
     imports,
+    listeners,
+    metadefs,
     migration,
     parallel,
     processes,
@@ -75,6 +77,12 @@ def main() -> None:
     claims.add_argument("--jobs", type=int, default=1000)
     claims.add_argument("--rounds", type=int, default=3)
     commands.add_parser("crowd", help="small requests among slow and half-open connections")
+    listening = commands.add_parser("listeners", help="small requests while many clients follow the events")
+    listening.add_argument("--count", type=int, default=1000)
+    listening.add_argument("--requests", type=int, default=400)
+    spaces = commands.add_parser("metadefs", help="CPU of lists of metadata definitions with their resource types")
+    spaces.add_argument("--count", type=int, default=50)
+    spaces.add_argument("--peer", help=_PEER)
     attacked = commands.add_parser("attack", help="small requests while one project does its worst")
     attacked.add_argument("--tls", action="store_true", help="over TLS")
     together = commands.add_parser("parallel", help="small requests on several connections at once")
@@ -283,6 +291,29 @@ def run_crowd(arguments: argparse.Namespace) -> None:
             print(f"{name:24} {milliseconds:8.2f} ms")
 
 
+def run_listeners(arguments: argparse.Namespace) -> None:
+    """Print the memory of listeners, and how long small requests take beside them."""
+    sections = listeners.options(arguments.count)
+    with database(arguments.server) as connection, service(connection, arguments.workers, sections=sections) as running:
+        figures = listeners.measure(running, arguments.count, arguments.requests)
+        for name, (middle, late) in figures.times.items():
+            print(f"{name:40} median {middle:7.2f} ms  99th percentile {late:7.2f} ms", flush=True)
+        print(f"memory of {arguments.count} listeners: {figures.memory_mib:.1f} MiB (PSS)")
+
+
+def run_metadefs(arguments: argparse.Namespace) -> None:
+    """Print the cost of lists of namespaces."""
+    with (
+        database(arguments.server) as connection,
+        service(connection, arguments.workers) as running,
+        _peer(arguments, 0, metadefs.load_into_glance) as other,
+    ):
+        metadefs.load(running)
+        measure = partial(metadefs.lists, count=arguments.count)
+        for figure in _compare(arguments, running, other, measure):
+            print(figure, flush=True)
+
+
 def run_attack(arguments: argparse.Namespace) -> None:
     """Print how long small requests, an upload and an import of others take under attack."""
     web = free_port()
@@ -339,9 +370,16 @@ def run_start(arguments: argparse.Namespace) -> None:
             print(f"memory when it is idle     {processes.pss_mib(running.pid):6.0f} MiB (PSS)")
 
 
-def _peer(arguments: argparse.Namespace, images: int) -> AbstractContextManager[Service | None]:
-    """Return the context of Glance if ``--peer`` names its Python, else one that has None."""
-    return started(Path(arguments.peer), arguments.server, images) if arguments.peer else nullcontext()
+def _peer(
+    arguments: argparse.Namespace, images: int, prepare: Callable[[Sequence[str | Path]], object] = lambda manage: None
+) -> AbstractContextManager[Service | None]:
+    """Return the context of Glance if ``--peer`` names its Python, else one that has None.
+
+    ``prepare`` gets the command ``glance-manage``, before Glance starts.
+    """
+    if not arguments.peer:
+        return nullcontext()
+    return started(Path(arguments.peer), arguments.server, images, prepare=prepare)
 
 
 def _compare(

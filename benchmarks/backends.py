@@ -101,7 +101,7 @@ def run(name: str, mib: int, rounds: int, folder: str, at_once: int = 1, peer: s
             rows.append({})
             for what, measured in task.round(peer):
                 rows[-1][what] = measured
-                yield f"{what}: {measured.seconds:.2f} s, memory +{measured.memory:.0f} MiB"
+                yield f"{what}: {measured.seconds:.2f} s, CPU {measured.cpu:.2f} s, memory +{measured.memory:.0f} MiB"
         yield from _ratios(rows, peer)
     finally:
         backend.remove(place)
@@ -159,8 +159,10 @@ class _Task:
 def _ratios(rows: list[dict[str, Measured]], peer: str | None) -> Iterator[str]:
     # Each ratio is one of a round, because the load of a machine changes between rounds.
     upload = median(_floor(row) / row["upload, store"].seconds for row in rows)
+    work = median(row["hashing alone"].cpu / row["upload, store"].cpu for row in rows)
     download = median(row["download, tool"].seconds / row["download, store"].seconds for row in rows)
     yield f"upload: {upload:.2f} of the slower of the tool and hashing (target {_TARGET})"
+    yield f"upload: hashing is {work:.2f} of the client's CPU"
     yield f"download: {download:.2f} of the tool (target {_TARGET})"
     if peer:
         for what in ("upload", "download"):

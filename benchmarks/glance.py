@@ -4,7 +4,7 @@ import contextlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import insert
@@ -76,9 +76,17 @@ def application(environ, start_response):
 
 
 @contextlib.contextmanager
-def started(python: Path, server: str, images: int, workers: int = 2, threads: int = 8) -> Iterator[Service]:
+def started(
+    python: Path,
+    server: str,
+    images: int,
+    workers: int = 2,
+    threads: int = 8,
+    prepare: Callable[[Sequence[str | Path]], object] = lambda manage: None,
+) -> Iterator[Service]:
     """Yield Glance, served by gunicorn, with ``images`` images in a new database on ``server``; stop it afterwards.
 
+    ``prepare`` gets the words of the command ``glance-manage`` for this database, once it has its tables.
     The environment of ``python`` must have the packages glance, gunicorn and psycopg2.
     """
     with tempfile.TemporaryDirectory() as name, database(server) as connection:
@@ -89,8 +97,9 @@ def started(python: Path, server: str, images: int, workers: int = 2, threads: i
         (folder / "paste.ini").write_text(PASTE)
         (folder / "application.py").write_text(_APPLICATION.format(project=_PROJECT))
         programs, log = python.parent, folder / "log"
-        manage = [programs / "glance-manage", "--config-file", configuration, "db_sync"]
-        subprocess.run(manage, check=True, capture_output=True)
+        manage = [programs / "glance-manage", "--config-file", configuration]
+        subprocess.run([*manage, "db_sync"], check=True, capture_output=True)
+        prepare(manage)
         _seed(connection, images)
         with log.open("wb") as stream:
             process = subprocess.Popen(

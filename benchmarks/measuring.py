@@ -1,6 +1,7 @@
-"""Measures one call in a process of its own: its seconds, and how far its memory grows."""
+"""Measures one call in a process of its own: its seconds, those of the processor, and how far its memory grows."""
 
 import multiprocessing
+import os
 import resource
 import time
 from collections.abc import Callable
@@ -14,9 +15,10 @@ Call = Callable[[], list[str]]
 
 
 class Measured(NamedTuple):
-    """Seconds, the growth of memory in MiB to its peak with the programs that were run, and the result."""
+    """Seconds, those of processors, the growth of memory in MiB to its peak, both with programs, and the result."""
 
     seconds: float
+    cpu: float
     memory: float
     result: list[str]
 
@@ -40,11 +42,17 @@ def _measured(sending: Connection, prepare: Callable[..., Call], arguments: tupl
     with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
         file.write(_RESET_PEAK)
     before = _peak_mib()
-    started = time.perf_counter()
+    started, started_cpu = time.perf_counter(), _cpu_seconds()
     result = call()
-    seconds = time.perf_counter() - started
+    seconds, cpu = time.perf_counter() - started, _cpu_seconds() - started_cpu
     programs = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    sending.send(Measured(seconds, _peak_mib() - before + programs, result))
+    sending.send(Measured(seconds, cpu, _peak_mib() - before + programs, result))
+
+
+def _cpu_seconds() -> float:
+    """Return what this process, and those that it has waited for, have used of the processors."""
+    times = os.times()
+    return sum(times[:4])
 
 
 def _peak_mib() -> float:

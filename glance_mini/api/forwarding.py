@@ -1,9 +1,10 @@
-"""Forwards requests for staged data to the node whose disk holds it (api-imports-nodes).
+"""Forwards requests for staged data to the node whose disk holds it (api-imports-nodes, operator-uploads-nodes).
 
 That node checks the caller again, by the credentials of the request. The record of the staged data names the node.
 """
 
 import logging
+from collections.abc import Iterable, Iterator
 
 from glance_mini.api.errors import NodeFailed, NodeUnreachable
 from glance_mini.api.middleware.request_id import HEADER as REQUEST_ID
@@ -13,6 +14,7 @@ from glance_mini.domain.staging import StagedData
 from glance_mini.layers.stack import Stack
 from glance_mini.operations.images import GetImage
 from glance_mini.operations.records import GetStaged
+from glance_mini_store.lanes import Chunk
 
 LOG = logging.getLogger(__name__)
 
@@ -29,7 +31,8 @@ PASSED_ON = (
     *("Accept", "X-Openstack-Request-ID", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port"),
     *("X-Forwarded-Prefix", "X-Forwarded-Proto"),
     # of the calls that are forwarded
-    *("Content-Type", "X-Image-Meta-Store"),
+    *("Content-Type", "X-Image-Meta-Store", "X-HTTP-Method-Override", "Tus-Resumable", "Upload-Length"),
+    *("Upload-Offset", "Upload-Metadata", "Upload-Concat", "Upload-Checksum"),
 )
 """Every header that a filter or the forwarded call reads. ``JUDGED_HERE`` are the exceptions."""
 
@@ -38,6 +41,30 @@ JUDGED_HERE = ("Host", "Origin", "Sec-Fetch-Site", "Accept-Encoding")
 
 They say from which page a request comes, seen from the address of this node, and how its response may be compressed.
 """
+
+PASSED_BACK = (
+    *("Content-Type", REQUEST_ID, "Location", "Cache-Control"),
+    *("Tus-Resumable", "Upload-Offset", "Upload-Expires"),
+)
+"""Every header of an answer that the client gets."""
+
+
+class StreamedBody:
+    """A body of ``size`` bytes that is sent on while it arrives; ``chunks`` may change when they are advanced."""
+
+    def __init__(self, chunks: Iterable[Chunk], size: int) -> None:
+        self._chunks = chunks
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return iter(self._chunks)
+
+
+Body = bytes | StreamedBody | Iterable[Chunk]
+"""What is sent on; an iterable without a length goes in chunks."""
 
 
 class Forwarding:
@@ -57,9 +84,7 @@ class Forwarding:
             return None
         # What the other node answers, or that it does not, is for those only who may know of the image.
         self._domain.call(request.context, GetImage(image_id))
-        if FORWARDED in request.headers:
-            raise NodeFailed(reason="the forwarded request reached a node that does not hold the data")
-        return _send(node_url, request, image_id, body)
+        return self.send(node_url, request, image_id, body)
 
     def forward_if_possible(self, request: Request, image_id: str) -> Response | None:
         """Return the result of ``forward``, and None also if the other node does not answer."""
@@ -69,14 +94,27 @@ class Forwarding:
             LOG.warning("Image %s is handled on this node: %s", image_id, error)
             return None
 
+    def is_elsewhere(self, node_url: str | None) -> bool:
+        """Return whether data is on the disk of another node; ``node_url`` is the node that its record names."""
+        return self._address is not None and node_url not in (None, self._address)
+
+    def send(self, node_url: str, request: Request, image_id: str, body: Body = b"") -> Response:
+        """Return the response of the node at ``node_url``, for a caller who may see the image.
+
+        Raises NodeUnreachable, NodeFailed, and what reading ``body`` raises. Blocks.
+        """
+        if FORWARDED in request.headers:
+            raise NodeFailed(reason="the forwarded request reached a node that does not hold the data")
+        return _send(node_url, request, image_id, body)
+
     def _other_holder(self, request: Request, image_id: str) -> str | None:
         if self._address is None:
             return None
         staged: StagedData | None = self._domain.call(request.context, GetStaged(image_id))
-        return staged.node_url if staged and staged.node_url != self._address else None
+        return staged.node_url if staged and self.is_elsewhere(staged.node_url) else None
 
 
-def _send(node_url: str, request: Request, image_id: str, body: bytes) -> Response:
+def _send(node_url: str, request: Request, image_id: str, body: Body) -> Response:
     import requests  # a single node never needs it
 
     headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
@@ -87,7 +125,7 @@ def _send(node_url: str, request: Request, image_id: str, body: bytes) -> Respon
                 request.method,
                 node_url.rstrip("/") + request.path_info,
                 headers={**headers, FORWARDED: "1"},
-                data=body,
+                data=body,  # type: ignore[arg-type]
                 timeout=TIMEOUT,
                 allow_redirects=False,
             )
@@ -97,7 +135,7 @@ def _send(node_url: str, request: Request, image_id: str, body: bytes) -> Respon
             raise NodeFailed(reason=type(error).__name__) from error
     response = Response(status=answer.status_code, body=answer.content)
     del response.content_type
-    for name in ("Content-Type", REQUEST_ID):
+    for name in PASSED_BACK:
         if name in answer.headers:
             response.headers[name] = answer.headers[name]
     return response

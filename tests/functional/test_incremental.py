@@ -12,10 +12,13 @@ from pathlib import Path
 import fixtures
 import testtools
 from testtools.content import content_from_file, text_content
+from testtools.matchers import LessThan
 
+from benchmarks import processes
 from tests.functional.faults import SHORT_LEASES, start_service
 from tests.functional.forked_worker import start_worker
 from tests.functional.service import Client
+from tests.functional.test_memory import Gauge
 from tests.http.incremental import MIB, QCOW2, Disks, run
 from tests.http_server.running import eventually
 
@@ -26,6 +29,8 @@ LONGEST = 0.4
 """Seconds after which a job is killed at the latest."""
 
 READERS = 1000
+MORE = 128
+"""MiB that a process may take for as many readers as it serves at once."""
 
 
 class IncrementalServiceTest(testtools.TestCase):
@@ -89,8 +94,10 @@ class ClientTest(IncrementalServiceTest):
         self.assertNotIn("backing", run("qemu-img", "info", saved))
         run("qemu-img", "compare", saved, self.top_file)
 
-    def test_many_readers_of_one_chain_get_the_same_bytes(self):
+    def test_many_readers_of_one_chain_get_the_same_bytes_in_little_memory(self):
         whole = self.file(self.top)
+        before = max(map(processes.own_pss_mib, processes.tree(self.service.process.pid)))
+        gauge = self.useFixture(Gauge(self.service))
 
         def read(number):
             answer, first = None, number * 65_521 % (len(whole) - MIB)
@@ -101,6 +108,7 @@ class ClientTest(IncrementalServiceTest):
 
         with ThreadPoolExecutor(50) as pool:
             self.assertEqual({True}, set(pool.map(read, range(READERS))))
+        self.assertThat(gauge.peak - before, LessThan(MORE))
 
     def test_coalescing_and_deleting_at_once_end_well(self):
         for pause in (0, 0.05, 0.2, 0.5):

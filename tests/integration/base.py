@@ -18,7 +18,9 @@ from glance_mini.db.sqlalchemy.engine import make_engine
 SERVICES = Path(__file__).parent / "services"
 
 _URL_VARIABLES = {"postgresql": "TEST_POSTGRESQL_URL", "mariadb": "TEST_MARIADB_URL"}
-_DROP = {"postgresql": "DROP DATABASE {} WITH (FORCE)", "mariadb": "DROP DATABASE {}"}
+_DROP = {"postgresql": "DROP DATABASE {} WITH (FORCE)", "mysql": "DROP DATABASE {}"}
+_HOME = {"postgresql": "postgres", "mysql": "mysql"}
+"""Databases that every server has."""
 
 
 class ServiceTestCase(testtools.TestCase):
@@ -39,11 +41,22 @@ class ServiceTestCase(testtools.TestCase):
 
     def fresh_database(self, name: str) -> str:
         """Return the address of a new database in ``postgresql`` or ``mariadb``, dropped after the test."""
-        server = make_url(self.service(name)[_URL_VARIABLES[name]])
-        database = f"glance_mini_{uuid.uuid4().hex}"
-        _execute(server, f"CREATE DATABASE {database}")
-        self.addCleanup(_execute, server, _DROP[name].format(database))
-        return server.set(database=database).render_as_string(hide_password=False)
+        url = create_database(self.service(name), name)
+        self.addCleanup(drop_database, make_url(url))
+        return url
+
+
+def create_database(variables: dict[str, str], name: str) -> str:
+    """Return the address of a new database in ``postgresql`` or ``mariadb``, which ``variables`` tell how to reach."""
+    server = make_url(variables[_URL_VARIABLES[name]])
+    database = f"glance_mini_{uuid.uuid4().hex}"
+    _execute(server, f"CREATE DATABASE {database}")
+    return server.set(database=database).render_as_string(hide_password=False)
+
+
+def drop_database(url: URL) -> None:
+    """Remove a database with all it holds."""
+    _execute(url.set(database=_HOME[url.get_backend_name()]), _DROP[url.get_backend_name()].format(url.database))
 
 
 def _run(name: str, action: str) -> "subprocess.CompletedProcess[str]":

@@ -1,5 +1,6 @@
 """``glance-mini serve --config-file`` as a process, with the configuration that a test writes."""
 
+import json
 import os
 import select
 import signal
@@ -13,6 +14,9 @@ import fixtures
 from tests.functional.service import START_SECONDS, STOP_SECONDS
 from tests.ports import free_port
 
+_COMMANDS = (
+    "import json, sys; from glance_mini.cmd.manage import main; sys.exit(max(map(main, json.loads(sys.argv[1]))))"
+)
 _CONFIGURATION = """\
 [DEFAULT]
 enabled_backends = images:file
@@ -51,11 +55,7 @@ class Served(fixtures.Fixture):
         self.config_file = self.root / "glance-mini.conf"
         own = _CONFIGURATION.format(root=self.root, port=self.port, workers=self._workers)
         self.config_file.write_text(own + self._configuration)
-        self.manage("db", "sync")
-        self.tokens = {
-            name: self.manage("user", "add", name, "--project", project, "--role", role)
-            for name, (project, role) in self._users.items()
-        }
+        self.tokens = self._make_database()
         self.addCleanup(self.kill)
         self.start()
 
@@ -73,13 +73,19 @@ class Served(fixtures.Fixture):
             )
         self._wait_for_the_address()
 
+    def _make_database(self):
+        """Make the database and the users in one process, which takes a second to load, and return their tokens."""
+        users = [
+            ("user", "add", name, "--project", project, "--role", role) for name, (project, role) in self._users.items()
+        ]
+        commands = [[*words, "--config-file", str(self.config_file)] for words in (("db", "sync"), *users)]
+        printed = _output([sys.executable, "-c", _COMMANDS, json.dumps(commands)]).split()
+        return dict(zip(self._users, printed[1:], strict=True))
+
     def manage(self, *words, **options):
         """Return what ``glance-mini-manage`` printed."""
         command = [sys.executable, "-m", "glance_mini.cmd.manage", *words, "--config-file", str(self.config_file)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
-        if done.returncode:
-            raise AssertionError(f"{' '.join(words)}: {done.stdout}{done.stderr}")
-        return done.stdout.strip()
+        return _output(command, **options)
 
     def stop(self):
         """Ask the service to end, wait for it and return its exit code."""
@@ -101,3 +107,11 @@ class Served(fixtures.Fixture):
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(STOP_SECONDS)
         self.process.stdout.close()
+
+
+def _output(command, **options):
+    """Return what a program printed. Raises AssertionError if it failed."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+    if done.returncode:
+        raise AssertionError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+    return done.stdout.strip()

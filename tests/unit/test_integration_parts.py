@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 INTEGRATION = ROOT / "tests" / "integration"
 SERVICES = INTEGRATION / "services"
 PARTS = ["storage", "databases", "messaging", "clients", "registry", "page", "packages"]
+SKIP = re.compile(r"skipTest|skipIf|skipUnless|SkipTest|skipException|\.skip\(")
 NAMED_SERVICE = re.compile(r'\.(?:service|fresh_database)\("(\w+)"\)')
 
 
@@ -57,6 +58,15 @@ class MissingTest(testtools.TestCase):
             with EnvironmentVariable("CI", value):
                 error = self.assertRaises(ends, case.lacks, "the modules are missing")
             self.assertEqual("the modules are missing", str(error))
+
+    def test_only_lacks_skips_for_what_is_missing(self):
+        skipping = {
+            str(path.relative_to(INTEGRATION))
+            for path in INTEGRATION.rglob("*.py")
+            if SKIP.search(path.read_text(encoding="utf-8"))
+        }
+        # In the driver contract of S3 a skip says what a service cannot do.
+        self.assertEqual({"base.py", "storage/test_s3.py"}, skipping)
 
 
 class RunTest(testtools.TestCase):

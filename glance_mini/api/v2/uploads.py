@@ -1,15 +1,18 @@
 """Uploads that may break off and go on, by the protocol tus 1.0 (api-uploads). Source: https://tus.io/protocols/resumable-upload"""
 
 import binascii
+import logging
 import re
 from base64 import b64decode
+from collections.abc import Collection
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 from oslo_config import cfg
 
 from glance_mini.api.body import content_length, read_chunks
-from glance_mini.api.errors import MethodNotAllowed, UnsupportedMediaType, UnsupportedTusVersion
+from glance_mini.api.errors import MethodNotAllowed, NodeFailed, UnsupportedMediaType, UnsupportedTusVersion
+from glance_mini.api.forwarding import Forwarding, StreamedBody
 from glance_mini.api.request import Request
 from glance_mini.api.response import Response, empty_response, json_response
 from glance_mini.api.transfer_slots import TransferSlots
@@ -28,6 +31,8 @@ from glance_mini.operations.upload_sessions import (
     ListUploadSessions,
 )
 from glance_mini_store.numbers import parse_number
+
+LOG = logging.getLogger(__name__)
 
 VERSION = "1.0.0"
 EXTENSIONS = ("creation", "creation-with-upload", "expiration", "checksum", "termination", "concatenation")
@@ -61,6 +66,8 @@ class UploadsController:
         self._max_size = conf.image_size_cap
         self._prefix = urlsplit(conf.public_endpoint or "").path.rstrip("/")
         self._uploads = ResumedUploads(domain, services.stores, services.buffers)
+        self._forwarding = Forwarding(services.node_url, domain)
+        self._is_one_of_several = services.node_url is not None
 
     def options(self, request: Request, image_id: str, session_id: str = "") -> Response:
         """Say what of the protocol there is."""
@@ -98,6 +105,9 @@ class UploadsController:
             _check_media_type(request)
         with ExitStack() as held:
             held.callback(self._slots.take(request.context))
+            node_url = self._node_of_parts(request, image_id, parts) if is_part or parts else None
+            if node_url is not None:
+                return self._forward(request, image_id, node_url)
             session = self.domain.call(request.context, op)
             if request.has_body:
                 session = self._receive(request, session.image_id, session.id, 0)
@@ -125,6 +135,9 @@ class UploadsController:
         offset = _number(request, "Upload-Offset")
         with ExitStack() as held:
             held.callback(self._slots.take(request.context))
+            node_url = self._other_node(request, image_id, session_id)
+            if node_url is not None:
+                return self._forward(request, image_id, node_url)
             session = self._receive(request, image_id, session_id, offset)
             self._finish(request, session)
         response = empty_response()
@@ -132,8 +145,14 @@ class UploadsController:
         return _told(response)
 
     def delete(self, request: Request, image_id: str, session_id: str) -> Response:
-        """End an upload and remove what was sent."""
+        """End an upload and remove what was sent; forwarded, if possible, to the node that holds it."""
         _check_version(request)
+        node_url = self._other_node(request, image_id, session_id)
+        if node_url is not None:
+            try:
+                return self._forwarding.send(node_url, request, image_id)
+            except NodeFailed as error:
+                LOG.warning("An upload of image %s ends on this node: %s", image_id, error)
         self.domain.call(request.context, DeleteUploadSession(image_id, None, session_id))
         return _told(empty_response())
 
@@ -144,6 +163,35 @@ class UploadsController:
         if named not in methods:
             raise MethodNotAllowed(method=named[:40], allowed="OPTIONS, HEAD, PATCH, DELETE")
         return methods[named](request, image_id, session_id)
+
+    def _other_node(self, request: Request, image_id: str, session_id: str) -> str | None:
+        """Return the URL of the node that holds the bytes of a session, None if this one can access them."""
+        if not self._is_one_of_several:
+            return None
+        node_url = self.domain.call(request.context, GetUploadSession(image_id, None, session_id)).node_url
+        return node_url if self._forwarding.is_elsewhere(node_url) else None
+
+    def _node_of_parts(self, request: Request, image_id: str, parts: Collection[str]) -> str | None:
+        """Return the URL of the node that has the first of ``parts`` (if empty: of any parts), None if it is this one.
+
+        Only the parts of one node can be joined.
+        """
+        if not self._is_one_of_several:
+            return None
+        for session in self.domain.call(request.context, ListUploadSessions(image_id)):
+            if session.kind == PART and (not parts or session.id in parts):
+                return session.node_url if self._forwarding.is_elsewhere(session.node_url) else None
+        return None
+
+    def _forward(self, request: Request, image_id: str, node_url: str) -> Response:
+        """Let the node at ``node_url`` answer; the body goes there as it arrives."""
+        if not request.has_body:
+            return self._forwarding.send(node_url, request, image_id)
+        size = content_length(request.environ)
+        with self._buffers.blocks(size) as blocks:
+            chunks = read_chunks(request.environ, blocks)
+            body = chunks if size is None else StreamedBody(chunks, size)
+            return self._forwarding.send(node_url, request, image_id, body)
 
     def _receive(self, request: Request, image_id: str, session_id: str, offset: int) -> UploadSession:
         size, checksum = content_length(request.environ), _checksum(request)

@@ -116,6 +116,8 @@ def _keep_parts(
             raise errors.Invalid(reason=f"The upload {part_id} is no part.")
         if not part.is_complete:
             raise errors.Conflict(reason=f"The part {part_id} has {part.received} of {part.size} bytes.")
+        if part.node_url != session.node_url:
+            raise errors.Conflict(reason=f"The part {part_id} is on another node than others. Send it again.")
         _keep(connection, part.id, now, call)
         connection.execute(_CHANGE, {"session": part.id, "expires_at": now + call.lifetime})
         parts.append(part)

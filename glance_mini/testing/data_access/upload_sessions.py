@@ -156,6 +156,8 @@ class UploadSessionContract(ContractBase):
         whole = self.save_session(self.begin_session(1, image), 0, 1)
         for wrong in ((*ids, "none"), (*ids, whole.id), (self.begin_session(0, self.create(), PART).id,)):
             self.assertRaises(errors.Invalid, self.join_parts, image, wrong)
+        far = self.begin_session(0, image, PART, node_url="http://elsewhere")
+        self.assertRaises(errors.Conflict, self.join_parts, image, (*ids, far.id))
         later = NOW + GRACE
         joined = self.join_parts(image, ids, later)
         self.assertEqual((70, 70, later + GRACE), (joined.size, joined.received, joined.finish_at))
@@ -204,10 +206,11 @@ class UploadSessionContract(ContractBase):
         at: datetime = NOW,
         limits: Limits = NO_LIMITS,
         bounds: SessionLimits = NO_SESSION_LIMITS,
+        node_url: str | None = None,
     ) -> UploadSession:
         """Return a new session of ``image``."""
         image = image or self.create()
-        session = UploadSession(str(uuid4()), image.id, size, kind, project_id="mine")
+        session = UploadSession(str(uuid4()), image.id, size, kind, project_id="mine", node_url=node_url)
         call = AddUploadSession(
             image.id, session=session, lifetime=LIFETIME, grace=GRACE, limits=limits, session_limits=bounds
         )

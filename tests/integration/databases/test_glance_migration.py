@@ -118,10 +118,11 @@ class Moving:
     server: ClassVar[str]
     own_server: ClassVar[str | None] = None
     count: ClassVar[int] = FEW
+    programs: ClassVar[str] = "TEST_GLANCE_BIN"
 
     def setUp(self):
         super().setUp()
-        programs = self.service("glance")["TEST_GLANCE_BIN"]
+        programs = self.service("glance")[self.programs]
         self.glance = self.useFixture(Glance(programs, self.fresh_database(self.server)))
         self.glance.sync()
         self.glance.start()
@@ -183,50 +184,6 @@ class Moving:
             list(pool.map(check, [images[key] for key in closely or images]))
         self.assertEqual(plain_namespace(theirs(NAMESPACE)), plain_namespace(self.show(NAMESPACE)))
         return images
-
-    def test_both_apis_show_the_same_after_each_run(self):
-        ids = self.fill()
-        rehearsed = self.migrate("--dry-run")
-        self.assertEqual({}, self.all_images(self.show))
-        before = self.rows_of_glance()
-        report = self.migrate()
-        self.assertEqual(before, self.rows_of_glance(), "the Glance database was changed")
-        self.assertEqual({**rehearsed, "dry_run": False}, report)
-        self.assertEqual({}, report["left_out"])
-        images = self.check_same(ids)
-        trash = self.count_trash()
-        self.assertEqual(len(images) + trash, report["images"]["added"])
-        self.assertEqual(len(ids), report["images"]["added"] + report["deleted_images"]["added"])
-        self.check_usage(images)
-        self.check_tasks(report)
-        self.check_ids_are_taken(ids, images)
-        again = self.migrate()
-        self.assertEqual(report["images"]["added"], again["images"]["unchanged"])
-        self.assertEqual(0, again["images"]["added"] + again["images"]["changed"])
-        changed = self.change(ids, images)
-        third = self.migrate()
-        added = {"added": 1, "changed": len(changed) + 1}
-        self.assertEqual(added, {key: third["images"][key] for key in added})
-        images = self.check_same(ids, changed)
-        self.check_usage(images)
-        self.check_the_way_back(images)
-
-    def check_the_way_back(self, images):
-        """Check that a Glance on a new database shows the same images, data and namespace after an export."""
-        space = self.glance.request("GET", NAMESPACE)
-        self.glance.stop()
-        self.glance.use(self.fresh_database(self.server))
-        self.glance.sync()
-        counts = json.loads(
-            self.ours.manage("export", "--to-glance", "--config", self.glance.config_file, "--format", "json")
-        )
-        self.assertEqual(len(images) + self.count_trash(), counts["images"])
-        self.glance.start()
-        self.assertEqual({}, differences(images, self.all_images(lambda path: self.glance.request("GET", path))))
-        for key, image in [each for each in images.items() if each[1]["status"] == "active"][:10]:
-            data = self.glance.request("GET", f"/v2/images/{key}/file")
-            self.assertEqual(image["checksum"], md5(data).hexdigest())
-        self.assertEqual(space, self.glance.request("GET", NAMESPACE))
 
     def fill(self):
         """Make the images and return their ids by number, those of deleted images too."""
@@ -314,7 +271,7 @@ class Moving:
         """Check that the tasks of imports are shown as Glance shows them."""
         tasks = self.glance.request("GET", "/v2/tasks?limit=100")["tasks"]
         self.assertEqual(len(tasks), report["tasks"]["added"])
-        self.assertGreater(len(tasks), 1)
+        self.assertNotEqual([], tasks)
         for task in tasks:
             path = f"/v2/tasks/{task['id']}"
             theirs, own = self.glance.request("GET", path), self.show(path)
@@ -333,11 +290,83 @@ class Moving:
             self.assertIn(" 409 ", str(error))
 
 
-class TestFromPostgresql(Moving, ServiceTestCase):
+class ThereAndBack(Moving):
+    """Moves, changes both sides, moves again, and goes back."""
+
+    def test_both_apis_show_the_same_after_each_run(self):
+        ids = self.fill()
+        rehearsed = self.migrate("--dry-run")
+        self.assertEqual({}, self.all_images(self.show))
+        before = self.rows_of_glance()
+        report = self.migrate()
+        self.assertEqual(before, self.rows_of_glance(), "the Glance database was changed")
+        self.assertEqual({**rehearsed, "dry_run": False}, report)
+        self.assertEqual({}, report["left_out"])
+        images = self.check_same(ids)
+        trash = self.count_trash()
+        self.assertEqual(len(images) + trash, report["images"]["added"])
+        self.assertEqual(len(ids), report["images"]["added"] + report["deleted_images"]["added"])
+        self.check_usage(images)
+        self.check_tasks(report)
+        self.check_ids_are_taken(ids, images)
+        again = self.migrate()
+        self.assertEqual(report["images"]["added"], again["images"]["unchanged"])
+        self.assertEqual(0, again["images"]["added"] + again["images"]["changed"])
+        changed = self.change(ids, images)
+        third = self.migrate()
+        added = {"added": 1, "changed": len(changed) + 1}
+        self.assertEqual(added, {key: third["images"][key] for key in added})
+        images = self.check_same(ids, changed)
+        self.check_usage(images)
+        self.check_the_way_back(images)
+
+    def check_the_way_back(self, images):
+        """Check that a Glance on a new database shows the same images, data and namespace after an export."""
+        space = self.glance.request("GET", NAMESPACE)
+        self.glance.stop()
+        self.glance.use(self.fresh_database(self.server))
+        self.glance.sync()
+        counts = json.loads(
+            self.ours.manage("export", "--to-glance", "--config", self.glance.config_file, "--format", "json")
+        )
+        self.assertEqual(len(images) + self.count_trash(), counts["images"])
+        self.glance.start()
+        self.assertEqual({}, differences(images, self.all_images(lambda path: self.glance.request("GET", path))))
+        for key, image in [each for each in images.items() if each[1]["status"] == "active"][:10]:
+            data = self.glance.request("GET", f"/v2/images/{key}/file")
+            self.assertEqual(image["checksum"], md5(data).hexdigest())
+        self.assertEqual(space, self.glance.request("GET", NAMESPACE))
+
+
+class FromOlderRelease(Moving):
+    """Moves a few images from a release before the newest."""
+
+    server = "postgresql"
+    count = 24
+
+    def test_images_of_an_older_release_are_taken_over(self):
+        ids = self.fill()
+        report = self.migrate()
+        self.assertEqual({}, report["left_out"])
+        images = self.check_same(ids)
+        self.assertEqual(len(ids), report["images"]["added"] + report["deleted_images"]["added"])
+        self.check_usage(images)
+        self.check_tasks(report)
+
+
+class TestFromPostgresql(ThereAndBack, ServiceTestCase):
     server = "postgresql"
     own_server = "postgresql"
     count = MANY
 
 
-class TestFromMariadb(Moving, ServiceTestCase):
+class TestFromMariadb(ThereAndBack, ServiceTestCase):
     server = "mariadb"
+
+
+class TestFromRelease32(FromOlderRelease, ServiceTestCase):
+    programs = "TEST_GLANCE_32_BIN"
+
+
+class TestFromRelease31(FromOlderRelease, ServiceTestCase):
+    programs = "TEST_GLANCE_31_BIN"

@@ -94,6 +94,30 @@ class NodesTest(ServiceTestCase):
         self.assertEqual(204, second.request("DELETE", f"/v2/images/{image}").status_code)
         self.assertEqual([], entries(first, "staging"))
 
+    def test_upload_that_began_on_one_node_goes_on_by_another(self):
+        first, second = self.start_both()
+        image = first.create_image()
+        tus, path = {"Tus-Resumable": "1.0.0"}, f"/v2/images/{image}/upload"
+        piece = {**tus, "Content-Type": "application/offset+octet-stream"}
+        begun = first.request("POST", path, headers={**self.token(first), **tus, "Upload-Length": str(len(self.data))})
+        upload = begun.headers["Location"]
+
+        def send(node, start, end):
+            headers = {**self.token(node), **piece, "Upload-Offset": str(start)}
+            return node.request("PATCH", upload, data=self.data[start:end], headers=headers)
+
+        answers = [send(first, 0, 100_000), send(second, 100_000, 200_000), send(second, 5, 9)]
+        self.assertEqual([204, 204, 409], [answer.status_code for answer in answers], answers[1].text)
+        self.assertEqual("200000", answers[1].headers["Upload-Offset"])
+        self.assertEqual((1, 0), (len(entries(first, "staging")), len(entries(second, "staging"))))
+        self.assertEqual(204, send(second, 200_000, len(self.data)).status_code)
+        self.assertEqual(self.data, second.request("GET", f"/v2/images/{image}/file").content)
+        self.assertEqual([], entries(first, "staging"))
+
+    def token(self, node):
+        """Return the header with the token of the administrator."""
+        return {"X-Auth-Token": node.token}
+
     def test_worker_removes_at_its_start_what_killed_processes_of_its_node_have_left(self):
         first = self.start("one", "--no-worker")
         image = self.staged(first)

@@ -215,7 +215,7 @@ class StatementsTest(ServiceTestCase):
         administrator = make_engine(self.engine.url.render_as_string(hide_password=False))
         with administrator.connect() as connection:
             connection.exec_driver_sql(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
                 f" WHERE datname = current_database() AND state = '{state}' AND pid <> pg_backend_pid()"
             )
         administrator.dispose()

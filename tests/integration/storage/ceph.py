@@ -116,6 +116,14 @@ class Pools(Fixture):
         """Return the objects of the pool that hold data of images."""
         return [each.key for each in self.pool.list_objects() if each.key.startswith("rbd_data")]
 
+    def limit(self, rate: int | None) -> None:
+        """Let librbd move ``rate`` bytes a second (None: any) in each image of the pool that is opened from now on."""
+        name = "conf_rbd_qos_bps_limit"
+        if rate is not None:
+            self.rbd.RBD().pool_metadata_set(self.pool, name, str(rate))
+        elif name in dict(self.rbd.RBD().pool_metadata_list(self.pool)):
+            self.rbd.RBD().pool_metadata_remove(self.pool, name)
+
     @contextmanager
     def image(self, name: str, snapshot: str | None = None) -> Iterator[Any]:
         """Open an image."""

@@ -1,4 +1,4 @@
-"""One service with a store of each kind on real backends, two of them behind relays."""
+"""One service with a store of each kind on real backends, three of them behind relays, which all can be slow."""
 
 import contextlib
 import subprocess
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import fixtures
 import requests
 
-from glance_mini_store.testing.contract import pattern, pieces
+from glance_mini_store.testing.content import pattern, pieces
 from tests.integration.base import ServiceTestCase
 from tests.integration.served import Served
 from tests.integration.storage import s3_buckets
@@ -19,7 +19,7 @@ from tests.integration.storage.ceph import Pools, require_modules
 from tests.integration.storage.relay import Relay
 from tests.integration.storage.sheepdog.stand_in import install
 from tests.integration.storage.swift_account import new_container, tempauth_account
-from tests.integration.storage.test_vmware import VcenterTestCase
+from tests.integration.storage.vcenter import VcenterTestCase
 
 MIB = 1024 * 1024
 DATA = pattern(16 * MIB + 17)
@@ -28,6 +28,8 @@ STORES = ("images", "s3", "swift", "rbd", "vmware", "sheepdog")
 OCTETS = {"Content-Type": "application/octet-stream"}
 USERS = {"alice": ("demo", "member"), "bob": ("other", "member"), "admin": ("admin", "admin")}
 SECONDS = 60
+WRONG_SECRET = "a-mistaken-secret"
+WRONG_KEY = "AQAAAAAAAAAAEAAAAAAAAAAAAAAAAAAAAAAAAA=="
 
 _CONFIGURATION = """\
 [DEFAULT]
@@ -57,7 +59,8 @@ rbd_store_pool = {pool}
 rbd_store_user = {pool}
 rbd_store_ceph_conf = {ceph_conf}
 [vmware]
-vmware_server_host = {vcenter}
+vmware_server_host = 127.0.0.1:{vcenter_port}
+vmware_api_retry_count = 2
 vmware_server_scheme = http
 vmware_server_username = {vcenter_user}
 vmware_server_password = {vcenter_password}
@@ -86,9 +89,7 @@ class Backends(fixtures.Fixture):
         self._make_s3()
         self._make_swift()
         self.pools = self.useFixture(Pools(self.ceph_conf))
-        self.datastore = VcenterTestCase("service")
-        self.datastore.vcenter, self.datastore.folder = self.vcenter, f"test-{uuid.uuid4().hex}"
-        self.addCleanup(self.datastore.remove_folder)
+        self._make_vmware()
         self.dog = install(self.root)
 
     def _make_s3(self):
@@ -110,6 +111,27 @@ class Backends(fixtures.Fixture):
         self.account.request("PUT", self.container).raise_for_status()
         self.swift_relay = self.useFixture(Relay(urlsplit(self.account.url).port))
 
+    def _make_vmware(self):
+        self.vcenter_relay = self.useFixture(Relay(int(self.vcenter["TEST_VCENTER"].rpartition(":")[2])))
+        self.datastore = VcenterTestCase("service")
+        # Whatever server is behind the relay.
+        self.datastore.vcenter = {**self.vcenter, "TEST_VCENTER": f"127.0.0.1:{self.vcenter_relay.port}"}
+        self.datastore.folder = f"test-{uuid.uuid4().hex}"
+        self.addCleanup(self.datastore.remove_folder)
+
+    def slow_down(self, rate):
+        """Let s3, vmware, sheepdog and images of rbd that are opened from now on move ``rate`` bytes a second."""
+        self.s3_relay.rate = self.vcenter_relay.rate = rate
+        (self.root / "fault").write_text(f"reading,writing {rate}")
+        self.pools.limit(rate)
+
+    def speed_up(self):
+        """End what ``slow_down`` and others have slowed."""
+        for relay in (self.s3_relay, self.swift_relay, self.vcenter_relay):
+            relay.rate = None
+        (self.root / "fault").unlink(missing_ok=True)
+        self.pools.limit(None)
+
     def gateway_admin(self, what, action, *words):
         """Call the administrator's command of the gateway for the user of the store."""
         command = ["radosgw-admin", "--conf", self.ceph_conf, "--name", "client.rgw", what, action]
@@ -117,12 +139,8 @@ class Backends(fixtures.Fixture):
 
     def configuration(self, more=""):
         """Return what the service is told; ``more`` follows, and may replace options."""
-        key = self.swift_service["TEST_SWIFT_KEY"]
         references = self.root / "swift.conf"
-        references.write_text(
-            f"[ref1]\nauth_address = {self.swift_service['TEST_SWIFT_AUTH']}\nauth_version = 1\n"
-            f"user = {self.swift_service['TEST_SWIFT_USER']}\nkey = {key}\n"
-        )
+        references.write_text(self.references(self.swift_service["TEST_SWIFT_KEY"]))
         return more + _CONFIGURATION.format(
             backends=",".join(f"{store}:{store.replace('images', 'file')}" for store in STORES),
             s3_port=self.s3_relay.port,
@@ -135,7 +153,7 @@ class Backends(fixtures.Fixture):
             swift_path=urlsplit(self.account.url).path,
             pool=self.pools.name,
             ceph_conf=self.pools.user_conf,
-            vcenter=self.vcenter["TEST_VCENTER"],
+            vcenter_port=self.vcenter_relay.port,
             vcenter_user=self.vcenter["TEST_VCENTER_USER"],
             vcenter_password=self.vcenter["TEST_VCENTER_PASSWORD"],
             datastore=f"{self.vcenter['TEST_VCENTER_DATACENTER']}:{self.vcenter['TEST_VCENTER_DATASTORE']}:1",
@@ -143,15 +161,40 @@ class Backends(fixtures.Fixture):
             dog=self.dog,
         )
 
+    def references(self, key):
+        """Return the file of references to the account of Swift, with this key."""
+        return (
+            f"[ref1]\nauth_address = {self.swift_service['TEST_SWIFT_AUTH']}\nauth_version = 1\n"
+            f"user = {self.swift_service['TEST_SWIFT_USER']}\nkey = {key}\n"
+        )
+
+    def wrong_credentials(self, case):
+        """Return, by driver, what the reason names and a section with a wrong secret."""
+        swift, cinder = self.root / "wrong-swift.conf", case.service("cinder")
+        swift.write_text(self.references(WRONG_SECRET))
+        keyring = f"[client.{self.pools.name}]\nkey = {WRONG_KEY}\n".encode()
+        ceph_conf = self.pools.new_user(self.pools.name, self.pools.may, keyring)
+        account = f"cinder_store_auth_address = {cinder['TEST_KEYSTONE_URL']}\ncinder_store_user_name = glance\n"
+        return {
+            "s3": ("s3_store_access_key", f"[s3]\ns3_store_secret_key = {WRONG_SECRET}\n"),
+            "swift": ("swift_store_config_file", f"[swift]\nswift_store_config_file = {swift}\n"),
+            "rbd": ("Ceph refuses the user", f"[rbd]\nrbd_store_ceph_conf = {ceph_conf}\n"),
+            "vmware": ("vmware_server_username", f"[vmware]\nvmware_server_password = {WRONG_SECRET}\n"),
+            "cinder": (
+                "cinder_store_password",
+                f"[cinder]\n{account}cinder_store_project_name = service\ncinder_store_password = {WRONG_SECRET}\n",
+            ),
+        }
+
     def left(self, served):
-        """Return what is in each store, readable or not."""
+        """Return what is in each store, readable or not: objects, parts, segments, images, snapshots, disks."""
         return {
             "images": [path.name for path in (served.root / "images").rglob("*") if path.is_file()],
             "s3": s3_buckets.keys_in(self.s3, self.bucket) + s3_buckets.uploads_in(self.s3, self.bucket),
-            "swift": self.account.names(self.container),
-            "rbd": self.pools.images(),
+            "swift": [path for path in self.account.everything(self.container) if "/" in path],
+            "rbd": self.pools.images() + self.pools.data_objects(),
             "vmware": self.datastore.stored(),
-            "sheepdog": [path.name for path in self.root.glob("disks/*")],
+            "sheepdog": [str(path) for path in self.root.glob("disks/*/*")],
         }
 
     def secrets(self):
@@ -183,9 +226,17 @@ class Upload:
         self._go_on.wait(SECONDS)
         yield from pieces(DATA[HALF:])
 
+    def go_on(self):
+        """Let it send the rest."""
+        self._go_on.set()
+
+    def is_over(self):
+        """Return whether it has ended."""
+        return not self._thread.is_alive()
+
     def finish(self):
         """Let it go on and return the status of the answer, None without one."""
-        self._go_on.set()
+        self.go_on()
         self._thread.join(SECONDS)
         return self.status
 
@@ -213,8 +264,7 @@ class EveryStoreCase(ServiceTestCase):
 
     def tidy(self):
         """Delete the images, and see that nothing is left and that no secret was logged."""
-        for relay in (self.backends.s3_relay, self.backends.swift_relay):
-            relay.rate = None
+        self.backends.speed_up()
         for image in self.ask("admin", "GET", "/v2/images?limit=100").json()["images"]:
             self.ask("admin", "DELETE", f"/v2/images/{image['id']}", 204)
         self.nothing_is_left()

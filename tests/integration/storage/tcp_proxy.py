@@ -7,6 +7,7 @@ import threading
 import fixtures
 
 _BLOCK = 64 * 1024
+_FAILURE = b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class TcpProxy(fixtures.Fixture):
@@ -14,6 +15,7 @@ class TcpProxy(fixtures.Fixture):
 
     ``break_answer_after``: bytes of the next answers after which their connections are broken, one for each.
     ``lose_answer_to``: the answer to the next request that begins with these bytes is not passed on.
+    ``refuse``: the next request that begins with what this pattern matches is answered with 500; ``refused`` counts.
     """
 
     def __init__(self, target):
@@ -24,6 +26,8 @@ class TcpProxy(fixtures.Fixture):
         self.lose_answer_to = None
         self.broken = 0
         self.lost = 0
+        self.refuse = None
+        self.refused = 0
         self._lock = threading.Lock()
         self._sockets = set()
         self._passing = threading.Event()
@@ -97,12 +101,24 @@ class _Connection:
         with contextlib.suppress(OSError):
             while block := self._client.recv(_BLOCK):
                 self._proxy.wait_until_passing()
+                if self._proxy.refuse and self._proxy.refuse.match(block):
+                    self._proxy.refuse = None
+                    self._proxy.refused += 1
+                    self._answer(_FAILURE)
+                    break
                 wanted = self._proxy.lose_answer_to
                 if wanted and block.startswith(wanted):
                     self._proxy.lose_answer_to = None
                     self._answers_are_lost = True
                 self._server.sendall(block)
         self._end()
+
+    def _answer(self, data):
+        """Answer in place of the server, and let the client send what it wants."""
+        self._client.sendall(data)
+        self._client.shutdown(socket.SHUT_WR)
+        while self._client.recv(_BLOCK):
+            pass
 
     def pass_answers(self):
         """Pass on what the server sends."""

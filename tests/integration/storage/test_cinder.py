@@ -1,6 +1,6 @@
 """The cinder driver against a real Cinder with volumes on Ceph: the contract, what others see, and what goes wrong."""
 
-from glance_mini_store.testing.contract import DriverContract
+from glance_mini_store.testing import DriverContract
 from tests.integration.storage.cinder_volumes import CinderTestCase
 
 

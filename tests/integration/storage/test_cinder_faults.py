@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import tempfile
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
 
@@ -16,13 +18,25 @@ import requests
 from glance_mini_store import errors
 from glance_mini_store.caller import Caller
 from glance_mini_store.drivers.cinder.draft import Draft
-from glance_mini_store.testing.contract import MIB, new_name, pattern, pieces
+from glance_mini_store.testing.content import MIB, new_name, pattern, pieces
 from tests.integration.storage.cinder_volumes import CinderTestCase, Project, VolumeType
 from tests.integration.storage.tcp_proxy import TcpProxy
 from tests.ports import free_port
 
 GIB = 1024 * MIB
 DATA = pattern(3 * MIB + 17)
+STEPS = {
+    "make": re.compile(rb"POST /v3/[^/]+/volumes HTTP"),
+    "wait": re.compile(rb"GET /v3/[^/]+/volumes/[0-9a-f-]{36} HTTP"),
+    "claim": re.compile(rb"POST /v3/[^/]+/volumes/[^/]+/metadata HTTP"),
+    "attach": re.compile(rb"POST /v3/[^/]+/attachments HTTP"),
+    "complete": re.compile(rb"POST /v3/[^/]+/attachments/[^/]+/action HTTP"),
+    "grow": re.compile(rb"POST /v3/[^/]+/volumes/[^/]+/action HTTP"),
+    "detach": re.compile(rb"DELETE /v3/[^/]+/attachments/"),
+    "publish": re.compile(rb"POST /v3/[^/]+/volumes/[^/]+/metadata HTTP"),
+}
+"""The requests of a write by what they are for."""
+
 NO_USER = {f"cinder_store_{name}": None for name in ("user_name", "password", "project_name")}
 
 
@@ -175,11 +189,12 @@ class TestProjects(FaultCase):
 
 
 @contextlib.contextmanager
-def grown_to(size):
-    """Let drafts behave as if so many bytes had been written before the first chunk; volumes are thin."""
+def grown_to(size, name=None):
+    """Let drafts (of ``name``) behave as if so many bytes had been written before the first chunk; volumes are thin."""
 
     def append(draft, chunk):
-        draft.received = max(draft.received, size)
+        if name in (None, draft._marks.name):
+            draft.received = max(draft.received, size)
         original(draft, chunk)
 
     original = Draft.append
@@ -321,7 +336,7 @@ class TestConnections(FaultCase):
     def test_api_that_is_killed_in_the_middle_of_an_upload_leaves_nothing_readable(self):
         home = self.cinder.get("TEST_CINDER_HOME", "")
         if not Path(home, "venv").is_dir():
-            self.skipTest("this Cinder was not started by the script")
+            self.lacks("this Cinder was not started by the script")
         api = self.useFixture(OwnApi(home))
         driver = self.new_driver(cinder_endpoint_template=api.template, cinder_http_retries=1)
         name = new_name()
@@ -351,6 +366,28 @@ class TestConnections(FaultCase):
 
         location = driver.write(new_name(), source()).location
         self.assertEqual(DATA, self.content(self.new_driver(), location))
+
+    def test_every_step_of_a_write_that_fails_leaves_no_volume(self):
+        cases = {step: (new_name(), *self.proxied()) for step in STEPS}
+
+        def failed(step):
+            name, proxy, driver = cases[step]
+            if step in ("grow", "publish"):
+                # The first change of the metadata takes the volume, the second publishes it.
+                source = self.refusing_later(proxy, STEPS[step])
+            else:
+                proxy.refuse, source = STEPS[step], iter([DATA])
+            error = self.assertRaises(errors.StoreError, driver.write, name, source)
+            return proxy.refused, errors.has_leftovers(error)
+
+        with grown_to(GIB, cases["grow"][0]), ThreadPoolExecutor(len(cases)) as pool:
+            found = dict(zip(cases, pool.map(failed, cases), strict=True))
+        self.assertEqual(dict.fromkeys(STEPS, (1, False)), found)
+        self.assertEqual([], self.volumes())
+
+    def refusing_later(self, proxy, pattern):
+        proxy.refuse = pattern
+        yield DATA
 
     def test_volume_is_found_whose_answer_was_lost(self):
         proxy, driver = self.proxied()

@@ -6,7 +6,7 @@ import time
 import fixtures
 import requests
 
-from glance_mini_store.testing.contract import pattern
+from glance_mini_store.testing.content import pattern
 from tests.integration.served import Served
 from tests.integration.storage.s3_buckets import MIB, S3TestCase, options_for
 from tests.integration.storage.swift_account import new_container, tempauth_account

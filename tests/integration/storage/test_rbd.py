@@ -16,7 +16,8 @@ from glance_mini_store.driver import Driver
 from glance_mini_store.drivers.rbd import RbdDriver, library
 from glance_mini_store.drivers.rbd.cluster import Access, Cluster
 from glance_mini_store.drivers.rbd.draft import Form
-from glance_mini_store.testing.contract import DriverContract, in_threads, pattern
+from glance_mini_store.testing import DriverContract
+from glance_mini_store.testing.content import in_threads, pattern
 from tests.integration.storage.ceph import Pools
 from tests.integration.storage.rbd_case import MIB, DriverTestCase, RbdTestCase
 

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from glance_mini_store.driver import Driver
-from glance_mini_store.testing.contract import pattern, pieces
+from glance_mini_store.testing.content import pattern, pieces
 from tests.functional.faults import use_for_class
 from tests.http_server.running import eventually
 from tests.integration.base import ServiceTestCase

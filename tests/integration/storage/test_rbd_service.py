@@ -10,7 +10,7 @@ import requests
 
 from benchmarks import processes
 from glance_mini_store.buffers import TRANSFER
-from glance_mini_store.testing.contract import pattern, pieces
+from glance_mini_store.testing.content import pattern, pieces
 from tests.functional.faults import workers_of
 from tests.functional.test_memory import Gauge
 from tests.http_server.running import eventually

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import ClassVar
 
+from urllib3.exceptions import HTTPError
+
 from glance_mini_store import errors
 from glance_mini_store.drivers.rbd import RbdDriver
 from tests.functional.faults import use_for_class
@@ -93,7 +95,11 @@ class TestStoppedOsd(ServiceTestCase):
     def test_killed_osd_that_stays_away_fails_all_in_time_and_leaves_nothing_once_it_is_back(self) -> None:
         options = configuration(self.ceph, rados_op_timeout=3)
         images = Images(self.useFixture(Served(options, users={"alice": ("demo", "member")})))
-        image = images.create()
+        image, read = images.create(), images.create()
+        self.assertEqual(204, images.upload(read, b"z" * 32 * MIB).status_code)
+        download = images.download(read, stream=True)
+        self.addCleanup(download.close)
+        self.assertEqual(b"z" * MIB, download.raw.read(MIB))
         driver = self.driver()
         location = driver.write("name", [b"x" * 32 * MIB]).location
         reader = driver.read(location)
@@ -110,6 +116,7 @@ class TestStoppedOsd(ServiceTestCase):
         self.assertEqual(503, images.upload(image, source()).status_code)
         self.assertLess(time.monotonic() - killed[0], 20)
         self.assertEqual("queued", images.show(image)["status"])
+        self.assertRaises(HTTPError, download.raw.read)
         self.assertRaises(errors.RemoteServiceUnavailable, list, reader)
         error = self.assertRaises(errors.RemoteServiceUnavailable, driver.write, "other", [b"data"])
         self.assertTrue(errors.has_leftovers(error))
@@ -120,6 +127,8 @@ class TestStoppedOsd(ServiceTestCase):
         self.assertEqual(b"x" * 32 * MIB, b"".join(driver.read(location)))
         driver.discard("other")
         driver.delete(location)
+        self.assertEqual(b"z" * 32 * MIB, images.download(read).content)
+        self.assertEqual(204, images.delete(read))
         eventually(lambda: not self.ceph.images(), "what the upload left is removed")
 
     def test_monitor_that_is_silent_is_waited_for_as_configured(self) -> None:

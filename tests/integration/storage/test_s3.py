@@ -2,7 +2,7 @@
 
 from glance_mini_store import capabilities, errors
 from glance_mini_store.testing import DriverContract
-from glance_mini_store.testing.contract import new_name
+from glance_mini_store.testing.content import new_name
 from tests.integration.storage.s3_buckets import MIB, S3TestCase
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from glance_mini_store.testing.contract import pattern, pieces
+from glance_mini_store.testing.content import pattern, pieces
 from tests.functional.faults import workers_of
 from tests.integration.served import Served
 from tests.integration.storage.s3_buckets import MIB, S3TestCase

@@ -7,7 +7,7 @@ import requests
 from fixtures import TempDir
 from testtools import TestCase
 
-from glance_mini_store.testing.contract import pattern, pieces
+from glance_mini_store.testing.content import pattern, pieces
 from tests.integration.served import Served
 from tests.integration.storage.sheepdog.stand_in import install
 

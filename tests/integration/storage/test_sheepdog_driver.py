@@ -14,7 +14,8 @@ from glance_mini_store import errors
 from glance_mini_store.drivers.sheepdog import SheepdogDriver
 from glance_mini_store.settings import resolve
 from glance_mini_store.store import Store
-from glance_mini_store.testing.contract import DriverContract, pattern, pieces
+from glance_mini_store.testing import DriverContract
+from glance_mini_store.testing.content import pattern, pieces
 from tests.integration.storage.memory import growth_of_transfers
 from tests.integration.storage.sheepdog.stand_in import install
 

@@ -82,6 +82,22 @@ class TestService(SwiftTestCase, KeystoneTestCase):
             self.assertEqual(204, self.status("alice", "DELETE", f"/v2/images/{image}"))
             self.assertEqual([], self.object_paths(account), store)
 
+    def test_full_account_is_413_and_leaves_nothing(self):
+        account = keystone_account(self.swift, "admin", "admin")
+        self.addCleanup(account.remove, self.container)
+        # Only a reseller sets the quota of an account; no other test writes to this one.
+        reseller = Account(account.url, self.service_account.token)
+        self.addCleanup(reseller.request, "POST", headers={"X-Remove-Account-Meta-Quota-Bytes": "x"})
+        quota = {"X-Account-Meta-Quota-Bytes": str(len(CONTENT) // 4)}
+        reseller.request("POST", headers=quota).raise_for_status()
+        image = self.create("admin")
+        headers = {"Content-Type": "application/octet-stream", "X-Image-Meta-Store": "projects"}
+        answer = self.request("admin", "PUT", f"/v2/images/{image}/file", data=CONTENT, headers=headers)
+        self.assertEqual(413, answer.status_code, answer.text)
+        show = f"/v2/images/{image}"
+        eventually(lambda: self.request("admin", "GET", show).json()["status"] == "queued", "the image was freed")
+        self.assertEqual([], account.everything(self.container))
+
     def test_what_a_killed_service_left_in_the_account_of_a_user_is_removed(self):
         image = self.create("alice")
         headers = {"Content-Type": "application/octet-stream", "X-Image-Meta-Store": "projects"}
@@ -152,6 +168,36 @@ class TestService(SwiftTestCase, KeystoneTestCase):
         self.assertEqual((200, CONTENT), self.get("bob", image))
         self.assertEqual(204, self.status("admin", "DELETE", f"/v2/images/{image}"))
         self.assertEqual([], self.alice.everything(self.container))
+
+    def test_copy_that_was_repaired_is_in_the_account_of_the_project_and_its_readers_read_it(self):
+        image = self.stored("projects", visibility="shared")
+        member = {"member": self.cloud.project_id("bob")}
+        path = f"/v2/images/{image}"
+        self.assertEqual(200, self.status("alice", "POST", f"{path}/members", json=member))
+        copying = {"method": {"name": "copy-image"}, "stores": ["single"]}
+        self.assertEqual(202, self.status("admin", "POST", f"{path}/import", json=copying))
+        eventually(lambda: "single" in self.request("alice", "GET", path).json()["stores"], "it was copied")
+        (broken,) = self.own_objects()
+        self.assertEqual(204, self.alice.request("DELETE", broken).status_code)
+        self.running.served.manage("store", "verify", "--repair")
+        eventually(lambda: self.own_objects() not in ([], [broken]), "it was repaired")
+        (repaired,) = self.own_objects()
+        eventually(lambda: repaired in self.locations_of(path), "the image has the new copy")
+        for account in (self.alice, Account(self.alice.url, self.bob.token)):
+            there = account.request("GET", repaired)
+            self.assertEqual((200, CONTENT), (there.status_code, there.content))
+        self.assertEqual(401, requests.get(f"{self.alice.url}/{repaired}", timeout=30).status_code)
+        self.assertEqual([], self.service_account.everything(self.container))
+        self.assertEqual((200, CONTENT), self.get("bob", image))
+        self.assertEqual(204, self.status("alice", "DELETE", f"{path}/members/{member['member']}"))
+        self.assertEqual(403, Account(self.alice.url, self.bob.token).request("GET", repaired).status_code)
+
+    def own_objects(self):
+        """Return the paths of whole images in the account of alice."""
+        return [path for path in self.object_paths(self.alice) if path.count("/") == 1]
+
+    def locations_of(self, path):
+        return str(self.request("alice", "GET", path).json()["locations"])
 
     def test_locations_hold_no_secret_and_the_list_of_stores_tells_the_sizes(self):
         image = self.stored("single")

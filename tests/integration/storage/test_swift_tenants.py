@@ -7,7 +7,7 @@ import requests
 from glance_mini_store import errors
 from glance_mini_store.caller import Caller
 from glance_mini_store.drivers.swift.segments import MIB
-from glance_mini_store.testing.contract import in_killed_process, new_name, pattern, pieces
+from glance_mini_store.testing.content import in_killed_process, new_name, pattern, pieces
 from tests.integration.storage.own_servers import swift_proxy
 from tests.integration.storage.relay import Relay
 from tests.integration.storage.swift_account import SECONDS, Account, keystone_access, keystone_account, make_driver

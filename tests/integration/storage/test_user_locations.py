@@ -11,7 +11,7 @@ import testtools
 from glance_mini_store import errors
 from glance_mini_store.drivers.swift.driver import SwiftDriver
 from glance_mini_store.drivers.swift.options import OPTIONS
-from glance_mini_store.testing.contract import pattern
+from glance_mini_store.testing.content import pattern
 from tests.http_server.running import eventually
 from tests.integration.clients.test_clients_keystone import KeystoneTestCase
 from tests.integration.storage.s3_buckets import MIB, client_for, new_bucket_name, options_for, remove_bucket

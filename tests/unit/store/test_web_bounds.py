@@ -9,13 +9,7 @@ import fixtures
 import testtools
 
 from glance_mini_store.drivers.http import HttpDriver
-from glance_mini_store.errors import (
-    FetchBroken,
-    FetchCancelled,
-    FetchRefused,
-    RemoteServiceUnavailable,
-    StoreError,
-)
+from glance_mini_store.errors import FetchBroken, FetchCancelled, FetchRefused, RemoteServiceUnavailable, StoreError
 from glance_mini_store.web.cancellation import Cancellation
 from glance_mini_store.web.client import FetchLimits, Request, WebClient
 from glance_mini_store.web.target import Anywhere

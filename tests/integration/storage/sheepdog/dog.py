@@ -1,8 +1,9 @@
 """A stand-in for Sheepdog's program dog: ``dog.py DIRECTORY AREA ACTION [options] words`` keeps disks in DIRECTORY.
 
 It has the commands that the driver calls, with the words, the output, the exit codes and the texts of Sheepdog 1.0; as
-there, a failed create ends with 1 and the reason is only in the text. ``DIRECTORY/fault`` holds ``ACTION KIND`` and
-makes that action hang, fail, break off, fill the cluster, or claim success without doing anything.
+there, a failed create ends with 1 and the reason is only in the text. ``DIRECTORY/fault`` holds ``ACTION[,...] KIND``
+and makes these actions hang, fail, break off, fill the cluster, claim success without doing anything, or (a number)
+move so many bytes a second.
 """
 
 import fcntl
@@ -138,8 +139,10 @@ def misbehave(cluster, action):
     """Do what the file ``fault`` says for this action; return whether to claim success at once."""
     fault = cluster.root / "fault"
     wanted, _, kind = fault.read_text().partition(" ") if fault.exists() else ("", "", "")
-    if wanted != action:
+    if action not in wanted.split(","):
         return False
+    if kind.isdigit():
+        time.sleep(BLOCK / int(kind))
     if kind == "hang":
         time.sleep(600)
     if kind == "once":

@@ -17,7 +17,7 @@ from glance_mini_store.drivers.cinder.draft import Draft
 from glance_mini_store.settings import resolve
 from glance_mini_store.store import Store
 from glance_mini_store.stores import Stores
-from glance_mini_store.testing.contract import DriverContract
+from glance_mini_store.testing import DriverContract
 from tests.unit.store.cinder.stand_in import GIB, BrickFailure, HttpFailure, Refusal, StandIn
 
 ID = "4b5d3a61-6f5c-4d64-9d1c-3f3ff4e6b1f0"

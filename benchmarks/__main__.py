@@ -15,6 +15,7 @@ from statistics import median
 from benchmarks import (
     attack,
     backends,
+    blocks,
     cache,
     chain,
     claims,
@@ -101,6 +102,10 @@ def main() -> None:
     chained.add_argument("--mib", type=int, default=1024)
     chained.add_argument("--rounds", type=int, default=5)
     chained.add_argument("--memory", help="a folder in memory for the files, such as /dev/shm")
+    hashed = commands.add_parser("blocks", help="hashes of the blocks of a sparse disk of 100 GiB")
+    hashed.add_argument("--mib", type=int, default=2048)
+    hashed.add_argument("--rounds", type=int, default=3)
+    hashed.add_argument("--memory", help="a folder in memory for the disk, such as /dev/shm")
     stores = commands.add_parser("stores", help="imports to a file, an S3 and an rbd store at once and alone")
     stores.add_argument("--mib", type=int, default=1024)
     stores.add_argument("--rounds", type=int, default=3)
@@ -146,6 +151,17 @@ def run_chain(arguments: argparse.Namespace) -> None:
         service(connection, arguments.workers) as running,
     ):
         for line in chain.run(running, Path(folder), arguments.mib, arguments.rounds):
+            print(line, flush=True)
+
+
+def run_blocks(arguments: argparse.Namespace) -> None:
+    """Print the time of the hashes of blocks, and of a page of them."""
+    with (
+        tempfile.TemporaryDirectory(dir=arguments.memory) as folder,
+        database(arguments.server) as connection,
+        service(connection, arguments.workers) as running,
+    ):
+        for line in blocks.run(running, Path(folder), arguments.mib, arguments.rounds):
             print(line, flush=True)
 
 

@@ -20,6 +20,7 @@ from glance_mini.content.qcow2.block_hashes import hash_blocks
 from glance_mini.content.qcow2.complete import CompleteDisk, make_index
 from glance_mini.content.qcow2.extents import Chain, Level
 from glance_mini.content.qcow2.source import FileSource
+from glance_mini.jobs.block_hashes import THREADS
 
 KIB, MIB = 1024, 1024 * 1024
 CHANGES = 512
@@ -109,7 +110,7 @@ def _content(folder: Path, rounds: int) -> Iterator[tuple[str, float]]:
         HASHES: lambda: _hash(folder / "converted"),
         "complete disk, hashed and written": lambda: _write(folder, folder / "complete"),
         "index": lambda: make_index(_chain(folder)),
-        "hashes of blocks": lambda: [None for _ in hash_blocks(_chain(folder))],
+        "hashes of blocks": lambda: [None for _ in hash_blocks(_chain(folder), threads=THREADS)],
         "sha256 of the base's file": lambda: _hash(folder / "base", "sha256"),
     }
     for text, step in steps.items():

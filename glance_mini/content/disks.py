@@ -5,6 +5,7 @@
 
 import logging
 import os
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -59,9 +60,11 @@ class StoredFile:
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly ``length`` bytes from ``offset``; raises StoreError."""
+        if self._descriptor is not None:
+            return _read_file(self._descriptor, offset, length)
         chunks = self._open(offset, length)
         try:
-            return _read_file(chunks.file, offset, length) if chunks.file is not None else b"".join(chunks)
+            return _read_file(chunks.file.fileno(), offset, length) if chunks.file is not None else b"".join(chunks)
         finally:
             chunks.close()
 
@@ -81,6 +84,23 @@ class StoredFile:
             return location.version is None and store.local_path(location.url) is not None
         except store_errors.StoreError:
             return False
+
+    @cached_property
+    def _descriptor(self) -> int | None:
+        """The first location, opened, if it is a local file that can be read; open as long as this object lives.
+
+        To open it for each read costs more than to read it.
+        """
+        try:
+            file = self.local()
+        except store_errors.StoreError:
+            return None
+        if file is None:
+            return None
+        with file:
+            descriptor = os.dup(file.fileno())
+        weakref.finalize(self, os.close, descriptor)
+        return descriptor
 
     @property
     def usual_read(self) -> int:
@@ -104,12 +124,12 @@ class StoredFile:
         return chunks
 
 
-def _read_file(file: BinaryIO, offset: int, length: int) -> bytes:
-    """Return bytes of a local file, by one read if possible; raises SizeMismatch, RemoteServiceUnavailable."""
+def _read_file(descriptor: int, offset: int, length: int) -> bytes:
+    """Return bytes of an open local file, by one read if possible; raises SizeMismatch, RemoteServiceUnavailable."""
     try:
-        data = os.pread(file.fileno(), length, offset)
+        data = os.pread(descriptor, length, offset)
         while len(data) < length:
-            more = os.pread(file.fileno(), length - len(data), offset + len(data))
+            more = os.pread(descriptor, length - len(data), offset + len(data))
             if not more:
                 raise store_errors.SizeMismatch(expected=length, received=len(data))
             data += more

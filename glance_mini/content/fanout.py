@@ -5,23 +5,21 @@ them.
 """
 
 import logging
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from glance_mini.content.hashes import hashes_beside
 from glance_mini.domain.errors import GlanceMiniError
 from glance_mini_store import errors as store_errors
 from glance_mini_store.checked_stream import Observer
 from glance_mini_store.store import Store, Stored
-from glance_mini_store.streams import Hashes
 
 LOG = logging.getLogger(__name__)
 
 _WAITING_BLOCKS = 4
-_WAITING_HASHES = 2
 
 Outcome = Stored | Exception
 
@@ -90,7 +88,7 @@ def _feed(
     may_fail: int,
 ) -> tuple[int, dict[str, str]]:
     count = 0
-    with closing(Hashes(algorithms, _hash_depth(len(algorithms)))) as hashes:
+    with closing(hashes_beside(algorithms)) as hashes:
         for chunk in chunks:
             count += len(chunk)
             if size is not None and count > size:
@@ -107,11 +105,6 @@ def _feed(
             if (finish := getattr(observer, "finish", None)) is not None:
                 finish()
         return count, hashes.finish()
-
-
-def _hash_depth(algorithms: int) -> int | None:
-    """Return how many chunks wait for the thread of each algorithm; None: no threads, which could not run at once."""
-    return _WAITING_HASHES if algorithms > 1 and (os.cpu_count() or 1) > 1 else None
 
 
 def _check_failures(lanes: Sequence["_Lane"], may_fail: int) -> None:

@@ -2,8 +2,9 @@
 
 import hashlib
 import hmac
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self, TypedDict
 
@@ -11,11 +12,15 @@ from oslo_config import cfg
 
 from glance_mini.domain.errors import Invalid
 from glance_mini_store.lanes import Chunk
+from glance_mini_store.streams import Hashes
 
 _HEX = re.compile(r"[0-9a-f]+")
 
 
 _CHECKSUM = "md5"
+
+_WAITING = 2
+"""Chunks that wait for the thread of each algorithm."""
 
 
 class HashValues(TypedDict):
@@ -50,6 +55,11 @@ class ImageHashes:
             os_hash_algo=self.algorithm,
             os_hash_value=digests[self.algorithm],
         )
+
+
+def hashes_beside(algorithms: Sequence[str]) -> Hashes:
+    """Return hashes for a stream that is read and written meanwhile: several have a thread each, if they gain by it."""
+    return Hashes(algorithms, _WAITING if len(algorithms) > 1 and (os.cpu_count() or 1) > 1 else None)
 
 
 class HashMismatch(Invalid):

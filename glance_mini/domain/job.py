@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import uuid4
 
+from glance_mini.domain.acting import ActsForCaller, of_caller
 from glance_mini.domain.context import Context
-from glance_mini.domain.fields import SECRET
+from glance_mini.domain.fields import SECRET, with_fields
 
 PENDING, PROCESSING, SUCCESS, FAILURE = JOB_STATES = ("pending", "processing", "success", "failure")
 
@@ -45,7 +46,7 @@ TASK_KINDS = ("import", IMPORT, LOCAL_IMPORT, "location_import", LINK_UPLOAD, FI
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Job(ActsForCaller):
     """One piece of work; times in UTC without a zone, None until the row exists.
 
     ``kind`` names its job type. A higher ``priority`` comes first; ``due_at`` is the time from which it may run.
@@ -53,7 +54,7 @@ class Job:
     node that can run it, because the data is on that node's own disk; None if any node can. ``attempts`` is the number
     of times it was started. ``token`` is the caller's token, for work in their name elsewhere; the end of the job
     erases it. ``is_admin``: whether the caller was an administrator by the policy rules when the job was made; a worker
-    does not decide this again. The fields from ``service_roles`` on are those of the caller's context.
+    does not decide this again.
     """
 
     id: str
@@ -62,10 +63,7 @@ class Job:
     updated_at: datetime | None = None
     due_at: datetime | None = None
     image_id: str | None = None
-    project_id: str | None = None
-    user_id: str | None = None
     request_id: str | None = None
-    roles: tuple[str, ...] = ()
     is_admin: bool = False
     input: Mapping[str, object] = field(default_factory=dict)
     state: str = PENDING
@@ -81,11 +79,6 @@ class Job:
     is_cancelled: bool = False
     expires_at: datetime | None = None
     token: str | None = field(default=None, repr=False, metadata={SECRET: True})
-    service_roles: tuple[str, ...] = ()
-    user_domain_id: str | None = None
-    project_domain_id: str | None = None
-    domain_id: str | None = None
-    system_scope: str | None = None
 
     @property
     def task_type(self) -> str:
@@ -146,22 +139,15 @@ def new_job(
     token: str | None = None,
 ) -> Job:
     """Return a pending job of the caller with the input ``values``."""
-    return Job(
+    job = Job(
         id=str(uuid4()),
         kind=kind,
         image_id=image_id,
-        project_id=context.project_id,
-        user_id=context.user_id,
         request_id=context.request_id,
-        roles=context.roles,
         is_admin=context.is_admin,
-        service_roles=context.service_roles,
-        user_domain_id=context.user_domain_id,
-        project_domain_id=context.project_domain_id,
-        domain_id=context.domain_id,
-        system_scope=context.system_scope,
         input=values,
         priority=priority,
         stores=stores,
         token=token,
     )
+    return with_fields(job, **of_caller(context))

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
+from glance_mini.domain.acting import ActsForCaller, context_for, of_caller
 from glance_mini.domain.context import Context
+from glance_mini.domain.fields import with_fields
 from glance_mini.domain.transfer import Transfer
 
 _TOKEN_BYTES = 32
@@ -22,13 +24,11 @@ Maker = tuple[str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Link(ActsForCaller):
     """A link to the data of one image until ``expires_at``; times in UTC without a zone, None until the row exists.
 
     A link for an upload has the announced ``size`` in bytes and the ``store`` that the data is sent to; others have
     None. Its id is that of the transfer, see ``transfer_of``.
-
-    The fields from ``user_id`` on are those of the context of the caller who made it.
     """
 
     id: str
@@ -37,14 +37,6 @@ class Link:
     expires_at: datetime | None = None
     size: int | None = None
     store: str | None = None
-    user_id: str | None = None
-    project_id: str | None = None
-    roles: tuple[str, ...] = ()
-    service_roles: tuple[str, ...] = ()
-    user_domain_id: str | None = None
-    project_domain_id: str | None = None
-    domain_id: str | None = None
-    system_scope: str | None = None
 
     @property
     def maker(self) -> Maker:
@@ -54,18 +46,7 @@ class Link:
 
 def new_link(context: Context, image_id: str) -> Link:
     """Return a link of the caller, which does not exist yet."""
-    return Link(
-        id=str(uuid4()),
-        image_id=image_id,
-        user_id=context.user_id,
-        project_id=context.project_id,
-        roles=context.roles,
-        service_roles=context.service_roles,
-        user_domain_id=context.user_domain_id,
-        project_domain_id=context.project_domain_id,
-        domain_id=context.domain_id,
-        system_scope=context.system_scope,
-    )
+    return with_fields(Link(id=str(uuid4()), image_id=image_id), **of_caller(context))
 
 
 def transfer_of(link: Link, project_id: str | None) -> Transfer:
@@ -86,16 +67,7 @@ def transfer_of(link: Link, project_id: str | None) -> Transfer:
 
 def context_of_link(link: Link) -> Context:
     """Return the context of the caller who made ``link``; whether it is an administrator is for the rules to say."""
-    return Context(
-        user_id=link.user_id,
-        project_id=link.project_id,
-        roles=link.roles,
-        service_roles=link.service_roles,
-        user_domain_id=link.user_domain_id,
-        project_domain_id=link.project_domain_id,
-        domain_id=link.domain_id,
-        system_scope=link.system_scope,
-    )
+    return context_for(link)
 
 
 def make_token() -> str:

@@ -4,12 +4,13 @@ What was sent lies in the staging area under the name of a transfer, whose id is
 ends with the session. The image stays ``queued`` until everything is there.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
+from glance_mini.domain.acting import ActsForCaller, context_for, of_caller
 from glance_mini.domain.context import Context
+from glance_mini.domain.fields import with_fields
 from glance_mini.domain.staging import STAGING_STORE
 from glance_mini.domain.transfer import Transfer
 
@@ -18,15 +19,14 @@ WHOLE, PART, JOINED = KINDS = ("whole", "part", "joined")
 
 
 @dataclass(frozen=True, slots=True)
-class UploadSession:
+class UploadSession(ActsForCaller):
     """One upload of ``size`` bytes, of which the first ``received`` are durable.
 
     ``store`` is the store that the image will be in, None for the default. ``metadata`` is what the client has said
     about the data, as it was sent. ``parts`` are the ids of the parts that a session joins, in their order.
     ``node_url`` is the URL of the node on whose own disk the bytes are, None if all nodes can access them. Times are in
     UTC without a zone, None until the row exists. ``finish_at``: when a job finishes the upload if nobody does before;
-    None as long as bytes are missing. ``is_finished``: the bytes are those of the image now. The fields from
-    ``user_id`` on are those of the context of the caller who made it.
+    None as long as bytes are missing. ``is_finished``: the bytes are those of the image now.
     """
 
     id: str
@@ -42,15 +42,7 @@ class UploadSession:
     expires_at: datetime | None = None
     finish_at: datetime | None = None
     is_finished: bool = False
-    user_id: str | None = None
-    project_id: str | None = None
-    roles: tuple[str, ...] = ()
-    service_roles: tuple[str, ...] = ()
     is_admin: bool = False
-    user_domain_id: str | None = None
-    project_domain_id: str | None = None
-    domain_id: str | None = None
-    system_scope: str | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -101,17 +93,10 @@ def transfer_of(image_id: str, session_id: str, project_id: str | None) -> Trans
 
 def new_session(context: Context, image_id: str, size: int, **values: object) -> UploadSession:
     """Return a session of the caller, which does not exist yet."""
-    return UploadSession(id=str(uuid4()), image_id=image_id, size=size, **_of_caller(context), **values)  # type: ignore[arg-type]
+    session = UploadSession(id=str(uuid4()), image_id=image_id, size=size, is_admin=context.is_admin)
+    return with_fields(session, **of_caller(context), **values)
 
 
 def context_of_session(session: UploadSession) -> Context:
     """Return the context of the caller who made ``session``."""
-    return Context(**{name: getattr(session, name) for name in CALLER})
-
-
-CALLER = tuple(field.name for field in fields(UploadSession))[13:]
-"""The fields that are those of the caller's context."""
-
-
-def _of_caller(context: Context) -> Mapping[str, object]:
-    return {name: getattr(context, name) for name in CALLER}
+    return context_for(session, session.is_admin)

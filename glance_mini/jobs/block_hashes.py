@@ -1,5 +1,6 @@
 """Computes the hashes of the blocks of a disk and saves them part by part: each run goes on after the last part."""
 
+import os
 from collections.abc import Mapping
 from typing import Self
 
@@ -16,6 +17,9 @@ from glance_mini.operations.bases import LoadChain
 from glance_mini.operations.blocks import GetBlockHashes, SaveBlockHashes
 from glance_mini.workers.base import Control, JobFailed, JobType
 from glance_mini_store.buffers import COPY, Buffers
+
+THREADS = min(4, os.cpu_count() or 1)
+"""Blocks of one disk that are hashed at once; what they hold is within the share of the job."""
 
 
 class BlockHashesJob(JobType):
@@ -42,7 +46,7 @@ class BlockHashesJob(JobType):
         with self._buffers.share(COPY, control.check):
             while (part := self._data.run(GetBlockHashes(image_id)).count) < parts:
                 hashes = bytearray()
-                for number, digest in hash_blocks(chain, part * PART, (part + 1) * PART):
+                for number, digest in hash_blocks(chain, part * PART, (part + 1) * PART, threads=THREADS):
                     control.check()
                     hashes += bytes((number % PART) * DIGEST - len(hashes)) + digest
                 self._data.run(SaveBlockHashes(image_id, part, bytes(hashes)))

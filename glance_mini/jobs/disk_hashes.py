@@ -3,7 +3,6 @@
 It also begins to coalesce an image that has more bases than the operator wants.
 """
 
-import hashlib
 import logging
 from collections.abc import Mapping
 from contextlib import closing
@@ -13,7 +12,7 @@ from typing import Self
 from oslo_config import cfg
 
 from glance_mini.content.disks import Disks, DiskSource, OpenedDisk, complete_disk
-from glance_mini.content.hashes import ImageHashes
+from glance_mini.content.hashes import ImageHashes, hashes_beside
 from glance_mini.db.interface import DataAccess
 from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.domain.image import Image
@@ -89,16 +88,15 @@ class DiskHashesJob(JobType):
         def load() -> OpenedDisk:
             return complete_disk(self._disks, self._data.run(LoadChain(chain[0].id)), index)
 
-        found = {name: hashlib.new(name, usedforsecurity=False) for name in self._hashes.algorithms}
         progress = Progress(control, "Read", size, self._report_seconds)
         with (
             self._buffers.share(COPY, control.check),
+            closing(hashes_beside(self._hashes.algorithms)) as hashes,
             closing(DiskSource(self._disks.stores, load).open(0, size, False)) as chunks,
         ):
             for block in progress.watch(chunks):
-                for each in found.values():
-                    each.update(block)
-        return {name: each.hexdigest() for name, each in found.items()}
+                hashes.update(block)
+            return hashes.finish()
 
     def _coalesce(self, job: Job, chain: tuple[Image, ...]) -> None:
         """Begin to coalesce the image; what forbids it now is only logged, and users may still ask for it."""

@@ -6,8 +6,10 @@ Each attempt writes under a name of its own, and removes what earlier ones have 
 
 import base64
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 from oslo_config import cfg
@@ -37,6 +39,7 @@ from glance_mini.imports.copying import Copied, Copier
 from glance_mini.imports.methods import Source
 from glance_mini.imports.plan import Plan
 from glance_mini.imports.plugins.base import Formats
+from glance_mini.jobs.disk_indexes import DiskIndexes
 from glance_mini.layers.location.deltas import IncrementalRules, hashes_job, linked
 from glance_mini.layers.services import Services
 from glance_mini.layers.stack import Stack
@@ -68,7 +71,7 @@ class NewData:
     disk_id: object = None
 
 
-class ReplacementJob(JobType):
+class ReplacementJob(JobType, ABC):
     """What the kinds have in common; each has ``prepare``."""
 
     def __init__(self, stack: Stack, disks: Disks, copier: Copier, rules: IncrementalRules) -> None:
@@ -83,11 +86,11 @@ class ReplacementJob(JobType):
         disks = Disks(services.stores, services.metrics)
         return cls(stack, disks, copier, IncrementalRules.from_config(conf))
 
+    @abstractmethod
     def prepare(self, job: Job, chain: tuple[Image, ...], control: Control) -> NewData:
         """Return the new data of the first image of ``chain``; raises JobFailed and what a store raises."""
-        raise NotImplementedError
 
-    def finish(self, job: Job, image: Image) -> None:
+    def finish(self, job: Job, image: Image, control: Control) -> None:
         """Do what comes after the new data is recorded; may be repeated. Raises JobFailed."""
 
     def run(self, job: Job, control: Control) -> Mapping[str, object]:
@@ -125,14 +128,15 @@ class ReplacementJob(JobType):
             if not self._has_own_data(job, image):
                 raise JobFailed(reason="The image was changed by something else.")
             # An earlier attempt died between its record and its end.
-            self.finish(job, image)
+            self.finish(job, image, control)
             return {"image_id": image.id}
         chain = self._stack.call(context_of(job), LoadChain(image.id))
         new = self.prepare(job, chain, control)
         data = self._store(job, image, new, control)
         control.check()
         jobs = (hashes_job(context_of(job), image.id),) if new.bases and data.os_hash_value is None else ()
-        self.finish(job, self._stack.call(context_of(job), ReplaceData(job, data, new.keeps_clusters, jobs)))
+        replaced = self._stack.call(context_of(job), ReplaceData(job, data, new.keeps_clusters, jobs))
+        self.finish(job, replaced, control)
         return {"image_id": image.id}
 
     def _store(self, job: Job, image: Image, new: NewData, control: Control) -> StoredData:
@@ -219,8 +223,10 @@ class CoalesceJob(ReplacementJob):
         bases = chain[len(chain) - depth :]
         return NewData(opened, "qcow2", bases, keeps_clusters=1 << files.cluster_bits, disk_id=disk_id)
 
-    def finish(self, job: Job, image: Image) -> None:
-        """Share the image if the job was begun for that, as its user may by now."""
+    def finish(self, job: Job, image: Image, control: Control) -> None:
+        """Make the indexes of images above anew, and share the image if the job was begun for that."""
+        indexes = DiskIndexes(partial(self._stack.call, context_of(job)), self._disks, self._rules.index_bytes)
+        indexes.renew_above(image.id, control)
         if (wanted := job.input.get("sharing")) is None:
             return
         assert isinstance(wanted, Mapping)

@@ -33,7 +33,7 @@ class GetDiskIndex(DataQuery[bytes]):
 
 @dataclass(frozen=True)
 class ListDependents(DataQuery[tuple[str, ...]]):
-    """Return up to ``max_rows`` images that are based on the image itself, in the order of their ids.
+    """Return up to ``max_rows`` images that are based on the image itself, in the order of their ids, after ``after``.
 
     Images in the trash are among them, because they can be restored.
     """
@@ -41,6 +41,7 @@ class ListDependents(DataQuery[tuple[str, ...]]):
     name: ClassVar[str] = "list_dependents"
     image_id: str
     max_rows: int
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,29 @@ class RecordDiskHashes(DataCall[bool]):
 
 
 @dataclass(frozen=True)
+class SaveDiskIndex(DataCall[bool]):
+    """Keep ``index`` for the complete disk of an incremental image and return True.
+
+    Returns False, and keeps nothing, if the image has no longer the delta at ``url`` or other than ``depth`` bases.
+    """
+
+    name: ClassVar[str] = "save_disk_index"
+    may_repeat: ClassVar[bool] = True
+    callers: ClassVar[frozenset[Role]] = WORKER
+    image_id: str
+    url: str
+    depth: int
+    index: bytes
+
+
+@dataclass(frozen=True)
 class ReplaceData(DataCall[Image]):
     """Let ``data`` take the place of all data of the active image of ``job``, and return the image.
 
     The old data becomes pending deletions. The image gets the link of ``data``, or none, and loses its import lock.
     ``keeps_clusters``: the cluster size in bytes with which the complete disks of images that are based on it stay the
-    same; None: there may be no such images. ``jobs`` are added. Raises ChainConflict, Conflict, LimitExceeded, and Gone
-    as ``RecordImport``.
+    same; None: there may be no such images. The indexes of those disks go, because they are of other files. ``jobs``
+    are added. Raises ChainConflict, Conflict, LimitExceeded, and Gone as ``RecordImport``.
     """
 
     name: ClassVar[str] = "replace_data"
@@ -86,5 +103,6 @@ OPERATIONS: tuple[type[Operation[object]], ...] = (
     GetDiskIndex,
     ListDependents,
     RecordDiskHashes,
+    SaveDiskIndex,
     ReplaceData,
 )

@@ -5,6 +5,7 @@ from typing import ClassVar, Protocol, Self
 
 from oslo_config import cfg
 
+from glance_mini.domain.acting import context_for
 from glance_mini.domain.context import Context
 from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.domain.job import Job
@@ -57,18 +58,7 @@ class Control(Protocol):
 
 def context_of(job: Job) -> Context:
     """Return the context of the user for whom a job acts."""
-    return Context(
-        user_id=job.user_id,
-        project_id=job.project_id,
-        roles=job.roles,
-        service_roles=job.service_roles,
-        is_admin=job.is_admin,
-        request_id=job.request_id or "",
-        user_domain_id=job.user_domain_id,
-        project_domain_id=job.project_domain_id,
-        domain_id=job.domain_id,
-        system_scope=job.system_scope,
-    )
+    return context_for(job, job.is_admin, job.request_id or "")
 
 
 class JobType:

@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,8 @@ from urllib.parse import quote
 
 import fixtures
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 from glance_mini.db.remote import RegistryAccess, RegistrySettings
 from glance_mini.operations.base import Role
@@ -21,12 +24,13 @@ from tests.ports import free_port
 from tests.programs import start
 
 ROOT = Path(__file__).parents[2]
-REGISTRY, NODE, READER, MIGRATOR, EVERY = "registry", "node", "reader", "migrator", "every"
+REGISTRY, NODE, READER, MIGRATOR, EVERY, REVOKED = "registry", "node", "reader", "migrator", "every", "revoked"
 ROLES = {
     NODE: (Role.API, Role.WORKER),
     READER: (Role.READONLY,),
     MIGRATOR: (Role.MIGRATE,),
     EVERY: tuple(Role),
+    REVOKED: (Role.API,),
 }
 
 
@@ -44,6 +48,22 @@ def certificates():
     for name, roles in ROLES.items():
         authority.issue(name, roles)
     return path
+
+
+def write_revocations(path, *nodes):
+    """Write a list of the authority in which the certificates of ``nodes`` are revoked."""
+    folder, now = certificates(), datetime.now(UTC)
+    authority = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+    key = serialization.load_pem_private_key((folder / "ca-key.pem").read_bytes(), None)
+    made = x509.CertificateRevocationListBuilder().issuer_name(authority.subject)
+    made = made.last_update(now - timedelta(hours=1)).next_update(now + timedelta(days=1))
+    for node in nodes:
+        number = x509.load_pem_x509_certificate((folder / f"{node}.pem").read_bytes()).serial_number
+        revoked = x509.RevokedCertificateBuilder().serial_number(number).revocation_date(now)
+        made = made.add_revoked_certificate(revoked.build())
+    new = path.with_suffix(".new")
+    new.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    new.replace(path)
 
 
 def server_options(folder=None):

@@ -1,27 +1,33 @@
 """Incremental images with the real service: an unmodified client, many readers, and workers that are killed."""
 
-import os
 import random
-import signal
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 import fixtures
 import testtools
-from testtools.content import text_content
+from testtools.content import content_from_file, text_content
 from testtools.matchers import LessThan
 
 from benchmarks import processes
 from tests.functional.faults import SHORT_LEASES, start_service
+from tests.functional.forked_worker import start_worker
 from tests.functional.service import Client
 from tests.functional.test_memory import Gauge
-from tests.functional.test_worker import WorkerProcess
 from tests.http.incremental import MIB, QCOW2, Disks, run
 from tests.http_server.running import eventually
 
-KILLS = 4
+KILLS = 10
+"""Moments at which a job of each kind is killed."""
+
+LONGEST = 0.4
+"""Seconds after which a job is killed at the latest."""
+
 READERS = 1000
 MORE = 128
 """MiB that a process may take for as many readers as it serves at once."""
@@ -119,27 +125,69 @@ class ClientTest(IncrementalServiceTest):
 
 
 class KilledWorkersTest(IncrementalServiceTest):
-    def test_killed_workers_leave_a_readable_image_at_every_moment(self):
-        seed = random.randrange(2**32)
-        self.addDetail("seed", text_content(str(seed)))
-        chance, newer = random.Random(seed), self.upload(self.disks.make("newer", (0x33, 3 * MIB, MIB), size=64 * MIB))
-        for action, body in (("rebase", {"base": newer}), ("coalesce", None)):
-            self.act(self.top, action, body)
-            for _ in range(KILLS):
-                before = self.tasks()[-1]["updated_at"]
-                worker = self.useFixture(WorkerProcess(self.service.state))
-                eventually(partial(self.is_taken_since, before), "a worker had the job")
-                time.sleep(chance.uniform(0, 0.4))
-                os.kill(worker.process.pid, signal.SIGKILL)
-                worker.end(signal.SIGKILL)
-                self.assertEqual(self.guest, self.file(self.top, "?format=raw"))
-            worker = self.useFixture(WorkerProcess(self.service.state))
-            eventually(self.is_over, f"{action} has ended")
-            task = self.tasks()[-1]
-            self.assertEqual("success", task["status"], task["message"])
-            self.assertEqual(self.guest, self.disks.guest_of(self.file(self.top)))
-            worker.end(signal.SIGTERM)
+    def setUp(self):
+        super().setUp()
+        self.seed = random.randrange(2**32)
+        self.addDetail("seed", text_content(str(self.seed)))
+        self.chance = random.Random(self.seed)
+        self.addDetail("worker", content_from_file(self.service.state / "worker.log", buffer_now=False))
+
+    def test_killed_rebases_leave_a_readable_image_at_every_moment(self):
+        newer = self.upload(self.disks.make("newer", (0x33, 3 * MIB, MIB), size=64 * MIB))
+        bases = cycle((newer, self.base))
+        self.kill_jobs(lambda: self.act(self.top, "rebase", {"base": next(bases)}))
+        self.assertEqual(self.guest, self.disks.guest_of(self.file(self.top)))
+
+    def test_killed_coalescing_leaves_a_readable_image_at_every_moment(self):
+        def begin():
+            if "os_base_image" not in self.show(self.top):
+                self.top = self.upload(self.top_file, os_base_image=self.base)
+            self.act(self.top, "coalesce")
+
+        self.kill_jobs(begin)
         self.assertNotIn("os_base_image", self.show(self.top))
+        self.assertEqual(self.guest, self.disks.guest_of(self.file(self.top)))
+
+    def kill_jobs(self, begin):
+        """Begin jobs and kill the worker of one KILLS times while it runs; then let the last one end."""
+        begin()
+        kills = 0
+        for _ in range(10 * KILLS):
+            worker = self.start_worker()
+            eventually(self.is_begun, "a worker had the job")
+            time.sleep(self.chance.uniform(0, LONGEST))
+            worker.kill()
+            worker.join()
+            self.assertEqual(self.guest, self.file(self.top, "?format=raw"))
+            kills += not self.is_over()
+            if kills == KILLS:
+                break
+            if self.is_over():
+                self.assert_succeeded()
+                begin()
+            self.end_leases()
+        self.assertEqual(KILLS, kills, "a job ran when its worker was killed")
+        self.end_leases()
+        self.start_worker()
+        eventually(self.is_over, "the job has ended")
+        self.assert_succeeded()
+
+    def start_worker(self):
+        """Return a worker, as a process."""
+        worker = start_worker(self.service.state)
+        self.addCleanup(worker.join)
+        self.addCleanup(worker.kill)
+        return worker
+
+    def end_leases(self):
+        """Let the leases of killed workers end at once."""
+        with closing(sqlite3.connect(self.service.state / "glance-mini.db", timeout=30)) as database, database:
+            database.execute("UPDATE jobs SET lease_until = created_at WHERE state = 'processing'")
+
+    def assert_succeeded(self):
+        """Check that the youngest task has succeeded."""
+        task = self.tasks()[-1]
+        self.assertEqual("success", task["status"], task["message"])
 
     def tasks(self):
         """Return the tasks of the image."""
@@ -149,7 +197,9 @@ class KilledWorkersTest(IncrementalServiceTest):
         """Tell whether the youngest task has ended."""
         return self.tasks()[-1]["status"] in ("success", "failure")
 
-    def is_taken_since(self, before):
-        """Tell whether a worker has taken the youngest task, or it has ended."""
-        task = self.tasks()[-1]
-        return self.is_over() or (task["status"], task["updated_at"] > before) == ("processing", True)
+    def is_begun(self):
+        """Tell whether a worker that lives has begun the youngest task, or it has ended."""
+        with closing(sqlite3.connect(self.service.state / "glance-mini.db", timeout=30)) as database:
+            wanted = "SELECT 1 FROM jobs WHERE id = ? AND state = 'processing' AND lease_until > updated_at"
+            is_held = database.execute(wanted, (self.tasks()[-1]["id"],)).fetchone()
+        return bool(is_held) or self.is_over()

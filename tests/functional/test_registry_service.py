@@ -20,11 +20,13 @@ from tests.functional.registry import (
     MIGRATOR,
     NODE,
     READER,
+    REVOKED,
     Registry,
     access,
     certificates,
     node_options,
     server_options,
+    write_revocations,
 )
 from tests.functional.service import START_SECONDS
 from tests.http_server.running import eventually
@@ -39,10 +41,13 @@ class RegistryServiceTest(testtools.TestCase):
         engine = make_engine(connection)
         make_tables(engine)
         engine.dispose()
-        cls.registry = use_for_class(cls, Registry(connection, registry_service={"node_roles": f"{READER}: readonly"}))
+        cls.revocations = Path(folder, "revoked.pem")
+        write_revocations(cls.revocations)
+        options = {"node_roles": f"{READER}: readonly", "client_crl": cls.revocations}
+        cls.registry = use_for_class(cls, Registry(connection, registry_service=options))
 
-    def access(self, node):
-        data = access(self.registry.port, node=node)
+    def access(self, node, **settings):
+        data = access(self.registry.port, node=node, **settings)
         self.addCleanup(data.close)
         return data
 
@@ -76,6 +81,17 @@ class RegistryServiceTest(testtools.TestCase):
         error = self.assertRaises(errors.Unavailable, data.run, call)
         self.assertIn("refuses the call", str(error))
         self.access(NODE).run(call)
+
+    def test_a_node_whose_certificate_is_revoked_is_refused_from_then_on_also_if_it_is_connected(self):
+        data, other, call = self.access(REVOKED, timeout=1), self.access(NODE), CountUsage()
+        for each in (data, other):
+            each.run(call)
+        write_revocations(self.revocations, REVOKED)
+        self.registry.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "The certificates were read again" in self.registry.log.read_text(), "the list was read")
+        for each in (data, self.access(REVOKED, timeout=1)):
+            self.assertRaises(errors.Unavailable, each.run, call)
+        other.run(call)
 
     def test_nobody_is_let_in_without_a_certificate(self):
         url, ca = f"https://localhost:{self.registry.port}/healthcheck", str(certificates() / "ca.pem")

@@ -14,6 +14,7 @@ from glance_mini.domain.image import Image
 from glance_mini.domain.job import COALESCE, CONVERT, REBASE, Job
 from glance_mini.jobs.replace_data import CoalesceJob
 from glance_mini.maintenance.removal import remove_data
+from glance_mini.operations.bases import GetDiskIndex, LoadChain
 from glance_mini.operations.data import DownloadData
 from glance_mini.operations.jobs import CancelJob
 from glance_mini.operations.records import TakeDueRemovals
@@ -55,9 +56,9 @@ class DyingAtSharing(JobType):
     def run(self, job: Job, control: Control) -> Mapping[str, object]:
         return self._dying.run(job, control)
 
-    def _finish_and_die(self, job: Job, image: Image) -> None:
+    def _finish_and_die(self, job: Job, image: Image, control: Control) -> None:
         if self._moment == "after":
-            self._finish(job, image)
+            self._finish(job, image, control)
         raise SystemExit("killed")
 
 
@@ -68,6 +69,10 @@ class JobsTest(IncrementalTest):
         self.assertEqual(202, answer.status_int, answer.text)
         task: dict[str, Any] = answer.json
         return task
+
+    def index(self, image_id: str) -> bytes:
+        """Return what is kept as the index of the complete disk of an image."""
+        return self.service.services.data.run(GetDiskIndex(image_id))
 
     def last_task(self, image_id: str) -> dict[str, Any]:
         """Return the youngest task of an image."""
@@ -117,6 +122,30 @@ class TestCoalescing(JobsTest):
         self.remove_replaced()
         self.assertEqual("success", self.last_task(top)["status"])
         self.assertEqual((before, whole), (self.show(third), self.file(third).body))
+
+    def test_images_above_get_indexes_of_the_chain_as_it_is(self) -> None:
+        _, top = self.chain()
+        third = self.upload(self.disks.make("third", (0x55, 0, 4096), base="top"), top)
+        fourth = self.upload(self.disks.make("fourth", (0x66, 0, 4096), base="third"), third)
+        self.work()
+        before = [self.file(one).body for one in (third, fourth)]
+        indexes = [self.index(one) for one in (third, fourth)]
+        self.request(top, "coalesce")
+        self.work()
+        for image_id, index in zip((third, fourth), indexes, strict=True):
+            self.assertNotIn(self.index(image_id), (b"", index))
+        with self.assertNoLogs("glance_mini.content.disks", "WARNING"):
+            self.assertEqual(before, [self.file(one).body for one in (third, fourth)])
+
+    def test_images_above_without_readable_files_do_not_fail_the_job(self) -> None:
+        _, top = self.chain()
+        third = self.upload(self.disks.make("third", (0x55, 0, 4096), base="top"), top)
+        self.work()
+        stored = self.service.services.data.run(LoadChain(third))[0].locations[0]
+        self.service.services.stores.for_location(stored.url, stored.store).delete(stored.url)
+        self.request(top, "coalesce")
+        self.work()
+        self.assertEqual(("success", b""), (self.last_task(top)["status"], self.index(third)))
 
     def test_images_above_with_smaller_clusters_forbid_it(self) -> None:
         base = self.upload(self.base_file)

@@ -3,6 +3,7 @@
 A flavour is a subclass that identifies the caller. The layers decide what the caller may do.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import ClassVar
@@ -29,7 +30,7 @@ _CREDENTIALS = {"HTTP_X_AUTH_TOKEN", "HTTP_AUTHORIZATION"}
 _ANONYMOUS = Context(read_only=True)
 
 
-class ContextFilter:
+class ContextFilter(ABC):
     """Puts the caller's context into the environment, or answers 401 itself (api-conventions-context).
 
     One object serves all threads.
@@ -51,12 +52,12 @@ class ContextFilter:
         self._is_anonymous_allowed = conf.allow_anonymous_access
         self._realm = conf.authentication.realm
 
+    @abstractmethod
     def identify(self, environ: WSGIEnvironment) -> Context | None:
         """Return the caller, with roles in lower case; None for a caller without valid credentials.
 
         Raises Forbidden for a known caller who may not make this request.
         """
-        raise NotImplementedError
 
     def maker_of(self, link: Link) -> Context | None:
         """Return the caller who made ``link``, as it is now; None if that is known not to exist any more."""

@@ -9,6 +9,7 @@ further read raises the error again. `framing.py` decides the framing of a reque
 import io
 import re
 import socket
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
@@ -154,8 +155,9 @@ class RawBody(io.RawIOBase):
         self.received += count
         return count
 
+    @abstractmethod
     def _read_into(self, view: memoryview) -> int:
-        raise NotImplementedError
+        """Read what is there into ``view``, which is not empty; return the count, 0 at the end."""
 
 
 class FixedBody(RawBody):

@@ -57,7 +57,7 @@ class Next(enum.Enum):
 class Connection(TConn):
     """gunicorn's connection with the states before and after a request.
 
-    `deadline` is when the present state ends (monotonic seconds).
+    `deadline` is when the present state ends (monotonic seconds). `tls` is the context that it was made with.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Connection(TConn):
         self.initialized = True
         self.data_ready = True
         self._limits = limits
+        self.tls = tls
         self._step: Callable[[], Next] = self._read_head
         sock.admit(limits)
         if tls is not None:

@@ -148,6 +148,17 @@ class Worker(ThreadWorker):
                 self._forget(conn)
             else:
                 self._expire(conn)
+        if self.app.settings.tls_client_ca:
+            for conn in [conn for conn in self._watched if conn.is_between_requests and self._must_return(conn)]:
+                self._forget(conn)
+
+    def _must_return(self, conn: Connection) -> bool:
+        """Return whether the client must connect again: the files of TLS have changed, and may revoke its certificate.
+
+        That is so only where clients need a certificate.
+        """
+        tls = self.app.tls
+        return bool(self.app.settings.tls_client_ca) and tls is not None and conn.tls is not tls.current()
 
     def _cap_keepalive(self, deadline: float) -> None:
         for conn in self._watched:
@@ -233,6 +244,8 @@ class Worker(ThreadWorker):
         send their next request at once.
         """
         while True:
+            if self._must_return(conn):
+                return Next.CLOSE
             conn.sock.keep()
             is_reused = bool(super().handle(conn))
             if conn.sock.successor is not None:

@@ -1,7 +1,9 @@
 """SHA-256 of the blocks of a guest's disk, and which blocks a level has changed (format-incremental-blocks)."""
 
 import hashlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from glance_mini.content.qcow2.extents import Chain
 from glance_mini.content.qcow2.pieces import Piece, filled
@@ -15,29 +17,61 @@ SMALL_BLOCK = 64 * 1024
 """Bytes of the parts of a block."""
 
 
-def hash_blocks(chain: Chain, first: int = 0, end: int | None = None, size: int = BLOCK) -> Iterator[tuple[int, bytes]]:
+def hash_blocks(
+    chain: Chain, first: int = 0, end: int | None = None, size: int = BLOCK, threads: int = 0
+) -> Iterator[tuple[int, bytes]]:
     """Yield (number, SHA-256) of the blocks ``first`` to ``end`` (exclusive; None: all) that are allocated, in order.
 
     A block has ``size`` bytes. What is not yielded reads as zeros. To go on after an interruption, begin with the
     number after the last. Use ``size=SMALL_BLOCK`` and the sixteen numbers of a block for its parts. Blocks are read
-    one after the other. Raises Damaged and what the stores raise.
+    one after the other; so many ``threads`` hash them meanwhile, and hold up to three blocks each. Raises Damaged and
+    what the stores raise.
+    """
+    blocks = _read_blocks(chain, first, end, size)
+    if not threads:
+        yield from ((number, _digest(parts)) for number, parts in blocks)
+        return
+    with ThreadPoolExecutor(threads, "block-hash") as pool:
+        waiting = deque[tuple[int, Future[bytes]]]()
+        for number, parts in blocks:
+            waiting.append((number, pool.submit(_digest, parts)))
+            if len(waiting) > 2 * threads:
+                yield _result(waiting.popleft())
+        yield from map(_result, waiting)
+
+
+def _result(waiting: tuple[int, Future[bytes]]) -> tuple[int, bytes]:
+    number, digest = waiting
+    return number, digest.result()
+
+
+def _digest(parts: Sequence[memoryview]) -> bytes:
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part)
+    return found.digest()
+
+
+def _read_blocks(chain: Chain, first: int, end: int | None, size: int) -> Iterator[tuple[int, list[memoryview]]]:
+    """Yield the number and the bytes of each allocated block.
+
+    No block is so long that a source would stream it, so the bytes stay as they are.
     """
     disk = chain.size
     stop = disk if end is None else min(disk, end * size)
     numbers: list[tuple[int, int]] = []
     pieces = _block_pieces(chain, first * size, stop, size, numbers)
-    digest, done, at = hashlib.sha256(), 0, 0
+    parts, done, at = list[memoryview](), 0, 0
     for chunk in read_pieces(chain, pieces):
         view = memoryview(chunk)
         while view:
             number, length = numbers[at]
-            taken = view[: length - done]
-            digest.update(taken)
-            done += len(taken)
-            view = view[len(taken) :]
+            parts.append(view[: length - done])
+            done += len(parts[-1])
+            view = view[len(parts[-1]) :]
             if done == length:
-                yield number, digest.digest()
-                digest, done, at = hashlib.sha256(), 0, at + 1
+                yield number, parts
+                parts, done, at = [], 0, at + 1
         del numbers[:at]
         at = 0
 

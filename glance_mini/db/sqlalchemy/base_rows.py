@@ -27,7 +27,11 @@ _INDEX = select(image_bases.c.disk_index).where(image_bases.c.image_id == bindpa
 _DEPENDENTS = (
     select(image_bases.c.image_id)
     .join_from(image_bases, images, images.c.id == image_bases.c.image_id)
-    .where(image_bases.c.base_id == bindparam("image"), images.c.status != "deleted")
+    .where(
+        image_bases.c.base_id == bindparam("image"),
+        image_bases.c.image_id > bindparam("after"),
+        images.c.status != "deleted",
+    )
     .order_by(image_bases.c.image_id)
     .limit(bindparam("rows"))
 )
@@ -40,7 +44,12 @@ _OF_ALL = (
 _LESS_DEEP = (
     update(image_bases)
     .where(image_bases.c.image_id.in_(bindparam("ids", expanding=True)))
-    .values(depth=image_bases.c.depth - bindparam("less"))
+    .values(depth=image_bases.c.depth - bindparam("less"), disk_index=b"")
+)
+_SAVE_INDEX = (
+    update(image_bases)
+    .where(image_bases.c.image_id == bindparam("image"), image_bases.c.depth == bindparam("bases"))
+    .values(disk_index=bindparam("index"))
 )
 
 _base = images.alias("base")
@@ -112,9 +121,14 @@ def index_of(connection: Connection, image_id: str) -> bytes:
     return b"" if found is None else bytes(found)
 
 
-def dependents(connection: Connection, image_id: str, max_rows: int) -> tuple[str, ...]:
-    """Return images that are based on the image itself, in the order of their ids."""
-    return tuple(connection.execute(_DEPENDENTS, {"image": image_id, "rows": max_rows}).scalars())
+def save_index(connection: Connection, image_id: str, depth: int, index: bytes) -> bool:
+    """Keep the index of the complete disk of an image with ``depth`` bases; return whether it has so many."""
+    return bool(connection.execute(_SAVE_INDEX, {"image": image_id, "bases": depth, "index": index}).rowcount)
+
+
+def dependents(connection: Connection, image_id: str, max_rows: int, after: str = "") -> tuple[str, ...]:
+    """Return images that are based on the image itself, in the order of their ids, after the id ``after``."""
+    return tuple(connection.execute(_DEPENDENTS, {"image": image_id, "rows": max_rows, "after": after}).scalars())
 
 
 def cluster_sizes_above(connection: Connection, image_id: str) -> dict[str, int]:
@@ -128,9 +142,9 @@ def cluster_sizes_above(connection: Connection, image_id: str) -> dict[str, int]
     return found
 
 
-def reduce_depths(connection: Connection, image_ids: Iterable[str], less: int) -> None:
-    """Note that the images have ``less`` bases fewer than before."""
-    if less and (ids := sorted(image_ids)):
+def change_below(connection: Connection, image_ids: Iterable[str], less: int) -> None:
+    """Note that the images have ``less`` bases fewer than before, so that their indexes are of other files."""
+    if ids := sorted(image_ids):
         connection.execute(_LESS_DEEP, {"ids": ids, "less": less})
 
 
@@ -155,7 +169,8 @@ def check_unused(connection: Connection, image_id: str) -> None:
 
 def check_no_active_dependents(connection: Connection, image_id: str) -> None:
     """Raise ChainConflict if an active image is based on that one, which is about to be deactivated."""
-    if found := connection.execute(_ACTIVE_DEPENDENTS, {"image": image_id, "rows": MOST_NAMED}).scalars().all():
+    wanted = {"image": image_id, "rows": MOST_NAMED, "after": ""}
+    if found := connection.execute(_ACTIVE_DEPENDENTS, wanted).scalars().all():
         reason = f"Image {image_id} is the base of active images, which stay readable; it is deactivated only by force."
         raise conflict(reason, found)
 

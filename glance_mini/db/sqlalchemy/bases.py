@@ -12,7 +12,14 @@ from glance_mini.domain import errors
 from glance_mini.domain.bases import BASE_PROPERTY
 from glance_mini.domain.image import Image
 from glance_mini.domain.imports import TASK_PROPERTY
-from glance_mini.operations.bases import GetDiskIndex, ListDependents, LoadChain, RecordDiskHashes, ReplaceData
+from glance_mini.operations.bases import (
+    GetDiskIndex,
+    ListDependents,
+    LoadChain,
+    RecordDiskHashes,
+    ReplaceData,
+    SaveDiskIndex,
+)
 from glance_mini.operations.jobs import AddJob
 from glance_mini.operations.records import LoadImage
 
@@ -35,15 +42,13 @@ def get_index(connection: Connection, call: GetDiskIndex) -> bytes:
 
 def list_dependents(connection: Connection, call: ListDependents) -> tuple[str, ...]:
     """Return images that are based on the image itself."""
-    return base_rows.dependents(connection, call.image_id, call.max_rows)
+    return base_rows.dependents(connection, call.image_id, call.max_rows, call.after)
 
 
 def record_hashes(connection: Connection, call: RecordDiskHashes, now: datetime) -> bool:
     """Set the hashes unless the data was replaced, and return whether they were set."""
-    before = records.find_locked(connection, call.image_id)
-    if before is None or before.base is None or before.size != call.size:
-        return False
-    if all(location.url != call.url for location in before.locations):
+    before = _with_delta(connection, call.image_id, call.url)
+    if before is None or before.size != call.size:
         return False
     after = replace(
         before,
@@ -54,6 +59,21 @@ def record_hashes(connection: Connection, call: RecordDiskHashes, now: datetime)
     )
     records.store(connection, before, after, now)
     return True
+
+
+def save_index(connection: Connection, call: SaveDiskIndex, now: datetime) -> bool:
+    """Keep the index unless it is of other files, and return whether it is kept."""
+    if _with_delta(connection, call.image_id, call.url) is None:
+        return False
+    return base_rows.save_index(connection, call.image_id, call.depth, call.index)
+
+
+def _with_delta(connection: Connection, image_id: str, url: str) -> Image | None:
+    """Return an image, locked, if its delta is at ``url``; else None."""
+    image = records.find_locked(connection, image_id)
+    if image is None or image.base is None or all(location.url != url for location in image.locations):
+        return None
+    return image
 
 
 def replace_data(connection: Connection, call: ReplaceData, now: datetime) -> Image:
@@ -91,7 +111,7 @@ def replace_data(connection: Connection, call: ReplaceData, now: datetime) -> Im
 
 
 def _change_link(connection: Connection, image: Image, call: ReplaceData) -> None:
-    """Give ``image`` the link of its new data, and note the depth of the images that are based on it."""
+    """Give ``image`` the link of its new data, and note what is different for the images that are based on it."""
     above = base_rows.cluster_sizes_above(connection, image.id)
     keeps = call.keeps_clusters
     if above and (keeps is None or min(above.values()) < keeps):
@@ -103,8 +123,8 @@ def _change_link(connection: Connection, image: Image, call: ReplaceData) -> Non
     delta, link = call.data.location.delta, call.data.link
     if delta is not None and link is not None:
         base_rows.add(connection, image, delta, link)
-    base_rows.reduce_depths(connection, above, depth - base_rows.depth_of(connection, image.id))
+    base_rows.change_below(connection, above, depth - base_rows.depth_of(connection, image.id))
 
 
 QUERIES = {LoadChain: load_chain, GetDiskIndex: get_index, ListDependents: list_dependents}
-WRITES = {RecordDiskHashes: record_hashes, ReplaceData: replace_data}
+WRITES = {RecordDiskHashes: record_hashes, SaveDiskIndex: save_index, ReplaceData: replace_data}

@@ -12,7 +12,14 @@ from glance_mini.domain.imports import TASK_PROPERTY
 from glance_mini.domain.job import Job
 from glance_mini.domain.quota import IMAGE_SIZE_DELETED, IMAGE_SIZE_TOTAL, Limits
 from glance_mini.domain.transfer import StoredData
-from glance_mini.operations.bases import GetDiskIndex, ListDependents, LoadChain, RecordDiskHashes, ReplaceData
+from glance_mini.operations.bases import (
+    GetDiskIndex,
+    ListDependents,
+    LoadChain,
+    RecordDiskHashes,
+    ReplaceData,
+    SaveDiskIndex,
+)
 from glance_mini.operations.blocks import BeginBlockHashes, GetBlockHashes, SaveBlockHashes
 from glance_mini.operations.images import RestoreImage
 from glance_mini.operations.jobs import CancelJob, FinishJob, GetJob
@@ -57,6 +64,12 @@ class BaseContract(JobContractBase):
         self.assertEqual([b"\x00index", b""], [self.data.run(GetDiskIndex(one.id)) for one in (image, base)])
         self.assertEqual((image.id,), self.data.run(ListDependents(base.id, 10)))
         self.assertEqual((), self.data.run(ListDependents(image.id, 10)))
+
+    def test_dependents_come_in_pages(self) -> None:
+        base = self.whole()
+        ids = sorted(self.based_on(base).id for _ in range(3))
+        pages = [self.data.run(ListDependents(base.id, 2, after)) for after in ("", ids[1], ids[2])]
+        self.assertEqual([tuple(ids[:2]), (ids[2],), ()], pages)
 
     def test_jobs_come_with_the_data(self) -> None:
         base = self.whole()
@@ -274,6 +287,19 @@ class BaseContract(JobContractBase):
         self.assertEqual([top.id, image.id], [self.data.run(LoadChain(top.id))[n].id for n in (0, -1)])
         self.assertEqual(4, len(self.data.run(LoadChain(self.based_on(top).id))))
 
+    def test_indexes_above_other_data_go_and_are_kept_again_for_the_files_as_they_are(self) -> None:
+        image = self.based_on(self.whole())
+        middle = self.based_on(image)
+        top = self.based_on(middle)
+        beside = self.based_on(self.whole())
+        self.data.run(ReplaceData(self.locked_by_job(image), self.whole_data("flat"), LINK.cluster_size), SOON)
+        self.assertEqual([b"", b"", LINK.index], [self.index(one) for one in (middle, top, beside)])
+        good = SaveDiskIndex(top.id, top.locations[0].url, 2, b"\x00new")
+        for other in (replace(good, depth=3), replace(good, url="file:///other"), replace(good, image_id=image.id)):
+            self.assertFalse(self.data.run(other, SOON))
+        self.assertEqual((b"", True, b"\x00new"), (self.index(top), self.data.run(good, SOON), self.index(top)))
+        self.assertFalse(self.data.run(replace(good, image_id=sample().id), SOON))
+
     def test_other_data_needs_room_and_a_job_that_goes_on(self) -> None:
         image = self.based_on(self.whole())
         held, data = self.locked_by_job(image), replace(self.whole_data("flat"), size=BIG)
@@ -337,6 +363,10 @@ class BaseContract(JobContractBase):
             **{"disk_format": "qcow2", "owner": base.owner or "mine", "visibility": "private", **values}
         )
         return self.data.run(RecordData(self.begin(image), delta_to(base, image.id)), SOON)
+
+    def index(self, image: Image) -> bytes:
+        """Return what is kept as the index of the complete disk of an image."""
+        return self.data.run(GetDiskIndex(image.id))
 
     def whole_data(self, name: str = "whole") -> StoredData:
         """Return what the upload of whole data leaves."""

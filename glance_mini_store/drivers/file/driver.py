@@ -18,6 +18,7 @@ from glance_mini_store import capabilities, errors
 from glance_mini_store.driver import Driver, StoredObject, Written
 from glance_mini_store.drivers.file import placement
 from glance_mini_store.drivers.file.draft import FileDraft
+from glance_mini_store.drivers.file.gathering import gathered
 from glance_mini_store.drivers.file.options import DEFAULT_DIRECTORY, OPTIONS
 from glance_mini_store.drivers.file.partial import (
     PartialFile,
@@ -271,7 +272,7 @@ class FileDriver(Driver):
     def _fill(self, draft: PartialFile, chunks: Iterable[Chunk], directory: Directory) -> int:
         """Write the chunks, leaving holes, and return the size of the file in bytes."""
         position = 0
-        for chunk in chunks:
+        for chunk in gathered(chunks) if draft.is_direct else chunks:
             view = memoryview(chunk)
             runs = data_runs(view, position, self._zeros) if self._thin else [(0, len(chunk))]
             with _translated(directory.path):

@@ -43,7 +43,7 @@ OPTIONS = (
     cfg.BoolOpt(
         "filesystem_direct_io",
         default=True,
-        help="Write uploads of 64 MiB and more past the page cache where the file system can do that (O_DIRECT). An "
-        "upload takes less time and processor; the first read after it comes from the disk.",
+        help="Write uploads and imports of 64 MiB and more past the page cache where the file system can do that "
+        "(O_DIRECT). They take less time and processor; the first read after them comes from the disk.",
     ),
 )

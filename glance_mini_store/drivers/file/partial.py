@@ -18,7 +18,10 @@ _DRAFT = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.part", re.DOTALL)
 
 
 class PartialFile:
-    """One unpublished file: call ``write_at``, then ``publish``, and always ``drop``."""
+    """One unpublished file: call ``write_at``, then ``publish``, and always ``drop``.
+
+    ``is_direct``: it is written past the page cache.
+    """
 
     def __init__(self, directory: str, name: str, kept: int | None = None, is_direct: bool = False) -> None:
         """``kept``: how many bytes at the end stay in the page cache, None: the kernel decides.
@@ -30,7 +33,7 @@ class PartialFile:
         self._path = os.path.join(directory, f".{name}.{secrets.token_hex(8)}.part")
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         self._writeback = Writeback(self._file, kept)
-        self._is_direct = is_direct and self._set_direct(True)
+        self.is_direct = is_direct and self._set_direct(True)
 
     def write_at(self, data: memoryview, position: int) -> None:
         """Write all of ``data`` at ``position``, after all earlier data; a gap reads as zero bytes."""
@@ -46,10 +49,10 @@ class PartialFile:
         try:
             return os.pwrite(self._file, data, position)
         except OSError as error:
-            if error.errno != errno.EINVAL or not self._is_direct:
+            if error.errno != errno.EINVAL or not self.is_direct:
                 raise
             # Position, length or address are not aligned, as at the end of most files: the rest goes the usual way.
-            self._is_direct = self._set_direct(False)
+            self.is_direct = self._set_direct(False)
             return os.pwrite(self._file, data, position)
 
     def _set_direct(self, is_direct: bool) -> bool:

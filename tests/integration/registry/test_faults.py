@@ -205,6 +205,29 @@ class TwoRegistriesTest(RegistryFaultTest):
         self.end_upload(image, client)
         self.assertLess(time.monotonic() - began, WITHIN, "the first is not asked again by each call")
 
+    def test_uploads_and_imports_go_on_when_one_after_the_other_is_killed(self):
+        acknowledged = []
+        for registry in (*self.started, self.registry):
+            uploads = [self.begin_upload() for _ in range(2)]
+            imported = self.service.create_image()
+            self.assertEqual(204, stage(self.service, imported, b"x" * UPLOAD).status_code)
+            begin_import(self.service, imported, DIRECT)
+            registry.stop(signal.SIGKILL)
+            self.assert_goes_on(imported)
+            began = time.monotonic()
+            created = self.service.create_image()
+            self.assertEqual(204, self.service.upload(created, b"x" * UPLOAD).status_code)
+            self.assertLess(time.monotonic() - began, WITHIN)
+            for image, client in uploads:
+                self.end_upload(image, client)
+            found, task = end_of_import(self.service, imported)
+            self.assertEqual(("active", "success"), (found["status"], task["status"]))
+            acknowledged += [imported, created, *(image for image, _ in uploads)]
+            registry.start()
+        for image in acknowledged:
+            answer = self.service.request("GET", f"/v2/images/{image}/file")
+            self.assertEqual((200, b"x" * UPLOAD), (answer.status_code, answer.content))
+
     def test_the_first_is_used_again_when_it_is_back(self):
         image = self.service.create_image()
         self.registry.stop(signal.SIGKILL)

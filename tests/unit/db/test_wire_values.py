@@ -10,11 +10,13 @@ import testtools
 
 from glance_mini.db.wire import ERRORS, result_type
 from glance_mini.domain import errors
+from glance_mini.domain.acting import of_caller
 from glance_mini.domain.bases import NewLink
 from glance_mini.domain.blocks import KnownHashes
 from glance_mini.domain.cache import CachedSize, CacheRecord
 from glance_mini.domain.cause import Cause
 from glance_mini.domain.changes import LocationChange, PropertyChange, TagChange
+from glance_mini.domain.context import Context
 from glance_mini.domain.errors import GlanceMiniError
 from glance_mini.domain.event import Event
 from glance_mini.domain.event_log import Audience, LoggedEvent
@@ -50,7 +52,14 @@ from glance_mini.domain.upload_session import SessionLimits, UploadSession
 from glance_mini.domain.verification import Finding, StoredCopy, Verification
 from glance_mini.operations import DATA_CALLS
 from glance_mini.operations.base import DataCall
-from glance_mini.operations.bases import GetDiskIndex, ListDependents, LoadChain, RecordDiskHashes, ReplaceData
+from glance_mini.operations.bases import (
+    GetDiskIndex,
+    ListDependents,
+    LoadChain,
+    RecordDiskHashes,
+    ReplaceData,
+    SaveDiskIndex,
+)
 from glance_mini.operations.blocks import BeginBlockHashes, GetBlockHashes, SaveBlockHashes
 from glance_mini.operations.cache import (
     FindCachedNodes,
@@ -244,11 +253,24 @@ JOB = make_job(
     expires_at=LATER,
     token="a token",
 )
+ACTING = of_caller(
+    Context(
+        user_id="u1",
+        project_id="p1",
+        roles=("member",),
+        service_roles=("service",),
+        user_domain_id="d0",
+        project_domain_id="d0",
+        domain_id="d1",
+        system_scope="all",
+    )
+)
 SESSION = UploadSession(
     *("s", IMAGE_ID, 2**40, "joined", 2**40, "fast", "name eA==", ("a", "b"), "http://node", TIME, LATER, LATER),
-    *(True, "u1", "p1", ("member",), ("service",), True, "d0", "d0", "d1", "all"),
+    *(True, True),
+    **ACTING,
 )
-LINK = Link("l", IMAGE_ID, TIME, LATER, 2**40, "fast", "u1", "p1", ("member",), ("service",), "d0", "d0", "d1", "all")
+LINK = Link("l", IMAGE_ID, TIME, LATER, 2**40, "fast", **ACTING)
 TOKEN = IssuedToken("t", "u1", "c" * 64, ("token", "password"), "p1", "default", TIME, LATER)
 NEW_JOB = make_job(created_at=None, updated_at=None, due_at=None)
 TRANSFER = Transfer("t1", IMAGE_ID, "p1", "host:1:ab", "fast", f"{IMAGE_ID}-t1", 2**40, TIME, LATER, "http://node1")
@@ -371,7 +393,8 @@ SAMPLES: list[tuple[DataCall[Any], Any]] = [
     (SaveBlockHashes(IMAGE_ID, 3, b"\x00\xff"), True),
     (BeginBlockHashes(NEW_JOB), False),
     (GetDiskIndex(IMAGE_ID), b"\x00\xff"),
-    (ListDependents(IMAGE_ID, 10), (IMAGE_ID, "x")),
+    (ListDependents(IMAGE_ID, 10, "x"), (IMAGE_ID, "y")),
+    (SaveDiskIndex(IMAGE_ID, "file:///x", 2, b"\x00index"), True),
     (RecordDiskHashes(IMAGE_ID, "file:///x", 700, "c" * 32, "sha512", "d" * 128), True),
     (ReplaceData(JOB, DATA, 65536, (NEW_JOB,), LIMITS), IMAGE),
     (AbortTransfer(TRANSFER, has_remains=True, keeps_lease=True), None),

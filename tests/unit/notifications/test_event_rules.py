@@ -99,6 +99,7 @@ CHANGES: list[tuple[str, DataCall[Any], Any, list[tuple[str, set[str]]]]] = [
 SILENT = {
     once.PurgeKeys,
     bases.RecordDiskHashes,
+    bases.SaveDiskIndex,
     blocks.SaveBlockHashes,
     blocks.BeginBlockHashes,
     records.DeleteFromTrash,

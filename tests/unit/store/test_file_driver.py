@@ -5,7 +5,7 @@ import json
 import os
 import resource
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from glance_mini_store.buffers import BLOCK, Buffers
 from glance_mini_store.drivers.file import Directory, FileDriver
 from glance_mini_store.drivers.file.partial import data_runs
 from glance_mini_store.drivers.file.placement import choose, directories_from
+from glance_mini_store.lanes import Chunk
 from glance_mini_store.settings import resolve
 from glance_mini_store.streams import FileRange
 from tests.unit.store.properties import UNTIMED
@@ -146,16 +147,32 @@ class TestDirect(FileTestCase):
                 return False
             return True
 
-    def test_aligned_data_stays_out_of_the_page_cache(self) -> None:
+    def assert_stays_out(self, chunks: Iterable[Chunk]) -> None:
+        """Write ``chunks``, which are ``DATA``, and check the file, its hole, and that its data is not in the cache."""
         with open(self.images / "probe", "wb") as probe:
             try:
                 fcntl.fcntl(probe, fcntl.F_SETFL, os.O_DIRECT)
             except OSError:
                 self.skipTest("the file system has no direct I/O")
-        written = self.driver.write("name", self.aligned())
+        written = self.driver.write("name", chunks)
         self.assertEqual([False, False], [self.is_cached(position) for position in (0, 13 * MIB)])
         self.assertEqual((len(self.DATA), self.DATA), (written.size, (self.images / "name").read_bytes()))
         self.assertLess((self.images / "name").stat().st_blocks * 512, len(self.DATA) - 3 * MIB)
+        self.driver.discard("name")
+
+    def test_aligned_data_stays_out_of_the_page_cache(self) -> None:
+        self.assert_stays_out(self.aligned())
+
+    def test_data_of_imports_stays_out_of_the_page_cache(self) -> None:
+        for step in (1000, 65537, 256 * 1024, 3 * MIB):
+            self.assert_stays_out(self.DATA[start : start + step] for start in range(0, len(self.DATA), step))
+
+    def test_data_of_both_kinds_stays_out_of_the_page_cache(self) -> None:
+        pieces = list(map(bytes, self.aligned()))
+        self.assert_stays_out(
+            chunk if number % 2 else piece[: len(chunk)]
+            for number, (piece, chunk) in enumerate(zip(pieces, self.aligned(), strict=True))
+        )
 
     def test_data_of_any_alignment_is_written(self) -> None:
         for step in (1000, 4096, 65537, 3 * MIB):

@@ -25,9 +25,7 @@ FIELDS = tuple(field.name for field in fields(Job))
 COLUMNS = tuple(jobs.c[name] for name in FIELDS)
 
 _JSON = ("roles", "service_roles", "input", "checkpoint", "result")
-_JSON_POSITIONS = tuple(FIELDS.index(name) for name in _JSON)
-_ROLES = (FIELDS.index("roles"), FIELDS.index("service_roles"))
-_STORES = FIELDS.index("stores")
+_ROLES = ("roles", "service_roles")
 
 _ID = jobs.c.id == bindparam("job")
 _ONE = select(*COLUMNS).where(_ID)
@@ -200,13 +198,13 @@ def gone(job: Job) -> errors.Gone:
 
 def to_job(row: RowValues) -> Job:
     """Return the job of a row of ``COLUMNS``."""
-    values = list(row)
-    for position in _JSON_POSITIONS:
-        values[position] = None if values[position] is None else orjson.loads(values[position])
-    for position in _ROLES:
-        values[position] = tuple(values[position] or ())
-    values[_STORES] = to_stores(values[_STORES])
-    return Job(*values)
+    values = dict(zip(FIELDS, row, strict=True))
+    for name in _JSON:
+        values[name] = None if values[name] is None else orjson.loads(values[name])
+    for name in _ROLES:
+        values[name] = tuple(values[name] or ())
+    values["stores"] = to_stores(values["stores"])
+    return Job(**values)
 
 
 def to_stores(text: str | None) -> tuple[str, ...]:

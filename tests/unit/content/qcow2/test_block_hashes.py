@@ -6,6 +6,7 @@ import testtools
 
 from glance_mini.content.qcow2.block_hashes import BLOCK, SMALL_BLOCK, allocated_blocks, hash_blocks
 from glance_mini.content.qcow2.extents import Chain, Level
+from glance_mini_store.errors import RemoteServiceUnavailable
 from tests.unit.content.qcow2.disks import KIB, MIB, WITH_QEMU, CountedSource, DiskCase, Scattered, disk_of
 
 SIZE = 5 * MIB + 100 * KIB
@@ -13,6 +14,15 @@ SIZE = 5 * MIB + 100 * KIB
 
 def expected(data: bytes, size: int) -> dict[int, bytes]:
     return {start // size: sha256(data[start : start + size]).digest() for start in range(0, len(data), size)}
+
+
+class Broken:
+    """A source that cannot be read any more."""
+
+    size = 4 * MIB
+
+    def read(self, offset: int, length: int) -> bytes:
+        raise RemoteServiceUnavailable(reason="gone")
 
 
 @WITH_QEMU
@@ -32,6 +42,8 @@ class TestHashes(DiskCase):
                 length = len(guest[number * size : (number + 1) * size])
                 self.assertEqual(digest, found.get(number, sha256(bytes(length)).digest()), number)
             self.assertLess(len(found), len(expected(guest, size)) + (size == BLOCK))
+            for threads in (1, 3):
+                self.assertEqual(list(found.items()), list(hash_blocks(chain, size=size, threads=threads)))
 
     def test_hashing_goes_on_where_it_stopped(self) -> None:
         chain, _ = self.make()
@@ -57,6 +69,9 @@ class TestHashes(DiskCase):
         chain = self.chain("base.raw")
         self.assertEqual([32], [number for number, _ in hash_blocks(chain)])
         self.assertEqual([(32 * MIB, MIB)], list(allocated_blocks(chain)))
+
+    def test_what_a_store_raises_comes_from_threads_too(self) -> None:
+        self.assertRaises(RemoteServiceUnavailable, list, hash_blocks(Chain([Level(Broken(), "raw")]), threads=2))
 
     def test_changes_since_each_level_of_a_chain(self) -> None:
         self.raw("base.raw", 8 * MIB)

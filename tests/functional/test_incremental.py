@@ -11,7 +11,7 @@ from pathlib import Path
 
 import fixtures
 import testtools
-from testtools.content import content_from_file, text_content
+from testtools.content import text_content
 from testtools.matchers import LessThan
 
 from benchmarks import processes
@@ -130,7 +130,8 @@ class KilledWorkersTest(IncrementalServiceTest):
         self.seed = random.randrange(2**32)
         self.addDetail("seed", text_content(str(self.seed)))
         self.chance = random.Random(self.seed)
-        self.addDetail("worker", content_from_file(self.service.state / "worker.log", buffer_now=False))
+        log = self.service.state / "worker.log"
+        self.addOnException(lambda _: self.addDetail("worker", text_content(log.read_text())))
 
     def test_killed_rebases_leave_a_readable_image_at_every_moment(self):
         newer = self.upload(self.disks.make("newer", (0x33, 3 * MIB, MIB), size=64 * MIB))

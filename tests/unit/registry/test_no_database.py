@@ -17,11 +17,13 @@ from contextlib import ExitStack
 from glance_mini import conf as configuration
 from glance_mini.cmd import main, start, worker
 from glance_mini.bootstrap import load_application, rehearse, start_worker
+from glance_mini.cmd.importing import imported
+from glance_mini.conf.database import has_database
 from glance_mini.conf.validation import validate_start
 
 conf = configuration.load(files=[sys.argv[1]])
 validate_start(conf)
-with start._imported(sys.argv[2], conf):
+with imported((*start._MODULES, start._DATA_MODULES[has_database(conf)]), sys.argv[2]):
     start._rehearse(conf, None)
     load_application(conf).close()
     with ExitStack() as undo:

@@ -139,8 +139,12 @@ class TestTuspy(UploadsTestCase):
         # A client that comes back would finish it itself.
         self.upload_and_kill(self.tuspy(retries=0), lambda: self.show()["status"] == "saving")
         self.assert_uploaded()
-        tasks = requests.get(f"{self.image}/tasks", headers=self.headers, timeout=30).json()["tasks"]
-        self.assertEqual([("finish_upload", "success")], [(each["type"], each["status"]) for each in tasks])
+        # The image is active before the job has ended.
+        eventually(lambda: self.tasks() == [("finish_upload", "success")], "the job has ended well")
+
+    def tasks(self):
+        found = requests.get(f"{self.image}/tasks", headers=self.headers, timeout=30).json()["tasks"]
+        return [(each["type"], each["status"]) for each in found]
 
 
 class TestNodes(UploadsTestCase):

@@ -136,6 +136,11 @@ class UnifiedLimitsTest(LimitsTestCase):
         self.assertEqual(204, self.stage("alice", second, 4 * MIB))
         self.assertEqual({"usage": 4, "limit": 4}, self.usage("alice")["image_stage_total"])
 
+    def task(self, path):
+        """Return the only task of an image."""
+        (task,) = self.request("alice", "GET", f"{path}/tasks").json()["tasks"]
+        return task
+
     def test_import_needs_room_among_the_stored_bytes(self):
         self.start_limited(more=STAGING)
         stored, staged = self.create("alice"), self.create("alice")
@@ -144,9 +149,9 @@ class UnifiedLimitsTest(LimitsTestCase):
         wanted = {"method": {"name": "glance-direct"}}
         path = f"/v2/images/{staged}"
         self.assertEqual(202, self.status("alice", "POST", f"{path}/import", json=wanted))
-        eventually(lambda: self.request("alice", "GET", path).json()["status"] == "queued", "the import has failed")
-        (task,) = self.request("alice", "GET", f"{path}/tasks").json()["tasks"]
-        self.assertEqual("failure", task["status"])
+        eventually(lambda: self.task(path)["status"] == "failure", "the import has failed")
+        task = self.task(path)
+        self.assertEqual("queued", self.request("alice", "GET", path).json()["status"])
         self.assertIn("The limit for image_size_total is 4194304", task["message"])
         usage = self.usage("alice")
         self.assertEqual((2, 0), (usage["image_size_total"]["usage"], usage["image_stage_total"]["usage"]))

@@ -151,6 +151,10 @@ class PageCase(ServiceTestCase):
         stale = [StaleElementReferenceException]
         WebDriverWait(self.browser, SECONDS, 0.05, stale).until(lambda _: condition())
 
+    def follow(self, text):
+        """Follow a link by the keyboard."""
+        self.wait(lambda: self.browser.find_element(By.LINK_TEXT, text).send_keys(Keys.ENTER) is None)
+
     def picture(self, name):
         """Keep a picture of what is shown."""
         PICTURES.mkdir(parents=True, exist_ok=True)
@@ -214,7 +218,7 @@ class TestPage(PageCase):
         image = self.served.create_image(name=SCRIPT, **{SCRIPT[:200]: SCRIPT, "tags": [SCRIPT[:200]]})
         self.wait(lambda: SCRIPT in self.names())
         self.assert_accessible_everywhere("catalogue")
-        self.browser.find_element(By.LINK_TEXT, SCRIPT).send_keys(Keys.ENTER)
+        self.follow(SCRIPT)
         self.wait(lambda: SCRIPT in self.text("image-edit") and SCRIPT[:200] in self.text(".tags"))
         self.assert_accessible_everywhere("image")
         self.served.upload(image, b"data")
@@ -349,7 +353,7 @@ class TestPage(PageCase):
         self.find("summary")[0].click()
         self.choose("select[name=member_status]", "pending")
         self.wait(lambda: "edited again" in self.names())
-        self.browser.find_element(By.LINK_TEXT, "edited again").click()
+        self.follow("edited again")
         self.press("Accept guests")
         self.press("Reject guests")
         self.press("Accept guests")

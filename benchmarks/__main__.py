@@ -6,8 +6,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -143,25 +143,28 @@ def run_ranges(arguments: argparse.Namespace) -> None:
         print(line, flush=True)
 
 
-def run_chain(arguments: argparse.Namespace) -> None:
-    """Print times of downloads and of the work on the files."""
+@contextmanager
+def service_and_folder(arguments: argparse.Namespace) -> Iterator[tuple[Service, Path]]:
+    """Yield a service with a new database, and a new folder for files, in ``--memory`` if that is given."""
     with (
         tempfile.TemporaryDirectory(dir=arguments.memory) as folder,
         database(arguments.server) as connection,
         service(connection, arguments.workers) as running,
     ):
-        for line in chain.run(running, Path(folder), arguments.mib, arguments.rounds):
+        yield running, Path(folder)
+
+
+def run_chain(arguments: argparse.Namespace) -> None:
+    """Print times of downloads and of the work on the files."""
+    with service_and_folder(arguments) as (running, folder):
+        for line in chain.run(running, folder, arguments.mib, arguments.rounds):
             print(line, flush=True)
 
 
 def run_blocks(arguments: argparse.Namespace) -> None:
     """Print the time of the hashes of blocks, and of a page of them."""
-    with (
-        tempfile.TemporaryDirectory(dir=arguments.memory) as folder,
-        database(arguments.server) as connection,
-        service(connection, arguments.workers) as running,
-    ):
-        for line in blocks.run(running, Path(folder), arguments.mib, arguments.rounds):
+    with service_and_folder(arguments) as (running, folder):
+        for line in blocks.run(running, folder, arguments.mib, arguments.rounds):
             print(line, flush=True)
 
 
@@ -212,12 +215,8 @@ def run_data(arguments: argparse.Namespace) -> None:
 
 def run_uploads(arguments: argparse.Namespace) -> None:
     """Print the cost of uploads that go on."""
-    with (
-        tempfile.TemporaryDirectory(dir=arguments.memory) as folder,
-        database(arguments.server) as connection,
-        service(connection, arguments.workers) as running,
-    ):
-        source = Path(folder) / "disk"
+    with service_and_folder(arguments) as (running, folder):
+        source = folder / "disk"
         source.write_bytes(os.urandom(scenarios.MIB) * arguments.mib)
         for line in uploads.run(running, source, arguments.rounds):
             print(line, flush=True)

@@ -63,7 +63,7 @@ SPARE = cast(
 
 _LOCK_ROW = select(quota_usage.c.used).where(*_IS_ROW).with_for_update()
 _LOCK = select(quota_spares.c.spare).where(*_ARE_SPARES).order_by(quota_spares.c.shard).with_for_update()
-_DELETE = delete(quota_spares).where(quota_spares.c.project_id == _PROJECT, quota_spares.c.resource == _OF)
+_DELETE = delete(quota_spares).where(*_ARE_SPARES)
 _REDUCE = update(quota_usage).where(*_IS_ROW).values(used=quota_usage.c.used - bindparam("spare", type_=BigInteger))
 
 

@@ -60,8 +60,8 @@ class PreparedStatementsTest(ServiceTestCase):
             connection.exec_driver_sql("ROLLBACK")
 
 
-class StatementsTest(ServiceTestCase):
-    """The statements of a change, with those that begin and end its transaction."""
+class DataTestCase(ServiceTestCase):
+    """A test with data access to a database of its own."""
 
     def setUp(self):
         super().setUp()
@@ -69,6 +69,13 @@ class StatementsTest(ServiceTestCase):
         self.addCleanup(self.engine.dispose)
         schema.sync(self.engine)
         self.data = SqlDataAccess(self.engine)
+
+
+class StatementsTest(DataTestCase):
+    """The statements of a change, with those that begin and end its transaction."""
+
+    def setUp(self):
+        super().setUp()
         self.image = sample(properties={"a": "1", "b": "2"}, tags=("s", "t"))
         self.found = []
         event.listen(self.engine, "before_cursor_execute", self.note)
@@ -230,15 +237,11 @@ class StatementsTest(ServiceTestCase):
         administrator.dispose()
 
 
-class SparesTest(ServiceTestCase):
+class SparesTest(DataTestCase):
     """What a project counts in advance, so that its creates do not wait for each other."""
 
     def setUp(self):
         super().setUp()
-        self.engine = make_engine(self.fresh_database("postgresql"))
-        self.addCleanup(self.engine.dispose)
-        schema.sync(self.engine)
-        self.data = SqlDataAccess(self.engine)
         self.is_filling = False
         self.useFixture(MonkeyPatch("glance_mini.db.sqlalchemy.images.single.randrange", self.pick))
 
